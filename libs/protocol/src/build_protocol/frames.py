@@ -1,0 +1,328 @@
+"""Frames on the one WebSocket `/ws`: agents (API key in the upgrade) and viewers (AUTH as first frame).
+
+Unknown fields and unknown frame types are ignored and counted. The subprotocol name carries the version.
+"""
+
+from enum import IntEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, StringConstraints, TypeAdapter
+
+from build_protocol import limits as default
+from build_protocol.messages import AgentRecord, Stream
+from build_protocol.model import BuildId, Count, EpochMs, ProjectName, Sequence_, Sha, ShortText, Text, WireModel
+from build_protocol.views import Build
+
+AGENT_SUBPROTOCOL = "build-dashboard.agent.v1"
+VIEWER_SUBPROTOCOL = "build-dashboard.viewer.v1"
+
+
+class Close(IntEnum):
+    """WebSocket close codes; 44xx are ours."""
+
+    RESTART = 1012
+    """The gateway stops: reconnect after a random 0 to 15 s."""
+    TRY_LATER = 1013
+    """Overloaded, or a viewer that reads too slowly."""
+    BAD_FRAME = 4400
+    """A frame broke the protocol; the reason says how."""
+    BAD_TOKEN = 4401
+    HELLO_LATE = 4408
+    SUPERSEDED = 4409
+    """A newer connection of the same agent took over: this one must not come back."""
+    TOO_OLD = 4426
+    RATE_LIMITED = 4429
+
+
+# --- agent -> gateway -------------------------------------------------------
+
+
+class HelloBuild(WireModel):
+    """A build whose records the agent still holds."""
+
+    build_id: BuildId
+    project: ProjectName
+    branch: ShortText | None = None
+    config: ShortText | None = None
+    first_unacked: Sequence_
+    last_spooled: Count
+
+
+class Hello(WireModel):
+    """The agent's first frame, within 5 s."""
+
+    type: Literal["HELLO"] = "HELLO"
+    agent_version: ShortText
+    instance: ShortText = Field(description="Random per agent process; tells two copies of one agent apart.")
+    host: ShortText | None = None
+    builds: list[HelloBuild] = Field(default_factory=list, max_length=1000)
+
+
+class Records(WireModel):
+    """Records of one or several builds, each build's in sequence."""
+
+    type: Literal["RECORDS"] = "RECORDS"
+    records: list[AgentRecord] = Field(min_length=1, max_length=default.RECORDS_PER_FRAME)
+
+
+class Heartbeat(WireModel):
+    """Every 10 s: which builds run, how much waits in the spool."""
+
+    type: Literal["HEARTBEAT"] = "HEARTBEAT"
+    builds: list[BuildId] = Field(default_factory=list, max_length=1000)
+    spool_bytes: Count = 0
+    oldest_unacked_ms: Count | None = None
+    disk_free_bytes: Count | None = None
+
+
+class CommandAck(WireModel):
+    """What became of a command; `accepted` is said once it is journaled, before it takes effect."""
+
+    type: Literal["COMMAND_ACK"] = "COMMAND_ACK"
+    command_id: ShortText
+    state: Literal["accepted", "done", "rejected", "expired"]
+    detail: Text | None = None
+    build_id: BuildId | None = None
+
+
+AgentFrame = Annotated[Hello | Records | Heartbeat | CommandAck, Field(discriminator="type")]
+agent_frame: TypeAdapter[Any] = TypeAdapter(AgentFrame)
+
+
+# --- gateway -> agent -------------------------------------------------------
+
+
+class Limits(WireModel):
+    """What the gateway takes."""
+
+    record_bytes: Count = default.RECORD_BYTES
+    frame_bytes: Count = default.FRAME_BYTES
+
+
+class LastGreen(WireModel):
+    """The last green commit of a config, so that the agent can send the range since."""
+
+    project: ProjectName
+    branch: str | None = None
+    config: str
+    commit: Sha
+
+
+class Command(WireModel):
+    """An order to an agent: stored first, resent until acked by id, at most one effect."""
+
+    type: Literal["COMMAND"] = "COMMAND"
+    command_id: ShortText
+    kind: Literal["cancel", "trigger", "drain", "resume"]
+    build_id: BuildId | None = None
+    project: ProjectName | None = None
+    args: dict[ShortText, Text] = Field(default_factory=dict)
+    requested_by: ShortText | None = None
+    expires_at: EpochMs | None = None
+
+
+class Welcome(WireModel):
+    """The gateway's answer to HELLO."""
+
+    type: Literal["WELCOME"] = "WELCOME"
+    session: ShortText
+    agent: ShortText = Field(description="The agent's name, from its key.")
+    server_time_ms: EpochMs
+    limits: Limits = Limits()
+    window_bytes: Count = default.WINDOW_BYTES
+    heartbeat_seconds: float = default.HEARTBEAT_SECONDS
+    lease_seconds: float = default.LOST_SECONDS
+    stored: dict[str, Count] | None = Field(
+        None,
+        description="Build id -> highest seq stored with all before; absent when ingest did not answer within 1 s.",
+    )
+    last_green: list[LastGreen] = Field(default_factory=list)
+    dashboard_url: str | None = None
+
+
+class Ack(WireModel):
+    """Cumulative: `confirmed` by the broker opens the window, `stored` lets the agent forget."""
+
+    type: Literal["ACK"] = "ACK"
+    build_id: BuildId
+    confirmed: Count
+    stored: Count
+    resend_from: Sequence_ | None = None
+    verified: bool | None = None
+    window_bytes: Count = Field(default.WINDOW_BYTES, description="0 pauses.")
+
+
+class Refused(WireModel):
+    """Something will never be taken: the agent drops it, logs it and shows it.
+
+    With `seq` one record, without it the whole build; `code` is for programs, `detail` says what to do.
+    """
+
+    type: Literal["REFUSED"] = "REFUSED"
+    code: Literal[
+        "malformed",
+        "unknown_type",
+        "too_large",
+        "binary",
+        "project_not_allowed",
+        "build_not_yours",
+        "build_unknown",
+        "sequence_gap",
+        "closed",
+    ]
+    detail: Text
+    build_id: str | None = None
+    seq: int | None = None
+
+
+class Drain(WireModel):
+    """The gateway is about to stop: reconnect after a random wait up to `within_seconds`."""
+
+    type: Literal["DRAIN"] = "DRAIN"
+    within_seconds: float = 15.0
+
+
+GatewayFrame = Annotated[Welcome | Ack | Refused | Command | Drain, Field(discriminator="type")]
+gateway_frame: TypeAdapter[Any] = TypeAdapter(GatewayFrame)
+
+
+# --- viewer -> gateway ------------------------------------------------------
+
+
+class Auth(WireModel):
+    """A viewer's first frame, sent again before the token expires."""
+
+    type: Literal["AUTH"] = "AUTH"
+    token: Annotated[str, StringConstraints(max_length=4096)]
+
+
+class Subscribe(WireModel):
+    """What a viewer wants to hear; replaces its earlier subscription.
+
+    `projects`: names or `*`; `events`: message types or `*`; `build_ids`: builds whose log text is pushed,
+    each continued after `after_seq[build_id]`.
+    """
+
+    type: Literal["SUBSCRIBE"] = "SUBSCRIBE"
+    projects: list[ShortText] = Field(default_factory=lambda: ["*"], max_length=default.SUBSCRIPTION_PROJECTS)
+    events: list[ShortText] = Field(default_factory=lambda: ["*"], max_length=32)
+    build_ids: list[BuildId] = Field(default_factory=list, max_length=default.SUBSCRIPTION_BUILDS)
+    after_seq: dict[BuildId, Count] = Field(default_factory=dict, max_length=default.SUBSCRIPTION_BUILDS)
+
+
+class Ping(WireModel):
+    """A viewer's own heartbeat: browsers expose no WebSocket ping."""
+
+    type: Literal["PING"] = "PING"
+
+
+ViewerFrame = Annotated[Auth | Subscribe | Ping, Field(discriminator="type")]
+viewer_frame: TypeAdapter[Any] = TypeAdapter(ViewerFrame)
+
+
+# --- gateway -> viewer (BUILD and LOG are ingest's words on `builds.live`) ---
+
+
+class Ready(WireModel):
+    """AUTH was accepted."""
+
+    type: Literal["READY"] = "READY"
+    user: ShortText
+    server_time_ms: EpochMs
+    expires_at: EpochMs
+
+
+class Subscribed(WireModel):
+    """The subscription stands; everything stored from now on is pushed. Read snapshots after this frame."""
+
+    type: Literal["SUBSCRIBED"] = "SUBSCRIBED"
+
+
+class BuildChanged(WireModel):
+    """The whole row of a build after a change, with the types of the messages that changed it."""
+
+    type: Literal["BUILD"] = "BUILD"
+    events: list[str]
+    build: Build
+
+
+class LogAppended(WireModel):
+    """Log lines just stored: records `after_seq`+1 to `seq` of the build, log lines from `first_line`.
+
+    With `continues`, the first element goes on with line `first_line`, already shown in part.
+    """
+
+    type: Literal["LOG"] = "LOG"
+    build_id: BuildId
+    project: ProjectName
+    after_seq: Count
+    seq: Count
+    first_line: Count
+    lines: list[str]
+    streams: list[Stream] = Field(default_factory=list, description="One per line, or one for all.")
+    times_ms: list[EpochMs] = Field(default_factory=list, description="One per line; shorter: the last holds on.")
+    continues: bool | None = None
+
+
+class Resync(WireModel):
+    """Something was skipped (gap or overflow): read the range or the list again by REST."""
+
+    type: Literal["RESYNC"] = "RESYNC"
+    build_id: str | None = None
+    reason: ShortText
+
+
+class Pong(WireModel):
+    """Answer to PING."""
+
+    type: Literal["PONG"] = "PONG"
+    server_time_ms: EpochMs
+
+
+class Stored(WireModel):
+    """Ingest's word (on `builds.live`, to gateways): everything up to `upto` is durably stored."""
+
+    type: Literal["STORED"] = "STORED"
+    build_id: BuildId
+    project: ProjectName
+    upto: Count
+    resend_from: Sequence_ | None = None
+    verified: bool | None = None
+
+
+ViewerEvent = Annotated[Ready | Subscribed | BuildChanged | LogAppended | Resync | Pong, Field(discriminator="type")]
+LiveEvent = Annotated[BuildChanged | LogAppended | Stored, Field(discriminator="type")]
+live_event: TypeAdapter[Any] = TypeAdapter(LiveEvent)
+
+
+# --- gateway -> all gateways (exchange `builds.control`) ---------------------
+
+
+class Revoked(WireModel):
+    """A user, key or agent lost its rights: every gateway closes its sockets within 5 s."""
+
+    type: Literal["REVOKED"] = "REVOKED"
+    user: str | None = None
+    key_id: str | None = None
+    agent: str | None = None
+
+
+class CommandStored(WireModel):
+    """A command waits in the gateway's store for this agent: whoever holds its socket sends it."""
+
+    type: Literal["COMMAND_STORED"] = "COMMAND_STORED"
+    agent: str
+    command_id: str
+
+
+class AgentConnected(WireModel):
+    """An agent connected here: any other gateway closes its older connection with 4409."""
+
+    type: Literal["AGENT_CONNECTED"] = "AGENT_CONNECTED"
+    agent: str
+    instance: str
+    session: str
+
+
+ControlEvent = Annotated[Revoked | CommandStored | AgentConnected, Field(discriminator="type")]
+control_event: TypeAdapter[Any] = TypeAdapter(ControlEvent)

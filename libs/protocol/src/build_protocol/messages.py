@@ -1,0 +1,332 @@
+"""Build messages: what agents and services say about a build.
+
+Messages of an agent carry `seq` (1, 2, 3... without a gap, one sequence per build); messages of a service
+carry none and are keyed by (build id, revision) or artifact id. `data` keeps unknown fields.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, StringConstraints, TypeAdapter
+
+from build_protocol.model import (
+    BuildId,
+    Count,
+    EpochMs,
+    OpenWireModel,
+    ProjectName,
+    Sequence_,
+    Sha,
+    Sha256,
+    ShortText,
+    Text,
+    WireModel,
+)
+
+BuildStatus = Literal["queued", "running", "succeeded", "failed", "cancelled", "timed_out", "lost"]
+FinalStatus = Literal["succeeded", "failed", "cancelled", "timed_out", "lost"]
+Origin = Literal["ci", "premerge", "local"]
+Stream = Literal["out", "err", "pty"]
+Phase = Literal["configure", "build", "link", "test"]
+Fault = Literal["code", "config", "infra", "flaky"]
+LogLine = Annotated[str, StringConstraints(max_length=24 * 1024)]
+
+
+class BuildMetrics(OpenWireModel):
+    """Numbers of a build, as far as known when sent; all optional, names carry their unit."""
+
+    cpu_ms: Count | None = None
+    wall_ms: Count | None = None
+    peak_rss_bytes: Count | None = None
+    steps_done: Count | None = None
+    steps_total: Count | None = None
+    warnings: Count | None = None
+    cache_hits: Count | None = None
+    cache_misses: Count | None = None
+    tests_passed: Count | None = None
+    tests_failed: Count | None = None
+    tests_skipped: Count | None = None
+    disk_bytes: Count | None = None
+
+
+class Host(OpenWireModel):
+    """The machine a build runs on."""
+
+    name: ShortText
+    os: ShortText | None = None
+    arch: ShortText | None = None
+    cores: Count | None = None
+    memory_bytes: Count | None = None
+
+
+class Submodule(WireModel):
+    """A submodule and the commit it is checked out at."""
+
+    path: ShortText
+    commit: Sha
+
+
+class Pin(WireModel):
+    """The commit of an upstream (LLVM, torch-mlir, StableHLO...) that the tree is at."""
+
+    name: ShortText
+    commit: Sha
+    source: ShortText | None = Field(None, description="Where it was read, e.g. `externals/llvm-project`.")
+    committed_at: EpochMs | None = None
+
+
+class Commit(WireModel):
+    """One commit of the range since the last green build."""
+
+    sha: Sha
+    parents: list[Sha] = Field(default_factory=list, max_length=16)
+    author: ShortText | None = None
+    author_email: ShortText | None = None
+    committed_at: EpochMs | None = None
+    subject: ShortText | None = None
+
+
+class Gap(WireModel):
+    """Output that was dropped (a cap, a full disk): shown as a row of the log, never silence."""
+
+    after_line: Count
+    bytes: Count
+    lines: Count | None = Field(None, description="Absent when the dropped lines could not be counted.")
+    reason: ShortText
+
+
+class LogTotals(WireModel):
+    """What the store must hold for `verified`: over the normalised UTF-8 lines joined by `\\n`."""
+
+    lines: Count
+    bytes: Count
+    sha256: Sha256
+
+
+class FailureData(OpenWireModel):
+    """One failure found in a log. What cannot be known is absent, never guessed."""
+
+    category: ShortText
+    fault: Fault | None = None
+    tool: ShortText | None = None
+    file: Text | None = None
+    line: Count | None = None
+    col: Count | None = None
+    project_location: ShortText | None = None
+    message: Text
+    target: Text | None = None
+    command: Text | None = None
+    first_line: Count = Field(description="1-based line of the build's log.")
+    last_line: Count | None = None
+    signature: ShortText | None = None
+
+
+class BuildStartData(OpenWireModel):
+    """Facts that explain a build, as the agent found them before the command ran."""
+
+    status: Literal["queued", "running"] = "running"
+    branch: ShortText | None = None
+    config: ShortText = "default"
+    origin: Origin = "ci"
+    commit: Sha | None = None
+    commit_subject: ShortText | None = None
+    commit_author: ShortText | None = None
+    committed_at: EpochMs | None = None
+    dirty: bool | None = None
+    repository: ShortText | None = None
+    submodules: list[Submodule] = Field(default_factory=list, max_length=64)
+    pins: list[Pin] = Field(default_factory=list, max_length=32)
+    commits: list[Commit] | None = Field(None, max_length=100, description="Since the last green; absent = unknown.")
+    command: list[Text] = Field(default_factory=list, max_length=1024)
+    cwd: Text | None = None
+    host: Host | None = None
+    tools: dict[ShortText, ShortText] = Field(default_factory=dict, max_length=64, description="tool -> version")
+    environment: dict[ShortText, Text] = Field(default_factory=dict, max_length=64)
+    agent_version: ShortText | None = None
+    retry_of: BuildId | None = None
+    tty: bool = False
+
+
+class BuildUpdateData(OpenWireModel):
+    """Something changed while the build runs; absent fields did not."""
+
+    status: Literal["queued", "running"] = "running"
+    progress: float | None = Field(None, ge=0, le=100, description="Percent.")
+    phase: Phase | None = None
+    step: Text | None = Field(None, description="What is being built now, as the tool says it.")
+    metrics: BuildMetrics | None = None
+    gap: Gap | None = None
+    error: Text | None = None
+
+
+class BuildLogData(OpenWireModel):
+    """Consecutive log lines of one stream, numbered from 1 over the whole build.
+
+    With `continues`, the first element goes on with line `first_line`, whose beginning an earlier record carried.
+    """
+
+    first_line: Sequence_
+    lines: list[LogLine] = Field(min_length=1, max_length=24 * 1024)
+    stream: Stream = "out"
+    times_ms: list[EpochMs] = Field(
+        default_factory=list, description="When each line was printed; shorter than `lines`: the last one holds on."
+    )
+    continues: bool | None = None
+
+
+class BuildCompleteData(OpenWireModel):
+    """The agent's last record of a build."""
+
+    status: Literal["succeeded", "failed", "cancelled", "timed_out"]
+    exit_code: int | None = Field(None, ge=-1024, le=2**32)
+    signal: ShortText | None = None
+    reason: ShortText | None = Field(
+        None, description="Typed stop reason, e.g. `cancelled_by_user`, `silence_timeout`."
+    )
+    progress: float | None = Field(None, ge=0, le=100)
+    metrics: BuildMetrics | None = None
+    error: Text | None = None
+    totals: LogTotals | None = None
+
+
+class ArtifactUploadedData(OpenWireModel):
+    """The agent put an artifact's bytes into the store."""
+
+    status: Literal["uploaded"] = "uploaded"
+    artifact_id: ShortText
+    name: ShortText
+    size_bytes: Count
+    sha256: Sha256
+    content_type: ShortText | None = None
+
+
+class BuildVerdictData(OpenWireModel):
+    """What ingest judged when a build ended or its lease ran out; a later revision replaces an earlier one."""
+
+    status: FinalStatus
+    revision: Sequence_
+    branch: ShortText | None = None
+    config: ShortText = "default"
+    origin: Origin = "ci"
+    commit: Sha | None = None
+    agent: ShortText | None = None
+    provisional: bool = False
+    started_at: EpochMs | None = None
+    ended_at: EpochMs | None = None
+    duration_ms: Count | None = None
+    exit_code: int | None = None
+    error: Text | None = None
+    log_lines: Count = 0
+    metrics: BuildMetrics | None = None
+    first_failure: FailureData | None = None
+    failures: list[FailureData] = Field(default_factory=list, max_length=50)
+    pins: list[Pin] = Field(default_factory=list, max_length=32)
+    commits: list[Commit] | None = None
+
+
+class ArtifactReadyData(OpenWireModel):
+    """The artifacts service verified size and checksum."""
+
+    status: Literal["ready"] = "ready"
+    artifact_id: ShortText
+    name: ShortText
+    size_bytes: Count
+    sha256: Sha256
+    content_type: ShortText | None = None
+
+
+class HeartbeatData(OpenWireModel):
+    """A sign of life of a running build; unsequenced, renews its lease."""
+
+    status: Literal["running"] = "running"
+
+
+class Message(WireModel):
+    """What every build message has."""
+
+    build_id: BuildId
+    project: ProjectName
+    timestamp: EpochMs = Field(description="The sender's clock: for display only.")
+
+
+class Record(Message):
+    """A message of the agent's own sequence."""
+
+    seq: Sequence_
+
+
+class BuildStart(Record):
+    """The build exists; its first record."""
+
+    type: Literal["BUILD_START"] = "BUILD_START"
+    data: BuildStartData
+
+
+class BuildUpdate(Record):
+    """Progress, phase, metrics or a gap."""
+
+    type: Literal["BUILD_UPDATE"] = "BUILD_UPDATE"
+    data: BuildUpdateData
+
+
+class BuildLog(Record):
+    """Log lines."""
+
+    type: Literal["BUILD_LOG"] = "BUILD_LOG"
+    data: BuildLogData
+
+
+class BuildComplete(Record):
+    """The command ended; only artifacts may follow."""
+
+    type: Literal["BUILD_COMPLETE"] = "BUILD_COMPLETE"
+    data: BuildCompleteData
+
+
+class ArtifactUploaded(Record):
+    """An artifact's bytes are in the store, unverified."""
+
+    type: Literal["ARTIFACT_UPLOADED"] = "ARTIFACT_UPLOADED"
+    data: ArtifactUploadedData
+
+
+class BuildVerdict(Message):
+    """Ingest's judgement; key (build id, revision)."""
+
+    type: Literal["BUILD_VERDICT"] = "BUILD_VERDICT"
+    data: BuildVerdictData
+
+
+class ArtifactReady(Message):
+    """An artifact may be downloaded; key artifact id."""
+
+    type: Literal["ARTIFACT_READY"] = "ARTIFACT_READY"
+    data: ArtifactReadyData
+
+
+class BuildHeartbeat(Message):
+    """The agent of a running build is alive."""
+
+    type: Literal["BUILD_HEARTBEAT"] = "BUILD_HEARTBEAT"
+    data: HeartbeatData = HeartbeatData()
+
+
+AgentRecord = Annotated[
+    BuildStart | BuildUpdate | BuildLog | BuildComplete | ArtifactUploaded, Field(discriminator="type")
+]
+BuildMessage = Annotated[
+    BuildStart
+    | BuildUpdate
+    | BuildLog
+    | BuildComplete
+    | ArtifactUploaded
+    | BuildVerdict
+    | ArtifactReady
+    | BuildHeartbeat,
+    Field(discriminator="type"),
+]
+
+agent_record: TypeAdapter[Any] = TypeAdapter(AgentRecord)
+"""Validates one record of an agent: `agent_record.validate_json(body)`."""
+
+build_message: TypeAdapter[Any] = TypeAdapter(BuildMessage)
+"""Validates any message of the exchange `builds`."""

@@ -1,0 +1,66 @@
+"""config.yaml: the projects, as the founding document writes them, plus optional fields."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from build_protocol.model import ProjectName
+
+NotifyOn = Literal["broken", "fixed", "new_signature", "still_red", "agent_missing"]
+
+
+class Websocket(BaseModel):
+    """How the agent reconnects."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    reconnect_attempts: int = Field(5, ge=0, description="Tries before the agent reports itself offline; it goes on.")
+    reconnect_interval: int = Field(1000, gt=0, description="First back-off window, milliseconds.")
+
+
+class BuildConfig(BaseModel):
+    """What is built how (`release`, `asan`): Buildbot calls it a builder."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    owner: str | None = Field(None, description="Mail address told when this config breaks.")
+    tags: list[str] = Field(default_factory=list)
+    cadence_minutes: int | None = Field(None, gt=0, description="A build is expected this often.")
+    state: Literal["production", "staging", "silent"] = "production"
+
+
+class Project(BaseModel):
+    """One project."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    repo_url: str | None = None
+    build_command: str | None = None
+    build_dir: str | None = None
+    branch: str | None = None
+    poll_seconds: int = Field(60, gt=0)
+    notification_emails: list[str] = Field(default_factory=list)
+    notify: tuple[NotifyOn, ...] = ("broken", "fixed", "new_signature")
+    notify_authors: bool = False
+    channels: list[str] = Field(default_factory=list, description="Apprise URLs.")
+    quiet_hours: str | None = Field(None, description="e.g. `22:00-07:00 UTC`.")
+    websocket: Websocket = Websocket()
+    configs: dict[str, BuildConfig] = Field(default_factory=dict)
+    source_url: str | None = Field(None, description="Link template with {commit}, {file}, {line}.")
+    artifact_max_bytes: int = Field(2 * 1024**3, gt=0)
+
+
+class ConfigFile(BaseModel):
+    """The whole file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    projects: dict[Annotated[str, ProjectName], Project]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _empty_project_is_default(cls, value: object) -> object:
+        # `torch-mlir:` alone is YAML for null: a project with every default.
+        if isinstance(value, dict) and isinstance(value.get("projects"), dict):
+            return {**value, "projects": {name: project or {} for name, project in value["projects"].items()}}
+        return value

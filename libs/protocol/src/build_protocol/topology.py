@@ -1,0 +1,82 @@
+"""Names on the broker, and the one table of who listens to what. Adding a service is adding a queue here."""
+
+from dataclasses import dataclass
+
+from build_protocol.ids import SHARDS, shard_of
+
+EXCHANGE = "builds"
+"""Topic exchange; routing key `<shard>.<type>.<project>`."""
+
+DEAD_EXCHANGE = "builds.dead"
+"""Where the broker puts what exceeded its delivery limit; the queue `parking` collects it."""
+
+PARKING_QUEUE = "parking"
+
+LIVE_EXCHANGE = "builds.live"
+"""Topic exchange of what ingest has stored: `build.<project>.<id>`, `log.<project>.<id>`, `stored.<project>.<id>`."""
+
+CONTROL_EXCHANGE = "builds.control"
+"""Fanout exchange to all gateways: revocations, waiting commands, newer connections."""
+
+DELIVERY_LIMIT = 50
+MAX_QUEUE_BYTES = 2 * 1024**3
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """A durable queue, the binding keys that fill it, and whether one consumer at a time keeps its order."""
+
+    name: str
+    bindings: tuple[str, ...]
+    single_active: bool = False
+
+
+def queue_name(service: str) -> str:
+    """One durable queue per service: `history.builds`."""
+    return f"{service}.{EXCHANGE}"
+
+
+def ingest_queue(shard: int) -> str:
+    """The queue of one ingest shard."""
+    return f"ingest.{shard}"
+
+
+INGEST_TYPES = ("BUILD_START", "BUILD_UPDATE", "BUILD_LOG", "BUILD_COMPLETE", "ARTIFACT_UPLOADED", "BUILD_HEARTBEAT")
+
+QUEUES: tuple[Queue, ...] = (
+    *(
+        Queue(ingest_queue(shard), tuple(f"{shard}.{kind}.#" for kind in INGEST_TYPES), single_active=True)
+        for shard in range(SHARDS)
+    ),
+    Queue(queue_name("notifier"), ("*.BUILD_VERDICT.#", "*.ARTIFACT_READY.#")),
+    Queue(queue_name("history"), ("*.BUILD_START.#", "*.BUILD_VERDICT.#")),
+    Queue(queue_name("artifacts"), ("*.ARTIFACT_UPLOADED.#", "*.BUILD_VERDICT.#")),
+)
+
+
+def queues_of(service: str) -> tuple[Queue, ...]:
+    """The queues a service consumes."""
+    return tuple(queue for queue in QUEUES if queue.name.split(".", 1)[0] == service)
+
+
+def routing_key(message_type: str, build_id: str, project: str) -> str:
+    """`<shard>.<type>.<project>`: every message of a build goes to one shard, in order."""
+    return f"{shard_of(build_id)}.{message_type}.{project}"
+
+
+def live_key(kind: str, project: str, build_id: str) -> str:
+    """Routing key on `builds.live`; dots in project names are kept out of the way by `_`."""
+    return f"{kind}.{project.replace('.', '_')}.{build_id}"
+
+
+def matches(binding: str, key: str) -> bool:
+    """Whether a topic binding (`*` one word, `#` any number) takes a routing key."""
+    return _match(binding.split("."), key.split("."))
+
+
+def _match(binding: list[str], key: list[str]) -> bool:
+    if not binding:
+        return not key
+    if binding[0] == "#":
+        return any(_match(binding[1:], key[skip:]) for skip in range(len(key) + 1))
+    return bool(key) and binding[0] in ("*", key[0]) and _match(binding[1:], key[1:])

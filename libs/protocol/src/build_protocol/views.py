@@ -1,0 +1,132 @@
+"""What people are shown of a build: the row of `/api/builds`, pushed live as it changes, and a page of its log."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from build_protocol.messages import (
+    BuildMetrics,
+    BuildStatus,
+    FailureData,
+    Gap,
+    Host,
+    Origin,
+    Phase,
+    Pin,
+    Stream,
+    Submodule,
+)
+from build_protocol.model import BuildId, Count, EpochMs, ProjectName, WireModel
+
+
+class Build(WireModel):
+    """A build as of its record `as_of_seq`; `revision` grows with every change, the greater one is newer."""
+
+    id: BuildId
+    project: ProjectName
+    branch: str | None = None
+    config: str = "default"
+    origin: Origin = "ci"
+    status: BuildStatus
+    commit: str | None = None
+    commit_subject: str | None = None
+    commit_author: str | None = None
+    dirty: bool | None = None
+    agent: str | None = None
+    host: Host | None = None
+    command: list[str] = Field(default_factory=list)
+    started_at: EpochMs | None = None
+    ended_at: EpochMs | None = None
+    duration_ms: Count | None = None
+    progress: float | None = Field(None, description="Percent.")
+    phase: Phase | None = None
+    step: str | None = None
+    exit_code: int | None = None
+    error: str | None = None
+    reason: str | None = None
+    log_lines: Count = 0
+    log_bytes: Count = 0
+    last_line: str | None = Field(None, description="The newest log line, cut to 200 characters.")
+    as_of_seq: Count = 0
+    revision: Count = 0
+    verified: bool = Field(False, description="Line count, bytes and sha256 agree with what the agent sent.")
+    connected: bool = Field(True, description="False: the agent of this running build is silent (a badge).")
+    provisional: bool = Field(False, description="`lost` that a late finish may still override.")
+    metrics: BuildMetrics | None = None
+    first_failure: FailureData | None = None
+    failure_count: Count = 0
+    gaps: list[Gap] = Field(default_factory=list)
+    retry_of: BuildId | None = None
+    updated_at: EpochMs | None = None
+
+
+class PhaseSpan(WireModel):
+    """One phase of a build: when it began, and its line."""
+
+    phase: Phase
+    started_at: EpochMs
+    ended_at: EpochMs | None = None
+    first_line: Count | None = None
+
+
+class BuildDetail(Build):
+    """A build with everything its own page shows beside the log."""
+
+    cwd: str | None = None
+    repository: str | None = None
+    submodules: list[Submodule] = Field(default_factory=list)
+    pins: list[Pin] = Field(default_factory=list)
+    tools: dict[str, str] = Field(default_factory=dict)
+    environment: dict[str, str] = Field(default_factory=dict)
+    agent_version: str | None = None
+    phases: list[PhaseSpan] = Field(default_factory=list)
+
+
+class BuildList(WireModel):
+    """A page of builds, newest start first; `next_cursor` asks for the following page."""
+
+    items: list[Build]
+    next_cursor: str | None = None
+
+
+class LogPage(WireModel):
+    """Log lines `first`, `first+1`, ... as stored; `total` lines exist as of record `as_of_seq`."""
+
+    first: Count
+    lines: list[str]
+    total: Count
+    as_of_seq: Count
+    streams: list[Stream] = Field(default_factory=list, description="One per line.")
+    times_ms: list[EpochMs] = Field(default_factory=list, description="One per line.")
+
+
+class LogHit(WireModel):
+    """A line that matches a search."""
+
+    line: Count
+    text: str
+
+
+class LogSearch(WireModel):
+    """Answer of `logs?q=`: the hits of this page, and how many there are in all."""
+
+    q: str
+    hits: list[LogHit]
+    total_hits: Count
+    total_is_exact: bool = True
+    next_first: Count | None = Field(None, description="Ask again with `first` = this for more.")
+    total: Count
+    as_of_seq: Count
+
+
+class Problem(WireModel):
+    """An error answer (RFC 9457 problem details): what was wrong, where, and what to do."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str | None = None
+    instance: str | None = None
+
+
+Colour = Literal["green", "red", "none"]
