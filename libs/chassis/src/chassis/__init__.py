@@ -1,1 +1,1 @@
-"""chassis"""
+"""The wiring every service shares: bus, settings, auth, health, metrics, logging, stores' engines."""

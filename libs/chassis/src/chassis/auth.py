@@ -1,0 +1,87 @@
+"""Who asks: the 30 s internal token that the gateway mints per request and every service verifies.
+
+The gateway checks a person's JWT once (revocation included); services trust only this token. HS256 with
+`JWT_SECRET_KEY`, algorithm pinned, expiry, audience, issuer and subject required.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from fastapi import Depends, HTTPException, Request
+from jose import JWTError, jwt
+
+Role = Literal["viewer", "developer", "admin"]
+INTERNAL_ISSUER = "build-dashboard-gateway"
+INTERNAL_SECONDS = 30
+_REQUIRED = {f"require_{claim}": True for claim in ("exp", "aud", "iss", "sub")}
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who a request is made for. `projects` None means all projects."""
+
+    name: str
+    role: Role
+    projects: frozenset[str] | None
+    kind: Literal["user", "agent", "service"] = "user"
+
+    def may_see(self, project: str) -> bool:
+        """Whether this project exists for the principal."""
+        return self.projects is None or project in self.projects
+
+
+def mint_internal(principal: Principal, audience: str, secret: str, now: float | None = None) -> str:
+    """A token for one service (`audience` is its name), good for 30 seconds."""
+    issued = int(time.time() if now is None else now)
+    claims = {
+        "iss": INTERNAL_ISSUER,
+        "aud": audience,
+        "sub": principal.name,
+        "iat": issued,
+        "exp": issued + INTERNAL_SECONDS,
+        "role": principal.role,
+        "kind": principal.kind,
+        "projects": None if principal.projects is None else sorted(principal.projects),
+    }
+    return str(jwt.encode(claims, secret, algorithm="HS256"))
+
+
+def read_internal(token: str, audience: str, secret: str) -> Principal:
+    """The principal of a token; raises JWTError when it is not ours, not for us, or expired."""
+    claims = jwt.decode(
+        token, secret, algorithms=["HS256"], audience=audience, issuer=INTERNAL_ISSUER, options=_REQUIRED
+    )
+    projects = claims["projects"]
+    return Principal(
+        name=claims["sub"],
+        role=claims["role"],
+        projects=None if projects is None else frozenset(projects),
+        kind=claims["kind"],
+    )
+
+
+def principal_reader(audience: str, secret: str) -> Callable[[Request], Principal]:
+    """The dependency of a service's routes: `Annotated[Principal, Depends(principal_reader(...))]`."""
+
+    def read(request: Request) -> Principal:
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        try:
+            if scheme.lower() != "bearer":
+                raise JWTError
+            return read_internal(token, audience, secret)
+        except (JWTError, KeyError) as error:
+            raise HTTPException(401, "services answer the gateway only: ask through it") from error
+
+    return read
+
+
+def current_principal(request: Request) -> Principal:
+    """The request's principal, read by the reader the service's app carries in `app.state.read_principal`."""
+    reader: Callable[[Request], Principal] = request.app.state.read_principal
+    return reader(request)
+
+
+Caller = Annotated[Principal, Depends(current_principal)]
+"""A route parameter: `async def list_builds(caller: Caller, ...)`."""

@@ -1,0 +1,131 @@
+"""What a bus promises, whichever driver carries it."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from build_protocol import topology
+
+
+class BusUnavailable(ConnectionError):
+    """The broker cannot be reached now; wait and try again."""
+
+
+class PublishFailed(Exception):
+    """The broker did not confirm: which messages arrived is unknown.
+
+    `confirmed` messages of the call, from its first on, are confirmed without a hole; publish the others again.
+    """
+
+    def __init__(self, reason: str, confirmed: int = 0) -> None:
+        super().__init__(f"broker did not confirm: {reason}")
+        self.confirmed = confirmed
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A durable message on its way to the exchange `builds`."""
+
+    routing_key: str
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A message as handed over by a queue, with its tag; `attempt` counts from 1."""
+
+    tag: int
+    routing_key: str
+    body: bytes
+    headers: Mapping[str, str]
+    attempt: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """A best-effort message of a live exchange. `missed`: some before this one were dropped."""
+
+    routing_key: str
+    body: bytes
+    missed: bool = False
+
+
+class Consumer(Protocol):
+    """One queue, its deliveries in order. Everything fetched must be settled by exactly one of ack, reject, park."""
+
+    async def fetch(self, limit: int) -> Sequence[Delivery]:
+        """Wait for at least one delivery, then hand over what is there, at most `limit`. Raises BusUnavailable."""
+        ...
+
+    async def ack(self, deliveries: Sequence[Delivery]) -> None:
+        """Done: never delivered again."""
+        ...
+
+    async def reject(self, deliveries: Sequence[Delivery]) -> None:
+        """Back to the queue in order; counts toward the delivery limit, beyond which a message is dead-lettered."""
+        ...
+
+    async def park(self, delivery: Delivery, reason: str) -> None:
+        """Copy to the queue `parking` with the reason, confirmed, then ack."""
+        ...
+
+
+class Listener(Protocol):
+    """Announcements of one live exchange; bounded: what overflows is dropped and told by `missed`."""
+
+    async def bind(self, key: str) -> None:
+        """Also hear routing keys that match this topic pattern."""
+        ...
+
+    async def unbind(self, key: str) -> None:
+        """No longer hear them."""
+        ...
+
+    def __aiter__(self) -> AsyncIterator[Announcement]:
+        """Announcements as they come; ends when the listener is closed."""
+        ...
+
+
+class Bus(Protocol):
+    """A message bus with the topology of `build_protocol.topology` declared."""
+
+    async def open(self) -> None:
+        """Connect and declare the topology; raises BusUnavailable."""
+        ...
+
+    async def close(self) -> None:
+        """Finish what is in flight and disconnect."""
+        ...
+
+    async def publish(self, messages: Sequence[Outgoing]) -> None:
+        """Publish in order; return once the broker confirmed every one. Raises PublishFailed or BusUnavailable.
+
+        Calls may overlap: their messages leave in the order of the calls.
+        """
+        ...
+
+    def consume(self, queue: str, *, prefetch: int = 200) -> AbstractAsyncContextManager[Consumer]:
+        """Own the queue's deliveries while the context lasts; what was not settled is delivered again."""
+        ...
+
+    async def announce(self, exchange: str, routing_key: str, body: bytes) -> None:
+        """Best effort, unconfirmed, never waits long: to whoever listens now."""
+        ...
+
+    def listen(self, exchange: str, *keys: str, capacity: int = 10_000) -> AbstractAsyncContextManager[Listener]:
+        """Hear announcements of `topology.LIVE_EXCHANGE` or `CONTROL_EXCHANGE` while the context lasts."""
+        ...
+
+    async def missing(self) -> list[str]:
+        """What readiness lacks: `connection`, or names of queues that do not exist; empty when all is there."""
+        ...
+
+    @property
+    def blocked(self) -> bool:
+        """The broker takes no publishes now (memory or disk alarm)."""
+        ...
+
+
+EXCHANGES = (topology.EXCHANGE, topology.LIVE_EXCHANGE, topology.CONTROL_EXCHANGE)

@@ -1,0 +1,37 @@
+"""Settings every service has; each service's own class adds to them. Read once, in `__main__`."""
+
+from typing import Self
+from urllib.parse import urlsplit, urlunsplit
+
+from pydantic import Field, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class ServiceSettings(BaseSettings):
+    """Environment of one service. `<SERVICE>_STORE_URL` wins; else `MYSQL_URI` with database `<DB_NAME>_<service>`."""
+
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore", populate_by_name=True)
+
+    service: str
+    amqp_url: str = Field("amqp://guest:guest@localhost/", validation_alias="AMQP_URL")
+    store_url: str = ""
+    mysql_uri: str | None = Field(None, validation_alias="MYSQL_URI", description="The scheme chooses the driver.")
+    db_name: str = Field("build_dashboard", validation_alias="DB_NAME")
+    jwt_secret_key: str = Field("", validation_alias="JWT_SECRET_KEY", description="At least 32 random bytes.")
+    config_path: str = Field("config.yaml", validation_alias="BUILD_DASHBOARD_CONFIG")
+    host: str = "127.0.0.1"
+    port: int = 8080
+
+    @model_validator(mode="after")
+    def _derive_store_url(self) -> Self:
+        if not self.store_url:
+            self.store_url = store_url_of(self.service, self.mysql_uri, self.db_name)
+        return self
+
+
+def store_url_of(service: str, server: str | None, db_name: str) -> str:
+    """The store URL of a service on a shared server: its own database `<db_name>_<service>`, or a local SQLite file."""
+    if server is None:
+        return f"sqlite:///{service}.sqlite"
+    parts = urlsplit(server)
+    return urlunsplit(parts._replace(path=f"/{db_name}_{service}"))
