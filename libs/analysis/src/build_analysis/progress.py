@@ -56,7 +56,13 @@ class ProgressReader:
         """The progress as of the end of these lines; looks from the end and stops at the first line that tells."""
         for line in reversed(lines):
             # The same question as may_tell_progress, here without a call for each of a million lines.
-            if ("[" in line or " of " in line or "Test" in line or line[:3] == "-- ") and (seen := self._parse(line)):
+            if (
+                "[" in line[:48]
+                or "%]" in line[-8:]
+                or " of " in line[-32:]
+                or "Test" in line[:24]
+                or line[:3] == "-- "
+            ) and (seen := self._parse(line)):
                 if seen == self._last:
                     return None
                 self._last = seen
@@ -84,8 +90,8 @@ class ProgressReader:
             done, total = _number(match[1]), _number(match[2])
             return self._run("bazel", done, total, _percent(done, total), match[3])
         if match := _NINJA_TRIPLE.match(text):
-            done, total = self._settle_triple(int(match[1]), int(match[2]), int(match[3]))
-            return self._run("ninja", done, total, _percent(done, total), match[4])
+            settled = self._settle_triple(int(match[1]), int(match[2]), int(match[3]))
+            return self._run("ninja", *settled, _percent(*settled), match[4])
         if match := _NINJA.match(text):
             done, total = int(match[1]), int(match[2])
             if done > total:
@@ -109,7 +115,9 @@ class ProgressReader:
 
     def _run(self, tool: str, done: int | None, total: int | None, percent: float | None, step: str) -> Progress:
         step = step.strip()
-        return Progress(done, total, percent, self._run_phase(step, percent, total), step[:200] or None, tool)
+        return Progress(
+            done, total, percent, self._run_phase(step, percent, total), step[:STEP_LIMIT_CHARACTERS] or None, tool
+        )
 
     def _run_phase(self, step: str, percent: float | None, total: int | None) -> Phase:
         if _CONFIGURE_STEP.match(step):
@@ -126,29 +134,34 @@ class ProgressReader:
 
 def may_tell_progress(line: str) -> bool:
     """Whether a closer look is worth it; False for nearly every line of compiler output."""
-    return "[" in line or " of " in line or "Test" in line or line[:3] == "-- "
+    return "[" in line[:48] or "%]" in line[-8:] or " of " in line[-32:] or "Test" in line[:24] or line[:3] == "-- "
 
 
 _STAMPS = re.compile(
-    r"(?:\d{4}-\d\d-\d\dT[\d:.]+Z? +|\[\d\d:\d\d:\d\d\] +|\(\d\d:\d\d:\d\d\) +|#\d+ \d[\d.]* +|\d+(?:\.\d+)?(?:s|%)? +)+"
-    r"(?=[\[A-Z\d ]|-- )"
+    r"(?:\d{4}-\d\d-\d\dT[\d:.]+Z? +|\[\d\d:\d\d:\d\d\] +|\(\d\d:\d\d:\d\d\) +"
+    r"|#\d+ \d[\d.]* +|\d+(?:\.\d+)?(?:s|%)? +)+(?=[\[A-Z\d ]|-- )"
 )
 _MAKE = re.compile(r"\[ {0,2}(\d{1,3})%\] +(\S.*)")
 _BAZEL = re.compile(r"\[(\d[\d,]*) / (\d[\d,]*)\] ?(.*)")
 _NINJA_TRIPLE = re.compile(r"\[ *(\d+)/(\d+)/(\d+)(?: [^\]\[]{0,30})?\] ?(.*)")
-_NINJA = re.compile(r"\[(?:[\d.:]+[%s]? +){0,2} *(\d+)/(\d+)(?:[ ,:|-][^\]\[]{0,30})?\] ?(.*)")
+_NINJA = re.compile(r"\[ *(?:[\d.:]+[%s]? +){0,2}(\d+)/(\d+)(?:[ ,:|-][^\]\[]{0,30})?\] ?(.*)")
 _XDIST = re.compile(r"\[gw\d+\] \[ {0,2}(\d{1,3})%\] (?:PASSED|FAILED|SKIPPED|ERROR|XFAIL|XPASS|RERUN) (\S.*)")
-_CONFIGURE_STEP = re.compile(r"Re-?running CMake|Re-checking globbed|Performing (?:configure|update|download) step|Generating VCS")
-_TEST_STEP = re.compile(r"Running (?:the |all )?.{0,60}(?:regression )?tests?\b|Running lit suite|Running utility command for check")
+_CONFIGURE_STEP = re.compile(
+    r"Re-?running CMake|Re-checking globbed|Performing (?:configure|update|download) step|Generating VCS"
+)
+_TEST_STEP = re.compile(
+    r"Running (?:the |all )?.{0,60}(?:regression )?tests?\b|Running lit suite|Running utility command for check"
+)
 _LIT_RESULT = re.compile(
-    r"(?:PASS|FAIL|XFAIL|XPASS|UNSUPPORTED|UNRESOLVED|TIMEOUT|SKIPPED|FLAKYPASS|EXCLUDED): (.{1,1500}) \((\d+) of (\d+)\)\s*$"
+    r"(?:PASS|FAIL|XFAIL|XPASS|UNSUPPORTED|UNRESOLVED|TIMEOUT|SKIPPED|FLAKYPASS|EXCLUDED)"
+    r": (.{1,1500}) \((\d+) of (\d+)\)\s*$"
 )
 _LIT_HEADER = re.compile(r"-- Testing: (\d+)(?: of \d+)? tests, \d+ (?:workers|threads|single process)")
 _LIT_BAR = re.compile(r" {0,2}(\d{1,3})% \[=*-*\]")
 _LIT_SIMPLE_BAR = re.compile(r"Testing: (?:[ \d.]*?)(\d{1,3})[ .]*$")
-_CTEST = re.compile(r" {0,6}(\d+)/(\d+) (?:Test|MemCheck): *#\d+: (\S[^.]*)|^ {0,6}(\d+)/(\d+) (?:Test|MemCheck) +#\d+: (\S+)")
-_PYTEST = re.compile(r"(\S+(?:::.{1,300}| [.FEsxXR]+).*?) +\[ {0,2}(\d{1,3})%\]\s*$")
-_PYTEST_DOTS = re.compile(r"[.FEsxXR]{2,} +\[ {0,2}(\d{1,3})%\]\s*$")
+_CTEST = re.compile(r" {0,6}(\d+)/(\d+) (?:Test|MemCheck):? +#\d+: (\S+)")
+_PYTEST_PERCENT = re.compile(r" \[ {0,2}(\d{1,3})%\] *$")
+_PYTEST_DOTS = re.compile(r"[.FEsxXR]+ *$")
 _CARGO = re.compile(r" {1,4}Building \[=*>? *\] (\d+)/(\d+)(?:: (.*))?")
 _CMAKE_STEP = re.compile(
     r"-- (The (?:C|CXX|ASM\S*|CUDA|Fortran) compiler identification is .*|Detecting .*|Check for working .*"
@@ -171,12 +184,13 @@ def _parse_test(text: str) -> Progress | None:
     if match := _LIT_RESULT.match(text):
         return _test("lit", int(match[2]), int(match[3]), match[1])
     if match := _CTEST.match(text):
-        done, total, name = match[1] or match[4], match[2] or match[5], match[3] or match[6]
-        return _test("ctest", int(done), int(total), name)
-    if match := _PYTEST.match(text):
-        return Progress(None, None, float(match[2]), "test", match[1].split(" ", 1)[0][:200], "pytest")
-    if match := _PYTEST_DOTS.match(text):
-        return Progress(None, None, float(match[1]), "test", None, "pytest")
+        return _test("ctest", int(match[1]), int(match[2]), match[3])
+    if match := _PYTEST_PERCENT.search(text, max(0, len(text) - 12)):
+        name = text[: match.start()].partition(" ")[0]
+        if ".py" in name:
+            return Progress(None, None, float(match[1]), "test", name[:STEP_LIMIT_CHARACTERS], "pytest")
+        if _PYTEST_DOTS.match(text[: match.start()]):
+            return Progress(None, None, float(match[1]), "test", None, "pytest")
     return None
 
 
