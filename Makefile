@@ -1,0 +1,77 @@
+# Every habit is a target; `make help` lists them. Each target does all of its own set-up.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+export PATH := $(CURDIR)/.cache/bin:$(CURDIR)/.cache/uv/bin:$(PATH)
+SETUP := deploy/machine/setup.sh
+RUN := uv run --no-sync
+PAGE := services/gateway/src/gateway/page/index.html
+PAGE_SOURCES := $(shell find services/gateway/web libs/protocol/src -type f -not -path '*/node_modules/*' -not -path '*/wire/*' -not -name '*.pyc' 2>/dev/null)
+MANIFESTS := uv.lock pyproject.toml $(wildcard libs/*/pyproject.toml services/*/pyproject.toml deploy/embedded/pyproject.toml)
+
+##@ Use
+help: ## this list
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: .cache/python $(PAGE) ## the whole system with real builds, in a browser (DEMO_EXIT=1: stop when they are shown)
+	@$(SETUP) compiler git
+	@$(RUN) python -m embedded.demo
+
+up: .cache/python $(PAGE) ## the embedded system, empty, on http://127.0.0.1:8080
+	@$(RUN) build-dashboard up
+
+##@ Work on it
+setup: .cache/python $(PAGE) ## everything a checkout needs to run
+check: .cache/python ## lint, types, import rules and fast tests: seconds, no server
+	$(RUN) ruff check .
+	$(RUN) ruff format --check .
+	$(RUN) mypy
+	$(RUN) lint-imports
+	$(RUN) pytest -q -m "not slow and not rabbitmq and not mariadb and not mongodb and not browser and not mlir"
+
+test: .cache/python $(PAGE) ## everything, on real servers (installs them where it can)
+	$(SETUP) compiler git browser rabbitmq mariadb
+	$(if $(CI),$(SETUP) mlir)
+	$(RUN) ruff check .
+	$(RUN) ruff format --check .
+	$(RUN) mypy
+	$(RUN) lint-imports
+	npm test --silent
+	$(RUN) pytest -q
+
+format: .cache/python ## let ruff format everything
+	$(RUN) ruff check --fix .
+	$(RUN) ruff format .
+
+dev: .cache/python .cache/npm ## the page with hot reload, in front of `make up`
+	npm run dev
+
+##@ Measure
+bench: .cache/python $(PAGE) ## the figures of docs/performance.md, each beside its yardstick
+	@$(SETUP) compiler rabbitmq mariadb
+	@$(RUN) python -m bench
+
+##@ Ship
+wheels: .cache/python $(PAGE) ## dist/*.whl; they carry the page, installing them needs no Node
+	uv build --quiet --all-packages --wheel --out-dir dist
+
+requirements: .cache/python ## requirements.txt from the lock
+	uv export --quiet --frozen --all-packages --no-dev --no-emit-workspace --no-annotate --no-hashes --output-file requirements.txt
+
+clean: ## forget caches, the demo's data and everything built
+	rm -rf .cache .demo .venv dist build node_modules services/gateway/web/node_modules $(dir $(PAGE)) examples/*/build
+
+.PHONY: help demo up setup check test format dev bench wheels requirements clean
+
+.cache/python: $(MANIFESTS)
+	@$(SETUP) uv
+	uv sync --quiet --frozen --all-packages
+	@touch $@
+
+.cache/npm: package-lock.json .cache/python
+	@$(SETUP) node
+	npm ci --silent --no-audit --no-fund
+	@touch $@
+
+$(PAGE): .cache/npm $(PAGE_SOURCES)
+	npm run build --silent
+	@touch $@
