@@ -56,6 +56,9 @@ class Hello(WireModel):
     instance: ShortText = Field(description="Random per agent process; tells two copies of one agent apart.")
     host: ShortText | None = None
     builds: list[HelloBuild] = Field(default_factory=list, max_length=1000)
+    serves: list[ProjectName] = Field(
+        default_factory=list, max_length=100, description="Projects this process builds when triggered."
+    )
 
 
 class Records(WireModel):
