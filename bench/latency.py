@@ -1,0 +1,100 @@
+"""A line every 20 ms, K viewers following its log: how old is a line when a viewer has it (`python -m bench.latency`).
+
+The line's own time stamp to its text in the viewer, over the agent, gateway, bus, ingest's commit and the fan-out.
+The figures to beat on two cores are Buildbot 4.3's p99: 4.97 s with 1 viewer, 6.02 s with 200 (tuned: 0.13 s and 115 s).
+"""
+
+import argparse
+import asyncio
+import json
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from bench.statistics import percentile, spread
+from bench.systems import SYSTEMS, system
+from build_protocol.frames import VIEWER_SUBPROTOCOL
+from chassis.testing.stack import Stack, wait_until
+from websockets.asyncio.client import ClientConnection, connect
+
+LINES = Path(__file__).with_name("lines.py")
+STAMP = re.compile(r"stamp (\d{19})")
+WARM_UP_SECONDS = 2.0
+
+
+async def follow(stack: Stack, token: str, build_id: str, until: float) -> list[float]:
+    """Ages in milliseconds of the lines one viewer was pushed."""
+    ages: list[float] = []
+    async with connect(
+        stack.url.replace("http", "ws", 1) + "/ws",
+        subprotocols=[VIEWER_SUBPROTOCOL],  # type: ignore[list-item]  # a NewType of str
+        origin=stack.url,  # type: ignore[arg-type]  # a NewType of str
+        compression=None,
+        max_size=None,
+    ) as socket:
+        await socket.send(json.dumps({"type": "AUTH", "token": token}))
+        await socket.send(json.dumps({"type": "SUBSCRIBE", "projects": [], "buildIds": [build_id]}))
+        warm = time.time() + WARM_UP_SECONDS
+        while (left := until - time.time()) > 0:
+            text = await _receive(socket, left)
+            now = time.time_ns()
+            if now / 1e9 > warm:
+                ages.extend((now - int(stamp)) / 1e6 for stamp in STAMP.findall(text))
+    return ages
+
+
+async def _receive(socket: ClientConnection, seconds: float) -> str:
+    try:
+        return str(await asyncio.wait_for(socket.recv(), seconds))
+    except TimeoutError:
+        return ""
+
+
+def measure(stack: Stack, viewers: int, seconds: float) -> list[float]:
+    """Ages of every line at every viewer, milliseconds, in one build of `seconds`."""
+    known = {build["id"] for build in stack.get("/api/builds?project=latency")["items"]}
+    count = int(seconds / 0.02)
+    command = stack.agent_command("latency", sys.executable, str(LINES), str(count), "--every", "0.02")
+    agent = subprocess.Popen(command, env=stack.agent_environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        token = stack.token()
+
+        def started() -> str | None:
+            builds = stack.get("/api/builds?project=latency", token)["items"]
+            return next((build["id"] for build in builds if build["id"] not in known), None)
+
+        build_id = wait_until(started, 10, "the build is listed")
+        until = time.time() + seconds - 1
+
+        async def everyone() -> list[list[float]]:
+            return await asyncio.gather(*(follow(stack, token, build_id, until) for _ in range(viewers)))
+
+        ages = asyncio.run(everyone())
+    finally:
+        agent.wait(60)
+    if not all(ages):
+        raise RuntimeError(f"{sum(not a for a in ages)} of {viewers} viewers were pushed nothing")
+    return [age for one in ages for age in one]
+
+
+def main() -> None:
+    """Print a line per system and number of viewers."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--viewers", type=int, nargs="*", default=[1, 200])
+    parser.add_argument("--seconds", type=float, default=15)
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--systems", nargs="*", default=SYSTEMS, choices=SYSTEMS)
+    arguments = parser.parse_args()
+    print(f"latency: a line every 20 ms for {arguments.seconds:g} s, line to viewer, ms")
+    for name in arguments.systems:
+        with system(name) as stack:
+            for viewers in arguments.viewers:
+                runs = [measure(stack, viewers, arguments.seconds) for _ in range(arguments.runs)]
+                p50, p99 = ([percentile(run, p) for run in runs] for p in (50, 99))
+                print(f"  {name:9s} {viewers:4d} viewers   p50 {spread(p50, 1)}   p99 {spread(p99, 1)}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
