@@ -9,9 +9,10 @@ import sys
 import time
 from pathlib import Path
 
+from chassis.testing.stack import Stack
+
 from bench.statistics import spread
 from bench.systems import SYSTEMS, system
-from chassis.testing.stack import Stack
 
 LINES = Path(__file__).with_name("lines.py")
 

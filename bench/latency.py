@@ -1,7 +1,7 @@
 """A line every 20 ms, K viewers following its log: how old is a line when a viewer has it (`python -m bench.latency`).
 
 The line's own time stamp to its text in the viewer, over the agent, gateway, bus, ingest's commit and the fan-out.
-The figures to beat on two cores are Buildbot 4.3's p99: 4.97 s with 1 viewer, 6.02 s with 200 (tuned: 0.13 s and 115 s).
+The figures to beat on two cores are Buildbot 4.3's p99: 4.97 s with 1 viewer, 6.02 s with 200 (tuned: 0.13, 115).
 """
 
 import argparse
@@ -13,11 +13,12 @@ import sys
 import time
 from pathlib import Path
 
-from bench.statistics import percentile, spread
-from bench.systems import SYSTEMS, system
 from build_protocol.frames import VIEWER_SUBPROTOCOL
 from chassis.testing.stack import Stack, wait_until
 from websockets.asyncio.client import ClientConnection, connect
+
+from bench.statistics import percentile, spread
+from bench.systems import SYSTEMS, system
 
 LINES = Path(__file__).with_name("lines.py")
 STAMP = re.compile(r"stamp (\d{19})")
