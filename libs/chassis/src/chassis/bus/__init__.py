@@ -4,6 +4,8 @@ Two drivers behind one interface: RabbitMQ (`rabbit.py`) and one SQLite file (`e
 tests run on both. `open_bus(url)` chooses by scheme: `amqp://`, `amqps://` or `sqlite:///path`.
 """
 
+from pathlib import Path
+
 from chassis.bus.contract import (
     Announcement,
     Bus,
@@ -14,6 +16,7 @@ from chassis.bus.contract import (
     Outgoing,
     PublishFailed,
 )
+from chassis.bus.embedded import EmbeddedBus
 
 __all__ = [
     "Announcement",
@@ -24,4 +27,13 @@ __all__ = [
     "Listener",
     "Outgoing",
     "PublishFailed",
+    "open_bus",
 ]
+
+
+def open_bus(url: str) -> Bus:
+    """The bus a URL names, not yet connected: `await bus.open()` does that. Raises ValueError for another scheme."""
+    scheme, _, rest = url.partition("://")
+    if scheme == "sqlite":
+        return EmbeddedBus(Path(rest.removeprefix("/")))
+    raise ValueError(f"bus URL must begin with amqp://, amqps:// or sqlite:///, not {scheme}://")
