@@ -1,0 +1,157 @@
+"""Derived rows: which kinds there are, how each is keyed, listed and read back as its model."""
+
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+from build_protocol.model import WireModel
+
+from history.commits import CommitRow
+from history.facts import Lane
+from history.filing import digest
+from history.groups import Group
+from history.incidents import Incident
+from history.lanes import LaneState
+from history.pins import PinLine
+from history.store import Row
+from history.trends import Day
+
+Model = TypeVar("Model", bound=WireModel)
+
+
+def branch_scope(project: str, branch: str) -> str:
+    """What the rows of one branch are listed by."""
+    return digest("scope", project, branch)
+
+
+def lane_scope(lane: Lane) -> str:
+    """What the rows of one lane are listed by."""
+    return digest("scope", *lane)
+
+
+def signature_label(signature: str) -> str:
+    """What the groups of one signature, in any project, are listed by."""
+    return digest("signature", signature)
+
+
+def lane_row(state: LaneState, version: int) -> Row:
+    """Listed by branch; ranked by the newest build's start."""
+    lane = Lane(state.project, state.branch, state.config)
+    return Row(
+        "lane",
+        lane_key(lane),
+        state.project,
+        branch_scope(*lane[:2]),
+        state.colour,
+        state.latest.started_ms,
+        _body(state),
+        version,
+    )
+
+
+def day_row(day: Day, version: int) -> Row:
+    """Listed by lane; ranked by day."""
+    lane = Lane(day.project, day.branch, day.config)
+    return Row("day", day_key(lane, day.day), day.project, lane_scope(lane), "", day.day, _body(day), version)
+
+
+def group_row(group: Group, version: int) -> Row:
+    """Listed by signature over projects; ranked by when it was last seen."""
+    label = signature_label(group.signature)
+    return Row(
+        "group",
+        group_key(group.project, group.signature),
+        group.project,
+        label,
+        label,
+        group.last_ms,
+        _body(group),
+        version,
+    )
+
+
+def commit_row(row: CommitRow, version: int) -> Row:
+    """Listed by branch, found by sha; ranked by its place on the branch."""
+    key = commit_key(row.project, row.branch, row.info.sha)
+    scope = branch_scope(row.project, row.branch)
+    return Row("commit", key, row.project, scope, row.info.sha, row.rank, _body(row), version)
+
+
+def incident_row(incident: Incident, version: int) -> Row:
+    """Listed by branch and by state; ranked by the start of the opening build."""
+    scope = branch_scope(incident.project, incident.branch)
+    key = incident_key(incident.id)
+    return Row(
+        "incident",
+        key,
+        incident.project,
+        scope,
+        incident.state,
+        incident.first_started_ms,
+        _body(incident),
+        version,
+    )
+
+
+def pin_row(line: PinLine, version: int) -> Row:
+    """Listed by the upstream's name over projects; ranked by the newest build."""
+    key = pin_key(line.project, line.branch, line.name)
+    rank = max(span.last_ms for span in line.spans)
+    label = digest("upstream", line.name)
+    return Row("pin", key, line.project, branch_scope(line.project, line.branch), label, rank, _body(line), version)
+
+
+def branch_row(project: str, branch: str, newest_ms: int, version: int) -> Row:
+    """One per branch: its version guards the branch's incidents and pins while they are refreshed."""
+    body = {"project": project, "branch": branch}
+    return Row(
+        "branch", branch_key(project, branch), project, branch_scope(project, branch), "", newest_ms, body, version
+    )
+
+
+def lane_key(lane: Lane) -> str:
+    """Key of a lane's state."""
+    return digest("row", "lane", *lane)
+
+
+def day_key(lane: Lane, day: int) -> str:
+    """Key of one lane's day."""
+    return digest("row", "day", *lane, str(day))
+
+
+def group_key(project: str, signature: str) -> str:
+    """Key of a failure group."""
+    return digest("row", "group", project, signature)
+
+
+def commit_key(project: str, branch: str, sha: str) -> str:
+    """Key of a commit on a branch."""
+    return digest("row", "commit", project, branch, sha)
+
+
+def incident_key(incident_id: str) -> str:
+    """Key of an incident."""
+    return digest("row", "incident", incident_id)
+
+
+def pin_key(project: str, branch: str, name: str) -> str:
+    """Key of a branch's pins to one upstream."""
+    return digest("row", "pin", project, branch, name)
+
+
+def branch_key(project: str, branch: str) -> str:
+    """Key of a branch."""
+    return digest("row", "branch", project, branch)
+
+
+def read_as(model: type[Model], row: Row) -> Model:
+    """The model a row carries."""
+    return model.model_validate(row.body)
+
+
+def read_all(model: type[Model], rows: Sequence[Row]) -> list[Model]:
+    """The models of rows, in their order."""
+    return [model.model_validate(row.body) for row in rows]
+
+
+def _body(model: WireModel) -> dict[str, Any]:
+    return model.model_dump(mode="json", by_alias=True, exclude_none=True)

@@ -1,0 +1,287 @@
+"""Refresh: bring derived rows up to the facts.
+
+Each row is read with its version first, then counted anew from the facts, then stored if that version still stands;
+whoever loses the race counts again. So a row is never older than the last fact that touched it, however many replicas
+write, and refreshing twice changes nothing.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from typing import TypeVar
+
+from chassis.errors import StoreUnavailable
+
+from history import derived
+from history.commits import CommitInfo, CommitRow, cells_of, info_of, informed
+from history.facts import Fact, Lane, Point
+from history.filing import Touched, colour_tag, coloured_tag, commit_tag, day_tag, failure_tag, lane_tag
+from history.groups import Group, refreshed
+from history.incidents import Incident, explained, fold
+from history.lanes import WINDOW, LaneState, state_of
+from history.pins import lines_of
+from history.store import HistoryStore, Row
+from history.trends import day_of
+from history.verdicts import Judged, judge
+
+BRANCH_WINDOW = 2000
+"""Incidents and pins of a branch are told by this many of its newest coloured builds."""
+
+DAY_BUILDS_MAX = 5000
+COMMIT_BUILDS_MAX = 500
+EXPLAINED_BY_MAX = 20
+RACES = 8
+"""Times a row is counted again because another replica was faster, before the messages go back to the queue."""
+
+_READS_AT_ONCE = 4
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+async def refresh(store: HistoryStore, stale: Collection[Touched], facts: Mapping[str, Fact]) -> None:
+    """Refresh every row named by `stale`; `facts` are the facts that touched them, by build id."""
+    words = defaultdict(set)
+    for touched in stale:
+        words[touched.kind].add(touched.words)
+    ranges = [facts[build_id] for (build_id,) in words["range"] if build_id in facts]
+    await _until_stored(store, _Commits(words["commit"], ranges, frozenset(facts)))
+    await _until_stored(store, _Days(words["day"]))
+    await _until_stored(store, _Groups(words["group"], facts))
+    await _until_stored(store, _Lanes(words["lane"]))
+    for project, branch in sorted(words["branch"]):
+        await _branch(store, project, branch, frozenset(facts))
+
+
+class _Kind:
+    """Rows of one kind to be counted: their keys, and how to count those of them that are still due."""
+
+    keys: set[str]
+
+    async def count(self, store: HistoryStore, known: Mapping[str, Row], due: Collection[str]) -> list[Row]:
+        """The rows as the facts have them now."""
+        raise NotImplementedError
+
+
+async def _until_stored(store: HistoryStore, kind: _Kind) -> None:
+    due = set(kind.keys)
+    for _ in range(RACES):
+        if not due:
+            return
+        known = await store.rows_by_key(due)
+        counted = await kind.count(store, known, due)
+        gone = [known[key] for key in due - {row.key for row in counted} if key in known]
+        changed = [row for row in counted if row.key not in known or _differs(known[row.key], row)]
+        await store.drop_rows(gone)
+        due = {row.key for row in changed} - await store.put_rows(changed)
+    raise StoreUnavailable("history", f"{len(due)} rows are contended")
+
+
+class _Lanes(_Kind):
+    def __init__(self, lanes: Iterable[tuple[str, ...]]) -> None:
+        self._lanes = {derived.lane_key(lane): lane for lane in (Lane(*words) for words in lanes)}
+        self.keys = set(self._lanes)
+
+    async def count(self, store: HistoryStore, known: Mapping[str, Row], due: Collection[str]) -> list[Row]:
+        async def one(key: str) -> Row | None:
+            state = await _lane_state(store, self._lanes[key])
+            return derived.lane_row(state, _version(known, key)) if state else None
+
+        return _present(await _each(due, one))
+
+
+async def _lane_state(store: HistoryStore, lane: Lane) -> LaneState | None:
+    points = await store.points(lane_tag(lane), limit=WINDOW)
+    if not points:
+        return None
+    green = next((point for point in points if point.colour == "green"), None)
+    if green is None and len(points) == WINDOW:
+        green = next(iter(await store.points(colour_tag(lane, "green"), limit=1)), None)
+    reds = [p for p in points if p.colour == "red" and (green is None or p.order > green.order)]
+    red = min(reds, key=lambda point: point.order, default=None)
+    is_older_unseen = len(points) == WINDOW and (green is None or green.order < points[-1].order)
+    if is_older_unseen:
+        since_ms = green.started_ms if green else None
+        oldest = await store.points(colour_tag(lane, "red"), limit=1, newest_first=False, since_ms=since_ms)
+        red = next(iter(oldest), None)
+    return state_of(points, green, red)
+
+
+class _Days(_Kind):
+    def __init__(self, days: Iterable[tuple[str, ...]]) -> None:
+        self._days = {}
+        for project, branch, config, day in days:
+            lane = Lane(project, branch, config)
+            self._days[derived.day_key(lane, int(day))] = (lane, int(day))
+        self.keys = set(self._days)
+
+    async def count(self, store: HistoryStore, known: Mapping[str, Row], due: Collection[str]) -> list[Row]:
+        async def one(key: str) -> Row | None:
+            points = await store.points(day_tag(*self._days[key]), limit=DAY_BUILDS_MAX)
+            return derived.day_row(day_of(points), _version(known, key)) if points else None
+
+        return _present(await _each(due, one))
+
+
+class _Groups(_Kind):
+    def __init__(self, groups: Iterable[tuple[str, ...]], facts: Mapping[str, Fact]) -> None:
+        self._facts = facts
+        self._days: defaultdict[str, list[tuple[str, str, int]]] = defaultdict(list)
+        for project, signature, day in groups:
+            self._days[derived.group_key(project, signature)].append((project, signature, int(day)))
+        self.keys = set(self._days)
+
+    async def count(self, store: HistoryStore, known: Mapping[str, Row], due: Collection[str]) -> list[Row]:
+        async def one(key: str) -> Row | None:
+            group = derived.read_as(Group, known[key]) if key in known else None
+            for project, signature, day in sorted(self._days[key], key=lambda words: words[2]):
+                points = await store.points(failure_tag(project, signature, day), limit=DAY_BUILDS_MAX)
+                group = refreshed(group, project, signature, day, points)
+            if group is None or not group.count:
+                return None
+            return derived.group_row(await self._with_sample(store, group), _version(known, key))
+
+        return _present(await _each(due, one))
+
+    async def _with_sample(self, store: HistoryStore, group: Group) -> Group:
+        """With the failure of the newest build that showed it, read only when that build is new here."""
+        newest = group.builds[0].id if group.builds else None
+        if newest is None or (group.sample is not None and newest not in self._facts):
+            return group
+        fact = self._facts.get(newest)
+        if fact is None:
+            stored = await store.facts([newest])
+            fact = stored[newest].fact if newest in stored else None
+        shown = [f for f in (fact.failures if fact else ()) if f.signature == group.signature]
+        return group.model_copy(update={"sample": shown[0]}) if shown else group
+
+
+class _Commits(_Kind):
+    def __init__(self, commits: Iterable[tuple[str, ...]], ranges: Sequence[Fact], fresh: frozenset[str]) -> None:
+        self._fresh = fresh
+        self._built = {derived.commit_key(*words): words for words in commits}
+        self._infos: dict[str, tuple[str, str, CommitInfo]] = {}
+        for fact in ranges:
+            project, branch, _ = fact.lane
+            for info in info_of(fact):
+                key = derived.commit_key(project, branch, info.sha)
+                known = self._infos.get(key)
+                self._infos[key] = (project, branch, informed(known[2], info) if known else info)
+        self.keys = {*self._built, *self._infos}
+
+    async def count(self, store: HistoryStore, known: Mapping[str, Row], due: Collection[str]) -> list[Row]:
+        async def one(key: str) -> Row | None:
+            row = derived.read_as(CommitRow, known[key]) if key in known else None
+            if key in self._infos:
+                project, branch, info = self._infos[key]
+                told = informed(row.info, info) if row else info
+                row = (
+                    row.model_copy(update={"info": told})
+                    if row
+                    else CommitRow(project=project, branch=branch, info=told)
+                )
+            if key in self._built:
+                row = await self._with_cells(store, row, *self._built[key])
+            return derived.commit_row(row, _version(known, key)) if row else None
+
+        return _present(await _each(due, one))
+
+    async def _with_cells(
+        self, store: HistoryStore, row: CommitRow | None, project: str, branch: str, sha: str
+    ) -> CommitRow | None:
+        points = await store.points(commit_tag(project, branch, sha), limit=COMMIT_BUILDS_MAX)
+        if row is None and not points:
+            return None
+        row = row or CommitRow(project=project, branch=branch, info=CommitInfo(sha=sha))
+        judged = {cell.build_id: cell.judged for cell in row.cells if cell.judged}
+        for point in points:
+            if point.status == "failed" and (point.id in self._fresh or point.id not in judged):
+                judged[point.id] = await _judged(store, point, points)
+        return row.model_copy(
+            update={
+                "cells": cells_of(points, judged),
+                "first_built_ms": min((point.started_ms for point in points), default=None),
+            }
+        )
+
+
+async def _judged(store: HistoryStore, red: Point, same_commit: Sequence[Point]) -> Judged:
+    # The newest coloured build before it is nearly always among the last few; beyond them it reads as unknown.
+    earlier = await store.points(lane_tag(red.lane), limit=20, before_ms=red.started_ms)
+    before = next((point for point in earlier if point.colour != "none"), None)
+    green = any(point.colour == "green" and point.config == red.config for point in same_commit)
+    return judge(red, before, green)
+
+
+async def _branch(store: HistoryStore, project: str, branch: str, fresh: frozenset[str]) -> None:
+    """Refresh a branch's incidents and pins; the branch row's version guards them as one."""
+    guard_key = derived.branch_key(project, branch)
+    for _ in range(RACES):
+        guard = (await store.rows_by_key([guard_key])).get(guard_key)
+        points = await store.points(coloured_tag(project, branch), limit=BRANCH_WINDOW)
+        newest_ms = points[0].started_ms if points else 0
+        known = await _known_incidents(store, project, branch, points)
+        incidents = await _incidents(store, points, [derived.read_as(Incident, row) for row in known.values()], fresh)
+        lines = lines_of(points)
+        pins = await store.rows_by_key([derived.pin_key(project, branch, line.name) for line in lines])
+        rows = [derived.incident_row(i, _version(known, derived.incident_key(i.id))) for i in incidents]
+        rows += [derived.pin_row(line, _version(pins, derived.pin_key(project, branch, line.name))) for line in lines]
+        since_ms = points[-1].started_ms if points else 0
+        kept = {row.key for row in rows}
+        gone = [row for key, row in known.items() if key not in kept and row.rank >= since_ms]
+        changed = [row for row in rows if (old := (known | pins).get(row.key)) is None or _differs(old, row)]
+        if not await store.put_rows([derived.branch_row(project, branch, newest_ms, guard.version if guard else 0)]):
+            continue
+        await store.drop_rows(gone)
+        if len(await store.put_rows(changed)) == len(changed):
+            return
+    raise StoreUnavailable("history", f"branch {project}/{branch} is contended")
+
+
+async def _known_incidents(store: HistoryStore, project: str, branch: str, points: Sequence[Point]) -> dict[str, Row]:
+    """Rows of the branch's incidents that these points may change: begun among them, or still open when they began."""
+    scope = derived.branch_scope(project, branch)
+    since_ms = points[-1].started_ms if points else 0
+    begun = await store.rows("incident", scope=scope, since_rank=since_ms, limit=2 * BRANCH_WINDOW)
+    before = await store.rows("incident", scope=scope, after=(since_ms, ""), limit=100)
+    still = await store.rows("incident", scope=scope, label="open", limit=1000)
+    return {row.key: row for row in (*begun, *before, *still)}
+
+
+async def _incidents(
+    store: HistoryStore, points: Sequence[Point], known: Sequence[Incident], fresh: frozenset[str]
+) -> list[Incident]:
+    by_id = {incident.id: incident for incident in known}
+
+    async def one(incident: Incident) -> Incident:
+        before = by_id.get(incident.id)
+        firsts = [member.first_build for member in incident.members]
+        if before and firsts == [m.first_build for m in before.members] and fresh.isdisjoint(firsts):
+            told = {name: getattr(before, name) for name in ("failure", "suspects", "authors", "unknown")}
+            return incident.model_copy(update=told)
+        stored = await store.facts(firsts[:EXPLAINED_BY_MAX])
+        return explained(incident, [stored[build_id].fact for build_id in firsts if build_id in stored])
+
+    return await _each(fold(points, known), one)
+
+
+async def _each(items: Iterable[Item], one: Callable[[Item], Awaitable[Result]]) -> list[Result]:
+    """`one` of every item, a few at a time, in order."""
+    slots = asyncio.Semaphore(_READS_AT_ONCE)
+
+    async def within(item: Item) -> Result:
+        async with slots:
+            return await one(item)
+
+    return list(await asyncio.gather(*(within(item) for item in items)))
+
+
+def _present(rows: Iterable[Row | None]) -> list[Row]:
+    return [row for row in rows if row is not None]
+
+
+def _version(known: Mapping[str, Row], key: str) -> int:
+    return known[key].version if key in known else 0
+
+
+def _differs(old: Row, new: Row) -> bool:
+    return old != new or old.body != new.body

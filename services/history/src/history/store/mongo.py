@@ -1,0 +1,236 @@
+"""History on MongoDB: two collections, no transactions; every write is one document, guarded by its version."""
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+from uuid import uuid4
+
+from chassis.store.mongo import connect, unavailable
+from pymongo import ASCENDING, DESCENDING, DeleteOne, InsertOne, ReplaceOne, UpdateOne
+from pymongo.asynchronous.collection import AsyncCollection
+from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.errors import BulkWriteError
+
+from history.facts import Fact, Point
+from history.filing import Touched, tags_of
+from history.store.contract import FactWrite, Row, StoredFact
+
+Document = dict[str, Any]
+_DUPLICATE_KEY = 11000
+_KEYS_AT_ONCE = 1000
+
+
+class MongoHistoryStore:
+    """The store on one MongoDB database."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._database: AsyncDatabase[Document] | None = None
+
+    async def open(self) -> None:
+        """Connect and create the indexes; doing so twice is harmless."""
+        self._database = connect(self._url)
+        with unavailable("history"):
+            await self._facts.create_index([("tags", ASCENDING), ("started_ms", DESCENDING), ("_id", DESCENDING)])
+            for name in ("project", "scope", "label"):
+                await self._rows.create_index(
+                    [("kind", ASCENDING), (name, ASCENDING), ("rank", DESCENDING), ("_id", DESCENDING)]
+                )
+            await self._rows.create_index([("kind", ASCENDING), ("rank", DESCENDING), ("_id", DESCENDING)])
+
+    async def close(self) -> None:
+        """Disconnect."""
+        if self._database is not None:
+            await self._database.client.close()
+            self._database = None
+
+    async def ping(self) -> None:
+        """Return if the server answers."""
+        with unavailable("history"):
+            await self._open_database.command("ping")
+
+    async def facts(self, build_ids: Collection[str]) -> dict[str, StoredFact]:
+        """Those of these builds that have a fact."""
+        found: dict[str, StoredFact] = {}
+        with unavailable("history"):
+            wanted = {"_id": {"$in": list(build_ids)}}
+            async for document in self._facts.find(wanted, {"version": 1, "stale": 1, "fact": 1}):
+                stale = frozenset(Touched(kind, tuple(words)) for kind, *words in document["stale"])
+                fact = Fact.model_validate(document["fact"])
+                found[document["_id"]] = StoredFact(fact, document["version"], stale)
+        return found
+
+    async def put_facts(self, writes: Sequence[FactWrite]) -> set[str]:
+        """Store each fact whose version still is `replaces`; the ids that were. Key: build id."""
+        documents = {write.fact.id: _fact_document(write) for write in writes}
+        return await self._put(self._facts, documents, {write.fact.id: write.replaces for write in writes})
+
+    async def settle(self, settled: Mapping[str, int]) -> None:
+        """Forget that rows are stale, for each build whose version is unchanged. Key: build id."""
+        if settled:
+            operations = [
+                UpdateOne({"_id": build_id, "version": version}, {"$set": {"stale": []}})
+                for build_id, version in settled.items()
+            ]
+            with unavailable("history"):
+                await self._facts.bulk_write(operations, ordered=False)
+
+    async def drop_facts(self, facts: Sequence[Fact]) -> None:
+        """Forget these facts; one that is already gone changes nothing. Key: build id."""
+        with unavailable("history"):
+            await self._facts.delete_many({"_id": {"$in": [fact.id for fact in facts]}})
+
+    async def points(
+        self,
+        tag: str,
+        *,
+        limit: int,
+        newest_first: bool = True,
+        since_ms: int | None = None,
+        before_ms: int | None = None,
+    ) -> list[Point]:
+        """Points filed under a tag by start: from `since_ms` on, before `before_ms`, at most `limit`."""
+        query: Document = {"tags": tag}
+        between = {"$gte": since_ms, "$lt": before_ms}
+        if bounds := {operator: bound for operator, bound in between.items() if bound is not None}:
+            query["started_ms"] = bounds
+        way = DESCENDING if newest_first else ASCENDING
+        with unavailable("history"):
+            cursor = self._facts.find(query, {"_id": 0, "point": 1}, batch_size=limit)
+            documents = await cursor.sort([("started_ms", way), ("_id", way)]).limit(limit).to_list()
+        return [Point.model_validate(document["point"]) for document in documents]
+
+    async def rows_by_key(self, keys: Collection[str]) -> dict[str, Row]:
+        """Those of these rows that exist."""
+        with unavailable("history"):
+            documents = await self._rows.find({"_id": {"$in": list(keys)}}).to_list()
+        return {document["_id"]: _row(document) for document in documents}
+
+    async def put_rows(self, rows: Sequence[Row]) -> set[str]:
+        """Store each row whose version still is the one read; the keys that were. Key: the row's key."""
+        documents = {row.key: _row_document(row) for row in rows}
+        return await self._put(self._rows, documents, {row.key: row.version for row in rows})
+
+    async def drop_rows(self, rows: Sequence[Row]) -> None:
+        """Drop each row whose version still is the one read. Key: the row's key."""
+        if rows:
+            with unavailable("history"):
+                await self._rows.bulk_write(
+                    [DeleteOne({"_id": row.key, "version": row.version}) for row in rows], ordered=False
+                )
+
+    async def rows(
+        self,
+        kind: str,
+        *,
+        limit: int,
+        project: str | None = None,
+        scope: str | None = None,
+        label: str | None = None,
+        label_prefix: str | None = None,
+        newest_first: bool = True,
+        after: tuple[int, str] | None = None,
+        since_rank: int | None = None,
+    ) -> list[Row]:
+        """Rows of a kind by (rank, key), beyond `after`, with rank >= `since_rank`, that match every filter given."""
+        query: Document = {"kind": kind}
+        query |= {
+            name: wanted
+            for name, wanted in (("project", project), ("scope", scope), ("label", label))
+            if wanted is not None
+        }
+        if label_prefix is not None:
+            query["label"] = {"$regex": f"^{re.escape(label_prefix)}"}
+        if since_rank is not None:
+            query["rank"] = {"$gte": since_rank}
+        if after is not None:
+            rank, key = after
+            beyond = "$lt" if newest_first else "$gt"
+            query["$or"] = [{"rank": {beyond: rank}}, {"rank": rank, "_id": {beyond: key}}]
+        way = DESCENDING if newest_first else ASCENDING
+        with unavailable("history"):
+            cursor = self._rows.find(query, batch_size=limit).sort([("rank", way), ("_id", way)]).limit(limit)
+            return [_row(document) for document in await cursor.to_list()]
+
+    async def _put(
+        self, collection: AsyncCollection[Document], documents: Mapping[str, Document], replaces: Mapping[str, int]
+    ) -> set[str]:
+        """Write each document over the version it replaces, and read back which of them this call wrote.
+
+        A bulk answer does not say which operation matched; a token of the call's own, in every document, does.
+        """
+        if not documents:
+            return set()
+        token = uuid4().hex
+        operations: list[InsertOne[Document] | ReplaceOne[Document]] = []
+        for key, document in documents.items():
+            document["token"] = token
+            if version := replaces[key]:
+                operations.append(ReplaceOne({"_id": key, "version": version}, document))
+            else:
+                operations.append(InsertOne(document))
+        with unavailable("history"):
+            try:
+                await collection.bulk_write(operations, ordered=False)
+            except BulkWriteError as error:
+                # Somebody else inserted the document first: that race is lost, the other writes happened.
+                if any(fault["code"] != _DUPLICATE_KEY for fault in error.details["writeErrors"]):
+                    raise
+            written: set[str] = set()
+            keys = list(documents)
+            for at in range(0, len(keys), _KEYS_AT_ONCE):
+                mine = {"_id": {"$in": keys[at : at + _KEYS_AT_ONCE]}, "token": token}
+                written |= {document["_id"] for document in await collection.find(mine, {"_id": 1}).to_list()}
+        return written
+
+    @property
+    def _open_database(self) -> AsyncDatabase[Document]:
+        assert self._database is not None, "open() comes first"  # noqa: S101  a programming error, not a state
+        return self._database
+
+    @property
+    def _facts(self) -> AsyncCollection[Document]:
+        return self._open_database["history_facts"]
+
+    @property
+    def _rows(self) -> AsyncCollection[Document]:
+        return self._open_database["history_rows"]
+
+
+def _fact_document(write: FactWrite) -> Document:
+    fact = write.fact
+    return {
+        "_id": fact.id,
+        "version": write.replaces + 1,
+        "started_ms": fact.started_ms,
+        "tags": sorted(tags_of(fact)),
+        "stale": sorted([touched.kind, *touched.words] for touched in write.stale),
+        "point": fact.point.model_dump(mode="json", by_alias=True, exclude_none=True),
+        "fact": fact.model_dump(mode="json", by_alias=True, exclude_none=True),
+    }
+
+
+def _row_document(row: Row) -> Document:
+    return {
+        "_id": row.key,
+        "kind": row.kind,
+        "project": row.project,
+        "scope": row.scope,
+        "label": row.label,
+        "rank": row.rank,
+        "version": row.version + 1,
+        "body": dict(row.body),
+    }
+
+
+def _row(document: Document) -> Row:
+    return Row(
+        document["kind"],
+        document["_id"],
+        document["project"],
+        document["scope"],
+        document["label"],
+        document["rank"],
+        document["body"],
+        document["version"],
+    )
