@@ -1,0 +1,66 @@
+/** REST: one function that asks with the session's token and turns problem answers into errors. */
+import type { Session } from '../session/session'
+import type { Problem } from '../wire'
+
+/** An answer that says what went wrong. */
+export class ApiError extends Error {
+  constructor(
+    readonly status: number,
+    message: string,
+  ) {
+    super(message)
+  }
+
+  get isMissing(): boolean {
+    return this.status === 404
+  }
+}
+
+export type Params = Record<string, string | number | boolean | undefined>
+
+export class Api {
+  constructor(private readonly session: Session) {}
+
+  /** The JSON at a path under `/api`; rejects with ApiError, or TypeError when the network is down. */
+  async get<T>(path: string, params: Params = {}, signal?: AbortSignal): Promise<T> {
+    const answer = await this.ask(path + queryOf(params), { signal })
+    return (await answer.json()) as T
+  }
+
+  async post<T>(path: string, body: unknown): Promise<T> {
+    const answer = await this.ask(path, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    })
+    return (await answer.json()) as T
+  }
+
+  /** The bytes at a path, for a download. */
+  async blob(path: string, params: Params = {}): Promise<Blob> {
+    return (await this.ask(path + queryOf(params), {})).blob()
+  }
+
+  private async ask(path: string, init: RequestInit): Promise<Response> {
+    let answer = await this.askOnce(path, init, await this.session.accessToken())
+    // Revoked or ended early by a clock that is off: one new token, then the answer counts.
+    if (answer.status === 401) answer = await this.askOnce(path, init, await this.session.renew())
+    if (!answer.ok) throw await errorOf(answer)
+    return answer
+  }
+
+  private askOnce(path: string, init: RequestInit, token: string): Promise<Response> {
+    return fetch(`/api${path}`, { ...init, headers: { ...init.headers, authorization: `Bearer ${token}` } })
+  }
+}
+
+function queryOf(params: Params): string {
+  const given = Object.entries(params).filter(([, value]) => value !== undefined && value !== '')
+  const query = new URLSearchParams(given.map(([name, value]) => [name, String(value)])).toString()
+  return query === '' ? '' : `?${query}`
+}
+
+async function errorOf(answer: Response): Promise<ApiError> {
+  const problem = (await answer.json().catch(() => ({}))) as Partial<Problem>
+  return new ApiError(answer.status, problem.detail ?? problem.title ?? `answered with ${answer.status}`)
+}

@@ -1,0 +1,39 @@
+/** Cancel button: asks once, then orders the agent to stop the build. */
+import { Alert, Button, Modal } from '@mantine/core'
+import { useMutation } from '@tanstack/react-query'
+import { useState } from 'react'
+import { useApp } from '../app/app-context'
+import { build as text } from '../strings'
+import classes from './CancelButton.module.css'
+
+export function CancelButton({ buildId }: { buildId: string }) {
+  const { api } = useApp()
+  const [isAsking, setAsking] = useState(false)
+  const cancel = useMutation({
+    mutationFn: () => api.post('/commands', { kind: 'cancel', buildId }),
+    onSuccess: () => setAsking(false),
+  })
+  return (
+    <>
+      <Button variant="default" size="xs" disabled={cancel.isSuccess} onClick={() => setAsking(true)}>
+        {cancel.isSuccess ? text.cancelSent : text.cancel}
+      </Button>
+      <Modal opened={isAsking} onClose={() => setAsking(false)} title={text.cancelTitle} lockScroll={false} centered>
+        <p>{text.cancelText}</p>
+        {cancel.isError && (
+          <Alert color="red" mt="sm" role="alert">
+            {text.cancelFailed} {cancel.error.message}
+          </Alert>
+        )}
+        <div className={classes.actions}>
+          <Button variant="default" onClick={() => setAsking(false)}>
+            {text.cancelKeep}
+          </Button>
+          <Button color="red" loading={cancel.isPending} onClick={() => cancel.mutate()} data-autofocus>
+            {text.cancel}
+          </Button>
+        </div>
+      </Modal>
+    </>
+  )
+}

@@ -1,0 +1,99 @@
+/** Build filters: project, branch, status, and a search over what identifies a build. */
+import { Select, TextInput } from '@mantine/core'
+import { useDebouncedCallback } from '@mantine/hooks'
+import { IconSearch } from '@tabler/icons-react'
+import { useEffect, useRef, useState } from 'react'
+import { useShortcuts } from '../keyboard/useShortcuts'
+import type { Filter } from '../live/rows'
+import { keys, list, statusName } from '../strings'
+import type { Build, BuildStatus } from '../wire'
+import classes from './BuildsPage.module.css'
+
+const STATUSES = Object.entries(statusName).map(([value, label]) => ({ value, label }))
+const TYPING_MS = 200
+
+interface Props {
+  filter: Filter
+  onChange: (change: Filter) => void
+  /** Builds whose projects and branches are offered. */
+  builds: readonly Build[]
+}
+
+export function BuildFilters({ filter, onChange, builds }: Props) {
+  const search = useRef<HTMLInputElement>(null)
+  const [typed, setTyped] = useState(filter.text ?? '')
+  const apply = useDebouncedCallback((text: string) => onChange({ text: text || undefined }), TYPING_MS)
+  useShortcuts([{ keys: '/', title: keys.search, run: () => search.current?.focus() }])
+  useEffect(() => setTyped(filter.text ?? ''), [filter.text])
+
+  const ofProject = builds.filter((build) => !filter.project || build.project === filter.project)
+  return (
+    <div className={classes.filters} role="search">
+      <TextInput
+        ref={search}
+        className={classes.search}
+        aria-label={list.search}
+        placeholder={list.searchHint}
+        leftSection={<IconSearch size={15} stroke={1.8} />}
+        value={typed}
+        onChange={(event) => {
+          setTyped(event.currentTarget.value)
+          apply(event.currentTarget.value)
+        }}
+        onKeyDown={(event) => event.key === 'Escape' && search.current?.blur()}
+        size="xs"
+      />
+      <Choice
+        label={list.project}
+        any={list.anyProject}
+        values={namesOf(builds.map((build) => build.project))}
+        value={filter.project}
+        onChange={(project) => onChange({ project, branch: undefined })}
+      />
+      <Choice
+        label={list.branch}
+        any={list.anyBranch}
+        values={namesOf(ofProject.map((build) => build.branch))}
+        value={filter.branch}
+        onChange={(branch) => onChange({ branch })}
+      />
+      <Choice
+        label={list.status}
+        any={list.anyStatus}
+        values={STATUSES}
+        value={filter.status}
+        onChange={(status) => onChange({ status: status as BuildStatus | undefined })}
+      />
+    </div>
+  )
+}
+
+interface ChoiceProps {
+  label: string
+  any: string
+  values: { value: string; label: string }[]
+  value: string | undefined
+  onChange: (value: string | undefined) => void
+}
+
+function Choice({ label, any, values, value, onChange }: ChoiceProps) {
+  const isOffered = value === undefined || values.some((each) => each.value === value)
+  return (
+    <Select
+      className={classes.choice}
+      aria-label={label}
+      placeholder={any}
+      data={isOffered ? values : [{ value, label: value }, ...values]}
+      value={value ?? null}
+      onChange={(chosen) => onChange(chosen ?? undefined)}
+      clearable
+      searchable={values.length > 8}
+      size="xs"
+    />
+  )
+}
+
+function namesOf(names: readonly (string | null | undefined)[]): { value: string; label: string }[] {
+  const distinct = new Set(names.filter((name): name is string => !!name))
+  return [...distinct].sort().map((name) => ({ value: name, label: name }))
+}

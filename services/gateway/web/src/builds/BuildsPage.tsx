@@ -1,0 +1,116 @@
+/** Builds page: what runs now, then what ran, live. */
+import { Button } from '@mantine/core'
+import { useMemo, useRef } from 'react'
+import { useRows } from '../app/app-context'
+import { count } from '../format'
+import { useShortcuts } from '../keyboard/useShortcuts'
+import { mergedList } from '../live/rows'
+import { keys, list } from '../strings'
+import { isFinal, type Build } from '../wire'
+import { BuildFilters } from './BuildFilters'
+import { BuildRow } from './BuildRow'
+import classes from './BuildsPage.module.css'
+import { EmptyBuilds } from './EmptyBuilds'
+import { useBuildList } from './queries'
+import { useFilter } from './useFilter'
+
+export function BuildsPage() {
+  const [filter, setFilter] = useFilter()
+  const rows = useRows()
+  const query = useBuildList(filter)
+  const read = useMemo(() => query.data?.pages.flatMap((page) => page.items) ?? [], [query.data])
+  const isWhole = query.data !== undefined && !query.hasNextPage
+  const builds = useMemo(() => mergedList(read, rows, filter, isWhole), [read, rows, filter, isWhole])
+  const page = useRef<HTMLDivElement>(null)
+  useShortcuts([
+    { keys: 'j', title: keys.nextRow, run: () => step(page.current, 1) },
+    { keys: 'k', title: keys.previousRow, run: () => step(page.current, -1) },
+  ])
+
+  const running = builds.filter((build) => !isFinal(build.status))
+  const ended = builds.filter((build) => isFinal(build.status))
+  const isFiltered = Object.values(filter).some(Boolean)
+  const offered = useMemo(() => [...read, ...rows.values()], [read, rows])
+
+  return (
+    <div className={classes.page} ref={page}>
+      <div className={classes.head}>
+        <h1 className={classes.title}>{list.title}</h1>
+        <BuildFilters filter={filter} onChange={setFilter} builds={offered} />
+      </div>
+      {query.isPending && <Skeletons />}
+      {query.isError && builds.length === 0 && (
+        <div className={classes.notice} role="alert">
+          <p>{list.failedToLoad}</p>
+          <p className={classes.faint}>{query.error.message}</p>
+          <Button variant="default" size="xs" onClick={() => void query.refetch()}>
+            {list.retry}
+          </Button>
+        </div>
+      )}
+      {running.length > 0 && <Section title={list.running} builds={running} />}
+      {ended.length > 0 && <Section title={list.recent} builds={ended} />}
+      {query.hasNextPage && (
+        <Button
+          className={classes.more}
+          variant="default"
+          size="xs"
+          loading={query.isFetchingNextPage}
+          onClick={() => void query.fetchNextPage()}
+        >
+          {list.more}
+        </Button>
+      )}
+      {query.isSuccess && builds.length === 0 && !isFiltered && <EmptyBuilds />}
+      {query.isSuccess && builds.length === 0 && isFiltered && (
+        <div className={classes.notice}>
+          <p>{list.none}</p>
+          <Button
+            variant="default"
+            size="xs"
+            onClick={() => setFilter({ project: undefined, branch: undefined, status: undefined, text: undefined })}
+          >
+            {list.clear}
+          </Button>
+        </div>
+      )}
+    </div>
+  )
+}
+
+function Section({ title, builds }: { title: string; builds: readonly Build[] }) {
+  return (
+    <section aria-label={title}>
+      <h2 className={classes.section}>
+        {title} <span className={classes.faint}>{count(builds.length)}</span>
+      </h2>
+      <div className={classes.rows}>
+        {builds.map((build) => (
+          <BuildRow key={build.id} build={build} />
+        ))}
+      </div>
+    </section>
+  )
+}
+
+/** As tall as the rows that follow, so that nothing jumps when they come. */
+function Skeletons() {
+  return (
+    <div className={classes.skeletons} aria-busy="true">
+      {Array.from({ length: 8 }, (_, at) => (
+        <div key={at} className={classes.skeleton}>
+          <i />
+          <i />
+        </div>
+      ))}
+    </div>
+  )
+}
+
+/** Moves the focus from row to row. */
+function step(page: HTMLElement | null, by: number): void {
+  const rows = [...(page?.querySelectorAll<HTMLElement>('[data-testid=build-row]') ?? [])]
+  const at = rows.indexOf(document.activeElement as HTMLElement)
+  const next = at === -1 ? (by > 0 ? 0 : rows.length - 1) : at + by
+  rows[Math.min(rows.length - 1, Math.max(0, next))]?.focus()
+}

@@ -1,0 +1,30 @@
+/** Times of a build that tick while it runs; each re-renders alone. */
+import { useNow } from '../app/now'
+import { age, ago, duration, instant } from '../format'
+import { build as text } from '../strings'
+import type { Build } from '../wire'
+import { elapsedMs, remainingMs } from './timing'
+
+export function Elapsed({ build }: { build: Build }) {
+  const elapsed = elapsedMs(build, useNow())
+  return <>{elapsed === undefined ? '–' : duration(build.status === 'running' ? wholeSeconds(elapsed) : elapsed)}</>
+}
+
+export function Remaining({ build }: { build: Build }) {
+  const remaining = remainingMs(build, useNow())
+  return remaining === undefined ? null : <span title={text.etaHint}>{text.left(age(remaining))}</span>
+}
+
+export function Ago({ at }: { at: number | null | undefined }) {
+  const now = useNow()
+  if (at == null) return <>–</>
+  return (
+    <time dateTime={new Date(at).toISOString()} title={instant(at)}>
+      {ago(now - at)}
+    </time>
+  )
+}
+
+function wholeSeconds(ms: number): number {
+  return ms < 10_000 ? Math.floor(ms / 1000) * 1000 : ms
+}

@@ -1,0 +1,31 @@
+/** Queries: how the pages read builds by REST. */
+import { useInfiniteQuery, useQuery } from '@tanstack/react-query'
+import { useApp } from '../app/app-context'
+import type { Filter } from '../live/rows'
+import type { BuildDetail, BuildList } from '../wire'
+
+const PAGE_BUILDS = 50
+
+export function useBuildList({ project, branch, status, text }: Filter) {
+  const { api } = useApp()
+  return useInfiniteQuery({
+    queryKey: ['builds', project, branch, status, text],
+    queryFn: ({ pageParam, signal }) =>
+      api.get<BuildList>(
+        '/builds',
+        { project, branch, status, q: text, limit: PAGE_BUILDS, cursor: pageParam },
+        signal,
+      ),
+    initialPageParam: undefined as string | undefined,
+    getNextPageParam: (last) => last.nextCursor ?? undefined,
+    placeholderData: (previous) => previous,
+  })
+}
+
+export function useBuildDetail(id: string) {
+  const { api } = useApp()
+  return useQuery({
+    queryKey: ['build', id],
+    queryFn: ({ signal }) => api.get<BuildDetail>(`/builds/${encodeURIComponent(id)}`, {}, signal),
+  })
+}

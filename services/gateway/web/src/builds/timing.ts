@@ -1,0 +1,23 @@
+/** Timing: how long a build takes, took, and will probably still take. */
+import { isFinal, type Build } from '../wire'
+
+/** Elapsed ms of a running build, the whole of an ended one; undefined before it started. */
+export function elapsedMs(build: Build, now: number): number | undefined {
+  if (build.durationMs != null) return build.durationMs
+  if (build.startedAt == null) return undefined
+  // An ended build without an end (lost) counts to what was last heard of it.
+  const end = build.endedAt ?? (isFinal(build.status) ? (build.updatedAt ?? build.startedAt) : now)
+  return Math.max(0, end - build.startedAt)
+}
+
+const EARLIEST_PERCENT = 2
+const EARLIEST_MS = 5000
+
+/** Ms left at the pace so far; undefined while that says nothing. */
+export function remainingMs(build: Build, now: number): number | undefined {
+  const elapsed = elapsedMs(build, now)
+  const progress = build.progress ?? 0
+  if (build.status !== 'running' || elapsed === undefined) return undefined
+  if (progress < EARLIEST_PERCENT || progress >= 100 || elapsed < EARLIEST_MS) return undefined
+  return (elapsed * (100 - progress)) / progress
+}

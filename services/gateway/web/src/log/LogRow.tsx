@@ -1,0 +1,143 @@
+/** Log row: one line of a log, as text and never as markup. */
+import { memo, type CSSProperties, type ReactNode } from 'react'
+import { clock, count } from '../format'
+import { log } from '../strings'
+import { PLAIN, parseAnsi, type AnsiSpan, type AnsiStyle } from './ansi'
+import classes from './LogView.module.css'
+import { severityOf } from './severity'
+
+/** A longer line is shown up to here; browsers lay out longer ones too slowly. */
+export const SHOWN_CHARACTERS = 20_000
+
+interface Props {
+  number: number
+  /** Absent while the line is being read. */
+  text: string | undefined
+  before?: AnsiStyle
+  timeMs?: number
+  isTimed: boolean
+  isSelected: boolean
+  /** What is searched for, to be marked. */
+  query?: string
+  isCurrentHit: boolean
+  onPick: (number: number, isRange: boolean) => void
+}
+
+export const LogRow = memo(function LogRow(props: Props) {
+  const { number, text, timeMs, isTimed, isSelected, isCurrentHit, onPick } = props
+  return (
+    <div
+      className={classes.row}
+      data-line={number}
+      data-selected={isSelected || undefined}
+      data-severity={text === undefined ? undefined : severityOf(text)}
+    >
+      <a
+        className={classes.number}
+        href={`#L${number}`}
+        title={log.link(count(number))}
+        tabIndex={-1}
+        onClick={(event) => {
+          event.preventDefault()
+          onPick(number, event.shiftKey)
+        }}
+      >
+        {number}
+      </a>
+      {isTimed && <span className={classes.clock}>{timeMs === undefined ? '' : clock(timeMs)}</span>}
+      {text === undefined ? (
+        <span className={classes.unread} />
+      ) : (
+        <span className={classes.text}>
+          <Content {...props} text={text} isCurrentHit={isCurrentHit} />
+        </span>
+      )}
+    </div>
+  )
+})
+
+function Content({ text, before, query, isCurrentHit }: Props & { text: string }) {
+  const shown = text.length > SHOWN_CHARACTERS ? text.slice(0, SHOWN_CHARACTERS) : text
+  const { spans } = parseAnsi(shown, before)
+  const parts = query ? marked(spans, query) : spans
+  return (
+    <>
+      {parts.map((span, at) => piece(span, at, isCurrentHit))}
+      {shown.length < text.length && <em className={classes.cut}>{log.cut(count(text.length - shown.length))}</em>}
+    </>
+  )
+}
+
+interface Marked extends AnsiSpan {
+  isHit?: boolean
+}
+
+/** Spans split where the search hits, also where a hit crosses colours. */
+function marked(spans: AnsiSpan[], query: string): Marked[] {
+  const text = spans
+    .map((span) => span.text)
+    .join('')
+    .toLowerCase()
+  const wanted = query.toLowerCase()
+  const edges: number[] = []
+  for (let at = text.indexOf(wanted); at !== -1; at = text.indexOf(wanted, at + wanted.length)) {
+    edges.push(at, at + wanted.length)
+  }
+  const parts: Marked[] = []
+  let offset = 0
+  for (const { text: whole, style } of spans) {
+    let from = 0
+    for (const edge of [
+      ...edges.filter((edge) => edge > offset && edge < offset + whole.length),
+      offset + whole.length,
+    ]) {
+      const until = edge - offset
+      const isHit = edges.filter((each) => each <= offset + from).length % 2 === 1
+      parts.push({ text: whole.slice(from, until), style, isHit })
+      from = until
+    }
+    offset += whole.length
+  }
+  return parts
+}
+
+function piece({ text, style, isHit }: Marked, key: number, isCurrentHit: boolean): ReactNode {
+  if (isHit) {
+    return (
+      <mark key={key} className={classes.hit} data-current={isCurrentHit || undefined}>
+        {text}
+      </mark>
+    )
+  }
+  if (style === PLAIN) return text
+  return (
+    <span key={key} className={classNames(style)} style={exactColours(style)}>
+      {text}
+    </span>
+  )
+}
+
+function classNames(style: AnsiStyle): string {
+  const names: (string | undefined | false)[] = [
+    style.bold && classes.bold,
+    style.dim && classes.dim,
+    style.italic && classes.italic,
+    style.underline && classes.underline,
+    style.strike && classes.strike,
+    style.inverse && classes.inverse,
+    typeof style.fg === 'number' && classes.fore,
+    typeof style.fg === 'string' && classes.exactFore,
+    style.bg !== undefined && classes.back,
+  ]
+  return names.filter(Boolean).join(' ')
+}
+
+/** Colours go through the theme, which sees to it that they can be read. */
+function exactColours({ fg, bg }: AnsiStyle): CSSProperties | undefined {
+  if (fg === undefined && bg === undefined) return undefined
+  const value = (colour: string | number) => (typeof colour === 'number' ? `var(--ansi-${colour})` : colour)
+  return {
+    ...(fg !== undefined && { '--fore': value(fg) }),
+    ...(bg !== undefined && { '--back': value(bg) }),
+  } as CSSProperties
+}

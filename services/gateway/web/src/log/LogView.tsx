@@ -1,0 +1,167 @@
+/** Log view: a log of any length, live, of which only the lines on the screen are drawn. */
+import { useCallback, useEffect, useLayoutEffect, useReducer, useRef, useState } from 'react'
+import { useLocation, useNavigate } from 'react-router'
+import { bytes, count } from '../format'
+import { useShortcuts } from '../keyboard/useShortcuts'
+import { keys, log } from '../strings'
+import { isFinal, type Build, type Gap } from '../wire'
+import { parseRange, rangeHash } from './line-range'
+import { LogRow } from './LogRow'
+import { LogToolbar } from './LogToolbar'
+import classes from './LogView.module.css'
+import { useLogSearch } from './useLogSearch'
+import { useLogStore, useWholeLog } from './useLogStore'
+import { useLogLayout } from './useLogLayout'
+import { Viewport } from './viewport'
+
+const ROW_PX = 19
+const SETTLED_MS = 160
+
+export function LogView({ build }: { build: Build }) {
+  const store = useLogStore(build.id)
+  useWholeLog(store, build)
+  const { hash } = useLocation()
+  const navigate = useNavigate()
+  const range = parseRange(hash)
+  const [viewport] = useState(() => new Viewport(ROW_PX, range === undefined && !isFinal(build.status)))
+  const [, redraw] = useReducer((drawn: number) => drawn + 1, 0)
+  const [options, setOptions] = useState({ isWrapped: false, isTimed: false })
+  const scroller = useRef<HTMLDivElement>(null)
+  const settling = useRef<ReturnType<typeof setTimeout>>(undefined)
+
+  const placeBar = useCallback((barTop: number | undefined) => {
+    if (barTop !== undefined && scroller.current !== null) scroller.current.scrollTop = barTop
+  }, [])
+  const goTo = useCallback(
+    (line: number) => {
+      placeBar(viewport.goTo(line))
+      redraw()
+    },
+    [viewport, placeBar],
+  )
+  const goToEnd = () => {
+    placeBar(viewport.goToEnd())
+    redraw()
+  }
+  const follow = (isFollowing: boolean) => {
+    viewport.isFollowing = isFollowing
+    if (isFollowing) goToEnd()
+    else redraw()
+  }
+  const search = useLogSearch(build.id, goTo)
+
+  const layout = useLogLayout({ scroller, viewport, store, gaps: build.gaps, ...options, placeBar, redraw })
+  const { first, last, offsetPx } = viewport.visible()
+  useEffect(() => store.want(first, Math.min(last, Math.max(1, store.total))), [store, first, last, store.total])
+
+  // A link to a line is gone to once, when the log is long enough to hold it.
+  const linked = useRef<string>(undefined)
+  useLayoutEffect(() => {
+    if (range === undefined || linked.current === hash || store.total < range.first) return
+    linked.current = hash
+    goTo(range.first)
+  })
+
+  function onScroll() {
+    viewport.moved(scroller.current?.scrollTop ?? 0)
+    clearTimeout(settling.current)
+    settling.current = setTimeout(() => {
+      const bar = viewport.scroll.settled()
+      if (Math.abs(bar - (scroller.current?.scrollTop ?? bar)) > 1) placeBar(bar)
+    }, SETTLED_MS)
+    redraw()
+  }
+
+  const pick = useCallback(
+    (line: number, isRange: boolean) => {
+      const from = isRange ? (parseRange(location.hash)?.first ?? line) : line
+      const next = rangeHash({ first: Math.min(from, line), last: Math.max(from, line) })
+      linked.current = next
+      void navigate({ hash: next, search: location.search }, { replace: true, preventScrollReset: true })
+    },
+    [navigate],
+  )
+
+  useShortcuts([
+    { keys: 'f', title: keys.follow, run: () => follow(!viewport.isFollowing) },
+    { keys: 'w', title: keys.wrap, run: () => setOptions((now) => ({ ...now, isWrapped: !now.isWrapped })) },
+    { keys: 't', title: keys.times, run: () => setOptions((now) => ({ ...now, isTimed: !now.isTimed })) },
+    { keys: 'n', title: keys.nextHit, run: () => search.step(1) },
+    { keys: 'N', title: keys.previousHit, run: () => search.step(-1) },
+    { keys: 'g g', title: keys.top, run: () => goTo(1) },
+    { keys: 'G', title: keys.end, run: goToEnd },
+  ])
+
+  const numbers = Array.from({ length: store.total === 0 ? 0 : last - first + 1 }, (_, at) => first + at)
+  const notice = noticeOf(build, store.isOpen, store.total, store.error)
+  return (
+    <div className={classes.view} data-testid="log" data-following={viewport.isFollowing}>
+      <LogToolbar
+        build={build}
+        total={store.total}
+        search={search}
+        options={options}
+        onOptions={setOptions}
+        isFollowing={viewport.isFollowing}
+        onFollow={follow}
+      />
+      <div
+        ref={scroller}
+        className={classes.scroller}
+        onScroll={onScroll}
+        tabIndex={0}
+        role="region"
+        aria-label={log.label}
+        data-wrapped={options.isWrapped}
+      >
+        <div className={classes.tall} style={{ height: viewport.scroll.heightPx, width: layout.widthPx }}>
+          <div className={classes.screen} style={{ height: layout.heightPx }}>
+            <div className={classes.rows} style={{ transform: `translateY(${offsetPx}px)` }}>
+              {first === 1 && <GapRows gaps={build.gaps} afterLine={0} />}
+              {numbers.map((number) => {
+                const line = store.line(number)
+                return (
+                  <div key={number} className={classes.block} style={{ height: viewport.rows.rowsOf(number) * ROW_PX }}>
+                    <LogRow
+                      number={number}
+                      text={line?.text}
+                      before={line?.before}
+                      timeMs={line?.timeMs}
+                      isTimed={options.isTimed}
+                      isSelected={range !== undefined && number >= range.first && number <= range.last}
+                      query={search.query || undefined}
+                      isCurrentHit={search.line === number}
+                      onPick={pick}
+                    />
+                    <GapRows gaps={build.gaps} afterLine={number} />
+                  </div>
+                )
+              })}
+            </div>
+          </div>
+        </div>
+      </div>
+      {notice !== undefined && (
+        <p className={classes.notice} role="status">
+          {notice}
+        </p>
+      )}
+    </div>
+  )
+}
+
+function GapRows({ gaps, afterLine }: { gaps: readonly Gap[]; afterLine: number }) {
+  return gaps
+    .filter((gap) => gap.afterLine === afterLine)
+    .map((gap, at) => (
+      <div key={at} className={classes.gap} data-testid="log-gap">
+        {log.gap(gap.lines == null ? log.gapBytes(bytes(gap.bytes)) : log.gapLines(count(gap.lines)), gap.reason)}
+      </div>
+    ))
+}
+
+function noticeOf(build: Build, isOpen: boolean, total: number, error: unknown): string | undefined {
+  if (error !== undefined) return log.failedToLoad
+  if (!isOpen || total > 0) return undefined
+  return isFinal(build.status) ? log.emptyEnded : log.empty
+}

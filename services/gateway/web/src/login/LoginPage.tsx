@@ -1,0 +1,53 @@
+/** Login page. */
+import { Alert, Button, PasswordInput, TextInput } from '@mantine/core'
+import { useState, type FormEvent } from 'react'
+import { useApp } from '../app/app-context'
+import { SignInFailed } from '../session/session'
+import { Mark } from '../shell/Mark'
+import { login, product } from '../strings'
+import classes from './LoginPage.module.css'
+
+export function LoginPage() {
+  const { session } = useApp()
+  const [isBusy, setBusy] = useState(false)
+  const [problem, setProblem] = useState<string>()
+
+  async function submit(event: FormEvent<HTMLFormElement>) {
+    event.preventDefault()
+    const form = new FormData(event.currentTarget)
+    setBusy(true)
+    setProblem(undefined)
+    try {
+      await session.signIn(String(form.get('username')), String(form.get('password')))
+    } catch (error) {
+      setProblem(sentence(error))
+      setBusy(false)
+    }
+  }
+
+  return (
+    <main className={classes.page}>
+      <form className={classes.card} onSubmit={submit} data-testid="login">
+        <Mark size={36} />
+        <h1 className={classes.title}>{product}</h1>
+        <TextInput label={login.username} name="username" autoComplete="username" required autoFocus />
+        <PasswordInput label={login.password} name="password" autoComplete="current-password" required />
+        {problem !== undefined && (
+          <Alert color="red" role="alert">
+            {problem}
+          </Alert>
+        )}
+        <Button type="submit" loading={isBusy} fullWidth>
+          {login.submit}
+        </Button>
+        <p className={classes.hint}>{login.hint}</p>
+      </form>
+    </main>
+  )
+}
+
+function sentence(error: unknown): string {
+  if (!(error instanceof SignInFailed)) return login.unreachable
+  if (error.status === 429) return login.throttled
+  return error.status >= 500 ? login.unreachable : login.wrong
+}

@@ -1,0 +1,66 @@
+/** Entry: makes the long-lived parts and draws the page. */
+import '@mantine/core/styles.layer.css'
+import './theme/tokens.css'
+import './theme/global.css'
+import { MantineProvider } from '@mantine/core'
+import { QueryClient, QueryClientProvider } from '@tanstack/react-query'
+import { createRoot } from 'react-dom/client'
+import { BrowserRouter } from 'react-router'
+import { Api, ApiError } from './api/client'
+import { AppContext } from './app/app-context'
+import { Pages } from './app/Pages'
+import { Connection } from './live/connection'
+import { onNextFrame } from './live/frame'
+import { RowStore } from './live/row-store'
+import { Session, SignedOut } from './session/session'
+import { theme } from './theme/theme'
+
+const session = new Session()
+const api = new Api(session)
+const rows = new RowStore(onNextFrame)
+const connection = new Connection(`${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/ws`, session)
+
+const queries = new QueryClient({
+  defaultOptions: {
+    queries: {
+      // Pushed rows keep what is shown fresh; reading again is for reconnects.
+      staleTime: 30_000,
+      refetchOnWindowFocus: false,
+      retry: (failures, error) => !(error instanceof SignedOut) && !isRefusal(error) && failures < 3,
+    },
+  },
+})
+
+connection.listen({
+  onSubscribed: () => queries.invalidateQueries(),
+  onBuild: (frame) => rows.push(frame.build),
+  onResync: (buildId) => {
+    if (buildId === undefined) void queries.invalidateQueries()
+  },
+})
+
+session.subscribe(() => {
+  if (session.snapshot().state === 'signed-in') connection.start()
+  else {
+    connection.stop()
+    rows.clear()
+    queries.clear()
+  }
+})
+void session.resume()
+
+createRoot(document.getElementById('root') as HTMLElement).render(
+  <MantineProvider theme={theme} defaultColorScheme="auto" withCssVariables={false}>
+    <QueryClientProvider client={queries}>
+      <AppContext value={{ session, api, connection, rows }}>
+        <BrowserRouter>
+          <Pages />
+        </BrowserRouter>
+      </AppContext>
+    </QueryClientProvider>
+  </MantineProvider>,
+)
+
+function isRefusal(error: unknown): boolean {
+  return error instanceof ApiError && error.status < 500 && error.status !== 429
+}

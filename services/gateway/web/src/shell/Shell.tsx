@@ -1,0 +1,78 @@
+/** Shell: what surrounds every page: name, navigation, connection, theme, account, keyboard. */
+import { ActionIcon, Menu, useComputedColorScheme, useMantineColorScheme } from '@mantine/core'
+import { IconKeyboard, IconMoon, IconSun, IconUserCircle } from '@tabler/icons-react'
+import { useState, type ReactNode } from 'react'
+import { NavLink, useNavigate } from 'react-router'
+import { useApp } from '../app/app-context'
+import { HelpDialog } from '../keyboard/HelpDialog'
+import { useShortcuts } from '../keyboard/useShortcuts'
+import { account, keys, nav, product, scheme } from '../strings'
+import { ConnectionPill } from './ConnectionPill'
+import { Mark } from './Mark'
+import classes from './Shell.module.css'
+import { useTabState } from './useTabState'
+
+export function Shell({ user, children }: { user: string; children: ReactNode }) {
+  const navigate = useNavigate()
+  const { session } = useApp()
+  const { setColorScheme } = useMantineColorScheme()
+  const isDark = useComputedColorScheme('light') === 'dark'
+  const [isHelpOpen, setHelpOpen] = useState(false)
+  const switchScheme = () => setColorScheme(isDark ? 'light' : 'dark')
+
+  useTabState()
+  useShortcuts([
+    { keys: '?', title: keys.help, run: () => setHelpOpen(true) },
+    { keys: 'g b', title: keys.builds, run: () => void navigate('/') },
+    { keys: 'g t', title: keys.theme, run: switchScheme },
+  ])
+
+  return (
+    <div className={classes.shell}>
+      <a className={classes.skip} href="#content">
+        {nav.skip}
+      </a>
+      <header className={classes.bar}>
+        <NavLink to="/" className={classes.brand} aria-label={product}>
+          <Mark />
+          <span>{product}</span>
+        </NavLink>
+        <nav className={classes.nav} aria-label={nav.main}>
+          <NavLink to="/" end className={classes.link}>
+            {nav.builds}
+          </NavLink>
+        </nav>
+        <div className={classes.tools}>
+          <ConnectionPill />
+          <ActionIcon
+            className={classes.wide}
+            variant="subtle"
+            color="gray"
+            aria-label={keys.title}
+            onClick={() => setHelpOpen(true)}
+          >
+            <IconKeyboard size={18} stroke={1.6} />
+          </ActionIcon>
+          <ActionIcon variant="subtle" color="gray" aria-label={keys.theme} title={scheme.label} onClick={switchScheme}>
+            {isDark ? <IconSun size={18} stroke={1.6} /> : <IconMoon size={18} stroke={1.6} />}
+          </ActionIcon>
+          <Menu position="bottom-end" width={200}>
+            <Menu.Target>
+              <ActionIcon variant="subtle" color="gray" aria-label={account.menu}>
+                <IconUserCircle size={19} stroke={1.6} />
+              </ActionIcon>
+            </Menu.Target>
+            <Menu.Dropdown>
+              <Menu.Label>{account.signedInAs(user)}</Menu.Label>
+              <Menu.Item onClick={() => void session.signOut()}>{account.signOut}</Menu.Item>
+            </Menu.Dropdown>
+          </Menu>
+        </div>
+      </header>
+      <main id="content" className={classes.content}>
+        {children}
+      </main>
+      <HelpDialog isOpen={isHelpOpen} onClose={() => setHelpOpen(false)} />
+    </div>
+  )
+}

@@ -1,0 +1,27 @@
+import react from '@vitejs/plugin-react'
+import { defineConfig } from 'vitest/config'
+
+// `npm run dev` serves the page with hot reload and hands the rest to a running gateway.
+const gateway = process.env.BUILD_DASHBOARD_URL ?? 'http://127.0.0.1:8080'
+
+export default defineConfig({
+  // Absolute, so that a deep link such as /builds/<id> finds its assets on reload.
+  base: '/',
+  plugins: [react()],
+  build: {
+    outDir: '../src/gateway/page',
+    emptyOutDir: true,
+    target: 'es2023',
+    // The page is served with a policy that refuses inline scripts and data: URLs.
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+    manifest: true,
+  },
+  server: {
+    proxy: {
+      '/api': { target: gateway, changeOrigin: true },
+      '/ws': { target: gateway, changeOrigin: true, ws: true },
+    },
+  },
+  test: { include: ['src/**/*.test.ts'], environment: 'node' },
+})
