@@ -22,6 +22,7 @@ from chassis.group_commit import GroupCommit
 MEMORY_BYTES = 64 * 1024**2
 """Bodies held ready in memory over all queues; what is beyond is read from the file when its turn comes."""
 
+DELIVERY_LIMIT_EXCEEDED = "delivery limit exceeded"
 ROWS_PER_READ = 256
 TRIM_ROWS = 500
 """Settled messages are deleted in steps of this many, so that no publish waits long behind one."""
@@ -91,12 +92,13 @@ class EmbeddedBus:
         self._open_writer()
         if queue not in self._queues:
             raise BusUnavailable(f"no queue {queue}")
-        consumer = EmbeddedConsumer(self, self._queues[queue], prefetch)
-        self._queues[queue].consumers.append(consumer)
+        state = self._queues[queue]
+        consumer = EmbeddedConsumer(self, state, prefetch)
+        state.consumers.append(consumer)
         try:
             yield consumer
         finally:
-            self._queues[queue].consumers.remove(consumer)
+            state.consumers.remove(consumer)
             await consumer.leave()
 
     async def announce(self, exchange: str, routing_key: str, body: bytes) -> None:
@@ -122,22 +124,44 @@ class EmbeddedBus:
 
     # What this bus's consumers ask of it.
 
-    async def take(self, queue: "_Queue", limit: int) -> list[Delivery]:
-        """The next deliveries of a queue, perhaps none; raises BusUnavailable."""
-        if not queue.backlog.has_ready:
-            await self._load(queue)
-        deliveries = []
-        for row in queue.backlog.take(limit):
-            attempt = queue.backlog.attempts(row.position) + 1
-            if attempt > self._delivery_limit + 1:
-                # It took the process down each time, so no one was left to reject it.
-                await self.bury(queue, row.position, "delivery limit exceeded")
-                continue
-            message = row.message
-            deliveries.append(Delivery(row.position, message.routing_key, message.body, message.headers, attempt))
+    async def load(self, queue: "_Queue") -> None:
+        """Read what comes next from the file when memory has nothing ready; raises BusUnavailable."""
+        backlog, until = queue.backlog, self._head
+        after = backlog.loaded_to
+        if backlog.has_ready or after >= until:
+            return
+        try:
+            rows = await self._open_writer().submit(
+                lambda journal: journal.read(backlog.name, after, ROWS_PER_READ), durable=False
+            )
+        except sqlite3.Error as error:
+            raise BusUnavailable(f"bus file {self._path}: {error}") from error
+        if backlog.loaded_to != after:
+            return  # another consumer of this queue has read them meanwhile
+        for row in rows:
+            backlog.add(row)
+        if len(rows) < ROWS_PER_READ:
+            backlog.pass_over(max(until, backlog.loaded_to))
+
+    def take(self, queue: "_Queue", limit: int) -> list[Delivery]:
+        """The next deliveries that are ready, at most `limit`."""
+        deliveries = [
+            Delivery(
+                row.position,
+                row.message.routing_key,
+                row.message.body,
+                row.message.headers,
+                queue.backlog.attempts(row.position) + 1,
+            )
+            for row in queue.backlog.take(limit)
+        ]
         if deliveries:
             self._mark_dirty(queue)  # before a handler can take the process down
         return deliveries
+
+    def is_exhausted(self, delivery: Delivery) -> bool:
+        """Whether a message took the process down so often that nobody was left to reject it."""
+        return delivery.attempt > self._delivery_limit + 1
 
     def settle(self, queue: "_Queue", positions: Sequence[int]) -> None:
         """Never deliver these again."""
@@ -147,7 +171,7 @@ class EmbeddedBus:
     async def give_back(self, queue: "_Queue", positions: Sequence[int]) -> None:
         """Deliver these again in order; those beyond the delivery limit become dead letters."""
         for row in queue.backlog.give_back(positions, self._delivery_limit):
-            await self.bury(queue, row.position, "delivery limit exceeded")
+            await self.bury(queue, row.position, DELIVERY_LIMIT_EXCEEDED)
         self._mark_dirty(queue)
         queue.wake()
 
@@ -241,24 +265,6 @@ class EmbeddedBus:
         for queue in self._queues.values():
             queue.wake()
 
-    async def _load(self, queue: "_Queue") -> None:
-        backlog, until = queue.backlog, self._head
-        after = backlog.loaded_to
-        if after >= until:
-            return
-        try:
-            rows = await self._open_writer().submit(
-                lambda journal: journal.read(backlog.name, after, ROWS_PER_READ), durable=False
-            )
-        except sqlite3.Error as error:
-            raise BusUnavailable(f"bus file {self._path}: {error}") from error
-        if backlog.loaded_to != after:
-            return  # another consumer of this queue has read them meanwhile
-        for row in rows:
-            backlog.add(row)
-        if len(rows) < ROWS_PER_READ:
-            backlog.pass_over(max(until, backlog.loaded_to))
-
     def _mark_dirty(self, queue: "_Queue") -> None:
         if not self._dirty:
             asyncio.get_running_loop().call_soon(self._save_standings)
@@ -311,10 +317,14 @@ class EmbeddedConsumer:
             self._changed.clear()
             room = min(limit, self._prefetch - len(self._unsettled))
             if room > 0 and self._queue.is_served_by(self):
-                deliveries = await self._bus.take(self._queue, room)
-                if deliveries:
-                    self._unsettled.update(delivery.tag for delivery in deliveries)
-                    return deliveries
+                await self._bus.load(self._queue)
+                deliveries = self._bus.take(self._queue, room)
+                self._unsettled.update(delivery.tag for delivery in deliveries)
+                exhausted = [delivery for delivery in deliveries if self._bus.is_exhausted(delivery)]
+                for delivery in exhausted:
+                    await self.park(delivery, DELIVERY_LIMIT_EXCEEDED)
+                if len(deliveries) > len(exhausted):
+                    return [delivery for delivery in deliveries if delivery not in exhausted]
                 if self._bus.has_more(self._queue):
                     continue
             if await self._bus.missing():
