@@ -1,0 +1,124 @@
+"""The app: ingest's routes, and in its lifespan the store, the shards' consumers and the caretaker."""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+
+from build_protocol.ids import shard_of
+from build_protocol.topology import ingest_queue
+from chassis.bus import Bus
+from chassis.consumer import run_consumer
+from chassis.errors import StoreUnavailable
+from chassis.service import create_service_app
+from fastapi import FastAPI
+
+from ingest.caretaker import Caretaker
+from ingest.consumer import Intake
+from ingest.fold import BuildState
+from ingest.metrics import Metrics
+from ingest.routes import ROUTERS
+from ingest.settings import Settings
+from ingest.shards import BEAT_SECONDS, ShardKeeper
+from ingest.store import BuildStore, open_store
+
+log = logging.getLogger("ingest")
+
+
+def create_app(
+    settings: Settings, bus: Bus, store: BuildStore | None = None, clock: Callable[[], float] = time.monotonic
+) -> FastAPI:
+    """The service on this bus. The bus is opened and closed by whoever made it; the store is ours."""
+    builds = store or open_store(settings.store_url)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        await builds.open()
+        app.state.store = builds
+        replica = Replica(settings, bus, builds, Metrics(app.state.registry), clock)
+        app.state.replica = replica
+        running = asyncio.create_task(replica.run(), name="ingest")
+        try:
+            yield
+        finally:
+            running.cancel()
+            with suppress(asyncio.CancelledError):
+                await running
+            await builds.close()
+
+    return create_service_app(
+        "ingest", settings=settings, bus=bus, lifespan=lifespan, routers=ROUTERS, store_ping=builds.ping
+    )
+
+
+class Replica:
+    """This process's share of the work: its shards' consumers, and the care of their builds."""
+
+    def __init__(
+        self, settings: Settings, bus: Bus, store: BuildStore, metrics: Metrics, clock: Callable[[], float]
+    ) -> None:
+        self._prefetch = settings.prefetch
+        self._bus = bus
+        self._store = store
+        self._metrics = metrics
+        self._clock = clock
+        self._keeper = ShardKeeper(store, settings.replica_name)
+        self._consumers: dict[int, asyncio.Task[None]] = {}
+        self.intake = Intake(store, bus, metrics, clock, self._notice)
+        self.caretaker = Caretaker(store, bus, self.intake, metrics, clock)
+
+    def _notice(self, state: BuildState) -> None:
+        self.caretaker.notice(state)
+
+    async def run(self) -> None:
+        """Work until cancelled; then settle what is in flight and give the shards back."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._keep_shards())
+                tasks.create_task(self.caretaker.run())
+        finally:
+            await self._stop(list(self._consumers))
+            with suppress(StoreUnavailable):
+                await self._keeper.release()
+
+    @property
+    def shards(self) -> frozenset[int]:
+        """The shards consumed here."""
+        return frozenset(self._consumers)
+
+    async def _keep_shards(self) -> None:
+        while True:
+            try:
+                await self._take(await self._keeper.tick(self._clock()))
+            except StoreUnavailable as error:
+                log.warning("shards wait reason=%s", error)
+            await asyncio.sleep(BEAT_SECONDS)
+
+    async def _take(self, owned: frozenset[int]) -> None:
+        await self._stop([shard for shard in self._consumers if shard not in owned])
+        gained = [shard for shard in sorted(owned) if shard not in self._consumers]
+        if gained:
+            for state in await self.intake.adopt(gained):
+                self.caretaker.notice(state)
+        for shard in gained:
+            self._consumers[shard] = asyncio.create_task(self._consume(shard), name=ingest_queue(shard))
+        if gained:
+            log.info("consuming shards=%s", sorted(self._consumers))
+        self._metrics.shards.set(len(self._consumers))
+
+    async def _consume(self, shard: int) -> None:
+        await run_consumer(
+            self._bus,
+            ingest_queue(shard),
+            self.intake.handle,
+            prefetch=self._prefetch,
+            wait_for_store=self._store.ping,
+        )
+
+    async def _stop(self, shards: list[int]) -> None:
+        stopping = [self._consumers.pop(shard) for shard in shards]
+        for task in stopping:
+            task.cancel()
+        await asyncio.gather(*stopping, return_exceptions=True)
+        self.intake.abandon([build_id for build_id in self.intake.open_builds if shard_of(build_id) in shards])

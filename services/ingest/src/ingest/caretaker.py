@@ -1,0 +1,145 @@
+"""The caretaker: what happens to builds without a message: silence, verification, verdicts, heads, shards.
+
+Every duty is one step that tests call; `run` calls them at their times.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+
+from build_protocol.limits import HEADS_SECONDS
+from build_protocol.topology import routing_key
+from chassis.bus import Bus, BusUnavailable, Outgoing, PublishFailed
+from chassis.errors import StoreUnavailable
+
+from ingest import fold
+from ingest.consumer import Intake
+from ingest.fold import BuildState
+from ingest.live import ROW_SECONDS, stored_announcement
+from ingest.metrics import Metrics
+from ingest.store.contract import BuildStore
+from ingest.verdict import is_final, verdict_of
+from ingest.verify import agrees
+
+JUDGE_SECONDS = 1.0
+OUTBOX_SECONDS = 5.0
+"""The outbox is looked through this often, for what an earlier attempt could not publish."""
+
+log = logging.getLogger("ingest")
+
+
+class Caretaker:
+    """Looks after the open builds of this replica's shards."""
+
+    def __init__(
+        self, store: BuildStore, bus: Bus, intake: Intake, metrics: Metrics, clock: Callable[[], float]
+    ) -> None:
+        self._store = store
+        self._bus = bus
+        self._intake = intake
+        self._metrics = metrics
+        self._clock = clock
+        self._due = asyncio.Event()
+
+    def notice(self, state: BuildState) -> None:
+        """A build just changed: wake up when there is something to verify or to publish."""
+        if state.verdict_due or state.verification == "due":
+            self._due.set()
+
+    async def run(self) -> None:
+        """All duties, until cancelled. A store or broker that is away is waited for."""
+        async with asyncio.TaskGroup() as duties:
+            duties.create_task(self._every(JUDGE_SECONDS, self.judge_silence))
+            duties.create_task(self._every(HEADS_SECONDS, self._intake.repeat_heads))
+            duties.create_task(self._every(ROW_SECONDS, self.tell_held_rows))
+            duties.create_task(self._settle_when_due())
+
+    async def judge_silence(self) -> None:
+        """Show the badge of silent agents, and judge builds lost whose lease ran out."""
+        now = self._clock()
+        if await self._bus.missing():
+            # Signs of life cannot reach us: the silence is ours.
+            self._intake.leases.hold(now)
+            return
+        for build_id, silence in self._intake.leases.judge(now):
+            if silence == "lost":
+                state = await self._intake.change(build_id, _lost)
+                if state is not None:
+                    log.warning("lost build_id=%s agent=%s", build_id, state.build.agent)
+                    self.notice(state)
+            else:
+                await self._intake.change(build_id, _disconnected)
+
+    async def tell_held_rows(self) -> None:
+        """Announce rows that were held back."""
+        for announced in self._intake.pace.due(self._clock()):
+            await self._intake.announce(announced)
+
+    async def settle_due(self) -> None:
+        """Publish decided verdicts, then verify ended builds."""
+        due = [state for state in self._intake.open_builds.values() if state.verdict_due]
+        for state in due:
+            await self.publish_verdict(state.build.id)
+        for state in list(self._intake.open_builds.values()):
+            if state.verification == "due":
+                await self.verify(state.build.id)
+
+    async def publish_verdict(self, build_id: str) -> None:
+        """Empty a build's outbox; key (build id, verdict revision), so publishing twice is harmless."""
+        state = self._intake.open_builds.get(build_id)
+        start = await self._store.find_start(build_id)
+        if state is None or start is None or not state.verdict_due:
+            return
+        if is_final(state):
+            verdict = verdict_of(state, start)
+            key = routing_key(verdict.type, build_id, verdict.project)
+            headers = {"build_id": build_id, "agent": state.build.agent or ""}
+            await self._bus.publish([Outgoing(key, verdict.to_json().encode(), headers)])
+            self._metrics.verdicts.inc()
+        revision = state.verdict_revision
+        await self._intake.change(
+            build_id, lambda now: fold.mark_verdict_sent(now) if now.verdict_revision == revision else None
+        )
+
+    async def verify(self, build_id: str) -> None:
+        """Compare the stored log with the agent's totals and say what was found; repeating finds the same."""
+        state = self._intake.open_builds[build_id]
+        if state.totals is None:
+            return
+        found = await agrees(self._store, build_id, state.applied, state.totals)
+        if not found:
+            self._metrics.unverified.inc()
+        after = await self._intake.change(build_id, lambda now: fold.mark_verified(now, agrees=found))
+        if after is not None:
+            await self._intake.announce(stored_announcement(after))
+
+    async def _settle_when_due(self) -> None:
+        while True:
+            self._due.clear()
+            await self._patiently(self.settle_due)
+            try:
+                await asyncio.wait_for(self._due.wait(), OUTBOX_SECONDS)
+            except TimeoutError:
+                continue
+
+    async def _every(self, seconds: float, duty: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            await asyncio.sleep(seconds)
+            await self._patiently(duty)
+
+    async def _patiently(self, duty: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await duty()
+        except (StoreUnavailable, BusUnavailable, PublishFailed) as error:
+            log.warning("duty waits reason=%s", error)
+
+
+def _lost(state: BuildState) -> BuildState | None:
+    if state.complete or state.build.status == "lost":
+        return None
+    return fold.lose(state, int(time.time() * 1000))
+
+
+def _disconnected(state: BuildState) -> BuildState | None:
+    return None if state.complete or not state.build.connected else fold.mark_connected(state, connected=False)

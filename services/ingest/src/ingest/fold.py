@@ -1,0 +1,249 @@
+"""The fold: a build's state, and the next state after records in order. Pure; an old record never reaches it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from build_protocol.messages import (
+    AgentRecord,
+    ArtifactUploaded,
+    BuildComplete,
+    BuildMetrics,
+    BuildStart,
+    BuildStatus,
+    BuildUpdate,
+    LogTotals,
+    Phase,
+)
+from build_protocol.model import Count, WireModel
+from build_protocol.views import Build, PhaseSpan
+from pydantic import Field
+
+GAPS_SHOWN = 100
+COMMAND_SHOWN_CHARACTERS = 2000
+"""The row of a list carries the command up to here; the build's own page has all of it."""
+
+Verification = Literal["open", "due", "agrees", "differs"]
+
+
+class BuildState(WireModel):
+    """All that is folded of a build: the row people see, and what only ingest needs."""
+
+    build: Build
+    phases: list[PhaseSpan] = Field(default_factory=list)
+    totals: LogTotals | None = None
+    complete: bool = False
+    log_seq: Count = 0
+    """The newest record that carried log text."""
+    verification: Verification = "open"
+    verdict_revision: Count = 0
+    verdict_due: bool = False
+    """The outbox: a verdict of `verdict_revision` is decided and not yet published."""
+
+    @property
+    def applied(self) -> int:
+        """Everything up to this seq is folded in."""
+        return self.build.as_of_seq
+
+    @property
+    def revision(self) -> int:
+        """Grows with every change of the state."""
+        return self.build.revision
+
+    @property
+    def is_open(self) -> bool:
+        """Whether anybody still has to look after the build."""
+        return self.build.status in ("queued", "running") or self.verdict_due or self.verification == "due"
+
+    @property
+    def verified(self) -> bool | None:
+        """True: all agrees; False: the store differs from what the agent sent; None: not known yet."""
+        return {"agrees": True, "differs": False}.get(self.verification)
+
+
+@dataclass(frozen=True, slots=True)
+class LogGrowth:
+    """What consecutive records added to a build's log."""
+
+    lines: int
+    """Lines there are afterwards."""
+    text_bytes: int
+    """UTF-8 bytes of all lines joined by a newline, afterwards."""
+    last_line: str
+    last_seq: int
+    timestamp: int
+
+
+class Misplaced(ValueError):
+    """A record that can never take this place in its build, e.g. a first record that is not BUILD_START."""
+
+
+def begin(record: AgentRecord, agent: str) -> BuildState:
+    """The state of a build before its first record is applied; raises Misplaced unless that is BUILD_START."""
+    if not isinstance(record, BuildStart) or record.seq != 1:
+        raise Misplaced(f"build {record.build_id} has no BUILD_START as its record 1, but {record.type}")
+    data = record.data
+    return BuildState(
+        build=Build(
+            id=record.build_id,
+            project=record.project,
+            branch=data.branch,
+            config=data.config,
+            origin=data.origin,
+            status=data.status,
+            commit=data.commit,
+            commit_subject=data.commit_subject,
+            commit_author=data.commit_author,
+            dirty=data.dirty,
+            agent=agent,
+            host=data.host,
+            command=_shown(data.command),
+            started_at=record.timestamp,
+            retry_of=data.retry_of,
+        )
+    )
+
+
+def fold(state: BuildState, records: Iterable[AgentRecord], log: LogGrowth | None, upto: int) -> BuildState:
+    """The state after `records` (in order, log records left out) and `log`, all up to seq `upto`.
+
+    The revision grows by one, however many records there are.
+    """
+    build = state.build
+    row: dict[str, Any] = {"as_of_seq": upto, "revision": build.revision + 1, "connected": True}
+    if build.status == "lost" or (log is not None and build.status == "queued"):
+        row |= {"status": "running", "provisional": False, "ended_at": None, "duration_ms": None, "reason": None}
+    rest: dict[str, Any] = {}
+    for record in records:
+        row["updated_at"] = record.timestamp
+        if isinstance(record, BuildUpdate):
+            _update(record, build, row, rest, state)
+        elif isinstance(record, BuildComplete):
+            _complete(record, build, row, rest, state)
+    if log is not None:
+        row |= {"log_lines": log.lines, "log_bytes": log.text_bytes, "last_line": log.last_line[:200]}
+        row["updated_at"] = max(log.timestamp, row.get("updated_at") or 0)
+        rest["log_seq"] = log.last_seq
+    return state.model_copy(update={**rest, "build": build.model_copy(update=row)})
+
+
+def may_follow(state: BuildState, record: AgentRecord, complete: bool) -> bool:
+    """Whether the build still takes this record: after BUILD_COMPLETE only artifacts, BUILD_START only once."""
+    if isinstance(record, BuildStart):
+        return record.seq == 1 and state.applied == 0
+    return not complete or isinstance(record, ArtifactUploaded)
+
+
+def lose(state: BuildState, now_ms: int) -> BuildState:
+    """Judge a running build lost, provisionally: its agent has been silent for a whole lease."""
+    build = state.build
+    row = {
+        "status": "lost",
+        "provisional": True,
+        "connected": False,
+        "ended_at": now_ms,
+        "duration_ms": _span(build.started_at, now_ms),
+        "reason": "agent_silent",
+        "revision": build.revision + 1,
+    }
+    return state.model_copy(update={"build": build.model_copy(update=row), **_verdict(state)})
+
+
+def mark_connected(state: BuildState, connected: bool) -> BuildState:
+    """Set or clear the badge of a silent agent; a lost build whose agent speaks again is running."""
+    row: dict[str, Any] = {"connected": connected, "revision": state.revision + 1}
+    if connected and state.build.status == "lost":
+        row |= {"status": "running", "provisional": False, "ended_at": None, "duration_ms": None, "reason": None}
+    return state.model_copy(update={"build": state.build.model_copy(update=row)})
+
+
+def mark_verified(state: BuildState, agrees: bool) -> BuildState:
+    """Keep what comparing the store with the agent's totals found."""
+    row = {"verified": agrees, "revision": state.revision + 1}
+    verification: Verification = "agrees" if agrees else "differs"
+    return state.model_copy(update={"verification": verification, "build": state.build.model_copy(update=row)})
+
+
+def mark_verdict_sent(state: BuildState) -> BuildState:
+    """Empty the outbox: the verdict is confirmed by the broker."""
+    build = state.build.model_copy(update={"revision": state.revision + 1})
+    return state.model_copy(update={"verdict_due": False, "build": build})
+
+
+def _update(record: BuildUpdate, build: Build, row: dict[str, Any], rest: dict[str, Any], state: BuildState) -> None:
+    data = record.data
+    # A build that began to run never goes back to the queue.
+    if data.status == "running" and row.get("status", build.status) == "queued":
+        row["status"] = "running"
+    for name in ("progress", "phase", "step", "error"):
+        value = getattr(data, name)
+        if value is not None:
+            row[name] = value
+    if data.metrics is not None:
+        row["metrics"] = _merge(row.get("metrics", build.metrics), data.metrics)
+    if data.gap is not None:
+        row["gaps"] = [*row.get("gaps", build.gaps), data.gap][:GAPS_SHOWN]
+    if data.phase is not None:
+        spans = rest.get("phases", state.phases)
+        rest["phases"] = _enter(spans, data.phase, record.timestamp, row.get("log_lines", build.log_lines))
+
+
+def _complete(
+    record: BuildComplete, build: Build, row: dict[str, Any], rest: dict[str, Any], state: BuildState
+) -> None:
+    data = record.data
+    status: BuildStatus = data.status
+    metrics = _merge(row.get("metrics", build.metrics), data.metrics) if data.metrics else None
+    wall_ms = data.metrics.wall_ms if data.metrics else None
+    row |= {
+        "status": status,
+        "provisional": False,
+        "exit_code": data.exit_code,
+        "reason": data.reason or data.signal,
+        "ended_at": record.timestamp,
+        "duration_ms": wall_ms if wall_ms is not None else _span(build.started_at, record.timestamp),
+    }
+    if data.error is not None:
+        row["error"] = data.error
+    if metrics is not None:
+        row["metrics"] = metrics
+    if data.progress is not None or status == "succeeded":
+        row["progress"] = 100.0 if data.progress is None else data.progress
+    spans = rest.get("phases", state.phases)
+    if spans:
+        rest["phases"] = [*spans[:-1], spans[-1].model_copy(update={"ended_at": record.timestamp})]
+    rest |= {"complete": True, "totals": data.totals, **_verdict(state)}
+    rest["verification"] = "open" if data.totals is None else "due"
+
+
+def _verdict(state: BuildState) -> dict[str, Any]:
+    return {"verdict_revision": state.verdict_revision + 1, "verdict_due": True}
+
+
+def _enter(spans: list[PhaseSpan], phase: Phase, at: int, lines: int) -> list[PhaseSpan]:
+    if spans and spans[-1].phase == phase:
+        return spans
+    # Ninja alternates between building and linking: the page shows the course, not every swing.
+    closed = [*spans[:-1], spans[-1].model_copy(update={"ended_at": at})] if spans else []
+    return [*closed, PhaseSpan(phase=phase, started_at=at, first_line=lines + 1)][-64:]
+
+
+def _merge(old: BuildMetrics | None, new: BuildMetrics) -> BuildMetrics:
+    if old is None:
+        return new
+    return BuildMetrics.model_validate({**old.model_dump(exclude_none=True), **new.model_dump(exclude_none=True)})
+
+
+def _shown(command: list[str]) -> list[str]:
+    shown: list[str] = []
+    room = COMMAND_SHOWN_CHARACTERS
+    for word in command:
+        if len(word) > room:
+            return [*shown, "…"]
+        shown.append(word)
+        room -= len(word)
+    return shown
+
+
+def _span(started_at: int | None, ended_at: int) -> int | None:
+    return None if started_at is None else max(0, ended_at - started_at)

@@ -1,0 +1,30 @@
+"""Metrics of ingest, in the registry of its own app."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+_BATCH_BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
+
+
+class Metrics:
+    """What an operator watches; `ingest_quarantined_total` above 0 is an alert."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.records = Counter("ingest_records", "Records stored.", registry=registry)
+        self.lines = Counter("ingest_log_lines", "Log lines stored.", registry=registry)
+        self.log_bytes = Counter("ingest_log_bytes", "UTF-8 bytes of log stored.", registry=registry)
+        self.duplicates = Counter("ingest_duplicates", "Records delivered again.", registry=registry)
+        self.quarantined = Counter(
+            "ingest_quarantined", "Records that came again with other bytes; parked.", registry=registry
+        )
+        self.conflicts = Counter(
+            "ingest_conflicts", "Batches decided again: another writer was first.", registry=registry
+        )
+        self.waiting = Gauge("ingest_waiting_records", "Records beyond a hole, not stored yet.", registry=registry)
+        self.verdicts = Counter("ingest_verdicts", "Verdicts confirmed by the broker.", registry=registry)
+        self.unverified = Counter(
+            "ingest_unverified", "Builds whose stored log differs from what their agent counted.", registry=registry
+        )
+        self.shards = Gauge("ingest_shards", "Shards this replica consumes.", registry=registry)
+        self.batch_seconds = Histogram(
+            "ingest_batch_seconds", "From a delivered batch to its commit.", buckets=_BATCH_BUCKETS, registry=registry
+        )

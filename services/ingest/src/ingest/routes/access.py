@@ -1,0 +1,31 @@
+"""Access: the build a route is about, if the caller may see it."""
+
+from typing import Annotated
+
+from build_protocol.model import BuildId
+from chassis.auth import Caller
+from fastapi import Depends, Request
+
+from ingest.errors import BuildNotFound
+from ingest.fold import BuildState
+from ingest.store.contract import BuildStore
+
+
+def get_store(request: Request) -> BuildStore:
+    """The app's store."""
+    store: BuildStore = request.app.state.store
+    return store
+
+
+Store = Annotated[BuildStore, Depends(get_store)]
+
+
+async def get_state(build_id: BuildId, caller: Caller, store: Store) -> BuildState:
+    """The build's state; a build of a project outside the caller's does not exist for them."""
+    state = await store.find(build_id)
+    if state is None or not caller.may_see(state.build.project):
+        raise BuildNotFound(build_id)
+    return state
+
+
+VisibleBuild = Annotated[BuildState, Depends(get_state)]

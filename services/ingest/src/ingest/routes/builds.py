@@ -1,0 +1,138 @@
+"""Builds: the list, one build, its failures, tests and events."""
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from typing import Annotated, Any
+
+from build_protocol.messages import BuildStatus, FailureData
+from build_protocol.model import Count, ShortText, WireModel
+from build_protocol.views import Build, BuildDetail, BuildList
+from chassis.auth import Caller, Principal
+from fastapi import APIRouter, HTTPException, Query, Response
+from pydantic import Field
+
+from ingest.chunk import events_of
+from ingest.routes.access import Store, VisibleBuild
+from ingest.store.contract import BuildQuery
+
+CHUNKS_PER_READ = 32
+
+router = APIRouter(prefix="/api/builds", tags=["builds"])
+
+
+class Failures(WireModel):
+    """Failures found in a build's log. `analysed` false: nobody has looked, so none is no good news."""
+
+    items: list[FailureData] = Field(default_factory=list)
+    analysed: bool = False
+
+
+class TestResults(WireModel):
+    """Test results found in a build's log; `analysed` as in failures."""
+
+    items: list[dict[str, Any]] = Field(default_factory=list)
+    analysed: bool = False
+
+
+class Events(WireModel):
+    """Records of a build that are not log, as its agent said them, in order."""
+
+    items: list[dict[str, Any]]
+    next_after: Count | None = Field(None, description="Ask again with `after` = this for more.")
+
+
+@router.get("", response_model=BuildList, response_model_exclude_none=True)
+async def list_builds(  # noqa: PLR0917  query parameters; nobody passes them by position
+    caller: Caller,
+    store: Store,
+    project: Annotated[list[ShortText], Query(default_factory=list, max_length=100)],
+    status: Annotated[list[BuildStatus], Query(default_factory=list, max_length=10)],
+    branch: ShortText | None = None,
+    config: ShortText | None = None,
+    commit: Annotated[str | None, Query(pattern=r"^[0-9a-fA-F]{1,64}$", description="A prefix will do.")] = None,
+    agent: ShortText | None = None,
+    q: Annotated[str | None, Query(max_length=200)] = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    cursor: Annotated[str | None, Query(max_length=200)] = None,
+) -> Response:
+    """Builds, newest start first."""
+    query = BuildQuery(
+        projects=_visible(caller, project),
+        branch=branch,
+        config=config,
+        statuses=status,
+        commit_prefix=commit.lower() if commit else None,
+        agent=agent,
+        text=q or None,
+        before=_read_cursor(cursor),
+        limit=limit + 1,
+    )
+    found = await store.list_builds(query)
+    page = BuildList(items=found[:limit], next_cursor=_cursor(found[limit - 1]) if len(found) > limit else None)
+    return _answer(page)
+
+
+@router.get("/{build_id}", response_model=BuildDetail, response_model_exclude_none=True)
+async def get_build(state: VisibleBuild, store: Store) -> Response:
+    """The build as of its latest record."""
+    start = await store.find_start(state.build.id)
+    told: dict[str, Any] = {}
+    if start is not None:
+        data = start.data
+        told = {
+            name: getattr(data, name)
+            for name in ("cwd", "repository", "submodules", "pins", "tools", "environment", "agent_version", "command")
+        }
+    row = {name: getattr(state.build, name) for name in Build.model_fields}
+    return _answer(BuildDetail(**(row | told), phases=state.phases))
+
+
+@router.get("/{build_id}/failures", response_model_exclude_none=True)
+async def list_failures(state: VisibleBuild) -> Failures:  # noqa: ARG001  the build's visibility is the check
+    """The build's failures, first real one first."""
+    return Failures()
+
+
+@router.get("/{build_id}/tests", response_model_exclude_none=True)
+async def list_tests(state: VisibleBuild) -> TestResults:  # noqa: ARG001  as above
+    """The build's test results."""
+    return TestResults()
+
+
+@router.get("/{build_id}/records")
+async def list_records(
+    state: VisibleBuild,
+    store: Store,
+    after: Annotated[int, Query(ge=0)] = 0,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 200,
+) -> Events:
+    """The build's records that are not log, from seq `after` on."""
+    chunks = await store.read_events(state.build.id, after, CHUNKS_PER_READ)
+    events = [event for chunk in chunks for event in events_of(chunk) if event["seq"] > after]
+    if len(events) > limit:
+        return Events(items=events[:limit], next_after=events[limit - 1]["seq"])
+    return Events(items=events, next_after=chunks[-1].last_seq if len(chunks) == CHUNKS_PER_READ else None)
+
+
+def _visible(caller: Principal, wanted: list[str]) -> frozenset[str] | None:
+    if not wanted:
+        return caller.projects
+    return frozenset(project for project in wanted if caller.may_see(project))
+
+
+def _answer(model: WireModel) -> Response:
+    # Validated once when it was made: serialising it here again through the framework would double the work.
+    return Response(model.to_json(), media_type="application/json")
+
+
+def _cursor(build: Build) -> str:
+    return urlsafe_b64encode(f"{build.started_at or 0}:{build.id}".encode()).decode()
+
+
+def _read_cursor(cursor: str | None) -> tuple[int, str] | None:
+    if cursor is None:
+        return None
+    try:
+        started_at, build_id = urlsafe_b64decode(cursor.encode()).decode().split(":")
+        return int(started_at), build_id
+    except ValueError as error:
+        raise HTTPException(422, "cursor: use nextCursor of the page before") from error

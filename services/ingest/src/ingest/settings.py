@@ -1,0 +1,23 @@
+"""Settings of ingest, read once in `__main__`."""
+
+import socket
+
+from chassis.settings import ServiceSettings
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+
+
+class Settings(ServiceSettings):
+    """`INGEST_STORE_URL`, `INGEST_HOST`, `INGEST_PORT`, ...; usable without any variable set."""
+
+    model_config = SettingsConfigDict(env_prefix="INGEST_")
+
+    service: str = "ingest"
+    port: int = 8081
+    prefetch: int = Field(200, ge=1, le=2000, description="Deliveries of a shard in one batch, at most.")
+    replica: str = Field("", description="Name of this replica in claims; host and port where empty.")
+
+    @property
+    def replica_name(self) -> str:
+        """A name no other living replica has, and a restarted one has again."""
+        return self.replica or f"{socket.gethostname()}:{self.port}"

@@ -1,0 +1,73 @@
+"""Rows: a build's state and a chunk as columns, the same words in both drivers."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from build_protocol.ids import shard_of
+from build_protocol.views import Build
+
+from ingest.chunk import Chunk
+from ingest.fold import BuildState
+
+SEARCH_CHARACTERS = 1000
+CHUNK_FIELDS = Chunk.__slots__
+NO_TIME = 0
+"""Stands for an unknown start: such builds are listed last."""
+
+
+def build_row(state: BuildState) -> dict[str, Any]:
+    """What is asked by, beside the whole state as JSON (`state`) and its row as people see it (`view`)."""
+    build = state.build
+    return {
+        "id": build.id,
+        "shard": shard_of(build.id),
+        "project": build.project,
+        "branch": build.branch,
+        "config": build.config,
+        "origin": build.origin,
+        "status": build.status,
+        "commit_sha": build.commit,
+        "agent": build.agent,
+        "started_at": build.started_at or NO_TIME,
+        "revision": build.revision,
+        "is_open": state.is_open,
+        "search": _search_text(build),
+        "view": build.to_json(),
+        "state": state.model_dump_json(by_alias=True, exclude={"build"}, exclude_none=True),
+    }
+
+
+def build_state(row: Mapping[Any, Any]) -> BuildState:
+    """The state back from its columns."""
+    # Both columns are JSON objects that we wrote; the state always has fields beside the build.
+    return BuildState.model_validate_json('{"build":' + row["view"] + "," + row["state"][1:])
+
+
+def view_of(row: Mapping[Any, Any]) -> Build:
+    """What people see of a build, back from its column."""
+    return Build.model_validate_json(row["view"])
+
+
+def chunk_row(chunk: Chunk) -> dict[str, Any]:
+    """The chunk's columns."""
+    return {name: getattr(chunk, name) for name in CHUNK_FIELDS}
+
+
+def chunk_of(row: Mapping[Any, Any]) -> Chunk:
+    """The chunk back from its columns."""
+    return Chunk(**{name: row[name] for name in CHUNK_FIELDS})
+
+
+def _search_text(build: Build) -> str:
+    words = (
+        build.id,
+        build.project,
+        build.branch,
+        build.config,
+        build.commit,
+        build.commit_subject,
+        build.commit_author,
+        build.agent,
+        *build.command,
+    )
+    return " ".join(word for word in words if word).lower()[:SEARCH_CHARACTERS]

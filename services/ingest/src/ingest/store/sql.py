@@ -1,0 +1,306 @@
+"""The SQL driver: SQLite (embedded default) and MySQL/MariaDB by one SQLAlchemy Core code."""
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from build_protocol.messages import BuildStart
+from build_protocol.views import Build
+from chassis.store.sql import SqlEngine
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Connection,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Select,
+    String,
+    Table,
+    Text,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.dialects import mysql
+from sqlalchemy.exc import IntegrityError
+
+from ingest.chunk import Chunk
+from ingest.fold import BuildState
+from ingest.plan import Step
+from ingest.store import rows
+from ingest.store.contract import BuildQuery, Claim, Conflict, Following, in_order
+
+_LONG_TEXT = Text().with_variant(mysql.MEDIUMTEXT(), "mysql", "mariadb")
+_LONG_BYTES = LargeBinary().with_variant(mysql.MEDIUMBLOB(), "mysql", "mariadb")
+
+metadata = MetaData()
+
+builds = Table(
+    "builds",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("shard", Integer, nullable=False),
+    Column("project", String(64), nullable=False),
+    Column("branch", String(512)),
+    Column("config", String(512), nullable=False),
+    Column("origin", String(16), nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("commit_sha", String(64)),
+    Column("agent", String(512)),
+    Column("started_at", BigInteger, nullable=False),
+    Column("revision", BigInteger, nullable=False),
+    Column("is_open", Boolean, nullable=False),
+    Column("search", Text, nullable=False),
+    Column("view", _LONG_TEXT, nullable=False),
+    Column("state", _LONG_TEXT, nullable=False),
+    Index("builds_by_start", "started_at", "id"),
+    Index("builds_by_project", "project", "started_at", "id"),
+    Index("builds_by_status", "status", "started_at", "id"),
+    Index("builds_by_commit", "commit_sha"),
+    Index("builds_open", "is_open", "shard"),
+)
+
+starts = Table(
+    "starts",
+    metadata,
+    Column("build_id", String(36), primary_key=True),
+    Column("record", _LONG_TEXT, nullable=False),
+)
+
+chunks = Table(
+    "chunks",
+    metadata,
+    Column("build_id", String(36), primary_key=True),
+    Column("first_seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("last_seq", BigInteger, nullable=False),
+    Column("first_line", BigInteger, nullable=False),
+    Column("last_line", BigInteger, nullable=False),
+    Column("first_byte", BigInteger, nullable=False),
+    Column("end_byte", BigInteger, nullable=False),
+    Column("continues", Boolean, nullable=False),
+    Column("text", _LONG_BYTES, nullable=False),
+    Column("index", _LONG_BYTES, nullable=False),
+    Column("events", _LONG_BYTES),
+    Index("chunks_by_line", "build_id", "last_line", "first_seq"),
+    Index("chunks_by_byte", "build_id", "end_byte", "first_seq"),
+)
+
+claims = Table(
+    "claims",
+    metadata,
+    Column("key", String(255), primary_key=True),
+    Column("owner", String(255)),
+    Column("beat", BigInteger, nullable=False),
+)
+
+_LAST = {"line": chunks.c.last_line, "byte": chunks.c.end_byte}
+
+
+class SqlBuildStore:
+    """Builds, chunks and claims in four tables."""
+
+    def __init__(self, url: str) -> None:
+        self._engine = SqlEngine(url)
+
+    async def open(self) -> None:
+        """Connect and bring the schema up to date."""
+        await self._engine.migrate(metadata, ())
+
+    async def close(self) -> None:
+        """Disconnect."""
+        await self._engine.close()
+
+    async def ping(self) -> None:
+        """Return when the store answers."""
+        await self._engine.read(lambda db: db.execute(select(1)).scalar_one())
+
+    async def advance(self, steps: Sequence[Step]) -> None:
+        """Commit steps in one transaction; key (build id, first seq), condition: the revision is `before`'s."""
+        heads = [(step, rows.build_row(step.after)) for step in steps]
+        pieces = [rows.chunk_row(chunk) for step in steps for chunk in step.chunks]
+        firsts = [
+            {"build_id": step.start.build_id, "record": step.start.to_json()}
+            for step in steps
+            if step.start is not None
+        ]
+
+        def commit(db: Connection) -> None:
+            try:
+                for step, head in heads:
+                    _put_build(db, step.before, head)
+                if firsts:
+                    db.execute(insert(starts), firsts)
+                db.execute(insert(chunks), pieces)
+            except IntegrityError as error:
+                raise Conflict(str(error.orig)) from error
+
+        await self._engine.write(commit)
+
+    async def replace(self, before: BuildState, after: BuildState) -> bool:
+        """Replace a build's row if its revision still is `before`'s; key build id."""
+        head = rows.build_row(after)
+
+        def put(db: Connection) -> bool:
+            try:
+                _put_build(db, before, head)
+            except Conflict:
+                return False
+            return True
+
+        return await self._engine.write(put)
+
+    async def compact(self, merged: Chunk) -> None:
+        """Put `merged` in place of the chunks whose records it holds; key (build id, first seq)."""
+        row = rows.chunk_row(merged)
+
+        def put(db: Connection) -> None:
+            db.execute(
+                delete(chunks).where(
+                    chunks.c.build_id == merged.build_id,
+                    chunks.c.first_seq.between(merged.first_seq, merged.last_seq),
+                )
+            )
+            db.execute(insert(chunks), [row])
+
+        await self._engine.write(put)
+
+    async def find(self, build_id: str) -> BuildState | None:
+        """A build's state."""
+        query = select(builds.c.view, builds.c.state).where(builds.c.id == build_id)
+        row = await self._engine.read(lambda db: db.execute(query).mappings().first())
+        return None if row is None else rows.build_state(row)
+
+    async def find_start(self, build_id: str) -> BuildStart | None:
+        """A build's first record."""
+        query = select(starts.c.record).where(starts.c.build_id == build_id)
+        record = await self._engine.read(lambda db: db.execute(query).scalar())
+        return None if record is None else BuildStart.model_validate_json(record)
+
+    async def list_builds(self, query: BuildQuery) -> list[Build]:
+        """Builds, newest start first."""
+        if query.projects is not None and not query.projects:
+            return []
+        found = await self._engine.read(lambda db: db.execute(_listing(query)).mappings().all())
+        return [rows.view_of(row) for row in found]
+
+    async def find_last_green(self, project: str, branch: str | None, config: str) -> Build | None:
+        """The last started ci build of this configuration that succeeded."""
+        query = (
+            select(builds.c.view)
+            .where(
+                builds.c.project == project,
+                builds.c.branch.is_(None) if branch is None else builds.c.branch == branch,
+                builds.c.config == config,
+                builds.c.status == "succeeded",
+                builds.c.origin == "ci",
+            )
+            .order_by(builds.c.started_at.desc(), builds.c.id.desc())
+            .limit(1)
+        )
+        row = await self._engine.read(lambda db: db.execute(query).mappings().first())
+        return None if row is None else rows.view_of(row)
+
+    async def read_chunks(self, build_id: str, by: Following, at: int, limit: int) -> list[Chunk]:
+        """Chunks in order, from the one that holds `at` on."""
+        mine = chunks.c.build_id == build_id
+        if by == "seq":
+            first: Select[Any] = select(func.max(chunks.c.first_seq)).where(mine, chunks.c.first_seq <= at)
+        else:
+            last = _LAST[by]
+            first = select(chunks.c.first_seq).where(mine, last >= at).order_by(last, chunks.c.first_seq).limit(1)
+        return await self._read(
+            select(chunks).where(mine, chunks.c.first_seq >= first.scalar_subquery()), limit, is_whole=True
+        )
+
+    async def read_tail(self, build_id: str, limit: int) -> list[Chunk]:
+        """The last chunks of a build, in order."""
+        query = select(chunks).where(chunks.c.build_id == build_id).order_by(chunks.c.first_seq.desc()).limit(limit)
+        found = await self._engine.read(lambda db: db.execute(query).mappings().all())
+        return in_order([rows.chunk_of(row) for row in reversed(found)])
+
+    async def read_events(self, build_id: str, after_seq: int, limit: int) -> list[Chunk]:
+        """Chunks that hold records which are not log, of seqs after `after_seq`, in order."""
+        mine = (chunks.c.build_id == build_id, chunks.c.last_seq > after_seq, chunks.c.events.is_not(None))
+        return await self._read(select(chunks).where(*mine), limit, is_whole=False)
+
+    async def list_open(self, shards: Collection[int]) -> list[BuildState]:
+        """Builds of these shards that anybody still has to look after."""
+        query = select(builds.c.view, builds.c.state).where(builds.c.is_open, builds.c.shard.in_(shards))
+        found = await self._engine.read(lambda db: db.execute(query).mappings().all())
+        return [rows.build_state(row) for row in found]
+
+    async def list_claims(self) -> list[Claim]:
+        """All claims on shards, and all replicas."""
+        found = await self._engine.read(lambda db: db.execute(select(claims)).mappings().all())
+        return [Claim(row["key"], row["owner"], row["beat"]) for row in found]
+
+    async def claim(self, before: Claim, after: Claim) -> bool:
+        """Replace a claim if it still is `before`; key is `key`."""
+
+        def put(db: Connection) -> bool:
+            held = claims.c.owner.is_(None) if before.owner is None else claims.c.owner == before.owner
+            changed = db.execute(
+                update(claims)
+                .where(claims.c.key == before.key, held, claims.c.beat == before.beat)
+                .values(owner=after.owner, beat=after.beat)
+            )
+            if changed.rowcount or before.beat:
+                return bool(changed.rowcount)
+            try:
+                with db.begin_nested():
+                    db.execute(insert(claims), [{"key": after.key, "owner": after.owner, "beat": after.beat}])
+            except IntegrityError:
+                return False
+            return True
+
+        return await self._engine.write(put)
+
+    async def _read(self, query: Select[Any], limit: int, *, is_whole: bool) -> list[Chunk]:
+        ordered = query.order_by(chunks.c.first_seq).limit(limit)
+        found = await self._engine.read(lambda db: db.execute(ordered).mappings().all())
+        read = [rows.chunk_of(row) for row in found]
+        return in_order(read) if is_whole else read
+
+
+def _put_build(db: Connection, before: BuildState | None, head: dict[str, Any]) -> None:
+    if before is None:
+        try:
+            db.execute(insert(builds), [head])
+        except IntegrityError as error:
+            raise Conflict(f"build {head['id']} exists already") from error
+        return
+    changed = db.execute(
+        update(builds).where(builds.c.id == head["id"], builds.c.revision == before.revision).values(head)
+    )
+    if changed.rowcount != 1:
+        raise Conflict(f"build {head['id']} is no longer at revision {before.revision}")
+
+
+def _listing(query: BuildQuery) -> Select[Any]:
+    listing = select(builds.c.view)
+    if query.projects is not None:
+        listing = listing.where(builds.c.project.in_(query.projects))
+    if query.statuses:
+        listing = listing.where(builds.c.status.in_(query.statuses))
+    for column, wanted in (
+        (builds.c.branch, query.branch),
+        (builds.c.config, query.config),
+        (builds.c.agent, query.agent),
+    ):
+        if wanted is not None:
+            listing = listing.where(column == wanted)
+    if query.commit_prefix:
+        listing = listing.where(builds.c.commit_sha.startswith(query.commit_prefix, autoescape=True))
+    if query.text:
+        listing = listing.where(builds.c.search.contains(query.text.lower(), autoescape=True))
+    if query.before is not None:
+        started_at, build_id = query.before
+        listing = listing.where(
+            or_(builds.c.started_at < started_at, (builds.c.started_at == started_at) & (builds.c.id < build_id))
+        )
+    return listing.order_by(builds.c.started_at.desc(), builds.c.id.desc()).limit(query.limit)

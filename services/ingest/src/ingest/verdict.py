@@ -1,0 +1,42 @@
+"""The verdict: what the other services act on when a build ended or its lease ran out. Pure."""
+
+from typing import cast
+
+from build_protocol.messages import BuildStart, BuildVerdict, BuildVerdictData, FinalStatus
+
+from ingest.fold import BuildState
+
+
+def verdict_of(state: BuildState, start: BuildStart) -> BuildVerdict:
+    """The verdict of the state's current revision of judgement; key (build id, that revision)."""
+    build = state.build
+    return BuildVerdict(
+        build_id=build.id,
+        project=build.project,
+        timestamp=build.ended_at or build.updated_at or start.timestamp,
+        data=BuildVerdictData(
+            status=cast("FinalStatus", build.status),
+            revision=state.verdict_revision,
+            branch=build.branch,
+            config=build.config,
+            origin=build.origin,
+            commit=build.commit,
+            agent=build.agent,
+            provisional=build.provisional,
+            started_at=build.started_at,
+            ended_at=build.ended_at,
+            duration_ms=build.duration_ms,
+            exit_code=build.exit_code,
+            error=build.error,
+            log_lines=build.log_lines,
+            metrics=build.metrics,
+            first_failure=build.first_failure,
+            pins=start.data.pins,
+            commits=start.data.commits,
+        ),
+    )
+
+
+def is_final(state: BuildState) -> bool:
+    """Whether the state can be judged: a build that speaks again after `lost` waits for its real end."""
+    return state.build.status not in ("queued", "running")

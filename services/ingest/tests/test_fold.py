@@ -1,0 +1,66 @@
+"""The fold: what a build's row says after its records."""
+
+import itertools
+
+from ingest import fold
+from ingest.plan import plan_build
+
+
+def _fold(speaker, *records, state=None):
+    return plan_build(state, {}, [speaker.arrival(record) for record in records]).step.after
+
+
+def test_any_split_into_batches_folds_to_the_same_row(speaker) -> None:
+    """The state depends on the records, not on how they were batched; only the revision counts batches."""
+    said = [
+        speaker.start(),
+        speaker.update(phase="configure", progress=1),
+        speaker.log(["-- configuring"]),
+        speaker.update(phase="build", progress=10, metrics={"stepsDone": 1, "stepsTotal": 10}),
+        speaker.log(["[1/10] cc", "[2/10] cc"]),
+        speaker.update(progress=100, metrics={"stepsDone": 10}),
+        speaker.complete(metrics={"wallMs": 1234}),
+    ]
+    whole = _fold(speaker, *said)
+
+    for cuts in itertools.product([False, True], repeat=len(said) - 1):
+        state = None
+        batch = []
+        for record, cut in zip(said, [*cuts, True], strict=True):
+            batch.append(record)
+            if cut:
+                state = _fold(speaker, *batch, state=state)
+                batch = []
+        same = state.build.model_copy(update={"revision": whole.revision})
+        assert whole.build == same
+        assert [span.phase for span in whole.phases] == [span.phase for span in state.phases]
+    assert (whole.build.metrics.steps_done, whole.build.metrics.steps_total, whole.build.duration_ms) == (10, 10, 1234)
+
+
+def test_a_late_finish_overrides_lost(speaker) -> None:
+    """Lost is provisional: the real end is a verdict of the next revision."""
+    running = _fold(speaker, speaker.start())
+
+    lost = fold.lose(running, now_ms=running.build.started_at + 300_000)
+    ended = _fold(speaker, speaker.complete("failed", exit_code=2), state=lost)
+
+    assert (lost.build.status, lost.build.provisional, lost.verdict_revision) == ("lost", True, 1)
+    assert (ended.build.status, ended.build.provisional, ended.verdict_revision) == ("failed", False, 2)
+    assert ended.build.exit_code == 2
+
+
+def test_a_lost_build_that_speaks_runs_again(speaker) -> None:
+    """Any later record of a lost build shows it running, without an end."""
+    lost = fold.lose(_fold(speaker, speaker.start()), now_ms=1)
+
+    again = _fold(speaker, speaker.log(["back"]), state=lost)
+
+    assert (again.build.status, again.build.ended_at, again.build.provisional) == ("running", None, False)
+
+
+def test_a_long_command_does_not_fill_the_row(speaker) -> None:
+    """The row carries the beginning of a command only."""
+    state = _fold(speaker, speaker.start(command=["cmake", *(["-DX=" + "y" * 500] * 100)]))
+
+    assert sum(map(len, state.build.command)) <= fold.COMMAND_SHOWN_CHARACTERS + 1
+    assert state.build.command[-1] == "…"
