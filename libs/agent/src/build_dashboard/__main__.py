@@ -1,0 +1,5 @@
+"""`python -m build_dashboard` is `build-dashboard`."""
+
+from build_dashboard.cli import main
+
+main()

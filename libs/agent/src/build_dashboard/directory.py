@@ -1,0 +1,178 @@
+"""A build's directory in the spool: its lock, its facts, its raw output, records, control pipe and command journal.
+
+One process at a time speaks for a build; it holds the lock. The holder has a lock of its own, which tells whether the
+command may still run.
+"""
+
+import fcntl
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Self
+
+REFUSED_SECONDS = 7 * 24 * 3600
+"""A refused build is kept this long for a person to look at, then deleted."""
+
+
+class BuildBusy(RuntimeError):
+    """Another process speaks for this build."""
+
+    def __init__(self, build_id: str) -> None:
+        super().__init__(f"another process already speaks for build {build_id}")
+        self.build_id = build_id
+
+
+class BuildDirectory:
+    """One build's files."""
+
+    def __init__(self, path: Path, facts: Mapping[str, Any], lock_fd: int) -> None:
+        self.path = path
+        self.facts = facts
+        self._lock_fd = lock_fd
+
+    @classmethod
+    def create(cls, spool: Path, facts: Mapping[str, Any]) -> Self:
+        """Make the directory of a new build; `facts` are what is needed to speak for it after a restart.
+
+        Raises:
+            OSError: the spool cannot be written.
+        """
+        spool.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path = spool / facts["buildId"]
+        path.mkdir(mode=0o700)
+        (path / "raw").mkdir(mode=0o700)
+        os.mkfifo(path / "control", 0o600)
+        lock_fd = _lock(path / "lock")
+        if lock_fd is None:
+            raise BuildBusy(facts["buildId"])
+        _write_whole(path / "build.json", json.dumps(facts))
+        return cls(path, facts, lock_fd)
+
+    @classmethod
+    def adopt(cls, path: Path) -> Self:
+        """Speak for a build that an earlier process left.
+
+        Raises:
+            BuildBusy: a living process speaks for it.
+            ValueError: there is no build in it.
+        """
+        lock_fd = _lock(path / "lock")
+        if lock_fd is None:
+            raise BuildBusy(path.name)
+        try:
+            return cls(path, json.loads((path / "build.json").read_text()), lock_fd)
+        except (OSError, ValueError) as error:
+            os.close(lock_fd)
+            raise ValueError(f"{path} holds no build: {error}") from error
+
+    @property
+    def build_id(self) -> str:
+        """The build."""
+        return str(self.facts["buildId"])
+
+    @property
+    def raw(self) -> str:
+        """Where the holder writes."""
+        return str(self.path / "raw")
+
+    def is_held(self) -> bool:
+        """Whether the holder lives."""
+        fd = _lock(self.path / "holder.lock")
+        if fd is None:
+            return True
+        os.close(fd)
+        return False
+
+    def stop(self, reason: str) -> bool:
+        """Tell the holder to end the command; False when there is no holder any more."""
+        try:
+            fd = os.open(self.path / "control", os.O_WRONLY | os.O_NONBLOCK)
+        except OSError:
+            return False
+        try:
+            os.write(fd, f"{reason}\n".encode())
+        finally:
+            os.close(fd)
+        return True
+
+    def journal_command(self, command_id: str) -> bool:
+        """Note a command before it takes effect; False when it was noted before (it must not act twice)."""
+        path = self.path / "commands"
+        known = path.read_text().splitlines() if path.exists() else []
+        if command_id in known:
+            return False
+        with path.open("a") as file:
+            file.write(f"{command_id}\n")
+            file.flush()
+            os.fsync(file.fileno())
+        return True
+
+    def refuse(self, reason: str) -> None:
+        """Note that the dashboard will never take this build; it is kept for a person to look at."""
+        _write_whole(self.path / "refused", reason)
+
+    def replace_record(self, seq: int, record: bytes) -> None:
+        """Send this instead of a record that was refused (the store never had it)."""
+        _write_whole(self.path / f"{seq}.replaced", record.decode())
+
+    def replaced_records(self) -> dict[int, bytes]:
+        """What is sent instead of refused records."""
+        return {int(path.stem): path.read_bytes() for path in self.path.glob("*.replaced")}
+
+    def delete(self) -> None:
+        """The build is where it belongs: nothing of it stays here."""
+        # Renamed first, so that a kill in between leaves nothing that looks like a build.
+        gone = self.path.with_name(f".{self.path.name}.deleted")
+        self.path.rename(gone)
+        shutil.rmtree(gone, ignore_errors=True)
+        self.close()
+
+    def close(self) -> None:
+        """Let others speak for this build."""
+        if self._lock_fd >= 0:
+            os.close(self._lock_fd)
+            self._lock_fd = -1
+
+
+def left_builds(spool: Path, *, retry_refused: bool = False, now: float | None = None) -> Iterator[BuildDirectory]:
+    """The builds in the spool that no living process speaks for, oldest first, each locked by being yielded."""
+    if not spool.is_dir():
+        return
+    for path in sorted(spool.iterdir()):
+        if path.name.endswith(".deleted"):
+            shutil.rmtree(path, ignore_errors=True)
+            continue
+        try:
+            directory = BuildDirectory.adopt(path)
+        except (BuildBusy, ValueError, OSError):
+            continue
+        if (path / "refused").exists() and not retry_refused:
+            if (path / "refused").stat().st_mtime < (now or time.time()) - REFUSED_SECONDS:
+                directory.delete()
+            directory.close()
+            continue
+        yield directory
+
+
+def _lock(path: Path) -> int | None:
+    """An exclusive lock for as long as the descriptor lives; None when someone has it."""
+    fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(fd)
+        return None
+    return fd
+
+
+def _write_whole(path: Path, text: str) -> None:
+    """Write a file so that a crash leaves the old one or the new one."""
+    new = path.with_name(f"{path.name}.new")
+    with new.open("w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    new.replace(path)

@@ -1,0 +1,54 @@
+"""The endpoint: where the dashboard is and with which key, from options and environment."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+DEFAULT_URL = "http://127.0.0.1:8080"
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """The gateway's WebSocket address and the agent's key."""
+
+    url: str
+    api_key: str
+
+    @property
+    def dashboard_url(self) -> str:
+        """The same server for people and REST."""
+        parts = urlsplit(self.url)
+        scheme = "https" if parts.scheme == "wss" else "http"
+        return urlunsplit((scheme, parts.netloc, parts.path.removesuffix("/ws"), "", ""))
+
+
+def find_endpoint(
+    url: str | None = None, api_key: str | None = None, environment: Mapping[str, str] = os.environ
+) -> Endpoint:
+    """The endpoint by argument, else by WS_ENDPOINT or BUILD_DASHBOARD_URL, else on this machine."""
+    address = url or environment.get("WS_ENDPOINT") or environment.get("BUILD_DASHBOARD_URL") or DEFAULT_URL
+    return Endpoint(websocket_url(address), api_key or environment.get("BUILD_DASHBOARD_API_KEY") or "")
+
+
+def websocket_url(address: str) -> str:
+    """`ws://` or `wss://` of any way to write the address; a bare origin means its `/ws`.
+
+    Raises:
+        ValueError: it is no address of a server.
+    """
+    parts = urlsplit(address if "://" in address else f"ws://{address}")
+    schemes = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
+    if parts.scheme not in schemes or not parts.netloc:
+        raise ValueError(f"{address!r} is no address: write wss://host or https://host")
+    path = parts.path if parts.path not in ("", "/") else "/ws"
+    return urlunsplit((schemes[parts.scheme], parts.netloc, path, parts.query, ""))
+
+
+def spool_directory(path: str | None = None, environment: Mapping[str, str] = os.environ) -> Path:
+    """Where builds are kept until stored: by argument, BUILD_DASHBOARD_SPOOL, else the user's state directory."""
+    if chosen := path or environment.get("BUILD_DASHBOARD_SPOOL"):
+        return Path(chosen)
+    state = environment.get("XDG_STATE_HOME") or str(Path(environment.get("HOME", "/tmp")) / ".local/state")  # noqa: S108  (0700)
+    return Path(state) / "build-dashboard" / "spool"

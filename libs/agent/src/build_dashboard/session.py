@@ -1,0 +1,203 @@
+"""The session: what to send, what is acknowledged, what to send again. Decides only; `connection` does the I/O.
+
+Of every build it knows up to where records are spooled, sent, confirmed by the broker and stored. A new connection
+goes on after what is stored; within one, records go out in order, as far as the gateway's window allows.
+"""
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from build_protocol.limits import FRAME_BYTES, RECORDS_PER_FRAME, WINDOW_BYTES
+
+FRAME_OVERHEAD_BYTES = 64
+
+GAP_LIMIT = 3
+"""A gap that stays after being filled this often will never close."""
+
+WHOLE_BUILD_CODES = ("sequence_gap", "build_unknown", "project_not_allowed", "build_not_yours", "closed")
+
+
+@dataclass(slots=True)
+class BuildState:
+    """One build's way to the store."""
+
+    build_id: str
+    project: str
+    branch: str | None
+    config: str | None
+    spooled: int  # the last record on the disk
+    stored: int = 0
+    confirmed: int = 0
+    sent: int = 0
+    is_running: bool = False
+    is_complete: bool = False  # its last record is spooled
+    has_totals: bool = True  # without them the server cannot verify; stored must do
+    is_verified: bool = False
+    refusal: str | None = None
+    gaps: int = 0  # times the gateway missed what came before, since `stored` last moved
+    in_flight: deque[tuple[int, int]] = field(default_factory=deque)  # sent and not confirmed: seq, bytes
+    in_flight_bytes: int = 0
+
+    @property
+    def is_delivered(self) -> bool:
+        """Whether every record is stored, and there will be no more."""
+        return self.is_complete and self.stored >= self.spooled
+
+    def settle(self, upto: int) -> None:
+        """Records up to this one no longer count against the window."""
+        while self.in_flight and self.in_flight[0][0] <= upto:
+            self.in_flight_bytes -= self.in_flight.popleft()[1]
+
+    def rewind(self, seq: int) -> None:
+        """Send this record and all after it again."""
+        self.sent = min(self.sent, seq - 1)
+        self.stored = min(self.stored, seq - 1)
+        self.confirmed = min(self.confirmed, seq - 1)
+        while self.in_flight and self.in_flight[-1][0] >= seq:
+            self.in_flight_bytes -= self.in_flight.pop()[1]
+
+    @property
+    def may_forget(self) -> bool:
+        """Whether the spool may go."""
+        return self.is_delivered and (self.is_verified or not self.has_totals)
+
+
+@dataclass(frozen=True, slots=True)
+class Want:
+    """Read these records of a build and send them in one frame."""
+
+    build_id: str
+    after_seq: int
+    limit_bytes: int
+    limit_records: int
+
+
+class Session:
+    """All builds of one agent, over any number of connections."""
+
+    def __init__(self, agent_version: str, instance: str, host: str | None) -> None:
+        self.builds: dict[str, BuildState] = {}
+        self.heartbeat_seconds = 10.0
+        self.dashboard_url: str | None = None
+        self.last_green: list[dict[str, Any]] = []
+        self.is_welcome = False
+        self._hello = {"type": "HELLO", "agentVersion": agent_version, "instance": instance, "host": host}
+        self._window_bytes = WINDOW_BYTES
+        self._frame_bytes = FRAME_BYTES
+
+    def add(self, build: BuildState) -> None:
+        """Speak for this build too."""
+        self.builds[build.build_id] = build
+
+    def remove(self, build_id: str) -> None:
+        """This build is verified, or refused for good."""
+        self.builds.pop(build_id, None)
+
+    # --- frames out ---
+
+    def hello(self) -> dict[str, Any]:
+        """The first frame of a connection."""
+        self.is_welcome = False
+        return {**self._hello, "builds": [_hello_build(build) for build in list(self.builds.values())[:1000]]}
+
+    def heartbeat(self, spool_bytes: int, oldest_unacked_ms: int | None, disk_free_bytes: int | None) -> dict[str, Any]:
+        """The sign of life for the builds that run."""
+        frame = {
+            "type": "HEARTBEAT",
+            "builds": [build.build_id for build in self.builds.values() if build.is_running][:1000],
+            "spoolBytes": spool_bytes,
+            "oldestUnackedMs": oldest_unacked_ms,
+            "diskFreeBytes": disk_free_bytes,
+        }
+        return {name: value for name, value in frame.items() if value is not None}
+
+    def want(self) -> Want | None:
+        """What to send next; None while there is nothing or the window is closed."""
+        room = self._window_bytes - sum(build.in_flight_bytes for build in self.builds.values())
+        if not self.is_welcome or room <= 0:
+            return None
+        for build in self.builds.values():
+            if build.sent < build.spooled and build.refusal is None:
+                limit = min(room, self._frame_bytes) - FRAME_OVERHEAD_BYTES - RECORDS_PER_FRAME
+                return Want(build.build_id, build.sent, max(limit, 1), RECORDS_PER_FRAME)
+        return None
+
+    def sent(self, build_id: str, sizes: list[int]) -> None:
+        """The next records of the build, this many bytes each, are in the socket."""
+        build = self.builds[build_id]
+        for size in sizes:
+            build.sent += 1
+            build.in_flight.append((build.sent, size))
+            build.in_flight_bytes += size
+
+    # --- frames in ---
+
+    def welcome(self, frame: Mapping[str, Any]) -> None:
+        """The gateway listens: everything unstored is sent from the beginning of what it lacks."""
+        limits = frame.get("limits") or {}
+        self._frame_bytes = int(limits.get("frameBytes") or FRAME_BYTES)
+        self._window_bytes = int(frame.get("windowBytes", WINDOW_BYTES))
+        self.heartbeat_seconds = float(frame.get("heartbeatSeconds") or self.heartbeat_seconds)
+        self.dashboard_url = frame.get("dashboardUrl")
+        self.last_green = list(frame.get("lastGreen") or ())
+        stored = frame.get("stored") or {}
+        for build in self.builds.values():
+            build.settle(build.sent)
+            build.stored = max(build.stored, min(int(stored.get(build.build_id, 0)), build.spooled))
+            build.sent = build.confirmed = build.stored
+        self.is_welcome = True
+
+    def acknowledge(self, frame: Mapping[str, Any]) -> bool:
+        """Take an ACK; True when `stored` moved (that is progress)."""
+        self._window_bytes = int(frame.get("windowBytes", self._window_bytes))
+        build = self.builds.get(frame["buildId"])
+        if build is None:
+            return False
+        build.confirmed = max(build.confirmed, min(int(frame.get("confirmed", 0)), build.sent))
+        stored = min(int(frame.get("stored", 0)), build.spooled)
+        has_moved = stored > build.stored
+        build.stored = max(build.stored, stored)
+        build.settle(max(build.confirmed, build.stored))
+        build.sent = max(build.sent, build.stored)
+        if has_moved:
+            build.gaps = 0
+        if frame.get("verified"):
+            has_moved = has_moved or not build.is_verified
+            build.is_verified = True
+        resend_from = frame.get("resendFrom")
+        if resend_from is not None:
+            build.rewind(int(resend_from))
+        return has_moved
+
+    def refuse(self, frame: Mapping[str, Any]) -> tuple[BuildState, int | None] | None:
+        """Take a REFUSED; the build and record to give up (None: the whole build), or None when nothing is lost."""
+        build = self.builds.get(frame.get("buildId") or "")
+        if build is None:
+            return None
+        code, seq = str(frame.get("code")), frame.get("seq")
+        if code in ("sequence_gap", "build_unknown") and build.gaps < GAP_LIMIT:
+            # The gateway lacks what came before: its ACK says from where, else from what is stored.
+            build.gaps += 1
+            build.rewind(build.stored + 1 if code == "sequence_gap" else 1)
+            return None
+        if seq is None or code in WHOLE_BUILD_CODES:
+            build.refusal = f"{code}: {frame.get('detail', '')}"
+            build.settle(build.sent)
+            return build, None
+        # The store never had this record, so another may take its number.
+        build.rewind(int(seq))
+        return build, int(seq)
+
+
+def _hello_build(build: BuildState) -> dict[str, Any]:
+    facts = {
+        "buildId": build.build_id,
+        "project": build.project,
+        "branch": build.branch,
+        "config": build.config,
+        "firstUnacked": build.stored + 1,
+        "lastSpooled": build.spooled,
+    }
+    return {name: value for name, value in facts.items() if value is not None}

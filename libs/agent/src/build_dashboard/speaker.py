@@ -1,0 +1,163 @@
+"""The speaker for one build: follows its holder to the end, through the scribe, and reports to delivery.
+
+The same whether the command was just started or an earlier agent died and left it.
+"""
+
+import os
+import select
+import time
+from collections.abc import Callable
+from typing import Any
+
+from build_dashboard import __version__
+from build_dashboard.delivery import Delivery
+from build_dashboard.directory import BuildDirectory
+from build_dashboard.facts import Gathering, host_facts
+from build_dashboard.holding import End, Holding
+from build_dashboard.normalise import Normaliser
+from build_dashboard.records import Recorder
+from build_dashboard.redact import Redactor
+from build_dashboard.scribe import Scribe
+from build_dashboard.spool import Spool
+from build_dashboard.usage import tree_usage
+
+FACTS_SECONDS = 0.3
+"""BUILD_START waits this long for facts; later ones follow in BUILD_UPDATE."""
+
+METRICS_SECONDS = 5.0
+FIRST_METRICS_SECONDS = 2.0
+POLL_SECONDS = 0.1
+"""How often an adopted build, whose holder ticks to nobody, is looked at."""
+
+DISK_FULL_SECONDS = 30.0
+"""After the command's end, how long a full disk is waited for."""
+
+
+class Speaker:
+    """One build, from its first record to its last."""
+
+    def __init__(self, directory: BuildDirectory, redactor: Redactor, delivery: Delivery, *, is_new: bool) -> None:
+        self.directory = directory
+        self.spool = Spool(directory.path)
+        self._delivery = delivery
+        self._recorder = Recorder(directory.build_id, directory.facts["project"])
+        self.scribe = Scribe(directory.raw, self.spool, self._recorder, Normaliser(redactor))
+        self._tree_peak_bytes = 0
+        self._told = 0
+        delivery.add(directory, self.spool, self._replace, is_running=is_new or not self.scribe.is_complete)
+
+    def start(self, gathering: Gathering | None) -> None:
+        """Say BUILD_START with the facts there are."""
+        if gathering is not None:
+            gathering.wait(FACTS_SECONDS)
+        facts = {
+            **(gathering.take() if gathering else {}),
+            **{name: value for name, value in self.directory.facts["start"].items() if value is not None},
+            "host": host_facts(),
+            "agentVersion": __version__,
+        }
+        self.scribe.start(facts, self.directory.facts["startedMs"])
+        self._tell()
+
+    def follow(self, holding: Holding | None, gathering: Gathering | None = None) -> End:
+        """Spool everything until the command and its output are over, and say BUILD_COMPLETE; how it ended."""
+        wait = _Ticks(holding.status_fd) if holding else _Polls(self.directory.is_held)
+        metrics_at = time.monotonic() + FIRST_METRICS_SECONDS
+        while self.scribe.end is None:
+            while self.scribe.step(is_holder_gone=wait.is_over):
+                self._tell()
+            self._tell()
+            if self.scribe.end is not None or wait.is_over:
+                break
+            patience = self.scribe.patience_seconds()
+            due = metrics_at - time.monotonic()
+            wait(max(0.0, due if patience is None else min(due, patience)))
+            if gathering is not None and gathering.is_done:
+                self._say_late(gathering)
+                gathering = None
+            if holding and time.monotonic() >= metrics_at:
+                metrics_at = time.monotonic() + METRICS_SECONDS
+                self._say_metrics(holding.pid)
+        if gathering is not None:
+            self._say_late(gathering)
+        return self._complete()
+
+    def deliver_only(self) -> None:
+        """Everything is spooled already."""
+        self._delivery.spooled(self.directory.build_id, self.spool.last_seq)
+        self._delivery.complete(self.directory.build_id, has_totals=self.scribe.totals_known)
+
+    def _complete(self) -> End:
+        end, error = self.scribe.end, None
+        if end is None:
+            end = End(exit_code=1, reason="holder_lost")
+            error = "the process that held the command ended without telling how (killed, or the machine went down)"
+        facts = {
+            "wallMs": end.wall_ms,
+            "cpuMs": end.cpu_ms,
+            "peakRssBytes": end.peak_rss_bytes,
+            "treePeakRssBytes": max(self._tree_peak_bytes, end.peak_rss_bytes or 0) or None,
+        }
+        metrics = {name: value for name, value in facts.items() if value is not None}
+        if end.reason == "command_not_found":
+            error = f"command not found: {self.directory.facts['start']['command'][0]}"
+        self.scribe.complete(end, metrics, _now_ms(), error)
+        deadline = time.monotonic() + DISK_FULL_SECONDS
+        while not self.scribe.flush() and time.monotonic() < deadline:
+            time.sleep(POLL_SECONDS)
+        self.deliver_only()
+        return end
+
+    def _say_late(self, gathering: Gathering) -> None:
+        if late := gathering.take():
+            self.scribe.update(late, _now_ms())
+            self._tell()
+
+    def _say_metrics(self, pid: int) -> None:
+        usage = tree_usage(pid)
+        if not usage.processes:
+            return
+        self._tree_peak_bytes = max(self._tree_peak_bytes, usage.rss_bytes)
+        wall_ms = _now_ms() - self.directory.facts["startedMs"]
+        metrics = {"cpuMs": usage.cpu_ms, "wallMs": max(0, wall_ms), "treeRssBytes": usage.rss_bytes}
+        self.scribe.update({"metrics": metrics}, _now_ms())
+        self._tell()
+
+    def _tell(self) -> None:
+        if self.spool.last_seq > self._told:
+            self._told = self.spool.last_seq
+            self._delivery.spooled(self.directory.build_id, self._told)
+
+    def _replace(self, seq: int, problem: str) -> bytes:
+        return self.scribe.replacement(seq, problem, _now_ms())
+
+
+class _Ticks:
+    """Waits on the holder's pipe."""
+
+    def __init__(self, fd: int) -> None:
+        self.is_over = False
+        self._fd = fd
+
+    def __call__(self, seconds: float) -> None:
+        select.select((self._fd,), (), (), seconds)
+        try:
+            self.is_over = not os.read(self._fd, 64 * 1024)
+        except BlockingIOError:
+            pass
+
+
+class _Polls:
+    """Waits without a pipe, for a holder whose agent died."""
+
+    def __init__(self, is_held: Callable[[], Any]) -> None:
+        self.is_over = False
+        self._is_held = is_held
+
+    def __call__(self, seconds: float) -> None:
+        time.sleep(min(seconds, POLL_SECONDS))
+        self.is_over = not self._is_held()
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

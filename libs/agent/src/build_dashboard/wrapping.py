@@ -1,0 +1,71 @@
+"""Wrapping: everything that happens beside a running command until it is told to the dashboard."""
+
+import argparse
+import os
+import platform
+import threading
+
+from build_dashboard import facts
+from build_dashboard.delivery import Delivery
+from build_dashboard.directory import BuildDirectory
+from build_dashboard.endpoint import find_endpoint, spool_directory
+from build_dashboard.holding import Holding
+from build_dashboard.redact import Redactor, secret_values
+from build_dashboard.resume import adopt_left_builds
+from build_dashboard.run import Signals, say
+from build_dashboard.speaker import Speaker
+
+
+class Wrapping:
+    """One `run`, from the command's start to the end of delivery."""
+
+    def __init__(
+        self, directory: BuildDirectory, holding: Holding, options: argparse.Namespace, signals: Signals
+    ) -> None:
+        self._directory = directory
+        self._holding = holding
+        self._signals = signals
+        self._is_quiet = options.quiet
+        spool = spool_directory(options.spool)
+        self._gathering = facts.gather(directory.facts["start"]["cwd"], os.environ)
+        directory.facts["start"]["environment"] = facts.environment_facts(os.environ)
+        self._delivery = Delivery(find_endpoint(options.endpoint), platform.node(), str(spool))
+        redactor = Redactor(secret_values(os.environ), options.redact)
+        self._speaker = Speaker(directory, redactor, self._delivery, is_new=True)
+        self._delivery.start()
+        # What earlier builds left goes out after what this one says.
+        self._left = threading.Thread(target=adopt_left_builds, args=(spool, self._delivery), daemon=True)
+
+    def follow(self) -> None:
+        """Speak for the build until its command is over."""
+        self._speaker.start(self._gathering)
+        self._left.start()
+        self._show_link_later()
+        self._speaker.follow(self._holding, self._gathering)
+        self._signals.build_is_over()
+
+    def deliver(self, linger_seconds: float) -> None:
+        """Wait a little for the rest to be stored, and say what is left."""
+        build_id = self._directory.build_id
+        is_delivered = self._delivery.linger([build_id], linger_seconds, lambda: self._signals.is_hurried)
+        self._delivery.close()
+        if self._is_quiet:
+            return
+        for notice in self._delivery.notices:
+            say(notice)
+        if not is_delivered:
+            left = self._speaker.spool.last_seq - self._speaker.spool.stored_seq
+            why = f" ({self._delivery.problem})" if self._delivery.problem else ""
+            say(
+                f"{left} records of build {build_id} wait in the spool{why}; the next run or `run --resume` delivers them"
+            )
+
+    def _show_link_later(self) -> None:
+        """Print the page's address once it is known, where a person or a CI log will see it."""
+        if self._is_quiet or not (os.isatty(2) or os.environ.get("CI")):
+            return
+        threading.Thread(target=self._show_link, daemon=True).start()
+
+    def _show_link(self) -> None:
+        if url := self._delivery.wait_for_dashboard(10):
+            say(f"{url.rstrip('/')}/builds/{self._directory.build_id}")

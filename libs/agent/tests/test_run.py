@@ -1,0 +1,160 @@
+"""`build-dashboard run` as a program, against a gateway in miniature."""
+
+import hashlib
+import json
+import os
+import signal
+import sys
+import time
+
+from build_protocol.frames import AGENT_SUBPROTOCOL
+
+
+def test_build_is_told_from_start_to_end(agent, gateway) -> None:
+    """Start, every line with its stream, and the end with totals arrive; the spool is empty afterwards."""
+    done = agent.build("sh", "-c", "echo one; echo two >&2; exit 3")
+
+    assert done.returncode == 3
+    assert done.stdout == b"one\n"
+    assert done.stderr == b"two\n"
+    build = gateway.only_build()
+    start, *_, complete = (gateway.records[build][seq] for seq in sorted(gateway.records[build]))
+    assert start["type"] == "BUILD_START"
+    assert start["data"]["command"] == ["sh", "-c", "echo one; echo two >&2; exit 3"]
+    assert sorted(gateway.log(build)) == ["one", "two"]
+    assert complete["data"]["status"] == "failed"
+    assert complete["data"]["exitCode"] == 3
+    text = "\n".join(gateway.log(build)).encode()
+    assert complete["data"]["totals"] == {"lines": 2, "bytes": len(text), "sha256": hashlib.sha256(text).hexdigest()}
+    assert agent.left() == []
+
+
+def test_exit_code_survives_a_dashboard_that_is_down(lone_agent) -> None:
+    """With nobody listening the build runs as ever, and ends at once."""
+    started = time.monotonic()
+    done = lone_agent.build("sh", "-c", "echo fine; exit 7")
+
+    assert (done.returncode, done.stdout) == (7, b"fine\n")
+    assert time.monotonic() - started < 5
+    assert b"wait in the spool" in done.stderr
+    assert len(lone_agent.left()) == 1
+
+
+def test_next_run_delivers_what_an_earlier_one_left(lone_agent, gateway) -> None:
+    """A build made while the dashboard was down arrives with the next build."""
+    lone_agent.build("echo", "first")
+    lone_agent.environment["WS_ENDPOINT"] = gateway.url
+    done = lone_agent.run("run", "--resume")
+
+    assert done.returncode == 0, done.stderr
+    assert gateway.log(gateway.only_build()) == ["first"]
+    assert lone_agent.left() == []
+
+
+def test_wrong_key_is_told_and_harms_nothing(agent) -> None:
+    """A wrong key costs the build nothing and is named."""
+    agent.environment["BUILD_DASHBOARD_API_KEY"] = "bmk_wrong"
+    done = agent.build("sh", "-c", "exit 5")
+
+    assert done.returncode == 5
+    assert b"API key is wrong" in done.stderr
+
+
+def test_killed_agent_leaves_the_build_alone(agent, gateway, tmp_path) -> None:
+    """kill -9 of the agent: the command goes on to its end, its output whole, and a later process delivers all of it."""
+    marker = tmp_path / "done"
+    script = f"i=0; while [ $i -lt 20 ]; do echo line $i; i=$((i+1)); sleep 0.05; done; touch {marker}"
+    with (tmp_path / "out").open("wb") as out:
+        process = agent.start("run", "--project", "p", "--", "sh", "-c", script, stdout=out)
+        _wait(lambda: gateway.records and len(gateway.log(gateway.only_build())) >= 3)
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+    _wait(marker.exists)
+    done = agent.run("run", "--resume")
+
+    expected = [f"line {i}" for i in range(20)]
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out").read_text().split("\n")[:-1] == expected
+    build = gateway.only_build()
+    assert gateway.log(build) == expected
+    complete = gateway.of(build, "BUILD_COMPLETE")[0]["data"]
+    assert complete["status"] == "succeeded"
+    text = "\n".join(expected).encode()
+    assert complete["totals"] == {"lines": 20, "bytes": len(text), "sha256": hashlib.sha256(text).hexdigest()}
+    assert agent.left() == []
+
+
+def test_cut_connections_lose_and_repeat_nothing(agent, gateway) -> None:
+    """The log is whole though the connection is cut after every second frame."""
+    gateway.cut_after_frames = 2
+    agent.environment["BUILD_DASHBOARD_RECONNECT_MS"] = "20"
+    script = "import time\nfor i in range(40):\n    print('line', i, flush=True)\n    time.sleep(0.02)"
+    done = agent.build(sys.executable, "-c", script, options=("--linger", "20"))
+    gateway.cut_after_frames = None
+    agent.run("run", "--resume")
+
+    assert done.returncode == 0
+    assert gateway.connections > 2
+    assert gateway.log(gateway.only_build()) == [f"line {i}" for i in range(40)]
+    assert agent.left() == []
+
+
+def test_flood_arrives_whole(agent, gateway) -> None:
+    """A fast build's log arrives line for line, out and err each in order."""
+    script = "import sys\nfor i in range(20000):\n    print('x' * 100, i)\n    if i % 1000 == 0: print('e', i, file=sys.stderr)"
+    done = agent.build(sys.executable, "-c", script)
+
+    lines = gateway.log(gateway.only_build())
+    assert done.returncode == 0
+    assert [line for line in lines if line[0] == "x"] == [f"{'x' * 100} {i}" for i in range(20000)]
+    assert [line for line in lines if line[0] == "e"] == [f"e {i}" for i in range(0, 20000, 1000)]
+    assert agent.left() == []
+
+
+def test_cancel_from_the_dashboard_ends_the_build(agent, gateway) -> None:
+    """A cancel command stops the whole group once, is acknowledged, and the build says that it was cancelled."""
+    process = agent.start("run", "--project", "p", "--", "sh", "-c", "echo up; sleep 100 & wait")
+    _wait(lambda: gateway.records and gateway.log(gateway.only_build()) == ["up"])
+    build = gateway.only_build()
+    gateway.send({"type": "COMMAND", "commandId": "c1", "kind": "cancel", "buildId": build})
+    process.communicate(timeout=10)
+
+    complete = gateway.of(build, "BUILD_COMPLETE")[0]["data"]
+    assert (complete["status"], complete["reason"]) == ("cancelled", "cancelled_by_user")
+    states = [frame["state"] for frame in gateway.frames if frame["type"] == "COMMAND_ACK"]
+    assert states == ["accepted", "done"]
+
+
+def test_refused_record_does_not_stop_the_build(agent, gateway) -> None:
+    """A record that the dashboard refuses is replaced in the sequence by a note, and the rest arrives."""
+    gateway.refuse = lambda record: "malformed" if "poison" in json.dumps(record["data"].get("lines", "")) else None
+    done = agent.build("sh", "-c", "echo good; sleep 0.3; echo poison; sleep 0.3; echo better")
+
+    assert done.returncode == 0
+    build = gateway.only_build()
+    assert any("was refused" in record["data"].get("error", "") for record in gateway.of(build, "BUILD_UPDATE"))
+    assert gateway.of(build, "BUILD_COMPLETE")
+    assert b"refused record" in done.stderr
+
+
+def test_secrets_of_the_environment_are_masked(agent, gateway) -> None:
+    """The value of a variable that looks like a secret never leaves; the person still sees it."""
+    agent.environment["DEPLOY_TOKEN"] = "s3cr3t-value-1"
+    done = agent.build("sh", "-c", "echo using s3cr3t-value-1 now")
+
+    assert done.stdout == b"using s3cr3t-value-1 now\n"
+    assert gateway.log(gateway.only_build()) == ["using [REDACTED] now"]
+
+
+def test_words_on_the_wire_are_the_protocols() -> None:
+    """The subprotocol's name is the one that the gateway asks for."""
+    from build_dashboard.connection import SUBPROTOCOL
+
+    assert SUBPROTOCOL == AGENT_SUBPROTOCOL
+
+
+def _wait(condition, seconds: float = 10.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.01)
