@@ -28,6 +28,16 @@ def lane_scope(lane: Lane) -> str:
     return digest("scope", *lane)
 
 
+def lane_scope_of(state: LaneState) -> str:
+    """What the days of this lane are listed by."""
+    return lane_scope(Lane(state.project, state.branch, state.config))
+
+
+def upstream_label(name: str) -> str:
+    """What the pins of one upstream, in any project, are listed by."""
+    return digest("upstream", name)
+
+
 def signature_label(signature: str) -> str:
     """What the groups of one signature, in any project, are listed by."""
     return digest("signature", signature)
@@ -35,17 +45,9 @@ def signature_label(signature: str) -> str:
 
 def lane_row(state: LaneState, version: int) -> Row:
     """Listed by branch; ranked by the newest build's start."""
-    lane = Lane(state.project, state.branch, state.config)
-    return Row(
-        "lane",
-        lane_key(lane),
-        state.project,
-        branch_scope(*lane[:2]),
-        state.colour,
-        state.latest.started_ms,
-        _body(state),
-        version,
-    )
+    key = lane_key(Lane(state.project, state.branch, state.config))
+    scope, rank = branch_scope(state.project, state.branch), state.latest.started_ms
+    return Row("lane", key, state.project, scope, state.colour, rank, _body(state), version)
 
 
 def day_row(day: Day, version: int) -> Row:
@@ -96,8 +98,8 @@ def pin_row(line: PinLine, version: int) -> Row:
     """Listed by the upstream's name over projects; ranked by the newest build."""
     key = pin_key(line.project, line.branch, line.name)
     rank = max(span.last_ms for span in line.spans)
-    label = digest("upstream", line.name)
-    return Row("pin", key, line.project, branch_scope(line.project, line.branch), label, rank, _body(line), version)
+    scope, label = branch_scope(line.project, line.branch), upstream_label(line.name)
+    return Row("pin", key, line.project, scope, label, rank, _body(line), version)
 
 
 def branch_row(project: str, branch: str, newest_ms: int, version: int) -> Row:

@@ -7,7 +7,7 @@ __all__ = ["FactWrite", "HistoryStore", "Row", "StoredFact", "open_store"]
 
 def open_store(url: str) -> HistoryStore:
     """The store behind this URL: `mongodb://` or `mongodb+srv://`, else any SQL URL that chassis knows."""
-    # Drivers are imported here, so that a system on SQLite never loads pymongo and the other way round.
+    # Imported here, so that a system on SQLite never loads pymongo and the other way round.
     if url.startswith("mongodb"):
         from history.store.mongo import MongoHistoryStore  # noqa: PLC0415
 

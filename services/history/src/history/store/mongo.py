@@ -5,10 +5,9 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 from uuid import uuid4
 
-from chassis.store.mongo import connect, unavailable
+from chassis.store.mongo import available, close, connect, ping
 from pymongo import ASCENDING, DESCENDING, DeleteOne, InsertOne, ReplaceOne, UpdateOne
 from pymongo.asynchronous.collection import AsyncCollection
-from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import BulkWriteError
 
 from history.facts import Fact, Point
@@ -24,13 +23,13 @@ class MongoHistoryStore:
     """The store on one MongoDB database."""
 
     def __init__(self, url: str) -> None:
-        self._url = url
-        self._database: AsyncDatabase[Document] | None = None
+        self._database = connect(url)
+        self._facts: AsyncCollection[Document] = self._database["history_facts"]
+        self._rows: AsyncCollection[Document] = self._database["history_rows"]
 
     async def open(self) -> None:
-        """Connect and create the indexes; doing so twice is harmless."""
-        self._database = connect(self._url)
-        with unavailable("history"):
+        """Create the indexes; doing so twice is harmless."""
+        with available(self._database):
             await self._facts.create_index([("tags", ASCENDING), ("started_ms", DESCENDING), ("_id", DESCENDING)])
             for name in ("project", "scope", "label"):
                 await self._rows.create_index(
@@ -40,19 +39,16 @@ class MongoHistoryStore:
 
     async def close(self) -> None:
         """Disconnect."""
-        if self._database is not None:
-            await self._database.client.close()
-            self._database = None
+        await close(self._database)
 
     async def ping(self) -> None:
         """Return if the server answers."""
-        with unavailable("history"):
-            await self._open_database.command("ping")
+        await ping(self._database)
 
     async def facts(self, build_ids: Collection[str]) -> dict[str, StoredFact]:
         """Those of these builds that have a fact."""
         found: dict[str, StoredFact] = {}
-        with unavailable("history"):
+        with available(self._database):
             wanted = {"_id": {"$in": list(build_ids)}}
             async for document in self._facts.find(wanted, {"version": 1, "stale": 1, "fact": 1}):
                 stale = frozenset(Touched(kind, tuple(words)) for kind, *words in document["stale"])
@@ -72,12 +68,12 @@ class MongoHistoryStore:
                 UpdateOne({"_id": build_id, "version": version}, {"$set": {"stale": []}})
                 for build_id, version in settled.items()
             ]
-            with unavailable("history"):
+            with available(self._database):
                 await self._facts.bulk_write(operations, ordered=False)
 
     async def drop_facts(self, facts: Sequence[Fact]) -> None:
         """Forget these facts; one that is already gone changes nothing. Key: build id."""
-        with unavailable("history"):
+        with available(self._database):
             await self._facts.delete_many({"_id": {"$in": [fact.id for fact in facts]}})
 
     async def points(
@@ -95,14 +91,14 @@ class MongoHistoryStore:
         if bounds := {operator: bound for operator, bound in between.items() if bound is not None}:
             query["started_ms"] = bounds
         way = DESCENDING if newest_first else ASCENDING
-        with unavailable("history"):
+        with available(self._database):
             cursor = self._facts.find(query, {"_id": 0, "point": 1}, batch_size=limit)
             documents = await cursor.sort([("started_ms", way), ("_id", way)]).limit(limit).to_list()
         return [Point.model_validate(document["point"]) for document in documents]
 
     async def rows_by_key(self, keys: Collection[str]) -> dict[str, Row]:
         """Those of these rows that exist."""
-        with unavailable("history"):
+        with available(self._database):
             documents = await self._rows.find({"_id": {"$in": list(keys)}}).to_list()
         return {document["_id"]: _row(document) for document in documents}
 
@@ -114,7 +110,7 @@ class MongoHistoryStore:
     async def drop_rows(self, rows: Sequence[Row]) -> None:
         """Drop each row whose version still is the one read. Key: the row's key."""
         if rows:
-            with unavailable("history"):
+            with available(self._database):
                 await self._rows.bulk_write(
                     [DeleteOne({"_id": row.key, "version": row.version}) for row in rows], ordered=False
                 )
@@ -148,7 +144,7 @@ class MongoHistoryStore:
             beyond = "$lt" if newest_first else "$gt"
             query["$or"] = [{"rank": {beyond: rank}}, {"rank": rank, "_id": {beyond: key}}]
         way = DESCENDING if newest_first else ASCENDING
-        with unavailable("history"):
+        with available(self._database):
             cursor = self._rows.find(query, batch_size=limit).sort([("rank", way), ("_id", way)]).limit(limit)
             return [_row(document) for document in await cursor.to_list()]
 
@@ -169,7 +165,7 @@ class MongoHistoryStore:
                 operations.append(ReplaceOne({"_id": key, "version": version}, document))
             else:
                 operations.append(InsertOne(document))
-        with unavailable("history"):
+        with available(self._database):
             try:
                 await collection.bulk_write(operations, ordered=False)
             except BulkWriteError as error:
@@ -182,19 +178,6 @@ class MongoHistoryStore:
                 mine = {"_id": {"$in": keys[at : at + _KEYS_AT_ONCE]}, "token": token}
                 written |= {document["_id"] for document in await collection.find(mine, {"_id": 1}).to_list()}
         return written
-
-    @property
-    def _open_database(self) -> AsyncDatabase[Document]:
-        assert self._database is not None, "open() comes first"  # noqa: S101  a programming error, not a state
-        return self._database
-
-    @property
-    def _facts(self) -> AsyncCollection[Document]:
-        return self._open_database["history_facts"]
-
-    @property
-    def _rows(self) -> AsyncCollection[Document]:
-        return self._open_database["history_rows"]
 
 
 def _fact_document(write: FactWrite) -> Document:

@@ -1,7 +1,7 @@
 """History on SQL (SQLite, MySQL, MariaDB): three tables, one writer."""
 
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -66,8 +66,7 @@ class SqlHistoryStore:
 
     async def open(self) -> None:
         """Connect and bring the schema up to date."""
-        await self._engine.open()
-        await self._engine.migrate(_METADATA, ())
+        await self._engine.migrate(_METADATA)
 
     async def close(self) -> None:
         """Finish queued writes and disconnect."""
@@ -75,7 +74,7 @@ class SqlHistoryStore:
 
     async def ping(self) -> None:
         """Return if the database answers."""
-        await self._engine.read(lambda connection: connection.execute(sa.select(1)).scalar_one())
+        await self._engine.ping()
 
     async def facts(self, build_ids: Collection[str]) -> dict[str, StoredFact]:
         """Those of these builds that have a fact."""
@@ -118,7 +117,7 @@ class SqlHistoryStore:
             _many(connection, sa.insert(TAGS), [_tag_values(tag) for tag in new - old])
             return {w.fact.id for w in due}
 
-        return await self._engine.write(write)
+        return await self._unless_lost(write)
 
     async def settle(self, settled: Mapping[str, int]) -> None:
         """Forget that rows are stale, for each build whose version is unchanged. Key: build id."""
@@ -195,7 +194,7 @@ class SqlHistoryStore:
             )
             return {row.key for row in due}
 
-        return await self._engine.write(write)
+        return await self._unless_lost(write)
 
     async def drop_rows(self, rows: Sequence[Row]) -> None:
         """Drop each row whose version still is the one read. Key: the row's key."""
@@ -237,6 +236,13 @@ class SqlHistoryStore:
         order = sa.desc if newest_first else sa.asc
         statement = statement.order_by(order(ROWS.c.rank), order(ROWS.c.key)).limit(limit)
         return [_row(row) for row in await self._engine.read(lambda connection: connection.execute(statement).all())]
+
+    async def _unless_lost(self, write: Callable[[sa.Connection], set[str]]) -> set[str]:
+        """The write's answer; nothing when another replica inserted one of the same keys in between."""
+        try:
+            return await self._engine.write(write)
+        except sa.exc.IntegrityError:
+            return set()
 
 
 def _versions(

@@ -1,0 +1,173 @@
+"""Reader: one caller's view of the store. Projects outside their scope do not exist in it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from heapq import merge
+from itertools import islice
+
+from chassis.auth import Principal
+
+from history import cursors, derived
+from history.commits import CommitRow, answers
+from history.filing import includes_tag
+from history.groups import FailureGroup, Group, merged
+from history.incidents import Incident
+from history.lanes import LaneState
+from history.pins import PinLine
+from history.store import HistoryStore, Row
+from history.trends import Day
+from history.views import CommitOnBranch
+
+LANES_MAX = 2000
+PIN_LINES_MAX = 2000
+INCLUDING_MAX = 500
+SPARKLINE_DAYS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Rows of one page, and where the next one begins."""
+
+    rows: list[Row]
+    next_cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Reads for one caller; nothing outside `caller.projects` is ever returned."""
+
+    store: HistoryStore
+    caller: Principal
+
+    async def lanes(self, project: str | None = None, branch: str | None = None) -> list[LaneState]:
+        """The lanes of a project or of all, of a branch or of all."""
+        rows = await self._listed("lane", limit=LANES_MAX, project=project, branch=branch)
+        states = derived.read_all(LaneState, rows)
+        return [state for state in states if branch is None or state.branch == branch]
+
+    async def branch_of(self, project: str, branch: str | None) -> str | None:
+        """The branch asked for, else the project's most lately built one; None when there is none to see."""
+        if branch is not None or not self.caller.may_see(project):
+            return branch if self.caller.may_see(project) else None
+        newest = await self.store.rows("branch", project=project, limit=1)
+        if newest:
+            return str(newest[0].body["branch"])
+        lanes = await self.store.rows("lane", project=project, limit=1)
+        return str(lanes[0].body["branch"]) if lanes else None
+
+    async def days(self, state: LaneState, since_day: int) -> list[Day]:
+        """A lane's days since a day, oldest first."""
+        lane = derived.lane_scope_of(state)
+        rows = await self.store.rows("day", scope=lane, since_rank=since_day, newest_first=False, limit=1000)
+        return derived.read_all(Day, rows)
+
+    async def commits(self, project: str, branch: str, limit: int, cursor: str | None) -> Page:
+        """Commit rows of a branch, newest first."""
+        return await self._page("commit", limit, cursor, scope=derived.branch_scope(project, branch))
+
+    async def commits_like(self, prefix: str, limit: int) -> list[CommitRow]:
+        """Commits whose sha begins so, in any project the caller sees."""
+        rows = await self._listed("commit", limit=limit, label_prefix=prefix)
+        return derived.read_all(CommitRow, rows)
+
+    async def answer(self, row: CommitRow, now_ms: int) -> CommitOnBranch:
+        """What every config of its branch says of a commit."""
+        lanes = await self.lanes(row.project, row.branch)
+        tag = includes_tag(row.project, row.branch, row.info.sha)
+        including = await self.store.points(tag, limit=INCLUDING_MAX, newest_first=False)
+        unknown = []
+        if not including and any(lane.config not in {cell.config for cell in row.cells} for lane in lanes):
+            unknown.append("whether later builds include this commit: no agent sent a range that names it")
+        if row.info.parents is None:
+            unknown.append("the commit's parents")
+        configs = answers(row, lanes, including, now_ms)
+        return CommitOnBranch(project=row.project, branch=row.branch, info=row.info, configs=configs, unknown=unknown)
+
+    async def incidents(
+        self, project: str | None, branch: str | None, state: str | None, limit: int, cursor: str | None
+    ) -> Page:
+        """Incident rows, the latest first."""
+        scope = derived.branch_scope(project, branch) if project is not None and branch is not None else None
+        return await self._page("incident", limit, cursor, project=project, scope=scope, label=state)
+
+    async def incident(self, incident_id: str) -> Incident | None:
+        """One incident, if the caller sees its project."""
+        key = derived.incident_key(incident_id)
+        row = (await self.store.rows_by_key([key])).get(key)
+        return derived.read_as(Incident, row) if row and self.caller.may_see(row.project) else None
+
+    async def groups(
+        self, project: str | None, limit: int, cursor: str | None, today: int
+    ) -> tuple[list[FailureGroup], str | None]:
+        """Failure groups, the last seen first, each over all projects the caller sees (or over the one asked for)."""
+        page = await self._page("group", limit, cursor, project=project)
+        shown: list[FailureGroup] = []
+        for row in page.rows:
+            found = await self._group_rows(row.label, project)
+            # A signature seen in several projects stands once, where it was seen last.
+            if row.key == max(found, key=lambda other: (other.rank, other.key)).key:
+                shown.append(merged(derived.read_all(Group, found), today, SPARKLINE_DAYS, builds_max=5))
+        return shown, page.next_cursor
+
+    async def group(self, signature: str, project: str | None, today: int) -> FailureGroup | None:
+        """One failure group with its newest builds; None when the caller sees no project that has it."""
+        found = await self._group_rows(derived.signature_label(signature), project)
+        return merged(derived.read_all(Group, found), today, SPARKLINE_DAYS, builds_max=50) if found else None
+
+    async def pin_lines(self, name: str | None) -> list[PinLine]:
+        """Every pin line the caller sees, of one upstream or of all."""
+        label = derived.upstream_label(name) if name is not None else None
+        return derived.read_all(PinLine, await self._listed("pin", limit=PIN_LINES_MAX, label=label))
+
+    async def _group_rows(self, label: str, project: str | None) -> list[Row]:
+        rows = await self.store.rows("group", label=label, limit=200)
+        return [row for row in rows if self.caller.may_see(row.project) and project in (None, row.project)]
+
+    async def _page(
+        self,
+        kind: str,
+        limit: int,
+        cursor: str | None,
+        *,
+        project: str | None = None,
+        scope: str | None = None,
+        label: str | None = None,
+    ) -> Page:
+        after = cursors.decode(cursor) if cursor else None
+        rows = await self._listed(kind, limit=limit + 1, project=project, scope=scope, label=label, after=after)
+        more = len(rows) > limit
+        rows = rows[:limit]
+        return Page(rows=rows, next_cursor=cursors.encode(rows[-1].rank, rows[-1].key) if more else None)
+
+    async def _listed(
+        self,
+        kind: str,
+        *,
+        limit: int,
+        project: str | None = None,
+        branch: str | None = None,
+        scope: str | None = None,
+        label: str | None = None,
+        label_prefix: str | None = None,
+        after: tuple[int, str] | None = None,
+    ) -> list[Row]:
+        """Rows the caller sees, newest first: one listing where they see everything, else one per project, merged."""
+        if project is not None and branch is not None:
+            scope = derived.branch_scope(project, branch)
+        for_projects: Sequence[str | None] = [project]
+        if project is None and self.caller.projects is not None:
+            for_projects = sorted(self.caller.projects)
+        listings = [
+            await self.store.rows(
+                kind, limit=limit, project=name, scope=scope, label=label, label_prefix=label_prefix, after=after
+            )
+            for name in for_projects
+            if name is None or self.caller.may_see(name)
+        ]
+        ordered = merge(*listings, key=lambda row: (-row.rank, _reversed(row.key)))
+        return list(islice(ordered, limit))
+
+
+def _reversed(key: str) -> tuple[int, ...]:
+    """Sorts keys downwards, as the stores do within one rank."""
+    return tuple(-ord(letter) for letter in key)

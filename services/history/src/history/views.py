@@ -1,0 +1,205 @@
+"""Answers: what `/api/...` of this service says beside its rooms' models; times are epoch milliseconds."""
+
+from typing import Literal
+
+from build_protocol.messages import Commit, FailureData
+from build_protocol.model import Count, EpochMs, WireModel
+from pydantic import Field
+
+from history.colours import Colour
+from history.commits import CommitInfo, CommitRow, ConfigAnswer
+from history.flaky import FlakySign
+from history.groups import FailureGroup
+from history.incidents import Incident
+from history.lanes import BuildRef, LaneState, RedSpell
+from history.pins import PinMatrix
+from history.regression import Mark
+from history.trends import Day, Pace
+
+
+class FailureGroupList(WireModel):
+    """Failure groups, the last seen first."""
+
+    items: list[FailureGroup]
+    next_cursor: str | None = None
+
+
+class IncidentSummary(WireModel):
+    """An incident as a list shows it: who is hit is counted, not listed."""
+
+    id: str
+    project: str
+    branch: str
+    signature: str
+    state: Literal["open", "closed"]
+    opened_ms: EpochMs
+    opened_by: str
+    opened_commit: str | None
+    closed_ms: EpochMs | None
+    configs: list[str]
+    recovered_configs: list[str]
+    suspects: list[Commit] | None = Field(description="Absent = unknown, never empty.")
+    authors: list[str]
+    failure: FailureData | None
+    unknown: list[str]
+
+    @classmethod
+    def of(cls, incident: Incident) -> "IncidentSummary":
+        """The summary of an incident."""
+        told = {name: getattr(incident, name) for name in cls.model_fields if name in Incident.model_fields}
+        return cls(
+            **told,
+            configs=[member.config for member in incident.members],
+            recovered_configs=[member.config for member in incident.members if member.recovered_ms is not None],
+        )
+
+
+class IncidentList(WireModel):
+    """Incidents, the latest first."""
+
+    items: list[IncidentSummary]
+    next_cursor: str | None = None
+
+
+class CommitSummary(WireModel):
+    """A commit of a branch and how many configs built it, by how it went."""
+
+    project: str
+    branch: str
+    info: CommitInfo
+    passed: Count
+    failed: Count
+    running: Count
+    inconclusive: Count
+    first_built_ms: EpochMs | None
+
+    @classmethod
+    def of(cls, row: CommitRow) -> "CommitSummary":
+        """The summary of a commit."""
+        running = sum(cell.status in ("queued", "running") for cell in row.cells)
+        passed = sum(cell.colour == "green" for cell in row.cells)
+        failed = sum(cell.colour == "red" for cell in row.cells)
+        return cls(
+            project=row.project,
+            branch=row.branch,
+            info=row.info,
+            passed=passed,
+            failed=failed,
+            running=running,
+            inconclusive=len(row.cells) - passed - failed - running,
+            first_built_ms=row.first_built_ms,
+        )
+
+
+class CommitList(WireModel):
+    """Commits of a branch, newest first."""
+
+    items: list[CommitSummary]
+    next_cursor: str | None = None
+    unknown: list[str] = Field(default_factory=list)
+
+
+class CommitOnBranch(WireModel):
+    """One commit on one branch of one project: the answer of every config."""
+
+    project: str
+    branch: str
+    info: CommitInfo
+    configs: list[ConfigAnswer]
+    unknown: list[str]
+
+
+class CommitAnswer(WireModel):
+    """Did this commit break something? One entry per project and branch that knows it."""
+
+    sha: str
+    items: list[CommitOnBranch]
+
+
+class PinList(WireModel):
+    """A matrix per upstream."""
+
+    items: list[PinMatrix]
+    next_cursor: str | None = None
+
+
+class Trend(WireModel):
+    """One lane's days, oldest first; days without a build are absent."""
+
+    project: str
+    branch: str
+    config: str
+    days: list[Day]
+    marks: list[Mark]
+
+
+class TrendList(WireModel):
+    """Trends of the lanes asked for."""
+
+    items: list[Trend]
+    next_cursor: str | None = None
+    unknown: list[str] = Field(default_factory=list)
+
+
+class LaneSummary(WireModel):
+    """One lane now, and how its recent builds went."""
+
+    project: str
+    branch: str
+    config: str
+    colour: Colour
+    latest: BuildRef
+    last_green: BuildRef | None
+    red: RedSpell | None
+    running: list[BuildRef]
+    usual_ms: Count | None
+    pace: Pace
+
+    @classmethod
+    def of(cls, state: LaneState) -> "LaneSummary":
+        """The summary of a lane."""
+        return cls(**{name: getattr(state, name) for name in cls.model_fields})
+
+
+class Summary(WireModel):
+    """Lanes, and what they come to: of the newest builds of each (at most `window`)."""
+
+    items: list[LaneSummary]
+    next_cursor: str | None = None
+    window: Count
+    green: Count
+    red: Count
+    build_ms: Count
+    success_rate: float | None
+
+
+class LaneMark(WireModel):
+    """A lasting change of duration and where."""
+
+    project: str
+    branch: str
+    config: str
+    mark: Mark
+
+
+class RegressionList(WireModel):
+    """Marks, newest first."""
+
+    items: list[LaneMark]
+    next_cursor: str | None = None
+
+
+class LaneFlakySign(WireModel):
+    """A red build that looks flaky and where."""
+
+    project: str
+    branch: str
+    config: str
+    sign: FlakySign
+
+
+class FlakyList(WireModel):
+    """Flaky candidates, newest first."""
+
+    items: list[LaneFlakySign]
+    next_cursor: str | None = None

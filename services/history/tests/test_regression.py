@@ -1,0 +1,45 @@
+"""Regressions: a mark stands where builds became lastingly slower or faster, and nowhere else."""
+
+from history.facts import PinAt
+from history.regression import marks_of
+
+
+def lane(builds, *durations, **said):
+    return [builds.point(n, duration_ms=duration, **said) for n, duration in enumerate(durations)]
+
+
+def test_a_lasting_step_is_marked_once_at_its_first_build(builds):
+    """Ten builds of ~100, then ten of 150: one mark, at the first slow one, with the pin that moved there."""
+    points = lane(builds, *[98, 100, 102, 99, 101] * 2, *[150] * 10)
+    old, new = PinAt(name="llvm", commit="a" * 40), PinAt(name="llvm", commit="b" * 40)
+    points = [p.model_copy(update={"pins": (old if n < 10 else new,)}) for n, p in enumerate(points)]
+
+    marks = marks_of(points)
+
+    assert [("slower", points[10].id, 100, 150)] == [(m.direction, m.build_id, m.before_ms, m.after_ms) for m in marks]
+    assert [new] == marks[0].changed_pins
+
+
+def test_a_step_down_is_marked_faster(builds):
+    """A cache that starts to work shows as a mark, too."""
+    marks = marks_of(lane(builds, *[100] * 10, *[40] * 6))
+
+    assert [(m.direction, m.before_ms, m.after_ms) for m in marks] == [("faster", 100, 40)]
+
+
+def test_one_slow_build_and_noise_are_no_mark(builds):
+    """Neither an outlier nor a drift within 20 % of the band is a regression."""
+    assert marks_of(lane(builds, *[100] * 12, 500, *[100] * 12)) == []
+    assert marks_of(lane(builds, *[100] * 12, *[119] * 12)) == []
+
+
+def test_failed_builds_are_not_measured(builds):
+    """A build that stops early is not a fast build."""
+    points = lane(builds, *[100] * 12) + [builds.point(n, "failed", "s", duration_ms=5) for n in range(12, 24)]
+
+    assert marks_of(points) == []
+
+
+def test_few_builds_make_no_band(builds):
+    """Below eight earlier builds nothing is claimed."""
+    assert marks_of(lane(builds, *[100] * 7, *[200] * 5)) == []
