@@ -23,5 +23,5 @@ export default defineConfig({
       '/ws': { target: gateway, changeOrigin: true, ws: true },
     },
   },
-  test: { include: ['src/**/*.test.ts'], environment: 'node' },
+  test: { include: ['tests/*.test.ts'], environment: 'node' },
 })

@@ -50,7 +50,7 @@ session.subscribe(() => {
 void session.resume()
 
 createRoot(document.getElementById('root') as HTMLElement).render(
-  <MantineProvider theme={theme} defaultColorScheme="auto" withCssVariables={false}>
+  <MantineProvider theme={theme} defaultColorScheme="auto" withCssVariables={false} withGlobalClasses={false}>
     <QueryClientProvider client={queries}>
       <AppContext value={{ session, api, connection, rows }}>
         <BrowserRouter>

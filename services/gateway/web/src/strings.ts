@@ -65,6 +65,8 @@ export const list = {
   anyStatus: 'Any status',
   more: 'Show older builds',
   loadingMore: 'Loading…',
+  exit: (code: number) => `exit ${code}`,
+  warnings: (count: number) => (count === 1 ? '1 warning' : `${count} warnings`),
   none: 'No build matches.',
   clear: 'Clear the filters',
   failedToLoad: 'The builds could not be read.',

@@ -12,7 +12,6 @@ import classes from './BuildPage.module.css'
 import { ConfigurationTab } from './ConfigurationTab'
 import { EventsTab } from './EventsTab'
 import { FailureBox } from './FailureBox'
-import { MetricTiles } from './MetricTiles'
 import { PhaseStrip } from './PhaseStrip'
 import { StatusShelf } from './StatusShelf'
 import { useFreshPhases } from './useFreshPhases'
@@ -42,7 +41,6 @@ function OneBuild({ id }: { id: string }) {
     <article className={classes.page} data-testid="build" data-build={build.id} data-status={build.status}>
       <StatusShelf build={build} />
       <PhaseStrip build={build} />
-      <MetricTiles build={build} />
       {build.firstFailure != null && <FailureBox build={build} failure={build.firstFailure} />}
       <nav className={classes.tabs}>
         {TABS.map((each) => (

@@ -10,6 +10,7 @@ import { count, percent, shortSha } from '../format'
 import { build as text, phaseName, statusName } from '../strings'
 import { isFinal, type Build } from '../wire'
 import { CancelButton } from './CancelButton'
+import { metricsOf } from './metrics'
 import classes from './StatusShelf.module.css'
 
 export function StatusShelf({ build }: { build: Build }) {
@@ -51,6 +52,11 @@ export function StatusShelf({ build }: { build: Build }) {
         {build.agent && <Fact name={text.agent}>{build.agent}</Fact>}
         {build.host && <Fact name={text.host}>{build.host.name}</Fact>}
         {build.exitCode != null && <Fact name={text.exitCode}>{build.exitCode}</Fact>}
+        {metricsOf(build).map(({ name, value, tone }) => (
+          <Fact key={name} name={name} tone={tone}>
+            {value}
+          </Fact>
+        ))}
         {build.retryOf && (
           <Fact name={text.retryOf}>
             <Link className={classes.link} to={`/builds/${build.retryOf}`}>
@@ -110,9 +116,9 @@ function Badges({ build }: { build: Build }) {
   )
 }
 
-function Fact({ name, children }: { name: string; children: ReactNode }) {
+function Fact({ name, tone, children }: { name: string; tone?: string; children: ReactNode }) {
   return (
-    <div className={classes.fact}>
+    <div className={classes.fact} data-tone={tone}>
       <dt>{name}</dt>
       <dd>{children}</dd>
     </div>

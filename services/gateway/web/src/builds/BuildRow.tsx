@@ -2,7 +2,7 @@
 import { memo } from 'react'
 import { Link } from 'react-router'
 import { count, percent, shortSha } from '../format'
-import { build as text, phaseName, statusName } from '../strings'
+import { build as text, list, phaseName, statusName } from '../strings'
 import type { Build } from '../wire'
 import { isFinal } from '../wire'
 import { plainText } from '../log/ansi'
@@ -89,12 +89,14 @@ function Outcome({ build }: { build: Build }) {
       <div className={classes.first}>
         <span className={classes.verdict}>{statusName[build.status]}</span>
         {build.provisional && <span className={classes.soft}>{text.provisional}</span>}
-        {build.exitCode != null && build.exitCode !== 0 && <span className={classes.soft}>exit {build.exitCode}</span>}
+        {build.exitCode != null && build.exitCode !== 0 && (
+          <span className={classes.soft}>{list.exit(build.exitCode)}</span>
+        )}
+        {warnings ? <span className={classes.soft}>{list.warnings(warnings)}</span> : null}
         {failure?.file && <code className={classes.soft}>{place(failure.file, failure.line)}</code>}
       </div>
       <div className={classes.second}>
         <code className={classes.cut}>{plainText(failure?.message ?? build.error ?? build.lastLine ?? '')}</code>
-        {warnings ? <span className={classes.warnings}>{count(warnings)} warnings</span> : null}
       </div>
     </>
   )

@@ -48,7 +48,7 @@ export function BuildsPage() {
           </Button>
         </div>
       )}
-      {running.length > 0 && <Section title={list.running} builds={running} />}
+      {running.length > 0 && <Section title={list.running} total={running.length} builds={running} />}
       {ended.length > 0 && <Section title={list.recent} builds={ended} />}
       {query.hasNextPage && (
         <Button
@@ -78,11 +78,11 @@ export function BuildsPage() {
   )
 }
 
-function Section({ title, builds }: { title: string; builds: readonly Build[] }) {
+function Section({ title, total, builds }: { title: string; total?: number; builds: readonly Build[] }) {
   return (
     <section aria-label={title}>
       <h2 className={classes.section}>
-        {title} <span className={classes.faint}>{count(builds.length)}</span>
+        {title} {total !== undefined && <span className={classes.faint}>{count(total)}</span>}
       </h2>
       <div className={classes.rows}>
         {builds.map((build) => (

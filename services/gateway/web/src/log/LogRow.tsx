@@ -2,9 +2,9 @@
 import { memo, type CSSProperties, type ReactNode } from 'react'
 import { clock, count } from '../format'
 import { log } from '../strings'
-import { PLAIN, parseAnsi, type AnsiSpan, type AnsiStyle } from './ansi'
+import { PLAIN, parseAnsi, plainText, type AnsiSpan, type AnsiStyle } from './ansi'
 import classes from './LogView.module.css'
-import { severityOf } from './severity'
+import { LOOKED_AT, severityOf } from './severity'
 
 /** A longer line is shown up to here; browsers lay out longer ones too slowly. */
 export const SHOWN_CHARACTERS = 20_000
@@ -30,7 +30,7 @@ export const LogRow = memo(function LogRow(props: Props) {
       className={classes.row}
       data-line={number}
       data-selected={isSelected || undefined}
-      data-severity={text === undefined ? undefined : severityOf(text)}
+      data-severity={text === undefined ? undefined : severityOf(plainText(text.slice(0, LOOKED_AT)))}
     >
       <a
         className={classes.number}

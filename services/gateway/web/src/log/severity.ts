@@ -7,10 +7,10 @@ const ERROR =
 const WARNING = /(?:^|[\s:])warning(?:\s?[A-Z]{1,4}\d+)?:|^CMake (?:Deprecation )?Warning/
 
 /** How much of a line is looked at: the words stand early, and lines may be very long. */
-const LOOKED_AT = 600
+export const LOOKED_AT = 600
 
+/** The severity of a line's beginning, escapes already taken out. */
 export function severityOf(text: string): Severity | undefined {
-  const head = text.slice(0, LOOKED_AT)
-  if (ERROR.test(head)) return 'error'
-  return WARNING.test(head) ? 'warning' : undefined
+  if (ERROR.test(text)) return 'error'
+  return WARNING.test(text) ? 'warning' : undefined
 }

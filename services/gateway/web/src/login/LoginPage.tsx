@@ -30,8 +30,21 @@ export function LoginPage() {
       <form className={classes.card} onSubmit={submit} data-testid="login">
         <Mark size={36} />
         <h1 className={classes.title}>{product}</h1>
-        <TextInput label={login.username} name="username" autoComplete="username" required autoFocus />
-        <PasswordInput label={login.password} name="password" autoComplete="current-password" required />
+        <TextInput
+          label={login.username}
+          name="username"
+          autoComplete="username"
+          required
+          withAsterisk={false}
+          autoFocus
+        />
+        <PasswordInput
+          label={login.password}
+          name="password"
+          autoComplete="current-password"
+          required
+          withAsterisk={false}
+        />
         {problem !== undefined && (
           <Alert color="red" role="alert">
             {problem}

@@ -1,0 +1,51 @@
+import { expect, test } from 'vitest'
+import { MAX_ROWS, mergedList, newest, NO_ROWS, withRows } from '../src/live/rows'
+import { buildRow } from './frames'
+
+test('the greater revision wins, whichever came last', () => {
+  const rows = withRows(NO_ROWS, [buildRow({ id: 'a', revision: 5, progress: 50 })])
+
+  expect(withRows(rows, [buildRow({ id: 'a', revision: 4, progress: 40 })])).toBe(rows)
+  expect(newest(buildRow({ id: 'a', revision: 6, progress: 60 }), rows).progress).toBe(60)
+  expect(newest(buildRow({ id: 'a', revision: 3, progress: 30 }), rows).progress).toBe(50)
+})
+
+test('what runs stands first, then the latest start', () => {
+  const read = [
+    buildRow({ id: 'old', status: 'failed', startedAt: 1 }),
+    buildRow({ id: 'new', status: 'succeeded', startedAt: 9 }),
+    buildRow({ id: 'runs', status: 'running', startedAt: 2 }),
+  ]
+
+  expect(mergedList(read, NO_ROWS, {}, true).map((build) => build.id)).toEqual(['runs', 'new', 'old'])
+})
+
+test('a new build appears by being pushed, and only where the filter lets it', () => {
+  const rows = withRows(NO_ROWS, [buildRow({ id: 'n', project: 'iree', startedAt: 5 })])
+
+  expect(mergedList([], rows, { project: 'iree' }, true)).toHaveLength(1)
+  expect(mergedList([], rows, { project: 'llvm' }, true)).toHaveLength(0)
+})
+
+test('a build leaves a list of running builds when it ends', () => {
+  const rows = withRows(NO_ROWS, [buildRow({ id: 'a', status: 'failed', revision: 2 })])
+
+  expect(mergedList([buildRow({ id: 'a' })], rows, { status: 'running' }, true)).toEqual([])
+})
+
+test('a pushed row that belongs to a page not read yet waits for that page', () => {
+  const rows = withRows(NO_ROWS, [buildRow({ id: 'ancient', startedAt: 1 })])
+
+  expect(mergedList([buildRow({ id: 'a', startedAt: 100 })], rows, {}, false).map(({ id }) => id)).toEqual(['a'])
+})
+
+test('rows stay bounded, and the running ones stay', () => {
+  const ended = Array.from({ length: MAX_ROWS + 50 }, (_, at) =>
+    buildRow({ id: `${at}`, status: 'failed', startedAt: at }),
+  )
+
+  const rows = withRows(NO_ROWS, [...ended, buildRow({ id: 'runs', startedAt: 0 })])
+
+  expect(rows.size).toBe(MAX_ROWS)
+  expect(rows.has('runs')).toBe(true)
+})

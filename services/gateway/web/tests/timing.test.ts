@@ -1,0 +1,26 @@
+import { expect, test } from 'vitest'
+import { elapsedMs, remainingMs } from '../src/builds/timing'
+import * as format from '../src/format'
+import { backoffMs } from '../src/live/backoff'
+import { buildRow } from './frames'
+
+test('the wait between tries doubles, is spread, and has an end', () => {
+  expect([1, 2, 3].map((failures) => backoffMs(failures, 0.5))).toEqual([600, 1200, 2400])
+  expect(backoffMs(50, 0.999)).toBeLessThanOrEqual(30_000)
+  expect(backoffMs(1, 0)).toBeGreaterThan(0)
+})
+
+test('an estimate is made from the pace so far, and none where there is none', () => {
+  const build = buildRow({ id: 'a', startedAt: 0, progress: 25 })
+
+  expect(remainingMs(build, 60_000)).toBe(180_000)
+  expect(remainingMs({ ...build, progress: 0.5 }, 60_000)).toBeUndefined()
+  expect(remainingMs({ ...build, status: 'failed' }, 60_000)).toBeUndefined()
+  expect(elapsedMs({ ...build, status: 'lost', updatedAt: 5000 }, 60_000)).toBe(5000)
+})
+
+test('times and sizes read like a person wrote them', () => {
+  expect([0, 2500, 59_000, 61_000, 3_661_000].map(format.duration)).toEqual(['0 s', '2.5 s', '59 s', '1:01', '1:01:01'])
+  expect([500, 4.5 * 2 ** 20, 11.2e9].map(format.bytes)).toEqual(['500 B', '4.5 MiB', '10.4 GiB'])
+  expect([1000, 90_000, 7.2e6].map(format.ago)).toEqual(['just now', '1 min ago', '2 h ago'])
+})
