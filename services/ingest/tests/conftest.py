@@ -1,9 +1,14 @@
 """What ingest's tests share: an agent that speaks for one build."""
 
+import hashlib
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
 
 import pytest
+from build_protocol.frames import live_event
 from build_protocol.ids import new_build_id
 from build_protocol.messages import (
     BuildComplete,
@@ -13,10 +18,16 @@ from build_protocol.messages import (
     BuildUpdate,
     LogTotals,
     Record,
+    build_message,
 )
 from build_protocol.topology import routing_key
-from chassis.bus import Delivery
+from chassis.bus import Delivery, Outgoing, PublishFailed
 from ingest.arrival import Arrival
+from ingest.caretaker import Caretaker
+from ingest.consumer import Intake
+from ingest.metrics import Metrics
+from ingest.store import BuildStore, open_store
+from prometheus_client import CollectorRegistry
 
 _ids = itertools.count(1)
 
@@ -54,8 +65,6 @@ class Speaker:
         return self._say(BuildComplete, {"status": status, "exit_code": 0, "totals": said, **data})
 
     def totals(self) -> LogTotals:
-        import hashlib
-
         text = "\n".join(self.lines).encode()
         return LogTotals(lines=len(self.lines), bytes=len(text), sha256=hashlib.sha256(text).hexdigest())
 
@@ -93,3 +102,80 @@ def make_speaker() -> Callable[..., Speaker]:
 def make_speaker_factory() -> Callable[..., Speaker]:
     """As `make_speaker`, for hypothesis: its examples outlive a function's fixtures."""
     return Speaker
+
+
+@pytest.fixture(
+    params=[
+        "sqlite",
+        pytest.param("mariadb", marks=pytest.mark.mariadb),
+        pytest.param("mongodb", marks=pytest.mark.mongodb),
+    ]
+)
+async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[BuildStore]:
+    """An empty, open store of each driver."""
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path}/ingest.sqlite"
+    else:
+        server = request.getfixturevalue(request.param)
+        url = server.database_url(f"ingest_{uuid4().hex[:12]}")
+    opened = open_store(url)
+    await opened.open()
+    yield opened
+    await opened.close()
+
+
+class Ear:
+    """A bus that keeps what is announced and published, and can be away."""
+
+    def __init__(self) -> None:
+        self.announced: list[Any] = []
+        self.published: list[Any] = []
+        self.is_away = False
+
+    async def announce(self, exchange: str, routing_key: str, body: bytes) -> None:
+        self.announced.append(live_event.validate_json(body))
+
+    async def publish(self, messages: Sequence[Outgoing]) -> None:
+        if self.is_away:
+            raise PublishFailed("away")
+        self.published += [build_message.validate_json(message.body) for message in messages]
+
+    async def missing(self) -> list[str]:
+        return ["connection"] if self.is_away else []
+
+    def heard(self, kind: str) -> list[Any]:
+        return [event for event in self.announced if event.type == kind]
+
+
+@pytest.fixture
+def ear() -> Ear:
+    return Ear()
+
+
+class Bench:
+    """An intake and a caretaker on a store, with a clock that tests turn."""
+
+    def __init__(self, store: BuildStore, ear: Ear) -> None:
+        self.now = 1000.0
+        self.store = store
+        metrics = Metrics(CollectorRegistry())
+        self.metrics = metrics
+        self.intake = Intake(store, ear, metrics, lambda: self.now, lambda state: None)
+        self.caretaker = Caretaker(store, ear, self.intake, metrics, lambda: self.now)
+
+    async def judge_at(self, now: float) -> None:
+        """Let time pass second by second, judging as the loop would."""
+        while self.now < now:
+            self.now = min(now, self.now + 5)
+            await self.caretaker.judge_silence()
+
+
+@pytest.fixture
+def make_bench(store: BuildStore, ear: Ear) -> Callable[[], Bench]:
+    """Each call is a restart: the same store, nothing in memory."""
+    return lambda: Bench(store, ear)
+
+
+@pytest.fixture
+def bench(make_bench: Callable[[], Bench]) -> Bench:
+    return make_bench()

@@ -175,6 +175,9 @@ class Intake:
         if state is not None:
             self._renew(state)
             resend_from = state.applied + 1 if is_new_hole else None
+            if plan.step is None and plan.repeats:
+                # Whoever stored them may have died before telling it.
+                await self.announce(row_announcement(state, []))
             await self.announce(stored_announcement(state, resend_from))
         elif is_new_hole:
             await self._ask_from_start(plan)
@@ -234,7 +237,7 @@ class Intake:
     async def _state(self, build_id: str) -> BuildState | None:
         state = self._states.get(build_id)
         if state is None:
-            state = await self._store.find(build_id)
+            state = await self._store.load(build_id)
             if state is not None:
                 self._keep(state)
         else:

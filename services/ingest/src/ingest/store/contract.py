@@ -87,7 +87,11 @@ class BuildStore(Protocol):
         ...
 
     async def find(self, build_id: str) -> BuildState | None:
-        """A build's state, all that is stored folded in."""
+        """A build's state as of its last finished step: what readers are shown."""
+        ...
+
+    async def load(self, build_id: str) -> BuildState | None:
+        """A build's state with everything stored folded in: what a writer decides by."""
         ...
 
     async def find_start(self, build_id: str) -> BuildStart | None:

@@ -175,6 +175,10 @@ class SqlBuildStore:
         row = await self._engine.read(lambda db: db.execute(query).mappings().first())
         return None if row is None else rows.build_state(row)
 
+    async def load(self, build_id: str) -> BuildState | None:
+        """A build's state: a step is one transaction, so there is nothing beside the row to fold in."""
+        return await self.find(build_id)
+
     async def find_start(self, build_id: str) -> BuildStart | None:
         """A build's first record."""
         query = select(starts.c.record).where(starts.c.build_id == build_id)

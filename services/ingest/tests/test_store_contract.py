@@ -1,0 +1,223 @@
+"""The store's contract, the same on every driver."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+from ingest import fold
+from ingest.chunk import merge, text_of
+from ingest.plan import plan_build
+from ingest.store import BuildQuery, Conflict
+from ingest.store.contract import Claim, in_order
+
+
+def _step(speaker, *records, state=None):
+    return plan_build(state, {}, [speaker.arrival(record) for record in records]).step
+
+
+async def test_a_step_is_read_back_whole(store, speaker) -> None:
+    """State, first record and chunks of a committed step come back as they were."""
+    step = _step(speaker, speaker.start(), speaker.log(["a", "ü"]), speaker.update(progress=3))
+
+    await store.advance([step])
+
+    assert await store.find(speaker.id) == step.after
+    assert await store.load(speaker.id) == step.after
+    assert await store.find_start(speaker.id) == step.start
+    assert await store.read_chunks(speaker.id, "seq", 1, 10) == step.chunks
+
+
+async def test_a_step_is_stored_once(store, speaker) -> None:
+    """The same step again, or another one from the same state, is refused and changes nothing."""
+    start, log = speaker.start(), speaker.log(["a"])
+    first = _step(speaker, start)
+    second = _step(speaker, log, state=first.after)
+    await store.advance([first])
+    await store.advance([second])
+
+    for stale in (first, second, _step(speaker, start, log)):
+        with pytest.raises(Conflict):
+            await store.advance([stale])
+
+    assert await store.find(speaker.id) == second.after
+    assert await store.read_chunks(speaker.id, "seq", 1, 10) == [*first.chunks, *second.chunks]
+
+
+async def test_of_two_writers_one_wins(store, speaker) -> None:
+    """Two writers that decide from the same state at once: exactly one step is stored, the log has no line twice."""
+    first = _step(speaker, speaker.start())
+    await store.advance([first])
+    two, three = speaker.log(["2"]), speaker.log(["3"])
+    rivals = [_step(speaker, two, state=first.after), _step(speaker, two, three, state=first.after)]
+
+    results = await asyncio.gather(*(store.advance([rival]) for rival in rivals), return_exceptions=True)
+
+    assert sorted(map(type, results), key=str) == sorted([type(None), Conflict], key=str)
+    loaded = await store.load(speaker.id)
+    chunks = await store.read_chunks(speaker.id, "seq", 1, 10)
+    assert loaded == rivals[results.index(None)].after
+    assert chunks[-1].last_seq == loaded.applied
+
+
+async def test_a_step_for_several_builds_is_stored(store, make_speaker) -> None:
+    """One call carries the steps of many builds."""
+    speakers = [make_speaker() for _ in range(20)]
+
+    await store.advance([_step(one, one.start(), one.log(["x"] * 5)) for one in speakers])
+
+    assert {(await store.find(one.id)).build.log_lines for one in speakers} == {5}
+
+
+async def test_a_row_changes_only_from_the_revision_it_was_read_at(store, speaker) -> None:
+    """A change decided from an old row is refused."""
+    step = _step(speaker, speaker.start())
+    await store.advance([step])
+    silent = fold.mark_connected(step.after, connected=False)
+
+    assert await store.replace(step.after, silent)
+    assert not await store.replace(step.after, fold.lose(step.after, now_ms=1))
+
+    assert await store.find(speaker.id) == silent
+
+
+async def test_ranges_begin_where_they_are_asked(store, speaker) -> None:
+    """By record, line or byte: the first chunk is the one that holds it, whatever was merged."""
+    steps = [_step(speaker, speaker.start())]
+    for number in range(30):
+        record = speaker.log([f"line {number}", "more"], continues=number % 7 == 3)
+        steps.append(_step(speaker, record, state=steps[-1].after))
+    for step in steps:
+        await store.advance([step])
+    chunks = [chunk for step in steps for chunk in step.chunks]
+    await store.compact(merge(chunks[5:12]))
+
+    for chunk in chunks[1:]:
+        by_seq = await store.read_chunks(speaker.id, "seq", chunk.first_seq, 2)
+        by_line = await store.read_chunks(speaker.id, "line", chunk.last_line, 2)
+        by_byte = await store.read_chunks(speaker.id, "byte", chunk.end_byte, 2)
+        assert by_seq[0].first_seq <= chunk.first_seq <= by_seq[0].last_seq
+        assert by_line[0].first_line <= chunk.last_line <= by_line[0].last_line
+        assert by_byte[0].first_byte <= chunk.end_byte <= by_byte[0].end_byte
+    assert await store.read_chunks(speaker.id, "line", 10_000, 2) == []
+
+
+async def test_merging_keeps_every_record_and_may_be_repeated(store, speaker) -> None:
+    """After a merge, once or twice, the log reads as before, in fewer chunks."""
+    steps = [_step(speaker, speaker.start())]
+    for number in range(9):
+        steps.append(_step(speaker, speaker.log([f"line {number}"]), state=steps[-1].after))
+    for step in steps:
+        await store.advance([step])
+    chunks = await store.read_tail(speaker.id, 6)
+    merged = merge(chunks)
+
+    await store.compact(merged)
+    await store.compact(merged)
+
+    stored = await store.read_chunks(speaker.id, "seq", 1, 100)
+    assert len(stored) == 5
+    assert b"\n".join(text_of(chunk) for chunk in stored if chunk.has_text).decode() == "\n".join(speaker.lines)
+
+
+async def test_events_are_found_without_their_log(store, speaker) -> None:
+    """Only chunks that hold records other than log are read for events."""
+    steps = [_step(speaker, speaker.start())]
+    for record in (speaker.log(["a"]), speaker.update(progress=1), speaker.log(["b"]), speaker.complete()):
+        steps.append(_step(speaker, record, state=steps[-1].after))
+    for step in steps:
+        await store.advance([step])
+
+    assert [chunk.first_seq for chunk in await store.read_events(speaker.id, 0, 10)] == [1, 3, 5]
+    assert [chunk.first_seq for chunk in await store.read_events(speaker.id, 3, 10)] == [5]
+
+
+async def test_lists_are_filtered_and_paged_newest_first(store, make_speaker) -> None:
+    """Every filter narrows the list; pages continue without a hole or a repeat, also among equal start times."""
+    for number in range(12):
+        one = make_speaker(
+            project=["iree", "torch-mlir"][number % 2],
+            agent=f"agent-{number % 3}",
+            started_at=1_700_000_000_000 + number // 4,
+        )
+        start = one.start(
+            commit=f"abc{number:04x}", branch="main" if number < 6 else None, commit_subject=f"[mlir] Fix 100%_{number}"
+        )
+        await store.advance([_step(one, start, *([one.complete("failed")] if number == 5 else []))])
+
+    seen, before = [], None
+    while page := await store.list_builds(BuildQuery(limit=5, before=before)):
+        seen += page
+        before = (page[-1].started_at, page[-1].id)
+
+    async def count(**query) -> int:
+        return len(await store.list_builds(BuildQuery(**query)))
+
+    assert len({build.id for build in seen}) == len(seen) == 12
+    assert seen == sorted(seen, key=lambda build: (build.started_at, build.id), reverse=True)
+    assert await count(projects=["iree"]) == 6
+    assert await count(projects=[]) == 0
+    assert await count(branch="main") == 6
+    assert await count(statuses=["failed"]) == 1
+    assert await count(commit_prefix="abc000") == 12
+    assert await count(commit_prefix="abc0003") == 1
+    assert await count(agent="agent-1") == 4
+    assert await count(text="FIX 100%_3") == 1
+    assert await count(text="fix 100__") == 0
+
+
+async def test_last_green_is_the_last_started_success_of_ci(store, make_speaker) -> None:
+    """Failed, local and other configurations' builds do not count, nor which build ended last."""
+
+    async def build(at: int, status: str, commit: str, **data: object) -> None:
+        one = make_speaker(started_at=1_700_000_000_000 + at * 1000)
+        await store.advance([_step(one, one.start(commit=commit, **data), one.complete(status))])
+
+    await build(3, "failed", "ccccccc")
+    await build(2, "succeeded", "bbbbbbb")
+    await build(1, "succeeded", "aaaaaaa")
+    await build(4, "succeeded", "ddddddd", origin="local")
+    await build(5, "succeeded", "eeeeeee", config="asan")
+    await build(6, "succeeded", "fffffff", branch=None)
+
+    green = await store.find_last_green("torch-mlir", "main", "default")
+
+    assert green is not None
+    assert green.commit == "bbbbbbb"
+    assert (await store.find_last_green("torch-mlir", None, "default")).commit == "fffffff"
+    assert await store.find_last_green("torch-mlir", "other", "default") is None
+
+
+async def test_open_builds_are_those_somebody_must_look_after(store, make_speaker) -> None:
+    """Running builds, and ended ones with a verdict to publish or a log to verify, of the asked shards."""
+    running, ended = make_speaker(), make_speaker()
+    done = _step(ended, ended.start(), ended.complete())
+    await store.advance([_step(running, running.start()), done])
+
+    assert {state.build.id for state in await store.list_open(range(8))} == {running.id, ended.id}
+    await store.replace(done.after, settled := fold.mark_verified(done.after, agrees=True))
+    await store.replace(settled, fold.mark_verdict_sent(settled))
+
+    assert [state.build.id for state in await store.list_open(range(8))] == [running.id]
+    assert await store.list_open(()) == []
+
+
+async def test_a_claim_is_taken_by_one(store) -> None:
+    """Of many who want a claim as they saw it, one gets it."""
+    free = Claim("shard:1", None, 0)
+
+    taken = await asyncio.gather(*(store.claim(free, Claim("shard:1", f"replica-{n}", 1)) for n in range(8)))
+
+    assert sorted(taken) == [False] * 7 + [True]
+    owner = f"replica-{taken.index(True)}"
+    assert await store.list_claims() == [Claim("shard:1", owner, 1)]
+    assert await store.claim(Claim("shard:1", owner, 1), Claim("shard:1", None, 2))
+    assert await store.claim(Claim("shard:1", None, 2), Claim("shard:1", "next", 3))
+
+
+def test_a_hole_between_chunks_is_told(speaker) -> None:
+    """Chunks that do not join are never read as if they did."""
+    step = _step(speaker, speaker.start(), speaker.log(["a"]))
+    late = replace(step.chunks[0], first_seq=9, last_seq=9)
+
+    with pytest.raises(RuntimeError, match="record 3"):
+        in_order([step.chunks[0], late])
