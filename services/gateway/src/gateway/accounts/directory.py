@@ -1,0 +1,152 @@
+"""The directory: who a person is now, what ends their tokens, and the first administrator."""
+
+import hashlib
+import logging
+import secrets
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from build_protocol.frames import Revoked
+from chassis.auth import Principal
+
+from gateway.accounts.passwords import Passwords
+from gateway.accounts.tokens import Claims, TokenInvalid, Tokens
+from gateway.store.contract import GatewayStore
+from gateway.store.rows import RefreshToken, User
+
+logger = logging.getLogger("gateway")
+FRESH_SECONDS = 3.0
+"""How long a user read from the store is believed: a revocation that the control exchange lost ends within 5 s."""
+CACHED_USERS = 10_000
+ADMIN = "admin"
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """An access token, the refresh cookie that renews it, and for how many seconds each is good."""
+
+    access_token: str
+    refresh_token: str
+    user: User
+
+
+class Directory:
+    """People and their tokens."""
+
+    def __init__(
+        self,
+        store: GatewayStore,
+        passwords: Passwords,
+        tokens: Tokens,
+        *,
+        refresh_seconds: int,
+        announce: Callable[[Revoked], Awaitable[None]],
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._store = store
+        self._passwords = passwords
+        self._tokens = tokens
+        self._refresh_seconds = refresh_seconds
+        self._announce = announce
+        self._clock = clock
+        self._seen: OrderedDict[str, tuple[float, User | None]] = OrderedDict()
+
+    async def ensure_admin(self, password: str) -> None:
+        """User `admin` exists and has this password; idempotent by name."""
+        user = await self._store.find_user(ADMIN)
+        if user is None:
+            row = User(
+                name=ADMIN,
+                role="admin",
+                password_hash=await self._passwords.hash(password),
+                created_at=int(self._clock() * 1000),
+            )
+            await self._store.add_user(row)
+        elif not await self._passwords.check(password, user.password_hash):
+            await self.change(user.model_copy(update={"password_hash": await self._passwords.hash(password)}))
+
+    async def change(self, user: User) -> User:
+        """Save a changed user; tokens given before are no longer good, sockets close."""
+        changed = user.model_copy(update={"version": user.version + 1})
+        await self._store.save_user(changed)
+        self.forget(user.name)
+        await self._announce(Revoked(user=user.name))
+        return changed
+
+    async def login(self, name: str, password: str) -> Grant | None:
+        """A grant when the password is right; None takes as long, whether or not the user exists."""
+        user = await self._store.find_user(name)
+        is_right = await self._passwords.check(password, user.password_hash if user else None)
+        if user is None or not is_right or user.disabled:
+            return None
+        return await self._grant(user, secrets.token_hex(16))
+
+    async def refresh(self, token: str) -> Grant | None:
+        """A new grant for a refresh token shown for the first time; shown twice, its whole family ends."""
+        now_ms = int(self._clock() * 1000)
+        spent = await self._store.spend_refresh(_sha256(token), now_ms)
+        if spent is None:
+            return None
+        row, was_first = spent
+        if not was_first:
+            logger.warning("end the refresh family of user %s: a spent token was shown again", row.user)
+            await self._store.drop_refresh(row.family)
+            return None
+        user = await self._store.find_user(row.user)
+        if user is None or user.disabled or user.version != row.user_version or now_ms >= row.expires_at:
+            return None
+        return await self._grant(user, row.family)
+
+    async def logout(self, token: str) -> None:
+        """End the refresh family of this token; an unknown token changes nothing."""
+        spent = await self._store.spend_refresh(_sha256(token), int(self._clock() * 1000))
+        if spent is not None:
+            await self._store.drop_refresh(spent[0].family)
+
+    async def principal(self, token: str) -> tuple[Principal, Claims]:
+        """Who shows this access token, as the user is now. Raises TokenInvalid."""
+        claims = self._tokens.read(token)
+        return await self.still(claims), claims
+
+    async def still(self, claims: Claims) -> Principal:
+        """The principal of claims read earlier, if they are still good. Raises TokenInvalid."""
+        user = await self._find(claims.user)
+        if user is None or user.disabled or user.version != claims.version or self._clock() >= claims.expires_at:
+            raise TokenInvalid
+        return Principal(
+            name=user.name, role=user.role, projects=None if user.projects is None else frozenset(user.projects)
+        )
+
+    def forget(self, name: str) -> None:
+        """Read this user from the store again."""
+        self._seen.pop(name, None)
+
+    async def _grant(self, user: User, family: str) -> Grant:
+        refresh = secrets.token_urlsafe(32)
+        await self._store.add_refresh(
+            RefreshToken(
+                sha256=_sha256(refresh),
+                family=family,
+                user=user.name,
+                user_version=user.version,
+                expires_at=int((self._clock() + self._refresh_seconds) * 1000),
+            )
+        )
+        return Grant(self._tokens.mint(user.name, user.version), refresh, user)
+
+    async def _find(self, name: str) -> User | None:
+        read_at, user = self._seen.get(name, (float("-inf"), None))
+        if self._clock() - read_at < FRESH_SECONDS:
+            return user
+        user = await self._store.find_user(name)
+        self._seen[name] = (self._clock(), user)
+        self._seen.move_to_end(name)
+        if len(self._seen) > CACHED_USERS:
+            self._seen.popitem(last=False)
+        return user
+
+
+def _sha256(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()

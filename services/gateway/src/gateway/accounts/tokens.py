@@ -1,0 +1,68 @@
+"""Access tokens: JWTs good for minutes, checked against the user as stored now."""
+
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from jose import JWTError, jwt
+
+ISSUER = "build-dashboard"
+AUDIENCE = "build-dashboard-people"
+TOKEN_CHARACTERS = 4096
+_REQUIRED = {f"require_{claim}": True for claim in ("exp", "aud", "iss", "sub", "jti")}
+
+
+class TokenInvalid(ValueError):
+    """Not a token of ours, not for this audience, or expired. Which of them is nobody's business."""
+
+    def __init__(self) -> None:
+        super().__init__("the access token is missing, invalid or expired: log in again")
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """Who a token is for; `version` ends it when the user changes. `expires_at` in seconds since the Unix epoch."""
+
+    user: str
+    version: int
+    expires_at: int
+
+
+class Tokens:
+    """Mints and reads access tokens with one algorithm, pinned."""
+
+    def __init__(self, secret: str, algorithm: str, seconds: int, clock: Callable[[], float] = time.time) -> None:
+        self._secret = secret
+        self._algorithm = algorithm
+        self._clock = clock
+        self.seconds = seconds
+
+    def mint(self, user: str, version: int) -> str:
+        """A token for this user, good for `seconds`."""
+        now = int(self._clock())
+        claims = {
+            "iss": ISSUER,
+            "aud": AUDIENCE,
+            "sub": user,
+            "ver": version,
+            "jti": secrets.token_hex(16),
+            "iat": now,
+            "exp": now + self.seconds,
+        }
+        return str(jwt.encode(claims, self._secret, algorithm=self._algorithm))
+
+    def read(self, token: str) -> Claims:
+        """The claims of a token. Raises TokenInvalid."""
+        if len(token) > TOKEN_CHARACTERS:
+            raise TokenInvalid
+        try:
+            claims = jwt.decode(
+                token, self._secret, algorithms=[self._algorithm], audience=AUDIENCE, issuer=ISSUER, options=_REQUIRED
+            )
+            read = Claims(user=claims["sub"], version=int(claims["ver"]), expires_at=int(claims["exp"]))
+        except (JWTError, KeyError, TypeError, ValueError, RecursionError) as error:
+            raise TokenInvalid from error
+        if self._clock() >= read.expires_at:
+            raise TokenInvalid
+        return read

@@ -1,0 +1,58 @@
+"""The gateway's app: routes, `/ws`, forwarding and the page around one Desk."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from chassis.bus import Bus
+from chassis.peers import Peer
+from chassis.service import create_service_app
+from fastapi import FastAPI
+from starlette.websockets import WebSocket
+
+from gateway import forward, openapi, page, routes
+from gateway.accounts.passwords import Passwords
+from gateway.desk import Desk
+from gateway.headers import SecurityHeaders
+from gateway.settings import Settings
+from gateway.store.contract import GatewayStore
+
+
+def create_app(
+    settings: Settings,
+    *,
+    bus: Bus,
+    store: GatewayStore,
+    peers: Mapping[str, Peer],
+    passwords: Passwords | None = None,
+    page_folder: Path = page.PAGE,
+) -> FastAPI:
+    """The gateway's app; `app.state.desk` holds its parts. Entering its lifespan opens the store and starts its tasks.
+
+    `peers` are the services that answer forwarded requests, by name; one that is missing is answered with 503.
+    """
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        desk: Desk = app.state.desk
+        async with desk.open():
+            yield
+
+    app = create_service_app(
+        "gateway", settings=settings, bus=bus, lifespan=lifespan, routers=routes.routers(), store_ping=store.ping
+    )
+    desk = Desk(settings, bus, store, peers, app.state.registry, passwords=passwords)
+    app.state.desk = desk
+    for part in ("settings", "store", "peers", "directory", "passwords", "throttles", "keys", "commands", "ingest"):
+        setattr(app.state, part, getattr(desk, part))
+    app.state.audit, app.state.projects, app.state.counts = desk.audit, desk.projects, desk.metrics
+
+    @app.websocket("/ws")
+    async def ws(websocket: WebSocket) -> None:
+        await desk.endpoint.serve(websocket)
+
+    app.include_router(openapi.router)
+    app.include_router(forward.router)
+    app.include_router(page.page_router(page_folder))
+    app.add_middleware(SecurityHeaders)
+    return app

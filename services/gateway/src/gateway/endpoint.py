@@ -1,0 +1,116 @@
+"""`/ws`, the one WebSocket endpoint: with an API key an agent, without one a viewer. Refusals come before accept."""
+
+import logging
+from dataclasses import dataclass
+from urllib.parse import parse_qsl, urlsplit
+
+from build_protocol.frames import AGENT_SUBPROTOCOL, VIEWER_SUBPROTOCOL, Close
+from chassis import problems
+from chassis.errors import StoreUnavailable
+from fastapi import Response
+from starlette.websockets import WebSocket
+
+from gateway.agents.session import AgentEdges, AgentSession
+from gateway.keys import Keys
+from gateway.settings import Settings
+from gateway.socket import Socket
+from gateway.store.rows import Key
+from gateway.viewers.session import ViewerEdges, ViewerSession
+
+logger = logging.getLogger("gateway")
+SECRET_PARAMETERS = ("token", "key", "api_key", "apikey", "access_token", "authorization")
+
+
+class UpgradeRefused(Exception):
+    """The upgrade is answered with an HTTP status instead."""
+
+    def __init__(self, status: int, detail: str) -> None:
+        super().__init__(detail)
+        self.status = status
+
+
+@dataclass(slots=True)
+class Endpoint:
+    """Decides who is at the door and hands the socket to a session."""
+
+    settings: Settings
+    keys: Keys
+    agents: AgentEdges
+    viewers: ViewerEdges
+    _connections: int = 0
+
+    async def serve(self, websocket: WebSocket) -> None:
+        """Serve one upgrade to its end."""
+        if self._connections >= self.settings.connections:
+            await self._refuse(websocket, UpgradeRefused(503, "this gateway is full: try another, or later"))
+            return
+        self._connections += 1
+        try:
+            await self._admit(websocket)
+        except UpgradeRefused as refusal:
+            await self._refuse(websocket, refusal)
+        finally:
+            self._connections -= 1
+
+    async def _admit(self, websocket: WebSocket) -> None:
+        # Query strings end up in logs: a secret there is refused even when it is right.
+        if any(name.lower() in SECRET_PARAMETERS for name, _ in parse_qsl(websocket.url.query, keep_blank_values=True)):
+            raise UpgradeRefused(400, "no secrets in the URL: send the key as `Authorization: Bearer`")
+        if "authorization" in websocket.headers:
+            await self._agent(websocket)
+        else:
+            await self._viewer(websocket)
+
+    async def _agent(self, websocket: WebSocket) -> None:
+        if "origin" in websocket.headers:
+            raise UpgradeRefused(403, "browsers are not agents: an agent sends no Origin")
+        key = await self._key(websocket)
+        roster = self.agents.roster
+        if roster.connections[key.id] >= self.settings.connections_per_key:
+            raise UpgradeRefused(429, "too many connections with this key")
+        roster.connections[key.id] += 1
+        try:
+            socket = await _accept(websocket, AGENT_SUBPROTOCOL)
+            if socket is not None:
+                with self.agents.metrics.agents.track_inprogress():
+                    await AgentSession(socket, key, self.agents).run()
+        finally:
+            roster.connections[key.id] -= 1
+            if roster.connections[key.id] <= 0:
+                del roster.connections[key.id]
+
+    async def _key(self, websocket: WebSocket) -> Key:
+        scheme, _, value = websocket.headers["authorization"].partition(" ")
+        try:
+            key = await self.keys.find(value.strip()) if scheme.lower() == "bearer" else None
+        except StoreUnavailable as error:
+            raise UpgradeRefused(503, "keys cannot be read now: try again") from error
+        if key is None or "agent" not in key.scopes:
+            raise UpgradeRefused(401, "this API key is not known here, revoked or expired")
+        return key
+
+    async def _viewer(self, websocket: WebSocket) -> None:
+        origin = websocket.headers.get("origin", "").lower()
+        own = websocket.headers.get("host", "").lower()
+        if origin not in self.settings.origins and (not own or urlsplit(origin).netloc != own):
+            raise UpgradeRefused(403, "pages of this origin may not connect; agents send `Authorization: Bearer`")
+        socket = await _accept(websocket, VIEWER_SUBPROTOCOL)
+        if socket is not None:
+            with self.viewers.metrics.viewers.track_inprogress():
+                await ViewerSession(socket, self.viewers).run()
+
+    async def _refuse(self, websocket: WebSocket, refusal: UpgradeRefused) -> None:
+        logger.info("refuse upgrade %d: %s", refusal.status, refusal)
+        answer: Response = problems.problem(refusal.status, str(refusal), "/ws")
+        await websocket.send_denial_response(answer)
+
+
+async def _accept(websocket: WebSocket, subprotocol: str) -> Socket | None:
+    """The accepted socket; None when the peer speaks other versions only, and was told."""
+    offered = websocket.scope.get("subprotocols") or []
+    await websocket.accept(subprotocol if subprotocol in offered else None)
+    socket = Socket(websocket)
+    if offered and subprotocol not in offered:
+        await socket.close(Close.TOO_OLD, f"this gateway speaks {subprotocol}")
+        return None
+    return socket

@@ -1,0 +1,46 @@
+"""Forwarding: which service owns which REST path, and the way there with a token of the caller's."""
+
+from collections.abc import Mapping
+
+from chassis import problems
+from chassis.peers import Peer
+from fastapi import APIRouter, Request, Response
+
+from gateway.caller import person_or_key
+
+router = APIRouter()
+METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
+
+_OWNERS = {
+    "builds": "ingest",
+    "artifacts": "artifacts",
+    "failures": "history",
+    "incidents": "history",
+    "commits": "history",
+    "tests": "history",
+    "pins": "history",
+    "history": "history",
+    "notifications": "notifier",
+}
+
+
+def owner_of(path: str) -> str | None:
+    """The service that answers `/api/<path>`; None when no service does."""
+    parts = path.strip("/").split("/")
+    if parts[0] == "builds" and len(parts) > 2 and parts[2] == "artifacts":
+        return "artifacts"
+    return _OWNERS.get(parts[0])
+
+
+@router.api_route("/api/{path:path}", methods=METHODS, include_in_schema=False)
+async def forward(path: str, request: Request) -> Response:
+    """Hand the request to its owner and stream the answer back."""
+    owner = owner_of(path)
+    if owner is None:
+        return problems.problem(404, f"no route /api/{path[:200]}", request.url.path)
+    principal = await person_or_key(request, is_artifact=owner == "artifacts")
+    peers: Mapping[str, Peer] = request.app.state.peers
+    peer = peers.get(owner)
+    if peer is None:
+        return problems.problem(503, f"service {owner} is not part of this system", request.url.path)
+    return await peer.forward(request, principal)

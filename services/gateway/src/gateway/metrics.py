@@ -1,0 +1,19 @@
+"""What the gateway counts, in its own registry: several services may share one process."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge
+
+
+class Metrics:
+    """Counters and gauges of one gateway."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.agents = Gauge("gateway_agents", "Agent sessions connected now", registry=registry)
+        self.viewers = Gauge("gateway_viewers", "Viewer sessions connected now", registry=registry)
+        self.inflight_bytes = Gauge("gateway_inflight_bytes", "Bytes handed to the bus, unconfirmed", registry=registry)
+        self.records = Counter("gateway_records", "Records admitted", registry=registry)
+        self.record_bytes = Counter("gateway_record_bytes", "Bytes of admitted frames", registry=registry)
+        self.refused = Counter("gateway_refused", "Refusals said to agents", ["code"], registry=registry)
+        self.unknown_frames = Counter("gateway_unknown_frames", "Frames of unknown type, ignored", registry=registry)
+        self.live_events = Counter("gateway_live_events", "Events heard from ingest", ["kind"], registry=registry)
+        self.resyncs = Counter("gateway_resyncs", "RESYNC frames sent to viewers", registry=registry)
+        self.logins = Counter("gateway_logins", "Login attempts", ["outcome"], registry=registry)

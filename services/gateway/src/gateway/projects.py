@@ -1,0 +1,38 @@
+"""config.yaml as the server has it: read again when the file changes, kept as it was while the file is broken."""
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+
+import yaml
+from build_protocol.project_config import ConfigFile, Project
+from pydantic import ValidationError
+
+logger = logging.getLogger("gateway")
+
+
+class Projects:
+    """The projects of one config.yaml."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._stamp: tuple[int, int] | None = None
+        self._projects: Mapping[str, Project] = {}
+        self.fault: str | None = None
+        """Why the file as it stands is not in force."""
+
+    def current(self) -> Mapping[str, Project]:
+        """The projects by name."""
+        try:
+            stat = self._path.stat()
+            stamp = (stat.st_mtime_ns, stat.st_size)
+            if stamp != self._stamp:
+                self._stamp = stamp
+                self._projects = ConfigFile.model_validate(yaml.safe_load(self._path.read_text())).projects
+                self.fault = None
+                logger.info("read %s: %d projects", self._path, len(self._projects))
+        except (OSError, UnicodeDecodeError, yaml.YAMLError, ValidationError) as error:
+            if self.fault is None:
+                logger.warning("keep the projects as they were: %s: %s", self._path, error)
+            self.fault = f"{self._path.name}: {error}"
+        return self._projects

@@ -1,0 +1,54 @@
+"""Settings of the gateway, read once in `__main__`."""
+
+from typing import Literal, Self
+
+from build_protocol import limits
+from chassis.settings import ServiceSettings
+from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic_settings import SettingsConfigDict
+
+
+class Settings(ServiceSettings):
+    """Environment of the gateway; lists are comma separated."""
+
+    model_config = SettingsConfigDict(env_prefix="GATEWAY_", env_file=".env", extra="ignore", populate_by_name=True)
+
+    service: str = "gateway"
+    name: str = Field("", description="This gateway's own name among several; random where unset.")
+    jwt_algorithm: Literal["HS256", "HS384", "HS512"] = Field("HS256", validation_alias="JWT_ALGORITHM")
+    access_seconds: int = Field(600, gt=0, description="Life of an access token.")
+    refresh_seconds: int = Field(14 * 24 * 3600, gt=0, description="Life of a refresh cookie.")
+    admin_password: SecretStr | None = Field(None, validation_alias="BUILD_DASHBOARD_ADMIN_PASSWORD")
+    api_key: SecretStr | None = Field(None, validation_alias="BUILD_DASHBOARD_API_KEY")
+    dashboard_url: str | None = Field(None, validation_alias="BUILD_DASHBOARD_URL")
+    allowed_origins: str = Field("", description="Origins of pages served elsewhere; the own host is always allowed.")
+    ingest_url: str = "http://127.0.0.1:8081"
+    notifier_url: str | None = None
+    artifacts_url: str | None = None
+    history_url: str | None = None
+    frame_bytes: int = Field(limits.FRAME_BYTES, gt=0, description="Largest WebSocket frame, bytes.")
+    window_bytes: int = Field(limits.WINDOW_BYTES, gt=0, description="Unconfirmed bytes one agent may have sent.")
+    inflight_bytes: int = Field(64 * 1024 * 1024, gt=0, description="Unconfirmed bytes of all agents together.")
+    connections_per_key: int = Field(500, gt=0)
+    connections: int = Field(5000, gt=0, description="WebSockets this gateway holds at most.")
+    frames_per_second: int = Field(1000, gt=0, description="Frames one agent may send per second, sustained.")
+
+    @field_validator("jwt_secret_key")
+    @classmethod
+    def _secret_is_set(cls, value: str) -> str:
+        if not value:
+            raise ValueError("JWT_SECRET_KEY is not set: give every service the same random value of 32 bytes or more")
+        return value
+
+    @model_validator(mode="after")
+    def _known_origins(self) -> Self:
+        for origin in self.origins:
+            if "://" not in origin:
+                raise ValueError(f"GATEWAY_ALLOWED_ORIGINS: {origin!r} is no origin; write https://host[:port]")
+        return self
+
+    @property
+    def origins(self) -> frozenset[str]:
+        """The allowed origins as a set, lower case, without a trailing slash."""
+        parts = (part.strip().rstrip("/").lower() for part in self.allowed_origins.split(","))
+        return frozenset(part for part in parts if part)

@@ -1,0 +1,14 @@
+"""The gateway's store: accounts, keys, agents, commands and the audit trail; no builds. The URL's scheme chooses."""
+
+from gateway.store.contract import GatewayStore
+
+
+def open_store(url: str) -> GatewayStore:
+    """The store of a URL, not yet connected: `sqlite:///path`, `mysql://...` or `mongodb://...`."""
+    if url.startswith(("mongodb://", "mongodb+srv://")):
+        from gateway.store.mongo import MongoGatewayStore  # noqa: PLC0415  only the chosen driver is imported
+
+        return MongoGatewayStore(url)
+    from gateway.store.sql import SqlGatewayStore  # noqa: PLC0415  as above
+
+    return SqlGatewayStore(url)

@@ -1,0 +1,217 @@
+"""A gateway on a free port and what agents and viewers say to it: for tests and benchmarks only."""
+
+import asyncio
+import json
+import socket
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+import uvicorn
+from build_protocol.frames import BuildChanged, LogAppended, Stored
+from build_protocol.topology import LIVE_EXCHANGE, QUEUES, live_key
+from build_protocol.views import Build
+from chassis.auth import Principal
+from chassis.bus import Delivery
+from chassis.bus.embedded import EmbeddedBus
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import JSONResponse
+from websockets.asyncio.client import ClientConnection, connect
+
+from gateway.settings import Settings
+
+KEY = "a-key-from-the-environment"
+PASSWORD = "correct horse battery"  # noqa: S105  a test's
+SECRET = "s" * 32
+BUILD = "01890000-0000-7000-8000-000000000001"
+OTHER_BUILD = "01890000-0000-7000-8000-000000000002"
+
+
+@dataclass
+class IngestPeer:
+    """What ingest would answer; `builds` is what it stores, `is_away` makes it silent."""
+
+    builds: dict[str, dict[str, Any]] = field(default_factory=dict)
+    greens: dict[str, str] = field(default_factory=dict)
+    is_away: bool = False
+    questions: list[str] = field(default_factory=list)
+    forwarded: list[tuple[str, Principal]] = field(default_factory=list)
+
+    async def get_json(self, path: str, principal: Principal) -> Any:  # noqa: ARG002  a Peer's signature
+        """Answer like ingest's internal routes."""
+        self.questions.append(path)
+        if self.is_away:
+            raise ConnectionError("ingest is away")
+        query = parse_qs(urlsplit(path).query)
+        if path.startswith("/internal/stored"):
+            return {build_id: self.builds[build_id] for build_id in query["build"] if build_id in self.builds}
+        if path.startswith("/internal/last-green"):
+            commit = self.greens.get(query["config"][0])
+            return {"commit": commit} if commit else None
+        return {"paths": {"/api/builds": {"get": {}}, "/internal/stored": {"get": {}}}, "components": {}}
+
+    async def close(self) -> None:
+        """Nothing is pooled."""
+
+    async def forward(self, request: Request, principal: Principal) -> Response:
+        """Tell what was asked and for whom."""
+        self.forwarded.append((request.url.path, principal))
+        return JSONResponse({"path": request.url.path, "for": principal.name})
+
+
+@dataclass
+class Gateway:
+    """One running gateway and the edges a test may pull."""
+
+    app: FastAPI
+    bus: EmbeddedBus
+    ingest: IngestPeer
+    url: str
+
+    @property
+    def ws(self) -> str:
+        """The WebSocket endpoint."""
+        return f"ws{self.url.removeprefix('http')}/ws"
+
+    @property
+    def http(self) -> httpx.AsyncClient:
+        """A client of the REST API."""
+        return httpx.AsyncClient(base_url=self.url)
+
+    async def login(self, username: str = "admin", password: str = PASSWORD) -> str:
+        """An access token."""
+        async with self.http as client:
+            answer = await client.post("/api/auth/login", json={"username": username, "password": password})
+        answer.raise_for_status()
+        return str(answer.json()["accessToken"])
+
+    async def as_admin(self, method: str, path: str, body: Any = None) -> httpx.Response:
+        """The answer to a request of the admin's."""
+        token = await self.login()
+        async with self.http as client:
+            return await client.request(method, path, json=body, headers={"Authorization": f"Bearer {token}"})
+
+    def agent(self, key: str = KEY, **options: Any) -> connect:
+        """An agent's connection."""
+        headers = {"Authorization": f"Bearer {key}"}
+        return connect(self.ws, additional_headers=headers, compression=None, **options)
+
+    def viewer(self, **options: Any) -> connect:
+        """A viewer's connection."""
+        options.setdefault("origin", self.url)
+        return connect(self.ws, compression=None, **options)
+
+    async def announce_stored(self, upto: int, build_id: str = BUILD, **more: Any) -> None:
+        """Say STORED as ingest does."""
+        event = Stored(build_id=build_id, project="torch-mlir", upto=upto, **more)
+        await self.bus.announce(LIVE_EXCHANGE, live_key("stored", event.project, build_id), event.to_json().encode())
+
+    async def announce_build(self, revision: int, *events: str, project: str = "torch-mlir", **more: Any) -> None:
+        """Say BUILD as ingest does."""
+        build = Build(id=more.pop("id", BUILD), project=project, status="running", revision=revision, **more)
+        event = BuildChanged(events=list(events or ["BUILD_UPDATE"]), build=build)
+        await self.bus.announce(LIVE_EXCHANGE, live_key("build", project, build.id), event.to_json().encode())
+
+    async def announce_log(self, seq: int, *lines: str, project: str = "torch-mlir", build_id: str = BUILD) -> None:
+        """Say LOG as ingest does."""
+        event = LogAppended(
+            build_id=build_id, project=project, after_seq=seq - 1, seq=seq, first_line=seq, lines=list(lines)
+        )
+        await self.bus.announce(LIVE_EXCHANGE, live_key("log", project, build_id), event.to_json().encode())
+
+    async def published(self, count: int) -> list[Delivery]:
+        """The next messages on all ingest queues, acked."""
+        deliveries: list[Delivery] = []
+        async with AsyncExitStack() as stack, asyncio.timeout(5):
+            queues = [queue.name for queue in QUEUES if queue.name.startswith("ingest.")]
+            consumers = [await stack.enter_async_context(self.bus.consume(name)) for name in queues]
+            fetches = {asyncio.ensure_future(consumer.fetch(200)): consumer for consumer in consumers}
+            while len(deliveries) < count:
+                done, _ = await asyncio.wait(fetches, return_when=asyncio.FIRST_COMPLETED)
+                for fetch in done:
+                    consumer = fetches.pop(fetch)
+                    got = fetch.result()
+                    await consumer.ack(got)
+                    deliveries += got
+                    fetches[asyncio.ensure_future(consumer.fetch(200))] = consumer
+            for fetch in fetches:
+                fetch.cancel()
+        return deliveries
+
+
+@asynccontextmanager
+async def serving(app: FastAPI, settings: Settings) -> AsyncIterator[str]:
+    """The app on a real server and a free port; gives its URL."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    config = uvicorn.Config(
+        app,
+        ws="websockets-sansio",
+        ws_max_size=settings.frame_bytes,
+        ws_per_message_deflate=False,
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=1,
+    )
+    server = uvicorn.Server(config)
+    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined,method-assign]
+    task = asyncio.create_task(server.serve(sockets=[listener]))
+    try:
+        async with asyncio.timeout(10):
+            while not server.started:  # noqa: ASYNC110  the server has no event for it
+                await asyncio.sleep(0.005)
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        await task
+        listener.close()
+
+
+def record(seq: int, kind: str = "BUILD_LOG", build_id: str = BUILD, **changes: Any) -> dict[str, Any]:
+    """A valid record."""
+    data: dict[str, Any] = {
+        "BUILD_START": {"status": "running"},
+        "BUILD_LOG": {"firstLine": seq, "lines": [f"line {seq}"]},
+        "BUILD_UPDATE": {"status": "running", "progress": 1},
+        "BUILD_COMPLETE": {"status": "succeeded", "exitCode": 0},
+    }[kind]
+    return {
+        "type": kind,
+        "buildId": build_id,
+        "project": "torch-mlir",
+        "timestamp": 1,
+        "seq": seq,
+        "data": data,
+        **changes,
+    }
+
+
+async def say(socket: ClientConnection, **frame: Any) -> None:
+    """Send a frame."""
+    await socket.send(json.dumps(frame))
+
+
+async def hear(socket: ClientConnection, kind: str, **fields: Any) -> dict[str, Any]:
+    """The next frame of this type with these fields; others are passed over."""
+    async with asyncio.timeout(5):
+        while True:
+            frame: dict[str, Any] = json.loads(await socket.recv())
+            if frame["type"] == kind and fields.items() <= frame.items():
+                return frame
+
+
+async def hello(socket: ClientConnection, instance: str = "i1", **more: Any) -> dict[str, Any]:
+    """Say HELLO and hear WELCOME."""
+    await say(socket, type="HELLO", agentVersion="1.0", instance=instance, **more)
+    return await hear(socket, "WELCOME")
+
+
+async def log_in(gateway: Gateway, socket: ClientConnection, **subscribe: Any) -> dict[str, Any]:
+    """AUTH and, with fields, SUBSCRIBE."""
+    await say(socket, type="AUTH", token=await gateway.login())
+    ready = await hear(socket, "READY")
+    await say(socket, type="SUBSCRIBE", **subscribe)
+    await hear(socket, "SUBSCRIBED")
+    return ready

@@ -1,0 +1,54 @@
+"""Gateways on one bus and one store."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from chassis.bus.embedded import EmbeddedBus
+from gateway.accounts.passwords import Passwords
+from gateway.app import create_app
+from gateway.settings import Settings
+from gateway.store import open_store
+from gateway.testing import KEY, PASSWORD, SECRET, Gateway, IngestPeer, serving
+
+StartGateway = Callable[..., Awaitable[Gateway]]
+
+
+@pytest.fixture
+async def start_gateway(tmp_path: Path) -> AsyncIterator[StartGateway]:
+    """Starts gateways on one bus and one store."""
+    bus = EmbeddedBus(tmp_path / "bus.sqlite")
+    ingest = IngestPeer()
+    async with AsyncExitStack() as stack:
+        await bus.open()
+        stack.push_async_callback(bus.close)
+
+        async def start(**changes: Any) -> Gateway:
+            settings = Settings(
+                store_url=f"sqlite:///{tmp_path}/gateway.sqlite",
+                jwt_secret_key=SECRET,
+                admin_password=PASSWORD,
+                api_key=KEY,
+                config_path=str(tmp_path / "config.yaml"),
+                **changes,
+            )
+            app = create_app(
+                settings,
+                bus=bus,
+                store=open_store(settings.store_url),
+                peers={"ingest": ingest},
+                passwords=Passwords(time_cost=1, memory_kib=64),
+                page_folder=tmp_path / "page",
+            )
+            url = await stack.enter_async_context(serving(app, settings))
+            return Gateway(app, bus, ingest, url)
+
+        yield start
+
+
+@pytest.fixture
+async def gateway(start_gateway: StartGateway) -> Gateway:
+    """One gateway."""
+    return await start_gateway()

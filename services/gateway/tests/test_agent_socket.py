@@ -1,0 +1,143 @@
+"""Agents over a real socket: the way of a record from HELLO to `stored`."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+
+import pytest
+from build_protocol.topology import shard_of
+from gateway.testing import BUILD, KEY, OTHER_BUILD, Gateway, hear, hello, record, say
+from websockets.exceptions import ConnectionClosed
+
+
+async def test_records_are_published_confirmed_and_acknowledged_when_stored(gateway: Gateway) -> None:
+    """A record reaches its shard with the key's name as trusted agent; `stored` follows ingest's word."""
+    async with gateway.agent() as socket:
+        welcome = await hello(socket)
+        await say(socket, type="RECORDS", records=[record(1, "BUILD_START"), record(2), record(3)])
+        await hear(socket, "ACK", buildId=BUILD, confirmed=3, stored=0)
+        await gateway.announce_stored(3)
+        await hear(socket, "ACK", buildId=BUILD, confirmed=3, stored=3)
+
+    assert welcome["agent"] == "default"
+    assert welcome["stored"] == {}
+    deliveries = await gateway.published(3)
+    assert [json.loads(delivery.body)["seq"] for delivery in deliveries] == [1, 2, 3]
+    assert f"{shard_of(BUILD)}.BUILD_START.torch-mlir" == deliveries[0].routing_key
+    key_id = deliveries[0].headers["key_id"]
+    assert {"agent": "default", "build_id": BUILD, "seq": "1", "key_id": key_id} == dict(deliveries[0].headers)
+
+
+async def test_welcome_tells_what_is_stored_and_last_green(gateway: Gateway) -> None:
+    """An agent that comes back learns what it may forget, and the commits since when to send."""
+    gateway.ingest.builds[BUILD] = {"stored": 41, "agent": "default", "project": "torch-mlir"}
+    gateway.ingest.greens["asan"] = "abcdef1"
+    held = {"buildId": BUILD, "project": "torch-mlir", "config": "asan", "firstUnacked": 7, "lastSpooled": 50}
+
+    async with gateway.agent() as socket:
+        welcome = await hello(socket, builds=[held])
+
+    assert welcome["stored"] == {BUILD: 41}
+    assert welcome["lastGreen"] == [{"project": "torch-mlir", "config": "asan", "commit": "abcdef1"}]
+
+
+async def test_an_agent_is_served_without_ingest(gateway: Gateway) -> None:
+    """`stored` is left out when ingest does not answer, and records are taken all the same."""
+    gateway.ingest.is_away = True
+    held = {"buildId": BUILD, "project": "torch-mlir", "firstUnacked": 1, "lastSpooled": 1}
+
+    async with gateway.agent() as socket:
+        welcome = await hello(socket, builds=[held])
+        await say(socket, type="RECORDS", records=[record(1, "BUILD_START")])
+        await hear(socket, "ACK", confirmed=1)
+
+    assert "stored" not in welcome
+
+
+async def test_resend_and_verified_are_passed_on(gateway: Gateway) -> None:
+    """Ingest's `resendFrom` reaches the agent once, its records are taken again; `verified` ends the build."""
+    async with gateway.agent() as socket:
+        await hello(socket)
+        await say(socket, type="RECORDS", records=[record(1, "BUILD_START"), record(2), record(3, "BUILD_COMPLETE")])
+        await hear(socket, "ACK", confirmed=3)
+        await gateway.announce_stored(1, resend_from=2)
+        await hear(socket, "ACK", stored=1, resendFrom=2)
+        await say(socket, type="RECORDS", records=[record(2), record(3, "BUILD_COMPLETE")])
+        await gateway.announce_stored(3, verified=True)
+        ack = await hear(socket, "ACK", stored=3, verified=True)
+
+    assert "resendFrom" not in ack
+    assert [json.loads(delivery.body)["seq"] for delivery in await gateway.published(5)] == [1, 2, 3, 2, 3]
+
+
+async def test_heartbeats_are_published_for_builds_of_the_session(gateway: Gateway) -> None:
+    """A sign of life goes to the build's shard, unsequenced; builds nobody sent get none."""
+    async with gateway.agent() as socket:
+        await hello(socket)
+        await say(socket, type="RECORDS", records=[record(1, "BUILD_START")])
+        await say(socket, type="HEARTBEAT", builds=[BUILD, OTHER_BUILD], spoolBytes=7)
+        _, heartbeat = await gateway.published(2)
+
+    assert f"{shard_of(BUILD)}.BUILD_HEARTBEAT.torch-mlir" == heartbeat.routing_key
+    assert heartbeat.headers["agent"] == "default"
+    assert "seq" not in json.loads(heartbeat.body)
+
+
+async def test_the_newest_connection_of_a_process_wins(start_gateway: Callable[[], Awaitable[Gateway]]) -> None:
+    """The older socket is closed with 4409, here or at another gateway; another process with the key is left alone."""
+    here, there = await start_gateway(), await start_gateway()
+    async with here.agent() as first, here.agent() as neighbour:
+        await hello(first, "i1")
+        await hello(neighbour, "i2")
+        async with here.agent() as second:
+            await hello(second, "i1")
+            with pytest.raises(ConnectionClosed) as closed:
+                await hear(first, "never")
+            assert closed.value.rcvd is not None
+            assert closed.value.rcvd.code == 4409
+            async with there.agent() as third:
+                await hello(third, "i1")
+                with pytest.raises(ConnectionClosed) as closed:
+                    await hear(second, "never")
+                assert closed.value.rcvd is not None
+                assert closed.value.rcvd.code == 4409
+        await say(neighbour, type="RECORDS", records=[record(1, "BUILD_START")])
+        await hear(neighbour, "ACK", confirmed=1)
+
+
+async def test_agents_are_listed_with_what_they_run(gateway: Gateway) -> None:
+    """People see who is connected, what waits in the spool and what runs; after the end, who was."""
+    async with gateway.agent() as socket:
+        await hello(socket, host="builder-7", serves=["torch-mlir"])
+        await say(socket, type="RECORDS", records=[record(1, "BUILD_START")])
+        await say(socket, type="HEARTBEAT", builds=[BUILD], spoolBytes=1234)
+        await gateway.published(2)
+        await gateway.app.state.desk.roster.write_changes()
+        (agent,) = (await gateway.as_admin("GET", "/api/agents")).json()["items"]
+    assert tuple(agent[name] for name in ("name", "host", "connected", "spoolBytes", "builds")) == (
+        "default",
+        "builder-7",
+        True,
+        1234,
+        [BUILD],
+    )
+
+    async with asyncio.timeout(5):
+        while len(gateway.app.state.desk.roster):  # noqa: ASYNC110  the end of a session is told to nobody
+            await asyncio.sleep(0.01)
+    await gateway.app.state.desk.roster.write_changes()
+    (agent,) = (await gateway.as_admin("GET", "/api/agents")).json()["items"]
+    assert not agent["connected"]
+
+
+async def test_a_revoked_key_closes_its_sockets(gateway: Gateway) -> None:
+    """Agents of a revoked key are closed with 4401 at once, and refused before accept from then on."""
+    made = (await gateway.as_admin("POST", "/api/keys", {"name": "ci", "projects": ["torch-mlir"]})).json()
+    async with gateway.agent(made["value"]) as socket:
+        assert (await hello(socket))["agent"] == "ci"
+        await gateway.as_admin("DELETE", f"/api/keys/{made['id']}")
+        with pytest.raises(ConnectionClosed) as closed:
+            await hear(socket, "never")
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 4401
+    assert made["value"] != KEY
