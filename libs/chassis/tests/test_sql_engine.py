@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 from chassis.errors import StoreUnavailable
-from chassis.store.sql import SqlEngine
-from sqlalchemy import Column, Connection, Integer, LargeBinary, MetaData, String, Table, insert, select, text
+from chassis.store.sql import SqlEngine, Step
+from sqlalchemy import Column, Connection, Insert, Integer, LargeBinary, MetaData, String, Table, insert, select, text
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 metadata = MetaData()
@@ -20,7 +21,7 @@ def _names(connection: Connection) -> list[str]:
     return list(connection.execute(select(things.c.name).order_by(things.c.id)).scalars())
 
 
-def _insert(number: int, name: str) -> object:
+def _insert(number: int, name: str) -> Insert:
     return insert(things).values(id=number, name=name)
 
 
@@ -52,7 +53,7 @@ async def test_writes_that_wait_together_commit_together(tmp_path: Path) -> None
         connection.execute(_insert(number, str(number)))
 
     kept: list[object] = []
-    await asyncio.gather(*(engine.write(lambda c, n=n: write(c, n)) for n in range(200)))
+    await asyncio.gather(*(engine.write(partial(write, number=n)) for n in range(200)))
 
     assert await engine.read(_names) == [str(n) for n in range(200)]
     assert len(transactions) <= 20
@@ -85,7 +86,7 @@ async def test_a_full_store_is_an_outage(tmp_path: Path) -> None:
     await engine.migrate(metadata)
     pages = await engine.write(lambda connection: connection.execute(text("pragma page_count")).scalar())
 
-    def limit(connection: Connection, count: int) -> None:
+    def limit(connection: Connection, count: object) -> None:
         connection.execute(text(f"pragma max_page_count={count}"))
 
     def fill(connection: Connection) -> None:
@@ -111,7 +112,7 @@ async def test_an_old_schema_is_brought_forward_once(tmp_path: Path) -> None:
     """Steps run in order from the stored version; a second start and an older program change nothing."""
     engine = SqlEngine(f"sqlite:///{tmp_path}/store.sqlite")
     ran: list[int] = []
-    steps = [lambda connection: ran.append(2), lambda connection: ran.append(3)]
+    steps: list[Step] = [lambda _: ran.append(2), lambda _: ran.append(3)]
 
     assert await engine.schema_version() == 0
     assert await engine.migrate(metadata) == 1
@@ -126,7 +127,7 @@ async def test_an_empty_database_gets_todays_schema_at_once(tmp_path: Path) -> N
     """No step runs against tables that create_all has just made in their newest form."""
     engine = SqlEngine(f"sqlite:///{tmp_path}/store.sqlite")
 
-    assert await engine.migrate(metadata, [pytest.fail]) == 2
+    assert await engine.migrate(metadata, [lambda connection: pytest.fail("ran")]) == 2
     await engine.close()
 
 

@@ -66,6 +66,9 @@ def principal_reader(audience: str, secret: str) -> Callable[[Request], Principa
     """The dependency of a service's routes: `Annotated[Principal, Depends(principal_reader(...))]`."""
 
     def read(request: Request) -> Principal:
+        if not secret:
+            # Signed with nothing means signed by anybody.
+            raise HTTPException(503, "this service has no JWT_SECRET_KEY, so it can trust nobody")
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         try:
             if scheme.lower() != "bearer":

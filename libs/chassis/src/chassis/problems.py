@@ -38,6 +38,10 @@ def install(app: FastAPI) -> None:
         answer.headers["Retry-After"] = "5"
         return answer
 
+    async def unforeseen(request: Request, error: Exception) -> Response:  # noqa: ARG001  FastAPI's signature
+        return problem(500, "this is our fault; the log of the service has it", request.url.path)
+
     app.add_exception_handler(HTTPException, http_error)
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(StoreUnavailable, store_down)
+    app.add_exception_handler(Exception, unforeseen)

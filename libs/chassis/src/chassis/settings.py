@@ -1,6 +1,6 @@
 """Settings every service has; each service's own class adds to them. Read once, in `__main__`."""
 
-from typing import Self
+from typing import Literal, Self
 from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import Field, model_validator
@@ -21,6 +21,10 @@ class ServiceSettings(BaseSettings):
     config_path: str = Field("config.yaml", validation_alias="BUILD_DASHBOARD_CONFIG")
     host: str = "127.0.0.1"
     port: int = 8080
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", validation_alias="LOG_LEVEL")
+    trusted_proxies: str = Field(
+        "", validation_alias="TRUSTED_PROXIES", description="Addresses whose X-Forwarded-For is believed."
+    )
 
     @model_validator(mode="after")
     def _derive_store_url(self) -> Self:

@@ -24,6 +24,7 @@ __all__ = [
     "BusUnavailable",
     "Consumer",
     "Delivery",
+    "EmbeddedBus",
     "Listener",
     "Outgoing",
     "PublishFailed",

@@ -1,0 +1,163 @@
+"""A service's app and its server: health, readiness, metrics and error answers, the same in all five."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from typing import Any
+
+import uvicorn
+from build_protocol import limits
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.responses import JSONResponse, PlainTextResponse, Response
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+from chassis import logging as log_lines
+from chassis import problems
+from chassis.auth import principal_reader
+from chassis.backoff import Backoff
+from chassis.bus.contract import Bus, BusUnavailable
+from chassis.errors import StoreUnavailable
+from chassis.settings import ServiceSettings
+
+log = logging.getLogger(__name__)
+
+READY_SECONDS = 3.0
+"""A dependency that has not answered by then is missing."""
+
+GRACE_SECONDS = 30
+"""What is in flight at SIGTERM may take this long."""
+
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+
+
+def create_service_app(
+    name: str,
+    *,
+    settings: ServiceSettings,
+    bus: Bus,
+    lifespan: Lifespan,
+    routers: Sequence[APIRouter],
+    store_ping: Callable[[], Awaitable[object]],
+) -> FastAPI:
+    """The app of a service.
+
+    `app.state` carries `settings`, `bus`, a metrics `registry` of its own (five apps may share one process) and
+    `read_principal`, on which `chassis.auth.Caller` stands. Whoever made the bus opens and closes it.
+    """
+    app = FastAPI(title=name, lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url="/internal/openapi.json")
+    app.state.settings = settings
+    app.state.bus = bus
+    app.state.registry = CollectorRegistry()
+    app.state.read_principal = principal_reader(name, settings.jwt_secret_key)
+    ProcessCollector(registry=app.state.registry)
+    problems.install(app)
+    app.include_router(_operations(store_ping))
+    for router in routers:
+        app.include_router(router)
+    return app
+
+
+def serve(app: FastAPI, settings: ServiceSettings, *, frame_bytes: int = limits.FRAME_BYTES) -> None:
+    """Serve the app until SIGTERM or SIGINT, then finish what is in flight. Its bus is kept open meanwhile.
+
+    A WebSocket frame larger than `frame_bytes` closes its connection with 1009.
+    """
+    log_lines.configure(settings.log_level)
+    app.router.lifespan_context = _with_bus(app.router.lifespan_context)
+    uvicorn.run(
+        app,
+        host=settings.host,
+        port=settings.port,
+        loop="auto",  # uvloop where it is installed
+        ws="websockets-sansio",
+        ws_max_size=frame_bytes,
+        ws_per_message_deflate=False,  # a small frame may inflate to a thousand times its size
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=settings.trusted_proxies,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
+
+
+def _operations(store_ping: Callable[[], Awaitable[object]]) -> APIRouter:
+    router = APIRouter(include_in_schema=False)
+
+    @router.get("/healthz")
+    async def healthz() -> dict[str, str]:
+        """The process answers; nothing it depends on is asked, or a restart would be our answer to their outage."""
+        return {"status": "ok"}
+
+    @router.get("/readyz")
+    async def readyz(request: Request) -> Response:
+        """Whether bus and store are there; what is missing is named."""
+        bus: Bus = request.app.state.bus
+        missing = [*await _missing_of_bus(bus), *await _missing_of_store(store_ping)]
+        body = {
+            "status": "missing" if missing else "ready",
+            "missing": missing,
+            "publish": "blocked" if bus.blocked else "open",
+        }
+        return JSONResponse(body, status_code=503 if missing else 200)
+
+    @router.get("/metrics")
+    async def metrics(request: Request) -> Response:
+        """This app's metrics in Prometheus' text format."""
+        text = generate_latest(request.app.state.registry)
+        return PlainTextResponse(text, media_type=CONTENT_TYPE_LATEST)
+
+    return router
+
+
+async def _missing_of_bus(bus: Bus) -> list[str]:
+    try:
+        async with asyncio.timeout(READY_SECONDS):
+            return [f"bus: {thing}" for thing in await bus.missing()]
+    except (TimeoutError, BusUnavailable):
+        return ["bus: connection"]
+
+
+async def _missing_of_store(store_ping: Callable[[], Awaitable[object]]) -> list[str]:
+    try:
+        async with asyncio.timeout(READY_SECONDS):
+            await store_ping()
+    except (TimeoutError, StoreUnavailable):
+        return ["store"]
+    return []
+
+
+def _with_bus(lifespan: Any) -> Any:
+    """The lifespan, inside an opened bus: the server's own signal handling leaves no later place to close it."""
+
+    @asynccontextmanager
+    async def run(app: FastAPI) -> AsyncIterator[Any]:
+        bus: Bus = app.state.bus
+        opening = asyncio.create_task(_open(bus))
+        try:
+            async with lifespan(app) as state:
+                log.info("serving %s", app.title)
+                yield state
+        finally:
+            opening.cancel()
+            with suppress(asyncio.CancelledError):
+                await opening
+            await bus.close()
+            log.info("stopped %s", app.title)
+
+    return run
+
+
+async def _open(bus: Bus) -> None:
+    # Services start in any order: until the broker is there this one serves what it can and is not ready.
+    backoff = Backoff()
+    while True:
+        try:
+            await bus.open()
+        except BusUnavailable as error:
+            log.warning("waiting for the bus: %s", error)
+            await asyncio.sleep(backoff.next_seconds())
+        else:
+            return

@@ -1,0 +1,202 @@
+"""A service's app: alive, ready, measured, and clear in its errors."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+from chassis.auth import Caller, Principal, mint_internal
+from chassis.bus import EmbeddedBus
+from chassis.errors import StoreUnavailable
+from chassis.service import create_service_app
+from chassis.settings import ServiceSettings
+from chassis.testing.stack import free_port, wait_until
+from fastapi import APIRouter, FastAPI
+from prometheus_client import Counter
+
+SECRET = "a secret that is long enough for HS256"
+
+
+class Store:
+    is_up = True
+
+    async def ping(self) -> None:
+        if not self.is_up:
+            raise StoreUnavailable("test", "down")
+
+
+@asynccontextmanager
+async def no_lifespan(app: FastAPI) -> AsyncIterator[None]:
+    yield
+
+
+def routes() -> APIRouter:
+    router = APIRouter()
+
+    @router.get("/api/whoami")
+    async def whoami(caller: Caller) -> str:
+        return caller.name
+
+    @router.get("/api/stored")
+    async def stored() -> None:
+        raise StoreUnavailable("test", "down")
+
+    @router.get("/api/count")
+    async def count(n: int) -> int:
+        return 1 // n
+
+    return router
+
+
+@pytest.fixture
+def bus(tmp_path: Path) -> EmbeddedBus:
+    return EmbeddedBus(tmp_path / "bus.sqlite")
+
+
+def make_app(bus: EmbeddedBus, store: Store, secret: str = SECRET) -> FastAPI:
+    settings = ServiceSettings(service="history", jwt_secret_key=secret)
+    return create_service_app(
+        "history", settings=settings, bus=bus, lifespan=no_lifespan, routers=[routes()], store_ping=store.ping
+    )
+
+
+def client_of(app: FastAPI) -> httpx.AsyncClient:
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    return httpx.AsyncClient(transport=transport, base_url="http://history")
+
+
+async def test_readiness_names_what_is_missing(bus: EmbeddedBus) -> None:
+    """Ready only with bus and store; alive without either."""
+    store = Store()
+    async with client_of(make_app(bus, store)) as client:
+        store.is_up = False
+        before = await client.get("/readyz")
+        alive = await client.get("/healthz")
+        await bus.open()
+        store.is_up = True
+        after = await client.get("/readyz")
+    await bus.close()
+
+    assert (before.status_code, before.json()["missing"]) == (503, ["bus: connection", "store"])
+    assert alive.status_code == 200
+    assert (after.status_code, after.json()) == (200, {"status": "ready", "missing": [], "publish": "open"})
+
+
+async def test_apps_in_one_process_count_apart(bus: EmbeddedBus) -> None:
+    """Each app has a registry of its own: the same metric name in two apps is two metrics."""
+    apps = [make_app(bus, Store()) for _ in range(2)]
+    counters = [Counter("builds", "Builds.", registry=app.state.registry) for app in apps]
+    counters[0].inc(3)
+
+    pages = []
+    for app in apps:
+        async with client_of(app) as client:
+            pages.append((await client.get("/metrics")).text)
+
+    assert "builds_total 3.0" in pages[0]
+    assert "builds_total 0.0" in pages[1]
+
+
+async def test_only_the_gateways_token_for_this_service_opens_it(bus: EmbeddedBus) -> None:
+    """No token, another service's token and another secret's token are all 401."""
+    alice = Principal("alice", "viewer", None)
+    tokens = {
+        "good": mint_internal(alice, "history", SECRET),
+        "other service": mint_internal(alice, "ingest", SECRET),
+        "other secret": mint_internal(alice, "history", SECRET[::-1]),
+        "expired": mint_internal(alice, "history", SECRET, now=0),
+        "none": "",
+    }
+    async with client_of(make_app(bus, Store())) as client:
+        answers = {
+            name: await client.get("/api/whoami", headers={"Authorization": f"Bearer {token}"})
+            for name, token in tokens.items()
+        }
+
+    assert {name: answer.status_code for name, answer in answers.items()} == {
+        "good": 200,
+        "other service": 401,
+        "other secret": 401,
+        "expired": 401,
+        "none": 401,
+    }
+
+
+async def test_a_service_without_a_secret_trusts_nobody(bus: EmbeddedBus) -> None:
+    """A token signed with the empty secret could be anybody's."""
+    token = mint_internal(Principal("alice", "admin", None), "history", "")
+    async with client_of(make_app(bus, Store(), secret="")) as client:
+        answer = await client.get("/api/whoami", headers={"Authorization": f"Bearer {token}"})
+
+    assert answer.status_code == 503
+
+
+async def test_errors_are_problems(bus: EmbeddedBus) -> None:
+    """Every error is problem+json with its status; a bug tells nothing of itself."""
+    async with client_of(make_app(bus, Store())) as client:
+        answers = [
+            await client.get(path) for path in ("/api/stored", "/api/count?n=x", "/api/count?n=0", "/docs", "/redoc")
+        ]
+
+    assert [answer.status_code for answer in answers] == [503, 422, 500, 404, 404]
+    assert {answer.headers["content-type"] for answer in answers} == {"application/problem+json"}
+    assert answers[0].headers["retry-after"] == "5"
+    assert "division" not in answers[2].text
+
+
+_PROGRAM = """
+import sys
+from contextlib import asynccontextmanager
+from pathlib import Path
+from chassis.bus import EmbeddedBus
+from chassis.service import create_service_app, serve
+from chassis.settings import ServiceSettings
+
+@asynccontextmanager
+async def lifespan(app):
+    yield
+    print("lifespan left", file=sys.stderr)
+
+async def ping():
+    pass
+
+settings = ServiceSettings(service="history", jwt_secret_key="x" * 32, port=int(sys.argv[1]))
+bus = EmbeddedBus(Path(sys.argv[2]))
+app = create_service_app("history", settings=settings, bus=bus, lifespan=lifespan, routers=[], store_ping=ping)
+serve(app, settings)
+"""
+
+
+def test_a_served_app_opens_its_bus_and_stops_in_order(tmp_path: Path) -> None:
+    """Ready once the bus is open; SIGTERM leaves the lifespan, then the bus; no server header; logs are JSON."""
+    port = free_port()
+    environment = {**os.environ, "AMQP_URL": ""}
+    process = subprocess.Popen(
+        [sys.executable, "-c", _PROGRAM, str(port), str(tmp_path / "bus.sqlite")],
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+        cwd=tmp_path,
+    )
+
+    def ready() -> httpx.Response | None:
+        try:
+            answer = httpx.get(f"http://127.0.0.1:{port}/readyz")
+        except httpx.TransportError:
+            return None
+        return answer if answer.status_code == 200 else None
+
+    try:
+        answer = wait_until(ready, 15, "ready")
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=15)
+    finally:
+        process.kill()
+
+    assert "server" not in answer.headers
+    assert errors.index('"serving history"') < errors.index("lifespan left") < errors.index('"stopped history"')
