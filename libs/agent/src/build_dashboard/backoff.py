@@ -17,7 +17,7 @@ class Backoff:
 
     def next_wait(self, draw: float) -> float:
         """Seconds until the next try."""
-        window = min(self._first_seconds * 2 ** min(self.attempts, 16), BACKOFF_MAX_SECONDS)
+        window = min(self._first_seconds * 2.0 ** min(self.attempts, 16), BACKOFF_MAX_SECONDS)
         wait = self._rest_seconds + window * draw
         self._rest_seconds = window * (1 - draw)
         self.attempts += 1

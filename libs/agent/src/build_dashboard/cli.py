@@ -1,6 +1,12 @@
-"""The command `build-dashboard`: `run` starts at once; the other commands load what they need."""
+"""The command `build-dashboard`: `run` starts at once; the other commands load what they need.
+
+Distributions add commands by entry points of the group `build_dashboard.commands`: a name, and a function that takes
+the arguments behind it. It is loaded only when called; `build-dashboard up` comes so from the embedded system.
+"""
 
 import sys
+
+GROUP = "build_dashboard.commands"
 
 
 def main() -> None:
@@ -11,6 +17,13 @@ def main() -> None:
         from build_dashboard.run import main as run  # noqa: PLC0415  (see above)
 
         sys.exit(run(arguments[1:]))
-    from build_dashboard.commands import app  # noqa: PLC0415  (see above)
+    from importlib.metadata import entry_points  # noqa: PLC0415  (as above)
 
-    app()
+    others = {entry.name: entry for entry in entry_points(group=GROUP)}
+    if arguments and arguments[0] in others:
+        sys.exit(others[arguments[0]].load()(arguments[1:]))
+    from build_dashboard.commands import app  # noqa: PLC0415  (as above)
+
+    for name in others:
+        app.command(name, help=f"See `{name} --help`.")(lambda: None)  # listed only; called above
+    app(prog_name="build-dashboard")

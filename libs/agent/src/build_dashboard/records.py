@@ -9,7 +9,7 @@ import json
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from itertools import accumulate, groupby
-from json.encoder import encode_basestring  # type: ignore[attr-defined]  # typeshed leaves it out
+from json.encoder import encode_basestring
 from typing import Any
 
 from build_protocol.limits import RECORD_BYTES
