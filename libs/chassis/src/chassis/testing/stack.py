@@ -30,6 +30,17 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def port_is_free(port: int) -> bool:
+    """Whether nobody listens on this TCP port of 127.0.0.1 now."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
+
+
 def wait_until(done: Callable[[], Any], seconds: float, what: str, every: float = 0.02) -> Any:
     """Ask `done` until it is truthy and return its answer; after `seconds`, TimeoutError says what did not come."""
     limit = time.monotonic() + seconds
@@ -164,14 +175,15 @@ def answers_ok(url: str) -> bool:
 
 
 @contextmanager
-def embedded_stack(directory: Path, extra: Mapping[str, str] | None = None) -> Iterator[Stack]:
-    """`build-dashboard up` on a free port with its data in `directory`."""
-    port, password, key = free_port(), secrets.token_urlsafe(12), f"key-{secrets.token_hex(16)}"
+def embedded_stack(directory: Path, extra: Mapping[str, str] | None = None, port: int | None = None) -> Iterator[Stack]:
+    """`build-dashboard up` with its data in `directory`, on a free port unless one is given."""
+    port = port or free_port()
     environment = dict(os.environ) | {
-        "BUILD_DASHBOARD_ADMIN_PASSWORD": password,
-        "BUILD_DASHBOARD_API_KEY": key,
+        "BUILD_DASHBOARD_ADMIN_PASSWORD": secrets.token_urlsafe(12),
+        "BUILD_DASHBOARD_API_KEY": f"key-{secrets.token_hex(16)}",
         **(extra or {}),
     }
+    password, key = environment["BUILD_DASHBOARD_ADMIN_PASSWORD"], environment["BUILD_DASHBOARD_API_KEY"]
     command = [sys.executable, "-m", "build_dashboard", "up", "--port", str(port), "--data", str(directory / "data")]
     process = Process("embedded", command, environment, directory / "embedded.log", port)
     with _running(Stack(directory, f"http://127.0.0.1:{port}", password, key, {"embedded": process})) as stack:

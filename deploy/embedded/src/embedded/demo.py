@@ -1,0 +1,147 @@
+"""`make demo`: the embedded system with real builds in it: a good one, then a broken one.
+
+Everything lies under `.demo/`: the data, and a small git repository of the example so that builds have commits.
+`DEMO_EXIT=1` ends with 0 once both builds are stored and shown.
+"""
+
+import json
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from chassis.testing.stack import Stack, embedded_stack, free_port, port_is_free
+
+PORT = 8080
+PROJECT = "loom"
+CONFIG = "release"
+BREAKAGE = "api-change"
+BUILD_SECONDS = 900
+IDENTITY = ("-c", "user.name=Loom Developer", "-c", "user.email=loom@example.com")
+
+
+@dataclass(frozen=True)
+class Tree:
+    """A git working tree of the example."""
+
+    path: Path
+    build_directory: Path
+
+    def git(self, *arguments: str) -> None:
+        """Run git in the tree."""
+        subprocess.run(["git", "-C", str(self.path), *IDENTITY, *arguments], check=True, stdout=subprocess.DEVNULL)
+
+    def commit(self, subject: str) -> None:
+        """Commit everything as it is."""
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--message", subject)
+
+    def breakage(self, verb: str) -> None:
+        """Apply or revert the demo's breakage."""
+        script = self.path.parent / "breakage.py"
+        subprocess.run([sys.executable, str(script), verb, str(self.path), BREAKAGE], check=True)
+
+
+def lay_out(examples: Path, demo: Path) -> Tree:
+    """A fresh copy of the example under `demo`, as a git repository with one commit."""
+    path = demo / "source" / PROJECT
+    shutil.rmtree(path.parent, ignore_errors=True)
+    shutil.copytree(examples / "tensor-demo", path, ignore=shutil.ignore_patterns("build*/", "__pycache__"))
+    shutil.copy(examples / "breakage.py", path.parent)
+    tree = Tree(path, demo / "build")
+    shutil.rmtree(tree.build_directory, ignore_errors=True)
+    tree.git("init", "--quiet", "--initial-branch", "main")
+    tree.commit("Import the Loom tensor compiler")
+    return tree
+
+
+def credentials(demo: Path) -> dict[str, str]:
+    """Password and key: from the environment, else those of an earlier demo, else new ones, kept for the next."""
+    kept = demo / "credentials.json"
+    values = json.loads(kept.read_text()) if kept.exists() else {}
+    for name, fresh in (
+        ("BUILD_DASHBOARD_ADMIN_PASSWORD", secrets.token_urlsafe(9)),
+        ("BUILD_DASHBOARD_API_KEY", f"demo-{secrets.token_hex(16)}"),
+    ):
+        values[name] = os.environ.get(name) or values.get(name) or fresh
+    kept.write_text(json.dumps(values))
+    kept.chmod(0o600)
+    return values
+
+
+def stream(stack: Stack, tree: Tree) -> int:
+    """Build the tree through the agent; the build's exit code."""
+    tools = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    command = stack.agent_command(
+        PROJECT, str(tree.path / "build.sh"), str(tree.build_directory), options=("--config-name", CONFIG)
+    )
+    return subprocess.run(
+        command,
+        env=stack.agent_environment | {"PATH": tools},
+        cwd=tree.path,
+        stdout=subprocess.DEVNULL,
+        timeout=BUILD_SECONDS,
+        check=False,
+    ).returncode
+
+
+def newest(stack: Stack) -> dict[str, object]:
+    """The newest build of the demo's project, as the page is told it."""
+    build: dict[str, object] = stack.get(f"/api/builds?project={PROJECT}&limit=1")["items"][0]
+    return build
+
+
+def check_shown(stack: Stack, status: str) -> None:
+    """Raise unless the newest build is stored whole, verified and listed with this status."""
+    build = newest(stack)
+    lines = stack.get(f"/api/builds/{build['id']}/logs?first=1&count=10")["lines"]
+    if build["status"] != status or not build["verified"] or not lines:
+        raise RuntimeError(f"expected a verified {status} build with a log, the page shows {build}")
+
+
+def greet(stack: Stack) -> None:
+    """Tell where it is, how to log in, and how to stream one's own build."""
+    endpoint = stack.url.replace("http", "ws", 1)
+    print(
+        f"\n  The dashboard   {stack.url}"
+        f"\n  Log in as       admin / {stack.password}"
+        f"\n\n  Stream your own build from another terminal:"
+        f"\n    WS_ENDPOINT={endpoint} BUILD_DASHBOARD_API_KEY={stack.api_key} "
+        f"{Path(sys.executable).with_name('build-dashboard')} run --project my-project -- make\n",
+        flush=True,
+    )
+
+
+def main() -> None:
+    """Run the demo; Ctrl-C ends it."""
+    root = Path.cwd()
+    demo = root / ".demo"
+    demo.mkdir(exist_ok=True)
+    tree = lay_out(root / "examples", demo)
+    port = PORT if port_is_free(PORT) else free_port()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with embedded_stack(demo, extra=credentials(demo), port=port) as stack:
+            greet(stack)
+            print("  Building the example through the agent: a good build ...", flush=True)
+            stream(stack, tree)
+            check_shown(stack, "succeeded")
+            print("  ... and one that someone broke ...", flush=True)
+            tree.breakage("apply")
+            tree.commit("Rename a method of the scope")
+            stream(stack, tree)
+            check_shown(stack, "failed")
+            print("  ... both are stored and shown.", flush=True)
+            if os.environ.get("DEMO_EXIT") != "1":
+                print("  Ctrl-C ends the demo.", flush=True)
+                signal.pause()
+    except KeyboardInterrupt:
+        print("\n  The demo ended; its data stays in .demo/.")
+
+
+if __name__ == "__main__":
+    main()

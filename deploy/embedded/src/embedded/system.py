@@ -1,0 +1,96 @@
+"""The embedded system: the services' own apps, consumers and stores, wired in one process.
+
+Only two edges differ from separate processes: the bus is one SQLite file, and peers are called in process.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import gateway.app
+import gateway.settings
+import gateway.store
+import history.app
+import history.settings
+import ingest.app
+import ingest.settings
+from chassis.bus import Bus, open_bus
+from chassis.peers import MountedPeer
+from fastapi import FastAPI
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an embedded system lives and how it is reached."""
+
+    data: Path
+    host: str
+    port: int
+    config: Path
+    secret: str
+
+    def store_url(self, service: str) -> str:
+        """A service's own SQLite file in the data directory."""
+        return f"sqlite:///{self.data / service}.sqlite"
+
+
+@dataclass(frozen=True)
+class System:
+    """The front door's app, which carries the others, and its settings."""
+
+    app: FastAPI
+    settings: gateway.settings.Settings
+
+
+def create_system(place: Place) -> System:
+    """All services on one embedded bus; entering the gateway's lifespan enters every other one first."""
+    bus = open_bus(f"sqlite:///{place.data / 'bus'}.sqlite")
+    services = {
+        "ingest": ingest.app.create_app(
+            ingest.settings.Settings(
+                store_url=place.store_url("ingest"), jwt_secret_key=place.secret, config_path=str(place.config)
+            ),
+            bus,
+        ),
+        "history": history.app.create_app(
+            history.settings.Settings(
+                store_url=place.store_url("history"), jwt_secret_key=place.secret, config_path=str(place.config)
+            ),
+            bus,
+        ),
+    }
+    settings = gateway.settings.Settings(
+        host=place.host,
+        port=place.port,
+        store_url=place.store_url("gateway"),
+        jwt_secret_key=place.secret,
+        config_path=str(place.config),
+    )
+    return System(_front_door(settings, bus, services), settings)
+
+
+def _front_door(settings: gateway.settings.Settings, bus: Bus, services: dict[str, FastAPI]) -> FastAPI:
+    app = gateway.app.create_app(
+        settings,
+        bus=bus,
+        store=gateway.store.open_store(settings.store_url),
+        peers={name: MountedPeer(name, service, settings.jwt_secret_key) for name, service in services.items()},
+    )
+    own_lifespan = app.router.lifespan_context
+
+    @asynccontextmanager
+    async def lifespan(front: FastAPI) -> AsyncIterator[None]:
+        # A mounted app's lifespan does not run by itself. The front door opens last and closes first.
+        async with AsyncExitStack() as stack:
+            await _enter(stack, list(services.values()))
+            await stack.enter_async_context(own_lifespan(front))
+            yield
+
+    app.router.lifespan_context = lifespan
+    return app
+
+
+async def _enter(stack: AsyncExitStack, apps: Sequence[FastAPI]) -> None:
+    for app in apps:
+        await stack.enter_async_context(app.router.lifespan_context(app))
