@@ -1,0 +1,17 @@
+"""`python -m history`: the service as a process of its own."""
+
+from chassis.bus import open_bus
+from chassis.service import serve
+
+from history.app import create_app
+from history.settings import Settings
+
+
+def main() -> None:
+    """Read the settings, wire, serve."""
+    settings = Settings()
+    serve(create_app(settings, open_bus(settings.amqp_url)), settings)
+
+
+if __name__ == "__main__":
+    main()
