@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, suppress
 
 from build_protocol.ids import shard_of
 from build_protocol.topology import ingest_queue
+from chassis.backoff import Backoff
 from chassis.bus import Bus
 from chassis.consumer import run_consumer
 from chassis.errors import StoreUnavailable
@@ -34,8 +35,10 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        await builds.open()
         app.state.store = builds
+        # Services start in any order: without its store this one says so and waits, see `Replica.run`.
+        with suppress(StoreUnavailable):
+            await builds.open()
         replica = Replica(settings, bus, builds, Metrics(app.state.registry), clock)
         app.state.replica = replica
         running = asyncio.create_task(replica.run(), name="ingest")
@@ -73,6 +76,7 @@ class Replica:
 
     async def run(self) -> None:
         """Work until cancelled; then settle what is in flight and give the shards back."""
+        await self._wait_for_store()
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._keep_shards())
@@ -86,6 +90,17 @@ class Replica:
     def shards(self) -> frozenset[int]:
         """The shards consumed here."""
         return frozenset(self._consumers)
+
+    async def _wait_for_store(self) -> None:
+        backoff = Backoff()
+        while True:
+            try:
+                await self._store.open()
+            except StoreUnavailable as error:
+                log.warning("waiting for the store reason=%s", error)
+                await asyncio.sleep(backoff.next_seconds())
+            else:
+                return
 
     async def _keep_shards(self) -> None:
         while True:

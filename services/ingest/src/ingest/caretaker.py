@@ -22,7 +22,7 @@ from ingest.store.contract import BuildStore
 from ingest.verdict import is_final, verdict_of
 from ingest.verify import agrees
 
-JUDGE_SECONDS = 1.0
+JUDGE_SECONDS = 5.0
 OUTBOX_SECONDS = 5.0
 """The outbox is looked through this often, for what an earlier attempt could not publish."""
 

@@ -8,7 +8,7 @@ from typing import Literal
 
 from build_protocol.limits import DISCONNECTED_SECONDS, LOST_SECONDS
 
-OUTAGE_SECONDS = 10.0
+OUTAGE_SECONDS = 20.0
 """A judge who slept this long (suspended, overloaded) has missed signs of life himself."""
 
 Silence = Literal["disconnected", "lost"]
@@ -46,7 +46,7 @@ class Leases:
             lease.renewed_at = now
 
     def judge(self, now: float) -> list[tuple[str, Silence]]:
-        """Builds whose silence became worse since the last call; call it every second or so."""
+        """Builds whose silence became worse since the last call; call it every few seconds."""
         if self._judged_at is not None and now - self._judged_at > OUTAGE_SECONDS:
             self.hold(now)
         self._judged_at = now

@@ -60,7 +60,7 @@ class BuildStore(Protocol):
     """Builds and their chunks. Every method raises StoreUnavailable when the store does not answer."""
 
     async def open(self) -> None:
-        """Connect and bring the schema up to date."""
+        """Connect and bring the schema up to date; may be repeated."""
         ...
 
     async def close(self) -> None:

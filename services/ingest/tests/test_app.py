@@ -1,0 +1,313 @@
+"""The whole service on an embedded bus: from published records to REST answers."""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from chassis.auth import Principal, mint_internal
+from chassis.bus import EmbeddedBus, Outgoing
+from fastapi import FastAPI
+from ingest.app import create_app
+from ingest.settings import Settings
+
+SECRET = "a secret of at least thirty-two bytes"
+EVERYBODY = Principal("ana", "viewer", None)
+GATEWAY = Principal("gateway", "admin", None, kind="service")
+
+
+class Service:
+    def __init__(self, app: FastAPI, bus: EmbeddedBus) -> None:
+        self.app = app
+        self.bus = bus
+        self._client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://ingest")
+
+    async def publish(self, speaker, *records) -> None:
+        deliveries = [speaker.delivery(record) for record in records]
+        await self.bus.publish([Outgoing(each.routing_key, each.body, each.headers) for each in deliveries])
+
+    async def get(self, path: str, principal: Principal = EVERYBODY, **headers: str) -> httpx.Response:
+        token = mint_internal(principal, "ingest", SECRET)
+        return await self._client.get(path, headers={"Authorization": f"Bearer {token}", **headers})
+
+    async def stored(self, speaker, upto: int | None = None) -> dict:
+        async def reached() -> dict | None:
+            answer = await self.get(f"/api/builds/{speaker.id}")
+            return answer.json() if answer.status_code == 200 and answer.json()["asOfSeq"] >= wanted else None
+
+        wanted = upto or speaker.seq
+        return await eventually(reached)
+
+
+async def eventually(ask: Callable[[], Awaitable[Any]], seconds: float = 10) -> Any:
+    async with asyncio.timeout(seconds):
+        while not (answer := await ask()):  # noqa: ASYNC110  what is awaited happens behind a REST API
+            await asyncio.sleep(0.01)
+    return answer
+
+
+@asynccontextmanager
+async def serving(folder: Path) -> AsyncIterator[Service]:
+    settings = Settings(store_url=f"sqlite:///{folder}/ingest.sqlite", jwt_secret_key=SECRET, replica="test")
+    bus = EmbeddedBus(folder / "bus.sqlite")
+    app = create_app(settings, bus)
+    async with AsyncExitStack() as stack:
+        await bus.open()
+        stack.push_async_callback(bus.close)
+        await stack.enter_async_context(app.router.lifespan_context(app))
+        yield Service(app, bus)
+
+
+@pytest.fixture
+async def service(tmp_path: Path) -> AsyncIterator[Service]:
+    async with serving(tmp_path) as running:
+        yield running
+
+
+async def test_published_records_are_shown(service, speaker) -> None:
+    """What an agent said is in the list, on the build's page and in its log."""
+    await service.publish(
+        speaker,
+        speaker.start(cwd="/src", tools={"ninja": "1.11"}),
+        speaker.log(["one", "two"]),
+        speaker.update(progress=9),
+    )
+
+    detail = await service.stored(speaker)
+    listed = (await service.get("/api/builds")).json()
+    page = (await service.get(f"/api/builds/{speaker.id}/logs")).json()
+
+    assert (detail["status"], detail["progress"], detail["cwd"], detail["tools"]) == (
+        "running",
+        9,
+        "/src",
+        {"ninja": "1.11"},
+    )
+    assert [build["id"] for build in listed["items"]] == [speaker.id]
+    assert (page["first"], page["lines"], page["total"], page["asOfSeq"]) == (1, ["one", "two"], 2, 3)
+    assert (page["streams"], len(page["timesMs"])) == (["out", "out"], 2)
+
+
+async def test_a_finished_build_is_judged_and_verified(service, speaker) -> None:
+    """The end of a build reaches the other services as a verdict, and the log is verified."""
+    await service.publish(speaker, speaker.start(), speaker.log(["x"]), speaker.complete("failed", exit_code=1))
+
+    async with service.bus.consume("notifier.builds") as notifier:
+        (verdict,) = await asyncio.wait_for(notifier.fetch(1), 10)
+        await notifier.ack([verdict])
+
+    async def verified() -> dict | None:
+        answer = (await service.get(f"/api/builds/{speaker.id}")).json()
+        return answer if answer["verified"] else None
+
+    assert b'"failed"' in verdict.body
+    assert (await eventually(verified))["exitCode"] == 1
+
+
+async def test_everything_survives_a_restart(tmp_path: Path, make_speaker) -> None:
+    """A build goes on where it was when the service comes back."""
+    speaker = make_speaker()
+    async with serving(tmp_path) as service:
+        await service.publish(speaker, speaker.start(), speaker.log(["before"]))
+        await service.stored(speaker)
+    async with serving(tmp_path) as service:
+        await service.publish(speaker, speaker.log(["after"]), speaker.complete())
+        await service.stored(speaker)
+
+        text = await service.get(f"/api/builds/{speaker.id}/logs?format=text")
+
+    assert text.text == "before\nafter\n"
+
+
+async def test_the_text_is_the_log_in_any_ranges(service, speaker) -> None:
+    """Ranges of the download joined are the whole download, which is the log, a line a line."""
+    await service.publish(speaker, speaker.start())
+    for number in range(60):
+        lines = [f"{number}.{line} ü" + "x" * 200 for line in range(90)]
+        await service.publish(speaker, speaker.log(lines, continues=number % 9 == 4))
+    await service.stored(speaker)
+    path = f"/api/builds/{speaker.id}/logs?format=text"
+
+    whole = await service.get(path)
+    size = len(whole.content)
+    parts = [await service.get(path, Range=f"bytes={at}-{at + 99_999}") for at in range(0, size, 100_000)]
+    tail = await service.get(path, Range="bytes=-10")
+    beyond = await service.get(path, Range=f"bytes={size}-")
+
+    assert whole.text == "".join(f"{line}\n" for line in speaker.lines)
+    assert b"".join(part.content for part in parts) == whole.content
+    assert {part.status_code for part in parts} == {206}
+    assert parts[1].headers["content-range"] == f"bytes 100000-199999/{size}"
+    assert tail.content == whole.content[-10:]
+    assert (beyond.status_code, beyond.headers["content-range"]) == (416, f"bytes */{size}")
+    assert whole.headers["content-length"] == str(size)
+    assert whole.headers["x-content-type-options"] == "nosniff"
+
+
+async def test_pages_of_lines_agree_with_the_log(service, speaker) -> None:
+    """Any page shows the right lines, also where a line runs over several records."""
+    await service.publish(speaker, speaker.start())
+    for number in range(30):
+        lines = [f"line {number}.{line}" for line in range(7)]
+        await service.publish(speaker, speaker.log(lines, continues=number % 3 == 1, stream=["out", "err"][number % 2]))
+    await service.stored(speaker)
+
+    for first, count in [
+        (1, 10_000),
+        (1, 1),
+        (7, 1),
+        (14, 3),
+        (len(speaker.lines), 5),
+        (len(speaker.lines) + 1, 5),
+        (100, 50),
+    ]:
+        page = (await service.get(f"/api/builds/{speaker.id}/logs?first={first}&count={count}")).json()
+        assert page["lines"] == speaker.lines[first - 1 : first - 1 + count]
+        assert len(page["lines"]) == len(page["timesMs"]) == len(page["streams"])
+
+
+async def test_search_finds_lines_by_word_and_by_pattern(service, speaker) -> None:
+    """Hits carry their line numbers; case, literal text and regular expressions are told apart."""
+    lines = [f"[{n}/500] Building lib/File{n}.cpp" for n in range(500)]
+    lines[99] = "lib/File99.cpp:3:1: Error: a.b (missing)"
+    lines[400] = "lib/File400.cpp:9:2: error: axb"
+    await service.publish(speaker, speaker.start())
+    for first in range(0, 500, 50):
+        await service.publish(speaker, speaker.log(lines[first : first + 50]))
+    await service.publish(speaker, speaker.log([" went on"], continues=True))
+    await service.stored(speaker)
+
+    async def hits(query: str) -> list[int]:
+        return [hit["line"] for hit in (await service.get(f"/api/builds/{speaker.id}/logs?q={query}")).json()["hits"]]
+
+    assert await hits("error%3A") == [100, 401]
+    assert await hits("error%3A&case=true") == [401]
+    assert await hits("a.b") == [100]
+    assert await hits("a.b&regex=true") == [100, 401]
+    assert await hits("^lib.*missing\\)$&regex=true") == [100]
+    assert await hits("cpp+went+on") == [500]
+    assert await hits("Building&count=2&first=499") == [499, 500]
+    first_page = (await service.get(f"/api/builds/{speaker.id}/logs?q=Building&count=2")).json()
+    assert (first_page["totalHits"], first_page["totalIsExact"], first_page["nextFirst"]) == (498, True, 3)
+    assert (await service.get(f"/api/builds/{speaker.id}/logs?q=(&regex=true")).status_code == 422
+
+
+async def test_events_are_the_records_beside_the_log(service, speaker) -> None:
+    """The events tab shows what the agent said, in pages."""
+    await service.publish(
+        speaker, speaker.start(), *(speaker.update(progress=n) for n in range(10)), speaker.log(["x"])
+    )
+    await service.stored(speaker)
+
+    first = (await service.get(f"/api/builds/{speaker.id}/records?limit=6")).json()
+    rest = (await service.get(f"/api/builds/{speaker.id}/records?after={first['nextAfter']}")).json()
+
+    assert [event["seq"] for event in first["items"] + rest["items"]] == list(range(1, 12))
+    assert first["items"][0]["data"]["command"] == ["ninja"]
+
+
+async def test_another_projects_build_does_not_exist(service, make_speaker) -> None:
+    """Outside the caller's projects every route answers as for an unknown build, and lists are empty."""
+    speaker, unknown = make_speaker(), make_speaker()
+    await service.publish(speaker, speaker.start())
+    await service.stored(speaker)
+    stranger = Principal("eve", "admin", frozenset({"iree"}))
+
+    for path in ("", "/logs", "/logs?format=text", "/logs?q=x", "/failures", "/tests", "/records"):
+        hidden = await service.get(f"/api/builds/{speaker.id}{path}", stranger)
+        absent = await service.get(f"/api/builds/{unknown.id}{path}", stranger)
+        assert hidden.status_code == absent.status_code == 404
+        assert hidden.json()["detail"].replace(speaker.id, "") == absent.json()["detail"].replace(unknown.id, "")
+    for query in ("", "?project=torch-mlir", "?project=torch-mlir&project=iree", "?q=ninja"):
+        assert (await service.get(f"/api/builds{query}", stranger)).json()["items"] == []
+
+
+async def test_the_gateway_asks_what_is_stored_and_people_cannot(service, make_speaker) -> None:
+    """Internal answers name owner, head and last green; people find nothing there."""
+    speaker, unknown = make_speaker(), make_speaker()
+    await service.publish(speaker, speaker.start(), speaker.complete())
+    await service.stored(speaker)
+    path = f"/internal/stored?build={speaker.id}&build={unknown.id}"
+
+    answer = (await service.get(path, GATEWAY)).json()
+    green = (await service.get("/internal/last-green?project=torch-mlir&branch=main&config=default", GATEWAY)).json()
+
+    assert list(answer) == [speaker.id]
+    assert answer[speaker.id] | {"verified": None} == {
+        "stored": 2,
+        "agent": "builder-1",
+        "project": "torch-mlir",
+        "status": "succeeded",
+        "complete": True,
+        "verified": None,
+    }
+    assert green["commit"] == "0123abc"
+    assert (await service.get(path)).status_code == 404
+    assert (await service.get("/internal/last-green?project=none", GATEWAY)).json() is None
+
+
+async def test_poison_is_parked_and_its_neighbours_are_stored(service, make_speaker) -> None:
+    """A message nobody can read and one of another agent go to the parking queue; the build goes on."""
+    speaker = make_speaker()
+    said = [speaker.delivery(record) for record in (speaker.start(), speaker.log(["a"]))]
+    foreign = speaker.delivery(speaker.log(["b"]).model_copy(update={"seq": 3}), agent="intruder")
+    own = speaker.delivery(speaker.log(["b"]).model_copy(update={"seq": 3}))
+    broken = Outgoing(said[0].routing_key, b'{"type":"BUILD_LOG"', {"agent": speaker.agent})
+    outgoing = [Outgoing(each.routing_key, each.body, each.headers) for each in (*said, foreign, own)]
+
+    await service.bus.publish([*outgoing[:1], broken, *outgoing[1:]])
+
+    assert (await service.stored(speaker, upto=3))["logLines"] == 2
+
+    async def both_parked() -> list[str] | None:
+        reasons = [dead.reason for dead in await service.bus.dead_letters()]
+        return reasons if len(reasons) == 2 else None
+
+    assert any("intruder" in reason for reason in await eventually(both_parked))
+
+
+@pytest.mark.parametrize("query", ["limit=0", "limit=201", "cursor=x", "status=odd", "commit=xyz", "cursor=%C3%BC"])
+async def test_a_bad_question_is_told_what_is_wrong(service, query: str) -> None:
+    """A list asked wrongly answers 422 with the parameter's name."""
+    answer = await service.get(f"/api/builds?{query}")
+
+    assert answer.status_code == 422
+    assert query.split("=", maxsplit=1)[0] in answer.json()["detail"]
+
+
+async def test_lists_go_on_by_cursor(service, make_speaker) -> None:
+    """Pages by cursor show every build once, newest first."""
+    speakers = [make_speaker() for _ in range(7)]
+    for speaker in speakers:
+        await service.publish(speaker, speaker.start())
+    for speaker in speakers:
+        await service.stored(speaker)
+
+    seen, path = [], "/api/builds?limit=3"
+    while path:
+        page = (await service.get(path)).json()
+        seen += [build["id"] for build in page["items"]]
+        path = f"/api/builds?limit=3&cursor={page['nextCursor']}" if "nextCursor" in page else None
+
+    assert seen == [speaker.id for speaker in reversed(speakers)]
+
+
+async def test_a_flood_is_whole(service, speaker) -> None:
+    """Twenty thousand lines in full records come out as they went in."""
+    await service.publish(speaker, speaker.start())
+    lines = [f"[{number}/20000] Building CXX object {number * 7919:x}.o" for number in range(20_000)]
+    for first in range(0, 20_000, 200):
+        await service.publish(speaker, speaker.log(lines[first : first + 200]))
+    await service.publish(speaker, speaker.complete())
+
+    async def verified() -> dict | None:
+        answer = await service.get(f"/api/builds/{speaker.id}")
+        return answer.json() if answer.status_code == 200 and answer.json()["verified"] else None
+
+    await eventually(verified)
+    text = (await service.get(f"/api/builds/{speaker.id}/logs?format=text")).content
+    assert hashlib.sha256(text[:-1]).hexdigest() == speaker.totals().sha256
