@@ -1,0 +1,187 @@
+"""Lines a second from a filled queue to committed, searchable and verified (`python -m bench.ingest [STORE_URL...]`).
+
+Yardstick: the same messages put into a bare table of the standard library's sqlite3, 200 a commit. Beside it: stored
+size, a range read at three quarters of the log, the latency of a single line on an idle system.
+"""
+
+import argparse
+import asyncio
+import hashlib
+import sqlite3
+import statistics
+import tempfile
+import time
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import httpx
+from build_protocol.frames import Stored, live_event
+from build_protocol.ids import new_build_id
+from build_protocol.messages import BuildComplete, BuildLog, BuildStart, LogTotals, Record
+from build_protocol.topology import LIVE_EXCHANGE, routing_key
+from chassis.auth import Principal, mint_internal
+from chassis.bus import EmbeddedBus, Outgoing
+from ingest.app import create_app
+from ingest.settings import Settings
+
+from bench.lines import DIRECTORIES
+
+SECRET = "no secret, only long enough for a benchmark"
+LINES_PER_RECORD = 200
+PROBES = 200
+
+
+def text(count: int) -> list[str]:
+    """Lines as ninja prints them, about 114 bytes each."""
+    return [
+        f"[{n}/{count}] Building CXX object {DIRECTORIES[n % 5]}/CMakeFiles/obj.MLIR{n * 7919 % 100_003:06d}.dir/"
+        f"Pass{n % 977}Pattern.cpp.o"
+        for n in range(1, count + 1)
+    ]
+
+
+class Talk:
+    """The records of one build, as its agent publishes them."""
+
+    def __init__(self) -> None:
+        self.id = new_build_id(int(time.time() * 1000))
+        self.seq = 0
+
+    def say(self, kind: type[Record], data: object) -> Outgoing:
+        """The next record."""
+        self.seq += 1
+        record = kind.model_validate(
+            {
+                "buildId": self.id,
+                "project": "bench",
+                "seq": self.seq,
+                "timestamp": int(time.time() * 1000),
+                "data": data,
+            }
+        )
+        key = routing_key(kind.model_fields["type"].default, self.id, "bench")
+        return Outgoing(key, record.to_json().encode(), {"agent": "bench"})
+
+    def build(self, lines: list[str]) -> list[Outgoing]:
+        """A whole build."""
+        joined = "\n".join(lines).encode()
+        totals = LogTotals(lines=len(lines), bytes=len(joined), sha256=hashlib.sha256(joined).hexdigest())
+        logs = []
+        begin = self.say(BuildStart, {"branch": "main"})
+        for first in range(0, len(lines), LINES_PER_RECORD):
+            said = lines[first : first + LINES_PER_RECORD]
+            times = [int(time.time() * 1000)] * 3
+            logs.append(self.say(BuildLog, {"firstLine": first + 1, "lines": said, "timesMs": times}))
+        return [begin, *logs, self.say(BuildComplete, {"status": "succeeded", "totals": totals})]
+
+
+def bare(messages: list[Outgoing], folder: Path) -> float:
+    """Seconds the yardstick takes."""
+    db = sqlite3.connect(folder / "bare.sqlite")
+    db.executescript(
+        "pragma journal_mode=wal; pragma synchronous=full; create table r(seq integer primary key, body blob)"
+    )
+    begin = time.perf_counter()
+    for first in range(0, len(messages), 200):
+        with db:
+            db.executemany("insert into r(body) values (?)", ((m.body,) for m in messages[first : first + 200]))
+    seconds = time.perf_counter() - begin
+    db.close()
+    return seconds
+
+
+async def measure(store_url: str, count: int, folder: Path) -> None:
+    """Fill the queue, start ingest, print what it took."""
+    talk = Talk()
+    messages = talk.build(text(count))
+    raw_bytes = sum(len(line) + 1 for line in text(count))
+    bare_seconds = bare(messages, folder)
+    bus = EmbeddedBus(folder / "bus.sqlite")
+    app = create_app(Settings(store_url=store_url, jwt_secret_key=SECRET, replica="bench"), bus)
+    async with AsyncExitStack() as stack:
+        await bus.open()
+        stack.push_async_callback(bus.close)
+        for first in range(0, len(messages), 100):
+            await bus.publish(messages[first : first + 100])
+        listener = await stack.enter_async_context(bus.listen(LIVE_EXCHANGE, "stored.#"))
+        begin, cpu = time.perf_counter(), time.process_time()
+        await stack.enter_async_context(app.router.lifespan_context(app))
+        stored_seconds = stored_cpu = 0.0
+        async for heard in listener:
+            event = live_event.validate_json(heard.body)
+            if isinstance(event, Stored) and event.upto == talk.seq and not stored_seconds:
+                stored_seconds, stored_cpu = time.perf_counter() - begin, time.process_time() - cpu
+            if isinstance(event, Stored) and event.verified is not None:
+                assert event.verified
+                break
+        verified_seconds = time.perf_counter() - begin
+        print(
+            f"{store_url.split(':', maxsplit=1)[0]}: {count} lines, {raw_bytes / 1e6:.1f} MB, {len(messages)} records"
+        )
+        print(
+            f"  committed   {stored_seconds:.2f} s, {count / stored_seconds:,.0f} lines/s, CPU {stored_cpu:.2f} s;"
+            f" {stored_seconds / bare_seconds:.1f} x bare sqlite3 ({bare_seconds:.2f} s)"
+        )
+        print(f"  verified    {verified_seconds:.2f} s")
+        chunks = await app.state.store.read_chunks(talk.id, "seq", 1, 100_000)
+        size = sum(len(c.text) + len(c.index) + len(c.events or b"") for c in chunks)
+        print(f"  stored      {size / raw_bytes:.1%} of raw, {len(chunks)} chunks")
+        await read(app, talk.id, count)
+        await latency(bus, listener)
+
+
+async def read(app: object, build_id: str, count: int) -> None:
+    """Range reads and searches through the REST routes."""
+    token = mint_internal(Principal("bench", "viewer", None), "ingest", SECRET)
+    transport = httpx.ASGITransport(app)  # type: ignore[arg-type]
+    async with httpx.AsyncClient(transport=transport, base_url="http://ingest") as client:
+        for name, query in (
+            ("500 lines at 3/4", f"first={count * 3 // 4}&count=500"),
+            ("search, 1 hit", f"q=[{count - 1}/"),
+            ("search, all", "q=Building"),
+            ("whole text", "format=text"),
+        ):
+            took = []
+            for _ in range(5):
+                begin = time.perf_counter()
+                answer = await client.get(
+                    f"/api/builds/{build_id}/logs?{query}", headers={"Authorization": f"Bearer {token}"}
+                )
+                took.append(time.perf_counter() - begin)
+                assert answer.status_code == 200
+            print(f"  {name:<17} {statistics.median(took) * 1000:.1f} ms")
+
+
+async def latency(bus: EmbeddedBus, listener: object) -> None:
+    """From publishing one line, on an idle system, to hearing that it is stored."""
+    talk = Talk()
+    await bus.publish([talk.say(BuildStart, {})])
+    took = []
+    for n in range(PROBES):
+        await asyncio.sleep(0.02)
+        begin = time.perf_counter()
+        await bus.publish([talk.say(BuildLog, {"firstLine": n + 1, "lines": ["one line"]})])
+        async for heard in listener:  # type: ignore[attr-defined]
+            event = live_event.validate_json(heard.body)
+            if event.build_id == talk.id and event.upto == talk.seq:
+                break
+        took.append((time.perf_counter() - begin) * 1000)
+    took.sort()
+    print(f"  one line    stored after {statistics.median(took):.1f} ms (p99 {took[int(PROBES * 0.99)]:.1f} ms)")
+
+
+def main() -> None:
+    """Measure every store URL given; without one, SQLite in a temporary folder."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("stores", nargs="*", metavar="STORE_URL")
+    parser.add_argument("--lines", type=int, default=200_000)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as home:
+        for place, url in enumerate(arguments.stores or [f"sqlite:///{home}/ingest.sqlite"]):
+            folder = Path(home) / str(place)
+            folder.mkdir()
+            asyncio.run(measure(url, arguments.lines, folder))
+
+
+if __name__ == "__main__":
+    main()
