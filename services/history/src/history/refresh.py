@@ -44,12 +44,15 @@ async def refresh(store: HistoryStore, stale: Collection[Touched], facts: Mappin
     for touched in stale:
         words[touched.kind].add(touched.words)
     ranges = [facts[build_id] for (build_id,) in words["range"] if build_id in facts]
-    await _until_stored(store, _Commits(words["commit"], ranges, frozenset(facts)))
-    await _until_stored(store, _Days(words["day"]))
-    await _until_stored(store, _Groups(words["group"], facts))
-    await _until_stored(store, _Lanes(words["lane"]))
-    for project, branch in sorted(words["branch"]):
-        await _branch(store, project, branch, frozenset(facts))
+    kinds = (
+        _Commits(words["commit"], ranges, frozenset(facts)),
+        _Days(words["day"]),
+        _Groups(words["group"], facts),
+        _Lanes(words["lane"]),
+    )
+    branches = (_branch(store, project, branch, frozenset(facts)) for project, branch in sorted(words["branch"]))
+    # Together, so that their writes share commits.
+    await asyncio.gather(_until_stored(store, kinds), *branches)
 
 
 class _Kind:
@@ -62,13 +65,13 @@ class _Kind:
         raise NotImplementedError
 
 
-async def _until_stored(store: HistoryStore, kind: _Kind) -> None:
-    due = set(kind.keys)
+async def _until_stored(store: HistoryStore, kinds: Sequence[_Kind]) -> None:
+    due = {key for kind in kinds for key in kind.keys}
     for _ in range(RACES):
         if not due:
             return
         known = await store.rows_by_key(due)
-        counted = await kind.count(store, known, due)
+        counted = [row for kind in kinds for row in await kind.count(store, known, due & kind.keys)]
         gone = [known[key] for key in due - {row.key for row in counted} if key in known]
         changed = [row for row in counted if row.key not in known or _differs(known[row.key], row)]
         await store.drop_rows(gone)
