@@ -1,10 +1,12 @@
 """`build-dashboard up`: start the embedded system."""
 
 import argparse
+import fcntl
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import IO
 
 from chassis.service import serve
 
@@ -17,6 +19,7 @@ def up(arguments: Sequence[str] | None = None) -> None:
     options = _parser().parse_args(arguments)
     data: Path = options.data.expanduser().resolve()
     data.mkdir(parents=True, exist_ok=True)
+    owned = own(data)
     secrets = load_secrets(data)
     # The gateway's settings read both from the environment, as in a process of its own.
     os.environ[PASSWORD], os.environ[KEY] = secrets.password, secrets.key
@@ -26,7 +29,19 @@ def up(arguments: Sequence[str] | None = None) -> None:
     for name, label, value in ((PASSWORD, "log in as admin /", secrets.password), (KEY, "agent key", secrets.key)):
         if name in secrets.made:
             print(f"  made {name}: {label} {value}", file=sys.stderr)
-    serve(system.app, system.settings, frame_bytes=system.settings.frame_bytes)
+    with owned:
+        serve(system.app, system.settings, frame_bytes=system.settings.frame_bytes)
+
+
+def own(data: Path) -> IO[str]:
+    """Lock the data directory for this process; SystemExit where another system runs on it."""
+    lock = (data / "lock").open("w")
+    try:
+        # Two processes on one bus file would each hand out the same messages.
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        sys.exit(f"build-dashboard up: another dashboard runs on {data}; stop it, or choose another --data")
+    return lock
 
 
 def main() -> None:
