@@ -20,9 +20,9 @@ class FlakySign(WireModel):
 
     kind: Literal["same_commit", "isolated"]
     build_id: BuildId
-    commit: str | None
+    commit: str | None = None
     started_ms: EpochMs
-    signature: str | None
+    signature: str | None = None
     green_builds: list[BuildId]
 
 

@@ -17,8 +17,8 @@ class Column(WireModel):
     config: str
     colour: Colour
     latest_status: BuildStatus
-    last_green: str | None = Field(description="Commit of the last green build; absent = none is known.")
-    first_red: str | None = Field(description="Commit of the first red build since, while the config is red.")
+    last_green: str | None = Field(None, description="Commit of the last green build; absent = none is known.")
+    first_red: str | None = Field(None, description="Commit of the first red build since, while the config is red.")
     red_builds: int = 0
 
 

@@ -29,7 +29,7 @@ class GroupBuild(WireModel):
     project: str
     branch: str
     config: str
-    commit: str | None
+    commit: str | None = None
     started_ms: EpochMs
 
 
@@ -105,7 +105,7 @@ class FailureGroup(WireModel):
     projects: list[str]
     configs: list[str]
     sparkline: list[Count] = Field(description="Builds a day (UTC), the last one is today.")
-    sample: FailureData | None
+    sample: FailureData | None = None
     builds: list[GroupBuild] = Field(description="The newest that showed it, newest first.")
 
 

@@ -22,7 +22,7 @@ class Member(WireModel):
 
     config: str
     first_build: BuildId
-    first_commit: str | None
+    first_commit: str | None = None
     joined_ms: EpochMs
     last_build: BuildId
     last_ms: EpochMs
@@ -40,7 +40,7 @@ class Incident(WireModel):
     state: Literal["open", "closed"]
     opened_ms: EpochMs = Field(description="When the opening build's verdict fell; its start where that is unknown.")
     opened_by: BuildId
-    opened_commit: str | None
+    opened_commit: str | None = None
     first_started_ms: EpochMs = Field(description="Start of the opening build: the incident's place in the branch.")
     closed_ms: EpochMs | None = None
     closed_by: BuildId | None = None

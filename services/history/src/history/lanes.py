@@ -23,10 +23,10 @@ class BuildRef(WireModel):
     """A build, as far as a list needs to name it."""
 
     id: BuildId
-    commit: str | None
+    commit: str | None = None
     status: BuildStatus
     started_ms: EpochMs
-    ended_ms: EpochMs | None
+    ended_ms: EpochMs | None = None
 
 
 class RedSpell(WireModel):
@@ -35,7 +35,7 @@ class RedSpell(WireModel):
     first: BuildRef
     builds: Count = Field(description="Red builds since; at least this many when not `isExact`.")
     is_exact: bool
-    signature: str | None
+    signature: str | None = None
 
 
 class LaneState(WireModel):
@@ -46,10 +46,10 @@ class LaneState(WireModel):
     config: str
     colour: Colour
     latest: BuildRef
-    last_green: BuildRef | None
-    red: RedSpell | None
+    last_green: BuildRef | None = None
+    red: RedSpell | None = None
     running: list[BuildRef]
-    usual_ms: Count | None = Field(description="Median duration of the last 20 succeeded builds.")
+    usual_ms: Count | None = Field(None, description="Median duration of the last 20 succeeded builds.")
     pace: Pace
     marks: list[Mark]
     flaky: list[FlakySign]

@@ -55,11 +55,11 @@ class Downstream(WireModel):
     branch: str
     pin: PinSpan
     is_green: bool
-    age_days: float | None = Field(description="Since the pinned commit was made; absent = unknown.")
+    age_days: float | None = Field(None, description="Since the pinned commit was made; absent = unknown.")
     age_commits: Count | None = Field(None, description="Known newer upstream commits; absent = upstream unknown.")
-    last_green: PinSpan | None
-    first_red: PinSpan | None = Field(description="The first red pin after the last green one, while it is red.")
-    suspect_range: PinRange | None
+    last_green: PinSpan | None = None
+    first_red: PinSpan | None = Field(None, description="The first red pin after the last green one, while it is red.")
+    suspect_range: PinRange | None = None
     also_broken: list[str] = Field(description="Other projects red at this downstream's first red pin.")
 
 
@@ -68,7 +68,7 @@ class PinMatrix(WireModel):
 
     name: str
     downstreams: list[Downstream]
-    safe_to_bump_to: str | None = Field(description="The newest pin at which every downstream was green.")
+    safe_to_bump_to: str | None = Field(None, description="The newest pin at which every downstream was green.")
     unknown: list[str] = Field(default_factory=list)
 
 

@@ -25,7 +25,7 @@ class Mark(WireModel):
 
     direction: Literal["slower", "faster"]
     build_id: BuildId
-    commit: str | None
+    commit: str | None = None
     started_ms: EpochMs
     before_ms: Count = Field(description="Median of the earlier builds.")
     after_ms: Count = Field(description="Median of the five builds from this one on.")

@@ -59,7 +59,7 @@ Found = TypeVar("Found")
 Cursor = Annotated[str | None, Query(max_length=256, description="`nextCursor` of the page before.")]
 
 
-@router.get("/api/failures")
+@router.get("/api/failures", response_model_exclude_none=True)
 async def list_failures(
     reads: Reads, now: Now, project: ProjectQuery = None, limit: Limit = 50, cursor: Cursor = None
 ) -> FailureGroupList:
@@ -68,7 +68,7 @@ async def list_failures(
     return FailureGroupList(items=items, next_cursor=next_cursor)
 
 
-@router.get("/api/failures/{signature}")
+@router.get("/api/failures/{signature}", response_model_exclude_none=True)
 async def get_failure(
     reads: Reads, now: Now, signature: Annotated[str, Path(max_length=512)], project: ProjectQuery = None
 ) -> FailureGroup:
@@ -76,7 +76,7 @@ async def get_failure(
     return _found(await reads.group(signature, project, now // DAY_MS), "failure group")
 
 
-@router.get("/api/incidents")
+@router.get("/api/incidents", response_model_exclude_none=True)
 async def list_incidents(
     *,
     reads: Reads,
@@ -94,13 +94,13 @@ async def list_incidents(
     return IncidentList(items=[IncidentSummary.of(i) for i in incidents], next_cursor=page.next_cursor)
 
 
-@router.get("/api/incidents/{incident_id}")
+@router.get("/api/incidents/{incident_id}", response_model_exclude_none=True)
 async def get_incident(reads: Reads, incident_id: Annotated[str, Path(max_length=64)]) -> Incident:
     """One incident with every config it hit."""
     return _found(await reads.incident(incident_id), "incident")
 
 
-@router.get("/api/commits")
+@router.get("/api/commits", response_model_exclude_none=True)
 async def list_commits(
     *,
     reads: Reads,
@@ -126,7 +126,7 @@ async def list_commits(
     return CommitList(items=items, next_cursor=page.next_cursor, unknown=grid.unknown)
 
 
-@router.get("/api/commits/{sha}")
+@router.get("/api/commits/{sha}", response_model_exclude_none=True)
 async def get_commit(
     reads: Reads, now: Now, sha: Annotated[str, Path(max_length=64)], project: ProjectQuery = None
 ) -> CommitAnswer:
@@ -139,7 +139,7 @@ async def get_commit(
     return CommitAnswer(sha=rows[0].info.sha, items=[await reads.answer(row, now) for row in rows])
 
 
-@router.get("/api/pins")
+@router.get("/api/pins", response_model_exclude_none=True)
 async def list_pins(
     reads: Reads,
     now: Now,
@@ -151,7 +151,7 @@ async def list_pins(
     return PinList(items=[matrix([line for line in lines if line.name == upstream], now) for upstream in names])
 
 
-@router.get("/api/history/trends")
+@router.get("/api/history/trends", response_model_exclude_none=True)
 async def list_trends(
     *,
     reads: Reads,
@@ -185,7 +185,7 @@ async def list_trends(
     return TrendList(items=items, unknown=unknown)
 
 
-@router.get("/api/history/summary")
+@router.get("/api/history/summary", response_model_exclude_none=True)
 async def get_summary(reads: Reads, project: ProjectQuery = None, branch: BranchQuery = None) -> Summary:
     """Every lane now, and how its recent builds went."""
     lanes = await reads.lanes(project, branch)
@@ -202,7 +202,7 @@ async def get_summary(reads: Reads, project: ProjectQuery = None, branch: Branch
     )
 
 
-@router.get("/api/history/grid")
+@router.get("/api/history/grid", response_model_exclude_none=True)
 async def get_grid(
     reads: Reads,
     project: Annotated[str, Query(max_length=64)],
@@ -219,7 +219,7 @@ async def get_grid(
     return grid_of(project, at, derived.read_all(CommitRow, page.rows), lanes, page.next_cursor)
 
 
-@router.get("/api/history/regressions")
+@router.get("/api/history/regressions", response_model_exclude_none=True)
 async def list_regressions(reads: Reads, project: ProjectQuery = None, branch: BranchQuery = None) -> RegressionList:
     """Where builds became lastingly slower or faster, newest first."""
     marks = [
@@ -230,7 +230,7 @@ async def list_regressions(reads: Reads, project: ProjectQuery = None, branch: B
     return RegressionList(items=sorted(marks, key=lambda item: item.mark.started_ms, reverse=True))
 
 
-@router.get("/api/history/flaky")
+@router.get("/api/history/flaky", response_model_exclude_none=True)
 async def list_flaky(reads: Reads, project: ProjectQuery = None, branch: BranchQuery = None) -> FlakyList:
     """Red builds that look flaky and why, newest first."""
     signs = [

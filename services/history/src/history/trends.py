@@ -25,9 +25,9 @@ class Day(WireModel):
     other: Count = Field(description="Cancelled and timed out.")
     running: Count
     build_ms: Count = Field(description="Sum of all durations.")
-    p50_ms: Count | None = Field(description="Over succeeded builds, as p90.")
-    p90_ms: Count | None
-    queue_p50_ms: Count | None = Field(description="Absent when no agent told when builds were queued.")
+    p50_ms: Count | None = Field(None, description="Over succeeded builds, as p90.")
+    p90_ms: Count | None = None
+    queue_p50_ms: Count | None = Field(None, description="Absent when no agent told when builds were queued.")
     cache_hits: Count | None = None
     cache_misses: Count | None = None
     peak_rss_bytes: Count | None = None
@@ -43,13 +43,13 @@ class Pace(WireModel):
     builds: Count
     succeeded: Count
     failed: Count
-    success_rate: float | None = Field(description="Of the builds that have a colour; absent when none has.")
-    p50_ms: Count | None = Field(description="Over succeeded builds, as p90.")
-    p90_ms: Count | None
+    success_rate: float | None = Field(None, description="Of the builds that have a colour; absent when none has.")
+    p50_ms: Count | None = Field(None, description="Over succeeded builds, as p90.")
+    p90_ms: Count | None = None
     build_ms: Count
-    queue_p50_ms: Count | None
-    time_to_red_ms: Count | None = Field(description="Median from a build's start to its red verdict.")
-    time_to_recover_ms: Count | None = Field(description="Median from the first red verdict to the next green one.")
+    queue_p50_ms: Count | None = None
+    time_to_red_ms: Count | None = Field(None, description="Median from a build's start to its red verdict.")
+    time_to_recover_ms: Count | None = Field(None, description="Median from first red to next green verdict.")
 
 
 def quantile(values: Iterable[int], share: float) -> int | None:

@@ -34,13 +34,13 @@ class IncidentSummary(WireModel):
     state: Literal["open", "closed"]
     opened_ms: EpochMs
     opened_by: str
-    opened_commit: str | None
-    closed_ms: EpochMs | None
+    opened_commit: str | None = None
+    closed_ms: EpochMs | None = None
     configs: list[str]
     recovered_configs: list[str]
-    suspects: list[Commit] | None = Field(description="Absent = unknown, never empty.")
+    suspects: list[Commit] | None = Field(None, description="Absent = unknown, never empty.")
     authors: list[str]
-    failure: FailureData | None
+    failure: FailureData | None = None
     unknown: list[str]
 
     @classmethod
@@ -71,7 +71,7 @@ class CommitSummary(WireModel):
     failed: Count
     running: Count
     inconclusive: Count
-    first_built_ms: EpochMs | None
+    first_built_ms: EpochMs | None = None
 
     @classmethod
     def of(cls, row: CommitRow) -> "CommitSummary":
@@ -149,10 +149,10 @@ class LaneSummary(WireModel):
     config: str
     colour: Colour
     latest: BuildRef
-    last_green: BuildRef | None
-    red: RedSpell | None
+    last_green: BuildRef | None = None
+    red: RedSpell | None = None
     running: list[BuildRef]
-    usual_ms: Count | None
+    usual_ms: Count | None = None
     pace: Pace
 
     @classmethod
@@ -170,7 +170,7 @@ class Summary(WireModel):
     green: Count
     red: Count
     build_ms: Count
-    success_rate: float | None
+    success_rate: float | None = None
 
 
 class LaneMark(WireModel):

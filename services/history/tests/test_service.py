@@ -1,0 +1,268 @@
+"""The whole service on an embedded bus: from published messages to answers, for callers of any scope."""
+
+import asyncio
+from contextlib import asynccontextmanager
+
+import httpx
+import pytest
+from build_protocol.topology import routing_key
+from chassis.auth import Principal, mint_internal
+from chassis.bus import Outgoing, open_bus
+from history.app import create_app
+from history.routes import now_ms
+from history.settings import Settings
+
+SECRET = "0123456789abcdef0123456789abcdef"
+EVERYTHING = Principal("ann", "viewer", None)
+
+
+class Service:
+    """A running history service, its bus, and people who ask it."""
+
+    def __init__(self, app, bus):
+        self.app, self.bus = app, bus
+
+    async def publish(self, *messages):
+        await self.bus.publish(
+            [Outgoing(routing_key(m.type, m.build_id, m.project), m.to_json().encode()) for m in messages]
+        )
+
+    async def ask(self, path, caller=EVERYTHING, **query):
+        token = mint_internal(caller, "history", SECRET)
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(self.app), base_url="http://history") as client:
+            return await client.get(path, params=query, headers={"Authorization": f"Bearer {token}"})
+
+    async def answer(self, path, caller=EVERYTHING, **query):
+        response = await self.ask(path, caller, **query)
+        assert response.status_code == 200, response.text
+        return response.json()
+
+    async def settled(self, builds_seen):
+        """Wait until the service has recorded so many builds of any project."""
+        async with asyncio.timeout(20):
+            while True:
+                lanes = (await self.answer("/api/history/summary"))["items"]
+                if sum(lane["pace"]["builds"] for lane in lanes) >= builds_seen:
+                    return
+                await asyncio.sleep(0.02)
+
+
+@asynccontextmanager
+async def running(bus_url, tmp_path, builds):
+    settings = Settings(
+        _env_file=None, keep_days=36500, store_url=f"sqlite:///{tmp_path}/history.sqlite", jwt_secret_key=SECRET
+    )
+    bus = open_bus(bus_url)
+    await bus.open()
+    app = create_app(settings, bus)
+    app.dependency_overrides[now_ms] = lambda: builds.noon_ms + 30 * builds.hour_ms
+    async with app.router.lifespan_context(app):
+        yield Service(app, bus)
+    await bus.close()
+
+
+@pytest.fixture(params=["embedded", pytest.param("rabbitmq", marks=pytest.mark.rabbitmq)])
+def bus_url(request, tmp_path):
+    """Each bus there is, empty."""
+    if request.param == "embedded":
+        return f"sqlite:///{tmp_path}/bus.sqlite"
+    return request.getfixturevalue("rabbitmq").url
+
+
+@pytest.fixture
+async def service(bus_url, tmp_path, builds):
+    async with running(bus_url, tmp_path, builds) as service:
+        yield service
+
+
+async def broken_and_fixed(service, builds):
+    """Commit 1 green, 2 breaks both configs, 3 fixes one; a fourth build runs."""
+    messages = []
+    for config in ("release", "asan"):
+        for n, how in ((1, ()), (2, ("failed", "sig")), (3, () if config == "asan" else ("failed", "sig"))):
+            said = {"config": config, "commits": [builds.commit(k) for k in range(n, 1, -1)] or None}
+            said["pins"] = [{"name": "llvm", "commit": builds.sha(900 + n), "committed_at": builds.noon_ms}]
+            messages += [builds.start(n, **said), builds.verdict(n, *how, **said)]
+    running = builds.start(29, config="asan", commit=builds.sha(5), commits=[builds.commit(5), builds.commit(4)])
+    await service.publish(*messages, running)
+    await service.settled(7)
+
+
+async def test_a_break_is_told_on_every_page(service, builds):
+    """Group, incident, commit, grid, pins, trends and summary agree about one break."""
+    await broken_and_fixed(service, builds)
+
+    (group,) = (await service.answer("/api/failures"))["items"]
+    assert tuple(group[name] for name in ("signature", "count", "projects", "configs")) == (
+        "sig",
+        3,
+        ["p"],
+        ["asan", "release"],
+    )
+    assert group["sparkline"] == [0] * 28 + [3, 0]
+    assert len((await service.answer("/api/failures/sig"))["builds"]) == 3
+
+    (incident,) = (await service.answer("/api/incidents", state="open"))["items"]
+    assert (incident["configs"], incident["recoveredConfigs"]) == (["asan", "release"], ["asan"])
+    assert [builds.sha(2)] == [commit["sha"] for commit in incident["suspects"]]
+    assert incident["authors"] == ["author 2"]
+    members = (await service.answer(f"/api/incidents/{incident['id']}"))["members"]
+    assert [builds.id(2, c) for c in ("asan", "release")] == [member["firstBuild"] for member in members]
+
+    (commit,) = (await service.answer(f"/api/commits/{builds.sha(2)}"))["items"]
+    judged = {c["config"]: (c["answer"], c["judged"]["verdict"]) for c in commit["configs"]}
+    assert judged == {"asan": ("failed", "new"), "release": ("failed", "new")}
+    (waiting,) = (await service.answer(f"/api/commits/{builds.sha(4)}"))["items"]
+    said = {c["config"]: (c["answer"], c.get("expectedMs")) for c in waiting["configs"]}
+    expected_ms = builds.noon_ms + 30 * builds.hour_ms
+    assert {"asan": ("will_include", expected_ms), "release": ("not_built", None)} == said
+
+    grid = await service.answer("/api/history/grid", project="p")
+    assert [builds.sha(n) for n in (5, 4, 3, 2, 1)] == [row["info"]["sha"] for row in grid["rows"]]
+    columns = {c["config"]: (c["colour"], c["lastGreen"], c["firstRed"]) for c in grid["columns"]}
+    assert ("red", builds.sha(1), builds.sha(2)) == columns["release"]
+    assert ("green", builds.sha(3), None) == columns["asan"]
+
+    (matrix,) = (await service.answer("/api/pins"))["items"]
+    (downstream,) = matrix["downstreams"]
+    assert {"green": builds.sha(901), "red": builds.sha(902)} == downstream["suspectRange"]
+    assert builds.sha(901) == matrix["safeToBumpTo"]
+
+    trends = (await service.answer("/api/history/trends", project="p", days=7))["items"]
+    assert {t["config"]: (t["days"][0]["succeeded"], t["days"][0]["failed"]) for t in trends} == {
+        "asan": (2, 1),
+        "release": (1, 2),
+    }
+    summary = await service.answer("/api/history/summary")
+    assert (summary["green"], summary["red"], summary["successRate"]) == (1, 1, 0.5)
+
+
+async def test_a_project_outside_the_callers_scope_does_not_exist(service, builds):
+    """Whatever is asked, in whatever way, a caller of another project learns nothing of this one."""
+    await broken_and_fixed(service, builds)
+    stranger = Principal("eve", "viewer", frozenset({"q"}))
+    incident = (await service.answer("/api/incidents"))["items"][0]["id"]
+    schema = service.app.openapi()["paths"]
+    known = {"signature": "sig", "incident_id": incident, "sha": builds.sha(2)}
+
+    for path in schema:
+        parameters = schema[path]["get"].get("parameters", ())
+        required = {"project": "p"} if any(p["name"] == "project" and p["required"] for p in parameters) else {}
+        for said in ({}, {"project": "p"}, {"project": "p", "branch": "main"}, {"q": builds.sha(2)}):
+            asked, query = path.format(**known), {**required, **said}
+            response = await service.ask(asked, stranger, **query)
+            told = response.text.replace(asked, "")
+            if "q" not in query:  # what the caller said themselves may come back
+                assert builds.sha(2) not in told
+            assert not {"sig", "release", "author 2"} & set(told.split('"')), (asked, query, told)
+            assert response.status_code in (200, 404, 422)
+
+
+async def test_scoped_callers_see_their_own(service, builds):
+    """Two projects with one signature: each caller counts what they may see, the whole is for who may see both."""
+    await service.publish(
+        builds.verdict(1, "failed", "sig"),
+        builds.verdict(2, "failed", "sig", project="q", config="of-q"),
+        builds.verdict(3, "failed", "sig", project="q", config="of-q"),
+    )
+    await service.settled(3)
+    counts = {}
+    for scope in (None, frozenset({"p"}), frozenset({"q", "none"}), frozenset({"p", "q"})):
+        items = (await service.answer("/api/failures", Principal("x", "viewer", scope)))["items"]
+        counts[scope] = [(group["count"], group["projects"]) for group in items]
+
+    assert counts == {
+        None: [(3, ["p", "q"])],
+        frozenset({"p"}): [(1, ["p"])],
+        frozenset({"q", "none"}): [(2, ["q"])],
+        frozenset({"p", "q"}): [(3, ["p", "q"])],
+    }
+
+
+async def test_every_list_is_walked_by_its_cursor(service, builds):
+    """Pages of two, to the end: every item once, in order, also merged over several projects."""
+    messages = []
+    for n in range(1, 8):
+        project = "pq"[n % 2]
+        messages += [
+            builds.verdict(n, "failed", f"sig-{n}", project=project, config=project),
+            builds.verdict(n, project=project, config=project, build_id=builds.id(100 + n)),
+        ]
+    await service.publish(*messages)
+    await service.settled(14)
+    both = Principal("x", "viewer", frozenset({"p", "q"}))
+
+    for path, name in (("/api/failures", "signature"), ("/api/incidents", "signature")):
+        seen, query = [], {"limit": 2}
+        while True:
+            page = await service.answer(path, both, **query)
+            seen += [item[name] for item in page["items"]]
+            if page.get("nextCursor") is None:
+                break
+            query["cursor"] = page["nextCursor"]
+        assert [f"sig-{n}" for n in range(7, 0, -1)] == seen
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "status"),
+    [
+        ("/api/failures", {"cursor": "!"}, 422),
+        ("/api/failures", {"limit": 0}, 422),
+        ("/api/failures/none", {}, 404),
+        ("/api/incidents/none", {}, 404),
+        ("/api/commits", {}, 422),
+        ("/api/commits/xyz1", {}, 422),
+        ("/api/commits/abc", {}, 422),
+        ("/api/commits/" + "a" * 40, {}, 404),
+        ("/api/history/trends", {}, 422),
+    ],
+)
+async def test_a_bad_question_gets_a_clear_answer(tmp_path, builds, path, query, status):
+    """Problem details that name what is wrong, and never a 500."""
+    async with running(f"sqlite:///{tmp_path}/bus.sqlite", tmp_path, builds) as service:
+        response = await service.ask(path, **query)
+
+    assert status == response.status_code
+    assert response.headers["content-type"] == "application/problem+json"
+    assert response.json()["detail"]
+
+
+async def test_poison_is_parked_and_its_neighbours_are_recorded(service, builds):
+    """A message nobody can read harms no other."""
+    verdict = builds.verdict(1)
+    await service.bus.publish(
+        [
+            Outgoing(routing_key("BUILD_VERDICT", verdict.build_id, "p"), b'{"type":"BUILD_VERDICT","data":{}}'),
+            Outgoing(routing_key("BUILD_VERDICT", verdict.build_id, "p"), verdict.to_json().encode()),
+        ]
+    )
+
+    await service.settled(1)
+
+
+async def test_a_stopped_service_catches_up(bus_url, tmp_path, builds):
+    """What was published while the service was away is recorded when it returns."""
+    async with running(bus_url, tmp_path, builds) as service:
+        await service.publish(builds.verdict(1))
+        await service.settled(1)
+    bus = open_bus(bus_url)
+    await bus.open()
+    late = builds.verdict(2, "failed", "sig")
+    await bus.publish([Outgoing(routing_key(late.type, late.build_id, late.project), late.to_json().encode())])
+    await bus.close()
+
+    async with running(bus_url, tmp_path, builds) as service:
+        await service.settled(2)
+        assert len((await service.answer("/api/failures"))["items"]) == 1
+
+
+async def test_without_a_token_nobody_is_answered(tmp_path, builds):
+    """Services answer the gateway only."""
+    async with running(f"sqlite:///{tmp_path}/bus.sqlite", tmp_path, builds) as service:
+        transport = httpx.ASGITransport(service.app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://history") as client:
+            response = await client.get("/api/history/summary")
+            ready = await client.get("/readyz")
+
+    assert response.status_code == 401
+    assert ready.status_code == 200
