@@ -4,7 +4,7 @@ import asyncio
 import json
 import socket
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -20,6 +20,7 @@ from chassis.bus.embedded import EmbeddedBus
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
 
 from gateway.settings import Settings
 
@@ -156,7 +157,6 @@ async def serving(app: FastAPI, settings: Settings) -> AsyncIterator[str]:
         timeout_graceful_shutdown=1,
     )
     server = uvicorn.Server(config)
-    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined,method-assign]
     task = asyncio.create_task(server.serve(sockets=[listener]))
     try:
         async with asyncio.timeout(10):
@@ -171,19 +171,19 @@ async def serving(app: FastAPI, settings: Settings) -> AsyncIterator[str]:
 
 def record(seq: int, kind: str = "BUILD_LOG", build_id: str = BUILD, **changes: Any) -> dict[str, Any]:
     """A valid record."""
-    data: dict[str, Any] = {
+    data: dict[str, dict[str, Any]] = {
         "BUILD_START": {"status": "running"},
         "BUILD_LOG": {"firstLine": seq, "lines": [f"line {seq}"]},
         "BUILD_UPDATE": {"status": "running", "progress": 1},
         "BUILD_COMPLETE": {"status": "succeeded", "exitCode": 0},
-    }[kind]
+    }
     return {
         "type": kind,
         "buildId": build_id,
         "project": "torch-mlir",
         "timestamp": 1,
         "seq": seq,
-        "data": data,
+        "data": data[kind],
         **changes,
     }
 
@@ -215,3 +215,10 @@ async def log_in(gateway: Gateway, socket: ClientConnection, **subscribe: Any) -
     await say(socket, type="SUBSCRIBE", **subscribe)
     await hear(socket, "SUBSCRIBED")
     return ready
+
+
+async def closed_with(socket: ClientConnection) -> int | None:
+    """The close code, once the server has closed; frames that come before are passed over."""
+    with suppress(ConnectionClosed):
+        await hear(socket, "never")
+    return socket.close_code

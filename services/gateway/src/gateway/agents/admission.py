@@ -162,7 +162,7 @@ class Admission:
         if code is None:
             return True
         build.window.refuse(record.seq)
-        self._refuse(Refused(code=code, detail=detail, build_id=record.build_id, seq=record.seq))  # type: ignore[arg-type]  # both are literals
+        self._refuse(Refused(code=code, detail=detail, build_id=record.build_id, seq=record.seq))
         return False
 
     def _gap(self, record: Record, build: SessionBuild) -> None:

@@ -1,0 +1,217 @@
+"""What agents do wrong, each with its documented answer; nothing else is disturbed."""
+
+import asyncio
+import json
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from build_protocol.limits import FRAME_BYTES, HELLO_SECONDS
+from gateway.testing import BUILD, KEY, OTHER_BUILD, Gateway, closed_with, hear, hello, record, say
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+
+async def make_key(gateway: Gateway, **fields: Any) -> str:
+    answer = await gateway.as_admin("POST", "/api/keys", fields)
+    answer.raise_for_status()
+    return str(answer.json()["value"])
+
+
+async def refused_upgrade(connection: connect) -> tuple[int, bytes]:
+    with pytest.raises(InvalidStatus) as refused:
+        async with connection:
+            pass
+    return refused.value.response.status_code, bytes(refused.value.response.body or b"")
+
+
+async def test_a_wrong_key_is_refused_before_accept(gateway: Gateway) -> None:
+    """Wrong, malformed, revoked, expired and reading keys get one answer: HTTP 401."""
+    revoked = (await gateway.as_admin("POST", "/api/keys", {"name": "old"})).json()
+    await gateway.as_admin("DELETE", f"/api/keys/{revoked['id']}")
+    expired = await make_key(gateway, name="late", expiresAt=int(time.time() * 1000) - 1)
+    reading = await make_key(gateway, name="reader", scopes=["read"])
+    keys = [KEY + "x", "short", "bmk_1_2_3", "x" * 600, revoked["value"], expired, reading, await gateway.login()]
+
+    answers = {await refused_upgrade(gateway.agent(key)) for key in keys}
+
+    assert {401} == {status for status, _ in answers}
+    assert len(answers) == 1
+
+
+async def test_a_key_in_the_url_is_refused_even_when_right(gateway: Gateway) -> None:
+    """400, because URLs end up in logs; a browser's Origin on an agent's upgrade is 403."""
+    bearer = {"Authorization": f"Bearer {KEY}"}
+    for query in (f"?token={KEY}", f"?api_key={KEY}", "?key="):
+        status, _ = await refused_upgrade(connect(gateway.ws + query, additional_headers=bearer))
+        assert status == 400
+    assert (await refused_upgrade(gateway.agent(origin=gateway.url)))[0] == 403
+
+
+async def test_a_key_has_a_bounded_number_of_connections(start_gateway: Callable[..., Awaitable[Gateway]]) -> None:
+    """429 before accept beyond the bound; a place is free again when one leaves; the whole gateway is bounded too."""
+    gateway = await start_gateway(connections_per_key=2, connections=3)
+    other = await make_key(gateway, name="other")
+    async with gateway.agent(), gateway.agent():
+        assert (await refused_upgrade(gateway.agent()))[0] == 429
+        async with gateway.agent(other):
+            assert (await refused_upgrade(gateway.agent(other)))[0] == 503
+    async with asyncio.timeout(5):
+        while gateway.app.state.desk.roster.connections:  # noqa: ASYNC110  told to nobody
+            await asyncio.sleep(0.01)
+    async with gateway.agent() as socket:
+        await hello(socket)
+
+
+@pytest.mark.parametrize("first", ["", "{", '{"type": "HEARTBEAT"}', '{"type": "HELLO"}', b"\x00", '{"type": "NEW"}'])
+async def test_the_first_frame_is_hello(gateway: Gateway, first: str | bytes) -> None:
+    """4400 for anything else."""
+    async with gateway.agent() as socket:
+        await socket.send(first)
+        assert await closed_with(socket) == 4400
+
+
+async def test_who_never_says_hello_is_closed(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    """4408 once the time for HELLO is over."""
+    monkeypatch.setattr("build_protocol.limits.HELLO_SECONDS", HELLO_SECONDS / 50)
+    async with gateway.agent() as socket:
+        assert await closed_with(socket) == 4408
+
+
+async def test_who_speaks_only_other_versions_is_told(gateway: Gateway) -> None:
+    """4426 when none of the offered subprotocols is ours; ours is chosen when offered."""
+    async with gateway.agent(subprotocols=["build-dashboard.agent.v0"]) as socket:
+        assert await closed_with(socket) == 4426
+    async with gateway.agent(subprotocols=["build-dashboard.agent.v2", "build-dashboard.agent.v1"]) as socket:
+        assert socket.subprotocol == "build-dashboard.agent.v1"
+
+
+@pytest.mark.parametrize(
+    ("message", "code"),
+    [
+        ("{", "malformed"),
+        ("[" * 100_000, "malformed"),
+        ('{"type": "RECORDS", "records": 7}', "malformed"),
+        (b"\x00\x01\x02", "binary"),
+        (json.dumps({"type": "RECORDS", "records": [record(1, type="BUILD_TELEPORT")]}), "unknown_type"),
+        (json.dumps({"type": "RECORDS", "records": [{**record(1), "project": "A B"}]}), "malformed"),
+        ('{"type": "RECORDS", "records": [{"type": "BUILD_LOG", "data": {"lines": ["\\ud800"]}}]}', "malformed"),
+        (json.dumps({"type": "HELLO", "agentVersion": "1", "instance": "again"}), "malformed"),
+    ],
+)
+async def test_bad_input_is_refused_and_the_session_goes_on(gateway: Gateway, message: str | bytes, code: str) -> None:
+    """REFUSED with a code and a sentence; this session and its neighbour publish on."""
+    async with gateway.agent() as socket, gateway.agent() as neighbour:
+        await hello(socket, "i1")
+        await hello(neighbour, "i2")
+        await socket.send(message)
+        refused = await hear(socket, "REFUSED")
+        assert code == refused["code"]
+        assert len(refused["detail"]) > 10
+        await say(socket, type="RECORDS", records=[record(1, "BUILD_START")])
+        await hear(socket, "ACK", confirmed=1)
+        await say(neighbour, type="RECORDS", records=[record(1, "BUILD_START", OTHER_BUILD)])
+        await hear(neighbour, "ACK", confirmed=1)
+
+
+async def test_an_oversized_frame_closes_its_connection_only(gateway: Gateway) -> None:
+    """1009; a frame of exactly the limit passes; compression is not negotiated."""
+    async with (
+        gateway.agent() as neighbour,
+        connect(gateway.ws, additional_headers={"Authorization": f"Bearer {KEY}"}, compression="deflate") as socket,
+    ):
+        assert not socket.protocol.extensions
+        await hello(neighbour, "i2")
+        await hello(socket, "i1")
+        frame = json.dumps({"type": "NEWER", "padding": ""})
+        await socket.send(frame[:-2] + "x" * (FRAME_BYTES - len(frame)) + frame[-2:])
+        await say(socket, type="RECORDS", records=[record(1, "BUILD_START")])
+        await hear(socket, "ACK", confirmed=1)
+        await socket.send("x" * (FRAME_BYTES + 1))
+        assert await closed_with(socket) == 1009
+        await say(neighbour, type="RECORDS", records=[record(1, "BUILD_START", OTHER_BUILD)])
+        await hear(neighbour, "ACK", confirmed=1)
+
+
+async def test_text_that_is_not_utf8_closes_its_connection_only(gateway: Gateway) -> None:
+    """1007, by the WebSocket protocol itself."""
+    async with gateway.agent() as neighbour, gateway.agent() as socket:
+        await hello(neighbour, "i2")
+        await hello(socket, "i1")
+        await socket.send(b'{"type": "\xff"}', text=True)
+        assert await closed_with(socket) == 1007
+        await say(neighbour, type="RECORDS", records=[record(1, "BUILD_START", OTHER_BUILD)])
+        await hear(neighbour, "ACK", confirmed=1)
+
+
+async def test_a_gap_is_refused_and_asked_for(gateway: Gateway) -> None:
+    """Record 4 after record 1 is not published: REFUSED names it, ACK says `resendFrom` 2; then all arrive once."""
+    async with gateway.agent() as socket:
+        await hello(socket)
+        await say(socket, type="RECORDS", records=[record(1, "BUILD_START"), record(4), record(5)])
+        assert (await hear(socket, "REFUSED", code="sequence_gap"))["seq"] == 4
+        await hear(socket, "ACK", resendFrom=2)
+        await say(socket, type="RECORDS", records=[record(2), record(3), record(4)])
+        await hear(socket, "ACK", confirmed=4)
+
+    assert [json.loads(delivery.body)["seq"] for delivery in await gateway.published(4)] == [1, 2, 3, 4]
+
+
+async def test_a_foreign_project_is_refused_once(gateway: Gateway) -> None:
+    """A build of a project outside the key's scope is refused as a whole, and nothing of it is published."""
+    key = await make_key(gateway, name="torch", projects=["torch-mlir"])
+    async with gateway.agent(key) as socket:
+        await hello(socket)
+        foreign = [record(seq, build_id=OTHER_BUILD, project="llvm-mlir") for seq in (1, 2, 3)]
+        await say(socket, type="RECORDS", records=[*foreign, record(1, "BUILD_START")])
+        refused = await hear(socket, "REFUSED")
+        assert (refused["code"], refused["buildId"]) == ("project_not_allowed", OTHER_BUILD)
+        assert "seq" not in refused
+        await hear(socket, "ACK", buildId=BUILD, confirmed=1)
+        await say(socket, type="RECORDS", records=[record(2, project="llvm-mlir")])
+        assert (await hear(socket, "REFUSED", code="malformed"))["seq"] == 2
+
+    (delivery,) = await gateway.published(1)
+    assert json.loads(delivery.body)["project"] == "torch-mlir"
+
+
+async def test_anothers_build_is_refused(gateway: Gateway) -> None:
+    """A build belongs to the agent that started it: here by this gateway's memory, there by ingest's word."""
+    gateway.ingest.builds[OTHER_BUILD] = {"stored": 9, "agent": "somebody", "project": "torch-mlir"}
+    key = await make_key(gateway, name="thief")
+    async with gateway.agent() as owner, gateway.agent(key) as thief:
+        await hello(owner, "i1")
+        await say(owner, type="RECORDS", records=[record(1, "BUILD_START")])
+        await hear(owner, "ACK", confirmed=1)
+        await hello(thief, "i1")
+        await say(thief, type="RECORDS", records=[record(2), record(10, build_id=OTHER_BUILD)])
+        refused = [await hear(thief, "REFUSED") for _ in range(2)]
+        assert {("build_not_yours", BUILD), ("build_not_yours", OTHER_BUILD)} == {
+            (frame["code"], frame["buildId"]) for frame in refused
+        }
+        await say(thief, type="HEARTBEAT", builds=[BUILD])
+        await say(owner, type="RECORDS", records=[record(2)])
+        await hear(owner, "ACK", confirmed=2)
+
+    assert [delivery.headers["agent"] for delivery in await gateway.published(2)] == ["default", "default"]
+
+
+async def test_nothing_but_artifacts_follows_the_end(gateway: Gateway) -> None:
+    """A log record after BUILD_COMPLETE is refused as `closed`."""
+    async with gateway.agent() as socket:
+        await hello(socket)
+        await say(socket, type="RECORDS", records=[record(1, "BUILD_START"), record(2, "BUILD_COMPLETE"), record(3)])
+        assert (await hear(socket, "REFUSED", code="closed"))["seq"] == 3
+
+
+async def test_too_many_frames_end_the_session(start_gateway: Callable[..., Awaitable[Gateway]]) -> None:
+    """4429 beyond the rate; memory stays flat because nothing is queued for it."""
+    gateway = await start_gateway(frames_per_second=50)
+    async with gateway.agent() as socket:
+        await hello(socket)
+        with suppress(ConnectionClosed):
+            for _ in range(5000):
+                await socket.send('{"type": "HEARTBEAT"}')
+        assert await closed_with(socket) == 4429

@@ -1,0 +1,167 @@
+"""Viewers over a real socket: what is stored reaches those who may see it, and a slow one slows nobody."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+
+import pytest
+from build_protocol.limits import HELLO_SECONDS
+from gateway.testing import BUILD, OTHER_BUILD, Gateway, closed_with, hear, log_in, say
+from websockets.exceptions import InvalidStatus
+
+
+async def test_rows_are_pushed_to_subscribers_and_text_to_followers(gateway: Gateway) -> None:
+    """A list hears every row; only who follows a build hears its lines, after its cursor."""
+    async with gateway.viewer() as watcher, gateway.viewer() as follower:
+        await log_in(gateway, watcher)
+        await log_in(gateway, follower, buildIds=[BUILD], afterSeq={BUILD: 4})
+        await gateway.announce_log(4, "old")
+        await gateway.announce_log(5, "new")
+        await gateway.announce_log(1, "other", build_id=OTHER_BUILD)
+        await gateway.announce_build(7, logLines=5)
+
+        heard = [json.loads(await follower.recv()) for _ in range(2)]
+        assert [(frame["type"], frame.get("lines")) for frame in heard] == [("LOG", ["new"]), ("BUILD", None)]
+        assert heard[1]["build"]["revision"] == 7
+        assert json.loads(await watcher.recv())["type"] == "BUILD"
+
+
+async def test_a_new_subscription_replaces_the_earlier_one(gateway: Gateway) -> None:
+    """After following another build the first one's text is not pushed, nor bound at the bus."""
+    async with gateway.viewer() as socket:
+        await log_in(gateway, socket, buildIds=[BUILD])
+        await say(socket, type="SUBSCRIBE", buildIds=[OTHER_BUILD])
+        await hear(socket, "SUBSCRIBED")
+        await gateway.announce_log(1, "first")
+        await gateway.announce_log(1, "second", build_id=OTHER_BUILD)
+
+        assert (await hear(socket, "LOG"))["lines"] == ["second"]
+    assert gateway.app.state.desk.audience.followed == [OTHER_BUILD]
+
+
+async def test_a_foreign_project_is_silent(gateway: Gateway) -> None:
+    """A person of one project hears nothing of another, by subscription or by build id."""
+    await gateway.as_admin(
+        "POST", "/api/users", {"name": "ann", "password": "a long password", "projects": ["llvm-mlir"]}
+    )
+    async with gateway.viewer() as socket:
+        await say(socket, type="AUTH", token=await gateway.login("ann", "a long password"))
+        await say(socket, type="SUBSCRIBE", buildIds=[BUILD])
+        await hear(socket, "SUBSCRIBED")
+        await gateway.announce_build(1)
+        await gateway.announce_log(1, "secret")
+        await gateway.announce_build(2, project="llvm-mlir", id=OTHER_BUILD)
+
+        assert json.loads(await socket.recv())["build"]["id"] == OTHER_BUILD
+
+
+async def test_a_page_keeps_its_session_by_a_fresh_token(gateway: Gateway) -> None:
+    """AUTH again is answered READY with the later end; PING is answered PONG."""
+    async with gateway.viewer() as socket:
+        first = await log_in(gateway, socket)
+        await say(socket, type="AUTH", token=await gateway.login())
+        again = await hear(socket, "READY")
+        await say(socket, type="PING")
+        pong = await hear(socket, "PONG")
+
+    assert again["expiresAt"] >= first["expiresAt"]
+    assert pong["serverTimeMs"] > 0
+
+
+async def test_an_expired_token_ends_the_session(start_gateway: Callable[..., Awaitable[Gateway]]) -> None:
+    """4401 within seconds after the token's end."""
+    gateway = await start_gateway(access_seconds=1)
+    async with gateway.viewer() as socket:
+        await log_in(gateway, socket)
+        assert await closed_with(socket) == 4401
+
+
+async def test_a_disabled_person_is_out_at_once(gateway: Gateway) -> None:
+    """Disabling a person closes the sockets and ends the access token, not only the next login."""
+    await gateway.as_admin("POST", "/api/users", {"name": "ann", "password": "a long password"})
+    token = await gateway.login("ann", "a long password")
+    async with gateway.viewer() as socket, gateway.http as client:
+        await say(socket, type="AUTH", token=token)
+        await hear(socket, "READY")
+        assert (await client.get("/api/agents", headers={"Authorization": f"Bearer {token}"})).status_code == 200
+
+        await gateway.as_admin("DELETE", "/api/users/ann")
+
+        assert await closed_with(socket) == 4401
+        assert (await client.get("/api/agents", headers={"Authorization": f"Bearer {token}"})).status_code == 401
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", "null", None])
+async def test_a_page_from_elsewhere_may_not_connect(gateway: Gateway, origin: str | None) -> None:
+    """Any origin but the own host's is refused before accept, and so is a client that sends neither key nor origin."""
+    with pytest.raises(InvalidStatus) as refused:
+        async with gateway.viewer(origin=origin):
+            pass
+    assert refused.value.response.status_code == 403
+
+
+async def test_an_allowed_origin_may_connect(start_gateway: Callable[..., Awaitable[Gateway]]) -> None:
+    """A page served elsewhere connects when its origin is configured."""
+    gateway = await start_gateway(allowed_origins="https://pages.example")
+    async with gateway.viewer(origin="https://pages.example") as socket:
+        await log_in(gateway, socket)
+
+
+@pytest.mark.parametrize("token", ["", "nonsense", "a.b.c", "x" * 4000, "x" * 5000])
+async def test_a_bad_token_is_refused(gateway: Gateway, token: str) -> None:
+    """4401, or 4400 for a token no token could be."""
+    async with gateway.viewer() as socket:
+        await say(socket, type="AUTH", token=token)
+        assert await closed_with(socket) == (4400 if len(token) > 4096 else 4401)
+
+
+@pytest.mark.parametrize(
+    ("message", "code"),
+    [
+        (b"\x00\x01", 4400),
+        ("{", 4400),
+        ("[" * 60_000, 4400),
+        ('{"type": "SUBSCRIBE", "projects": "all"}', 4400),
+        ('{"type": "SUBSCRIBE", "buildIds": ["../x"]}', 4400),
+        ('{"type": "SUBSCRIBE", "buildIds": [' + ",".join(['"' + BUILD + '"'] * 51) + "]}", 4400),
+        ("x" * 70_000, 4400),
+    ],
+)
+async def test_a_bad_frame_ends_only_its_own_session(gateway: Gateway, message: str | bytes, code: int) -> None:
+    """The page is told by its close code; the neighbour hears on."""
+    async with gateway.viewer() as bad, gateway.viewer() as good:
+        await log_in(gateway, bad)
+        await log_in(gateway, good)
+        await bad.send(message)
+        assert code == await closed_with(bad)
+        await gateway.announce_build(1)
+        await hear(good, "BUILD")
+
+
+async def test_unknown_frames_are_ignored(gateway: Gateway) -> None:
+    """A newer page may say more than this gateway knows."""
+    async with gateway.viewer() as socket:
+        await log_in(gateway, socket)
+        await say(socket, type="TELEPORT")
+        await say(socket, type="PING")
+        await hear(socket, "PONG")
+
+
+async def test_who_never_says_auth_is_closed(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    """4408 once the time for AUTH is over."""
+    monkeypatch.setattr("build_protocol.limits.HELLO_SECONDS", HELLO_SECONDS / 50)
+    async with gateway.viewer() as socket:
+        assert await closed_with(socket) == 4408
+
+
+async def test_a_page_that_does_not_read_slows_nobody(gateway: Gateway) -> None:
+    """Its frames are bounded and dropped with RESYNC; the others get every line at once."""
+    async with gateway.viewer(max_queue=1, close_timeout=0.1) as stuck, gateway.viewer() as reader:
+        await log_in(gateway, stuck, buildIds=[BUILD])
+        await log_in(gateway, reader, buildIds=[BUILD])
+        for seq in range(1, 401):
+            await gateway.announce_log(seq, "x" * 20_000)
+            async with asyncio.timeout(1):
+                assert seq == (await hear(reader, "LOG"))["seq"]
+
+        assert (await hear(stuck, "RESYNC"))["buildId"] == BUILD
