@@ -112,7 +112,6 @@ export const build = {
   memory: 'Peak memory',
   warnings: 'Warnings',
   cache: 'Cache hits',
-  lines: 'Log lines',
   tests: 'Tests',
   testsPassed: (passed: string, total: string) => `${passed} / ${total}`,
   cancel: 'Cancel build',

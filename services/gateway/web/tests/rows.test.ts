@@ -17,26 +17,26 @@ test('what runs stands first, then the latest start', () => {
     buildRow({ id: 'runs', status: 'running', startedAt: 2 }),
   ]
 
-  expect(mergedList(read, NO_ROWS, {}, true).map((build) => build.id)).toEqual(['runs', 'new', 'old'])
+  expect(mergedList(read, [], NO_ROWS, {}, true).map((build) => build.id)).toEqual(['runs', 'new', 'old'])
 })
 
 test('a new build appears by being pushed, and only where the filter lets it', () => {
   const rows = withRows(NO_ROWS, [buildRow({ id: 'n', project: 'iree', startedAt: 5 })])
 
-  expect(mergedList([], rows, { project: 'iree' }, true)).toHaveLength(1)
-  expect(mergedList([], rows, { project: 'llvm' }, true)).toHaveLength(0)
+  expect(mergedList([], [], rows, { project: 'iree' }, true)).toHaveLength(1)
+  expect(mergedList([], [], rows, { project: 'llvm' }, true)).toHaveLength(0)
 })
 
 test('a build leaves a list of running builds when it ends', () => {
   const rows = withRows(NO_ROWS, [buildRow({ id: 'a', status: 'failed', revision: 2 })])
 
-  expect(mergedList([buildRow({ id: 'a' })], rows, { status: 'running' }, true)).toEqual([])
+  expect(mergedList([buildRow({ id: 'a' })], [], rows, { status: 'running' }, true)).toEqual([])
 })
 
 test('a pushed row that belongs to a page not read yet waits for that page', () => {
-  const rows = withRows(NO_ROWS, [buildRow({ id: 'ancient', startedAt: 1 })])
+  const rows = withRows(NO_ROWS, [buildRow({ id: 'ancient', status: 'failed', startedAt: 1 })])
 
-  expect(mergedList([buildRow({ id: 'a', startedAt: 100 })], rows, {}, false).map(({ id }) => id)).toEqual(['a'])
+  expect(mergedList([buildRow({ id: 'a', startedAt: 100 })], [], rows, {}, false).map(({ id }) => id)).toEqual(['a'])
 })
 
 test('rows stay bounded, and the running ones stay', () => {
@@ -48,4 +48,10 @@ test('rows stay bounded, and the running ones stay', () => {
 
   expect(rows.size).toBe(MAX_ROWS)
   expect(rows.has('runs')).toBe(true)
+})
+
+test('a build that runs since long is listed first, whatever the page holds', () => {
+  const read = [buildRow({ id: 'new', status: 'failed', startedAt: 100 })]
+
+  expect(mergedList(read, [buildRow({ id: 'slow', startedAt: 1 })], NO_ROWS, {}, false)[0]?.id).toBe('slow')
 })

@@ -1,7 +1,21 @@
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
-import { readSchema, WIRE_FILE, wireTypes } from '../scripts/wire.mjs'
+import { REST_FILE, restTypes, WIRE_FILE, wireTypes } from '../scripts/wire.mjs'
 
-test("the page's types are the protocol's; `npm run wire` brings them up to date", async () => {
-  expect(readFileSync(WIRE_FILE, 'utf8')).toBe(await wireTypes(readSchema()))
-}, 30_000)
+const PYTHON_MS = 60_000
+
+test(
+  "the page's frames and views are the protocol's; `npm run wire` brings them up to date",
+  { timeout: PYTHON_MS },
+  async () => {
+    expect(readFileSync(WIRE_FILE, 'utf8')).toBe(await wireTypes())
+  },
+)
+
+test(
+  "the page's REST models are the services'; `npm run wire` brings them up to date",
+  { timeout: PYTHON_MS },
+  async () => {
+    expect(readFileSync(REST_FILE, 'utf8')).toBe(await restTypes())
+  },
+)

@@ -16,7 +16,8 @@ export class ApiError extends Error {
   }
 }
 
-export type Params = Record<string, string | number | boolean | undefined>
+/** A list is sent as one parameter per value. */
+export type Params = Record<string, string | number | boolean | readonly string[] | undefined>
 
 export class Api {
   constructor(private readonly session: Session) {}
@@ -55,8 +56,11 @@ export class Api {
 }
 
 function queryOf(params: Params): string {
-  const given = Object.entries(params).filter(([, value]) => value !== undefined && value !== '')
-  const query = new URLSearchParams(given.map(([name, value]) => [name, String(value)])).toString()
+  const given = Object.entries(params).flatMap(([name, value]) => {
+    const values = Array.isArray(value) ? value : [value]
+    return values.filter((each) => each !== undefined && each !== '').map((each) => [name, String(each)])
+  })
+  const query = new URLSearchParams(given).toString()
   return query === '' ? '' : `?${query}`
 }
 

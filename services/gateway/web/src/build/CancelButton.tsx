@@ -4,13 +4,14 @@ import { useMutation } from '@tanstack/react-query'
 import { useState } from 'react'
 import { useApp } from '../app/app-context'
 import { build as text } from '../strings'
+import type { CommandView, NewCommand } from '../wire'
 import classes from './CancelButton.module.css'
 
 export function CancelButton({ buildId }: { buildId: string }) {
   const { api } = useApp()
   const [isAsking, setAsking] = useState(false)
   const cancel = useMutation({
-    mutationFn: () => api.post('/commands', { kind: 'cancel', buildId }),
+    mutationFn: () => api.post<CommandView>('/commands', { kind: 'cancel', buildId } satisfies Partial<NewCommand>),
     onSuccess: () => setAsking(false),
   })
   return (

@@ -4,7 +4,7 @@ import { useInfiniteQuery } from '@tanstack/react-query'
 import { useApp } from '../app/app-context'
 import { clock, instant } from '../format'
 import { events as text } from '../strings'
-import type { Build } from '../wire'
+import type { Build, RecordPage } from '../wire'
 import classes from './EventsTab.module.css'
 
 /** A record as sent; its data is shown, not interpreted. */
@@ -15,21 +15,16 @@ interface RecordRow {
   data: Record<string, unknown>
 }
 
-interface RecordPage {
-  items: RecordRow[]
-  nextCursor?: string | null
-}
-
 export function EventsTab({ build }: { build: Build }) {
   const { api } = useApp()
   const query = useInfiniteQuery({
     queryKey: ['records', build.id, build.status],
     queryFn: ({ pageParam, signal }) =>
-      api.get<RecordPage>(`/builds/${build.id}/records`, { cursor: pageParam }, signal),
-    initialPageParam: undefined as string | undefined,
-    getNextPageParam: (last) => last.nextCursor ?? undefined,
+      api.get<RecordPage>(`/builds/${build.id}/records`, { after: pageParam }, signal),
+    initialPageParam: 0,
+    getNextPageParam: (last) => last.nextAfter ?? undefined,
   })
-  const records = query.data?.pages.flatMap((page) => page.items) ?? []
+  const records = (query.data?.pages.flatMap((page) => page.items) ?? []) as unknown as RecordRow[]
   return (
     <div className={classes.page}>
       {query.isError && <p role="alert">{text.failedToLoad}</p>}

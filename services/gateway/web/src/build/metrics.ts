@@ -12,7 +12,7 @@ export interface Metric {
 /** What to show of a build's numbers, in reading order. */
 export function metricsOf(build: Build): Metric[] {
   const { metrics: known } = build
-  const metrics: Metric[] = [{ name: text.lines, value: count(build.logLines) }]
+  const metrics: Metric[] = []
   if (known == null) return metrics
   if (known.warnings != null) {
     metrics.push({ name: text.warnings, value: count(known.warnings), tone: known.warnings > 0 ? 'warn' : undefined })

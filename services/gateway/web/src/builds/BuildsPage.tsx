@@ -11,7 +11,7 @@ import { BuildFilters } from './BuildFilters'
 import { BuildRow } from './BuildRow'
 import classes from './BuildsPage.module.css'
 import { EmptyBuilds } from './EmptyBuilds'
-import { useBuildList } from './queries'
+import { useBuildList, useRunningBuilds } from './queries'
 import { useFilter } from './useFilter'
 
 export function BuildsPage() {
@@ -19,8 +19,12 @@ export function BuildsPage() {
   const rows = useRows()
   const query = useBuildList(filter)
   const read = useMemo(() => query.data?.pages.flatMap((page) => page.items) ?? [], [query.data])
+  const runningNow = useRunningBuilds(filter).data?.items
   const isWhole = query.data !== undefined && !query.hasNextPage
-  const builds = useMemo(() => mergedList(read, rows, filter, isWhole), [read, rows, filter, isWhole])
+  const builds = useMemo(
+    () => mergedList(read, runningNow ?? [], rows, filter, isWhole),
+    [read, runningNow, rows, filter, isWhole],
+  )
   const page = useRef<HTMLDivElement>(null)
   useShortcuts([
     { keys: 'j', title: keys.nextRow, run: () => step(page.current, 1) },

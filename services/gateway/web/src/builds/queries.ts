@@ -22,6 +22,17 @@ export function useBuildList({ project, branch, status, text }: Filter) {
   })
 }
 
+/** What runs now, however long ago it started; a page of the list holds the latest starts only. */
+export function useRunningBuilds({ project, branch, text }: Filter) {
+  const { api } = useApp()
+  return useQuery({
+    queryKey: ['builds', 'running', project, branch, text],
+    queryFn: ({ signal }) =>
+      api.get<BuildList>('/builds', { project, branch, q: text, status: ['queued', 'running'], limit: 200 }, signal),
+    placeholderData: (previous) => previous,
+  })
+}
+
 export function useBuildDetail(id: string) {
   const { api } = useApp()
   return useQuery({

@@ -30,13 +30,20 @@ export interface Filter {
   text?: string
 }
 
-/** A list as read, brought up to date by pushed rows: what is running first, then the latest start first. */
-export function mergedList(read: readonly Build[], rows: Rows, filter: Filter, isWhole: boolean): Build[] {
-  const listed = new Map(read.map((build) => [build.id, newest(build, rows)]))
+/** The list as read and what runs, brought up to date by pushed rows: what runs first, then the latest start first. */
+export function mergedList(
+  read: readonly Build[],
+  running: readonly Build[],
+  rows: Rows,
+  filter: Filter,
+  isWhole: boolean,
+): Build[] {
+  const known = withRows(rows, [...read, ...running])
+  const listed = new Map(read.map((build) => [build.id, known.get(build.id) ?? build]))
   const oldest = read.length === 0 || isWhole ? 0 : Math.min(...read.map(startOf))
-  for (const build of rows.values()) {
-    // A row older than the list's end belongs to a page that was not asked for yet.
-    if (startOf(build) >= oldest) listed.set(build.id, newest(build, rows))
+  for (const build of known.values()) {
+    // An ended build older than the list's end belongs to a page that was not asked for yet.
+    if (startOf(build) >= oldest || !isFinal(build.status)) listed.set(build.id, build)
   }
   return [...listed.values()].filter((build) => matches(build, filter)).sort(byActivity)
 }

@@ -93,6 +93,8 @@ export function LogView({ build }: { build: Build }) {
   ])
 
   const numbers = Array.from({ length: store.total === 0 ? 0 : last - first + 1 }, (_, at) => first + at)
+  // A line keeps its elements while in sight and hands them on when it leaves: making new ones is what costs.
+  const slots = Math.ceil(numbers.length / 64) * 64
   const notice = noticeOf(build, store.isOpen, store.total, store.error)
   return (
     <div className={classes.view} data-testid="log" data-following={viewport.isFollowing}>
@@ -121,7 +123,11 @@ export function LogView({ build }: { build: Build }) {
               {numbers.map((number) => {
                 const line = store.line(number)
                 return (
-                  <div key={number} className={classes.block} style={{ height: viewport.rows.rowsOf(number) * ROW_PX }}>
+                  <div
+                    key={number % slots}
+                    className={classes.block}
+                    style={{ height: viewport.rows.rowsOf(number) * ROW_PX }}
+                  >
                     <LogRow
                       number={number}
                       text={line?.text}

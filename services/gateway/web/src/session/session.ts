@@ -1,12 +1,10 @@
 /** Session: who is signed in. Holds the access token, in memory only, and renews it by the refresh cookie. */
+import type { AccessGrant } from '../wire'
 
 export type SessionState = { state: 'starting' } | { state: 'signed-out' } | { state: 'signed-in'; user: string }
 
-interface Grant {
-  accessToken: string
-  /** Seconds. */
-  expiresIn: number
-}
+/** Says that there may be a refresh cookie, which the page itself cannot see. */
+const VISITED = 'build-dashboard-visited'
 
 /** A token this close to its end is renewed before it is used. */
 const MARGIN_MS = 60_000
@@ -36,15 +34,16 @@ export class Session {
 
   readonly snapshot = (): SessionState => this.now
 
-  /** Signs in by the cookie of an earlier visit, if there is one. */
+  /** Signs in by the cookie of an earlier visit, if there was one. */
   async resume(): Promise<void> {
-    await this.renew().catch(() => undefined)
+    if (localStorage.getItem(VISITED) === null) this.forget()
+    else await this.renew().catch(() => this.become({ state: 'signed-out' }))
   }
 
   async signIn(username: string, password: string): Promise<void> {
     const answer = await post('/api/auth/login', { username, password })
     if (!answer.ok) throw new SignInFailed(answer.status)
-    this.take((await answer.json()) as Grant)
+    this.take((await answer.json()) as AccessGrant)
   }
 
   async signOut(): Promise<void> {
@@ -68,21 +67,23 @@ export class Session {
   private async askForRenewal(): Promise<string> {
     // The server lets a refresh cookie be used once: two tabs must not spend the same one.
     const answer = await withLock('build-dashboard-refresh', () => post('/api/auth/refresh', {}))
-    if (answer.ok) return this.take((await answer.json()) as Grant)
+    if (answer.ok) return this.take((await answer.json()) as AccessGrant)
     if (answer.status >= 500 || answer.status === 429)
       throw new Error(`the token could not be renewed: ${answer.status}`)
     this.forget()
     throw new SignedOut()
   }
 
-  private take(grant: Grant): string {
+  private take(grant: AccessGrant): string {
     this.token = { value: grant.accessToken, endsAt: Date.now() + grant.expiresIn * 1000 }
+    localStorage.setItem(VISITED, 'yes')
     this.become({ state: 'signed-in', user: subjectOf(grant.accessToken) })
     return grant.accessToken
   }
 
   private forget(): void {
     this.token = undefined
+    localStorage.removeItem(VISITED)
     this.become({ state: 'signed-out' })
   }
 

@@ -1,7 +1,15 @@
 /** The words on the wire, by the names the page uses; the types themselves are generated from the protocol. */
+import type { components } from './rest'
 import type { Build, BuildChanged, LogAppended, Pong, Ready, Resync, Subscribed } from './wire'
 
 export type * from './wire'
+
+type Rest = components['schemas']
+
+export type AccessGrant = Rest['AccessGrant']
+export type CommandView = Rest['CommandView']
+export type NewCommand = Rest['NewCommand']
+export type RecordPage = Rest['Events']
 
 export type BuildStatus = Build['status']
 export type Phase = NonNullable<Build['phase']>
