@@ -1,0 +1,333 @@
+"""The analyser: reads a log as it streams and says which failures became certain, at the end which came first.
+
+Memory is bounded whatever the log's length: the last lines for looking back, the open scopes, and the failures found.
+"""
+
+import re
+from collections import deque
+from collections.abc import Iterator, Sequence
+
+from build_analysis.candidate import Candidate
+from build_analysis.failure import Failure, Report
+from build_analysis.findings import Findings
+from build_analysis.prefixes import CleanLine, clean
+from build_analysis.python_frames import REACH_LINES, look_through_frames
+from build_analysis.rule import UNKNOWN, Rule
+from build_analysis.rule_set import RuleSet, default_rules
+from build_analysis.scope import SCOPE_LIMIT_LINES, Scope
+
+LOOK_BACK_LINES = 500
+ATTENTION_LINES = 60
+"""After a failing line, this many lines are read one by one; then the gate decides again what is worth a look."""
+CLUSTER_GAP_LINES = 40
+"""Diagnostics without a scope that are nearer to each other than this belong together."""
+CHANNEL_LIMIT = 256
+
+
+class LogAnalyzer:
+    """Finds the failures of one build's log; feed it every line, in order, then finish it."""
+
+    def __init__(self, rules: RuleSet | None = None) -> None:
+        self._rules = rules or default_rules()
+        self._recent: deque[tuple[int, str]] = deque(maxlen=LOOK_BACK_LINES)
+        self._attention_until = 0
+        self._scopes: list[Scope] = []
+        self._channels: dict[str, Scope] = {}
+        self._root = Scope("root", 0)
+        self._findings = Findings()
+        self._listing: Rule | None = None
+        self._last_number = 0
+        self._looked_back_to = 0
+        self._chunk: Sequence[str] = ()
+        self._chunk_first = 1
+
+    def feed(self, first_line: int, lines: Sequence[str]) -> list[Failure]:
+        """Read the next lines; the first of them is number `first_line`, counted from 1.
+
+        Returns:
+            The failures that became certain with these lines.
+        """
+        self._chunk, self._chunk_first = lines, first_line
+        hits = self._rules.gate.hits(lines)
+        at_hit, index, count = 0, 0, len(lines)
+        while index < count:
+            while at_hit < len(hits) and hits[at_hit] < index:
+                at_hit += 1
+            next_hit = hits[at_hit] if at_hit < len(hits) else count
+            if index < next_hit and first_line + index > self._attention_until and not self._is_inside():
+                index = next_hit
+                continue
+            self._read(first_line + index, lines[index], is_hit=index == next_hit)
+            index += 1
+        self._last_number = first_line + count - 1
+        # The next chunk may look back into this one.
+        for number in range(max(0, count - LOOK_BACK_LINES), count):
+            self._recent.append((first_line + number, lines[number]))
+        self._chunk = ()
+        return self._findings.newly_certain()
+
+    def finish(self, exit_code: int | None = None) -> Report:
+        """All failures of the log, the first real one first.
+
+        Args:
+            exit_code: the build command's, when known; 0 means that nothing failed, whatever the log's words.
+        """
+        for scope in [*reversed(self._scopes), *self._channels.values()]:
+            # A log that ends inside a test or an edge was cut there, or the process died.
+            self._close(scope, self._last_number, failed=scope.failed is not False)
+        self._scopes.clear()
+        self._end_cluster()
+        return self._findings.report(exit_code, self._last_number)
+
+    # Reading one line
+
+    def _is_inside(self) -> bool:
+        """Whether every line matters now: a failed scope is open, or a test's outcome is awaited."""
+        if self._channels or self._listing is not None:
+            return True
+        return any(scope.failed or scope.best for scope in self._scopes)
+
+    def _read(self, number: int, raw: str, *, is_hit: bool) -> None:
+        line = clean(raw)
+        text = line.text
+        scope = self._scope_of(line)
+        for open_scope in (*self._scopes, scope):
+            if open_scope.best is not None and open_scope.best.awaited and open_scope.best.first_line < number:
+                open_scope.best.look_ahead(number, text)
+        if scope.awaits_command and text:
+            scope.awaits_command = False
+            if not _PROGRESS.match(text):
+                scope.command = text[:2000]
+                return
+        if self._listing is not None and self._read_item(number, text):
+            return
+        self._forget_stale(number)
+        found = self._rules.match(line) if is_hit else self._rules.match_nearby(line)
+        if found is None:
+            self._note_output(scope, number, text)
+            return
+        rule, match = found
+        if rule.role == "ignore":
+            return
+        if rule.role == "cause":
+            self._suspect(rule, match, number, line)
+        elif rule.role == "open":
+            self._open(rule, match, number, line)
+        elif rule.role == "close":
+            self._close_by(rule, match, number, line)
+        elif rule.role == "end":
+            self._end_cluster()
+        elif rule.role == "rollup":
+            self._roll_up(rule, match, number)
+        elif rule.role == "list":
+            self._listing = rule
+        else:
+            self._end_cluster()
+            self._findings.all_well(number)
+
+    def _scope_of(self, line: CleanLine) -> Scope:
+        if line.channel is not None and line.channel in self._channels:
+            return self._channels[line.channel]
+        return self._scopes[-1] if self._scopes else self._root
+
+    def _note_output(self, scope: Scope, number: int, text: str) -> None:
+        if scope.failed and not scope.first_output_line and text and not text.startswith(("--", "$ ")):
+            scope.first_output_line, scope.first_output = number, text
+
+    def _forget_stale(self, number: int) -> None:
+        if self._root.best is not None and number > self._root.last_candidate_line + CLUSTER_GAP_LINES:
+            self._end_cluster()
+        if self._scopes and number > self._scopes[0].first_line + SCOPE_LIMIT_LINES:
+            self._scopes.pop(0)
+
+    # Causes
+
+    def _suspect(self, rule: Rule, match: re.Match[str], number: int, line: CleanLine) -> None:
+        candidate = Candidate.of(rule, number, match)
+        scope = self._home_of(line, number)
+        if scope is self._root and scope.best is not None and _starts_anew(scope.best, candidate):
+            self._end_cluster()
+            scope = self._root
+        if scope.best is not None and scope.best.rank <= candidate.rank:
+            scope.add(candidate)
+            return
+        if rule.before or rule.frames:
+            candidate.look_back(self._clean_lines_before(number))
+            if rule.frames:
+                look_through_frames(candidate, list(self._clean_lines_before(number, REACH_LINES)))
+        scope.add(candidate)
+        self._attention_until = max(self._attention_until, number + ATTENTION_LINES)
+
+    def _home_of(self, line: CleanLine, number: int) -> Scope:
+        """The scope a failure on this line belongs to; looks back for one that the gate passed by."""
+        if line.channel is not None:
+            if line.channel not in self._channels and len(self._channels) < CHANNEL_LIMIT:
+                self._channels[line.channel] = Scope("channel", number, channel=line.channel)
+            if line.channel in self._channels:
+                return self._channels[line.channel]
+        if self._scopes and self._scopes[-1].kind != "edge":
+            return self._scopes[-1]
+        home = self._scopes[-1] if self._scopes else self._root
+        stop = max(self._looked_back_to, home.first_line)
+        self._looked_back_to = number
+        for earlier, raw in self._lines_before(number, 300):
+            if earlier <= stop:
+                break
+            for rule in self._rules.lookbehind:
+                if any(literal in raw for literal in rule.has) and (match := rule.pattern.search(clean(raw).text)):
+                    if rule.role == "open":
+                        self._scopes.append(_scope(rule, match, earlier, None))
+                        return self._scopes[-1]
+                    return home
+        return home
+
+    def _lines_before(self, number: int, reach: int) -> Iterator[tuple[int, str]]:
+        """The lines before line `number` as they came, nearest first, at most `reach` of them."""
+        index = number - self._chunk_first - 1
+        left = reach
+        while index >= 0 and left > 0:
+            yield self._chunk_first + index, self._chunk[index]
+            index, left = index - 1, left - 1
+        for earlier, raw in reversed(self._recent):
+            if left <= 0:
+                return
+            yield earlier, raw
+            left -= 1
+
+    def _clean_lines_before(self, number: int, reach: int = LOOK_BACK_LINES) -> Iterator[tuple[int, str]]:
+        """The lines before line `number` without prefixes, nearest first."""
+        return ((earlier, clean(raw).text) for earlier, raw in self._lines_before(number, reach))
+
+    # Scopes
+
+    def _open(self, rule: Rule, match: re.Match[str], number: int, line: CleanLine) -> None:
+        scope = _scope(rule, match, number, line.channel)
+        if rule.scope == "edge":
+            self._close_all(number)
+            if self._root.best is not None and not self._progress_since(self._root.best.first_line, number):
+                # A console edge (a test run) printed before ninja could say that it failed.
+                scope.best, self._root.best = self._root.best, None
+            scope.awaits_command = True
+        else:
+            for same in [open_scope for open_scope in self._scopes if open_scope.kind == scope.kind]:
+                self._close(
+                    same, number - 1, failed=same.failed is True or (same.failed is None and same.kind == "gtest")
+                )
+                self._scopes.remove(same)
+            if self._root.best is not None:
+                self._end_cluster()
+        self._scopes.append(scope)
+        if scope.failed:
+            self._attention_until = max(self._attention_until, number + ATTENTION_LINES)
+
+    def _progress_since(self, first: int, number: int) -> bool:
+        return any(
+            _PROGRESS.match(text)
+            for _, text in self._clean_lines_before(number - 1, min(number - first, LOOK_BACK_LINES))
+        )
+
+    def _close_by(self, rule: Rule, match: re.Match[str], number: int, line: CleanLine) -> None:
+        groups = match.groupdict()
+        channel = f"ctest {groups['number']}" if groups.get("number") else line.channel
+        if channel is not None and channel in self._channels:
+            scope = self._channels.pop(channel)
+            scope.target = groups.get("target") or scope.target
+            self._close(scope, number, failed=rule.outcome != "passed")
+            return
+        for at in range(len(self._scopes) - 1, -1, -1):
+            if rule.scope is None or self._scopes[at].kind == rule.scope:
+                for inner in reversed(self._scopes[at:]):
+                    failed = inner.failed is True if rule.outcome is None else rule.outcome == "failed"
+                    if inner.kind == rule.scope:
+                        inner.target = inner.target or groups.get("target")
+                    self._close(inner, number, failed=failed)
+                del self._scopes[at:]
+                return
+        if rule.outcome == "failed" and rule.scope == "gtest" and self._root.best is not None:
+            # A test whose beginning the log does not show.
+            self._root.target = groups.get("target")
+            self._root.best.fields.setdefault("target", groups.get("target") or "")
+            self._end_cluster(certain=True)
+        elif rule.scope == "edge" and self._root.best is not None:
+            self._end_cluster()
+
+    def _close_all(self, number: int) -> None:
+        for scope in reversed(self._scopes):
+            self._close(scope, number - 1, failed=scope.failed is True)
+        self._scopes.clear()
+
+    def _close(self, scope: Scope, number: int, *, failed: bool) -> None:
+        """Judge a scope at its end: what it found is a failure only if it failed."""
+        if not failed or scope.reported:
+            return
+        scope.reported = True
+        if scope.best is not None:
+            scope.best.last_line = max(scope.best.last_line, min(number, scope.best.first_line + 2000))
+            certain = scope.failed is True or scope.channel is not None or scope.kind == "gtest"
+            self._findings.add(scope.best.failure(scope.target, scope.command), certain=certain, rule=scope.best.rule)
+        elif scope.rule is not None and scope.failed:
+            self._findings.add(_bare(scope, number), certain=scope.kind != "edge", rule=scope.rule)
+
+    def _end_cluster(self, *, certain: bool = False) -> None:
+        best, self._root = self._root.best, Scope("root", 0)
+        if best is not None:
+            self._findings.add(best.failure(None, None), certain=certain or best.rule.certain, rule=best.rule)
+
+    # Wrappers and lists
+
+    def _roll_up(self, rule: Rule, match: re.Match[str], number: int) -> None:
+        self._end_cluster()
+        self._close_all(number)
+        candidate = Candidate.of(rule, number, match)
+        self._findings.roll_up(candidate, number)
+
+    def _read_item(self, number: int, text: str) -> bool:
+        rule = self._listing
+        if rule is None or rule.item_pattern is None:
+            return False
+        match = rule.item_pattern.search(text)
+        if match is None:
+            if text:
+                self._listing = None
+            return False
+        if not self._findings.knows_test(match["target"]):
+            candidate = Candidate.of(rule, number, match)
+            self._findings.add(candidate.failure(None, None), certain=True, rule=rule)
+        return True
+
+
+_PROGRESS = re.compile(r"\[\s*\d+/\d+[^\]]{0,20}\] |\[\s{0,2}\d{1,3}%\] ")
+
+
+def _scope(rule: Rule, match: re.Match[str], number: int, channel: str | None) -> Scope:
+    groups = match.groupdict()
+    failed = None if rule.outcome is None else rule.outcome == "failed"
+    return Scope(
+        rule.scope or "test",
+        number,
+        rule,
+        channel,
+        target=(groups.get("target") or "").strip() or None,
+        command=groups.get("command"),
+        failed=failed,
+        becomes=rule.becomes,
+    )
+
+
+def _starts_anew(best: Candidate, candidate: Candidate) -> bool:
+    """Whether an unscoped diagnostic is a failure of its own: another kind of thing, told by another tool."""
+    return best.rank == candidate.rank and best.fields.get("tool") != candidate.fields.get("tool")
+
+
+def _bare(scope: Scope, number: int) -> Failure:
+    """A failed scope in which no rule found a cause: unclassified, with the first thing it said."""
+    rule = scope.rule
+    assert rule is not None  # noqa: S101 - the caller has checked
+    category = rule.category if rule.category != "unknown" else "unknown"
+    line = scope.first_output_line or scope.first_line
+    message = scope.first_output or f"{scope.target or 'a step'} failed"
+    candidate = Candidate(
+        rule, line, number, category, rule.fault, UNKNOWN if category == "unknown" else rule.effective_rank
+    )
+    candidate.fields.update(message=message.strip(), tool=rule.tool or "")
+    return candidate.failure(scope.target, scope.command)

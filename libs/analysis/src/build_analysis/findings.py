@@ -1,0 +1,142 @@
+"""The failures found so far: which are certain, which wait for a word that confirms them, and their final order."""
+
+import re
+from dataclasses import dataclass, replace
+
+from build_analysis.candidate import Candidate
+from build_analysis.failure import Failure, Report
+from build_analysis.rule import UNKNOWN, WRAPPER, Rule
+from build_analysis.signature import stable_test
+
+FAILURE_LIMIT = 200
+"""More failures than this are counted, not kept."""
+
+ENDING_LINES = 40
+"""What is this near to the end of a log is what ended it."""
+
+_TEST_TARGET = re.compile(r"\bcheck(?:-|\b)|\btests?\b|[-/](?:build|stamp|install)$|-stamp/|Makefile:|\ball\b")
+
+
+@dataclass(slots=True)
+class _Finding:
+    failure: Failure
+    certain: bool
+    tentative: bool
+    told: bool = False
+
+
+class Findings:
+    """Collects failures; a failure is told once, when it is certain."""
+
+    def __init__(self) -> None:
+        self._findings: list[_Finding] = []
+        self._tests: set[str] = set()
+        self._dropped = 0
+        self._wrapper: Failure | None = None
+        self._well_at = 0
+
+    def add(self, failure: Failure, *, certain: bool, rule: Rule) -> None:
+        """Take a failure; the same test failing again (a summary) is not another one."""
+        if failure.category.endswith("test_failure") or failure.category in ("gtest_failure", "ctest_failure"):
+            if failure.target and self.knows_test(failure.target):
+                self._name_fully(failure.target)
+                return
+        if failure.target:
+            self._tests.add(_test_key(failure.target))
+        if self._repeats(failure):
+            return
+        if len(self._findings) >= FAILURE_LIMIT:
+            self._dropped += 1
+            return
+        self._findings.append(_Finding(failure, certain, rule.tentative))
+
+    def knows_test(self, target: str) -> bool:
+        """Whether a failure of this test was found before."""
+        key = _test_key(target)
+        return key in self._tests or any(
+            known.endswith("." + key) or key.endswith("." + known) for known in self._tests
+        )
+
+    def roll_up(self, wrapper: Candidate, number: int) -> None:
+        """A wrapper says that something failed: confirm what waits, and give it the wrapper's target."""
+        waiting = [finding for finding in self._findings if not finding.certain and not finding.tentative]
+        target = wrapper.fields.get("target")
+        for finding in waiting:
+            finding.certain = True
+        if target:
+            unnamed = [finding for finding in waiting if finding.failure.target is None]
+            if unnamed:
+                chosen = next((finding for finding in unnamed if _builds(target, finding.failure)), unnamed[-1])
+                chosen.failure = replace(chosen.failure, target=target)
+        if not self._findings and wrapper.category != "unknown":
+            self._wrapper = self._wrapper or wrapper.failure(None, None)
+        elif self._wrapper is None:
+            self._wrapper = replace(wrapper.failure(None, None), rank=UNKNOWN)
+        self._well_at = 0
+        del number
+
+    def all_well(self, number: int) -> None:
+        """Everything so far went well, says a tool: what was not certain was no failure."""
+        self._findings = [finding for finding in self._findings if finding.certain]
+        self._well_at = number
+
+    def newly_certain(self) -> list[Failure]:
+        """The failures that became certain since the last call."""
+        fresh = [
+            finding for finding in self._findings if finding.certain and not finding.told and not finding.tentative
+        ]
+        for finding in fresh:
+            finding.told = True
+        return [finding.failure for finding in fresh]
+
+    def report(self, exit_code: int | None, last_line: int) -> Report:
+        """All failures, the first real one first."""
+        if exit_code == 0:
+            return Report()
+        kept = [finding for finding in self._findings if not finding.tentative or self._ended(finding, last_line)]
+        failures = [finding.failure for finding in kept]
+        real = [failure for failure in failures if failure.rank < WRAPPER]
+        # Wrappers without a cause of their own only speak when nothing better does.
+        failures = real + [
+            failure
+            for failure in failures
+            if failure.rank >= WRAPPER and not (real and _TEST_TARGET.search(failure.target or ""))
+        ]
+        if not failures and self._wrapper is not None and self._wrapper.first_line > self._well_at:
+            failures = [self._wrapper]
+        failures.sort(key=lambda failure: (failure.rank >= WRAPPER, failure.rank >= UNKNOWN, failure.first_line))
+        return Report(failures, self._dropped)
+
+    def _ended(self, finding: _Finding, last_line: int) -> bool:
+        """Whether something that tools retry is what the log ends with, or the only thing it tells."""
+        others = any(not other.tentative for other in self._findings)
+        return not others or last_line - finding.failure.last_line <= ENDING_LINES
+
+    def _name_fully(self, target: str) -> None:
+        """A summary names a test with its file; its section did not."""
+        key = _test_key(target)
+        for finding in self._findings:
+            known = finding.failure.target
+            if known and len(known) < len(target) and key.endswith("." + _test_key(known)):
+                finding.failure = replace(finding.failure, target=target)
+                return
+
+    def _repeats(self, failure: Failure) -> bool:
+        """Whether the same thing was found close by: a report printed twice, a cascade in the next unit."""
+        for finding in self._findings[-3:]:
+            other = finding.failure
+            if other.signature == failure.signature and other.target == failure.target:
+                return failure.first_line - other.last_line < ENDING_LINES
+        return False
+
+
+def _builds(target: str, failure: Failure) -> bool:
+    """Whether make's target is the object of the failing source."""
+    if not failure.file:
+        return False
+    name = failure.file.replace("\\", "/").rpartition("/")[2]
+    return bool(name) and name in target
+
+
+def _test_key(target: str) -> str:
+    return stable_test(target).replace("::", ".").replace("/", ".").replace("\\", ".").strip(".").replace(".py.", ".")

@@ -1,0 +1,270 @@
+"""The gate: which lines of a green log deserve a look at all.
+
+Nearly all lines of a build say that it goes well. The gate drops what ninja and make print for each step and searches the
+rest for a few dozen fragments, one of which every line that a rule could call a failure contains. It costs a few
+nanoseconds a byte; the rules cost microseconds a line.
+"""
+
+import re
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import accumulate
+
+from build_analysis.text import strip_ansi
+
+try:
+    import re2
+except ImportError:  # no wheel for this machine: the search below is slower, and finds the same
+    re2 = None
+
+FRAGMENTS = (
+    *("rror", "RROR", "ail", "AIL", "atal", "FATAL", "illed", "KILL", "ABORT", "bort", "xception", "EXCEPTION"),
+    *("ndefined", "ultiple def", "uplicate symbol", "elocation", "ssert", "anitizer", "SUMMARY: ", "leaked in "),
+    *(
+        "imed out",
+        "imed Out",
+        "imeout",
+        "IMEOUT",
+        "TIMED OUT",
+        "without output",
+        "no output",
+        "maximum exec",
+        "execution took",
+    ),
+    *(
+        "annot ",
+        "an't ",
+        "ould not",
+        "ouldn't",
+        "nable to",
+        "did not",
+        "not our ref",
+        "not enough",
+        "is not ",
+        "not found",
+    ),
+    *(
+        "No such",
+        "no such",
+        "No solution",
+        "No space",
+        "no space",
+        "No rule",
+        "No matching",
+        "o tests were",
+        "no input",
+        "no kernel",
+    ),
+    *(
+        "enied",
+        "EACCES",
+        "ENOSPC",
+        "EOF",
+        "SSL",
+        "gnutls",
+        "quota",
+        "peration not",
+        "ead-only file",
+        "file busy",
+        "onnection",
+    ),
+    *(
+        "name resolution",
+        "o route to host",
+        "Unknown host",
+        "curl: (",
+        "wget: ",
+        "ssh: ",
+        "dial tcp",
+        "toomany",
+        "ash Sum",
+        "hung up",
+    ),
+    *(
+        "503 ",
+        "502 ",
+        "504 ",
+        "status_code",
+        "Max retries",
+        "emory",
+        "OOM",
+        "oom-kill",
+        "bad_alloc",
+        "dump",
+        "ignal",
+        "SIG",
+    ),
+    *("core ", "0xC0000005", "egmentation", "loating point", "llegal instr", "us error", "breakpoint trap", "anicked"),
+    *(
+        "NREACHABLE",
+        "terminat",
+        "libc++abi",
+        "orrupt",
+        "double free",
+        "smashing",
+        "(): ",
+        "PLEASE",
+        " *** ",
+        "*****",
+        "___ ",
+    ),
+    *(
+        "nexpected",
+        "onflict",
+        "CONFLICT",
+        "xceeded",
+        "exit ",
+        "xit status",
+        "ancel",
+        "exited with",
+        "stopped",
+        "incomplete",
+    ),
+    *(
+        "lost ",
+        "evicted",
+        "runner",
+        "preempt",
+        "shut down",
+        "od was",
+        "Spot",
+        "GPUs",
+        "CUDA_E",
+        "NVIDIA-",
+        "NVIDIA driver",
+        "hipE",
+        "cudaE",
+        "VK_ERR",
+    ),
+    *("LNK", "C1060", "C1002", "C1076", "C1085", "C1001", "C1083", "C2220", "U1077", "MSB3073", "MSB8066", "MSB6006"),
+    *(
+        "nrecognized",
+        "recognized",
+        "nknown",
+        "nsupported",
+        "supported wheel",
+        "invalid",
+        "Invalid",
+        "ResolutionImp",
+        "different Py",
+    ),
+    *("does not", "not exist", "not a tree", "submodule path", "not visible", "not declared", "cycle in", "Build did"),
+    *("verwritten by", "malformed", "file was built for", "building for", "ignored at", "dirty after", "needed by '"),
+    *(
+        "reformat",
+        "clang-format",
+        "modified by this hook",
+        "truncated to fit",
+        "out of range",
+        "ld returned",
+        "listed below",
+    ),
+    *(" Tests (", "TEST '", "excluded string", "E   ", "selected dialect", "tblgen: ", "rate limit", "credentials"),
+    *(
+        "manifest unknown",
+        "NotFound",
+        "Disabled)",
+        "HASHES",
+        "externally-managed",
+        "mpty",
+        "Interrupt",
+        "SEGFAULT",
+        "ILLEGAL",
+    ),
+    *(
+        "Not Run",
+        "ot read presets",
+        "warnings being treated",
+        "not produced",
+        "but not",
+        "hosted",
+        "unhealthy",
+        "od not found",
+        "137",
+        "is present",
+        "GPU found",
+        "GPU detected",
+        "GPU available",
+        "CUDA error",
+        "CUDA driver",
+        "CUDA-capable",
+        "CUDA out of",
+        "CUDA init",
+        "HIP error",
+        "HIP out of",
+        "NVML",
+        "HSA_STATUS_E",
+        "Memory access fault",
+        "Network is",
+    ),
+)
+
+_STEP = re.compile(r"(?:\d{4}-\d\d-\d\dT[\d:.]+Z )?\[ *\d+(?:/\d+[^\]]{0,20}|%)\] ")
+
+
+class Gate:
+    """Finds the lines that contain a fragment.
+
+    Args:
+        literals: what the rules look for; a literal that contains none of FRAGMENTS becomes a fragment of its own.
+    """
+
+    def __init__(self, literals: Iterable[str] = ()) -> None:
+        own = {literal for literal in literals if literal and not any(fragment in literal for fragment in FRAGMENTS)}
+        ordered = sorted({*FRAGMENTS, *own}, key=lambda fragment: (len(fragment), fragment))
+        # A fragment that contains another one finds nothing new.
+        self.fragments = tuple(
+            fragment for i, fragment in enumerate(ordered) if not any(shorter in fragment for shorter in ordered[:i])
+        )
+
+        self._lines_with_fragment = _line_search(self.fragments)
+
+    def may_pass(self, text: str) -> bool:
+        """Whether this text contains a fragment."""
+        return any(fragment in text for fragment in self.fragments)
+
+    def hits(self, lines: Sequence[str]) -> list[int]:
+        """The indexes of the lines worth a look, ascending."""
+        kept = [i for i, line in enumerate(lines) if not is_green_step(line)]
+        if not kept:
+            return []
+        rest = [lines[i] for i in kept]
+        text = "\n".join(rest)
+        if "\x1b" in text:
+            rest = [strip_ansi(line) for line in rest]
+            text = "\n".join(rest)
+        if self._lines_with_fragment is not None:
+            return [kept[row] for row in self._lines_with_fragment(text)]
+        starts: list[int] = []
+        found: set[int] = set()
+        for fragment in self.fragments:
+            at = text.find(fragment)
+            if at >= 0 and not starts:
+                starts = list(accumulate((len(line) + 1 for line in rest), initial=0))
+            while at >= 0:
+                row = bisect_right(starts, at) - 1
+                found.add(kept[row])
+                at = text.find(fragment, starts[row + 1])
+        return sorted(found)
+
+
+def _line_search(fragments: Sequence[str]) -> Callable[[str], Iterator[int]] | None:
+    """A search for the rows of a text that contain a fragment, by one automaton; None without google-re2."""
+    if re2 is None:
+        return None
+    pattern = re2.compile(b"[^\n]*?(?:" + b"|".join(re2.escape(fragment.encode()) for fragment in fragments) + b")[^\n]*")
+
+    def rows(text: str) -> Iterator[int]:
+        data = text.encode("utf-8", "replace")
+        row = counted_to = 0
+        for match in pattern.finditer(data):
+            row += data.count(b"\n", counted_to, match.start())
+            counted_to = match.start()
+            yield row
+
+    return rows
+
+
+def is_green_step(line: str) -> bool:
+    """Whether this is the line that ninja or make prints for a step: a status and what the step does, nothing more."""
+    return line[:1] in "[2" and line[:1] != "" and _STEP.match(line) is not None and "\r" not in line

@@ -1,0 +1,61 @@
+"""What CI systems, test drivers and build drivers put before a line, and how to take it off.
+
+Two prefixes name a *channel*: `117: ` is the output of ctest's test 117, `913>` of Visual Studio's project 913. Lines of
+several channels interleave, so what belongs together is told by the channel, not by the neighbourhood.
+"""
+
+import re
+from dataclasses import dataclass
+
+from build_analysis.text import last_overwrite, strip_ansi
+
+MATCHED_CHARACTERS = 4000
+"""Rules see no more of a line than this; it bounds the cost of any regular expression on a line of a megabyte."""
+
+_STAMP = re.compile(
+    r"\ufeff?\[?\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)? ?(?:Z|UTC|[+-]\d\d:?\d\d)?\]?(?: \|)? ?"  # ISO: GitHub, Jenkins
+    r"|\[\d\d:\d\d:\d\d(?:\.\d+)?\]:? ?"
+    r"|\d\d:\d\d:\d\d(?:[.,]\d+)? +(?:\| )?"
+    r"|\d+:\d\d\.\d\d (?:[A-Z]+: \| )?"
+    r"|#\d+ \d+\.\d+ "  # docker buildx: step and seconds
+    r"|(?<![\d.])\d+\.\d{3} (?=\[\d)"
+    r"|##\[(?:error|warning|command|debug|group)\]|::(?:error|group)(?: [^:]{0,300})?::"
+    r"|# [|] ?(?:\| )?"  # lit's internal shell
+    r"|\[[a-z][\w+./:-]{0,30}(?: [\w+./:-]{1,20})?\] (?!\*)"  # a build driver: [build], [iree-compile]
+    r"|(?:C/C\+\+|stderr|stdout|err|out)(?: ?[:|] |> )"
+    r"|[a-z@][\w@./-]{0,40} > (?=\S)"
+    r"|[a-z][\w-]{0,30}[ _]?\d* +\| "  # docker compose, GNU parallel, foreman: "web_1  | "
+    r"|\d{1,6}(?=(?:FAIL|ERROR|FAILED|CMake Error|ninja|Traceback|ImportError|AssertionError)\b)"  # glued web line numbers
+)
+_CTEST_CHANNEL = re.compile(r"(\d{1,6}): ?(?=\D|$|\d+:)")
+_VISUAL_STUDIO_CHANNEL = re.compile(r" *(\d{1,5})>")
+_LEVEL = re.compile(r"\[(?:error|warning|info|fatal|debug|note)\]")
+
+
+@dataclass(frozen=True, slots=True)
+class CleanLine:
+    """The tool's own text, and the channel it came by."""
+
+    text: str
+    channel: str | None
+
+
+def clean(raw: str) -> CleanLine:
+    """Take escapes, overwritten progress and prefixes off a line.
+
+    Args:
+        raw: one log line without its line end.
+    """
+    text = last_overwrite(strip_ansi(raw[: 2 * MATCHED_CHARACTERS])).rstrip()[:MATCHED_CHARACTERS]
+    channel: str | None = None
+    for _ in range(4):
+        before = text
+        if (match := _STAMP.match(text)) and match.end() and not _LEVEL.match(text):
+            text = text[match.end() :]
+        elif match := _CTEST_CHANNEL.match(text):
+            channel, text = f"ctest {match[1]}", text[match.end() :]
+        elif match := _VISUAL_STUDIO_CHANNEL.match(text):
+            channel, text = f"project {match[1]}", text[match.end() :]
+        if text == before:
+            break
+    return CleanLine(text, channel)

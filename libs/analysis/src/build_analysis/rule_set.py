@@ -1,0 +1,78 @@
+"""The rules in force: loaded from YAML text, ordered, and asked about a line."""
+
+import re
+from collections.abc import Iterable
+from functools import cache
+from importlib import resources
+
+import yaml
+
+from build_analysis.gate import Gate
+from build_analysis.prefixes import CleanLine
+from build_analysis.rule import Rule, RuleFile
+
+_ROLE_ORDER = {"ignore": 0, "open": 1, "close": 1, "list": 1, "end": 3, "cause": 2, "rollup": 4, "green": 5}
+
+
+class RuleSet:
+    """Answers which rule a line matches; the first in order of role, then of rank, then as written."""
+
+    def __init__(self, rules: Iterable[Rule]) -> None:
+        self.rules = tuple(sorted(rules, key=lambda rule: (_ROLE_ORDER[rule.role], rule.effective_rank)))
+        self.lookbehind = tuple(rule for rule in self.rules if rule.lookbehind)
+        self.gate = Gate(literal for rule in self.rules if _must_be_seen(rule) for literal in rule.has)
+        by_literal: dict[str, list[tuple[int, Rule]]] = {}
+        for order, rule in enumerate(self.rules):
+            for literal in rule.has:
+                by_literal.setdefault(literal, []).append((order, rule))
+        # Hundreds of literals share few fragments: a line is asked for the fragments, then only for what contains those.
+        self._by_fragment: dict[str, list[tuple[str, list[tuple[int, Rule]]]]] = {}
+        for literal, entries in by_literal.items():
+            fragment = next((known for known in self.gate.fragments if known in literal), literal)
+            self._by_fragment.setdefault(fragment, []).append((literal, entries))
+
+    def match(self, line: CleanLine) -> tuple[Rule, re.Match[str]] | None:
+        """The first rule that answers this line."""
+        text = line.text
+        candidates: dict[int, Rule] = {}
+        for fragment, literals in self._by_fragment.items():
+            if fragment in text:
+                for literal, entries in literals:
+                    if literal in text:
+                        candidates.update(entries)
+        for order in sorted(candidates):
+            rule = candidates[order]
+            match = rule.pattern.search(text)
+            if match and not (rule.unless_pattern and rule.unless_pattern.search(text)):
+                return rule, match
+        return None
+
+
+def _must_be_seen(rule: Rule) -> bool:
+    """Whether a green log's lines must be searched for this rule; the others matter only near a failure."""
+    return rule.role in ("cause", "list", "rollup") or (rule.role == "open" and rule.outcome == "failed")
+
+
+def parse_rules(text: str) -> RuleFile:
+    """The rules of one YAML file; each rule without a tool of its own gets the file's.
+
+    Raises:
+        pydantic.ValidationError: a rule has unknown or missing fields, or groups that are no fields.
+        yaml.YAMLError: the text is not YAML.
+        re.error: a regular expression does not compile.
+    """
+    file = RuleFile.model_validate(yaml.load(text, Loader=_loader()))  # noqa: S506 - a SafeLoader, in C where built
+    rules = tuple(rule if rule.tool else rule.model_copy(update={"tool": file.tool}) for rule in file.rules)
+    return file.model_copy(update={"rules": rules})
+
+
+@cache
+def default_rules() -> RuleSet:
+    """The rules this package carries, read from its data once."""
+    folder = resources.files("build_analysis") / "rules"
+    files = sorted((entry for entry in folder.iterdir() if entry.name.endswith(".yaml")), key=lambda entry: entry.name)
+    return RuleSet(rule for entry in files for rule in parse_rules(entry.read_text("utf-8")).rules)
+
+
+def _loader() -> type[yaml.SafeLoader]:
+    return getattr(yaml, "CSafeLoader", yaml.SafeLoader)

@@ -1,0 +1,64 @@
+"""Scopes: stretches of a log that belong to one edge, test or action, and whose outcome decides what their lines mean."""
+
+from dataclasses import dataclass
+
+from build_analysis.candidate import Candidate
+from build_analysis.rule import SPECIFIC, WRAPPER, Rule
+
+SCOPE_LIMIT_LINES = 50_000
+"""A scope whose end never comes (a cut log) is given up after this many lines."""
+
+_OWN_MEANING = frozenset(
+    {
+        "lit_test_failure",
+        "gtest_failure",
+        "ctest_failure",
+        "python_test_failure",
+        "crash",
+        "sanitizer_report",
+        "compiler_crash",
+        "python_import_error",
+        "test_harness_error",
+        "timeout",
+        "device_error",
+        "disk_full",
+        "out_of_memory",
+        "permission_error",
+        "network_error",
+        "cache_error",
+        "runner_lost",
+    }
+)
+
+
+@dataclass(slots=True)
+class Scope:
+    """An open stretch of the log; `failed` is None while its outcome is not known."""
+
+    kind: str
+    first_line: int
+    rule: Rule | None = None
+    channel: str | None = None
+    target: str | None = None
+    command: str | None = None
+    failed: bool | None = None
+    becomes: str | None = None
+    best: Candidate | None = None
+    last_candidate_line: int = 0
+    awaits_command: bool = False
+    first_output_line: int = 0
+    first_output: str = ""
+    reported: bool = False
+
+    def add(self, candidate: Candidate) -> bool:
+        """Take the candidate if it is nearer to the cause than what is known; True when it was taken."""
+        if self.becomes and candidate.category not in _OWN_MEANING:
+            # Inside a test, a diagnostic is what the test saw, not a broken build.
+            candidate.category = self.becomes
+            candidate.rank = min(max(candidate.rank, SPECIFIC), WRAPPER)
+        self.last_candidate_line = candidate.first_line
+        if self.best is not None and self.best.rank <= candidate.rank:
+            self.best.last_line = max(self.best.last_line, candidate.first_line)
+            return False
+        self.best = candidate
+        return True
