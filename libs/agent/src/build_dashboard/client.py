@@ -88,7 +88,9 @@ class Client:
         environment = self._environment
         password = environment.get("BUILD_DASHBOARD_PASSWORD") or environment.get("BUILD_DASHBOARD_ADMIN_PASSWORD")
         if not password:
-            raise DashboardError("who are you? set BUILD_DASHBOARD_ADMIN_PASSWORD, or BUILD_DASHBOARD_USER and _PASSWORD")
+            raise DashboardError(
+                "who are you? set BUILD_DASHBOARD_ADMIN_PASSWORD, or BUILD_DASHBOARD_USER and _PASSWORD"
+            )
         credentials = {"username": environment.get("BUILD_DASHBOARD_USER", "admin"), "password": password}
         return str(self._request("POST", "/api/auth/login", json=credentials).json()["accessToken"])
 

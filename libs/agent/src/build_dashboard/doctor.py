@@ -94,12 +94,16 @@ def _reach(host: str, port: int, *, is_tls: bool) -> Finding:
             "TLS", False, error.verify_message, "a company CA? set SSL_CERT_FILE to the bundle that contains it"
         )
     except OSError as error:
-        return Finding("connection", False, f"{host}:{port}: {error}", "a firewall or proxy? set HTTPS_PROXY, or ask for it")
+        return Finding(
+            "connection", False, f"{host}:{port}: {error}", "a firewall or proxy? set HTTPS_PROXY, or ask for it"
+        )
 
 
 async def _speak(endpoint: Endpoint) -> list[Finding]:
     if not endpoint.api_key:
-        return [Finding("key", False, "BUILD_DASHBOARD_API_KEY is not set", "create one: build-dashboard keys add NAME")]
+        return [
+            Finding("key", False, "BUILD_DASHBOARD_API_KEY is not set", "create one: build-dashboard keys add NAME")
+        ]
     headers = {"Authorization": f"Bearer {endpoint.api_key}"}
     try:
         async with connect(
@@ -126,7 +130,11 @@ async def _speak(endpoint: Endpoint) -> list[Finding]:
     return [
         Finding("key", True, f"accepted; this agent is called {welcome.get('agent')}"),
         Finding("clock", is_timely, f"{abs(skew):.1f} s {'behind' if skew > 0 else 'ahead of'} the server", remedy),
-        Finding("ingest", "stored" in welcome, "answers" if "stored" in welcome else "does not answer: builds wait in the spool"),
+        Finding(
+            "ingest",
+            "stored" in welcome,
+            "answers" if "stored" in welcome else "does not answer: builds wait in the spool",
+        ),
     ]
 
 
@@ -134,6 +142,8 @@ def _upgrade_refused(status: int, endpoint: Endpoint) -> Finding:
     if status in (401, 403):
         return Finding("key", False, f"refused (HTTP {status})", "create a new key: build-dashboard keys add NAME")
     if status == 407:
-        return Finding("proxy", False, "it wants a password", "write it into HTTPS_PROXY: http://user:password@host:port")
+        return Finding(
+            "proxy", False, "it wants a password", "write it into HTTPS_PROXY: http://user:password@host:port"
+        )
     remedy = f"is {Path(urlsplit(endpoint.url).path)} the dashboard's WebSocket path?"
     return Finding("upgrade", False, f"HTTP {status} where a WebSocket was asked for", remedy)

@@ -1,33 +1,37 @@
 """The holder: the small process that owns a build's command, its process group and its pipes or terminal.
 
 It passes every byte on at once, notes it as raw output, and outlives the agent: when that is killed, the build does not
-notice. Started by `holding.start`, with bare Python (`-I -S -E`), so it imports little and nothing from outside the
+notice. Started by `holding.start` with bare Python (`-I -S -E`), so it imports little, and nothing from outside the
 standard library. Everything it knows of its task stands in its arguments (`name=value`, then `--`, then the command).
 """
 
+import contextlib
 import errno
 import fcntl
 import os
 import select
 import signal
 import sys
-import termios
 import time
-import tty
 
 from build_dashboard import raw
+from build_dashboard.family import Family
+from build_dashboard.outlet import Outlet
+from build_dashboard.terminal import Terminal
 
 READ_BYTES = 256 * 1024
 PIPE_BYTES = 1024 * 1024
-SLICE_BYTES = 4096
-"""A pipe or terminal that says it is writable takes this much without blocking."""
 
 AFTERMATH_SECONDS = 0.5
 """Waited for output of processes that outlive the command and keep its pipes open (compiler-cache servers)."""
 
-REAP_SECONDS = 1.0
+LAST_LOOK_SECONDS = 1.0
+"""After SIGKILL, how long anything may still seem to be alive."""
+
 REPEAT_SECONDS = 0.2
-"""A signal sent to the whole terminal group reaches us twice: from the terminal and from the agent."""
+"""A signal to the whole terminal group reaches us twice: from the terminal and from the agent."""
+
+ENDING_MS = 20
 
 FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
 REASONS = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated", signal.SIGHUP: "hangup", signal.SIGQUIT: "quit"}
@@ -40,45 +44,18 @@ class Task:
         split = arguments.index("--")
         options = dict(argument.split("=", 1) for argument in arguments[:split])
         self.command = arguments[split + 1 :]
+        self.cwd = options["cwd"]
         self.directory = options["directory"]
         self.status_fd = int(options["status_fd"])
         self.is_terminal = options["terminal"] == "1"
-        self.timeout_seconds = float(options["timeout"]) or None
-        self.silence_seconds = float(options["silence_timeout"]) or None
+        self.timeout_seconds = float(options["timeout"])
+        self.silence_seconds = float(options["silence_timeout"])
         self.grace_seconds = float(options["grace"])
         self.cap_bytes = int(options["cap_bytes"])
-        self.cwd = options["cwd"]
-
-
-class Outlet:
-    """Passes one stream on; while its reader is slow, what cannot be written waits here and no more is read."""
-
-    def __init__(self, fd: int) -> None:
-        self.fd = fd
-        self.pending = b""
-        self.is_gone = False
-        mode = os.fstat(fd).st_mode
-        self._never_blocks = (mode & 0o170000) == 0o100000  # a regular file
-
-    def write(self, data: bytes) -> None:
-        """Pass on as much as does not block."""
-        self.pending = self.pending + data if self.pending else data
-        while self.pending and not self.is_gone:
-            if not self._never_blocks and not select.select((), (self.fd,), (), 0)[1]:
-                return
-            part = self.pending if self._never_blocks else self.pending[:SLICE_BYTES]
-            try:
-                self.pending = self.pending[os.write(self.fd, part) :]
-            except BlockingIOError:
-                return
-            except OSError:
-                self.is_gone = True
-        if self.is_gone:
-            self.pending = b""
 
 
 class Source:
-    """One stream of the command."""
+    """One stream of the command, and where it goes."""
 
     def __init__(self, fd: int, kind: bytes, outlet: Outlet) -> None:
         self.fd = fd
@@ -90,156 +67,169 @@ class Holder:
     """Owns the command until it and its output are over."""
 
     def __init__(self, task: Task) -> None:
-        self.task = task
-        self.raw = raw.RawWriter(f"{task.directory}/raw", cap_bytes=task.cap_bytes)
-        self.sources: dict[int, Source] = {}
-        self.pid = 0
-        self.wait_status: int | None = None
-        self.usage = ""
-        self.reason = ""  # why we ended it, or which signal a person sent
-        self.kill_at: float | None = None
-        self.is_killed = False
-        self.started = self.last_output = time.monotonic()
-        self.ended = 0.0
-        self.terminal_before: list[object] | None = None
-        self.master = -1
-        self.typed = b""  # typed by the person, not yet taken by the command
+        self._task = task
+        self._raw = raw.RawWriter(f"{task.directory}/raw", cap_bytes=task.cap_bytes)
+        self._terminal = Terminal() if task.is_terminal else None
+        self._sources: dict[int, Source] = {}
+        self._family = Family(0)
+        self._wait_status: int | None = None
+        self._usage = ""
+        self._reason = ""  # why we ended it, or which signal a person sent
+        self._kill_at: float | None = None
+        self._is_killed = False
+        self._started = self._last_output = self._ended = time.monotonic()
         self._forwarded_at: dict[int, float] = {}
         self._wakeup, wake = os.pipe()
-        os.set_blocking(self._wakeup, False)
-        os.set_blocking(wake, False)
+        for fd in (self._wakeup, wake, task.status_fd):
+            os.set_blocking(fd, False)
         signal.set_wakeup_fd(wake)
         self._control = os.open(f"{task.directory}/control", os.O_RDWR | os.O_NONBLOCK)
-        os.set_blocking(task.status_fd, False)
-
-    # --- the command's life ---
 
     def run(self) -> int:
         """Hold the command to its end; its exit code as a shell would tell it."""
-        for number in FORWARDED:
-            # What our parent ignores (nohup, a shell's background job) the command must go on ignoring.
-            if signal.getsignal(number) != signal.SIG_IGN:
-                signal.signal(number, self._forward)
-        signal.signal(signal.SIGCHLD, lambda *_: None)
-        signal.signal(signal.SIGTTOU, signal.SIG_IGN)
-        if self.task.is_terminal:
-            signal.signal(signal.SIGWINCH, lambda *_: self._copy_window_size())
-        else:
-            signal.signal(signal.SIGTSTP, self._suspend)
+        self._take_signals()
         try:
             self._start()
             while not self._is_over():
                 self._wait()
         finally:
             self._restore_terminal()
-        code, name = exit_code(self.wait_status or 0)
-        wall_ms = int((self.ended - self.started) * 1000)
-        self.raw.close(now_ms(), f"code={code} signal={name} reason={self.reason} wall_ms={wall_ms} {self.usage}")
+        code, name = exit_code(self._wait_status or 0)
+        if not self._reason and self._terminal and self._terminal.has_interrupt:
+            self._reason = "interrupted"
+        wall_ms = int((self._ended - self._started) * 1000)
+        self._raw.close(now_ms(), f"code={code} signal={name} reason={self._reason} wall_ms={wall_ms} {self._usage}")
         return code
+
+    # --- the beginning ---
+
+    def _take_signals(self) -> None:
+        for number in FORWARDED:
+            # What our parent ignores (nohup, a shell's background job) the command must go on ignoring.
+            if signal.getsignal(number) != signal.SIG_IGN:
+                signal.signal(number, self._forward)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+        if self._terminal is not None:
+            signal.signal(signal.SIGWINCH, lambda *_: self._copy_size())
+        else:
+            signal.signal(signal.SIGTSTP, self._suspend)
 
     def _start(self) -> None:
         failed, fail = os.pipe()
-        if self.task.is_terminal:
-            self._open_terminal()
+        child_out = child_err = -1
+        if self._terminal is None:
+            child_out = self._open_pipe(raw.OUT, 1)
         else:
-            out, child_out = _wide_pipe()
-            self.sources[out] = Source(out, raw.OUT, Outlet(1))
-        err = child_err = -1
-        if not self.task.is_terminal or not os.isatty(2):
-            err, child_err = _wide_pipe()
-            self.sources[err] = Source(err, raw.ERR, Outlet(2))
-        self.pid = os.fork()
-        if self.pid == 0:
+            self._add(self._terminal.master, raw.PTY, 1)
+        if self._terminal is None or not os.isatty(2):
+            child_err = self._open_pipe(raw.ERR, 2)
+        pid = os.fork()
+        if pid == 0:
             try:
-                if self.task.is_terminal:
-                    self._enter_terminal()
-                else:
-                    os.setpgid(0, 0)
-                    os.dup2(child_out, 1)
-                if child_err >= 0:
-                    os.dup2(child_err, 2)
-                _exec(self.task.command, self.task.cwd, fail)
+                self._become_command(child_out, child_err, fail)
             finally:
                 os._exit(127)
-        os.close(fail)
-        if child_err >= 0:
-            os.close(child_err)
-        if self.task.is_terminal:
-            self.sources[self.master] = Source(self.master, raw.PTY, Outlet(1))
+        self._family = Family(pid)
+        for fd in (fail, child_out, child_err):
+            if fd >= 0:
+                os.close(fd)
+        if self._terminal is not None:
+            self._terminal.entered()
         else:
-            os.close(child_out)
-            try:
-                os.setpgid(self.pid, self.pid)  # whoever of the two comes first
-            except OSError:
-                pass
+            with contextlib.suppress(OSError):
+                os.setpgid(pid, pid)  # whoever of the two comes first
         problem = os.read(failed, 16)
         os.close(failed)
         if problem:
             self._say_not_started(int(problem))
 
-    def _say_not_started(self, number: int) -> None:
-        why = "command not found" if number == errno.ENOENT else os.strerror(number)
-        text = f"build-dashboard: {self.task.command[0]}: {why}\n".encode()
-        self.raw.append(raw.ERR, now_ms(), text)
-        Outlet(2).write(text)
-        self.reason = "command_not_found" if number == errno.ENOENT else "command_not_started"
+    def _open_pipe(self, kind: bytes, outlet_fd: int) -> int:
+        """A pipe for one stream; the command's end of it."""
+        read, write = os.pipe()
+        with contextlib.suppress(OSError):  # over the user's limit for pipes
+            fcntl.fcntl(write, fcntl.F_SETPIPE_SZ, PIPE_BYTES)  # a burst should not have to wait for us
+        os.set_blocking(read, False)
+        self._add(read, kind, outlet_fd)
+        return write
 
-    def _is_over(self) -> bool:
-        if self.wait_status is None:
-            return False
-        if any(source.outlet.pending for source in self.sources.values()):
-            return False
-        now = time.monotonic()
-        if self.kill_at is not None and self._group_lives():
-            # Told to end it: children that outlive the command are ended too.
-            return self.is_killed and now > self.kill_at + REAP_SECONDS
-        return not self.sources or now > max(self.ended, self.last_output) + AFTERMATH_SECONDS
+    def _add(self, fd: int, kind: bytes, outlet_fd: int) -> None:
+        self._sources[fd] = Source(fd, kind, Outlet(outlet_fd))
+
+    def _become_command(self, out: int, err: int, fail: int) -> None:
+        """In the child: become the command, or tell why not through `fail`, which closes by itself when it works."""
+        if self._terminal is not None:
+            self._terminal.enter()
+        else:
+            os.setpgid(0, 0)
+            os.dup2(out, 1)
+        if err >= 0:
+            os.dup2(err, 2)
+        for number in (signal.SIGPIPE, signal.SIGXFSZ):
+            signal.signal(number, signal.SIG_DFL)  # Python ignores them, a command expects them
+        signal.signal(signal.SIGTTOU, signal.SIG_DFL)
+        try:
+            if self._task.cwd:
+                os.chdir(self._task.cwd)
+            os.execvp(self._task.command[0], self._task.command)  # noqa: S606  (it is what the person asked for)
+        except OSError as error:
+            os.write(fail, str(error.errno).encode())
+            os._exit(127 if error.errno == errno.ENOENT else 126)
+
+    def _say_not_started(self, number: int) -> None:
+        is_unknown = number == errno.ENOENT
+        why = "command not found" if is_unknown else os.strerror(number)
+        text = f"build-dashboard: {self._task.command[0]}: {why}\n".encode()
+        self._raw.append(raw.ERR, now_ms(), text)
+        Outlet(2).write(text)
+        self._reason = "command_not_found" if is_unknown else "command_not_started"
+
+    # --- while it runs ---
 
     def _wait(self) -> None:
         """Wait for something to do, and do it."""
-        poll = select.poll()
-        poll.register(self._wakeup, select.POLLIN)
-        poll.register(self._control, select.POLLIN)
-        if self.task.status_fd >= 0:
-            poll.register(self.task.status_fd, 0)  # only tells that the agent is gone
-        for source in self.sources.values():
-            if source.outlet.pending:
-                poll.register(source.outlet.fd, select.POLLOUT)
-            else:
-                poll.register(source.fd, select.POLLIN)
-        if self.terminal_before is not None and not self.typed:
-            poll.register(0, select.POLLIN)
-        if self.typed:
-            poll.register(self.master, select.POLLIN | select.POLLOUT)
-        ready = dict(poll.poll(self._patience_ms()))
+        ready = dict(self._poll().poll(self._patience_ms()))
         if self._wakeup in ready:
             os.read(self._wakeup, 4096)
             self._reap()
         if self._control in ready:
             self._obey(os.read(self._control, 4096))
-        if self.task.status_fd in ready:
+        if self._task.status_fd in ready:
             self._agent_is_gone()
-        if 0 in ready and self.terminal_before is not None:
-            self._read_typed()
-        if self.typed and ready.get(self.master, 0) & select.POLLOUT:
-            self.typed = self.typed[os.write(self.master, self.typed[:SLICE_BYTES]) :]
-        for source in list(self.sources.values()):
+        if self._terminal is not None:
+            self._terminal.pass_typed(ready)
+        for source in list(self._sources.values()):
             if source.outlet.pending:
                 source.outlet.write(b"")
             elif ready.get(source.fd, 0) & ~select.POLLOUT:
                 self._read(source)
         self._watch_clock()
 
+    def _poll(self) -> select.poll:
+        poll = select.poll()
+        poll.register(self._wakeup, select.POLLIN)
+        poll.register(self._control, select.POLLIN)
+        if self._task.status_fd >= 0:
+            poll.register(self._task.status_fd, 0)  # only tells that the agent is gone
+        for source in self._sources.values():
+            if source.outlet.pending:
+                poll.register(source.outlet.fd, select.POLLOUT)
+            else:
+                poll.register(source.fd, select.POLLIN)
+        if self._terminal is not None:
+            self._terminal.register(poll)
+        return poll
+
     def _patience_ms(self) -> float | None:
         """How long nothing may happen before we must look."""
-        if self.wait_status is not None or self.kill_at is not None:
-            return 20
+        if self._wait_status is not None or self._kill_at is not None:
+            return ENDING_MS
         now = time.monotonic()
         waits = []
-        if self.task.timeout_seconds:
-            waits.append(self.started + self.task.timeout_seconds - now)
-        if self.task.silence_seconds:
-            waits.append(self.last_output + self.task.silence_seconds - now)
+        if self._task.timeout_seconds:
+            waits.append(self._started + self._task.timeout_seconds - now)
+        if self._task.silence_seconds:
+            waits.append(self._last_output + self._task.silence_seconds - now)
         return max(0.0, min(waits) * 1000 + 1) if waits else None
 
     def _read(self, source: Source) -> None:
@@ -251,171 +241,110 @@ class Holder:
             data = b""
         if not data or source.outlet.is_gone:
             # Nobody reads our output any more: the command learns it as it would without us.
-            del self.sources[source.fd]
+            del self._sources[source.fd]
             os.close(source.fd)
             return
-        self.last_output = time.monotonic()
-        self.raw.append(source.kind, now_ms(), data)
+        self._last_output = time.monotonic()
+        self._raw.append(source.kind, now_ms(), data)
         source.outlet.write(data)
         self._tick()
 
     def _tick(self) -> None:
         """Tell the agent that there is something to read."""
-        if self.task.status_fd < 0:
+        if self._task.status_fd < 0:
             return
         try:
-            os.write(self.task.status_fd, b".")
+            os.write(self._task.status_fd, b".")
         except BlockingIOError:
             pass  # it knows already
         except OSError:
             self._agent_is_gone()
 
     def _agent_is_gone(self) -> None:
-        if self.task.status_fd >= 0:
-            os.close(self.task.status_fd)
-            self.task.status_fd = -1
+        if self._task.status_fd >= 0:
+            os.close(self._task.status_fd)
+            self._task.status_fd = -1
         # The shell thinks the job is over and has the terminal again; it must find it as it was.
         self._restore_terminal()
 
+    def _restore_terminal(self) -> None:
+        if self._terminal is not None:
+            self._terminal.restore()
+
+    def _copy_size(self) -> None:
+        if self._terminal is not None:
+            self._terminal.copy_size()
+
+    # --- its end ---
+
     def _reap(self) -> None:
-        if self.wait_status is not None or not self.pid:
+        if self._wait_status is not None:
             return
-        pid, status, usage = os.wait4(self.pid, os.WNOHANG | os.WUNTRACED)
-        if pid != self.pid:
+        pid, status, usage = os.wait4(self._family.pid, os.WNOHANG | os.WUNTRACED)
+        if pid != self._family.pid:
             return
         if os.WIFSTOPPED(status):
             if os.WSTOPSIG(status) in (signal.SIGTTIN, signal.SIGTTOU):
                 self._lend_terminal()
             return
-        self.wait_status = status
-        self.ended = time.monotonic()
-        peak_kib = usage.ru_maxrss
-        self.usage = f"user_ms={int(usage.ru_utime * 1000)} system_ms={int(usage.ru_stime * 1000)} peak_rss_bytes={peak_kib * 1024}"
+        self._wait_status = status
+        self._ended = time.monotonic()
+        user_ms, system_ms = int(usage.ru_utime * 1000), int(usage.ru_stime * 1000)
+        self._usage = f"user_ms={user_ms} system_ms={system_ms} peak_rss_bytes={usage.ru_maxrss * 1024}"
 
-    # --- ending it ---
+    def _is_over(self) -> bool:
+        if self._wait_status is None or any(source.outlet.pending for source in self._sources.values()):
+            return False
+        now = time.monotonic()
+        if self._kill_at is not None and self._family.lives():
+            # Told to end it: children that outlive the command are ended too.
+            return self._is_killed and now > self._kill_at + LAST_LOOK_SECONDS
+        return not self._sources or now > max(self._ended, self._last_output) + AFTERMATH_SECONDS
 
     def _watch_clock(self) -> None:
         now = time.monotonic()
-        if self.wait_status is None and self.kill_at is None:
-            if self.task.timeout_seconds and now >= self.started + self.task.timeout_seconds:
+        if self._wait_status is None and self._kill_at is None:
+            if self._task.timeout_seconds and now >= self._started + self._task.timeout_seconds:
                 self._stop("timeout")
-            elif self.task.silence_seconds and now >= self.last_output + self.task.silence_seconds:
+            elif self._task.silence_seconds and now >= self._last_output + self._task.silence_seconds:
                 self._stop("silence_timeout")
-        if self.kill_at is not None and now >= self.kill_at and not self.is_killed:
-            self.is_killed = True
-            self._signal_group(signal.SIGKILL)
-            self._signal_family(signal.SIGKILL)
+        if self._kill_at is not None and now >= self._kill_at and not self._is_killed:
+            self._is_killed = True
+            self._family.signal(signal.SIGKILL)
 
     def _obey(self, text: bytes) -> None:
         words = text.decode("ascii", "replace").split()
-        if words and self.kill_at is None and self.wait_status is None:
+        if words and self._kill_at is None and self._wait_status is None:
             self._stop(words[0])
 
     def _stop(self, reason: str) -> None:
-        self.reason = reason
-        self.kill_at = time.monotonic() + self.task.grace_seconds
-        self._family = family(self.pid)
-        self._signal_family(signal.SIGTERM)
-        self._signal_group(signal.SIGTERM)
-        self._signal_group(signal.SIGCONT)
-
-    def _signal_group(self, number: int) -> None:
-        try:
-            os.killpg(self.pid, number)
-        except OSError:
-            pass
-
-    def _signal_family(self, number: int) -> None:
-        """Children that left the group (each with its start time, for numbers are used again)."""
-        for pid, begun in self._family:
-            if started_at(pid) == begun:
-                try:
-                    os.kill(pid, number)
-                except OSError:
-                    pass
-
-    def _group_lives(self) -> bool:
-        try:
-            os.killpg(self.pid, 0)
-        except OSError:
-            return any(started_at(pid) == begun for pid, begun in self._family)
-        return True
+        self._reason = reason
+        self._kill_at = time.monotonic() + self._task.grace_seconds
+        self._family.look()
+        self._family.signal(signal.SIGTERM)
+        self._family.signal_group(signal.SIGCONT)
 
     def _forward(self, number: int, _frame: object) -> None:
         now = time.monotonic()
-        if now < self._forwarded_at.get(number, -1.0) + REPEAT_SECONDS or self.wait_status is not None:
+        is_repeated = now < self._forwarded_at.get(number, -REPEAT_SECONDS) + REPEAT_SECONDS
+        if is_repeated or self._wait_status is not None or not self._family.pid:
             return
         self._forwarded_at[number] = now
-        if number in REASONS and self.kill_at is None:
-            self.reason = REASONS[signal.Signals(number)]
-        if self.pid:
-            self._signal_group(number)
+        if number in REASONS and self._kill_at is None:
+            self._reason = REASONS[signal.Signals(number)]
+        self._family.signal_group(number)
 
     def _suspend(self, _number: int, _frame: object) -> None:
         """Ctrl-Z: the command stops with us and goes on with us."""
-        self._signal_group(signal.SIGTSTP)
+        self._family.signal_group(signal.SIGTSTP)
         os.kill(os.getpid(), signal.SIGSTOP)
-        self._signal_group(signal.SIGCONT)
-
-    # --- the terminal ---
-
-    def _open_terminal(self) -> None:
-        self.master, self._slave = os.openpty()
-        self._copy_window_size()
-        mode = termios.tcgetattr(1)
-        if os.isatty(0) and os.tcgetpgrp(0) == os.getpgrp():
-            self.terminal_before = termios.tcgetattr(0)
-            mode = termios.tcgetattr(0)
-            tty.setraw(0, termios.TCSADRAIN)
-        else:
-            mode[1] &= ~termios.OPOST  # the outer terminal ends lines; twice would be once too often
-        termios.tcsetattr(self._slave, termios.TCSANOW, mode)
-
-    def _enter_terminal(self) -> None:
-        """In the child: a session of its own, whose terminal is ours."""
-        os.setsid()
-        fcntl.ioctl(self._slave, termios.TIOCSCTTY, 0)
-        if os.isatty(0):
-            os.dup2(self._slave, 0)
-        os.dup2(self._slave, 1)
-        if os.isatty(2):
-            os.dup2(self._slave, 2)
-
-    def _copy_window_size(self) -> None:
-        try:
-            size = fcntl.ioctl(1, termios.TIOCGWINSZ, b"\0" * 8)
-            fcntl.ioctl(self.master, termios.TIOCSWINSZ, size)
-        except OSError:
-            pass
-
-    def _read_typed(self) -> None:
-        try:
-            self.typed = os.read(0, SLICE_BYTES)
-        except OSError:
-            self.typed = b""
-        if not self.typed:
-            self._restore_terminal()  # the terminal is gone, or another's
-        elif b"\x03" in self.typed:
-            self.reason = self.reason or "interrupted"
-
-    def _restore_terminal(self) -> None:
-        if self.terminal_before is not None:
-            try:
-                termios.tcsetattr(0, termios.TCSADRAIN, self.terminal_before)  # type: ignore[arg-type]  # as it was got
-            except (OSError, termios.error):
-                pass
-            self.terminal_before = None
+        self._family.signal_group(signal.SIGCONT)
 
     def _lend_terminal(self) -> None:
         """The command wants to read what is typed: it becomes the foreground, as if it had been started alone."""
-        try:
-            os.tcsetpgrp(0, self.pid)
-        except OSError:
-            return
-        self._signal_group(signal.SIGCONT)
-
-    _slave = -1
-    _family: tuple[tuple[int, str], ...] = ()
+        with contextlib.suppress(OSError):
+            os.tcsetpgrp(0, self._family.pid)
+            self._family.signal_group(signal.SIGCONT)
 
 
 def main() -> None:
@@ -435,71 +364,10 @@ def now_ms() -> int:
 
 def exit_code(wait_status: int) -> tuple[int, str]:
     """The exit code as a shell tells it, and the signal's name where one ended the command."""
-    if os.WIFSIGNALED(wait_status):
-        number = os.WTERMSIG(wait_status)
-        try:
-            return 128 + number, signal.Signals(number).name
-        except ValueError:
-            return 128 + number, f"SIG{number}"
-    return os.WEXITSTATUS(wait_status), ""
-
-
-def family(pid: int) -> tuple[tuple[int, str], ...]:
-    """All descendants of a process, each with its start time."""
-    children: dict[int, list[int]] = {}
-    for name in os.listdir("/proc"):  # noqa: PTH208  (pathlib costs the holder a megabyte)
-        if name.isdigit() and (fields := _stat_fields(int(name))):
-            children.setdefault(int(fields[1]), []).append(int(name))
-    found, todo = [], [pid]
-    while todo:
-        for child in children.get(todo.pop(), ()):
-            found.append((child, started_at(child)))
-            todo.append(child)
-    return tuple(found)
-
-
-def started_at(pid: int) -> str:
-    """When a process began, in the kernel's ticks; empty when it is gone or only waits to be reaped."""
-    fields = _stat_fields(pid)
-    return fields[19] if fields and fields[0] not in ("Z", "X") else ""
-
-
-def _stat_fields(pid: int) -> list[str]:
-    """The fields of /proc/PID/stat after the name: state, parent, ..."""
+    if not os.WIFSIGNALED(wait_status):
+        return os.WEXITSTATUS(wait_status), ""
+    number = os.WTERMSIG(wait_status)
     try:
-        fd = os.open(f"/proc/{pid}/stat", os.O_RDONLY)
-    except OSError:
-        return []
-    try:
-        return os.read(fd, 4096).decode("ascii", "replace").rpartition(")")[2].split()
-    except OSError:
-        return []
-    finally:
-        os.close(fd)
-
-
-def _wide_pipe() -> tuple[int, int]:
-    read, write = os.pipe()
-    try:
-        fcntl.fcntl(write, fcntl.F_SETPIPE_SZ, PIPE_BYTES)  # a burst should not have to wait for us
-    except OSError:
-        pass  # over the user's limit for pipes
-    os.set_blocking(read, False)
-    return read, write
-
-
-def _exec(command: list[str], cwd: str, fail: int) -> None:
-    """Become the command; tells why not through `fail`, which closes by itself when it works."""
-    for number in (signal.SIGPIPE, signal.SIGXFSZ):
-        signal.signal(number, signal.SIG_DFL)  # Python ignores them, a command expects them
-    try:
-        if cwd:
-            os.chdir(cwd)
-        os.execvp(command[0], command)
-    except OSError as error:
-        os.write(fail, str(error.errno).encode())
-        os._exit(127 if error.errno == errno.ENOENT else 126)
-
-
-if __name__ == "__main__":
-    main()
+        return 128 + number, signal.Signals(number).name
+    except ValueError:
+        return 128 + number, f"SIG{number}"
