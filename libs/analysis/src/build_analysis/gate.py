@@ -18,7 +18,7 @@ except ImportError:  # no wheel for this machine: the search below is slower, an
     re2 = None
 
 FRAGMENTS = (
-    *("rror", "RROR", "ail", "AIL", "atal", "FATAL", "illed", "KILL", "ABORT", "bort", "xception", "EXCEPTION"),
+    *("rror", "RROR", "ail", "AIL", "atal", "FATAL", "illed", "KILL", "ABORT", "bort", "xception:", "xception ", "Exception", "EXCEPTION"),
     *("ndefined", "ultiple def", "uplicate symbol", "elocation", "ssert", "anitizer", "SUMMARY: ", "leaked in "),
     *(
         "imed out",

@@ -11,6 +11,9 @@ from build_analysis.gate import Gate
 from build_analysis.prefixes import CleanLine
 from build_analysis.rule import Rule, RuleFile
 
+# A fragment, and the literals that contain it, each with the rules (and their order) that look for it.
+_Index = dict[str, list[tuple[str, list[tuple[int, Rule]]]]]
+
 _ROLE_ORDER = {"ignore": 0, "open": 1, "close": 1, "list": 1, "end": 3, "cause": 2, "rollup": 4, "green": 5}
 
 
@@ -26,31 +29,41 @@ class RuleSet:
             for literal in rule.has:
                 by_literal.setdefault(literal, []).append((order, rule))
         # Hundreds of literals share few fragments: a line is asked for the fragments, then only for what contains those.
-        self._by_fragment: dict[str, list[tuple[str, list[tuple[int, Rule]]]]] = {}
+        self._by_fragment: _Index = {}
+        self._nearby: _Index = {}
         for literal, entries in by_literal.items():
-            fragment = next((known for known in self.gate.fragments if known in literal), literal)
-            self._by_fragment.setdefault(fragment, []).append((literal, entries))
+            fragment = next((known for known in self.gate.fragments if known in literal), None)
+            index = self._nearby if fragment is None else self._by_fragment
+            index.setdefault(fragment or literal, []).append((literal, entries))
 
     def match(self, line: CleanLine) -> tuple[Rule, re.Match[str]] | None:
         """The first rule that answers this line."""
-        text = line.text
-        candidates: dict[int, Rule] = {}
-        for fragment, literals in self._by_fragment.items():
-            if fragment in text:
-                for literal, entries in literals:
-                    if literal in text:
-                        candidates.update(entries)
-        for order in sorted(candidates):
-            rule = candidates[order]
-            match = rule.pattern.search(text)
-            if match and not (rule.unless_pattern and rule.unless_pattern.search(text)):
-                return rule, match
-        return None
+        return _first_answer(line.text, self._by_fragment, self._nearby)
+
+    def match_nearby(self, line: CleanLine) -> tuple[Rule, re.Match[str]] | None:
+        """The first rule that answers a line in which the gate found nothing; few rules are about such lines."""
+        return _first_answer(line.text, self._nearby)
 
 
 def _must_be_seen(rule: Rule) -> bool:
     """Whether a green log's lines must be searched for this rule; the others matter only near a failure."""
     return rule.role in ("cause", "list", "rollup") or (rule.role == "open" and rule.outcome == "failed")
+
+
+def _first_answer(text: str, *indexes: _Index) -> tuple[Rule, re.Match[str]] | None:
+    candidates: dict[int, Rule] = {}
+    for index in indexes:
+        for fragment, literals in index.items():
+            if fragment in text:
+                for literal, entries in literals:
+                    if literal in text:
+                        candidates.update(entries)
+    for order in sorted(candidates):
+        rule = candidates[order]
+        match = rule.pattern.search(text)
+        if match and not (rule.unless_pattern and rule.unless_pattern.search(text)):
+            return rule, match
+    return None
 
 
 def parse_rules(text: str) -> RuleFile:
