@@ -25,6 +25,8 @@ SMALL_BYTES = 128 * 1024
 """Chunks with less text than this are merged with their neighbours."""
 
 LEVEL = 3
+MERGED_LEVEL = 9
+"""Zstd levels: new text must not wait; what is merged is written once and kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +115,7 @@ def merge(chunks: Sequence[Chunk]) -> Chunk:
         first_byte=told[0].first_byte if told else first.first_byte,
         end_byte=last.end_byte,
         continues=bool(told) and told[0].continues,
-        text=_compress(b"".join(texts)),
+        text=_compress(b"".join(texts), MERGED_LEVEL),
         index=_compress_index(_merge_indexes(chunks)),
         events=_compress_events(chain.from_iterable(events_of(chunk) for chunk in chunks)),
     )
@@ -234,8 +236,8 @@ def _pack_group(build_id: str, arrivals: Sequence[Arrival], at: Position) -> tup
     )
     if not logs:
         return chunk, None
-    newest = logs[-1]
-    return chunk, LogGrowth(lines, chunk.end_byte, newest.data.lines[-1], newest.seq, newest.timestamp)
+    last_line = text.rpartition(b"\n")[2].decode()
+    return chunk, LogGrowth(lines, chunk.end_byte, last_line, logs[-1].seq, index.times[-1])
 
 
 def _columns(logs: Sequence[BuildLog], continued: Sequence[int]) -> tuple[list[tuple[Stream, int]], list[int]]:
@@ -274,8 +276,8 @@ def _merge_indexes(chunks: Sequence[Chunk]) -> Index:
     return replace(merged, streams=runs)
 
 
-def _compress(raw: bytes) -> bytes:
-    return zstandard.ZstdCompressor(level=LEVEL, write_checksum=True).compress(raw)
+def _compress(raw: bytes, level: int = LEVEL) -> bytes:
+    return zstandard.ZstdCompressor(level=level, write_checksum=True).compress(raw)
 
 
 def _decompress(stored: bytes) -> bytes:

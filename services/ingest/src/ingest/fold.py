@@ -70,8 +70,10 @@ class LogGrowth:
     text_bytes: int
     """UTF-8 bytes of all lines joined by a newline, afterwards."""
     last_line: str
+    """Of a line in pieces, what the newest chunk has of it."""
     last_seq: int
-    timestamp: int
+    printed_at: int
+    """When the last line was printed, as its agent says."""
 
 
 class Misplaced(ValueError):
@@ -122,7 +124,7 @@ def fold(state: BuildState, records: Iterable[AgentRecord], log: LogGrowth | Non
             _complete(record, build, row, rest, state)
     if log is not None:
         row |= {"log_lines": log.lines, "log_bytes": log.text_bytes, "last_line": log.last_line[:200]}
-        row["updated_at"] = max(log.timestamp, row.get("updated_at") or 0)
+        row["updated_at"] = max(log.printed_at, row.get("updated_at") or 0)
         rest["log_seq"] = log.last_seq
     return state.model_copy(update={**rest, "build": build.model_copy(update=row)})
 

@@ -1,0 +1,84 @@
+"""MongoDB alone: what a writer leaves that dies between two writes."""
+
+from collections.abc import AsyncIterator
+from uuid import uuid4
+
+import pytest
+from ingest.chunk import merge
+from ingest.plan import plan_build
+from ingest.store.mongo import MongoBuildStore
+
+pytestmark = pytest.mark.mongodb
+
+
+@pytest.fixture
+async def mongo(mongodb) -> AsyncIterator[MongoBuildStore]:
+    opened = MongoBuildStore(mongodb.database_url(f"ingest_{uuid4().hex[:12]}"))
+    await opened.open()
+    yield opened
+    await opened.close()
+
+
+def _steps(speaker) -> list:
+    batches = [
+        [speaker.start(), speaker.log(["a", "b"]), speaker.update(progress=10, phase="build")],
+        [speaker.log(["c"], continues=True), speaker.log(["d"], stream="err")],
+        [speaker.update(progress=90), speaker.complete("failed", exit_code=2), speaker.log(["late"])],
+    ]
+    steps, state = [], None
+    for batch in batches:
+        steps.append(plan_build(state, {}, [speaker.arrival(record) for record in batch]).step)
+        state = steps[-1].after
+    return steps
+
+
+@pytest.mark.parametrize("died_at", [0, 1, 2])
+async def test_records_of_a_writer_that_died_are_folded_in(mongo, speaker, died_at: int) -> None:
+    """Chunks were inserted, the document was not moved: loading the build finds the state they fold to."""
+    steps = _steps(speaker)
+    for step in steps[:died_at]:
+        await mongo.advance([step])
+    healthy = mongo._put_build
+
+    async def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    mongo._put_build = die
+    with pytest.raises(KeyboardInterrupt):
+        await mongo.advance([steps[died_at]])
+    mongo._put_build = healthy
+
+    shown = await mongo.find(speaker.id)
+    loaded = await mongo.load(speaker.id)
+
+    assert shown == (steps[died_at - 1].after if died_at else None)
+    assert loaded == steps[died_at].after == await mongo.find(speaker.id)
+    assert await mongo.find_start(speaker.id) == steps[0].start
+
+
+async def test_a_merge_that_died_halfway_hides_nothing(mongo, speaker) -> None:
+    """The merged chunk is there, the ones it was made of too: every record is read once, and the next merge tidies."""
+    steps = _steps(speaker)
+    for step in steps:
+        await mongo.advance([step])
+    before = await mongo.read_chunks(speaker.id, "seq", 1, 10)
+    healthy = mongo._chunks
+
+    class Dying:
+        def __getattr__(self, name: str) -> object:
+            if name == "delete_many":
+                raise KeyboardInterrupt
+            return getattr(healthy, name)
+
+    mongo._chunks = Dying()
+    with pytest.raises(KeyboardInterrupt):
+        await mongo.compact(merge(before))
+    mongo._chunks = healthy
+
+    for by, at in (("seq", 4), ("line", 1), ("byte", 0), ("line", 3)):
+        chunks = await mongo.read_chunks(speaker.id, by, at, 10)
+        assert [chunk.last_seq for chunk in chunks][-1] == before[-1].last_seq
+        seqs = [seq for chunk in chunks for seq in range(chunk.first_seq, chunk.last_seq + 1)]
+        assert len(seqs) == len(set(seqs))
+    await mongo.compact(merge(before))
+    assert len(await mongo.read_chunks(speaker.id, "seq", 1, 10)) == 1
