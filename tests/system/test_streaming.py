@@ -165,4 +165,4 @@ def test_json_of_the_client_is_the_api_s(stack: Stack) -> None:
         env=stack.agent_environment,
     )
 
-    assert json.loads(listed)["items"][0]["project"] == "client"
+    assert json.loads(listed)[0]["project"] == "client"
