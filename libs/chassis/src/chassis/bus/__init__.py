@@ -1,6 +1,6 @@
 """The bus: durable queues that are confirmed and settled, and best-effort announcements.
 
-Two drivers behind one interface: RabbitMQ (`rabbit.py`) and one SQLite file (`embedded.py`). The same contract
+Two drivers behind one interface: RabbitMQ (`rabbit/`) and one SQLite file (`embedded.py`). The same contract
 tests run on both. `open_bus(url)` chooses by scheme: `amqp://`, `amqps://` or `sqlite:///path`.
 """
 
@@ -37,4 +37,8 @@ def open_bus(url: str) -> Bus:
     scheme, _, rest = url.partition("://")
     if scheme == "sqlite":
         return EmbeddedBus(Path(rest.removeprefix("/")))
+    if scheme in ("amqp", "amqps"):
+        from chassis.bus.rabbit import RabbitBus  # noqa: PLC0415  the embedded system never needs the driver
+
+        return RabbitBus(url)
     raise ValueError(f"bus URL must begin with amqp://, amqps:// or sqlite:///, not {scheme}://")

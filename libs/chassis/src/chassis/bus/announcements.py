@@ -9,12 +9,16 @@ from build_protocol import topology
 
 from chassis.bus.contract import EXCHANGES, Announcement
 
+MAILBOX_BYTES = 64 * 1024**2
+"""Bodies one listener may leave unread, whatever their number."""
+
 
 class Mailbox:
     """What one listener has not read yet. When it is full the oldest makes room, and the next one read says so."""
 
     def __init__(self, capacity: int) -> None:
         self._waiting: deque[Announcement] = deque()
+        self._waiting_bytes = 0
         self._capacity = capacity
         self._has_missed = False
         self._is_closed = False
@@ -22,10 +26,11 @@ class Mailbox:
 
     def put(self, announcement: Announcement) -> None:
         """Keep it for the reader; never waits."""
-        if len(self._waiting) >= self._capacity:
-            self._waiting.popleft()
-            self._has_missed = True
         self._waiting.append(announcement)
+        self._waiting_bytes += len(announcement.body)
+        while len(self._waiting) > self._capacity or self._waiting_bytes > MAILBOX_BYTES:
+            self._waiting_bytes -= len(self._waiting.popleft().body)
+            self._has_missed = True
         self._changed.set()
 
     def miss(self) -> None:
@@ -41,6 +46,7 @@ class Mailbox:
         while True:
             while self._waiting:
                 announcement = self._waiting.popleft()
+                self._waiting_bytes -= len(announcement.body)
                 if self._has_missed:
                     self._has_missed = False
                     announcement = Announcement(announcement.routing_key, announcement.body, missed=True)

@@ -1,0 +1,84 @@
+"""The bus on RabbitMQ.
+
+Built on aiormq, the protocol layer under aio-pika: what aio-pika's robust layer adds (replaying consumers, waiting
+without limit for a connection, a task per message) is what these promises must decide for themselves. Two connections:
+an alarm of the broker blocks those that publish, never those that consume.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+from aiormq.exceptions import AMQPError, ChannelInvalidStateError
+
+from chassis.bus.contract import BusUnavailable, Outgoing
+from chassis.bus.rabbit import declare
+from chassis.bus.rabbit.announcer import Announcer
+from chassis.bus.rabbit.consumer import RabbitConsumer
+from chassis.bus.rabbit.link import Link
+from chassis.bus.rabbit.listener import RabbitListener
+from chassis.bus.rabbit.publisher import Publisher
+
+__all__ = ["RabbitBus"]
+
+
+class RabbitBus:
+    """A Bus on the broker that an `amqp://` or `amqps://` URL names; it reconnects by itself once it was open."""
+
+    def __init__(self, url: str) -> None:
+        self._publishing = Link(url, "publish", declare.topology)
+        self._consuming = Link(url, "consume")
+        self._publisher = Publisher(self._publishing)
+        self._announcer = Announcer(self._publishing)
+
+    async def open(self) -> None:
+        """Connect and declare the topology; raises BusUnavailable."""
+        try:
+            await self._publishing.open()
+            await self._consuming.open()
+        except BusUnavailable:
+            await self._publishing.close()
+            raise
+
+    async def close(self) -> None:
+        """Finish what is in flight and disconnect."""
+        await self._publisher.close()
+        await self._announcer.close()
+        await self._consuming.close()
+        await self._publishing.close()
+
+    async def publish(self, messages: Sequence[Outgoing]) -> None:
+        """Publish in order; return once the broker confirmed every one. Raises PublishFailed or BusUnavailable."""
+        await self._publisher.publish(messages)
+
+    @asynccontextmanager
+    async def consume(self, queue: str, *, prefetch: int = 200) -> AsyncIterator[RabbitConsumer]:
+        """Own the queue's deliveries while the context lasts; what was not settled is delivered again."""
+        connection = await self._consuming.connection()
+        consumer = RabbitConsumer(connection, queue, prefetch, self._publisher)
+        await consumer.start()
+        try:
+            yield consumer
+        finally:
+            await consumer.stop()
+
+    async def announce(self, exchange: str, routing_key: str, body: bytes) -> None:
+        """Best effort: handed to the connection if there is one, in order, dropped when too many wait."""
+        self._announcer.announce(exchange, routing_key, body)
+
+    def listen(self, exchange: str, *keys: str, capacity: int = 10_000) -> AbstractAsyncContextManager[RabbitListener]:
+        """Hear announcements while the context lasts, over reconnections too. Raises BusUnavailable at its begin."""
+        return RabbitListener.opened(self._consuming, exchange, keys, capacity)
+
+    async def missing(self) -> list[str]:
+        """`connection`, or names of queues that do not exist."""
+        if not (self._publishing.is_open and self._consuming.is_open):
+            return ["connection"]
+        try:
+            return await declare.missing_queues(await self._consuming.connection())
+        except (AMQPError, ChannelInvalidStateError, ConnectionError, TimeoutError):
+            return ["connection"]
+
+    @property
+    def blocked(self) -> bool:
+        """The broker has an alarm (memory, disk), or has not confirmed anything for seconds."""
+        return self._publishing.is_blocked or self._publisher.is_stalled

@@ -1,0 +1,140 @@
+"""Listening on a live exchange: an exclusive queue of the broker's naming, made anew after every reconnection."""
+
+import asyncio
+import logging
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import Self
+
+from aiormq import Channel
+from aiormq.abc import DeliveredMessage
+from build_protocol import topology
+
+from chassis.backoff import Backoff
+from chassis.bus.announcements import Mailbox
+from chassis.bus.contract import Announcement, BusUnavailable
+from chassis.bus.rabbit.announcer import KEYS_NUMBERED, NUMBER_HEADER, PUBLISHER_HEADER
+from chassis.bus.rabbit.link import LOST, Link, discard, open_channel
+
+log = logging.getLogger(__name__)
+
+START_SECONDS = 10.0
+
+
+class Gaps:
+    """Notices numbers that were left out, per publisher and routing key."""
+
+    def __init__(self, capacity: int = 4 * KEYS_NUMBERED) -> None:
+        self._last: OrderedDict[tuple[object, str], int] = OrderedDict()
+        self._capacity = capacity
+
+    def is_after_gap(self, publisher: object, key: str, number: int) -> bool:
+        """Whether some of this key were dropped before this one; a first, or a smaller, number begins anew."""
+        last = self._last.pop((publisher, key), None)
+        self._last[publisher, key] = number
+        if len(self._last) > self._capacity:
+            self._last.popitem(last=False)
+        return last is not None and number > last + 1
+
+    def forget(self, pattern: str) -> None:
+        """A pattern is bound or unbound: what was said of its keys meanwhile was not for us."""
+        for publisher, key in [known for known in self._last if topology.matches(pattern, known[1])]:
+            del self._last[publisher, key]
+
+
+class RabbitListener:
+    """A Listener on RabbitMQ."""
+
+    def __init__(self, link: Link, exchange: str, keys: Sequence[str], capacity: int) -> None:
+        self._link = link
+        self._exchange = exchange
+        self._keys = dict.fromkeys(keys or ("",))
+        self._capacity = capacity
+        self._mailbox = Mailbox(capacity)
+        self._gaps = Gaps()
+        self._channel: Channel | None = None
+        self._queue = ""
+
+    @classmethod
+    @asynccontextmanager
+    async def opened(cls, link: Link, exchange: str, keys: Sequence[str], capacity: int) -> AsyncIterator[Self]:
+        """A listener that hears while the context lasts. Raises BusUnavailable when it cannot begin."""
+        listener = cls(link, exchange, keys, capacity)
+        channel = await listener._attach()
+        keeping = asyncio.create_task(listener._keep(channel), name=f"amqp-listen {exchange}")
+        try:
+            yield listener
+        finally:
+            keeping.cancel()
+            await asyncio.wait([keeping])
+            listener._mailbox.close()
+
+    async def bind(self, key: str) -> None:
+        """Also hear routing keys that match this topic pattern."""
+        if key in self._keys:
+            return
+        self._keys[key] = None
+        self._gaps.forget(key)
+        if self._channel is not None:
+            with suppress(*LOST):  # lost meanwhile: the next channel binds all keys
+                await self._channel.queue_bind(self._queue, self._exchange, routing_key=key)
+
+    async def unbind(self, key: str) -> None:
+        """No longer hear them."""
+        if self._keys.pop(key, False) is False:
+            return
+        self._gaps.forget(key)
+        if self._channel is not None:
+            with suppress(*LOST):
+                await self._channel.queue_unbind(self._queue, self._exchange, routing_key=key)
+
+    def __aiter__(self) -> AsyncIterator[Announcement]:
+        """Announcements as they come; ends when the listener is closed."""
+        return aiter(self._mailbox)
+
+    async def _keep(self, channel: Channel) -> None:
+        backoff = Backoff()
+        while True:
+            try:
+                with suppress(*LOST):
+                    await channel.closing
+            finally:
+                self._channel = None
+                await discard(channel)
+            self._mailbox.miss()
+            backoff.reset()
+            channel = await self._attach_again(backoff)
+
+    async def _attach_again(self, backoff: Backoff) -> Channel:
+        while True:
+            await asyncio.sleep(backoff.next_seconds())
+            try:
+                return await self._attach()
+            except BusUnavailable as error:
+                log.info("waiting to listen on %s: %s", self._exchange, error)
+
+    async def _attach(self) -> Channel:
+        connection = await self._link.connection()
+        try:
+            async with asyncio.timeout(START_SECONDS):
+                channel = await open_channel(connection)
+                # A name of our own could still be held by our last connection when we are back.
+                declared = await channel.queue_declare(
+                    "", exclusive=True, auto_delete=True, arguments={"x-max-length": self._capacity}
+                )
+                self._queue = str(declared.queue)
+                for key in list(self._keys):
+                    await channel.queue_bind(self._queue, self._exchange, routing_key=key)
+                await channel.basic_consume(self._queue, self._hear, no_ack=True)
+        except LOST as error:
+            raise BusUnavailable(f"exchange {self._exchange}: {error or type(error).__name__}") from error
+        self._channel = channel
+        return channel
+
+    async def _hear(self, message: DeliveredMessage) -> None:
+        headers = message.header.properties.headers or {}
+        key, number = message.routing_key or "", headers.get(NUMBER_HEADER)
+        if isinstance(number, int) and self._gaps.is_after_gap(headers.get(PUBLISHER_HEADER), key, number):
+            self._mailbox.miss()
+        self._mailbox.put(Announcement(key, message.body))

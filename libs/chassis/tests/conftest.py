@@ -1,0 +1,96 @@
+"""The two buses behind one interface, and the real servers."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Protocol
+
+import aiormq
+import pytest
+from build_protocol import topology
+from chassis.bus import Bus, EmbeddedBus
+from chassis.bus.rabbit import RabbitBus
+from chassis.testing.rabbitmq import amqp_url, rabbitmq  # noqa: F401  fixtures
+
+
+class Driver(Protocol):
+    """One way to carry the bus: opens it again and again on the same durable ground."""
+
+    name: str
+
+    async def open(self) -> Bus: ...
+
+    async def dead_letters(self) -> list[tuple[str, bytes]]:
+        """Reason and body of each, oldest first."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+class Embedded:
+    name = "embedded"
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._buses: list[EmbeddedBus] = []
+
+    async def open(self) -> Bus:
+        bus = EmbeddedBus(self._path)
+        await bus.open()
+        self._buses.append(bus)
+        return bus
+
+    async def dead_letters(self) -> list[tuple[str, bytes]]:
+        return [(letter.reason, letter.message.body) for letter in await self._buses[-1].dead_letters()]
+
+    async def close(self) -> None:
+        for bus in self._buses:
+            await bus.close()
+
+
+class Rabbit:
+    name = "rabbitmq"
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._buses: list[RabbitBus] = []
+
+    async def open(self) -> Bus:
+        bus = RabbitBus(self._url)
+        await bus.open()
+        self._buses.append(bus)
+        return bus
+
+    async def dead_letters(self) -> list[tuple[str, bytes]]:
+        connection = await aiormq.connect(self._url)
+        channel = await connection.channel()
+        letters: list[tuple[str, bytes]] = []
+        while True:
+            message = await channel.basic_get(topology.PARKING_QUEUE, no_ack=True)
+            if not isinstance(message.delivery, aiormq.spec.Basic.GetOk):
+                break
+            headers = message.header.properties.headers or {}
+            letters.append((str(headers.get("parked-reason", "dead-lettered")), message.body))
+        await connection.close()
+        return letters
+
+    async def close(self) -> None:
+        for bus in self._buses:
+            await bus.close()
+
+
+@pytest.fixture(params=["embedded", pytest.param("rabbitmq", marks=pytest.mark.rabbitmq)])
+def closed_driver(request: pytest.FixtureRequest, tmp_path: Path) -> Driver:
+    if request.param == "embedded":
+        return Embedded(tmp_path / "bus.sqlite")
+    return Rabbit(request.getfixturevalue("amqp_url"))
+
+
+@pytest.fixture
+async def driver(closed_driver: Driver) -> AsyncIterator[Driver]:
+    yield closed_driver
+    await closed_driver.close()
+
+
+@pytest.fixture
+async def bus(driver: Driver) -> Bus:
+    return await driver.open()

@@ -1,0 +1,305 @@
+"""What a bus promises, on both drivers: the embedded file and a real RabbitMQ."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+import pytest
+from build_protocol import topology
+from chassis.bus import Announcement, Bus, Consumer, Delivery, Listener, Outgoing, PublishFailed
+
+from .conftest import Driver
+
+SHARD = topology.ingest_queue(5)
+KEY = "5.BUILD_LOG.torch-mlir"
+
+
+def message(body: object, key: str = KEY) -> Outgoing:
+    return Outgoing(key, str(body).encode(), {"agent": "a1", "seq": str(body)})
+
+
+def bodies(deliveries: Sequence[Delivery]) -> list[str]:
+    return [delivery.body.decode() for delivery in deliveries]
+
+
+async def take(consumer: Consumer, count: int, *, ack: bool = True) -> list[Delivery]:
+    """Exactly this many deliveries, in as many fetches as it takes."""
+    taken: list[Delivery] = []
+    async with asyncio.timeout(10):
+        while len(taken) < count:
+            deliveries = await consumer.fetch(count - len(taken))
+            if ack:
+                await consumer.ack(deliveries)
+            taken += deliveries
+    return taken
+
+
+async def nothing_comes(consumer: Consumer, bus: Bus) -> bool:
+    """Whether the next delivery is the one published now, so that nothing was waiting before it."""
+    await bus.publish([message("last")])
+    (last,) = await take(consumer, 1)
+    return last.body == b"last"
+
+
+async def eventually(ask: Callable[[], Awaitable[bool]]) -> None:
+    async with asyncio.timeout(15):
+        while not await ask():  # noqa: ASYNC110  a broker's state has no event
+            await asyncio.sleep(0.02)
+
+
+async def heard(listener: Listener, count: int) -> list[Announcement]:
+    found: list[Announcement] = []
+    async with asyncio.timeout(10):
+        async for announcement in listener:
+            found.append(announcement)
+            if len(found) == count:
+                break
+    return found
+
+
+async def test_messages_arrive_whole_and_in_order(bus: Bus) -> None:
+    """Key, body and headers as sent; the order of a queue is the order of publishing."""
+    await bus.publish([message(n) for n in range(500)])
+
+    async with bus.consume(SHARD) as consumer:
+        deliveries = await take(consumer, 500)
+
+    assert bodies(deliveries) == [str(n) for n in range(500)]
+    first = deliveries[0]
+    assert (first.routing_key, first.headers, first.attempt) == (KEY, {"agent": "a1", "seq": "0"}, 1)
+
+
+async def test_overlapping_publishes_keep_the_order_of_the_calls(bus: Bus) -> None:
+    """A caller need not wait for one call's confirm before it makes the next."""
+    await asyncio.gather(*(bus.publish([message(n), message(n + 1)]) for n in range(0, 400, 2)))
+
+    async with bus.consume(SHARD) as consumer:
+        assert bodies(await take(consumer, 400)) == [str(n) for n in range(400)]
+
+
+async def test_what_was_confirmed_outlives_the_bus(driver: Driver) -> None:
+    """Confirmed means on disk: another bus on the same ground delivers it."""
+    first = await driver.open()
+    await first.publish([message(n) for n in range(10)])
+    await first.close()
+
+    second = await driver.open()
+    async with second.consume(SHARD) as consumer:
+        assert bodies(await take(consumer, 10)) == [str(n) for n in range(10)]
+
+
+async def test_what_was_acked_never_comes_again(driver: Driver) -> None:
+    """Neither to the next consumer, nor after a restart."""
+    first = await driver.open()
+    await first.publish([message(n) for n in range(4)])
+    async with first.consume(SHARD) as consumer:
+        await take(consumer, 3)
+    async with first.consume(SHARD) as consumer:
+        assert bodies(await take(consumer, 1)) == ["3"]
+    await first.close()
+
+    second = await driver.open()
+    async with second.consume(SHARD) as consumer:
+        assert await nothing_comes(consumer, second)
+
+
+async def test_what_was_not_settled_comes_again_in_order(bus: Bus) -> None:
+    """A consumer that leaves gives back what it held, as another attempt, before what nobody had yet."""
+    await bus.publish([message(n) for n in range(6)])
+    async with bus.consume(SHARD, prefetch=4) as consumer:
+        held = await take(consumer, 4, ack=False)
+        await consumer.ack(held[:1])
+
+    async with bus.consume(SHARD) as consumer:
+        again = await take(consumer, 5)
+
+    assert [(delivery.body.decode(), delivery.attempt) for delivery in again] == [
+        ("1", 2),
+        ("2", 2),
+        ("3", 2),
+        ("4", 1),
+        ("5", 1),
+    ]
+
+
+async def test_rejected_messages_come_again_before_those_behind_them(bus: Bus) -> None:
+    """reject keeps the queue's order, also with messages already waiting in the consumer."""
+    await bus.publish([message(n) for n in range(8)])
+
+    async with bus.consume(SHARD) as consumer:
+        first = await consumer.fetch(3)
+        await consumer.reject(first)
+        again = await take(consumer, 8)
+
+    assert bodies(again) == [str(n) for n in range(8)]
+    assert {delivery.attempt for delivery in again[: len(first)]} == {2}
+
+
+async def test_acks_may_come_in_any_order(bus: Bus) -> None:
+    """Acking later deliveries settles exactly those."""
+    await bus.publish([message(n) for n in range(5)])
+    async with bus.consume(SHARD) as consumer:
+        held = await take(consumer, 5, ack=False)
+        await consumer.ack([held[1], held[3]])
+        await consumer.ack([held[4]])
+
+    async with bus.consume(SHARD) as consumer:
+        assert bodies(await take(consumer, 2)) == ["0", "2"]
+        assert await nothing_comes(consumer, bus)
+
+
+async def test_beyond_the_delivery_limit_a_message_becomes_a_dead_letter(bus: Bus, driver: Driver) -> None:
+    """It is delivered limit + 1 times, counted, and then kept aside; what is behind it goes on."""
+    await bus.publish([message("hopeless")])
+    attempts = []
+    async with bus.consume(SHARD, prefetch=1) as consumer:
+        for _ in range(topology.DELIVERY_LIMIT + 1):
+            (delivery,) = await take(consumer, 1, ack=False)
+            attempts.append(delivery.attempt)
+            await consumer.reject([delivery])
+        assert await nothing_comes(consumer, bus)
+    letters: list[tuple[str, bytes]] = []
+
+    async def arrived() -> bool:
+        letters.extend(await driver.dead_letters())
+        return bool(letters)
+
+    await eventually(arrived)
+
+    assert attempts == list(range(1, topology.DELIVERY_LIMIT + 2))
+    assert [body for _, body in letters] == [b"hopeless"]
+
+
+async def test_a_parked_message_keeps_its_reason_and_leaves_its_queue(bus: Bus, driver: Driver) -> None:
+    """Parking is confirmed before the message is acked; its neighbours stay."""
+    await bus.publish([message("poison"), message("good")])
+    async with bus.consume(SHARD) as consumer:
+        poison, good = await take(consumer, 2, ack=False)
+        await consumer.park(poison, "ValidationError: data")
+        await consumer.ack([good])
+        assert await nothing_comes(consumer, bus)
+
+    assert await driver.dead_letters() == [("ValidationError: data", b"poison")]
+
+
+async def test_each_queue_gets_what_it_is_bound_to(bus: Bus) -> None:
+    """A message goes to every queue whose binding takes its key, and is settled in each on its own."""
+    start, verdict = message("start", "5.BUILD_START.a.b-c"), message("verdict", "2.BUILD_VERDICT.a.b-c")
+    await bus.publish([start, message("log"), verdict])
+
+    found = {}
+    for queue, count in ((SHARD, 2), ("history.builds", 2), ("notifier.builds", 1), ("artifacts.builds", 1)):
+        async with bus.consume(queue) as consumer:
+            found[queue] = bodies(await take(consumer, count))
+
+    assert found == {
+        SHARD: ["start", "log"],
+        "history.builds": ["start", "verdict"],
+        "notifier.builds": ["verdict"],
+        "artifacts.builds": ["verdict"],
+    }
+
+
+async def test_a_message_for_nobody_is_not_confirmed(bus: Bus) -> None:
+    """What no queue takes fails loudly; what was published before it in the call is confirmed."""
+    with pytest.raises(PublishFailed) as failed:
+        await bus.publish([message("a"), message("b", "5.UNHEARD_OF.p")])
+
+    assert failed.value.confirmed == 1
+    await bus.publish([message("c")])
+    async with bus.consume(SHARD) as consumer:
+        assert bodies(await take(consumer, 2)) == ["a", "c"]
+
+
+async def test_a_shard_has_one_consumer_at_a_time(bus: Bus) -> None:
+    """The second takes over, in order, when the first leaves."""
+    await bus.publish([message(n) for n in range(4)])
+    async with bus.consume(SHARD) as second_place:
+        first = await take(second_place, 1)
+        async with bus.consume(SHARD) as waiting:
+            fetching = asyncio.create_task(take(waiting, 1))
+            rest = await take(second_place, 3)
+            await bus.publish([message("next")])
+            rest += await take(second_place, 1)
+            assert not fetching.done()
+            fetching.cancel()
+    assert bodies([*first, *rest]) == ["0", "1", "2", "3", "next"]
+
+    await bus.publish([message("after")])
+    async with bus.consume(SHARD) as successor:
+        assert bodies(await take(successor, 1)) == ["after"]
+
+
+async def test_consumers_of_a_shared_queue_share_its_messages(bus: Bus) -> None:
+    """Each message goes to one of them."""
+    queue, key = "notifier.builds", "1.BUILD_VERDICT.p"
+    async with bus.consume(queue, prefetch=1) as one, bus.consume(queue, prefetch=1) as other:
+        await bus.publish([message(n, key) for n in range(2)])
+        found = bodies([*await take(one, 1, ack=False), *await take(other, 1, ack=False)])
+
+    assert sorted(found) == ["0", "1"]
+
+
+async def test_no_more_than_prefetch_is_held_unsettled(bus: Bus) -> None:
+    """The next one comes when one was settled."""
+    await bus.publish([message(n) for n in range(3)])
+    async with bus.consume(SHARD, prefetch=2) as consumer:
+        held = await take(consumer, 2, ack=False)
+        waiting = asyncio.create_task(consumer.fetch(10))
+        done, _ = await asyncio.wait([waiting], timeout=0.1)
+        assert not done
+        await consumer.ack(held[:1])
+        assert bodies(await asyncio.wait_for(waiting, 10)) == ["2"]
+
+
+async def test_announcements_reach_those_who_are_bound(bus: Bus) -> None:
+    """By topic, from the moment of binding to the moment of unbinding."""
+    exchange = topology.LIVE_EXCHANGE
+    async with bus.listen(exchange, "build.#") as listener:
+        await bus.announce(exchange, "log.p.1", b"not bound")
+        await bus.announce(exchange, "build.p.1", b"1")
+        await listener.bind("log.p.1")
+        await bus.announce(exchange, "log.p.1", b"2")
+        await bus.announce(exchange, "log.p.2", b"other build")
+        await bus.announce(exchange, "build.p.1", b"3")
+        before = await heard(listener, 3)
+        await listener.unbind("log.p.1")
+        await bus.announce(exchange, "log.p.1", b"not any more")
+        await bus.announce(exchange, "build.p.1", b"4")
+        after = await heard(listener, 1)
+
+    assert [(found.body, found.missed) for found in (*before, *after)] == [
+        (b"1", False),
+        (b"2", False),
+        (b"3", False),
+        (b"4", False),
+    ]
+
+
+async def test_control_reaches_every_listener(bus: Bus) -> None:
+    """The control exchange knows no topics."""
+    exchange = topology.CONTROL_EXCHANGE
+    async with bus.listen(exchange) as one, bus.listen(exchange) as other:
+        await bus.announce(exchange, "revoked", b"key 1")
+        assert [found.body for found in (*await heard(one, 1), *await heard(other, 1))] == [b"key 1", b"key 1"]
+
+
+async def test_a_listener_that_falls_behind_is_told(bus: Bus) -> None:
+    """Memory stays bounded: the oldest are dropped, and the next one read says so, once."""
+    exchange = topology.LIVE_EXCHANGE
+    async with bus.listen(exchange, "build.#", capacity=5) as slow, bus.listen(exchange, "build.#") as quick:
+        for n in range(20):
+            await bus.announce(exchange, f"build.p.{n}", str(n).encode())
+        await heard(quick, 20)
+        found = await heard(slow, 5)
+
+    assert [int(announcement.body) for announcement in found] == [15, 16, 17, 18, 19]
+    assert [announcement.missed for announcement in found] == [True, False, False, False, False]
+
+
+async def test_a_bus_knows_what_it_lacks(driver: Driver) -> None:
+    """Readiness: nothing while it is open, the connection once it is closed."""
+    bus = await driver.open()
+    assert await bus.missing() == []
+    assert not bus.blocked
+    await bus.close()
+    assert await bus.missing() == ["connection"]
