@@ -1,7 +1,7 @@
 """A real ninja build, bare and wrapped, in pairs: what the agent costs (`python -m bench.wrapped BUILD_DIR TARGET`).
 
-BUILD_DIR is a configured Ninja tree, e.g. the one of `bench/llvm/configure.sh`, TARGET what to build in it; it is cleaned
-before every run. CPU of agent and holder is read from /proc until they end, without the build they wait for.
+BUILD_DIR is a configured Ninja tree, e.g. that of `bench/llvm/configure.sh`; TARGET is cleaned and built in every run.
+CPU of agent and holder is read from /proc until they end, without the build they wait for.
 """
 
 import argparse
