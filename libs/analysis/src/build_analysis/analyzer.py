@@ -165,21 +165,27 @@ class LogAnalyzer:
                 self._channels[line.channel] = Scope("channel", number, channel=line.channel)
             if line.channel in self._channels:
                 return self._channels[line.channel]
-        if self._scopes and self._scopes[-1].kind != "edge":
-            return self._scopes[-1]
         home = self._scopes[-1] if self._scopes else self._root
+        if home.failed and home.kind != "edge":
+            return home
         stop = max(self._looked_back_to, home.first_line)
         self._looked_back_to = number
-        for earlier, raw in self._lines_before(number, 300):
+        for earlier, raw in self._lines_before(number, LOOK_BACK_LINES):
             if earlier <= stop:
-                break
+                return home
             for rule in self._rules.lookbehind:
                 if any(literal in raw for literal in rule.has) and (match := rule.pattern.search(clean(raw).text)):
+                    self._drop_undecided()
                     if rule.role == "open":
                         self._scopes.append(_scope(rule, match, earlier, None))
-                        return self._scopes[-1]
-                    return home
-        return home
+                    return self._scopes[-1] if self._scopes else self._root
+        self._drop_undecided()
+        return self._scopes[-1] if self._scopes else self._root
+
+    def _drop_undecided(self) -> None:
+        """Forget tests that ended where nobody looked, because all was well there."""
+        while self._scopes and not self._scopes[-1].failed and self._scopes[-1].best is None:
+            self._scopes.pop()
 
     def _lines_before(self, number: int, reach: int) -> Iterator[tuple[int, str]]:
         """The lines before line `number` as they came, nearest first, at most `reach` of them."""
@@ -234,7 +240,7 @@ class LogAnalyzer:
             scope.target = groups.get("target") or scope.target
             self._close(scope, number, failed=rule.outcome != "passed")
             return
-        for at in range(len(self._scopes) - 1, -1, -1):
+        for at in range(len(self._scopes) - 1, -1, -1) if rule.scope else range(bool(self._scopes)):
             if rule.scope is None or self._scopes[at].kind == rule.scope:
                 for inner in reversed(self._scopes[at:]):
                     failed = inner.failed is True if rule.outcome is None else rule.outcome == "failed"

@@ -114,9 +114,8 @@ class Candidate:
         """The failure as far as it is known now, within a scope's target and command."""
         fields = self.fields
         target = fields.get("target") or target
-        message = fields["message"][:MESSAGE_LIMIT_CHARACTERS]
         line, col = _number(fields.get("line")), _number(fields.get("col"))
-        parts = self._signature_parts(message, target)
+        parts = self._signature_parts(target)
         return Failure(
             category=self.category,
             fault=self.fault,
@@ -125,7 +124,7 @@ class Candidate:
             line=line if fields.get("file") else None,
             col=col if fields.get("file") and line else None,
             project_location=fields.get("location"),
-            message=message,
+            message=fields["message"][:MESSAGE_LIMIT_CHARACTERS],
             target=target,
             command=fields.get("command") or command,
             first_line=self.first_line,
@@ -136,13 +135,14 @@ class Candidate:
             rank=self.rank,
         )
 
-    def _signature_parts(self, message: str, target: str | None) -> tuple[str, ...]:
+    def _signature_parts(self, target: str | None) -> tuple[str, ...]:
         parts = [self.category]
         if code := self.fields.get("code"):
             parts.append(code)
         signed_by = self.rule.signed_by
         if "message" in signed_by or not signed_by:
-            parts.append(normalise(message))
+            # Cut after normalising: where a path's length would end the text must not matter.
+            parts.append(normalise(self.fields["message"][:2000])[:MESSAGE_LIMIT_CHARACTERS])
         file = self.fields.get("file")
         if file and ("file" in signed_by or (not signed_by and self.category in _PLACED_CATEGORIES)):
             parts.append(stable_name(file))
