@@ -64,6 +64,8 @@ async def test_points_come_by_start_within_bounds(store, builds):
     assert await found(limit=9, since_ms=hour) == [4, 3, 2]
     assert await found(limit=9, before_ms=hour) == [1]
     assert await store.points("f" * 32, limit=9) == []
+    newest = await store.points_by_tag([tag, "f" * 32], limit=3)
+    assert newest == {tag: await store.points(tag, limit=3), "f" * 32: []}
 
 
 async def test_marks_are_settled_only_for_the_version_they_were_read_at(store, builds):
@@ -118,8 +120,9 @@ async def test_rows_are_listed_by_rank_and_key_from_a_cursor_on(store):
     assert keys == [r.key for r in await store.rows("k", limit=9, newest_first=False)]
     assert [keys[5], keys[3], keys[1]] == [r.key for r in await store.rows("k", limit=9, project="q")]
     assert [keys[5]] == [r.key for r in await store.rows("k", limit=9, label_prefix="1", since_rank=2)]
+    assert len(await store.rows("k", limit=9, labels=["0x", "1x", "2x"])) == 7
     assert await store.rows("k", limit=9, label_prefix="%") == []
-    assert len(await store.rows("k", limit=9, scope="s", label="0x")) == 4
+    assert len(await store.rows("k", limit=9, scope="s", labels=["0x"])) == 4
 
 
 async def test_opening_twice_keeps_what_is_there(store, builds):

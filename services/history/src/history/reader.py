@@ -1,6 +1,7 @@
 """Reader: one caller's view of the store. Projects outside their scope do not exist in it."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from heapq import merge
 from itertools import islice
@@ -21,6 +22,7 @@ from history.views import CommitOnBranch
 LANES_MAX = 2000
 PIN_LINES_MAX = 2000
 INCLUDING_MAX = 500
+GROUP_ROWS_MAX = 5000
 SPARKLINE_DAYS = 30
 
 
@@ -88,7 +90,8 @@ class Reader:
     ) -> Page:
         """Incident rows, the latest first."""
         scope = derived.branch_scope(project, branch) if project is not None and branch is not None else None
-        return await self._page("incident", limit, cursor, project=project, scope=scope, label=state)
+        labels = [state] if state is not None else None
+        return await self._page("incident", limit, cursor, project=project, scope=scope, labels=labels)
 
     async def incident(self, incident_id: str) -> Incident | None:
         """One incident, if the caller sees its project."""
@@ -101,9 +104,12 @@ class Reader:
     ) -> tuple[list[FailureGroup], str | None]:
         """Failure groups, the last seen first, each over all projects the caller sees (or over the one asked for)."""
         page = await self._page("group", limit, cursor, project=project)
+        alike: defaultdict[str, list[Row]] = defaultdict(list)
+        for row in await self._group_rows([row.label for row in page.rows], project):
+            alike[row.label].append(row)
         shown: list[FailureGroup] = []
         for row in page.rows:
-            found = await self._group_rows(row.label, project)
+            found = alike[row.label] or [row]
             # A signature seen in several projects stands once, where it was seen last.
             if row.key == max(found, key=lambda other: (other.rank, other.key)).key:
                 shown.append(merged(derived.read_all(Group, found), today, SPARKLINE_DAYS, builds_max=5))
@@ -111,16 +117,17 @@ class Reader:
 
     async def group(self, signature: str, project: str | None, today: int) -> FailureGroup | None:
         """One failure group with its newest builds; None when the caller sees no project that has it."""
-        found = await self._group_rows(derived.signature_label(signature), project)
+        found = await self._group_rows([derived.signature_label(signature)], project)
         return merged(derived.read_all(Group, found), today, SPARKLINE_DAYS, builds_max=50) if found else None
 
     async def pin_lines(self, name: str | None) -> list[PinLine]:
         """Every pin line the caller sees, of one upstream or of all."""
-        label = derived.upstream_label(name) if name is not None else None
-        return derived.read_all(PinLine, await self._listed("pin", limit=PIN_LINES_MAX, label=label))
+        labels = [derived.upstream_label(name)] if name is not None else None
+        return derived.read_all(PinLine, await self._listed("pin", limit=PIN_LINES_MAX, labels=labels))
 
-    async def _group_rows(self, label: str, project: str | None) -> list[Row]:
-        rows = await self.store.rows("group", label=label, limit=200)
+    async def _group_rows(self, labels: Collection[str], project: str | None) -> list[Row]:
+        """The groups of these signatures in every project the caller sees, or in the one asked for."""
+        rows = await self.store.rows("group", labels=labels, limit=GROUP_ROWS_MAX)
         return [row for row in rows if self.caller.may_see(row.project) and project in (None, row.project)]
 
     async def _page(
@@ -131,10 +138,10 @@ class Reader:
         *,
         project: str | None = None,
         scope: str | None = None,
-        label: str | None = None,
+        labels: Collection[str] | None = None,
     ) -> Page:
         after = cursors.decode(cursor) if cursor else None
-        rows = await self._listed(kind, limit=limit + 1, project=project, scope=scope, label=label, after=after)
+        rows = await self._listed(kind, limit=limit + 1, project=project, scope=scope, labels=labels, after=after)
         more = len(rows) > limit
         rows = rows[:limit]
         return Page(rows=rows, next_cursor=cursors.encode(rows[-1].rank, rows[-1].key) if more else None)
@@ -147,7 +154,7 @@ class Reader:
         project: str | None = None,
         branch: str | None = None,
         scope: str | None = None,
-        label: str | None = None,
+        labels: Collection[str] | None = None,
         label_prefix: str | None = None,
         after: tuple[int, str] | None = None,
     ) -> list[Row]:
@@ -159,7 +166,7 @@ class Reader:
             for_projects = sorted(self.caller.projects)
         listings = [
             await self.store.rows(
-                kind, limit=limit, project=name, scope=scope, label=label, label_prefix=label_prefix, after=after
+                kind, limit=limit, project=name, scope=scope, labels=labels, label_prefix=label_prefix, after=after
             )
             for name in for_projects
             if name is None or self.caller.may_see(name)

@@ -85,17 +85,19 @@ class _Lanes(_Kind):
         self.keys = set(self._lanes)
 
     async def count(self, store: HistoryStore, known: Mapping[str, Row], due: Collection[str]) -> list[Row]:
+        lanes = {key: self._lanes[key] for key in due}
+        points = await store.points_by_tag([lane_tag(lane) for lane in lanes.values()], limit=WINDOW)
+
         async def one(key: str) -> Row | None:
-            state = await _lane_state(store, self._lanes[key])
+            newest = points[lane_tag(lanes[key])]
+            state = await _lane_state(store, lanes[key], newest) if newest else None
             return derived.lane_row(state, _version(known, key)) if state else None
 
         return _present(await _each(due, one))
 
 
-async def _lane_state(store: HistoryStore, lane: Lane) -> LaneState | None:
-    points = await store.points(lane_tag(lane), limit=WINDOW)
-    if not points:
-        return None
+async def _lane_state(store: HistoryStore, lane: Lane, points: Sequence[Point]) -> LaneState:
+    """From the lane's newest points, newest first; asks for more only where they do not reach back far enough."""
     green = next((point for point in points if point.colour == "green"), None)
     if green is None and len(points) == WINDOW:
         green = next(iter(await store.points(colour_tag(lane, "green"), limit=1)), None)
@@ -118,11 +120,9 @@ class _Days(_Kind):
         self.keys = set(self._days)
 
     async def count(self, store: HistoryStore, known: Mapping[str, Row], due: Collection[str]) -> list[Row]:
-        async def one(key: str) -> Row | None:
-            points = await store.points(day_tag(*self._days[key]), limit=DAY_BUILDS_MAX)
-            return derived.day_row(day_of(points), _version(known, key)) if points else None
-
-        return _present(await _each(due, one))
+        tags = {key: day_tag(*self._days[key]) for key in due}
+        points = await store.points_by_tag(tags.values(), limit=DAY_BUILDS_MAX)
+        return [derived.day_row(day_of(points[tag]), _version(known, key)) for key, tag in tags.items() if points[tag]]
 
 
 class _Groups(_Kind):
@@ -134,11 +134,13 @@ class _Groups(_Kind):
         self.keys = set(self._days)
 
     async def count(self, store: HistoryStore, known: Mapping[str, Row], due: Collection[str]) -> list[Row]:
+        tags = {words: failure_tag(*words) for key in due for words in self._days[key]}
+        points = await store.points_by_tag(tags.values(), limit=DAY_BUILDS_MAX)
+
         async def one(key: str) -> Row | None:
             group = derived.read_as(Group, known[key]) if key in known else None
-            for project, signature, day in sorted(self._days[key], key=lambda words: words[2]):
-                points = await store.points(failure_tag(project, signature, day), limit=DAY_BUILDS_MAX)
-                group = refreshed(group, project, signature, day, points)
+            for words in sorted(self._days[key], key=lambda words: words[2]):
+                group = refreshed(group, *words, points[tags[words]])
             if group is None or not group.count:
                 return None
             return derived.group_row(await self._with_sample(store, group), _version(known, key))
@@ -172,6 +174,9 @@ class _Commits(_Kind):
         self.keys = {*self._built, *self._infos}
 
     async def count(self, store: HistoryStore, known: Mapping[str, Row], due: Collection[str]) -> list[Row]:
+        tags = {key: commit_tag(*self._built[key]) for key in due if key in self._built}
+        points = await store.points_by_tag(tags.values(), limit=COMMIT_BUILDS_MAX)
+
         async def one(key: str) -> Row | None:
             row = derived.read_as(CommitRow, known[key]) if key in known else None
             if key in self._infos:
@@ -183,17 +188,17 @@ class _Commits(_Kind):
                     else CommitRow(project=project, branch=branch, info=told)
                 )
             if key in self._built:
-                row = await self._with_cells(store, row, *self._built[key])
+                row = await self._with_cells(store, row, self._built[key], points[tags[key]])
             return derived.commit_row(row, _version(known, key)) if row else None
 
         return _present(await _each(due, one))
 
     async def _with_cells(
-        self, store: HistoryStore, row: CommitRow | None, project: str, branch: str, sha: str
+        self, store: HistoryStore, row: CommitRow | None, words: tuple[str, ...], points: Sequence[Point]
     ) -> CommitRow | None:
-        points = await store.points(commit_tag(project, branch, sha), limit=COMMIT_BUILDS_MAX)
         if row is None and not points:
             return None
+        project, branch, sha = words
         row = row or CommitRow(project=project, branch=branch, info=CommitInfo(sha=sha))
         judged = {cell.build_id: cell.judged for cell in row.cells if cell.judged}
         for point in points:
@@ -246,7 +251,7 @@ async def _known_incidents(store: HistoryStore, project: str, branch: str, point
     since_ms = points[-1].started_ms if points else 0
     begun = await store.rows("incident", scope=scope, since_rank=since_ms, limit=2 * BRANCH_WINDOW)
     before = await store.rows("incident", scope=scope, after=(since_ms, ""), limit=100)
-    still = await store.rows("incident", scope=scope, label="open", limit=1000)
+    still = await store.rows("incident", scope=scope, labels=["open"], limit=1000)
     return {row.key: row for row in (*begun, *before, *still)}
 
 

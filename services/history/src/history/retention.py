@@ -32,7 +32,7 @@ async def trim(store: HistoryStore, now_ms: int, keep_days: int) -> Trimmed:
     stored = await store.facts([point.id for point in points])
     await store.drop_facts([known.fact for known in stored.values()])
     commits = await store.rows("commit", limit=BATCH, newest_first=False)
-    closed = await store.rows("incident", label="closed", limit=BATCH, newest_first=False)
+    closed = await store.rows("incident", labels=["closed"], limit=BATCH, newest_first=False)
     old = [row for row in (*commits, *closed) if row.rank < before_ms]
     await store.drop_rows(old)
     return Trimmed(facts=len(points), rows=len(old))

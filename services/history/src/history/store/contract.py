@@ -92,6 +92,10 @@ class HistoryStore(Protocol):
         """Points filed under a tag by start: from `since_ms` on, before `before_ms`, at most `limit`."""
         ...
 
+    async def points_by_tag(self, tags: Collection[str], *, limit: int) -> dict[str, list[Point]]:
+        """For each of these tags the newest points filed under it, newest first, at most `limit` each."""
+        ...
+
     async def rows_by_key(self, keys: Collection[str]) -> dict[str, Row]:
         """Those of these rows that exist."""
         ...
@@ -111,7 +115,7 @@ class HistoryStore(Protocol):
         limit: int,
         project: str | None = None,
         scope: str | None = None,
-        label: str | None = None,
+        labels: Collection[str] | None = None,
         label_prefix: str | None = None,
         newest_first: bool = True,
         after: tuple[int, str] | None = None,

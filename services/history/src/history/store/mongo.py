@@ -1,5 +1,6 @@
 """History on MongoDB: two collections, no transactions; every write is one document, guarded by its version."""
 
+import asyncio
 import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
@@ -17,6 +18,7 @@ from history.store.contract import FactWrite, Row, StoredFact
 Document = dict[str, Any]
 _DUPLICATE_KEY = 11000
 _KEYS_AT_ONCE = 1000
+_READS_AT_ONCE = 4
 
 
 class MongoHistoryStore:
@@ -96,6 +98,16 @@ class MongoHistoryStore:
             documents = await cursor.sort([("started_ms", way), ("_id", way)]).limit(limit).to_list()
         return [Point.model_validate(document["point"]) for document in documents]
 
+    async def points_by_tag(self, tags: Collection[str], *, limit: int) -> dict[str, list[Point]]:
+        """For each of these tags the newest points filed under it, newest first, at most `limit` each."""
+        slots = asyncio.Semaphore(_READS_AT_ONCE)
+
+        async def one(tag: str) -> tuple[str, list[Point]]:
+            async with slots:
+                return tag, await self.points(tag, limit=limit)
+
+        return dict(await asyncio.gather(*(one(tag) for tag in set(tags))))
+
     async def rows_by_key(self, keys: Collection[str]) -> dict[str, Row]:
         """Those of these rows that exist."""
         with available(self._database):
@@ -122,7 +134,7 @@ class MongoHistoryStore:
         limit: int,
         project: str | None = None,
         scope: str | None = None,
-        label: str | None = None,
+        labels: Collection[str] | None = None,
         label_prefix: str | None = None,
         newest_first: bool = True,
         after: tuple[int, str] | None = None,
@@ -130,11 +142,9 @@ class MongoHistoryStore:
     ) -> list[Row]:
         """Rows of a kind by (rank, key), beyond `after`, with rank >= `since_rank`, that match every filter given."""
         query: Document = {"kind": kind}
-        query |= {
-            name: wanted
-            for name, wanted in (("project", project), ("scope", scope), ("label", label))
-            if wanted is not None
-        }
+        query |= {name: wanted for name, wanted in (("project", project), ("scope", scope)) if wanted is not None}
+        if labels is not None:
+            query["label"] = {"$in": list(labels)}
         if label_prefix is not None:
             query["label"] = {"$regex": f"^{re.escape(label_prefix)}"}
         if since_rank is not None:

@@ -54,6 +54,33 @@ ROWS = sa.Table(
     sa.Index("history_rows_label", "kind", "label", "rank", "key"),
 )
 _POINTS: TypeAdapter[list[Point]] = TypeAdapter(list[Point])
+
+
+def _filed_under(*, newest_first: bool) -> sa.Select[Any]:
+    """Points of a tag; the inner select keeps MySQL from reading every fact of the tag before it sorts and cuts."""
+    order = sa.desc if newest_first else sa.asc
+    page = (
+        sa.select(TAGS.c.build_id, TAGS.c.started_ms)
+        .where(
+            TAGS.c.tag == sa.bindparam("b_tag"),
+            TAGS.c.started_ms >= sa.bindparam("b_since"),
+            TAGS.c.started_ms < sa.bindparam("b_before"),
+        )
+        .order_by(order(TAGS.c.started_ms), order(TAGS.c.build_id))
+        .limit(sa.bindparam("b_limit", type_=sa.Integer))
+        .subquery("page")
+    )
+    return (
+        sa.select(FACTS.c.point)
+        .select_from(page.join(FACTS, FACTS.c.build_id == page.c.build_id))
+        .order_by(order(page.c.started_ms), order(page.c.build_id))
+    )
+
+
+_FILED = {newest_first: _filed_under(newest_first=newest_first) for newest_first in (True, False)}
+"""Made once: building a statement costs as much as running it."""
+
+_NEVER_MS = 2**62
 _CHUNK = 500
 """Values in one IN list; SQLite takes 32,766 parameters, MySQL plans long lists badly."""
 
@@ -151,22 +178,18 @@ class SqlHistoryStore:
         before_ms: int | None = None,
     ) -> list[Point]:
         """Points filed under a tag by start: from `since_ms` on, before `before_ms`, at most `limit`."""
-        filed = sa.select(TAGS.c.build_id, TAGS.c.started_ms).where(TAGS.c.tag == tag)
-        if since_ms is not None:
-            filed = filed.where(TAGS.c.started_ms >= since_ms)
-        if before_ms is not None:
-            filed = filed.where(TAGS.c.started_ms < before_ms)
-        order = sa.desc if newest_first else sa.asc
-        filed = filed.order_by(order(TAGS.c.started_ms), order(TAGS.c.build_id)).limit(limit)
-        # The derived table keeps MySQL from reading every fact of the tag before it sorts and cuts.
-        page = filed.subquery("page")
-        statement = (
-            sa.select(FACTS.c.point)
-            .select_from(page.join(FACTS, FACTS.c.build_id == page.c.build_id))
-            .order_by(order(page.c.started_ms), order(page.c.build_id))
-        )
-        found = await self._engine.read(lambda connection: connection.execute(statement).scalars().all())
-        return _POINTS.validate_json(f"[{','.join(found)}]")
+        bounds = {"b_limit": limit, "b_since": since_ms or 0, "b_before": before_ms or _NEVER_MS}
+        return await self._engine.read(lambda connection: _points(connection, newest_first, tag, bounds))
+
+    async def points_by_tag(self, tags: Collection[str], *, limit: int) -> dict[str, list[Point]]:
+        """For each of these tags the newest points filed under it, newest first, at most `limit` each."""
+        bounds = {"b_limit": limit, "b_since": 0, "b_before": _NEVER_MS}
+
+        def read(connection: sa.Connection) -> dict[str, list[Point]]:
+            # A statement a tag, all in one visit to a reader thread: the visit costs more than the statement.
+            return {tag: _points(connection, True, tag, bounds) for tag in tags}
+
+        return await self._engine.read(read)
 
     async def rows_by_key(self, keys: Collection[str]) -> dict[str, Row]:
         """Those of these rows that exist."""
@@ -213,7 +236,7 @@ class SqlHistoryStore:
         limit: int,
         project: str | None = None,
         scope: str | None = None,
-        label: str | None = None,
+        labels: Collection[str] | None = None,
         label_prefix: str | None = None,
         newest_first: bool = True,
         after: tuple[int, str] | None = None,
@@ -221,9 +244,11 @@ class SqlHistoryStore:
     ) -> list[Row]:
         """Rows of a kind by (rank, key), beyond `after`, with rank >= `since_rank`, that match every filter given."""
         statement = sa.select(ROWS).where(ROWS.c.kind == kind)
-        for column, wanted in ((ROWS.c.project, project), (ROWS.c.scope, scope), (ROWS.c.label, label)):
+        for column, wanted in ((ROWS.c.project, project), (ROWS.c.scope, scope)):
             if wanted is not None:
                 statement = statement.where(column == wanted)
+        if labels is not None:
+            statement = statement.where(ROWS.c.label.in_(labels))
         if label_prefix is not None:
             # A range instead of LIKE: any store answers it from the index, and the prefix needs no escaping.
             statement = statement.where(ROWS.c.label >= label_prefix, ROWS.c.label < label_prefix + "\uffff")
@@ -243,6 +268,11 @@ class SqlHistoryStore:
             return await self._engine.write(write)
         except sa.exc.IntegrityError:
             return set()
+
+
+def _points(connection: sa.Connection, newest: bool, tag: str, bounds: Mapping[str, int]) -> list[Point]:
+    found: Sequence[str] = connection.execute(_FILED[newest], {"b_tag": tag, **bounds}).scalars().all()
+    return _POINTS.validate_json(f"[{','.join(found)}]")
 
 
 def _versions(
