@@ -23,6 +23,7 @@ from chassis.auth import Principal, mint_internal
 from chassis.bus import EmbeddedBus, Outgoing
 from ingest.app import create_app
 from ingest.settings import Settings
+from ingest.store import open_store
 
 from bench.lines import DIRECTORIES
 
@@ -97,8 +98,10 @@ async def measure(store_url: str, count: int, folder: Path) -> None:
     raw_bytes = sum(len(line) + 1 for line in text(count))
     bare_seconds = bare(messages, folder)
     bus = EmbeddedBus(folder / "bus.sqlite")
-    app = create_app(Settings(store_url=store_url, jwt_secret_key=SECRET, replica="bench"), bus)
+    store = open_store(store_url)
+    app = create_app(Settings(store_url=store_url, jwt_secret_key=SECRET, replica="bench"), bus, store)
     async with AsyncExitStack() as stack:
+        await store.open()
         await bus.open()
         stack.push_async_callback(bus.close)
         for first in range(0, len(messages), 100):

@@ -111,7 +111,7 @@ class Replica:
             await asyncio.sleep(BEAT_SECONDS)
 
     async def _take(self, owned: frozenset[int]) -> None:
-        await self._stop([shard for shard in self._consumers if shard not in owned])
+        await self._stop([shard for shard, task in self._consumers.items() if shard not in owned or task.done()])
         gained = [shard for shard in sorted(owned) if shard not in self._consumers]
         if gained:
             for state in await self.intake.adopt(gained):

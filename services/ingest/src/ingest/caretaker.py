@@ -57,19 +57,28 @@ class Caretaker:
 
     async def judge_silence(self) -> None:
         """Show the badge of silent agents, and judge builds lost whose lease ran out."""
+        leases = self._intake.leases
         now = self._clock()
-        if await self._bus.missing():
-            # Signs of life cannot reach us: the silence is ours.
-            self._intake.leases.hold(now)
+        if not await self._hears():
+            leases.hold(now)
             return
-        for build_id, silence in self._intake.leases.judge(now):
-            if silence == "lost":
-                state = await self._intake.change(build_id, _lost)
-                if state is not None:
-                    log.warning("lost build_id=%s agent=%s", build_id, state.build.agent)
-                    self.notice(state)
-            else:
-                await self._intake.change(build_id, _disconnected)
+        for build_id, silence in leases.judge(now):
+            try:
+                after = await self._intake.change(build_id, _lost if silence == "lost" else _disconnected)
+            except StoreUnavailable:
+                leases.renew(build_id, now)
+                raise
+            if after is not None:
+                log.warning("%s build_id=%s agent=%s", silence, build_id, after.build.agent)
+                self.notice(after)
+
+    async def _hears(self) -> bool:
+        """Whether signs of life reach us: without bus or store the silence is ours, and nobody is judged."""
+        try:
+            await self._store.ping()
+            return not await self._bus.missing()
+        except (StoreUnavailable, BusUnavailable):
+            return False
 
     async def tell_held_rows(self) -> None:
         """Announce rows that were held back."""
@@ -133,6 +142,8 @@ class Caretaker:
             await duty()
         except (StoreUnavailable, BusUnavailable, PublishFailed) as error:
             log.warning("duty waits reason=%s", error)
+        except Exception:
+            log.exception("duty failed")
 
 
 def _lost(state: BuildState) -> BuildState | None:

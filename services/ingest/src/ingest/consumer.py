@@ -2,9 +2,9 @@
 
 import asyncio
 import logging
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from time import perf_counter
 from typing import Any, TypeVar
 
 import zstandard
@@ -65,11 +65,11 @@ class Intake:
 
     async def handle(self, deliveries: Sequence[Delivery]) -> None:
         """Store a batch; when it returns, all of it is durable or known to be a repetition. Raises PoisonMessage."""
-        started = perf_counter()
+        started = time.perf_counter()
         size_bytes = sum(len(delivery.body) for delivery in deliveries)
         decoded = await _aside(size_bytes, decode, deliveries)
         plans = await self._commit(decoded, size_bytes)
-        self._metrics.batch_seconds.observe(perf_counter() - started)
+        self._metrics.batch_seconds.observe(time.perf_counter() - started)
         for plan in plans.values():
             await self._announce(plan)
         poison = [*decoded.poison, *(reason for plan in plans.values() for reason in plan.poison)]
@@ -271,6 +271,7 @@ class Intake:
     def _count(self, accepted: Sequence[Arrival], step: Step) -> None:
         before = step.before.build if step.before else None
         after = step.after.build
+        self._metrics.lag_seconds.set(max(0.0, time.time() - accepted[-1].record.timestamp / 1000))
         self._metrics.records.inc(len(accepted))
         self._metrics.lines.inc(after.log_lines - (before.log_lines if before else 0))
         self._metrics.log_bytes.inc(after.log_bytes - (before.log_bytes if before else 0))

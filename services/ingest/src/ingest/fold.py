@@ -20,6 +20,8 @@ from build_protocol.views import Build, PhaseSpan
 from pydantic import Field
 
 GAPS_SHOWN = 100
+PHASES_SHOWN = 64
+METRICS_KEPT = 64
 COMMAND_SHOWN_CHARACTERS = 2000
 """The row of a list carries the command up to here; the build's own page has all of it."""
 
@@ -227,13 +229,15 @@ def _enter(spans: list[PhaseSpan], phase: Phase, at: int, lines: int) -> list[Ph
         return spans
     # Ninja alternates between building and linking: the page shows the course, not every swing.
     closed = [*spans[:-1], spans[-1].model_copy(update={"ended_at": at})] if spans else []
-    return [*closed, PhaseSpan(phase=phase, started_at=at, first_line=lines + 1)][-64:]
+    return [*closed, PhaseSpan(phase=phase, started_at=at, first_line=lines + 1)][-PHASES_SHOWN:]
 
 
 def _merge(old: BuildMetrics | None, new: BuildMetrics) -> BuildMetrics:
     if old is None:
         return new
-    return BuildMetrics.model_validate({**old.model_dump(exclude_none=True), **new.model_dump(exclude_none=True)})
+    merged = {**old.model_dump(exclude_none=True), **new.model_dump(exclude_none=True)}
+    # Agents may send numbers that we do not know: the row keeps some, not every one there ever was.
+    return BuildMetrics.model_validate(dict(list(merged.items())[:METRICS_KEPT]))
 
 
 def _shown(command: list[str]) -> list[str]:

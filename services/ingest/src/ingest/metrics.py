@@ -20,6 +20,9 @@ class Metrics:
             "ingest_conflicts", "Batches decided again: another writer was first.", registry=registry
         )
         self.waiting = Gauge("ingest_waiting_records", "Records beyond a hole, not stored yet.", registry=registry)
+        self.lag_seconds = Gauge(
+            "ingest_lag_seconds", "Age of the newest stored record by its agent's clock.", registry=registry
+        )
         self.verdicts = Counter("ingest_verdicts", "Verdicts confirmed by the broker.", registry=registry)
         self.unverified = Counter(
             "ingest_unverified", "Builds whose stored log differs from what their agent counted.", registry=registry

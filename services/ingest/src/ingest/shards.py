@@ -4,6 +4,7 @@ A replica shows that it lives by raising the beat of its claims; others watch be
 clocks are compared. A shard consumed twice for a moment does no harm: the store's condition decides.
 """
 
+import asyncio
 import math
 from collections.abc import Iterable
 
@@ -28,11 +29,10 @@ class ShardKeeper:
         """Raise our beats, give back what is too much, take what is free; the shards that are ours now."""
         claims = {claim.key: claim for claim in await self._store.list_claims()}
         alive = self._beats.alive(claims.values(), now)
-        owned: set[int] = set()
-        for before, after in plan_claims(self._replica, claims, alive):
-            if await self._store.claim(before, after) and after.owner == self._replica:
-                owned.update(shard for shard in range(SHARDS) if shard_key(shard) == after.key)
-        return frozenset(owned)
+        changes = plan_claims(self._replica, claims, alive)
+        done = await asyncio.gather(*(self._store.claim(before, after) for before, after in changes))
+        ours = {after.key for (_, after), is_ours in zip(changes, done, strict=True) if is_ours and after.owner}
+        return frozenset(shard for shard in range(SHARDS) if shard_key(shard) in ours)
 
     async def release(self) -> None:
         """Give everything back, so that others need not wait."""

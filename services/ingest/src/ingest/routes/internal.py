@@ -1,5 +1,6 @@
 """Internal: what the gateway asks before it answers an agent. People are not served here."""
 
+import asyncio
 from typing import Annotated
 
 from build_protocol.frames import LastGreen
@@ -37,19 +38,19 @@ async def list_stored(
     store: Store, build: Annotated[list[BuildId], Query(max_length=BUILDS_PER_REQUEST)]
 ) -> dict[str, StoredBuild]:
     """What is stored of these builds; unknown ones are left out."""
-    answer: dict[str, StoredBuild] = {}
-    for build_id in dict.fromkeys(build):
-        state = await store.find(build_id)
-        if state is not None:
-            answer[build_id] = StoredBuild(
-                stored=state.applied,
-                verified=state.build.verified,
-                agent=state.build.agent,
-                project=state.build.project,
-                status=state.build.status,
-                complete=state.complete,
-            )
-    return answer
+    found = await asyncio.gather(*(store.find(build_id) for build_id in dict.fromkeys(build)))
+    return {
+        state.build.id: StoredBuild(
+            stored=state.applied,
+            verified=state.build.verified,
+            agent=state.build.agent,
+            project=state.build.project,
+            status=state.build.status,
+            complete=state.complete,
+        )
+        for state in found
+        if state is not None
+    }
 
 
 @router.get("/last-green")

@@ -1,0 +1,87 @@
+"""Shards: every one has a consumer, none has two for long."""
+
+import pytest
+from ingest.shards import BEAT_SECONDS, DEAD_SECONDS, ShardKeeper
+
+ALL = frozenset(range(8))
+
+
+class Fleet:
+    """Replicas that tick together on one store, and a clock that tests turn."""
+
+    def __init__(self, store) -> None:
+        self._store = store
+        self.now = 0.0
+        self.keepers: dict[str, ShardKeeper] = {}
+
+    def join(self, name: str) -> None:
+        self.keepers[name] = ShardKeeper(self._store, name)
+
+    async def tick(self) -> dict[str, frozenset[int]]:
+        self.now += BEAT_SECONDS
+        return {name: await keeper.tick(self.now) for name, keeper in self.keepers.items()}
+
+    async def settle(self, seconds: float) -> dict[str, frozenset[int]]:
+        owned: dict[str, frozenset[int]] = {}
+        for _ in range(int(seconds / BEAT_SECONDS) + 1):
+            owned = await self.tick()
+        return owned
+
+
+@pytest.fixture
+def fleet(store) -> Fleet:
+    return Fleet(store)
+
+
+async def test_a_replica_alone_owns_everything_at_once(fleet) -> None:
+    """No wait on an empty store."""
+    fleet.join("one")
+
+    assert await fleet.tick() == {"one": ALL}
+
+
+async def test_a_restarted_replica_owns_everything_at_once(fleet) -> None:
+    """A replica that was killed and comes back under its name takes its shards without waiting."""
+    fleet.join("one")
+    await fleet.tick()
+    fleet.join("one")
+
+    assert await fleet.tick() == {"one": ALL}
+
+
+async def test_replicas_share(fleet) -> None:
+    """Two replicas come to half each, three to their share; every shard has exactly one owner."""
+    fleet.join("one")
+    await fleet.tick()
+    for names in (("two",), ("three",)):
+        for name in names:
+            fleet.join(name)
+        owned = await fleet.settle(4 * BEAT_SECONDS)
+
+        assert frozenset().union(*owned.values()) == ALL
+        assert sum(map(len, owned.values())) == 8
+        assert max(map(len, owned.values())) <= -(-8 // len(owned))
+
+
+async def test_a_dead_replicas_shards_are_taken_over(fleet) -> None:
+    """When a replica stops beating, the other has everything within the lease and a beat."""
+    fleet.join("one")
+    fleet.join("two")
+    await fleet.settle(4 * BEAT_SECONDS)
+    del fleet.keepers["two"]
+
+    early = await fleet.tick()
+    late = await fleet.settle(DEAD_SECONDS + BEAT_SECONDS)
+
+    assert len(early["one"]) == 4
+    assert late == {"one": ALL}
+
+
+async def test_a_replica_that_leaves_makes_nobody_wait(fleet) -> None:
+    """Released shards are taken at the next beat."""
+    fleet.join("one")
+    fleet.join("two")
+    await fleet.settle(4 * BEAT_SECONDS)
+    await fleet.keepers.pop("two").release()
+
+    assert await fleet.tick() == {"one": ALL}
