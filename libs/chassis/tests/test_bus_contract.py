@@ -112,13 +112,9 @@ async def test_what_was_not_settled_comes_again_in_order(bus: Bus) -> None:
     async with bus.consume(SHARD) as consumer:
         again = await take(consumer, 5)
 
-    assert [(delivery.body.decode(), delivery.attempt) for delivery in again] == [
-        ("1", 2),
-        ("2", 2),
-        ("3", 2),
-        ("4", 1),
-        ("5", 1),
-    ]
+    assert bodies(again) == ["1", "2", "3", "4", "5"]
+    # What only waited in the consumer may count too: a broker cannot know how far it was fetched.
+    assert [delivery.attempt for delivery in again[:3]] == [2, 2, 2]
 
 
 async def test_rejected_messages_come_again_before_those_behind_them(bus: Bus) -> None:
@@ -257,11 +253,12 @@ async def test_announcements_reach_those_who_are_bound(bus: Bus) -> None:
     async with bus.listen(exchange, "build.#") as listener:
         await bus.announce(exchange, "log.p.1", b"not bound")
         await bus.announce(exchange, "build.p.1", b"1")
+        before = await heard(listener, 1)
         await listener.bind("log.p.1")
         await bus.announce(exchange, "log.p.1", b"2")
         await bus.announce(exchange, "log.p.2", b"other build")
         await bus.announce(exchange, "build.p.1", b"3")
-        before = await heard(listener, 3)
+        before += await heard(listener, 2)
         await listener.unbind("log.p.1")
         await bus.announce(exchange, "log.p.1", b"not any more")
         await bus.announce(exchange, "build.p.1", b"4")

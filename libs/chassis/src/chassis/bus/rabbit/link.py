@@ -48,6 +48,7 @@ class Link:
             connection = await self._connect()
         except LOST as error:
             raise BusUnavailable(f"broker: {error or type(error).__name__}") from error
+        self._use(connection)
         self._keeping = asyncio.create_task(self._keep(connection), name=f"amqp-{self._role}")
 
     async def close(self) -> None:
@@ -79,11 +80,13 @@ class Link:
         """Whether the broker has told this connection that it takes no publishes now."""
         return self._connection is not None and not _is_ready(self._connection)
 
+    def _use(self, connection: Connection) -> None:
+        self._connection = connection
+        self._is_up.set()
+
     async def _keep(self, connection: Connection) -> None:
         backoff = Backoff()
         while True:
-            self._connection = connection
-            self._is_up.set()
             try:
                 with suppress(*LOST):
                     await connection.closing
@@ -93,6 +96,7 @@ class Link:
                 await discard(connection)
             log.warning("lost the broker (%s)", self._role)
             connection = await self._reconnect(backoff)
+            self._use(connection)
             log.info("reached the broker again (%s)", self._role)
 
     async def _reconnect(self, backoff: Backoff) -> Connection:

@@ -1,0 +1,223 @@
+"""RabbitMQ goes away and comes back, is full, or loses a queue: what the bus does meanwhile."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+
+import aiormq
+import pytest
+from build_protocol import topology
+from chassis.backoff import Backoff
+from chassis.bus import Announcement, BusUnavailable, Delivery, Listener, Outgoing, PublishFailed
+from chassis.bus.rabbit import RabbitBus
+from chassis.bus.rabbit.announcer import Numbers
+from chassis.bus.rabbit.listener import Gaps
+from chassis.consumer import run_consumer
+from chassis.testing.rabbitmq import Broker, PrivateBroker, private_rabbitmq
+
+pytestmark = [pytest.mark.rabbitmq, pytest.mark.timeout(180)]
+SHARD = topology.ingest_queue(1)
+KEY = "1.BUILD_LOG.p"
+
+
+@pytest.fixture(scope="module")
+def own_broker(rabbitmq: Broker) -> Iterator[Broker]:
+    """A broker that may be killed: the session's, when it is ours."""
+    if isinstance(rabbitmq, PrivateBroker):
+        yield rabbitmq
+        return
+    try:
+        with private_rabbitmq() as broker:
+            yield broker
+    except FileNotFoundError as error:
+        pytest.skip(f"{error}; the one at AMQP_URL is not ours to kill")
+
+
+@pytest.fixture
+async def bus(own_broker: Broker) -> AsyncIterator[RabbitBus]:
+    opened = RabbitBus(own_broker.url)
+    await opened.open()
+    yield opened
+    await opened.close()
+
+
+async def eventually(ask: Callable[[], Awaitable[bool]], seconds: float = 30) -> None:
+    async with asyncio.timeout(seconds):
+        while not await ask():  # noqa: ASYNC110  a broker's state has no event
+            await asyncio.sleep(0.05)
+
+
+async def _nowhere() -> None:
+    """The handler of the test has no store."""
+
+
+async def test_a_broker_killed_in_the_middle_loses_nothing_confirmed(own_broker: Broker, bus: RabbitBus) -> None:
+    """Publishing and consuming come back by themselves; every confirmed message is delivered, in order."""
+    confirmed: list[int] = []
+    seen: list[int] = []
+    failures = 0
+    stop = asyncio.Event()
+
+    async def publish() -> None:
+        nonlocal failures
+        number = 0
+        while not stop.is_set():
+            try:
+                await bus.publish([Outgoing(KEY, b"%d" % number)])
+            except (PublishFailed, BusUnavailable):
+                failures += 1
+                await asyncio.sleep(0.05)
+            else:
+                confirmed.append(number)
+                number += 1
+
+    async def handle(deliveries: Sequence[Delivery]) -> None:
+        seen.extend(int(delivery.body) for delivery in deliveries)
+
+    consuming = asyncio.create_task(
+        run_consumer(bus, SHARD, handle, wait_for_store=_nowhere, backoff=Backoff(0.05, 0.5))
+    )
+    publishing = asyncio.create_task(publish())
+    async with bus.listen(topology.LIVE_EXCHANGE, "build.#") as listener:
+        await eventually(_true_when(lambda: len(confirmed) > 100))
+        before = len(confirmed)
+        await asyncio.to_thread(own_broker.kill)
+        await eventually(_true_when(lambda: failures > 0))
+        assert await bus.missing() == ["connection"]
+        await asyncio.to_thread(own_broker.start)
+        await eventually(_true_when(lambda: len(confirmed) > before + 100))
+        stop.set()
+        await publishing
+        await eventually(_true_when(lambda: bool(seen) and seen[-1] == confirmed[-1]))
+
+        heard = asyncio.create_task(_first(listener))
+        await eventually(lambda: _announced(bus, heard))
+        assert heard.result().missed
+    consuming.cancel()
+    await asyncio.wait([consuming])
+
+    # A message is published again when its confirm was lost, so it may come twice, one behind the other.
+    assert list(dict.fromkeys(seen)) == confirmed
+    assert await bus.missing() == []
+
+
+async def _first(listener: Listener) -> Announcement:
+    return await anext(aiter(listener))
+
+
+async def _announced(bus: RabbitBus, heard: asyncio.Future[object]) -> bool:
+    await bus.announce(topology.LIVE_EXCHANGE, "build.p.1", b"again")
+    return heard.done()
+
+
+def _true_when(condition: Callable[[], bool]) -> Callable[[], Awaitable[bool]]:
+    async def ask() -> bool:
+        return condition()
+
+    return ask
+
+
+async def test_an_alarm_blocks_publishing_and_only_that(own_broker: Broker, bus: RabbitBus) -> None:
+    """`blocked` says so; consumers go on; the publish is confirmed once the alarm ends."""
+    await bus.publish([Outgoing(KEY, b"before")])
+    await asyncio.to_thread(own_broker.control, "set_vm_memory_high_watermark", "0")
+    try:
+        waiting = asyncio.create_task(bus.publish([Outgoing(KEY, b"during")]))
+        await eventually(_true_when(lambda: bus.blocked))
+        assert not waiting.done()
+        async with bus.consume(SHARD) as consumer:
+            before = await asyncio.wait_for(consumer.fetch(1), 10)
+            await consumer.ack(before)
+    finally:
+        await asyncio.to_thread(own_broker.control, "set_vm_memory_high_watermark", "0.4")
+    await asyncio.wait_for(waiting, 20)
+    async with bus.consume(SHARD) as consumer:
+        during = await asyncio.wait_for(consumer.fetch(1), 10)
+        await consumer.ack(during)
+
+    assert [delivery.body for delivery in (*before, *during)] == [b"before", b"during"]
+    await eventually(_true_when(lambda: not bus.blocked))
+
+
+async def test_a_full_queue_refuses_and_says_what_was_confirmed(own_broker: Broker, bus: RabbitBus) -> None:
+    """reject-publish: nothing old is dropped; after the consumer caught up publishing goes on."""
+    queue = topology.queue_name("history")
+    await _empty(own_broker.url, queue)
+    await asyncio.to_thread(
+        own_broker.control, "set_policy", "small", f"^{queue}$", '{"max-length": 3}', "--apply-to", "queues"
+    )
+    start = Outgoing("1.BUILD_START.p", b"x")
+    try:
+        with pytest.raises(PublishFailed) as failed:
+            await _publish_pairs(bus, start, 20)
+        assert failed.value.confirmed <= 1
+    finally:
+        await asyncio.to_thread(own_broker.control, "clear_policy", "small")
+        await _empty(own_broker.url, queue)
+        await _empty(own_broker.url, SHARD)
+
+    async def accepted() -> bool:
+        try:
+            await bus.publish([start])
+        except (PublishFailed, BusUnavailable):
+            return False
+        return True
+
+    await eventually(accepted)
+
+
+async def test_a_deleted_queue_is_named_and_made_again(own_broker: Broker, bus: RabbitBus) -> None:
+    """The consumer is told, readiness names it, and the next connection declares it."""
+    await _empty(own_broker.url, SHARD)
+    async with bus.consume(SHARD) as consumer:
+        fetching = asyncio.create_task(consumer.fetch(1))
+        await _delete(own_broker.url, SHARD)
+        with pytest.raises(BusUnavailable):
+            await asyncio.wait_for(fetching, 10)
+    assert await bus.missing() == [SHARD]
+
+    other = RabbitBus(own_broker.url)
+    await other.open()
+    assert await bus.missing() == []
+    await other.close()
+
+
+async def test_no_broker_is_said_at_once() -> None:
+    """open() raises; nothing waits without limit."""
+    bus = RabbitBus("amqp://guest:guest@127.0.0.1:1/")
+    with pytest.raises(BusUnavailable):
+        await bus.open()
+    with pytest.raises(BusUnavailable):
+        await bus.publish([Outgoing(KEY, b"x")])
+    assert await bus.missing() == ["connection"]
+    await bus.close()
+
+
+def test_a_left_out_number_is_a_gap() -> None:
+    """Per publisher and key; a first number and a restart are none; what was said while unbound is none."""
+    numbers, gaps = Numbers(), Gaps()
+    one, two, three = (numbers.next("log.p.1") for _ in range(3))
+
+    assert not gaps.is_after_gap("a", "log.p.1", one)
+    assert gaps.is_after_gap("a", "log.p.1", three)
+    assert not gaps.is_after_gap("b", "log.p.1", two)
+    assert not gaps.is_after_gap("a", "log.p.2", three)
+    assert not gaps.is_after_gap("a", "log.p.1", one)
+    gaps.forget("log.#")
+    assert not gaps.is_after_gap("a", "log.p.1", three)
+
+
+async def _publish_pairs(bus: RabbitBus, message: Outgoing, count: int) -> None:
+    for _ in range(count):
+        await bus.publish([message, message])
+
+
+async def _empty(url: str, queue: str) -> None:
+    connection = await aiormq.connect(url)
+    await (await connection.channel()).queue_purge(queue)
+    await connection.close()
+
+
+async def _delete(url: str, queue: str) -> None:
+    connection = await aiormq.connect(url)
+    await (await connection.channel()).queue_delete(queue)
+    await connection.close()
