@@ -61,7 +61,7 @@ def test_wrong_key_is_told_and_harms_nothing(agent) -> None:
 
 
 def test_killed_agent_leaves_the_build_alone(agent, gateway, tmp_path) -> None:
-    """kill -9 of the agent: the command goes on to its end, its output whole, and a later process delivers all of it."""
+    """kill -9 of the agent: the command runs on, its output whole, and a later process delivers all of it."""
     marker = tmp_path / "done"
     script = f"i=0; while [ $i -lt 20 ]; do echo line $i; i=$((i+1)); sleep 0.05; done; touch {marker}"
     with (tmp_path / "out").open("wb") as out:
@@ -84,10 +84,12 @@ def test_killed_agent_leaves_the_build_alone(agent, gateway, tmp_path) -> None:
     assert agent.left() == []
 
 
-def test_cut_connections_lose_and_repeat_nothing(agent, gateway) -> None:
-    """The log is whole though the connection is cut after every second frame."""
+def test_cut_connections_lose_and_repeat_nothing(agent, gateway, tmp_path) -> None:
+    """The log is whole though the connection is cut after every second frame; config.yaml says how fast to return."""
+    config = tmp_path / "config.yaml"
+    config.write_text("projects:\n  p:\n    websocket:\n      reconnect_interval: 20\n")
+    agent.environment["BUILD_DASHBOARD_CONFIG"] = str(config)
     gateway.cut_after_frames = 2
-    agent.environment["BUILD_DASHBOARD_RECONNECT_MS"] = "20"
     script = "import time\nfor i in range(40):\n    print('line', i, flush=True)\n    time.sleep(0.02)"
     done = agent.build(sys.executable, "-c", script, options=("--linger", "20"))
     gateway.cut_after_frames = None
@@ -101,7 +103,8 @@ def test_cut_connections_lose_and_repeat_nothing(agent, gateway) -> None:
 
 def test_flood_arrives_whole(agent, gateway) -> None:
     """A fast build's log arrives line for line, out and err each in order."""
-    script = "import sys\nfor i in range(20000):\n    print('x' * 100, i)\n    if i % 1000 == 0: print('e', i, file=sys.stderr)"
+    script = "import sys\nfor i in range(20000):\n    print('x' * 100, i)\n"
+    script += "    if i % 1000 == 0: print('e', i, file=sys.stderr)"
     done = agent.build(sys.executable, "-c", script)
 
     lines = gateway.log(gateway.only_build())

@@ -35,7 +35,7 @@ def run(arguments: Annotated[list[str], typer.Argument(metavar="--project P -- C
 
 
 @app.command()
-def builds(
+def builds(  # noqa: PLR0917  (typer's options, always given by name)
     project: Annotated[str | None, typer.Option(help="Only this project.")] = None,
     branch: Annotated[str | None, typer.Option(help="Only this branch.")] = None,
     config: Annotated[str | None, typer.Option(help="Only this config.")] = None,

@@ -126,6 +126,11 @@ class Delivery:
             self._changed.wait_for(lambda: self.is_connected, seconds)
         return (self._session.dashboard_url or self._endpoint.dashboard_url) if self.is_connected else None
 
+    @property
+    def is_offline(self) -> bool:
+        """Whether the configured number of tries failed in a row."""
+        return self._backoff.is_offline and not self.is_connected
+
     def linger(self, build_ids: list[str], seconds: float, is_hurried: Callable[[], bool] = lambda: False) -> bool:
         """Wait for delivery, while it moves and at most so long; True when all is delivered."""
         self._post(lambda: self._connection.hurry() if self._connection else None)

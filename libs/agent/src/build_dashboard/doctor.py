@@ -126,10 +126,10 @@ async def _speak(endpoint: Endpoint) -> list[Finding]:
         return [Finding("upgrade", False, "the server does not speak our protocol", "update build-dashboard")]
     skew = welcome["serverTimeMs"] / 1000 - time.time()
     is_timely = abs(skew) < CLOCK_SECONDS
-    remedy = None if is_timely else "set this machine's clock (NTP); times on the pages will be wrong"
+    fix = None if is_timely else "set this machine's clock (NTP); times on the pages will be wrong"
     return [
         Finding("key", True, f"accepted; this agent is called {welcome.get('agent')}"),
-        Finding("clock", is_timely, f"{abs(skew):.1f} s {'behind' if skew > 0 else 'ahead of'} the server", remedy),
+        Finding("clock", is_timely, f"{abs(skew):.1f} s {'behind' if skew > 0 else 'ahead of'} the server", fix),
         Finding(
             "ingest",
             "stored" in welcome,

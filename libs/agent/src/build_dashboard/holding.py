@@ -11,7 +11,8 @@ from build_dashboard.raw import CAP_BYTES
 
 GRACE_SECONDS = 10.0
 
-_START = "import sys; sys.path.append(sys.argv.pop(1)); from build_dashboard.holder import main; main()"  # -I hides our package
+# Isolated Python (-I) does not look beside us, so the package's place is an argument.
+_START = "import sys; sys.path.append(sys.argv.pop(1)); from build_dashboard.holder import main; main()"
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,7 +80,7 @@ class Normaliser:
         blocks: list[Block] = []
         if self._waiting:
             self._end_begun(blocks)
-        for stream, line in self._open.items():
+        for stream, line in sorted(self._open.items(), key=lambda item: item[0]):
             if line.rest and not line.has_return and self._begun in (None, stream):
                 self._pass_on(stream, line, blocks)
         return blocks
@@ -90,7 +90,9 @@ class Normaliser:
         blocks: list[Block] = []
         while self._waiting:
             self._end_begun(blocks)
-        for stream, line in self._open.items():
+        # The line that was passed on in pieces ends before any other gets a number.
+        for stream in sorted(self._open, key=lambda stream: (stream != self._begun, stream)):
+            line = self._open[stream]
             if line.rest or line.shown:
                 self._end_line(stream, line, line.rest, blocks)
             self._open[stream] = _Open()
@@ -257,8 +259,8 @@ class Normaliser:
 
 def overwrite(before: str, text: str) -> str:
     """What a terminal shows after `text` was printed over `before` from the line's beginning."""
-    if not before:
-        return text
+    if not before or not text:
+        return before or text
     if "\x1b" in text and ("\x1b[K" in text or "\x1b[0K" in text or "\x1b[2K" in text):
         return text
     return text + strip_ansi(before)[len(strip_ansi(text)) :]

@@ -4,6 +4,7 @@ A frame is a header (kind, length, time) and its bytes. Files are numbered; the 
 full, the reader deletes what it no longer needs. Imported by the holder, so only cheap imports belong here.
 """
 
+import contextlib
 import os
 import struct
 
@@ -61,10 +62,8 @@ class RawWriter:
     def close(self, time_ms: int, exit_text: str) -> None:
         """Write the exit frame, from the reserve where the disk is full."""
         with_reserve = f"{self._directory}/reserve"
-        try:
+        with contextlib.suppress(OSError):
             os.unlink(with_reserve)  # noqa: PTH108  (pathlib costs the holder a megabyte)
-        except OSError:
-            pass
         self.append(EXIT, time_ms, exit_text.encode())
         if self._fd >= 0:
             os.close(self._fd)
@@ -112,7 +111,7 @@ class RawWriter:
             return
         self._counted_ms = time_ms
         self._others = sum(
-            os.stat(raw_path(self._directory, number)).st_size
+            os.stat(raw_path(self._directory, number)).st_size  # noqa: PTH116  (as above)
             for number in raw_numbers(self._directory)
             if number != self._number
         )

@@ -42,6 +42,7 @@ class Scribe:
         spool: Spool,
         recorder: Recorder,
         normaliser: Normaliser,
+        *,
         clock: Callable[[], float] = time.monotonic,
         spool_cap_bytes: int = SPOOL_CAP_BYTES,
         log_cap_bytes: int = LOG_CAP_BYTES,
@@ -91,16 +92,7 @@ class Scribe:
         records: list[bytes] = []
         blocks: list[Block] = []
         for kind, time_ms, data in merged(frames):
-            stream = _STREAMS.get(kind)
-            if stream is not None:
-                if self._takes(data):
-                    blocks += self._normaliser.feed(stream, data, time_ms)
-            elif kind == raw.GAP:
-                size, _, reason = data.decode().partition(" ")
-                self._say_gap(int(size), reason, time_ms, blocks, records)
-            elif kind == raw.EXIT:
-                self.end = parse_end(data.decode())
-                self._finish_log(time_ms, blocks, records)
+            self._take(kind, time_ms, data, blocks, records)
         now = self._clock()
         if frames:
             self._last_output = now
@@ -163,6 +155,18 @@ class Scribe:
         return record
 
     # --- the log ---
+
+    def _take(self, kind: bytes, time_ms: int, data: bytes, blocks: list[Block], records: list[bytes]) -> None:
+        stream = _STREAMS.get(kind)
+        if stream is not None:
+            if self._takes(data):
+                blocks += self._normaliser.feed(stream, data, time_ms)
+        elif kind == raw.GAP:
+            size, _, reason = data.decode().partition(" ")
+            self._say_gap(int(size), reason, time_ms, blocks, records)
+        elif kind == raw.EXIT:
+            self.end = parse_end(data.decode())
+            self._finish_log(time_ms, blocks, records)
 
     def _takes(self, data: bytes) -> bool:
         self._log_bytes += len(data)

@@ -3,6 +3,7 @@
 The same whether the command was just started or an earlier agent died and left it.
 """
 
+import contextlib
 import os
 import select
 import time
@@ -141,10 +142,8 @@ class _Ticks:
 
     def __call__(self, seconds: float) -> None:
         select.select((self._fd,), (), (), seconds)
-        try:
+        with contextlib.suppress(BlockingIOError):
             self.is_over = not os.read(self._fd, 64 * 1024)
-        except BlockingIOError:
-            pass
 
 
 class _Polls:

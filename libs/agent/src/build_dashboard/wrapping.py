@@ -6,6 +6,7 @@ import platform
 import threading
 
 from build_dashboard import facts
+from build_dashboard.config import find_backoff
 from build_dashboard.delivery import Delivery
 from build_dashboard.directory import BuildDirectory
 from build_dashboard.endpoint import find_endpoint, spool_directory
@@ -29,7 +30,8 @@ class Wrapping:
         spool = spool_directory(options.spool)
         self._gathering = facts.gather(directory.facts["start"]["cwd"], os.environ)
         directory.facts["start"]["environment"] = facts.environment_facts(os.environ)
-        self._delivery = Delivery(find_endpoint(options.endpoint), platform.node(), str(spool))
+        backoff = find_backoff(directory.facts["project"])
+        self._delivery = Delivery(find_endpoint(options.endpoint), platform.node(), str(spool), backoff)
         redactor = Redactor(secret_values(os.environ), options.redact)
         self._speaker = Speaker(directory, redactor, self._delivery, is_new=True)
         self._delivery.start()
@@ -53,12 +55,13 @@ class Wrapping:
             return
         for notice in self._delivery.notices:
             say(notice)
+        if self._delivery.is_offline:
+            say(f"the dashboard could not be reached {self._delivery.failures} times")
         if not is_delivered:
             left = self._speaker.spool.last_seq - self._speaker.spool.stored_seq
             why = f" ({self._delivery.problem})" if self._delivery.problem else ""
-            say(
-                f"{left} records of build {build_id} wait in the spool{why}; the next run or `run --resume` delivers them"
-            )
+            say(f"{left} records of build {build_id} wait in the spool{why}")
+            say("the next run, or `build-dashboard run --resume`, delivers them")
 
     def _show_link_later(self) -> None:
         """Print the page's address once it is known, where a person or a CI log will see it."""

@@ -1,0 +1,59 @@
+"""config.yaml: where it is, and what the agent takes from it."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from build_dashboard.backoff import Backoff
+
+if TYPE_CHECKING:
+    from build_protocol.project_config import ConfigFile
+
+
+class ConfigError(ValueError):
+    """config.yaml is missing or wrong; reads as a sentence."""
+
+
+def config_path(environment: Mapping[str, str] = os.environ) -> Path:
+    """BUILD_DASHBOARD_CONFIG, else `config.yaml` in the working directory."""
+    return Path(environment.get("BUILD_DASHBOARD_CONFIG") or "config.yaml")
+
+
+def read_config(path: Path) -> "ConfigFile":
+    """The whole file, checked.
+
+    Raises:
+        ConfigError: names the file and what is wrong.
+    """
+    from build_protocol.project_config import ConfigFile  # noqa: PLC0415  (pydantic: `run` does without)
+    from pydantic import ValidationError  # noqa: PLC0415  (as above)
+
+    try:
+        return ConfigFile.model_validate(_load(path))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise ConfigError(f"{path}: {where}: {first['msg']}") from error
+
+
+def find_backoff(project: str, path: Path | None = None) -> Backoff:
+    """How to reconnect for this project, by its `websocket:` where there is a config.yaml that says so."""
+    path = path or config_path()
+    try:
+        websocket = _load(path)["projects"][project]["websocket"] if path.is_file() else {}
+        interval_ms, attempts = websocket.get("reconnect_interval", 1000), websocket.get("reconnect_attempts", 5)
+        return Backoff(max(float(interval_ms), 1.0) / 1000, int(attempts))
+    except (ConfigError, KeyError, TypeError, ValueError, AttributeError):
+        return Backoff()  # another tool's config.yaml, or one without this: nothing a build should fail for
+
+
+def _load(path: Path) -> Any:
+    import yaml  # noqa: PLC0415  (most runs have no config.yaml)
+
+    try:
+        return yaml.safe_load(path.read_text())
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}") from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path} is no YAML: {error}") from error

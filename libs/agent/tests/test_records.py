@@ -1,0 +1,82 @@
+"""Records as they stand on the wire."""
+
+import json
+
+import pytest
+from build_dashboard.normalise import Block
+from build_dashboard.records import Recorder
+from build_protocol.limits import RECORD_BYTES
+from build_protocol.messages import BuildLog, agent_record
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+BUILD = "01a20a9f-9028-77f4-a411-c8af79849228"
+TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\n"), max_size=40)
+
+
+def read(records: list[bytes]) -> list[str]:
+    lines: list[str] = []
+    for seq, record in enumerate(records, 1):
+        assert len(record) <= RECORD_BYTES
+        message = agent_record.validate_json(record)
+        assert isinstance(message, BuildLog)
+        assert message.seq == seq
+        first, *rest = message.data.lines
+        if message.data.continues:
+            assert message.data.first_line == len(lines)
+            lines[-1] += first
+        else:
+            assert message.data.first_line == len(lines) + 1
+            lines.append(first)
+        lines += rest
+    return lines
+
+
+@settings(max_examples=75, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from(["out", "err"]), st.lists(TEXT, min_size=1, max_size=5), st.integers(0, 3))))
+def test_lines_survive_encoding(parts) -> None:
+    """Any text in any blocks comes out of the protocol's own models as it went in."""
+    blocks, number = [], 1
+    for stream, lines, time_ms in parts:
+        blocks.append(Block(stream, number, lines, time_ms))
+        number += len(lines)
+
+    assert read(Recorder(BUILD, "p").log(blocks)) == [line for _, lines, _ in parts for line in lines]
+
+
+@pytest.mark.parametrize("line", ["x" * 200_000, "\x01" * 50_000, "漢" * 30_000, '"' * 60_000])
+def test_long_line_goes_on_in_the_next_record(line) -> None:
+    """A line longer than a record is carried by several, each within the limit."""
+    blocks = [Block("out", 1, ["before", line, "after"], 1)]
+
+    assert read(Recorder(BUILD, "p").log(blocks)) == ["before", line, "after"]
+
+
+def test_flood_fills_records() -> None:
+    """Many lines make few records, none over the limit."""
+    lines = [f"[{place}/9000] Building CXX object some/where/{place}.o" for place in range(9000)]
+    records = Recorder(BUILD, "p").log([Block("out", 1, lines, 1)])
+
+    assert read(records) == lines
+    assert len(records) < sum(map(len, lines)) / 20_000
+
+
+def test_each_line_keeps_its_time() -> None:
+    """Lines of different moments carry them; a time that holds on is written once."""
+    recorder = Recorder(BUILD, "p")
+    (record,) = recorder.log([Block("out", 1, ["a", "b"], 10), Block("out", 3, ["c"], 50)])
+    (same,) = recorder.log([Block("out", 4, ["d", "e"], 60)])
+
+    assert json.loads(record)["data"]["timesMs"] == [10, 10, 50]
+    assert json.loads(same)["data"]["timesMs"] == [60]
+
+
+def test_totals_survive_a_restart() -> None:
+    """Counting the spooled records again gives the same totals."""
+    first, second = Recorder(BUILD, "p"), Recorder(BUILD, "p")
+    blocks = [Block("out", 1, ["a", "é" * 30_000], 1), Block("out", 2, ["more"], 1, continues=True)]
+    for record in first.log(blocks):
+        second.recount(record)
+
+    assert second.totals() == first.totals()
+    assert first.totals()["lines"] == 2
