@@ -32,7 +32,7 @@ const queries = new QueryClient({
 })
 
 connection.listen({
-  onSubscribed: () => queries.invalidateQueries(),
+  onSubscribed: (isNewConnection) => (isNewConnection ? queries.invalidateQueries() : undefined),
   onBuild: (frame) => rows.push(frame.build),
   onResync: (buildId) => {
     if (buildId === undefined) void queries.invalidateQueries()

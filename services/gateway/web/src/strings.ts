@@ -91,6 +91,7 @@ export const build = {
   host: 'Host',
   commit: 'Commit',
   exitCode: 'Exit code',
+  reason: 'Reason',
   dirty: 'with local changes',
   local: 'local',
   premerge: 'premerge',

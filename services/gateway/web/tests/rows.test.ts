@@ -55,3 +55,9 @@ test('a build that runs since long is listed first, whatever the page holds', ()
 
   expect(mergedList(read, [buildRow({ id: 'slow', startedAt: 1 })], NO_ROWS, {}, false)[0]?.id).toBe('slow')
 })
+
+test('what the server found by text is listed, also where the row alone would not match', () => {
+  const read = [buildRow({ id: 'a', status: 'failed' })]
+
+  expect(mergedList(read, [], NO_ROWS, { text: 'only-in-the-log' }, true)).toHaveLength(1)
+})

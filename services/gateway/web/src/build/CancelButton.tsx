@@ -3,7 +3,7 @@ import { Alert, Button, Modal } from '@mantine/core'
 import { useMutation } from '@tanstack/react-query'
 import { useState } from 'react'
 import { useApp } from '../app/app-context'
-import { build as text } from '../strings'
+import { build as text, keys } from '../strings'
 import type { CommandView, NewCommand } from '../wire'
 import classes from './CancelButton.module.css'
 
@@ -19,7 +19,14 @@ export function CancelButton({ buildId }: { buildId: string }) {
       <Button variant="default" size="xs" disabled={cancel.isSuccess} onClick={() => setAsking(true)}>
         {cancel.isSuccess ? text.cancelSent : text.cancel}
       </Button>
-      <Modal opened={isAsking} onClose={() => setAsking(false)} title={text.cancelTitle} lockScroll={false} centered>
+      <Modal
+        opened={isAsking}
+        onClose={() => setAsking(false)}
+        title={text.cancelTitle}
+        lockScroll={false}
+        centered
+        closeButtonProps={{ 'aria-label': keys.close }}
+      >
         <p>{text.cancelText}</p>
         {cancel.isError && (
           <Alert color="red" mt="sm" role="alert">

@@ -52,6 +52,7 @@ export function StatusShelf({ build }: { build: Build }) {
         {build.agent && <Fact name={text.agent}>{build.agent}</Fact>}
         {build.host && <Fact name={text.host}>{build.host.name}</Fact>}
         {build.exitCode != null && <Fact name={text.exitCode}>{build.exitCode}</Fact>}
+        {build.reason && <Fact name={text.reason}>{build.reason.replaceAll('_', ' ')}</Fact>}
         {metricsOf(build).map(({ name, value, tone }) => (
           <Fact key={name} name={name} tone={tone}>
             {value}

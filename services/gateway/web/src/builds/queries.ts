@@ -1,21 +1,18 @@
 /** Queries: how the pages read builds by REST. */
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query'
-import { useApp } from '../app/app-context'
+import type { Params } from '../api/client'
+import { useApp, type App } from '../app/app-context'
 import type { Filter } from '../live/rows'
 import type { BuildDetail, BuildList } from '../wire'
 
 const PAGE_BUILDS = 50
 
 export function useBuildList({ project, branch, status, text }: Filter) {
-  const { api } = useApp()
+  const app = useApp()
   return useInfiniteQuery({
     queryKey: ['builds', project, branch, status, text],
     queryFn: ({ pageParam, signal }) =>
-      api.get<BuildList>(
-        '/builds',
-        { project, branch, status, q: text, limit: PAGE_BUILDS, cursor: pageParam },
-        signal,
-      ),
+      readBuilds(app, { project, branch, status, q: text, limit: PAGE_BUILDS, cursor: pageParam }, signal),
     initialPageParam: undefined as string | undefined,
     getNextPageParam: (last) => last.nextCursor ?? undefined,
     placeholderData: (previous) => previous,
@@ -24,11 +21,11 @@ export function useBuildList({ project, branch, status, text }: Filter) {
 
 /** What runs now, however long ago it started; a page of the list holds the latest starts only. */
 export function useRunningBuilds({ project, branch, text }: Filter) {
-  const { api } = useApp()
+  const app = useApp()
   return useQuery({
     queryKey: ['builds', 'running', project, branch, text],
     queryFn: ({ signal }) =>
-      api.get<BuildList>('/builds', { project, branch, q: text, status: ['queued', 'running'], limit: 200 }, signal),
+      readBuilds(app, { project, branch, q: text, status: ['queued', 'running'], limit: 200 }, signal),
     placeholderData: (previous) => previous,
   })
 }
@@ -39,4 +36,11 @@ export function useBuildDetail(id: string) {
     queryKey: ['build', id],
     queryFn: ({ signal }) => api.get<BuildDetail>(`/builds/${encodeURIComponent(id)}`, {}, signal),
   })
+}
+
+/** Reads builds, and tells the row store: what counts builds counts those nobody has pushed yet too. */
+async function readBuilds({ api, rows }: App, params: Params, signal: AbortSignal): Promise<BuildList> {
+  const list = await api.get<BuildList>('/builds', params, signal)
+  for (const build of list.items) rows.push(build)
+  return list
 }

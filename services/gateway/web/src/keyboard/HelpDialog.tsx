@@ -6,7 +6,14 @@ import { shortcuts } from './useShortcuts'
 
 export function HelpDialog({ isOpen, onClose }: { isOpen: boolean; onClose: () => void }) {
   return (
-    <Modal opened={isOpen} onClose={onClose} title={keys.title} size="sm" lockScroll={false}>
+    <Modal
+      opened={isOpen}
+      onClose={onClose}
+      title={keys.title}
+      size="sm"
+      lockScroll={false}
+      closeButtonProps={{ 'aria-label': keys.close }}
+    >
       <dl className={classes.list}>
         {isOpen &&
           shortcuts.list().map((shortcut) => (

@@ -13,8 +13,8 @@ export interface Link {
 
 /** Someone who wants to hear; every method is optional. */
 export interface Listener {
-  /** The subscription stands: read the snapshot now. The link is live when all have. */
-  onSubscribed?: () => Promise<void> | void
+  /** The subscription stands, on a new connection or changed: read the snapshot now. The link is live when all have. */
+  onSubscribed?: (isNewConnection: boolean) => Promise<void> | void
   onBuild?: (frame: BuildChanged) => void
   onLog?: (frame: LogAppended) => void
   /** Read a build's log (or, without an id, everything) again. */
@@ -156,9 +156,10 @@ export class Connection {
 
   private async catchUp(): Promise<void> {
     const round = ++this.round
+    const isNew = this.now.state !== 'live'
     this.failures = 0
-    if (this.now.state !== 'live') this.become('catching-up')
-    await Promise.allSettled([...this.listeners].map(async (listener) => listener.onSubscribed?.()))
+    if (isNew) this.become('catching-up')
+    await Promise.allSettled([...this.listeners].map(async (listener) => listener.onSubscribed?.(isNew)))
     if (round === this.round && this.isReady) this.become('live')
   }
 

@@ -39,13 +39,17 @@ export function mergedList(
   isWhole: boolean,
 ): Build[] {
   const known = withRows(rows, [...read, ...running])
+  // What the server found by text it found in more than a row holds: that is not judged again here.
+  const isFound = new Set(read.map((build) => build.id))
+  const { text, ...rest } = filter
   const listed = new Map(read.map((build) => [build.id, known.get(build.id) ?? build]))
   const oldest = read.length === 0 || isWhole ? 0 : Math.min(...read.map(startOf))
   for (const build of known.values()) {
     // An ended build older than the list's end belongs to a page that was not asked for yet.
     if (startOf(build) >= oldest || !isFinal(build.status)) listed.set(build.id, build)
   }
-  return [...listed.values()].filter((build) => matches(build, filter)).sort(byActivity)
+  const isShown = (build: Build) => matches(build, isFound.has(build.id) ? rest : { ...rest, text })
+  return [...listed.values()].filter(isShown).sort(byActivity)
 }
 
 export function matches(build: Build, filter: Filter): boolean {

@@ -23,10 +23,12 @@ export function LogView({ build }: { build: Build }) {
   const { hash } = useLocation()
   const navigate = useNavigate()
   const range = parseRange(hash)
-  const [viewport] = useState(() => new Viewport(ROW_PX, range === undefined && !isFinal(build.status)))
+  const [viewport] = useState(() => new Viewport(ROW_PX, range === undefined && opensAtEnd(build)))
   const [, redraw] = useReducer((drawn: number) => drawn + 1, 0)
   const [options, setOptions] = useState({ isWrapped: false, isTimed: false })
   const scroller = useRef<HTMLDivElement>(null)
+  /** As the page was opened: a failure found while someone reads must not take them away. */
+  const firstFailure = useRef(isFinal(build.status) ? build.firstFailure?.firstLine : undefined)
   const settling = useRef<ReturnType<typeof setTimeout>>(undefined)
 
   const placeBar = useCallback((barTop: number | undefined) => {
@@ -54,12 +56,13 @@ export function LogView({ build }: { build: Build }) {
   const { first, last, offsetPx } = viewport.visible()
   useEffect(() => store.want(first, Math.min(last, Math.max(1, store.total))), [store, first, last, store.total])
 
-  // A link to a line is gone to once, when the log is long enough to hold it.
+  // A link to a line is gone to once, when the log is long enough to hold it; without one, the first failure is.
   const linked = useRef<string>(undefined)
   useLayoutEffect(() => {
-    if (range === undefined || linked.current === hash || store.total < range.first) return
+    const target = range?.first ?? (linked.current === undefined ? firstFailure.current : undefined)
+    if (target === undefined || linked.current === hash || store.total < target) return
     linked.current = hash
-    goTo(range.first)
+    goTo(target)
   })
 
   function onScroll() {
@@ -148,12 +151,17 @@ export function LogView({ build }: { build: Build }) {
         </div>
       </div>
       {notice !== undefined && (
-        <p className={classes.notice} role="status">
+        <p className={classes.notice} role="status" data-empty={store.total === 0}>
           {notice}
         </p>
       )}
     </div>
   )
+}
+
+/** Where a reader looks first: what happens now, or how it ended when that was not well. */
+function opensAtEnd(build: Build): boolean {
+  return build.status !== 'succeeded' && !(isFinal(build.status) && build.firstFailure != null)
 }
 
 function GapRows({ gaps, afterLine }: { gaps: readonly Gap[]; afterLine: number }) {
