@@ -55,7 +55,7 @@ wheels: .cache/python $(PAGE) ## dist/*.whl; they carry the page, installing the
 	uv build --quiet --all-packages --wheel --out-dir dist
 
 requirements: .cache/python ## requirements.txt from the lock
-	uv export --quiet --frozen --all-packages --no-dev --no-emit-workspace --no-annotate --no-hashes --output-file requirements.txt
+	uv export --quiet --frozen --all-packages --no-dev --no-emit-workspace --no-annotate --no-hashes --no-header --output-file requirements.txt
 
 clean: ## forget caches, the demo's data and everything built
 	rm -rf .cache .demo .venv dist build node_modules services/gateway/web/node_modules $(dir $(PAGE)) examples/*/build

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import IO, Any
 
 SERVICES = ("ingest", "notifier", "artifacts", "history", "gateway")
-START_SECONDS = 30.0
+START_SECONDS = 90.0
 STOP_SECONDS = 15.0
 
 
