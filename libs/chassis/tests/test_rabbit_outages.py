@@ -104,7 +104,7 @@ async def _first(listener: Listener) -> Announcement:
     return await anext(aiter(listener))
 
 
-async def _announced(bus: RabbitBus, heard: asyncio.Future[object]) -> bool:
+async def _announced(bus: RabbitBus, heard: asyncio.Task[Announcement]) -> bool:
     await bus.announce(topology.LIVE_EXCHANGE, "build.p.1", b"again")
     return heard.done()
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from chassis.errors import StoreUnavailable
 from chassis.store.sql import SqlEngine, Step
+from chassis.testing.mariadb import Database
 from sqlalchemy import Column, Connection, Insert, Integer, LargeBinary, MetaData, String, Table, insert, select, text
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 metadata = MetaData()
 things = Table(
@@ -25,9 +26,16 @@ def _insert(number: int, name: str) -> Insert:
     return insert(things).values(id=number, name=name)
 
 
-@pytest.fixture(params=["file", "memory"])
-async def engine(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[SqlEngine]:
-    opened = SqlEngine(f"sqlite:///{tmp_path}/new/store.sqlite" if request.param == "file" else "sqlite://")
+@pytest.fixture(params=["file", "memory", pytest.param("mariadb", marks=pytest.mark.mariadb)])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "mariadb":
+        return str(request.getfixturevalue("mariadb_url"))
+    return f"sqlite:///{tmp_path}/new/store.sqlite" if request.param == "file" else "sqlite://"
+
+
+@pytest.fixture
+async def engine(url: str) -> AsyncIterator[SqlEngine]:
+    opened = SqlEngine(url)
     await opened.migrate(metadata)
     yield opened
     await opened.close()
@@ -76,7 +84,7 @@ async def test_a_failing_write_fails_alone(engine: SqlEngine) -> None:
 
 async def test_a_wrong_statement_is_not_an_outage(engine: SqlEngine) -> None:
     """A mistake of ours must not look like a store that is away, or consumers would wait for ever."""
-    with pytest.raises(OperationalError):
+    with pytest.raises(DBAPIError):
         await engine.read(lambda connection: connection.execute(text("select * from nowhere")))
 
 
@@ -108,26 +116,67 @@ async def test_a_closed_engine_is_an_outage(engine: SqlEngine) -> None:
         await engine.write(_names)
 
 
-async def test_an_old_schema_is_brought_forward_once(tmp_path: Path) -> None:
+async def test_bytes_and_text_come_back_as_they_went(engine: SqlEngine) -> None:
+    """Any byte in a binary column, any character in a text column, upper and lower case apart."""
+    raw, name = bytes(range(256)) * 100, "naïve \U0001f40d \\ % ' Ω"
+
+    def round_trip(connection: Connection) -> tuple[object, ...]:
+        connection.execute(insert(things).values(id=1, name=name, raw=raw))
+        found = connection.execute(select(things.c.name, things.c.raw).where(things.c.name == name)).one()
+        other = connection.execute(select(things.c.id).where(things.c.name == name.upper())).first()
+        return (*found, other)
+
+    assert await engine.write(round_trip) == (name, raw, None)
+
+
+async def test_an_old_schema_is_brought_forward_once(engine: SqlEngine) -> None:
     """Steps run in order from the stored version; a second start and an older program change nothing."""
-    engine = SqlEngine(f"sqlite:///{tmp_path}/store.sqlite")
     ran: list[int] = []
     steps: list[Step] = [lambda _: ran.append(2), lambda _: ran.append(3)]
 
-    assert await engine.schema_version() == 0
-    assert await engine.migrate(metadata) == 1
+    assert await engine.schema_version() == 1
     assert await engine.migrate(metadata, steps) == 3
     assert await engine.migrate(metadata, steps) == 3
     assert await engine.migrate(metadata, steps[:1]) == 3
     assert (ran, await engine.schema_version()) == ([2, 3], 3)
+
+
+async def test_an_empty_database_gets_todays_schema_at_once(url: str) -> None:
+    """No step runs against tables that create_all has just made in their newest form."""
+    engine = SqlEngine(url)
+
+    assert await engine.migrate(metadata, [lambda connection: pytest.fail("ran")]) == 2
     await engine.close()
 
 
-async def test_an_empty_database_gets_todays_schema_at_once(tmp_path: Path) -> None:
-    """No step runs against tables that create_all has just made in their newest form."""
-    engine = SqlEngine(f"sqlite:///{tmp_path}/store.sqlite")
+@pytest.mark.mariadb
+async def test_two_replicas_may_migrate_at_once(mariadb_url: str) -> None:
+    """They take turns: one makes the schema, the other finds it."""
+    engines = [SqlEngine(mariadb_url) for _ in range(2)]
 
-    assert await engine.migrate(metadata, [lambda connection: pytest.fail("ran")]) == 2
+    assert await asyncio.gather(*(engine.migrate(metadata) for engine in engines)) == [1, 1]
+    for engine in engines:
+        await engine.close()
+
+
+@pytest.mark.mariadb
+async def test_a_server_that_died_is_an_outage_and_found_again(mariadb: Database, mariadb_url: str) -> None:
+    """StoreUnavailable while it is away; what was reported as written is there when it is back."""
+    engine = SqlEngine(mariadb_url)
+    await engine.migrate(metadata)
+    await engine.write(lambda connection: connection.execute(_insert(1, "kept")))
+    await asyncio.to_thread(mariadb.kill)
+    try:
+        with pytest.raises(StoreUnavailable):
+            await engine.write(lambda connection: connection.execute(_insert(2, "refused")))
+        with pytest.raises(StoreUnavailable):
+            await engine.ping()
+    finally:
+        await asyncio.to_thread(mariadb.start)
+    await engine.ping()
+    await engine.write(lambda connection: connection.execute(_insert(3, "after")))
+
+    assert await engine.read(_names) == ["kept", "after"]
     await engine.close()
 
 

@@ -202,7 +202,7 @@ def _refuse_dead(connection: Any, record: Any, proxy: object) -> None:  # noqa: 
 def _create_database(url: URL) -> None:
     if url.get_backend_name() != "mysql":
         return
-    server = create_engine(url.set(database=None), connect_args={"connect_timeout": 5})
+    server = create_engine(url.set(database=""), connect_args={"connect_timeout": 5})
     try:
         with server.connect() as connection:
             name = server.dialect.identifier_preparer.quote_identifier(str(url.database))
