@@ -86,7 +86,10 @@ def green_lines(count: int) -> list[str]:
         "[7/9] Building CXX object lib/Support/CMakeFiles/S.dir/ErrorHandling.cpp.o",
         "0 errors, 0 failures",
     ]
-    return [scary[i % len(scary)] if i % 7 == 0 else f"[{i}/{count}] Building CXX object lib/f{i}.cpp.o" for i in range(count)]
+    return [
+        scary[i % len(scary)] if i % 7 == 0 else f"[{i}/{count}] Building CXX object lib/f{i}.cpp.o"
+        for i in range(count)
+    ]
 
 
 def evaluate(labels: list[dict[str, Any]], logs: Path) -> Score:
@@ -104,19 +107,42 @@ def evaluate(labels: list[dict[str, Any]], logs: Path) -> Score:
         score.ask("category", name, right=right, found=found and found.category, expected=label["category"])
         accepted = label.get("accept_lines") or [label["log_line"]]
         score.ask(
-            "first line", name, right=found is not None and found.first_line in accepted, found=found and found.first_line, expected=accepted
+            "first line",
+            name,
+            right=found is not None and found.first_line in accepted,
+            found=found and found.first_line,
+            expected=accepted,
         )
         if label["file"] is not None:
             place = (label["file"], label["line"])
-            score.ask("place", name, right=found is not None and same_place(found, label), found=found and (found.file, found.line), expected=place)
+            score.ask(
+                "place",
+                name,
+                right=found is not None and same_place(found, label),
+                found=found and (found.file, found.line),
+                expected=place,
+            )
         else:
-            score.ask("no place claimed", name, right=found is None or found.file is None, found=found and (found.file, found.line))
+            score.ask(
+                "no place claimed",
+                name,
+                right=found is None or found.file is None,
+                found=found and (found.file, found.line),
+            )
         again = first_failure(renamed(lines, zlib.crc32(name.encode())))
         same = found is not None and again is not None and again.signature == found.signature
-        score.ask("signature", name, right=same, found=again and again.signature_parts, expected=found and found.signature_parts)
+        score.ask(
+            "signature",
+            name,
+            right=same,
+            found=again and again.signature_parts,
+            expected=found and found.signature_parts,
+        )
         behind = first_failure([*green, *lines])
         shifted = found is not None and behind is not None and behind.first_line == found.first_line + len(green)
-        score.ask("behind green lines", name, right=shifted, found=behind and (behind.first_line - len(green), behind.message))
+        score.ask(
+            "behind green lines", name, right=shifted, found=behind and (behind.first_line - len(green), behind.message)
+        )
     return score
 
 

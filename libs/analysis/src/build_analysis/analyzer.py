@@ -12,7 +12,7 @@ from build_analysis.failure import Failure, Report
 from build_analysis.findings import Findings
 from build_analysis.prefixes import CleanLine, clean
 from build_analysis.python_frames import REACH_LINES, look_through_frames
-from build_analysis.rule import UNKNOWN, Rule
+from build_analysis.rule import UNKNOWN, WRAPPER, Rule
 from build_analysis.rule_set import RuleSet, default_rules
 from build_analysis.scope import SCOPE_LIMIT_LINES, Scope
 
@@ -143,15 +143,15 @@ class LogAnalyzer:
     # Causes
 
     def _suspect(self, rule: Rule, match: re.Match[str], number: int, line: CleanLine) -> None:
-        candidate = Candidate.of(rule, number, match)
         scope = self._home_of(line, number)
-        if scope is self._root and scope.best is not None and _starts_anew(scope.best, candidate):
+        if scope is self._root and scope.best is not None and _starts_anew(scope.best, rule):
             self._end_cluster()
             scope = self._root
-        if scope.best is not None and scope.best.rank <= candidate.rank:
-            scope.add(candidate)
+        if scope.best is not None and scope.best.rank <= rule.effective_rank:
+            scope.follow(number)
             return
-        if rule.before or rule.frames:
+        candidate = Candidate.of(rule, number, match)
+        if (rule.before or rule.frames) and not self._findings.is_full:
             candidate.look_back(self._clean_lines_before(number))
             if rule.frames:
                 look_through_frames(candidate, list(self._clean_lines_before(number, REACH_LINES)))
@@ -264,14 +264,17 @@ class LogAnalyzer:
 
     def _close(self, scope: Scope, number: int, *, failed: bool) -> None:
         """Judge a scope at its end: what it found is a failure only if it failed."""
-        if not failed or scope.reported:
+        if not failed:
             return
-        scope.reported = True
         if scope.best is not None:
             scope.best.last_line = max(scope.best.last_line, min(number, scope.best.first_line + 2000))
             certain = scope.failed is True or scope.channel is not None or scope.kind == "gtest"
-            self._findings.add(scope.best.failure(scope.target, scope.command), certain=certain, rule=scope.best.rule)
-        elif scope.rule is not None and scope.failed:
+            if self._findings.has_room():
+                failure = scope.best.failure(scope.target, scope.command)
+                self._findings.add(failure, certain=certain, rule=scope.best.rule)
+            for outer in self._scopes:
+                outer.is_explained = outer.is_explained or outer.first_line < scope.first_line
+        elif scope.rule is not None and scope.failed and not scope.is_explained:
             self._findings.add(_bare(scope, number), certain=scope.kind != "edge", rule=scope.rule)
 
     def _end_cluster(self, *, certain: bool = False) -> None:
@@ -320,20 +323,18 @@ def _scope(rule: Rule, match: re.Match[str], number: int, channel: str | None) -
     )
 
 
-def _starts_anew(best: Candidate, candidate: Candidate) -> bool:
-    """Whether an unscoped diagnostic is a failure of its own: another kind of thing, told by another tool."""
-    return best.rank == candidate.rank and best.fields.get("tool") != candidate.fields.get("tool")
+def _starts_anew(best: Candidate, rule: Rule) -> bool:
+    """Whether an unscoped diagnostic is a failure of its own: the same kind of thing, told by another tool."""
+    return best.rank == rule.effective_rank and best.rule.tool != rule.tool
 
 
 def _bare(scope: Scope, number: int) -> Failure:
     """A failed scope in which no rule found a cause: unclassified, with the first thing it said."""
     rule = scope.rule
     assert rule is not None  # noqa: S101 - the caller has checked
-    category = rule.category if rule.category != "unknown" else "unknown"
     line = scope.first_output_line or scope.first_line
     message = scope.first_output or f"{scope.target or 'a step'} failed"
-    candidate = Candidate(
-        rule, line, number, category, rule.fault, UNKNOWN if category == "unknown" else rule.effective_rank
-    )
+    rank = UNKNOWN if rule.category == "unknown" else max(rule.effective_rank, WRAPPER if rule.rank is None else 0)
+    candidate = Candidate(rule, line, number, rule.category, rule.fault, rank)
     candidate.fields.update(message=message.strip(), tool=rule.tool or "")
     return candidate.failure(scope.target, scope.command)

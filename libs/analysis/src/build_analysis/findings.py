@@ -45,10 +45,18 @@ class Findings:
             self._tests.add(_test_key(failure.target))
         if self._repeats(failure):
             return
-        if len(self._findings) >= FAILURE_LIMIT:
-            self._dropped += 1
-            return
-        self._findings.append(_Finding(failure, certain, rule.tentative))
+        if self.has_room():
+            self._findings.append(_Finding(failure, certain, rule.tentative))
+
+    @property
+    def is_full(self) -> bool:
+        """Whether further failures are only counted."""
+        return len(self._findings) >= FAILURE_LIMIT
+
+    def has_room(self) -> bool:
+        """Whether one more failure can be kept; counts it when not."""
+        self._dropped += self.is_full
+        return not self.is_full
 
     def knows_test(self, target: str) -> bool:
         """Whether a failure of this test was found before."""

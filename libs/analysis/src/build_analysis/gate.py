@@ -18,7 +18,22 @@ except ImportError:  # no wheel for this machine: the search below is slower, an
     re2 = None
 
 FRAGMENTS = (
-    *("rror", "RROR", "ail", "AIL", "atal", "FATAL", "illed", "KILL", "ABORT", "bort", "xception:", "xception ", "Exception", "EXCEPTION"),
+    *(
+        "rror",
+        "RROR",
+        "ail",
+        "AIL",
+        "atal",
+        "FATAL",
+        "illed",
+        "KILL",
+        "ABORT",
+        "bort",
+        "xception:",
+        "xception ",
+        "Exception",
+        "EXCEPTION",
+    ),
     *("ndefined", "ultiple def", "uplicate symbol", "elocation", "ssert", "anitizer", "SUMMARY: ", "leaked in "),
     *(
         "imed out",
@@ -252,7 +267,9 @@ def _line_search(fragments: Sequence[str]) -> Callable[[str], Iterator[int]] | N
     """A search for the rows of a text that contain a fragment, by one automaton; None without google-re2."""
     if re2 is None:
         return None
-    pattern = re2.compile(b"[^\n]*?(?:" + b"|".join(re2.escape(fragment.encode()) for fragment in fragments) + b")[^\n]*")
+    pattern = re2.compile(
+        b"[^\n]*?(?:" + b"|".join(re2.escape(fragment.encode()) for fragment in fragments) + b")[^\n]*"
+    )
 
     def rows(text: str) -> Iterator[int]:
         data = text.encode("utf-8", "replace")

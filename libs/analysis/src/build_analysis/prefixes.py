@@ -13,22 +13,27 @@ MATCHED_CHARACTERS = 4000
 """Rules see no more of a line than this; it bounds the cost of any regular expression on a line of a megabyte."""
 
 _STAMP = re.compile(
-    r"\ufeff?\[?\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)? ?(?:Z|UTC|[+-]\d\d:?\d\d)?\]?(?: \|)? ?"  # ISO: GitHub, Jenkins
+    r"\ufeff?\[?\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)? ?(?:Z|UTC|[+-]\d\d:?\d\d)?\]?(?: \|)? ?"  # GitHub, Jenkins
     r"|\[\d\d:\d\d:\d\d(?:\.\d+)?\]:? ?"
     r"|\d\d:\d\d:\d\d(?:[.,]\d+)? +(?:\| )?"
     r"|\d+:\d\d\.\d\d (?:[A-Z]+: \| )?"
     r"|#\d+ \d+\.\d+ "  # docker buildx: step and seconds
-    r"|(?<![\d.])\d+\.\d{3} (?=\[\d)"
+    r"|\d+\.\d{3} (?=\[\d)"
     r"|##\[(?:error|warning|command|debug|group)\]|::(?:error|group)(?: [^:]{0,300})?::"
     r"|# [|] ?(?:\| )?"  # lit's internal shell
     r"|\[[a-z][\w+./:-]{0,30}(?: [\w+./:-]{1,20})?\] (?!\*)"  # a build driver: [build], [iree-compile]
-    r"|(?:C/C\+\+|stderr|stdout|err|out)(?: ?[:|] |> )"
-    r"|[a-z@][\w@./-]{0,40} > (?=\S)"
-    r"|[a-z][\w-]{0,30}[ _]?\d* +\| "  # docker compose, GNU parallel, foreman: "web_1  | "
     r"|\d{1,6}(?=(?:FAIL|ERROR|FAILED|CMake Error|ninja|Traceback|ImportError|AssertionError)\b)"  # glued web line numbers
 )
+_STAMP_STARTS = frozenset("0123456789[#:\ufeff")
+_DRIVER = re.compile(
+    r"(?:C/C\+\+|stderr|stdout|err|out)(?: ?[:|] |> )"
+    r"|[a-z@][\w@./-]{0,40} > (?=\S)"
+    r"|[a-z][\w-]{0,30}[ _]?\d* +\| "  # docker compose, GNU parallel, foreman: "web_1  | "
+)
+_DRIVER_MARKS = (" | ", " > ", "C/C++: ", "std", "err", "out")
 _CTEST_CHANNEL = re.compile(r"(\d{1,6}): ?(?=\D|$|\d+:)")
 _VISUAL_STUDIO_CHANNEL = re.compile(r" *(\d{1,5})>")
+_CHANNEL_STARTS = frozenset("0123456789 ")
 _LEVEL = re.compile(r"\[(?:error|warning|info|fatal|debug|note)\]")
 
 
@@ -49,13 +54,15 @@ def clean(raw: str) -> CleanLine:
     text = last_overwrite(strip_ansi(raw[: 2 * MATCHED_CHARACTERS])).rstrip()[:MATCHED_CHARACTERS]
     channel: str | None = None
     for _ in range(4):
-        before = text
-        if (match := _STAMP.match(text)) and match.end() and not _LEVEL.match(text):
+        first = text[:1]
+        if first in _STAMP_STARTS and (match := _STAMP.match(text)) and not _LEVEL.match(text):
             text = text[match.end() :]
-        elif match := _CTEST_CHANNEL.match(text):
+        elif first in _CHANNEL_STARTS and (match := _CTEST_CHANNEL.match(text)):
             channel, text = f"ctest {match[1]}", text[match.end() :]
-        elif match := _VISUAL_STUDIO_CHANNEL.match(text):
+        elif first in _CHANNEL_STARTS and (match := _VISUAL_STUDIO_CHANNEL.match(text)):
             channel, text = f"project {match[1]}", text[match.end() :]
-        if text == before:
+        elif any(mark in text[:48] for mark in _DRIVER_MARKS) and (match := _DRIVER.match(text)):
+            text = text[match.end() :]
+        else:
             break
     return CleanLine(text, channel)

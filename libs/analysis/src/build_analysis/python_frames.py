@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from build_analysis.candidate import Candidate
 from build_analysis.rule import rank_of
 
-_FRAME = re.compile(r'^\s*(?:E\s+)?File "(?P<file>[^"]{1,400})", line (?P<line>\d+)(?:, in (?P<function>.+))?')
+_FRAME = re.compile(r'^\s*(?:E\s+)?(?:File ")?(?P<file>[^"]{1,400})", line (?P<line>\d+)(?:, in (?P<function>.+))?')
 _START = re.compile(r"Traceback \(most recent call last\)")
 # Frames of the import machinery and of test runners are not where a project's fault lies.
 _MACHINERY = re.compile(
@@ -14,6 +14,7 @@ _MACHINERY = re.compile(
 )
 _TEST_FILE = re.compile(r"(?:^|[/\\])(?:test_[^/\\]*|[^/\\]*_test|conftest)\.py$|[/\\]tests?[/\\]")
 _IMPORT = re.compile(r"^(?:ImportError|ModuleNotFoundError)$")
+_INSTALLED = re.compile(r"[/\\](?:site|dist)-packages[/\\]")
 REACH_LINES = 120
 
 
@@ -21,7 +22,8 @@ def look_through_frames(candidate: Candidate, lines: Sequence[tuple[int, str]]) 
     """Fill the place of a Python exception from the frames above it (`lines`: nearest first).
 
     An exception while all frames are module bodies is an import that failed, whatever its class.
-    A failed test is placed in its innermost frame inside a test file, anything else in its innermost frame.
+    A failed test is placed in its innermost frame inside a test file, an import in its innermost frame, anything else in
+    the innermost frame that is not an installed package's.
     """
     frames: list[re.Match[str]] = []
     for number, text in lines[:REACH_LINES]:
@@ -41,6 +43,8 @@ def look_through_frames(candidate: Candidate, lines: Sequence[tuple[int, str]]) 
     if not own:
         return
     place = own[0]
+    if candidate.category != "python_import_error":
+        place = next((frame for frame in own if not _INSTALLED.search(frame["file"])), place)
     if candidate.category == "python_test_failure":
         place = next((frame for frame in own if _TEST_FILE.search(frame["file"])), place)
     candidate.fields.setdefault("file", place["file"])

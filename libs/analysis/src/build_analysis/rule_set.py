@@ -1,13 +1,14 @@
 """The rules in force: loaded from YAML text, ordered, and asked about a line."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
 from importlib import resources
+from typing import Any
 
 import yaml
 
-from build_analysis.gate import Gate
+from build_analysis.gate import Gate, re2
 from build_analysis.prefixes import CleanLine
 from build_analysis.rule import Rule, RuleFile
 
@@ -36,13 +37,25 @@ class RuleSet:
             index = self._nearby if fragment is None else self._by_fragment
             index.setdefault(fragment or literal, []).append((literal, entries))
 
+        self._literals = tuple(by_literal.items())
+        self._automaton = _automaton([literal for literal, _ in self._literals])
+
     def match(self, line: CleanLine) -> tuple[Rule, re.Match[str]] | None:
         """The first rule that answers this line."""
-        return _first_answer(line.text, self._by_fragment, self._nearby)
+        candidates: dict[int, Rule] = {}
+        if self._automaton is not None:
+            for at in self._automaton.Match(line.text.encode("utf-8", "replace")) or ():
+                candidates.update(self._literals[at][1])
+        else:
+            _collect(candidates, line.text, self._by_fragment)
+            _collect(candidates, line.text, self._nearby)
+        return _first_answer(line.text, candidates)
 
     def match_nearby(self, line: CleanLine) -> tuple[Rule, re.Match[str]] | None:
         """The first rule that answers a line in which the gate found nothing; few rules are about such lines."""
-        return _first_answer(line.text, self._nearby)
+        candidates: dict[int, Rule] = {}
+        _collect(candidates, line.text, self._nearby)
+        return _first_answer(line.text, candidates)
 
 
 def _must_be_seen(rule: Rule) -> bool:
@@ -50,20 +63,34 @@ def _must_be_seen(rule: Rule) -> bool:
     return rule.role in ("cause", "list", "rollup") or (rule.role == "open" and rule.outcome == "failed")
 
 
-def _first_answer(text: str, *indexes: _Index) -> tuple[Rule, re.Match[str]] | None:
-    candidates: dict[int, Rule] = {}
-    for index in indexes:
-        for fragment, literals in index.items():
-            if fragment in text:
-                for literal, entries in literals:
-                    if literal in text:
-                        candidates.update(entries)
+def _collect(candidates: dict[int, Rule], text: str, index: _Index) -> None:
+    for fragment, literals in index.items():
+        if fragment in text:
+            for literal, entries in literals:
+                if literal in text:
+                    candidates.update(entries)
+
+
+def _first_answer(text: str, candidates: dict[int, Rule]) -> tuple[Rule, re.Match[str]] | None:
     for order in sorted(candidates):
         rule = candidates[order]
         match = rule.pattern.search(text)
         if match and not (rule.unless_pattern and rule.unless_pattern.search(text)):
             return rule, match
     return None
+
+
+def _automaton(literals: Sequence[str]) -> Any:
+    """One automaton that names the literals of a line in a single pass; None without google-re2."""
+    if re2 is None:
+        return None
+    options = re2.Options()
+    options.literal = True
+    found = re2.Set.SearchSet(options)
+    for literal in literals:
+        found.Add(literal.encode())
+    found.Compile()
+    return found
 
 
 def parse_rules(text: str) -> RuleFile:

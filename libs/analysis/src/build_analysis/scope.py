@@ -48,17 +48,22 @@ class Scope:
     awaits_command: bool = False
     first_output_line: int = 0
     first_output: str = ""
-    reported: bool = False
+    is_explained: bool = False
 
-    def add(self, candidate: Candidate) -> bool:
-        """Take the candidate if it is nearer to the cause than what is known; True when it was taken."""
+    def follow(self, number: int) -> None:
+        """Line `number` tells more of what is known already."""
+        self.last_candidate_line = number
+        if self.best is not None:
+            self.best.last_line = max(self.best.last_line, number)
+
+    def add(self, candidate: Candidate) -> None:
+        """Take the candidate if it is nearer to the cause than what is known."""
         if self.becomes and candidate.category not in _OWN_MEANING:
             # Inside a test, a diagnostic is what the test saw, not a broken build.
             candidate.category = self.becomes
             candidate.rank = min(max(candidate.rank, SPECIFIC), WRAPPER)
-        self.last_candidate_line = candidate.first_line
         if self.best is not None and self.best.rank <= candidate.rank:
-            self.best.last_line = max(self.best.last_line, candidate.first_line)
-            return False
+            self.follow(candidate.first_line)
+            return
+        self.last_candidate_line = candidate.first_line
         self.best = candidate
-        return True
