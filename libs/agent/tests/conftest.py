@@ -237,7 +237,12 @@ def lone_agent(spool: Path) -> Agent:
     return Agent(spool, "ws://127.0.0.1:9")
 
 
-def wait_until(condition: Callable[[], Any], seconds: float = 10.0) -> None:
+@pytest.fixture
+def wait_until() -> Callable[..., None]:
+    return _wait_until
+
+
+def _wait_until(condition: Callable[[], Any], seconds: float = 10.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
