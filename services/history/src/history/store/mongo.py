@@ -32,12 +32,12 @@ class MongoHistoryStore:
     async def open(self) -> None:
         """Create the indexes; doing so twice is harmless."""
         with available(self._database):
-            await self._facts.create_index([("tags", ASCENDING), ("started_ms", DESCENDING), ("_id", DESCENDING)])
+            await self._facts.create_index([("tags", ASCENDING), ("started_ms", ASCENDING), ("_id", ASCENDING)])
             for name in ("project", "scope", "label"):
                 await self._rows.create_index(
-                    [("kind", ASCENDING), (name, ASCENDING), ("rank", DESCENDING), ("_id", DESCENDING)]
+                    [("kind", ASCENDING), (name, ASCENDING), ("rank", ASCENDING), ("_id", ASCENDING)]
                 )
-            await self._rows.create_index([("kind", ASCENDING), ("rank", DESCENDING), ("_id", DESCENDING)])
+            await self._rows.create_index([("kind", ASCENDING), ("rank", ASCENDING), ("_id", ASCENDING)])
 
     async def close(self) -> None:
         """Disconnect."""
