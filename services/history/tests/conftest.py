@@ -1,13 +1,15 @@
 """What history's tests share: builds in every form they come in, and a store on every driver."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from build_protocol.ids import new_build_id
 from build_protocol.messages import BuildStart, BuildStartData, BuildVerdict, BuildVerdictData, Commit, FailureData
+from chassis.testing.mariadb import mariadb, mariadb_url  # noqa: F401  fixtures are found by being imported
+from chassis.testing.mongodb import mongodb, mongodb_url  # noqa: F401  as above
+from chassis.testing.rabbitmq import amqp_url, rabbitmq  # noqa: F401  as above
 from history.colours import colour_of
 from history.facts import Point
 from history.store import HistoryStore, open_store
@@ -111,12 +113,10 @@ async def sqlite_store(tmp_path: Path) -> AsyncIterator[HistoryStore]:
 )
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[HistoryStore]:
     """An empty store, once on every driver."""
-    urls: dict[str, Callable[[], str]] = {
-        "sqlite": lambda: f"sqlite:///{tmp_path}/history.sqlite",
-        "mariadb": lambda: request.getfixturevalue("mariadb").url(f"history_{uuid4().hex[:8]}"),
-        "mongodb": lambda: request.getfixturevalue("mongodb").url(f"history_{uuid4().hex[:8]}"),
-    }
-    opened = open_store(urls[request.param]())
+    is_file = request.param == "sqlite"
+    opened = open_store(
+        f"sqlite:///{tmp_path}/history.sqlite" if is_file else request.getfixturevalue(f"{request.param}_url")
+    )
     await opened.open()
     yield opened
     await opened.close()

@@ -66,7 +66,7 @@ def bus_url(request, tmp_path):
     """Each bus there is, empty."""
     if request.param == "embedded":
         return f"sqlite:///{tmp_path}/bus.sqlite"
-    return request.getfixturevalue("rabbitmq").url
+    return request.getfixturevalue("amqp_url")
 
 
 @pytest.fixture
