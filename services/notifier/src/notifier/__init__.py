@@ -1,1 +1,1 @@
-"""notifier"""
+"""notifier: tells people about incidents, once."""

@@ -1,0 +1,1 @@
+"""Letters: what is said, as facts, and how each medium says it."""

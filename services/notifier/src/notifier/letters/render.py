@@ -1,0 +1,94 @@
+"""Rendering: a letter as a mail (HTML and plain text), as a chat message, as a comment on a pull request."""
+
+from datetime import UTC, datetime
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from notifier.letters.letter import Letter, build_url
+from notifier.letters.text import counted, duration, one_line
+
+COMMITS_SHOWN = 5
+CONFIGS_SHOWN = 12
+
+_FILTERS = {"duration": duration, "one_line": one_line, "counted": counted}
+_LOADER = PackageLoader("notifier.letters")
+
+
+def _environment(*, autoescape: bool) -> Environment:
+    environment = Environment(
+        loader=_LOADER,
+        autoescape=autoescape,  # noqa: S701  off only for plain text, where an escaped `<` would be read as `&lt;`
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=False,
+    )
+    environment.filters |= _FILTERS
+    return environment
+
+
+_MARKUP = _environment(autoescape=True)
+_PLAIN = _environment(autoescape=False)
+
+
+def html(letter: Letter) -> str:
+    """The mail as HTML; everything a build or a commit said is escaped."""
+    return _MARKUP.get_template("mail.html.j2").render(_words(letter))
+
+
+def plain(letter: Letter) -> str:
+    """The mail as plain text."""
+    return _PLAIN.get_template("mail.txt.j2").render(_words(letter)).strip() + "\n"
+
+
+def chat(letter: Letter) -> str:
+    """A few lines for a chat room; its title is the letter's subject."""
+    lines = [letter.message, letter.location]
+    if letter.kind in ("opened", "changed"):
+        lines.append(suspects(letter))
+    if letter.kind == "fixed" and letter.red_ms is not None:
+        lines.append(f"It was broken for {duration(letter.red_ms)}.")
+    lines += [f"- {item.branch} on {', '.join(item.configs[:3])}: {item.message}" for item in letter.items]
+    lines.append(letter.build_url)
+    return "\n".join(line for line in lines if line)
+
+
+def comment(letter: Letter) -> str:
+    """A comment in GitHub's Markdown; build output stands in a fence it cannot close."""
+    return _PLAIN.get_template("comment.md.j2").render(_words(letter) | {"fence": _fence(letter)}).strip() + "\n"
+
+
+def suspects(letter: Letter) -> str:
+    """Who may be to blame, in one sentence."""
+    if letter.suspects is None:
+        return "Suspects: unknown (the agent sent no commits since the last good build)."
+    if not letter.suspects:
+        return "Suspects: no new commit since the last good build."
+    authors = list(dict.fromkeys(one_line(commit.author or "unknown", 60) for commit in letter.suspects))
+    named = ", ".join(authors[:COMMITS_SHOWN])
+    if len(authors) > COMMITS_SHOWN:
+        named += f" and {len(authors) - COMMITS_SHOWN} more"
+    return f"Suspects: {counted(letter.suspect_count, 'commit')} since the last good build, by {named}."
+
+
+def _words(letter: Letter) -> dict[str, object]:
+    commits = letter.suspects or []
+    return {
+        "letter": letter,
+        "at": datetime.fromtimestamp(letter.at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "suspects": suspects(letter),
+        "commits": commits[:COMMITS_SHOWN],
+        "commits_more": max(0, letter.suspect_count - min(len(commits), COMMITS_SHOWN)),
+        "configs": letter.configs[:CONFIGS_SHOWN],
+        "configs_more": max(0, len(letter.configs) - CONFIGS_SHOWN),
+        "build_url": build_url,
+        "is_bad": letter.kind in ("opened", "changed", "missing", "digest"),
+        "width": max((len(str(line.number)) for line in letter.extract), default=1),
+    }
+
+
+def _fence(letter: Letter) -> str:
+    fence = "```"
+    while any(fence in line.text for line in letter.extract) or fence in letter.message:
+        fence += "`"
+    return fence

@@ -1,0 +1,150 @@
+"""What notifier's tests share: verdicts in every form they come in, a store on every driver, and a clock."""
+
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from build_protocol.ids import new_build_id
+from build_protocol.messages import BuildVerdict, BuildVerdictData, Commit, FailureData
+from notifier.branch import Branch
+from notifier.incidents import apply
+from notifier.store import NotifierStore, open_store
+
+NOON_MS = 1_700_000_000_000 // 86_400_000 * 86_400_000 + 43_200_000
+HOUR_MS = 3_600_000
+QUIET_MS = 30_000
+
+
+class Builds:
+    """Makes verdicts of project `p`, branch `main`; build n starts n hours after noon and takes half an hour."""
+
+    noon_ms = NOON_MS
+    hour_ms = HOUR_MS
+
+    def id(self, n: int, config: str = "release") -> str:
+        """The id of build n of a config: always the same."""
+        return new_build_id(NOON_MS + n * HOUR_MS, config.encode().ljust(10, b"\0"))
+
+    def sha(self, n: int) -> str:
+        """The sha of commit n."""
+        return f"{n:040x}"
+
+    def commits(self, *numbers: int) -> list[Commit]:
+        """These commits, each by an author of its own."""
+        return [
+            Commit(sha=self.sha(n), author=f"Author {n}", author_email=f"a{n}@example.com", subject=f"Change {n}")
+            for n in numbers
+        ]
+
+    def failure(self, signature: str | None, **said: Any) -> FailureData:
+        """A failure of this signature at line 120."""
+        told = {"category": "compile", "message": f"error {signature}", "first_line": 120, "signature": signature}
+        return FailureData(**{**told, **said})
+
+    def verdict(
+        self, n: int, status: str = "succeeded", *signatures: str, config: str = "release", **said: Any
+    ) -> BuildVerdict:
+        """BUILD_VERDICT of build n of a config, of commit n, failed in these ways."""
+        started_ms = NOON_MS + n * HOUR_MS
+        failures = [self.failure(signature) for signature in signatures]
+        facts: dict[str, Any] = {
+            "status": status,
+            "revision": 1,
+            "branch": "main",
+            "config": config,
+            "agent": "builder-1",
+            "commit": self.sha(n),
+            "started_at": started_ms,
+            "ended_at": started_ms + HOUR_MS // 2,
+            "duration_ms": HOUR_MS // 2,
+            "log_lines": 200,
+            "failures": failures,
+            "first_failure": failures[0] if failures else None,
+        }
+        return BuildVerdict(
+            build_id=said.pop("build_id", None) or self.id(n, config),
+            project=said.pop("project", "p"),
+            timestamp=started_ms + HOUR_MS // 2,
+            data=BuildVerdictData(**{**facts, **said}),
+        )
+
+
+class Story:
+    """A branch that lives through verdicts, and what was said of it."""
+
+    def __init__(self) -> None:
+        self.branch = Branch(project="p", branch="main")
+        self.now_ms = NOON_MS
+
+    def after(self, *verdicts: BuildVerdict) -> "Story":
+        """The same story after these verdicts came in, a second apart."""
+        for verdict in verdicts:
+            self.now_ms += 1000
+            self.branch = apply(self.branch, verdict, now_ms=self.now_ms, quiet_ms=QUIET_MS)
+        return self
+
+    def said(self) -> list[str]:
+        """What is due after the quiet period, told once; the keys without their digests."""
+        self.now_ms += QUIET_MS
+        due = [transition for transition in self.branch.pending if transition.due_ms <= self.now_ms]
+        due.sort(key=lambda transition: transition.due_ms)
+        self.branch = self.branch.without(due)
+        return [transition.kind for transition in due]
+
+
+class Clock:
+    """A clock that a test moves."""
+
+    def __init__(self) -> None:
+        self.ms = NOON_MS
+
+    def __call__(self) -> int:
+        return self.ms
+
+    def move(self, seconds: float) -> None:
+        self.ms += round(seconds * 1000)
+
+
+@pytest.fixture
+def builds() -> Builds:
+    return Builds()
+
+
+@pytest.fixture
+def story() -> Story:
+    return Story()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+async def sqlite_store(tmp_path: Path) -> AsyncIterator[NotifierStore]:
+    opened = open_store(f"sqlite:///{tmp_path}/notifier.sqlite")
+    await opened.open()
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture(
+    params=[
+        "sqlite",
+        pytest.param("mariadb", marks=pytest.mark.mariadb),
+        pytest.param("mongodb", marks=pytest.mark.mongodb),
+    ]
+)
+async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[NotifierStore]:
+    """An empty store, once on every driver."""
+    urls: dict[str, Callable[[], str]] = {
+        "sqlite": lambda: f"sqlite:///{tmp_path}/notifier.sqlite",
+        "mariadb": lambda: request.getfixturevalue("mariadb").url(f"notifier_{uuid4().hex[:8]}"),
+        "mongodb": lambda: request.getfixturevalue("mongodb").url(f"notifier_{uuid4().hex[:8]}"),
+    }
+    opened = open_store(urls[request.param]())
+    await opened.open()
+    yield opened
+    await opened.close()
