@@ -8,7 +8,7 @@ from chassis.bus import Bus
 from chassis.peers import Peer
 from chassis.service import create_service_app
 from fastapi import FastAPI
-from starlette.websockets import WebSocket
+from starlette.routing import WebSocketRoute
 
 from gateway import forward, openapi, page, routes
 from gateway.accounts.passwords import Passwords
@@ -47,10 +47,7 @@ def create_app(
         setattr(app.state, part, getattr(desk, part))
     app.state.audit, app.state.projects, app.state.counts = desk.audit, desk.projects, desk.metrics
 
-    @app.websocket("/ws")
-    async def ws(websocket: WebSocket) -> None:
-        await desk.endpoint.serve(websocket)
-
+    app.router.routes.append(WebSocketRoute("/ws", desk.endpoint))
     app.include_router(openapi.router)
     app.include_router(forward.router)
     app.include_router(page.page_router(page_folder))

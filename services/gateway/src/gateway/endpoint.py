@@ -8,6 +8,7 @@ from build_protocol.frames import AGENT_SUBPROTOCOL, VIEWER_SUBPROTOCOL, Close
 from chassis import problems
 from chassis.errors import StoreUnavailable
 from fastapi import Response
+from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from gateway.agents.session import AgentEdges, AgentSession
@@ -39,29 +40,30 @@ class Endpoint:
     viewers: ViewerEdges
     _connections: int = 0
 
-    async def serve(self, websocket: WebSocket) -> None:
-        """Serve one upgrade to its end."""
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one upgrade to its end: the ASGI app of `/ws`."""
+        websocket = WebSocket(scope, receive, send)
         if self._connections >= self.settings.connections:
             await self._refuse(websocket, UpgradeRefused(503, "this gateway is full: try another, or later"))
             return
         self._connections += 1
         try:
-            await self._admit(websocket)
+            await self._admit(websocket, send)
         except UpgradeRefused as refusal:
             await self._refuse(websocket, refusal)
         finally:
             self._connections -= 1
 
-    async def _admit(self, websocket: WebSocket) -> None:
+    async def _admit(self, websocket: WebSocket, send: Send) -> None:
         # Query strings end up in logs: a secret there is refused even when it is right.
         if any(name.lower() in SECRET_PARAMETERS for name, _ in parse_qsl(websocket.url.query, keep_blank_values=True)):
             raise UpgradeRefused(400, "no secrets in the URL: send the key as `Authorization: Bearer`")
         if "authorization" in websocket.headers:
-            await self._agent(websocket)
+            await self._agent(websocket, send)
         else:
-            await self._viewer(websocket)
+            await self._viewer(websocket, send)
 
-    async def _agent(self, websocket: WebSocket) -> None:
+    async def _agent(self, websocket: WebSocket, send: Send) -> None:
         if "origin" in websocket.headers:
             raise UpgradeRefused(403, "browsers are not agents: an agent sends no Origin")
         key = await self._key(websocket)
@@ -70,7 +72,7 @@ class Endpoint:
             raise UpgradeRefused(429, "too many connections with this key")
         roster.connections[key.id] += 1
         try:
-            socket = await _accept(websocket, AGENT_SUBPROTOCOL)
+            socket = await _accept(websocket, send, AGENT_SUBPROTOCOL)
             if socket is not None:
                 with self.agents.metrics.agents.track_inprogress():
                     await AgentSession(socket, key, self.agents).run()
@@ -89,12 +91,12 @@ class Endpoint:
             raise UpgradeRefused(401, "this API key is not known here, revoked or expired")
         return key
 
-    async def _viewer(self, websocket: WebSocket) -> None:
+    async def _viewer(self, websocket: WebSocket, send: Send) -> None:
         origin = websocket.headers.get("origin", "").lower()
         own = websocket.headers.get("host", "").lower()
         if origin not in self.settings.origins and (not own or urlsplit(origin).netloc != own):
             raise UpgradeRefused(403, "pages of this origin may not connect; agents send `Authorization: Bearer`")
-        socket = await _accept(websocket, VIEWER_SUBPROTOCOL)
+        socket = await _accept(websocket, send, VIEWER_SUBPROTOCOL)
         if socket is not None:
             with self.viewers.metrics.viewers.track_inprogress():
                 await ViewerSession(socket, self.viewers).run()
@@ -105,11 +107,11 @@ class Endpoint:
         await websocket.send_denial_response(answer)
 
 
-async def _accept(websocket: WebSocket, subprotocol: str) -> Socket | None:
+async def _accept(websocket: WebSocket, send: Send, subprotocol: str) -> Socket | None:
     """The accepted socket; None when the peer speaks other versions only, and was told."""
     offered = websocket.scope.get("subprotocols") or []
     await websocket.accept(subprotocol if subprotocol in offered else None)
-    socket = Socket(websocket)
+    socket = Socket(websocket, send)
     if offered and subprotocol not in offered:
         await socket.close(Close.TOO_OLD, f"this gateway speaks {subprotocol}")
         return None

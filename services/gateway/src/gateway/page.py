@@ -23,7 +23,7 @@ def page_router(folder: Path = PAGE) -> APIRouter:
     @router.api_route("/{path:path}", methods=["GET", "HEAD"], include_in_schema=False)
     async def page(path: str, request: Request) -> Response:
         """A built file, or the page itself for its own paths."""
-        if path.startswith("api/"):
+        if path.startswith(("api/", "internal/")):
             return problems.problem(404, f"no route /{path[:200]}", request.url.path)
         file = _find(folder, path)
         if file is not None:

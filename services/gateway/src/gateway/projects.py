@@ -31,6 +31,9 @@ class Projects:
                 self._projects = ConfigFile.model_validate(yaml.safe_load(self._path.read_text())).projects
                 self.fault = None
                 logger.info("read %s: %d projects", self._path, len(self._projects))
+        except FileNotFoundError:
+            # A system without the file is whole: projects come into being by their builds.
+            self._projects, self._stamp, self.fault = {}, None, None
         except (OSError, UnicodeDecodeError, yaml.YAMLError, ValidationError) as error:
             if self.fault is None:
                 logger.warning("keep the projects as they were: %s: %s", self._path, error)

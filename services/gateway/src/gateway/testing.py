@@ -208,9 +208,11 @@ async def hello(socket: ClientConnection, instance: str = "i1", **more: Any) -> 
     return await hear(socket, "WELCOME")
 
 
-async def log_in(gateway: Gateway, socket: ClientConnection, **subscribe: Any) -> dict[str, Any]:
-    """AUTH and, with fields, SUBSCRIBE."""
-    await say(socket, type="AUTH", token=await gateway.login())
+async def log_in(
+    gateway: Gateway, socket: ClientConnection, token: str | None = None, **subscribe: Any
+) -> dict[str, Any]:
+    """AUTH and SUBSCRIBE; gives READY."""
+    await say(socket, type="AUTH", token=token or await gateway.login())
     ready = await hear(socket, "READY")
     await say(socket, type="SUBSCRIBE", **subscribe)
     await hear(socket, "SUBSCRIBED")

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from collections.abc import Awaitable
 from dataclasses import dataclass
 
 from build_protocol import limits
@@ -43,6 +44,11 @@ class ViewerSession:
         self._edges = edges
         self._outbox = Outbox()
         self._wake = asyncio.Event()
+        self._ended = asyncio.Event()
+        self._is_idle = False
+        """Nothing waits and the peer reads: a frame may go straight to the socket."""
+        self._rest: Awaitable[None] | None = None
+        """What is left of the last push."""
         self._subscription: Subscription | None = None
         self._principal: Principal
         self._claims: Claims
@@ -54,14 +60,13 @@ class ViewerSession:
         if not await self._authenticate():
             return
         self._edges.audience.join(self)
-        sender = asyncio.create_task(self._send())
-        reader = asyncio.create_task(self._read())
+        tasks = [asyncio.create_task(step) for step in (self._send(), self._read(), self._ended.wait())]
         try:
-            await asyncio.wait((sender, reader), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            sender.cancel()
-            reader.cancel()
-            await asyncio.gather(sender, reader, return_exceptions=True)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
             await self._edges.audience.leave(self, self._followed())
             self._edges.metrics.resyncs.inc(self._outbox.resyncs)
             if self._ending is not None:
@@ -71,23 +76,31 @@ class ViewerSession:
 
     def offer_build(self, event: BuildEvent) -> None:
         """Show a changed row, if it is wanted."""
-        if self._subscription is not None and self._subscription.wants_build(event):
+        if self._subscription is None or not self._subscription.wants_build(event):
+            return
+        if self._is_idle:
+            self._push(event.text)
+        else:
             self._outbox.offer_build(event)
-            self._wake.set()
 
     def offer_log(self, event: LogEvent) -> None:
         """Show log lines, if they are wanted."""
-        if self._subscription is not None and self._subscription.wants_log(event):
+        if self._subscription is None or not self._subscription.wants_log(event):
+            return
+        if self._is_idle:
+            self._push(event.text)
+        else:
             self._outbox.offer_log(event)
-            self._wake.set()
 
     def resync(self, build_id: str | None, reason: str) -> None:
         """Tell the page to read again."""
         self._outbox.resync(build_id, reason)
-        self._wake.set()
+        self._send_waiting()
 
     async def look(self) -> None:
-        """End the session when the person's rights ended; else go on with them as they are now."""
+        """End the session when the page reads nothing or the person's rights ended; else take them as they are now."""
+        if self._socket.is_stuck:
+            self._end(Close.TRY_LATER, "you read too slowly")
         try:
             self._principal = await self._edges.directory.still(self._claims)
         except TokenInvalid as error:
@@ -140,7 +153,7 @@ class ViewerSession:
     async def _read(self) -> None:
         rate = Rate(FRAMES_PER_SECOND)
         try:
-            while self._ending is None:
+            while True:
                 message = await self._socket.receive()
                 if not rate.take(time.monotonic()):
                     self._end(Close.RATE_LIMITED, f"at most {FRAMES_PER_SECOND} frames a second")
@@ -171,24 +184,45 @@ class ViewerSession:
 
     def _say(self, text: str) -> None:
         self._outbox.say(text)
+        self._send_waiting()
+
+    def _send_waiting(self) -> None:
+        # From here on nothing overtakes what waits.
+        self._is_idle = False
         self._wake.set()
+
+    def _push(self, text: str) -> None:
+        """Send at once; a peer that does not read as fast from here on has its frames wait in the outbox."""
+        try:
+            self._rest = self._socket.push(text)
+        except SocketGone:
+            self._ended.set()
+        if self._rest is not None:
+            self._send_waiting()
 
     def _end(self, code: Close, reason: str) -> None:
         if self._ending is None:
             self._ending = (code, reason)
-            self._wake.set()
+            self._ended.set()
 
     async def _send(self) -> None:
         try:
             while True:
                 await self._wake.wait()
                 self._wake.clear()
-                while self._outbox and self._ending is None:
-                    await self._socket.send(self._outbox.take())
-                if self._ending is not None:
-                    return
+                self._is_idle = False
+                await self._finish()
+                while self._outbox:
+                    self._rest = self._socket.push(self._outbox.take())
+                    await self._finish()
+                self._is_idle = True
         except SocketGone:
-            self._end(Close.TRY_LATER, "you read too slowly")
+            return
+
+    async def _finish(self) -> None:
+        rest, self._rest = self._rest, None
+        if rest is not None:
+            await rest
 
 
 def _decode(message: str | bytes) -> Auth | Subscribe | Ping | str | None:
