@@ -2,8 +2,9 @@
 
     python libs/analysis/evaluate.py --labels index.jsonl --logs DIR [--half dev|held-out] [--misses]
 
-A label is a JSON object with `id`, `category`, `also_ok`, `file`, `line`, `accept_lines` (or `log_line`); the log of `id` is
-`DIR/<id>.log`. The halves are told apart by the id's CRC, so that rules can be written while reading one half only.
+A label is a JSON object with `id`, `category`, `also_ok`, `file`, `line`, `accept_lines` (or `log_line`); the log of
+`id` is `DIR/<id>.log`. The halves are told apart by the id's CRC, so that rules can be written while
+reading one half only.
 """
 
 import argparse
@@ -68,7 +69,7 @@ def renamed(lines: list[str], seed: int) -> list[str]:
     text = re.sub(r"0x[0-9a-f]{6,16}", lambda _: f"0x{dice.randrange(16**8, 16**11):012x}", text)
     text = re.sub(r"==\d+==", f"=={dice.randrange(100, 99999)}==", text)
     text = re.sub(r"pid=\d+", f"pid={dice.randrange(100, 99999)}", text)
-    text = re.sub(r"/tmp/cc[A-Za-z0-9]{6}", f"/tmp/cc{dice.randrange(10**5, 10**6)}", text)
+    text = re.sub(r"(?<=/)cc[A-Za-z0-9]{6}(?=\.)", f"cc{dice.randrange(10**5, 10**6)}", text)
     return [f"2031-01-02T03:04:{dice.randrange(60):02}.{dice.randrange(10**7):07}Z {line}" for line in text.split("\n")]
 
 

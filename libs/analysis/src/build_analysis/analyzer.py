@@ -89,26 +89,21 @@ class LogAnalyzer:
 
     def _read(self, number: int, raw: str, *, is_hit: bool) -> None:
         line = clean(raw)
-        text = line.text
         scope = self._scope_of(line)
         for open_scope in (*self._scopes, scope):
             if open_scope.best is not None and open_scope.best.awaited and open_scope.best.first_line < number:
-                open_scope.best.look_ahead(number, text)
-        if scope.awaits_command and text:
-            scope.awaits_command = False
-            if not _PROGRESS.match(text):
-                scope.command = text[:2000]
-                return
-        if self._listing is not None and self._read_item(number, text):
+                open_scope.best.look_ahead(number, line.text)
+        if self._is_command(scope, line.text) or (self._listing is not None and self._read_item(number, line.text)):
             return
         self._forget_stale(number)
         found = self._rules.match(line) if is_hit else self._rules.match_nearby(line)
         if found is None:
-            self._note_output(scope, number, text)
-            return
-        rule, match = found
-        if rule.role == "ignore":
-            return
+            self._note_output(scope, number, line.text)
+        else:
+            self._act(*found, number, line)
+
+    def _act(self, rule: Rule, match: re.Match[str], number: int, line: CleanLine) -> None:
+        """Do what the rule's role says; `ignore` does nothing."""
         if rule.role == "cause":
             self._suspect(rule, match, number, line)
         elif rule.role == "open":
@@ -121,9 +116,19 @@ class LogAnalyzer:
             self._roll_up(rule, match, number)
         elif rule.role == "list":
             self._listing = rule
-        else:
+        elif rule.role == "green":
             self._end_cluster()
             self._findings.all_well(number)
+
+    def _is_command(self, scope: Scope, text: str) -> bool:
+        """Whether this line is the command that ninja prints below FAILED."""
+        if not scope.awaits_command or not text:
+            return False
+        scope.awaits_command = False
+        if _PROGRESS.match(text):
+            return False
+        scope.command = text[:2000]
+        return True
 
     def _scope_of(self, line: CleanLine) -> Scope:
         if line.channel is not None and line.channel in self._channels:
@@ -288,7 +293,7 @@ class LogAnalyzer:
         self._end_cluster()
         self._close_all(number)
         candidate = Candidate.of(rule, number, match)
-        self._findings.roll_up(candidate, number)
+        self._findings.roll_up(candidate)
 
     def _read_item(self, number: int, text: str) -> bool:
         rule = self._listing

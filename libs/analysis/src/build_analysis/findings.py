@@ -17,6 +17,9 @@ ENDING_LINES = 40
 _TEST_TARGET = re.compile(r"\bcheck(?:-|\b)|\btests?\b|[-/](?:build|stamp|install)$|-stamp/|Makefile:|\ball\b")
 
 
+_TEST_CATEGORIES = frozenset({"lit_test_failure", "python_test_failure", "gtest_failure", "ctest_failure"})
+
+
 @dataclass(slots=True)
 class _Finding:
     failure: Failure
@@ -37,10 +40,9 @@ class Findings:
 
     def add(self, failure: Failure, *, certain: bool, rule: Rule) -> None:
         """Take a failure; the same test failing again (a summary) is not another one."""
-        if failure.category.endswith("test_failure") or failure.category in ("gtest_failure", "ctest_failure"):
-            if failure.target and self.knows_test(failure.target):
-                self._name_fully(failure.target)
-                return
+        if failure.target and failure.category in _TEST_CATEGORIES and self.knows_test(failure.target):
+            self._name_fully(failure.target)
+            return
         if failure.target:
             self._tests.add(_test_key(failure.target))
         if self._repeats(failure):
@@ -65,7 +67,7 @@ class Findings:
             known.endswith("." + key) or key.endswith("." + known) for known in self._tests
         )
 
-    def roll_up(self, wrapper: Candidate, number: int) -> None:
+    def roll_up(self, wrapper: Candidate) -> None:
         """A wrapper says that something failed: confirm what waits, and give it the wrapper's target."""
         waiting = [finding for finding in self._findings if not finding.certain and not finding.tentative]
         target = wrapper.fields.get("target")
@@ -81,7 +83,6 @@ class Findings:
         elif self._wrapper is None:
             self._wrapper = replace(wrapper.failure(None, None), rank=UNKNOWN)
         self._well_at = 0
-        del number
 
     def all_well(self, number: int) -> None:
         """Everything so far went well, says a tool: what was not certain was no failure."""

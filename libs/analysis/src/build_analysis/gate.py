@@ -1,19 +1,22 @@
 """The gate: which lines of a green log deserve a look at all.
 
-Nearly all lines of a build say that it goes well. The gate drops what ninja and make print for each step and searches the
-rest for a few dozen fragments, one of which every line that a rule could call a failure contains. It costs a few
+Nearly all lines of a build say that it goes well. The gate drops what ninja and make print for each step and
+searches the rest for fragments, one of which every line that a rule could call a failure contains. It costs a few
 nanoseconds a byte; the rules cost microseconds a line.
 """
 
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from importlib import import_module
 from itertools import accumulate
+from types import ModuleType
 
 from build_analysis.text import strip_ansi
 
+re2: ModuleType | None
 try:
-    import re2
+    re2 = import_module("re2")
 except ImportError:  # no wheel for this machine: the search below is slower, and finds the same
     re2 = None
 

@@ -1,7 +1,7 @@
 """What CI systems, test drivers and build drivers put before a line, and how to take it off.
 
-Two prefixes name a *channel*: `117: ` is the output of ctest's test 117, `913>` of Visual Studio's project 913. Lines of
-several channels interleave, so what belongs together is told by the channel, not by the neighbourhood.
+Two prefixes name a *channel*: `117: ` is the output of ctest's test 117, `913>` of Visual Studio's project 913. Lines
+of several channels interleave, so what belongs together is told by the channel, not by the neighbourhood.
 """
 
 import re
@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from build_analysis.text import last_overwrite, strip_ansi
 
 MATCHED_CHARACTERS = 4000
-"""Rules see no more of a line than this; it bounds the cost of any regular expression on a line of a megabyte."""
+"""Rules see no more of a line than this, which bounds the cost of any regular expression on a line of a megabyte."""
 
 _STAMP = re.compile(
-    r"\ufeff?\[?\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)? ?(?:Z|UTC|[+-]\d\d:?\d\d)?\]?(?: \|)? ?"  # GitHub, Jenkins
+    r"\ufeff?\[?\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)? ?(?:Z|UTC|[+-]\d\d:?\d\d)?\]?(?: \|)? ?"
     r"|\[\d\d:\d\d:\d\d(?:\.\d+)?\]:? ?"
     r"|\d\d:\d\d:\d\d(?:[.,]\d+)? +(?:\| )?"
     r"|\d+:\d\d\.\d\d (?:[A-Z]+: \| )?"
@@ -21,7 +21,7 @@ _STAMP = re.compile(
     r"|\d+\.\d{3} (?=\[\d)"
     r"|##\[(?:error|warning|command|debug|group)\]|::(?:error|group)(?: [^:]{0,300})?::"
     r"|# [|] ?(?:\| )?"  # lit's internal shell
-    r"|\[[a-z][\w+./:-]{0,30}(?: [\w+./:-]{1,20})?\] (?!\*)"  # a build driver: [build], [iree-compile]
+    r"|\[[a-z][\w+./:-]{0,30}(?: [\w+./:-]{1,20})?\] (?!\*)"  # [build], [iree-compile]
     r"|\d{1,6}(?=(?:FAIL|ERROR|FAILED|CMake Error|ninja|Traceback|ImportError|AssertionError)\b)"  # glued web line numbers
 )
 _STAMP_STARTS = frozenset("0123456789[#:\ufeff")

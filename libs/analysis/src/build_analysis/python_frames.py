@@ -22,8 +22,8 @@ def look_through_frames(candidate: Candidate, lines: Sequence[tuple[int, str]]) 
     """Fill the place of a Python exception from the frames above it (`lines`: nearest first).
 
     An exception while all frames are module bodies is an import that failed, whatever its class.
-    A failed test is placed in its innermost frame inside a test file, an import in its innermost frame, anything else in
-    the innermost frame that is not an installed package's.
+    A failed test is placed in its innermost frame inside a test file, an import in its innermost frame, anything else
+    in the innermost frame that is not an installed package's.
     """
     frames: list[re.Match[str]] = []
     for number, text in lines[:REACH_LINES]:

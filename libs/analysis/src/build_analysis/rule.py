@@ -1,8 +1,9 @@
 """Rules: what a line of a tool means, as data.
 
-A rule file is YAML: `tool`, and `rules`, each with an `id`, one or more `has` literals (one must be in the line, checked
-before the regular expression), a `match`, and examples the rule must and must not answer. Named groups of `match` become
-fields of the failure: file, line, col, message, more (appended to the message), target, command, tool, location, code.
+A rule file is YAML: `tool`, and `rules`, each with an `id`, one or more `has` literals (one must be in the line,
+checked before the regular expression), a `match`, and examples the rule must and must not answer. Named groups of
+`match` become fields of the failure: file, line, col, message, more (appended to the message), target, command, tool, location
+(of the project), code (of the tool).
 """
 
 import re
@@ -45,8 +46,9 @@ class _Part(BaseModel):
 class Lookup(_Part):
     """Looks for a line near the one that matched, to fill fields that line does not tell.
 
-    `take` chooses the first or the last matching line within reach; `until` ends the search. `set` replaces fields of the
-    failure (a category, a tool) when the lookup finds its line; found groups only fill fields still absent, unless `replace`.
+    `take` chooses the first or the last matching line within reach; `until` ends the search. `set` replaces fields of
+    the failure (a category, a tool) when the lookup finds its line; found groups only fill fields still absent, unless
+    `replace`.
     """
 
     match: str
@@ -84,9 +86,9 @@ class Example(_Part):
 class Rule(_Part):
     """One thing a tool says.
 
-    Roles: `cause` is a failure; `ignore` is a false friend; `open` and `close` bound a scope (a ninja edge, a test) whose
-    `outcome` decides what its lines mean; `end` ends a run of diagnostics; `rollup` is a wrapper's word that something
-    before it failed; `green` says that all before it went well; `list` heads a list of failed tests.
+    Roles: `cause` is a failure; `ignore` is a false friend; `open` and `close` bound a scope (a ninja edge, a test)
+    whose `outcome` decides what its lines mean; `end` ends a run of diagnostics; `rollup` is a wrapper's word that
+    something before it failed; `green` says that all before it went well; `list` heads a list of failed tests.
     """
 
     id: str

@@ -29,7 +29,7 @@ class RuleSet:
         for order, rule in enumerate(self.rules):
             for literal in rule.has:
                 by_literal.setdefault(literal, []).append((order, rule))
-        # Hundreds of literals share few fragments: a line is asked for the fragments, then only for what contains those.
+        # Hundreds of literals share few fragments: a line is asked for these, then only for what contains them.
         self._by_fragment: _Index = {}
         self._nearby: _Index = {}
         for literal, entries in by_literal.items():

@@ -1,4 +1,4 @@
-"""Scopes: stretches of a log that belong to one edge, test or action, and whose outcome decides what their lines mean."""
+"""Scopes: stretches of a log that belong to one edge, test or action, whose outcome decides what their lines mean."""
 
 from dataclasses import dataclass
 

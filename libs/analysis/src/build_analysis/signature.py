@@ -7,7 +7,8 @@ the stable part of the place. The parts travel with it, so a page can show why t
 import hashlib
 import re
 
-_QUOTES = str.maketrans({"‘": "'", "’": "'", "“": '"', "”": '"', "`": "'"})
+# gcc quotes with curly quotes in a UTF-8 locale, with straight ones elsewhere.
+_QUOTES = str.maketrans({"\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"', "`": "'"})
 _REPLACEMENTS = [
     (re.compile(r"\b[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b", re.I), "<uuid>"),
     (re.compile(r"\b(?:https?|git|ssh)://\S+?(?=[\s'\"\])>,]|$)"), "<url>"),

@@ -1,0 +1,155 @@
+"""The verdict of a failure: whose is it? A pure function of the failure and what history knows.
+
+`unknown` never reads as harmless: only evidence makes a failure somebody else's, and the evidence is shown. A change is
+cleared of a failure by seeing the same signature without the change, never by a guess alone.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from build_analysis.failure import Failure, Fault
+
+VerdictKind = Literal["new", "already_red", "flaky", "infra", "unknown"]
+
+MACHINE_CATEGORIES = frozenset(
+    {"disk_full", "network_error", "cache_error", "runner_lost", "device_error", "ci_service_error"}
+)
+"""What no change to the code brings about by itself. Memory is not among them: a change can need too much of it."""
+
+COMING_AND_GOING = frozenset(
+    {
+        "lit_test_failure",
+        "gtest_failure",
+        "ctest_failure",
+        "python_test_failure",
+        "timeout",
+        "crash",
+        "sanitizer_report",
+        "missing_header",
+    }
+)
+"""What may fail now and then without a change: tests, and headers that a race generates too late."""
+
+
+@dataclass(frozen=True, slots=True)
+class PastBuild:
+    """A finished build of the same project and config, as history keeps it.
+
+    `on_base` is True for a build without the change under judgement: a build of the branch that a pull request starts
+    from, or an earlier build of the same branch.
+    """
+
+    build_id: str
+    commit: str
+    succeeded: bool
+    signatures: frozenset[str] = frozenset()
+    fault: Fault | None = None
+    on_base: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What is known of the time before a failure; whatever is not known is empty.
+
+    `builds` are the finished builds of the same config that started before this one, newest first; `same_commit` the
+    other attempts at the same commit and config; `open_incidents` the signatures of incidents open on the base;
+    `other_projects_failing` the projects that show the same signature at the same time; `override` a person's word.
+    """
+
+    builds: Sequence[PastBuild] = ()
+    same_commit: Sequence[PastBuild] = ()
+    open_incidents: frozenset[str] = frozenset()
+    other_projects_failing: frozenset[str] = frozenset()
+    override: VerdictKind | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The verdict and why, in sentences a page can show."""
+
+    kind: VerdictKind
+    evidence: tuple[str, ...] = ()
+
+
+def verdict(failure: Failure, history: History) -> Verdict:
+    """Judge a failure by what came before it; a person's override stands above everything."""
+    if history.override is not None:
+        return Verdict(history.override, ("a person decided so",))
+    return (
+        _red_base(failure, history)
+        or _both_ways(failure, history)
+        or _machine(failure, history)
+        or _isolated(failure, history)
+        or _by_last_build(history)
+    )
+
+
+def _red_base(failure: Failure, history: History) -> Verdict | None:
+    last = _last_on_base(history)
+    if last is not None and not last.succeeded and failure.signature in last.signatures:
+        return Verdict("already_red", (f"build {last.build_id} of {last.commit[:12]} failed the same way before",))
+    if failure.signature in history.open_incidents and (last is None or not last.succeeded):
+        return Verdict("already_red", ("an incident with this signature is open on the base",))
+    return None
+
+
+def _both_ways(failure: Failure, history: History) -> Verdict | None:
+    passed = next((build for build in history.same_commit if build.succeeded), None)
+    if passed is None:
+        return None
+    evidence = f"build {passed.build_id} of the same commit and config passed"
+    if failure.category in MACHINE_CATEGORIES or failure.fault == "infra":
+        return Verdict("infra", (evidence, _category(failure)))
+    return Verdict("flaky", (evidence,))
+
+
+def _machine(failure: Failure, history: History) -> Verdict | None:
+    elsewhere = tuple(f"seen at the same time in {project}" for project in sorted(history.other_projects_failing))
+    if failure.category in MACHINE_CATEGORIES or (failure.fault == "infra" and elsewhere):
+        return Verdict("infra", (_category(failure), *elsewhere))
+    if failure.category == "out_of_memory":
+        return Verdict("unknown", ("memory ran out; whether the change needs more of it is not known",))
+    return None
+
+
+def _isolated(failure: Failure, history: History) -> Verdict | None:
+    """What comes and goes is flaky; one return may be a break that was fixed, and broke again."""
+    if failure.category not in COMING_AND_GOING:
+        return None
+    returns = 0
+    green_followed = False
+    for build in history.builds:
+        if build.succeeded:
+            green_followed = True
+        elif failure.signature in build.signatures:
+            if not green_followed:
+                return None  # red up to now
+            returns += 1
+            green_followed = False
+    if returns < 2:
+        return None
+    return Verdict("flaky", (f"came and went {returns} times in the last {len(history.builds)} builds of this config",))
+
+
+def _by_last_build(history: History) -> Verdict:
+    last = _last_on_base(history)
+    if last is None:
+        return Verdict("unknown", ("no earlier build of this config tells",))
+    told = f"build {last.build_id} of {last.commit[:12]}"
+    if last.succeeded:
+        return Verdict("new", (f"{told} passed before",))
+    if last.signatures:
+        return Verdict("new", (f"{told} failed before, but not this way",))
+    return Verdict("unknown", (f"{told} failed before, nobody knows how",))
+
+
+def _last_on_base(history: History) -> PastBuild | None:
+    """The newest build without the change; a build that the machine broke says nothing about the code."""
+    return next(
+        (build for build in history.builds if build.on_base and (build.succeeded or build.fault != "infra")), None
+    )
+
+
+def _category(failure: Failure) -> str:
+    return f"{failure.category.replace('_', ' ')}: the machine's doing, as far as the log tells"
