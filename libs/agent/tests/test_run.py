@@ -156,4 +156,3 @@ def test_words_on_the_wire_are_the_protocols() -> None:
     from build_dashboard.connection import SUBPROTOCOL
 
     assert SUBPROTOCOL == AGENT_SUBPROTOCOL
-

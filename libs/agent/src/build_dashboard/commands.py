@@ -144,7 +144,7 @@ def analyze(
     """Find the failures in logs, offline."""
     from build_analysis.cli import analyze_files  # noqa: PLC0415  (the rules take a moment to load)
 
-    raise typer.Exit(analyze_files(files, as_json))
+    raise typer.Exit(analyze_files(files, as_json=as_json))
 
 
 @app.command()

@@ -8,7 +8,7 @@ import threading
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -47,7 +47,15 @@ class Held:
 class Delivery:
     """Owns the session and its connection; every method may be called from any thread."""
 
-    def __init__(self, endpoint: Endpoint, host: str, spool_path: str, backoff: Backoff | None = None) -> None:
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        host: str,
+        spool_path: str,
+        backoff: Backoff | None = None,
+        *,
+        serves: Sequence[str] = (),
+    ) -> None:
         self.problem = ""
         self.is_connected = False
         self.is_rejected = False
@@ -59,7 +67,7 @@ class Delivery:
         self._endpoint = endpoint
         self._spool_path = spool_path
         self._backoff = backoff or Backoff()
-        self._session = Session(__version__, uuid.uuid4().hex, host)
+        self._session = Session(__version__, uuid.uuid4().hex, host, serves)
         self._held: dict[str, Held] = {}
         self._gone: set[str] = set()
         self._todo: deque[Callable[[], None]] = deque()
@@ -114,6 +122,11 @@ class Delivery:
                 self.stored(build_id)
 
         self._post(note)
+
+    def answer(self, command_id: str, state: str, build_id: str | None, detail: str | None = None) -> None:
+        """Say what became of a command that was accepted earlier."""
+        ack = _command_ack(command_id, state, build_id, detail)
+        self._post(lambda: self._connection.say(ack) if self._connection else None)
 
     def is_delivered(self, build_id: str) -> bool:
         """Whether nothing of the build is left to deliver (or it was refused for good)."""

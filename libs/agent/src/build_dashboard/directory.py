@@ -9,9 +9,14 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
+
+from build_protocol.ids import new_build_id
+
+TEXT_CHARACTERS = 8192
+"""The longest text of a fact on the wire."""
 
 REFUSED_SECONDS = 7 * 24 * 3600
 """A refused build is kept this long for a person to look at, then deleted."""
@@ -135,6 +140,39 @@ class BuildDirectory:
         if self._lock_fd >= 0:
             os.close(self._lock_fd)
             self._lock_fd = -1
+
+
+def build_facts(
+    project: str,
+    command: Sequence[str],
+    *,
+    branch: str | None = None,
+    commit: str | None = None,
+    config: str = "default",
+    origin: str = "ci",
+    retry_of: str | None = None,
+    is_terminal: bool = False,
+    cwd: str | None = None,
+) -> dict[str, Any]:
+    """What must be known of a new build to speak for it, whoever does: `start` goes into BUILD_START."""
+    now_ms = time.time_ns() // 1_000_000
+    return {
+        "buildId": new_build_id(now_ms),
+        "project": project,
+        "branch": branch,
+        "config": config,
+        "startedMs": now_ms,
+        "start": {
+            "branch": branch,
+            "commit": commit,
+            "config": config,
+            "origin": origin,
+            "command": [argument[:TEXT_CHARACTERS] for argument in command[:1024]],
+            "cwd": cwd or str(Path.cwd()),
+            "tty": is_terminal,
+            "retryOf": retry_of,
+        },
+    }
 
 
 def left_builds(spool: Path, *, retry_refused: bool = False, now: float | None = None) -> Iterator[BuildDirectory]:

@@ -10,14 +10,10 @@ import os
 import signal
 import sys
 import termios
-import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-from build_protocol.ids import new_build_id
-
-from build_dashboard.directory import BuildDirectory
+from build_dashboard.directory import BuildDirectory, build_facts
 from build_dashboard.endpoint import spool_directory
 from build_dashboard.holding import GRACE_SECONDS, Holding, start
 
@@ -33,7 +29,7 @@ def main(arguments: Sequence[str]) -> int:
         return resume(options)
     environment = dict(os.environ)
     try:
-        directory = BuildDirectory.create(spool_directory(options.spool), build_facts(options))
+        directory = BuildDirectory.create(spool_directory(options.spool), _facts(options))
     except OSError as error:
         say(f"cannot write the spool ({error}): the build runs unrecorded")
         os.execvp(options.command[0], options.command)  # noqa: S606  (it is what the person asked for)
@@ -104,28 +100,6 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     return options
 
 
-def build_facts(options: argparse.Namespace) -> dict[str, Any]:
-    """What must be known to speak for the build, whoever does it."""
-    now_ms = time.time_ns() // 1_000_000
-    return {
-        "buildId": new_build_id(now_ms),
-        "project": options.project,
-        "branch": options.branch,
-        "config": options.config_name,
-        "startedMs": now_ms,
-        "start": {
-            "branch": options.branch,
-            "commit": options.commit,
-            "config": options.config_name,
-            "origin": options.origin,
-            "command": options.command[:1024],
-            "cwd": str(Path.cwd()),
-            "tty": os.isatty(1),
-            "retryOf": options.retry_of,
-        },
-    }
-
-
 class Signals:
     """Passes signals on to the build while it runs; afterwards they end the wait for delivery."""
 
@@ -145,6 +119,19 @@ class Signals:
             self._holding.signal(number)
         else:
             self.is_hurried = True
+
+
+def _facts(options: argparse.Namespace) -> dict[str, Any]:
+    return build_facts(
+        options.project,
+        options.command,
+        branch=options.branch,
+        commit=options.commit,
+        config=options.config_name,
+        origin=options.origin,
+        retry_of=options.retry_of,
+        is_terminal=os.isatty(1),
+    )
 
 
 def say(text: str) -> None:

@@ -5,7 +5,7 @@ goes on after what is stored; within one, records go out in order, as far as the
 """
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -77,13 +77,20 @@ class Want:
 class Session:
     """All builds of one agent, over any number of connections."""
 
-    def __init__(self, agent_version: str, instance: str, host: str | None) -> None:
+    def __init__(self, agent_version: str, instance: str, host: str | None, serves: Sequence[str] = ()) -> None:
         self.builds: dict[str, BuildState] = {}
         self.heartbeat_seconds = 10.0
         self.dashboard_url: str | None = None
         self.last_green: list[dict[str, Any]] = []
         self.is_welcome = False
-        self._hello = {"type": "HELLO", "agentVersion": agent_version, "instance": instance, "host": host}
+        self._hello: dict[str, Any] = {
+            "type": "HELLO",
+            "agentVersion": agent_version,
+            "instance": instance,
+            "host": host,
+        }
+        if serves:
+            self._hello["serves"] = list(serves)
         self._window_bytes = WINDOW_BYTES
         self._frame_bytes = FRAME_BYTES
 

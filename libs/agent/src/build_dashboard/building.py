@@ -1,0 +1,75 @@
+"""Building: runs one command as a build, for agents that live on after it."""
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from build_dashboard import facts
+from build_dashboard.delivery import Delivery
+from build_dashboard.directory import BuildDirectory, build_facts
+from build_dashboard.holding import GRACE_SECONDS, start
+from build_dashboard.redact import Redactor, secret_values
+from build_dashboard.speaker import Speaker
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to build, and as what."""
+
+    project: str
+    command: Sequence[str]
+    cwd: str
+    branch: str | None = None
+    commit: str | None = None
+    config: str = "default"
+    origin: str = "ci"
+    timeout_seconds: float = 0
+    silence_seconds: float = 0
+    grace_seconds: float = GRACE_SECONDS
+
+
+@dataclass(frozen=True, slots=True)
+class BuildResult:
+    """How a build ended: `status` is succeeded, failed, cancelled or timed_out."""
+
+    build_id: str
+    status: str
+    exit_code: int
+
+
+def build(plan: Plan, spool: Path, delivery: Delivery, on_start: Callable[[str], None]) -> BuildResult:
+    """Run the command to its end, speaking for it; its records may still be on their way on return.
+
+    Raises:
+        OSError: the spool cannot be written.
+    """
+    is_terminal = os.isatty(1)
+    noted = build_facts(
+        plan.project,
+        plan.command,
+        branch=plan.branch,
+        commit=plan.commit,
+        config=plan.config,
+        origin=plan.origin,
+        is_terminal=is_terminal,
+        cwd=plan.cwd,
+    )
+    noted["start"]["environment"] = facts.environment_facts(os.environ)
+    directory = BuildDirectory.create(spool, noted)
+    holding = start(
+        directory.path,
+        plan.command,
+        {**os.environ, "BUILD_DASHBOARD_BUILD_ID": directory.build_id},
+        is_terminal=is_terminal,
+        timeout_seconds=plan.timeout_seconds,
+        silence_seconds=plan.silence_seconds,
+        grace_seconds=plan.grace_seconds,
+        cwd=plan.cwd,
+    )
+    gathering = facts.gather(plan.cwd, os.environ)
+    speaker = Speaker(directory, Redactor(secret_values(os.environ)), delivery, is_new=True)
+    speaker.start(gathering)
+    on_start(directory.build_id)
+    end = speaker.follow(holding, gathering)
+    return BuildResult(directory.build_id, end.status, holding.wait())

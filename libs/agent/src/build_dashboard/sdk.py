@@ -1,0 +1,120 @@
+"""The SDK: `BuildAgent`, an agent inside a person's own Python program."""
+
+import platform
+import shlex
+import signal
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from build_dashboard.building import BuildResult, Plan, build
+from build_dashboard.config import config_path, find_backoff
+from build_dashboard.delivery import Delivery
+from build_dashboard.endpoint import find_endpoint, spool_directory
+from build_dashboard.handlers import Handler, Handlers
+
+
+class BuildAgent:
+    """Builds one project and tells the dashboard.
+
+    `api_key` and `ws_endpoint` fall back to BUILD_DASHBOARD_API_KEY and WS_ENDPOINT; `config` is the config.yaml that
+    `start` serves (BUILD_DASHBOARD_CONFIG, else the working directory's). Handlers may be plain or async functions;
+    what they raise is logged and never breaks a build.
+
+    Raises:
+        ValueError: `ws_endpoint` is no address.
+    """
+
+    def __init__(
+        self,
+        project_name: str,
+        api_key: str | None = None,
+        ws_endpoint: str | None = None,
+        *,
+        config: Path | str | None = None,
+        spool: Path | str | None = None,
+    ) -> None:
+        self.project_name = project_name
+        self._endpoint = find_endpoint(ws_endpoint, api_key)
+        self._config = Path(config) if config else config_path()
+        self._spool = spool_directory(str(spool) if spool else None)
+        self._handlers = Handlers()
+        self._delivery: Delivery | None = None
+
+    def on_build_start(self, function: Handler) -> Handler:
+        """Decorator: call `function(build_id)` when a build starts."""
+        return self._handlers.add("start", function)
+
+    def on_build_complete(self, function: Handler) -> Handler:
+        """Decorator: call `function(build_id, status)` when a build ended."""
+        return self._handlers.add("complete", function)
+
+    def start(self, *, once: bool = False) -> None:
+        """Serve the project of config.yaml: build when its branch moves or when triggered; returns when stopped.
+
+        Raises:
+            ConfigError: config.yaml is missing, wrong, or does not say how to build the project.
+        """
+        from build_dashboard.daemon import Daemon, buildable  # noqa: PLC0415  (`run` does without)
+
+        daemon = Daemon(buildable(self._config, [self.project_name]), self._endpoint, self._spool, self._handlers)
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, lambda *_: daemon.stop())
+        try:
+            daemon.serve(once=once)
+        except KeyboardInterrupt:
+            daemon.stop()
+
+    def run(
+        self,
+        command: str | Sequence[str],
+        *,
+        cwd: Path | str | None = None,
+        branch: str | None = None,
+        config: str = "default",
+        origin: str = "ci",
+        timeout_seconds: float = 0,
+        linger_seconds: float = 10.0,
+    ) -> BuildResult:
+        """Run one command as a build of the project; waits at most `linger_seconds` for the dashboard to have it all.
+
+        A string is split as a shell would split it, and run without one.
+        """
+        arguments = shlex.split(command) if isinstance(command, str) else list(command)
+        plan = Plan(
+            self.project_name,
+            arguments,
+            str(Path(cwd or ".").resolve()),
+            branch=branch,
+            config=config,
+            origin=origin,
+            timeout_seconds=timeout_seconds,
+        )
+        delivery = self._deliverer()
+        result = build(plan, self._spool, delivery, lambda build_id: self._handlers.call("start", build_id))
+        delivery.linger([result.build_id], linger_seconds)
+        self._handlers.call("complete", result.build_id, result.status)
+        return result
+
+    def close(self) -> None:
+        """Let go of the connection; what is not delivered waits in the spool."""
+        if self._delivery is not None:
+            self._delivery.close()
+            self._delivery = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _deliverer(self) -> Delivery:
+        if self._delivery is None:
+            backoff = find_backoff(self.project_name, self._config)
+            self._delivery = Delivery(self._endpoint, platform.node(), str(self._spool), backoff)
+            self._delivery.start()
+        return self._delivery

@@ -1,0 +1,169 @@
+"""The daemon and the SDK on a real git repository."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from build_dashboard import BuildAgent
+from build_dashboard.checkout import Checkout
+from build_dashboard.config import ConfigError
+from build_dashboard.daemon import buildable
+
+KEY = "bmk_test_key_of_the_tests"
+
+
+class Repository:
+    """A repository with commits, as a server would hold it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.mkdir()
+        self.git("init", "--quiet", "--initial-branch=main")
+        self.commit("one")
+
+    def git(self, *arguments: str) -> str:
+        identity = ("-c", "user.name=t", "-c", "user.email=t@example.com")
+        done = subprocess.run(["git", *identity, *arguments], cwd=self.path, check=True, capture_output=True)
+        return done.stdout.decode().strip()
+
+    def commit(self, text: str) -> str:
+        (self.path / "llvm").mkdir(exist_ok=True)
+        (self.path / "llvm" / "word").write_text(text + "\n")
+        (self.path / "word").write_text(text + "\n")
+        self.git("add", "-A")
+        self.git("commit", "--quiet", "-m", f"say {text}")
+        return self.git("rev-parse", "HEAD")
+
+
+@pytest.fixture
+def repository(tmp_path) -> Repository:
+    return Repository(tmp_path / "repository")
+
+
+@pytest.fixture
+def config(tmp_path, repository) -> Path:
+    path = tmp_path / "config.yaml"
+    path.write_text(
+        f"projects:\n  p:\n    repo_url: {repository.path}\n    build_command: |\n      cat word \\\n        word\n"
+        f"    build_dir: {tmp_path}/p-build\n    poll_seconds: 1\n    websocket:\n      reconnect_interval: 50\n"
+    )
+    return path
+
+
+def test_moved_branch_is_built_once(agent, gateway, config, repository) -> None:
+    """Each new head is built once, with its facts; an old one is not built again."""
+    head = repository.git("rev-parse", "HEAD")
+    assert agent.run("agent", "--config", str(config), "--once").returncode == 0
+    build = gateway.only_build()
+    start = gateway.of(build, "BUILD_START")[0]["data"]
+    assert gateway.log(build) == ["one", "one"]
+    assert (start["commit"], start["branch"], start["commitSubject"]) == (head, "main", "say one")
+
+    assert agent.run("agent", "--config", str(config), "--once").returncode == 0
+    assert len(gateway.records) == 1
+    repository.commit("two")
+    assert agent.run("agent", "--config", str(config), "--once").returncode == 0
+    newest = max(gateway.records)
+    assert gateway.log(newest) == ["two", "two"]
+
+
+def test_trigger_builds_the_commit_asked_for(agent, gateway, config, repository, wait_until) -> None:
+    """A trigger builds its commit, once however often it is sent, and says which build came of it."""
+    first = repository.git("rev-parse", "HEAD")
+    repository.commit("two")
+    process = agent.start("agent", "--config", str(config))
+    try:
+        wait_until(lambda: len(gateway.records) == 1 and gateway.of(gateway.only_build(), "BUILD_COMPLETE"), 20)
+        order = {"type": "COMMAND", "commandId": "t1", "kind": "trigger", "project": "p", "args": {"commit": first}}
+        gateway.send(order)
+        gateway.send(order)
+        wait_until(lambda: _acks(gateway, "done"), 20)
+        gateway.send({**order, "commandId": "t2", "args": {"command": "rm -rf /"}})
+        wait_until(lambda: _acks(gateway, "rejected"))
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=20)
+
+    newest = max(gateway.records)
+    assert len(gateway.records) == 2
+    assert gateway.log(newest) == ["one", "one"]
+    assert _acks(gateway, "done")[0]["buildId"] == newest
+    assert next(frame for frame in gateway.frames if frame["type"] == "HELLO")["serves"] == ["p"]
+
+
+def test_killed_daemon_neither_loses_nor_repeats_a_build(
+    agent, gateway, config, repository, tmp_path, wait_until
+) -> None:
+    """kill -9 in the middle of a build: it runs to its end, and the next daemon delivers it and builds nothing twice."""
+    gate = tmp_path / "gate"
+    text = config.read_text()
+    config.write_text(text.replace("cat word", f"echo begun; while [ ! -e {gate} ]; do sleep 0.05; done; cat word"))
+    process = agent.start("agent", "--config", str(config))
+    wait_until(lambda: gateway.records and gateway.log(gateway.only_build()) == ["begun"], 20)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait(20)
+    gate.touch()
+    assert agent.run("agent", "--config", str(config), "--once").returncode == 0
+
+    assert gateway.log(gateway.only_build()) == ["begun", "one", "one"]
+    assert gateway.of(gateway.only_build(), "BUILD_COMPLETE")[0]["data"]["status"] == "succeeded"
+
+
+def test_command_reaching_for_a_sibling_runs_below_the_checkout(repository, tmp_path) -> None:
+    """Both ways to write a build command work: in the checkout, and beside its directories."""
+    checkout = Checkout(str(repository.path), tmp_path / "clone")
+    checkout.move_to(repository.git("rev-parse", "HEAD"))
+
+    assert checkout.working_directory("cmake . && make") == tmp_path / "clone"
+    assert checkout.working_directory("cmake -G Ninja ../llvm && ninja") == tmp_path / "clone" / "build"
+    assert checkout.working_directory("ls ../elsewhere") == tmp_path / "clone"
+
+
+def test_wrong_config_is_named(tmp_path) -> None:
+    """What is wrong in config.yaml is said with the place where it stands."""
+    path = tmp_path / "config.yaml"
+    path.write_text("projects:\n  p:\n    build_comand: make\n")
+    with pytest.raises(ConfigError, match=r"projects\.p\.build_comand"):
+        buildable(path, None)
+    with pytest.raises(ConfigError, match="cannot be read"):
+        buildable(tmp_path / "none.yaml", None)
+
+
+def test_sdk_runs_a_command_and_calls_handlers(gateway, spool) -> None:
+    """Plain and async handlers hear of start and end; one that raises harms nothing."""
+    agent = BuildAgent(project_name="p", api_key=KEY, ws_endpoint=gateway.url, spool=spool)
+    heard: list[tuple[str, ...]] = []
+
+    @agent.on_build_start
+    def started(build_id: str) -> None:
+        heard.append(("start", build_id))
+        raise RuntimeError("a handler's own fault")
+
+    @agent.on_build_complete
+    async def completed(build_id: str, status: str) -> None:
+        heard.append(("complete", build_id, status))
+
+    with agent:
+        result = agent.run([sys.executable, "-c", "print('from the sdk'); raise SystemExit(3)"])
+
+    assert (result.status, result.exit_code) == ("failed", 3)
+    assert heard == [("start", result.build_id), ("complete", result.build_id, "failed")]
+    assert gateway.log(result.build_id) == ["from the sdk"]
+
+
+def test_sdk_serves_its_project(gateway, spool, config) -> None:
+    """`agent.start()` builds the project as config.yaml says."""
+    agent = BuildAgent(project_name="p", api_key=KEY, ws_endpoint=gateway.url, spool=spool, config=config)
+    statuses: list[str] = []
+    agent.on_build_complete(lambda build_id, status: statuses.append(status))
+    agent.start(once=True)
+
+    assert statuses == ["succeeded"]
+    assert gateway.log(gateway.only_build()) == ["one", "one"]
+
+
+def _acks(gateway, state: str) -> list[dict[str, object]]:
+    return [frame for frame in gateway.frames if frame["type"] == "COMMAND_ACK" and frame["state"] == state]
