@@ -1,5 +1,7 @@
 """The store's contract, on every driver."""
 
+import json
+
 from history.facts import with_verdict
 from history.filing import EVERY, Touched, colour_tag, coloured_tag, tags_of
 from history.store import FactWrite, Row
@@ -12,7 +14,14 @@ def fact_of(builds, n, *how, **said):
 
 
 def row(key, rank=1, **said):
-    facts = {"kind": "k", "project": "p", "scope": "s", "label": "l", "body": {"rank": rank}, **said}
+    facts = {
+        "kind": "k",
+        "project": "p",
+        "scope": "s",
+        "label": "l",
+        "body": json.dumps({"rank": rank, "text": "größer 💥"}),
+        **said,
+    }
     return Row(key=key, rank=rank, **facts)
 
 
@@ -100,7 +109,7 @@ async def test_rows_are_written_over_the_version_read_only(store):
     await store.drop_rows([read])
 
     kept = (await store.rows_by_key(["a" * 32]))["a" * 32]
-    assert (kept.rank, kept.body) == (3, {"rank": 3})
+    assert (kept.rank, json.loads(kept.body)) == (3, {"rank": 3, "text": "größer 💥"})
     await store.drop_rows([kept])
     assert await store.rows_by_key(["a" * 32]) == {}
 

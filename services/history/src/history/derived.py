@@ -1,9 +1,11 @@
 """Derived rows: which kinds there are, how each is keyed, listed and read back as its model."""
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any, TypeVar
 
 from build_protocol.model import WireModel
+from pydantic import TypeAdapter
 
 from history.commits import CommitRow
 from history.facts import Lane
@@ -47,13 +49,13 @@ def lane_row(state: LaneState, version: int) -> Row:
     """Listed by branch; ranked by the newest build's start."""
     key = lane_key(Lane(state.project, state.branch, state.config))
     scope, rank = branch_scope(state.project, state.branch), state.latest.started_ms
-    return Row("lane", key, state.project, scope, state.colour, rank, _body(state), version)
+    return Row("lane", key, state.project, scope, state.colour, rank, state.to_json(), version)
 
 
 def day_row(day: Day, version: int) -> Row:
     """Listed by lane; ranked by day."""
     lane = Lane(day.project, day.branch, day.config)
-    return Row("day", day_key(lane, day.day), day.project, lane_scope(lane), "", day.day, _body(day), version)
+    return Row("day", day_key(lane, day.day), day.project, lane_scope(lane), "", day.day, day.to_json(), version)
 
 
 def group_row(group: Group, version: int) -> Row:
@@ -66,7 +68,7 @@ def group_row(group: Group, version: int) -> Row:
         label,
         label,
         group.last_ms,
-        _body(group),
+        group.to_json(),
         version,
     )
 
@@ -75,7 +77,7 @@ def commit_row(row: CommitRow, version: int) -> Row:
     """Listed by branch, found by sha; ranked by its place on the branch."""
     key = commit_key(row.project, row.branch, row.info.sha)
     scope = branch_scope(row.project, row.branch)
-    return Row("commit", key, row.project, scope, row.info.sha, row.rank, _body(row), version)
+    return Row("commit", key, row.project, scope, row.info.sha, row.rank, row.to_json(), version)
 
 
 def incident_row(incident: Incident, version: int) -> Row:
@@ -89,7 +91,7 @@ def incident_row(incident: Incident, version: int) -> Row:
         scope,
         incident.state,
         incident.first_started_ms,
-        _body(incident),
+        incident.to_json(),
         version,
     )
 
@@ -99,15 +101,21 @@ def pin_row(line: PinLine, version: int) -> Row:
     key = pin_key(line.project, line.branch, line.name)
     rank = max(span.last_ms for span in line.spans)
     scope, label = branch_scope(line.project, line.branch), upstream_label(line.name)
-    return Row("pin", key, line.project, scope, label, rank, _body(line), version)
+    return Row("pin", key, line.project, scope, label, rank, line.to_json(), version)
+
+
+class Branch(WireModel):
+    """A branch that has coloured builds."""
+
+    project: str
+    branch: str
 
 
 def branch_row(project: str, branch: str, newest_ms: int, version: int) -> Row:
     """One per branch: its version guards the branch's incidents and pins while they are refreshed."""
-    body = {"project": project, "branch": branch}
-    return Row(
-        "branch", branch_key(project, branch), project, branch_scope(project, branch), "", newest_ms, body, version
-    )
+    key, scope = branch_key(project, branch), branch_scope(project, branch)
+    body = Branch(project=project, branch=branch).to_json()
+    return Row("branch", key, project, scope, "", newest_ms, body, version)
 
 
 def lane_key(lane: Lane) -> str:
@@ -147,13 +155,15 @@ def branch_key(project: str, branch: str) -> str:
 
 def read_as(model: type[Model], row: Row) -> Model:
     """The model a row carries."""
-    return model.model_validate(row.body)
+    return model.model_validate_json(row.body)
 
 
 def read_all(model: type[Model], rows: Sequence[Row]) -> list[Model]:
     """The models of rows, in their order."""
-    return [model.model_validate(row.body) for row in rows]
+    models: list[Model] = _list_of(model).validate_json(f"[{','.join(row.body for row in rows)}]")
+    return models
 
 
-def _body(model: WireModel) -> dict[str, Any]:
-    return model.model_dump(mode="json", by_alias=True, exclude_none=True)
+@cache
+def _list_of(model: type[WireModel]) -> TypeAdapter[Any]:
+    return TypeAdapter(list[model])  # type: ignore[valid-type]  # a model is chosen at run time

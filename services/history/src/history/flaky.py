@@ -8,7 +8,7 @@ from build_protocol.model import BuildId, EpochMs, WireModel
 
 from history.facts import Point
 
-SIGNS_MAX = 50
+SIGNS_MAX = 20
 
 
 class FlakySign(WireModel):

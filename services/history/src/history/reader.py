@@ -53,9 +53,9 @@ class Reader:
             return branch if self.caller.may_see(project) else None
         newest = await self.store.rows("branch", project=project, limit=1)
         if newest:
-            return str(newest[0].body["branch"])
+            return derived.read_as(derived.Branch, newest[0]).branch
         lanes = await self.store.rows("lane", project=project, limit=1)
-        return str(lanes[0].body["branch"]) if lanes else None
+        return derived.read_as(LaneState, lanes[0]).branch if lanes else None
 
     async def days(self, state: LaneState, since_day: int) -> list[Day]:
         """A lane's days since a day, oldest first."""

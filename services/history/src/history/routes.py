@@ -220,25 +220,29 @@ async def get_grid(
 
 
 @router.get("/api/history/regressions", response_model_exclude_none=True)
-async def list_regressions(reads: Reads, project: ProjectQuery = None, branch: BranchQuery = None) -> RegressionList:
+async def list_regressions(
+    reads: Reads, project: ProjectQuery = None, branch: BranchQuery = None, limit: Limit = 50
+) -> RegressionList:
     """Where builds became lastingly slower or faster, newest first."""
     marks = [
         LaneMark(project=lane.project, branch=lane.branch, config=lane.config, mark=mark)
         for lane in await reads.lanes(project, branch)
         for mark in lane.marks
     ]
-    return RegressionList(items=sorted(marks, key=lambda item: item.mark.started_ms, reverse=True))
+    return RegressionList(items=sorted(marks, key=lambda item: item.mark.started_ms, reverse=True)[:limit])
 
 
 @router.get("/api/history/flaky", response_model_exclude_none=True)
-async def list_flaky(reads: Reads, project: ProjectQuery = None, branch: BranchQuery = None) -> FlakyList:
-    """Red builds that look flaky and why, newest first."""
+async def list_flaky(
+    reads: Reads, project: ProjectQuery = None, branch: BranchQuery = None, limit: Limit = 50
+) -> FlakyList:
+    """Red builds that look flaky and why, newest first; of each config the newest few."""
     signs = [
         LaneFlakySign(project=lane.project, branch=lane.branch, config=lane.config, sign=sign)
         for lane in await reads.lanes(project, branch)
         for sign in lane.flaky
     ]
-    return FlakyList(items=sorted(signs, key=lambda item: item.sign.started_ms, reverse=True))
+    return FlakyList(items=sorted(signs, key=lambda item: item.sign.started_ms, reverse=True)[:limit])
 
 
 def _found(answer: Found | None, what: str) -> Found:

@@ -7,7 +7,7 @@ writes nothing and is told, a repeated write changes nothing. Everything else is
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
 from history.facts import Fact, Point
 from history.filing import Touched
@@ -37,6 +37,7 @@ class Row:
     """A derived row; `version` is the one read, 0 for a row that was not there.
 
     `scope` and `label` are what it is listed by besides its project, `rank` (a time in milliseconds, or days) orders.
+    `body` is its model as JSON text: no driver looks into it, and pages of them are parsed at once.
     """
 
     kind: str
@@ -45,7 +46,7 @@ class Row:
     scope: str
     label: str
     rank: int
-    body: Mapping[str, Any] = field(compare=False)
+    body: str = field(compare=False)
     version: int = field(default=0, compare=False)
 
 

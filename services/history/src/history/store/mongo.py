@@ -212,7 +212,7 @@ def _row_document(row: Row) -> Document:
         "label": row.label,
         "rank": row.rank,
         "version": row.version + 1,
-        "body": dict(row.body),
+        "body": row.body,
     }
 
 

@@ -331,12 +331,12 @@ def _row_values(row: Row) -> dict[str, Any]:
         "label": row.label,
         "rank": row.rank,
         "version": row.version + 1,
-        "body": json.dumps(row.body, ensure_ascii=False, separators=(",", ":")),
+        "body": row.body,
     }
 
 
 def _row(row: Any) -> Row:
-    return Row(row.kind, row.key, row.project, row.scope, row.label, row.rank, json.loads(row.body), row.version)
+    return Row(row.kind, row.key, row.project, row.scope, row.label, row.rank, row.body, row.version)
 
 
 def _chunks(values: Iterable[str]) -> Iterable[list[str]]:
