@@ -14,7 +14,9 @@ export function count(value: number): string {
 /** `8 s`, `4:07`, `1:02:30`: compact, and of steady width while it ticks. */
 export function duration(ms: number): string {
   const seconds = Math.max(0, Math.floor(ms / SECOND))
-  if (seconds < 60) return ms < 10 * SECOND && ms > 0 ? `${(ms / SECOND).toFixed(1)} s` : `${seconds} s`
+  // Whole seconds are what a running clock shows: it must not grow a digit.
+  if (ms < 10 * SECOND && ms % SECOND > 0) return `${(ms / SECOND).toFixed(1)} s`
+  if (seconds < 60) return `${seconds} s`
   const two = (value: number) => String(value).padStart(2, '0')
   const hours = Math.floor(seconds / 3600)
   const minutes = Math.floor(seconds / 60) % 60

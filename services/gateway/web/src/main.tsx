@@ -10,14 +10,17 @@ import { Api, ApiError } from './api/client'
 import { AppContext } from './app/app-context'
 import { Pages } from './app/Pages'
 import { Connection } from './live/connection'
-import { onNextFrame } from './live/frame'
+import { paced } from './live/frame'
 import { RowStore } from './live/row-store'
 import { Session, SignedOut } from './session/session'
 import { theme } from './theme/theme'
 
+/** Rows change what many parts show: ten times a second is as live as a reader can tell. */
+const ROWS_MS = 100
+
 const session = new Session()
 const api = new Api(session)
-const rows = new RowStore(onNextFrame)
+const rows = new RowStore(paced(ROWS_MS))
 const connection = new Connection(`${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/ws`, session)
 
 const queries = new QueryClient({

@@ -1,7 +1,7 @@
 /** Back-off: how long to wait before the next try, spread so that many pages do not come back at once. */
 
-const FIRST_WINDOW_MS = 1000
-const LAST_WINDOW_MS = 30_000
+const FIRST_WINDOW_MS = 500
+const LAST_WINDOW_MS = 15_000
 
 /** A wait within a window that doubles with every failed try; `random` is in [0, 1). */
 export function backoffMs(failures: number, random: number): number {

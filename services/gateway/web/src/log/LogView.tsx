@@ -31,8 +31,13 @@ export function LogView({ build }: { build: Build }) {
   const firstFailure = useRef(isFinal(build.status) ? build.firstFailure?.firstLine : undefined)
   const settling = useRef<ReturnType<typeof setTimeout>>(undefined)
 
+  /** Where the bar was put by the page itself: that is no reader's scrolling. */
+  const placed = useRef(-1)
+
   const placeBar = useCallback((barTop: number | undefined) => {
-    if (barTop !== undefined && scroller.current !== null) scroller.current.scrollTop = barTop
+    if (barTop === undefined || scroller.current === null) return
+    scroller.current.scrollTop = barTop
+    placed.current = scroller.current.scrollTop
   }, [])
   const goTo = useCallback(
     (line: number) => {
@@ -66,11 +71,14 @@ export function LogView({ build }: { build: Build }) {
   })
 
   function onScroll() {
-    viewport.moved(scroller.current?.scrollTop ?? 0)
+    const bar = scroller.current?.scrollTop ?? 0
+    if (bar === placed.current) return
+    placed.current = -1
+    viewport.moved(bar)
     clearTimeout(settling.current)
     settling.current = setTimeout(() => {
-      const bar = viewport.scroll.settled()
-      if (Math.abs(bar - (scroller.current?.scrollTop ?? bar)) > 1) placeBar(bar)
+      const settled = viewport.scroll.settled()
+      if (Math.abs(settled - (scroller.current?.scrollTop ?? settled)) > 1) placeBar(settled)
     }, SETTLED_MS)
     redraw()
   }

@@ -1,9 +1,12 @@
 /** The log store of a build in React: opened with the page, fed by the connection, closed with the page. */
 import { useEffect, useState, useSyncExternalStore } from 'react'
 import { useApp } from '../app/app-context'
-import { onNextFrame } from '../live/frame'
+import { paced } from '../live/frame'
 import type { Build, LogPage } from '../wire'
 import { LogStore } from './log-store'
+
+/** Lines appear with the next frame; while they pour in, this often. */
+const LINES_MS = 40
 
 export function useLogStore(buildId: string): LogStore {
   const { api, connection } = useApp()
@@ -11,7 +14,7 @@ export function useLogStore(buildId: string): LogStore {
     () =>
       new LogStore(
         (first, count, signal) => api.get<LogPage>(`/builds/${buildId}/logs`, { first, count }, signal),
-        onNextFrame,
+        paced(LINES_MS),
       ),
   )
   useEffect(() => {
