@@ -8,7 +8,7 @@ from ingest import fold
 from ingest.chunk import merge, text_of
 from ingest.plan import plan_build
 from ingest.store import BuildQuery, Conflict
-from ingest.store.contract import Claim, in_order
+from ingest.store.contract import Claim, in_order, place_of
 
 
 def _step(speaker, *records, state=None):
@@ -147,7 +147,7 @@ async def test_lists_are_filtered_and_paged_newest_first(store, make_speaker) ->
     seen, before = [], None
     while page := await store.list_builds(BuildQuery(limit=5, before=before)):
         seen += page
-        before = (page[-1].started_at, page[-1].id)
+        before = place_of(page[-1])
 
     async def count(**query) -> int:
         return len(await store.list_builds(BuildQuery(**query)))

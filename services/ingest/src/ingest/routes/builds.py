@@ -1,18 +1,17 @@
 """Builds: the list, one build, its failures, tests and events."""
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from typing import Annotated, Any
 
 from build_protocol.messages import BuildStatus, FailureData
 from build_protocol.model import Count, ShortText, WireModel
 from build_protocol.views import Build, BuildDetail, BuildList
 from chassis.auth import Caller, Principal
-from fastapi import APIRouter, HTTPException, Query, Response
+from fastapi import APIRouter, Query, Response
 from pydantic import Field
 
 from ingest.chunk import events_of
 from ingest.routes.access import Store, VisibleBuild
-from ingest.store.contract import BuildQuery
+from ingest.store.contract import BuildQuery, place_of
 
 CHUNKS_PER_READ = 32
 
@@ -52,7 +51,9 @@ async def list_builds(  # noqa: PLR0917  query parameters; nobody passes them by
     agent: ShortText | None = None,
     q: Annotated[str | None, Query(max_length=200)] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    cursor: Annotated[str | None, Query(max_length=200)] = None,
+    cursor: Annotated[
+        str | None, Query(pattern=r"^\d{16}\.[0-9a-f-]{36}$", description="`nextCursor` of the page before.")
+    ] = None,
 ) -> Response:
     """Builds, newest start first."""
     query = BuildQuery(
@@ -63,11 +64,11 @@ async def list_builds(  # noqa: PLR0917  query parameters; nobody passes them by
         commit_prefix=commit.lower() if commit else None,
         agent=agent,
         text=q or None,
-        before=_read_cursor(cursor),
+        before=cursor,
         limit=limit + 1,
     )
     found = await store.list_builds(query)
-    page = BuildList(items=found[:limit], next_cursor=_cursor(found[limit - 1]) if len(found) > limit else None)
+    page = BuildList(items=found[:limit], next_cursor=place_of(found[limit - 1]) if len(found) > limit else None)
     return _answer(page)
 
 
@@ -122,17 +123,3 @@ def _visible(caller: Principal, wanted: list[str]) -> frozenset[str] | None:
 def _answer(model: WireModel) -> Response:
     # Validated once when it was made: serialising it here again through the framework would double the work.
     return Response(model.to_json(), media_type="application/json")
-
-
-def _cursor(build: Build) -> str:
-    return urlsafe_b64encode(f"{build.started_at or 0}:{build.id}".encode()).decode()
-
-
-def _read_cursor(cursor: str | None) -> tuple[int, str] | None:
-    if cursor is None:
-        return None
-    try:
-        started_at, build_id = urlsafe_b64decode(cursor.encode()).decode().split(":")
-        return int(started_at), build_id
-    except ValueError as error:
-        raise HTTPException(422, "cursor: use nextCursor of the page before") from error

@@ -42,9 +42,14 @@ class BuildQuery:
     agent: str | None = None
     text: str | None = None
     """Found in subject, author, branch, config, command, commit or id, in any case."""
-    before: tuple[int, str] | None = None
-    """Start time and id of the last build already shown."""
+    before: str | None = None
+    """`place_of` the last build already shown."""
     limit: int = 50
+
+
+def place_of(build: Build) -> str:
+    """Where a build stands in lists: by its start, then its id. One word, so that any index can sort by it."""
+    return f"{build.started_at or 0:016d}.{build.id}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,9 +30,9 @@ _STATE_FIELDS = {"view": 1, "state": 1, "agent": 1}
 _LAST = {"line": "last_line", "byte": "end_byte"}
 
 _BUILD_INDEXES = [
-    IndexModel([("started_at", DESCENDING), ("_id", DESCENDING)]),
-    IndexModel([("project", ASCENDING), ("started_at", DESCENDING), ("_id", DESCENDING)]),
-    IndexModel([("status", ASCENDING), ("started_at", DESCENDING), ("_id", DESCENDING)]),
+    IndexModel([("place", DESCENDING)]),
+    IndexModel([("project", ASCENDING), ("place", DESCENDING)]),
+    IndexModel([("status", ASCENDING), ("place", DESCENDING)]),
     IndexModel([("commit_sha", ASCENDING)]),
     IndexModel([("is_open", ASCENDING), ("shard", ASCENDING)]),
 ]
@@ -145,18 +145,14 @@ class MongoBuildStore:
         if query.projects is not None and not query.projects:
             return []
         with available(self._db):
-            found = self._builds.find(_filter(query), {"view": 1}).sort(
-                [("started_at", DESCENDING), ("_id", DESCENDING)]
-            )
+            found = self._builds.find(_filter(query), {"view": 1}).sort("place", DESCENDING)
             return [rows.view_of(document) for document in await found.limit(query.limit).to_list()]
 
     async def find_last_green(self, project: str, branch: str | None, config: str) -> Build | None:
         """The last started ci build of this configuration that succeeded."""
         wanted = {"project": project, "branch": branch, "config": config, "status": "succeeded", "origin": "ci"}
         with available(self._db):
-            document = await self._builds.find_one(
-                wanted, {"view": 1}, sort=[("started_at", DESCENDING), ("_id", DESCENDING)]
-            )
+            document = await self._builds.find_one(wanted, {"view": 1}, sort=[("place", DESCENDING)])
         return None if document is None else rows.view_of(document)
 
     async def read_chunks(self, build_id: str, by: Following, at: int, limit: int) -> list[Chunk]:
@@ -250,13 +246,10 @@ def _filter(query: BuildQuery) -> Document:
         if value is not None:
             wanted[name] = value
     if query.commit_prefix:
-        wanted["commit_sha"] = {"$regex": f"^{re.escape(query.commit_prefix)}"}
+        # A range, which an index answers. Hex digits end at `f`.
+        wanted["commit_sha"] = {"$gte": query.commit_prefix, "$lt": query.commit_prefix + "g"}
     if query.text:
         wanted["search"] = {"$regex": re.escape(query.text.lower())}
     if query.before is not None:
-        started_at, build_id = query.before
-        wanted["$or"] = [
-            {"started_at": {"$lt": started_at}},
-            {"started_at": started_at, "_id": {"$lt": build_id}},
-        ]
+        wanted["place"] = {"$lt": query.before}
     return wanted

@@ -8,11 +8,10 @@ from build_protocol.views import Build
 
 from ingest.chunk import Chunk
 from ingest.fold import BuildState
+from ingest.store.contract import place_of
 
 SEARCH_CHARACTERS = 1000
 CHUNK_FIELDS = Chunk.__slots__
-NO_TIME = 0
-"""Stands for an unknown start: such builds are listed last."""
 
 
 def build_row(state: BuildState) -> dict[str, Any]:
@@ -28,7 +27,7 @@ def build_row(state: BuildState) -> dict[str, Any]:
         "status": build.status,
         "commit_sha": build.commit,
         "agent": build.agent,
-        "started_at": build.started_at or NO_TIME,
+        "place": place_of(build),
         "revision": build.revision,
         "is_open": state.is_open,
         "search": _search_text(build),

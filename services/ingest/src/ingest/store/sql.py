@@ -22,7 +22,6 @@ from sqlalchemy import (
     delete,
     func,
     insert,
-    or_,
     select,
     update,
 )
@@ -52,15 +51,15 @@ builds = Table(
     Column("status", String(16), nullable=False),
     Column("commit_sha", String(64)),
     Column("agent", String(512)),
-    Column("started_at", BigInteger, nullable=False),
+    Column("place", String(53), nullable=False),
     Column("revision", BigInteger, nullable=False),
     Column("is_open", Boolean, nullable=False),
     Column("search", Text, nullable=False),
     Column("view", _LONG_TEXT, nullable=False),
     Column("state", _LONG_TEXT, nullable=False),
-    Index("builds_by_start", "started_at", "id"),
-    Index("builds_by_project", "project", "started_at", "id"),
-    Index("builds_by_status", "status", "started_at", "id"),
+    Index("builds_by_place", "place"),
+    Index("builds_by_project", "project", "place"),
+    Index("builds_by_status", "status", "place"),
     Index("builds_by_commit", "commit_sha"),
     Index("builds_open", "is_open", "shard"),
 )
@@ -203,7 +202,7 @@ class SqlBuildStore:
                 builds.c.status == "succeeded",
                 builds.c.origin == "ci",
             )
-            .order_by(builds.c.started_at.desc(), builds.c.id.desc())
+            .order_by(builds.c.place.desc())
             .limit(1)
         )
         row = await self._engine.read(lambda db: db.execute(query).mappings().first())
@@ -299,12 +298,11 @@ def _listing(query: BuildQuery) -> Select[Any]:
         if wanted is not None:
             listing = listing.where(column == wanted)
     if query.commit_prefix:
-        listing = listing.where(builds.c.commit_sha.startswith(query.commit_prefix, autoescape=True))
+        # A range, which an index answers. Hex digits end at `f`.
+        beyond = query.commit_prefix + "g"
+        listing = listing.where(builds.c.commit_sha >= query.commit_prefix, builds.c.commit_sha < beyond)
     if query.text:
         listing = listing.where(builds.c.search.contains(query.text.lower(), autoescape=True))
     if query.before is not None:
-        started_at, build_id = query.before
-        listing = listing.where(
-            or_(builds.c.started_at < started_at, (builds.c.started_at == started_at) & (builds.c.id < build_id))
-        )
-    return listing.order_by(builds.c.started_at.desc(), builds.c.id.desc()).limit(query.limit)
+        listing = listing.where(builds.c.place < query.before)
+    return listing.order_by(builds.c.place.desc()).limit(query.limit)
