@@ -2,6 +2,8 @@
 
 from gateway.store.contract import GatewayStore
 
+__all__ = ["GatewayStore", "open_store"]
+
 
 def open_store(url: str) -> GatewayStore:
     """The store of a URL, not yet connected: `sqlite:///path`, `mysql://...` or `mongodb://...`."""

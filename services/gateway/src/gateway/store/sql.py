@@ -245,14 +245,17 @@ class SqlGatewayStore:
         return [AuditEntry.model_validate_json(body) for body in await self._bodies(query)]
 
     async def _put(self, table: Table, key: dict[str, Any], columns: dict[str, Any]) -> None:
-        mine = [table.c[name] == value for name, value in key.items()]
+        change = update(table).where(*(table.c[name] == value for name, value in key.items())).values(columns)
 
         def put(db: Connection) -> None:
-            # MySQL counts changed rows, not matched ones: ask first.
-            if db.execute(select(1).select_from(table).where(*mine)).first() is None:
-                db.execute(table.insert().values(**key, **columns))
-            else:
-                db.execute(update(table).where(*mine).values(columns))
+            if db.execute(change).rowcount:
+                return
+            try:
+                with db.begin_nested():
+                    db.execute(table.insert().values(**key, **columns))
+            except IntegrityError:
+                # Another gateway put the same new row a moment ago.
+                db.execute(change)
 
         await self._engine.write(put)
 

@@ -1,0 +1,183 @@
+"""Commands: stored first, sent to whom they are for, resent until acked, at most one effect."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from build_protocol.frames import CommandStored
+from gateway.commands import Commands
+from gateway.store import open_store
+from gateway.store.rows import CommandState
+from gateway.testing import BUILD, OTHER_BUILD, Gateway, hear, hello, record, say
+
+QUEUED: tuple[CommandState, ...] = ("queued",)
+
+
+async def order(gateway: Gateway, **body: Any) -> dict[str, Any]:
+    answer = await gateway.as_admin("POST", "/api/commands", body)
+    assert answer.status_code == 202, answer.text
+    command: dict[str, Any] = answer.json()
+    return command
+
+
+async def state_of(gateway: Gateway, command_id: str) -> str:
+    return str((await gateway.as_admin("GET", f"/api/commands/{command_id}")).json()["state"])
+
+
+async def test_a_cancel_reaches_the_process_that_runs_the_build(
+    start_gateway: Callable[[], Awaitable[Gateway]],
+) -> None:
+    """Ordered at one gateway, sent by the other to the one process that speaks for the build, and its ack is shown."""
+    here, there = await start_gateway(), await start_gateway()
+    here.ingest.builds[BUILD] = {"stored": 1, "agent": "default", "project": "torch-mlir", "status": "running"}
+    async with there.agent() as builder, there.agent() as idler:
+        await hello(builder, "i1")
+        await hello(idler, "i2")
+        await say(builder, type="RECORDS", records=[record(2)])
+        await hear(builder, "ACK", confirmed=2)
+
+        ordered = await order(here, kind="cancel", buildId=BUILD)
+        command = await hear(builder, "COMMAND")
+        assert (command["commandId"], command["kind"], command["buildId"]) == (ordered["id"], "cancel", BUILD)
+        assert await state_of(here, ordered["id"]) == "sent"
+
+        await say(builder, type="COMMAND_ACK", commandId=ordered["id"], state="accepted")
+        await say(builder, type="COMMAND_ACK", commandId=ordered["id"], state="done", detail="stopped after 2 s")
+        await say(builder, type="RECORDS", records=[record(3)])
+        await hear(builder, "ACK", confirmed=3)
+        assert await state_of(here, ordered["id"]) == "done"
+
+        await say(idler, type="RECORDS", records=[record(1, "BUILD_START", OTHER_BUILD)])
+        await hear(idler, "ACK", buildId=OTHER_BUILD)
+    listed = (await here.as_admin("GET", f"/api/commands?buildId={BUILD}")).json()["items"]
+    assert [("done", "stopped after 2 s")] == [(each["state"], each["detail"]) for each in listed]
+
+
+async def test_an_unacked_command_is_sent_again_at_reconnect(gateway: Gateway) -> None:
+    """Until its ack is heard a command is repeated with the same id; after it never."""
+    gateway.ingest.builds[BUILD] = {"stored": 0, "agent": "default", "project": "torch-mlir"}
+    ordered = await order(gateway, kind="cancel", buildId=BUILD)
+    held = [{"buildId": BUILD, "project": "torch-mlir", "firstUnacked": 1, "lastSpooled": 1}]
+    for _ in range(2):
+        async with gateway.agent() as socket:
+            await hello(socket, builds=held)
+            assert (await hear(socket, "COMMAND"))["commandId"] == ordered["id"]
+    async with gateway.agent() as socket:
+        await hello(socket, builds=held)
+        await hear(socket, "COMMAND")
+        await say(socket, type="COMMAND_ACK", commandId=ordered["id"], state="accepted")
+        await say(socket, type="RECORDS", records=[record(1, "BUILD_START")])
+        await hear(socket, "ACK", confirmed=1)
+
+    assert await state_of(gateway, ordered["id"]) == "accepted"
+    assert await gateway.app.state.store.list_waiting("default") == []
+
+
+async def test_a_trigger_is_done_by_one_process(gateway: Gateway) -> None:
+    """Of two processes that build the project one gets it, also after the other reconnects."""
+    async with gateway.agent() as first, gateway.agent() as second:
+        await hello(first, "i1", serves=["torch-mlir"])
+        await hello(second, "i2", serves=["torch-mlir"])
+        await gateway.app.state.desk.roster.write_changes()
+        ordered = await order(gateway, kind="trigger", project="torch-mlir", args={"ref": "main"})
+        desk = gateway.app.state.desk
+        row = None
+        while row is None or row.session is None:
+            row = await desk.store.find_command(ordered["id"])
+        chosen, other = (first, second) if row.session == "i1" else (second, first)
+        assert (await hear(chosen, "COMMAND"))["args"] == {"ref": "main"}
+        await say(other, type="RECORDS", records=[record(1, "BUILD_START", OTHER_BUILD)])
+        frame = await hear(other, "ACK")
+        assert frame["confirmed"] in (0, 1)
+        async with gateway.agent() as again:
+            await hello(again, "i3", serves=["torch-mlir"])
+            await say(again, type="RECORDS", records=[record(1, "BUILD_START")])
+            assert (await hear(again, "ACK"))["type"] == "ACK"
+        assert (await desk.store.find_command(ordered["id"])).session == row.session
+
+
+async def test_only_the_addressed_agent_acks(gateway: Gateway) -> None:
+    """Another agent's word about a command changes nothing."""
+    gateway.ingest.builds[BUILD] = {"stored": 0, "agent": "default", "project": "torch-mlir"}
+    ordered = await order(gateway, kind="cancel", buildId=BUILD)
+    stranger = (await gateway.as_admin("POST", "/api/keys", {"name": "stranger"})).json()["value"]
+    async with gateway.agent(stranger) as socket:
+        await hello(socket)
+        await say(socket, type="COMMAND_ACK", commandId=ordered["id"], state="done")
+        await say(socket, type="COMMAND_ACK", commandId="unknown", state="done")
+        await say(socket, type="RECORDS", records=[record(1, "BUILD_START", OTHER_BUILD)])
+        await hear(socket, "ACK", confirmed=1)
+
+    assert await state_of(gateway, ordered["id"]) == "queued"
+
+
+async def test_a_command_expires(tmp_path_factory: Any) -> None:
+    """An order nobody took in time is never carried out."""
+    store = open_store(f"sqlite:///{tmp_path_factory.mktemp('store')}/gateway.sqlite")
+    await store.open()
+
+    async def announce(event: CommandStored) -> None:
+        return
+
+    commands = Commands(store, announce)
+    row = await commands.order("trigger", agent="ci", requested_by="ann", project="torch-mlir")
+    await store.move_command(row.model_copy(update={"expires_at": 1}), QUEUED)
+
+    class Session:
+        """Takes no command."""
+
+        def __init__(self) -> None:
+            self.row = _agent()
+
+        def speaks_for(self, build_id: str) -> bool:
+            return True
+
+        def send_command(self, command: object) -> None:
+            raise AssertionError("an expired command was sent")
+
+    await commands.deliver(Session())
+    expired = await store.find_command(row.id)
+    await store.close()
+    assert expired is not None
+    assert expired.state == "expired"
+
+
+async def test_an_order_for_nobody_is_refused_with_what_to_do(gateway: Gateway) -> None:
+    """A build that is not there or not visible is 404, a project nobody builds 409, ingest away 503."""
+    await gateway.as_admin(
+        "POST",
+        "/api/users",
+        {"name": "ann", "password": "a long password", "role": "developer", "projects": ["llvm-mlir"]},
+    )
+    token = await gateway.login("ann", "a long password")
+    gateway.ingest.builds[BUILD] = {"stored": 0, "agent": "default", "project": "torch-mlir"}
+
+    async def status(body: dict[str, Any]) -> int:
+        async with gateway.http as client:
+            headers = {"Authorization": f"Bearer {token}"}
+            return (await client.post("/api/commands", json=body, headers=headers)).status_code
+
+    assert await status({"kind": "cancel", "buildId": BUILD}) == 404
+    assert await status({"kind": "cancel", "buildId": OTHER_BUILD}) == 404
+    assert await status({"kind": "cancel"}) == 422
+    assert await status({"kind": "trigger", "project": "torch-mlir"}) == 404
+    assert await status({"kind": "trigger", "project": "llvm-mlir"}) == 409
+    assert await status({"kind": "explode"}) == 422
+    gateway.ingest.is_away = True
+    assert await status({"kind": "cancel", "buildId": BUILD}) == 503
+
+
+def _agent() -> Any:
+    from gateway.store.rows import AgentRow
+
+    return AgentRow(
+        name="ci",
+        instance="i1",
+        version="1",
+        key_id="k",
+        gateway="g",
+        session="s",
+        connected=True,
+        connected_at=1,
+        last_seen_at=1,
+        serves=("torch-mlir",),
+    )

@@ -1,0 +1,176 @@
+"""The store's contract, the same on every driver."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from gateway.store import GatewayStore, open_store
+from gateway.store.rows import AgentRow, AuditEntry, CommandRow, CommandState, Key, RefreshToken, User
+
+QUEUED: tuple[CommandState, ...] = ("queued",)
+SENT: tuple[CommandState, ...] = ("sent",)
+
+
+@pytest.fixture(
+    params=[
+        "sqlite",
+        pytest.param("mariadb", marks=pytest.mark.mariadb),
+        pytest.param("mongodb", marks=pytest.mark.mongodb),
+    ]
+)
+async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[GatewayStore]:
+    """An empty, open store of each driver."""
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path}/gateway.sqlite"
+    else:
+        url = request.getfixturevalue(request.param).database_url(f"gateway_{uuid4().hex[:12]}")
+    opened = open_store(url)
+    await opened.open()
+    yield opened
+    await opened.close()
+
+
+def user(name: str = "ann", **changes: Any) -> User:
+    return User(**{"name": name, "role": "viewer", "password_hash": "h", "created_at": 1, **changes})
+
+
+def key(key_id: str = "k1", **changes: Any) -> Key:
+    fields = {"id": key_id, "name": "ci", "sha256": f"hash of {key_id}", "created_by": "ann", "created_at": 1}
+    return Key(**{**fields, **changes})
+
+
+def agent(name: str = "ci", instance: str = "i1", **changes: Any) -> AgentRow:
+    fields = {"name": name, "instance": instance, "version": "1", "key_id": "k1", "gateway": "g", "session": "s"}
+    return AgentRow(**{**fields, "connected": True, "connected_at": 1, "last_seen_at": 1, **changes})
+
+
+def command(command_id: str = "c1", **changes: Any) -> CommandRow:
+    fields = {"id": command_id, "kind": "cancel", "agent": "ci", "build_id": "b1", "requested_by": "ann"}
+    return CommandRow(**{**fields, "created_at": 1, "expires_at": 9, "updated_at": 1, **changes})
+
+
+async def test_a_user_is_added_once(store: GatewayStore) -> None:
+    """Of several who take one name at a time exactly one gets it; names differ by case."""
+    added = await asyncio.gather(*(store.add_user(user(created_at=n)) for n in range(5)), store.add_user(user("Ann")))
+
+    assert sorted(added) == [False] * 4 + [True] * 2
+    assert [each.name for each in await store.list_users()] == ["Ann", "ann"]
+    assert await store.find_user("nobody") is None
+
+
+async def test_a_saved_user_replaces_the_earlier(store: GatewayStore) -> None:
+    """Saving adds or replaces; saving the same again changes nothing."""
+    for _ in range(2):
+        await store.save_user(user(role="admin", projects=("torch-mlir",)))
+
+    assert await store.find_user("ann") == user(role="admin", projects=("torch-mlir",))
+
+
+async def test_a_key_is_found_by_its_hash(store: GatewayStore) -> None:
+    """The newest key is listed first; an unknown hash finds nothing."""
+    await store.save_key(key("k1"))
+    await store.save_key(key("k2", created_at=2))
+
+    assert await store.find_key("hash of k1") == key("k1")
+    assert await store.find_key("hash of k3") is None
+    assert [each.id for each in await store.list_keys()] == ["k2", "k1"]
+
+
+async def test_noting_a_use_never_undoes_a_revocation(store: GatewayStore) -> None:
+    """A key revoked while it was in use stays revoked, and one revoked twice keeps its use."""
+    await store.save_key(key())
+    await store.save_key(key(revoked_at=5))
+    await store.touch_key("k1", 7)
+    await store.save_key(key(revoked_at=5))
+
+    assert await store.find_key("hash of k1") == key(revoked_at=5, last_used_at=7)
+
+
+async def test_a_refresh_token_is_spent_by_exactly_one(store: GatewayStore) -> None:
+    """Of several who show one token at a time exactly one is first."""
+    token = RefreshToken(sha256="t1", family="f", user="ann", user_version=1, expires_at=9)
+    await store.add_refresh(token)
+
+    spent = await asyncio.gather(*(store.spend_refresh("t1", 5) for _ in range(5)))
+
+    assert sorted(each[1] for each in spent if each is not None) == [False] * 4 + [True]
+    assert {each[0] for each in spent if each is not None} == {token}
+    assert await store.spend_refresh("unknown", 5) is None
+
+
+async def test_refresh_tokens_end_by_family_and_by_age(store: GatewayStore) -> None:
+    """What ended is unknown from then on; the others stay."""
+    for name, family, expires_at in (("t1", "f", 50), ("t2", "f", 50), ("t3", "g", 5), ("t4", "h", 50)):
+        token = RefreshToken(sha256=name, family=family, user="ann", user_version=1, expires_at=expires_at)
+        await store.add_refresh(token)
+    await store.drop_refresh("f")
+    await store.drop_expired_refresh(10)
+
+    known = [await store.spend_refresh(name, 1) is not None for name in ("t1", "t2", "t3", "t4")]
+    assert known == [False, False, False, True]
+
+
+async def test_an_agent_process_has_one_row(store: GatewayStore) -> None:
+    """The newest word about a process counts; processes of one name are kept apart; old ones are forgotten."""
+    await store.save_agent(agent())
+    await store.save_agent(agent(last_seen_at=5, builds=("b1",), spool_bytes=2**40))
+    await store.save_agent(agent(instance="i2", last_seen_at=3))
+    await store.save_agent(agent("x" * 400, "y" * 400, last_seen_at=2))
+    await store.drop_agents_before(3)
+
+    assert await store.list_agents() == [
+        agent(last_seen_at=5, builds=("b1",), spool_bytes=2**40),
+        agent(instance="i2", last_seen_at=3),
+    ]
+
+
+async def test_commands_are_found_by_agent_and_build(store: GatewayStore) -> None:
+    """Newest first for people; for an agent what nobody acked, oldest first."""
+    await store.add_command(command("c1"))
+    await store.add_command(command("c2", created_at=2, build_id=None, args={"ref": "main"}))
+    await store.add_command(command("c3", created_at=3, agent="other"))
+    await store.add_command(command("c4", created_at=4, state="done"))
+
+    assert [each.id for each in await store.list_commands()] == ["c4", "c3", "c2", "c1"]
+    assert [each.id for each in await store.list_commands(agent="ci", build_id="b1")] == ["c4", "c1"]
+    assert [each.id for each in await store.list_waiting("ci")] == ["c1", "c2"]
+    assert await store.find_command("c2") == command("c2", created_at=2, build_id=None, args={"ref": "main"})
+    assert await store.find_command("c9") is None
+
+
+async def test_a_command_moves_only_from_an_expected_state(store: GatewayStore) -> None:
+    """Of two gateways that send one command exactly one does; a finished command does not come back."""
+    await store.add_command(command())
+    moves = [store.move_command(command(state="sent", session=str(n)), QUEUED) for n in range(2)]
+
+    assert sorted(await asyncio.gather(*moves)) == [False, True]
+    assert await store.move_command(command(state="done"), SENT)
+    assert not await store.move_command(command(state="accepted"), ("queued", "sent"))
+    assert await store.find_command("c1") == command(state="done")
+
+
+async def test_moving_to_the_same_again_is_told_as_moved(store: GatewayStore) -> None:
+    """A command sent again at a reconnect moves from sent to sent, also where nothing else changed."""
+    await store.add_command(command(state="sent"))
+
+    assert await store.move_command(command(state="sent"), SENT)
+
+
+async def test_the_audit_trail_is_newest_first(store: GatewayStore) -> None:
+    """Entries of one instant keep their order, too."""
+    for subject in ("one", "two", "three"):
+        await store.append_audit(AuditEntry(at=1, who="ann", action="login", subject=subject))
+
+    assert [entry.subject for entry in await store.list_audit()] == ["three", "two", "one"]
+
+
+async def test_opening_again_keeps_what_is_there(store: GatewayStore) -> None:
+    """A restart finds its rows; the store answers a ping."""
+    await store.add_user(user())
+    await store.open()
+    await store.ping()
+
+    assert await store.find_user("ann") == user()
