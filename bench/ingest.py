@@ -20,7 +20,7 @@ from build_protocol.ids import new_build_id
 from build_protocol.messages import BuildComplete, BuildLog, BuildStart, LogTotals, Record
 from build_protocol.topology import LIVE_EXCHANGE, routing_key
 from chassis.auth import Principal, mint_internal
-from chassis.bus import EmbeddedBus, Outgoing
+from chassis.bus import Bus, Outgoing, open_bus
 from ingest.app import create_app
 from ingest.settings import Settings
 from ingest.store import open_store
@@ -91,13 +91,13 @@ def bare(messages: list[Outgoing], folder: Path) -> float:
     return seconds
 
 
-async def measure(store_url: str, count: int, folder: Path) -> None:
+async def measure(store_url: str, bus_url: str | None, count: int, folder: Path) -> None:
     """Fill the queue, start ingest, print what it took."""
     talk = Talk()
     messages = talk.build(text(count))
     raw_bytes = sum(len(line) + 1 for line in text(count))
     bare_seconds = bare(messages, folder)
-    bus = EmbeddedBus(folder / "bus.sqlite")
+    bus = open_bus(bus_url or f"sqlite:///{folder}/bus.sqlite")
     store = open_store(store_url)
     app = create_app(Settings(store_url=store_url, jwt_secret_key=SECRET, replica="bench"), bus, store)
     async with AsyncExitStack() as stack:
@@ -155,7 +155,7 @@ async def read(app: object, build_id: str, count: int) -> None:
             print(f"  {name:<17} {statistics.median(took) * 1000:.1f} ms")
 
 
-async def latency(bus: EmbeddedBus, listener: object) -> None:
+async def latency(bus: Bus, listener: object) -> None:
     """From publishing one line, on an idle system, to hearing that it is stored."""
     talk = Talk()
     await bus.publish([talk.say(BuildStart, {})])
@@ -177,13 +177,14 @@ def main() -> None:
     """Measure every store URL given; without one, SQLite in a temporary folder."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("stores", nargs="*", metavar="STORE_URL")
+    parser.add_argument("--bus", metavar="URL", help="amqp://... instead of an embedded bus in a temporary folder")
     parser.add_argument("--lines", type=int, default=200_000)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as home:
         for place, url in enumerate(arguments.stores or [f"sqlite:///{home}/ingest.sqlite"]):
             folder = Path(home) / str(place)
             folder.mkdir()
-            asyncio.run(measure(url, arguments.lines, folder))
+            asyncio.run(measure(url, arguments.bus, arguments.lines, folder))
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ import itertools
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from build_protocol.frames import live_event
@@ -22,6 +21,9 @@ from build_protocol.messages import (
 )
 from build_protocol.topology import routing_key
 from chassis.bus import Delivery, Outgoing, PublishFailed
+from chassis.testing.mariadb import mariadb, mariadb_url  # noqa: F401  fixtures
+from chassis.testing.mongodb import mongodb, mongodb_url  # noqa: F401  fixtures
+from chassis.testing.rabbitmq import amqp_url, rabbitmq  # noqa: F401  fixtures
 from ingest.arrival import Arrival
 from ingest.caretaker import Caretaker
 from ingest.consumer import Intake
@@ -116,8 +118,7 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
     if request.param == "sqlite":
         url = f"sqlite:///{tmp_path}/ingest.sqlite"
     else:
-        server = request.getfixturevalue(request.param)
-        url = server.database_url(f"ingest_{uuid4().hex[:12]}")
+        url = request.getfixturevalue(f"{request.param}_url")
     opened = open_store(url)
     await opened.open()
     yield opened

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 from chassis.auth import Principal, mint_internal
-from chassis.bus import EmbeddedBus, Outgoing
+from chassis.bus import Outgoing, open_bus
 from fastapi import FastAPI
 from ingest.app import create_app
 from ingest.settings import Settings
@@ -21,7 +21,7 @@ GATEWAY = Principal("gateway", "admin", None, kind="service")
 
 
 class Service:
-    def __init__(self, app: FastAPI, bus: EmbeddedBus) -> None:
+    def __init__(self, app: FastAPI, bus: Any) -> None:
         self.app = app
         self.bus = bus
         self._client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://ingest")
@@ -51,9 +51,9 @@ async def eventually(ask: Callable[[], Awaitable[Any]], seconds: float = 10) -> 
 
 
 @asynccontextmanager
-async def serving(folder: Path) -> AsyncIterator[Service]:
+async def serving(folder: Path, bus_url: str | None = None) -> AsyncIterator[Service]:
     settings = Settings(store_url=f"sqlite:///{folder}/ingest.sqlite", jwt_secret_key=SECRET, replica="test")
-    bus = EmbeddedBus(folder / "bus.sqlite")
+    bus = open_bus(bus_url or f"sqlite:///{folder}/bus.sqlite")
     app = create_app(settings, bus)
     async with AsyncExitStack() as stack:
         await bus.open()
@@ -66,6 +66,12 @@ async def serving(folder: Path) -> AsyncIterator[Service]:
 async def service(tmp_path: Path) -> AsyncIterator[Service]:
     async with serving(tmp_path) as running:
         yield running
+
+
+@pytest.fixture(params=["embedded", pytest.param("rabbitmq", marks=pytest.mark.rabbitmq)])
+def bus_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Both ways to carry messages."""
+    return f"sqlite:///{tmp_path}/bus.sqlite" if request.param == "embedded" else request.getfixturevalue("amqp_url")
 
 
 async def test_published_records_are_shown(service, speaker) -> None:
@@ -108,19 +114,33 @@ async def test_a_finished_build_is_judged_and_verified(service, speaker) -> None
     assert (await eventually(verified))["exitCode"] == 1
 
 
-async def test_everything_survives_a_restart(tmp_path: Path, make_speaker) -> None:
-    """A build goes on where it was when the service comes back."""
+async def test_a_build_survives_restarts_on_any_bus(tmp_path: Path, bus_url: str, make_speaker) -> None:
+    """A build whose service is stopped and started in its midst is stored whole, judged and verified."""
     speaker = make_speaker()
-    async with serving(tmp_path) as service:
-        await service.publish(speaker, speaker.start(), speaker.log(["before"]))
-        await service.stored(speaker)
-    async with serving(tmp_path) as service:
-        await service.publish(speaker, speaker.log(["after"]), speaker.complete())
-        await service.stored(speaker)
+    said = [
+        speaker.start(),
+        *(speaker.log([f"line {n}.{m}" for m in range(50)]) for n in range(60)),
+        speaker.complete(),
+    ]
+    for at in range(0, len(said), 21):
+        async with serving(tmp_path, bus_url) as service:
+            await service.publish(speaker, *said[at : at + 21])
+            # The last batch of each life may or may not be stored when it ends.
+            await service.stored(speaker, upto=at + 10)
+    async with serving(tmp_path, bus_url) as service:
 
+        async def verified() -> dict | None:
+            answer = (await service.get(f"/api/builds/{speaker.id}")).json()
+            return answer if answer["verified"] else None
+
+        detail = await eventually(verified, seconds=30)
         text = await service.get(f"/api/builds/{speaker.id}/logs?format=text")
+        async with service.bus.consume("notifier.builds") as notifier:
+            (verdict, *_) = await asyncio.wait_for(notifier.fetch(1), 10)
+            await notifier.ack([verdict])
 
-    assert text.text == "before\nafter\n"
+    assert detail["status"] == "succeeded"
+    assert text.text == "".join(f"{line}\n" for line in speaker.lines)
 
 
 async def test_the_text_is_the_log_in_any_ranges(service, speaker) -> None:

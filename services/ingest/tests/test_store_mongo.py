@@ -1,7 +1,6 @@
 """MongoDB alone: what a writer leaves that dies between two writes."""
 
 from collections.abc import AsyncIterator
-from uuid import uuid4
 
 import pytest
 from ingest.chunk import merge
@@ -12,8 +11,8 @@ pytestmark = pytest.mark.mongodb
 
 
 @pytest.fixture
-async def mongo(mongodb) -> AsyncIterator[MongoBuildStore]:
-    opened = MongoBuildStore(mongodb.database_url(f"ingest_{uuid4().hex[:12]}"))
+async def mongo(mongodb_url) -> AsyncIterator[MongoBuildStore]:
+    opened = MongoBuildStore(mongodb_url)
     await opened.open()
     yield opened
     await opened.close()
