@@ -152,7 +152,7 @@ class LogAnalyzer:
         if scope is self._root and scope.best is not None and _starts_anew(scope.best, rule):
             self._end_cluster()
             scope = self._root
-        if scope.best is not None and scope.best.rank <= rule.effective_rank:
+        if scope.best is not None and scope.best.rank <= rule.effective_rank and not rule.alone:
             scope.follow(number)
             return
         candidate = Candidate.of(rule, number, match)
@@ -160,6 +160,10 @@ class LogAnalyzer:
             candidate.look_back(self._clean_lines_before(number))
             if rule.frames:
                 look_through_frames(candidate, list(self._clean_lines_before(number, REACH_LINES)))
+        if rule.alone and scope is self._root:
+            self._end_cluster()
+            self._findings.add(candidate.failure(None, None), certain=rule.certain, rule=rule)
+            return
         scope.add(candidate)
         self._attention_until = max(self._attention_until, number + ATTENTION_LINES)
 
@@ -213,6 +217,12 @@ class LogAnalyzer:
 
     def _open(self, rule: Rule, match: re.Match[str], number: int, line: CleanLine) -> None:
         scope = _scope(rule, match, number, line.channel)
+        told = self._channels.pop(f"ctest {match.groupdict().get('number')}", None)
+        if told is not None and told.best is not None:
+            # `ctest -V` printed the test's output before it told how the test ended.
+            told.target = scope.target
+            self._close(told, number, failed=True)
+            scope.is_explained = True
         if rule.scope == "edge":
             self._close_all(number)
             if self._root.best is not None and not self._progress_since(self._root.best.first_line, number):
@@ -310,6 +320,7 @@ class LogAnalyzer:
         return True
 
 
+_ENDING = {"crash": "crashed", "timeout": "timed out"}
 _PROGRESS = re.compile(r"\[\s*\d+/\d+[^\]]{0,20}\] |\[\s{0,2}\d{1,3}%\] ")
 
 
@@ -337,8 +348,9 @@ def _bare(scope: Scope, number: int) -> Failure:
     """A failed scope in which no rule found a cause: unclassified, with the first thing it said."""
     rule = scope.rule
     assert rule is not None  # noqa: S101 - the caller has checked
-    line = scope.first_output_line or scope.first_line
-    message = scope.first_output or f"{scope.target or 'a step'} failed"
+    is_edge = scope.kind == "edge"
+    line = (is_edge and scope.first_output_line) or scope.first_line
+    message = (is_edge and scope.first_output) or f"{scope.target or 'a step'} {_ENDING.get(rule.category, 'failed')}"
     rank = UNKNOWN if rule.category == "unknown" else max(rule.effective_rank, WRAPPER if rule.rank is None else 0)
     candidate = Candidate(rule, line, number, rule.category, rule.fault, rank)
     candidate.fields.update(message=message.strip(), tool=rule.tool or "")

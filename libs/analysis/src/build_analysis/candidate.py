@@ -83,7 +83,7 @@ class Candidate:
                 awaited.started = True
                 if lookup.take == "first" and not lookup.paragraph:
                     self.awaited.remove(awaited)
-            elif awaited.started and lookup.paragraph:
+            elif awaited.started and lookup.paragraph and (text or not self.fields["message"].endswith(":")):
                 self.awaited.remove(awaited)
 
     def take(self, lookup: Lookup, match: re.Match[str], *, goes_on: bool = False) -> None:

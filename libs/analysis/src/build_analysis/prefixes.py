@@ -21,8 +21,9 @@ _STAMP = re.compile(
     r"|\d+\.\d{3} (?=\[\d)"
     r"|##\[(?:error|warning|command|debug|group)\]|::(?:error|group)(?: [^:]{0,300})?::"
     r"|# [|] ?(?:\| )?"  # lit's internal shell
-    r"|\[[a-z][\w+./:-]{0,30}(?: [\w+./:-]{1,20})?\] (?!\*)"  # [build], [iree-compile]
-    r"|\d{1,6}(?=(?:FAIL|ERROR|FAILED|CMake Error|ninja|Traceback|ImportError|AssertionError)\b)"  # glued web line numbers
+    # a build driver: [build], [iree-compile]
+    r"|\[[a-z][\w+./:-]{0,30}(?: [\w+./:-]{1,20})?\] (?!\*)"
+    r"|\d{1,6}(?=(?:FAIL|ERROR|FAILED|CMake Error|ninja|Traceback|ImportError|AssertionError)\b)"  # web line numbers
 )
 _STAMP_STARTS = frozenset("0123456789[#:\ufeff")
 _DRIVER = re.compile(

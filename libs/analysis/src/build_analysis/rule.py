@@ -1,9 +1,9 @@
 """Rules: what a line of a tool means, as data.
 
-A rule file is YAML: `tool`, and `rules`, each with an `id`, one or more `has` literals (one must be in the line,
-checked before the regular expression), a `match`, and examples the rule must and must not answer. Named groups of
-`match` become fields of the failure: file, line, col, message, more (appended to the message), target, command, tool, location
-(of the project), code (of the tool).
+A rule file is YAML: `tool`, and `rules`, each with an `id`, one or more `has` literals (one must be in the line, which
+is checked before the regular expression), a `match`, and examples the rule must and must not answer. Named groups of
+`match` become fields of the failure: file, line, col, message, more (appended to the message), target, command, tool,
+location (of the project), code (of the tool), number (of the test).
 """
 
 import re
@@ -105,6 +105,7 @@ class Rule(_Part):
     scope: ScopeKind | None = None
     outcome: Literal["failed", "passed"] | None = None
     becomes: str | None = Field(None, description="What specific diagnostics inside this scope are: lit_test_failure.")
+    alone: bool = Field(False, description="A failure of its own, whatever stands next to it.")
     lookbehind: bool = Field(False, description="Also found by looking back from a failure; the gate may pass it by.")
     item: str | None = Field(None, description="One entry of a list.")
     message: str | None = Field(None, description="Instead of the line's own text.")
