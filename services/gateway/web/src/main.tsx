@@ -14,6 +14,7 @@ import { paced } from './live/frame'
 import { RowStore } from './live/row-store'
 import { Session, SignedOut } from './session/session'
 import { theme } from './theme/theme'
+import { VIEWER_SUBPROTOCOL } from './wire'
 
 /** Rows change what many parts show: ten times a second is as live as a reader can tell. */
 const ROWS_MS = 100
@@ -21,7 +22,8 @@ const ROWS_MS = 100
 const session = new Session()
 const api = new Api(session)
 const rows = new RowStore(paced(ROWS_MS))
-const connection = new Connection(`${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/ws`, session)
+const socketUrl = `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/ws`
+const connection = new Connection(session, () => new WebSocket(socketUrl, VIEWER_SUBPROTOCOL))
 
 const queries = new QueryClient({
   defaultOptions: {
@@ -40,6 +42,12 @@ connection.listen({
   onResync: (buildId) => {
     if (buildId === undefined) void queries.invalidateQueries()
   },
+})
+
+addEventListener('online', () => connection.hurry())
+addEventListener('offline', () => connection.doubt())
+document.addEventListener('visibilitychange', () => {
+  if (document.visibilityState === 'visible') connection.hurry()
 })
 
 session.subscribe(() => {

@@ -1,5 +1,5 @@
 /** Connection: the page's one WebSocket. Signs in, subscribes, hands frames on, and comes back after any cut. */
-import { CLOSE_BAD_TOKEN, VIEWER_SUBPROTOCOL, type BuildChanged, type LogAppended, type ViewerEvent } from '../wire'
+import { CLOSE_BAD_TOKEN, type BuildChanged, type LogAppended, type ViewerEvent } from '../wire'
 import { backoffMs } from './backoff'
 
 /** `catching-up`: connected, and reading again what changed meanwhile. */
@@ -26,12 +26,24 @@ export interface Tokens {
   renew(): Promise<string>
 }
 
+/** What the connection needs of a WebSocket. */
+export interface Socket {
+  readonly readyState: number
+  onopen: ((event: Event) => void) | null
+  onmessage: ((event: MessageEvent<string>) => void) | null
+  onclose: ((event: CloseEvent) => void) | null
+  send(text: string): void
+  close(): void
+}
+
+/** `readyState` of a socket that takes frames. */
+const OPEN = 1
 const PING_MS = 20_000
 const SILENCE_MS = 45_000
 
 export class Connection {
   private now: Link = { state: 'connecting', since: Date.now() }
-  private socket: WebSocket | undefined
+  private socket: Socket | undefined
   private isWanted = false
   private isReady = false
   private failures = 0
@@ -47,8 +59,8 @@ export class Connection {
   private readonly followed = new Map<string, () => number>()
 
   constructor(
-    private readonly url: string,
     private readonly tokens: Tokens,
+    private readonly openSocket: () => Socket,
   ) {}
 
   readonly subscribe = (watcher: () => void): (() => void) => {
@@ -76,23 +88,17 @@ export class Connection {
   start(): void {
     if (this.isWanted) return
     this.isWanted = true
-    addEventListener('online', this.hurry)
-    addEventListener('offline', this.doubt)
-    document.addEventListener('visibilitychange', this.hurry)
     void this.open()
   }
 
   stop(): void {
     this.isWanted = false
-    removeEventListener('online', this.hurry)
-    removeEventListener('offline', this.doubt)
-    document.removeEventListener('visibilitychange', this.hurry)
-    clearTimeout(this.retry)
     this.drop()
   }
 
-  private readonly hurry = (): void => {
-    if (!this.isWanted || document.visibilityState === 'hidden') return
+  /** Someone looks, or the network is back: try now instead of later. */
+  hurry(): void {
+    if (!this.isWanted) return
     if (this.socket === undefined) {
       clearTimeout(this.retry)
       void this.open()
@@ -100,7 +106,7 @@ export class Connection {
   }
 
   /** The network says it is gone: the socket would notice in a minute, the reader is told now. */
-  private readonly doubt = (): void => {
+  doubt(): void {
     if (this.socket !== undefined) this.lost(undefined)
   }
 
@@ -114,10 +120,10 @@ export class Connection {
       return
     }
     if (!this.isWanted || this.socket !== undefined) return
-    const socket = new WebSocket(this.url, VIEWER_SUBPROTOCOL)
+    const socket = this.openSocket()
     this.socket = socket
     socket.onopen = () => this.send({ type: 'AUTH', token })
-    socket.onmessage = (event: MessageEvent<string>) => this.received(JSON.parse(event.data) as ViewerEvent)
+    socket.onmessage = (event) => this.received(JSON.parse(event.data) as ViewerEvent)
     socket.onclose = (event) => {
       if (this.socket === socket) this.lost(event.code)
     }
@@ -212,7 +218,7 @@ export class Connection {
   }
 
   private send(frame: object): void {
-    if (this.socket?.readyState === WebSocket.OPEN) this.socket.send(JSON.stringify(frame))
+    if (this.socket?.readyState === OPEN) this.socket.send(JSON.stringify(frame))
   }
 
   private become(state: LinkState): void {
