@@ -16,8 +16,8 @@ _VERBS = {
     "opened": "broken",
     "changed": "still broken, in another way",
     "fixed": "fixed",
-    "missing": "gone silent",
-    "returned": "back",
+    "missing": "has gone silent",
+    "returned": "is back",
     "digest": "still broken",
     "status": "built",
 }
@@ -78,7 +78,7 @@ class Letter(WireModel):
             return f"{self.evidence.config} {self.verb}"
         if self.kind in ("missing", "returned") and self.evidence is not None:
             who = f"agent {self.evidence.agent}" if self.evidence.agent else f"config {self.evidence.config}"
-            return f"{who} is {self.verb} ({self.branch}, {self.where})"
+            return f"{who} {self.verb} ({self.branch}, {self.where})"
         return f"{self.branch} is {self.verb} on {self.where}"
 
     @property

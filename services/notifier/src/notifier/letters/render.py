@@ -1,16 +1,18 @@
 """Rendering: a letter as a mail (HTML and plain text), as a chat message, as a comment on a pull request."""
 
+import re
 from datetime import UTC, datetime
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from notifier.letters.letter import Letter, build_url
-from notifier.letters.text import counted, duration, one_line
+from notifier.letters.text import counted, duration, inert, one_line
 
 COMMITS_SHOWN = 5
 CONFIGS_SHOWN = 12
 
-_FILTERS = {"duration": duration, "one_line": one_line, "counted": counted}
+_EMPTY_LINES = re.compile(r"\n{3,}")
+_FILTERS = {"duration": duration, "one_line": one_line, "counted": counted, "inert": inert}
 _LOADER = PackageLoader("notifier.letters")
 
 
@@ -38,7 +40,8 @@ def html(letter: Letter) -> str:
 
 def plain(letter: Letter) -> str:
     """The mail as plain text."""
-    return _PLAIN.get_template("mail.txt.j2").render(_words(letter)).strip() + "\n"
+    text = _PLAIN.get_template("mail.txt.j2").render(_words(letter)).strip()
+    return _EMPTY_LINES.sub("\n\n", text) + "\n"
 
 
 def chat(letter: Letter) -> str:

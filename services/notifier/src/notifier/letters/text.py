@@ -6,6 +6,8 @@ _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)
 # Besides the controls: marks that reorder what stands beside them, so that a line would read as what it is not.
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
 
+_MARKUP = re.compile(r"[\\`*_\[\](){}<>#!|~]")
+
 
 def clean(text: str, limit: int) -> str:
     """The text without terminal escapes and control characters, at most `limit` characters long."""
@@ -19,15 +21,21 @@ def one_line(text: str, limit: int) -> str:
 
 
 def duration(milliseconds: int) -> str:
-    """`42 s`, `31 min 5 s`, `2 h 14 min`, `3 d 4 h`."""
-    seconds = milliseconds // 1000
-    if seconds < 60:
-        return f"{seconds} s"
-    for size, unit, small, small_unit in ((60, "min", 1, "s"), (3600, "h", 60, "min"), (86400, "d", 3600, "h")):
-        if seconds < size * (60 if unit == "min" else 24 if unit == "h" else 10**9):
-            rest = seconds % size // small
-            return f"{seconds // size} {unit}" + (f" {rest} {small_unit}" if rest else "")
-    raise AssertionError(milliseconds)
+    """`42 s`, `31 min 5 s`, `2 h 14 min`, `3 d 4 h`: the two largest units."""
+    rest = milliseconds // 1000
+    parts: list[str] = []
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min"), (1, "s")):
+        number, rest = divmod(rest, size)
+        if number:
+            parts.append(f"{number} {unit}")
+        elif parts:
+            break
+    return " ".join(parts[:2]) or "0 s"
+
+
+def inert(text: str) -> str:
+    """The text so that Markdown shows it as it is: no markup, no link, nobody mentioned."""
+    return _MARKUP.sub(r"\\\g<0>", text).replace("@", "@\u200b")
 
 
 def counted(number: int, noun: str) -> str:

@@ -1,0 +1,160 @@
+"""The app: notifier's routes, and in its lifespan the store, the consumer, the planner, the senders, the sweeper."""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+from build_protocol.topology import queue_name
+from chassis.backoff import Backoff
+from chassis.bus import Bus, Delivery
+from chassis.consumer import run_consumer
+from chassis.errors import StoreUnavailable
+from chassis.peers import Peer
+from chassis.problems import problem
+from chassis.service import create_service_app
+from fastapi import FastAPI, Request
+from fastapi.responses import Response
+
+from notifier.channels.sendgrid.webhook import read_key
+from notifier.channels.wiring import open_channels
+from notifier.consumer import Recorder
+from notifier.cursors import BadCursor
+from notifier.letters.extract import PeerExtracts
+from notifier.metrics import Metrics
+from notifier.planning import Planner
+from notifier.posting import Postman
+from notifier.projects import Projects
+from notifier.routes import router
+from notifier.settings import Settings
+from notifier.store import NotifierStore, open_store
+from notifier.sweeping import Sweeper
+
+log = logging.getLogger("notifier")
+
+POLL_SECONDS = 1.0
+"""How soon a message that became due by the clock, or that another replica decided on, is noticed."""
+
+SWEEP_SECONDS = 60.0
+LAST_SEND_SECONDS = 20.0
+"""What is being sent at a stop may take this long; what takes longer is found in doubt by its lease."""
+
+Step = Callable[[], Awaitable[object]]
+
+
+def now_ms() -> int:
+    """Milliseconds since the Unix epoch."""
+    return int(time.time() * 1000)
+
+
+def create_app(
+    settings: Settings, bus: Bus, ingest: Peer, store: NotifierStore | None = None, clock: Callable[[], int] = now_ms
+) -> FastAPI:
+    """The service on this bus. The bus is opened and closed by whoever made it; the store and the peer are ours."""
+    rows = store or open_store(settings.store_url)
+    webhook_key = read_key(settings.sendgrid_webhook_key) if settings.sendgrid_webhook_key else None
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        app.state.store, app.state.clock, app.state.webhook_key = rows, clock, webhook_key
+        app.state.metrics = metrics = Metrics(app.state.registry)
+        is_open = await _try_open(rows)
+        working = asyncio.create_task(_work(settings, bus, rows, ingest, metrics=metrics, clock=clock, is_open=is_open))
+        try:
+            yield
+        finally:
+            working.cancel()
+            with suppress(asyncio.CancelledError):
+                await working
+            await ingest.close()
+            await rows.close()
+
+    app = create_service_app(
+        "notifier", settings=settings, bus=bus, lifespan=lifespan, routers=[router], store_ping=rows.ping
+    )
+    app.add_exception_handler(BadCursor, _bad_cursor)
+    return app
+
+
+async def _work(
+    settings: Settings,
+    bus: Bus,
+    store: NotifierStore,
+    ingest: Peer,
+    *,
+    metrics: Metrics,
+    clock: Callable[[], int],
+    is_open: bool,
+) -> None:
+    backoff = Backoff()
+    while not is_open:  # services start in any order: the store may come later
+        await asyncio.sleep(backoff.next_seconds())
+        is_open = await _try_open(store)
+
+    projects = Projects(Path(settings.config_path))
+    channels = open_channels(settings, projects)
+    recorder = Recorder(store, projects, settings)
+    planner = Planner(store, projects, settings, PeerExtracts(ingest), metrics=metrics, clock=clock)
+    postman = Postman(store, channels, settings.must_arrive_rules, metrics=metrics, clock=clock)
+    sweeper = Sweeper(store, projects, settings, clock)
+
+    async def record(deliveries: Sequence[Delivery]) -> None:
+        metrics.verdicts.inc(await recorder.handle(deliveries, clock()))
+
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(
+                run_consumer(bus, queue_name("notifier"), record, prefetch=settings.prefetch, wait_for_store=store.ping)
+            )
+            tasks.create_task(_repeat(planner.plan_due, POLL_SECONDS))
+            tasks.create_task(_repeat(sweeper.sweep, SWEEP_SECONDS))
+            for _ in range(settings.senders):
+                tasks.create_task(_repeat(lambda: _whole(postman.post_next()), POLL_SECONDS))
+    finally:
+        for channel in channels.values():
+            await channel.close()
+
+
+async def _repeat(step: Step, seconds: float) -> None:
+    """Take a step again and again: at once while it found something to do, else after a while."""
+    backoff = Backoff()
+    while True:
+        try:
+            found = await step()
+        except StoreUnavailable as error:
+            log.warning("waiting for the store: %s", error)
+            await asyncio.sleep(backoff.next_seconds())
+        except Exception:
+            # One row that cannot be handled must not silence all the others for ever.
+            log.exception("failed a step; it is tried again")
+            await asyncio.sleep(backoff.next_seconds())
+        else:
+            backoff.reset()
+            if not found:
+                await asyncio.sleep(seconds)
+
+
+async def _whole(step: Awaitable[bool]) -> bool:
+    """Await the step; a cancellation arrives only after it is done, or took too long."""
+    task = asyncio.ensure_future(step)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task], timeout=LAST_SEND_SECONDS)
+        task.cancel()
+        raise
+
+
+async def _try_open(store: NotifierStore) -> bool:
+    try:
+        await store.open()
+    except StoreUnavailable as error:
+        log.warning("waiting for the store: %s", error)
+        return False
+    return True
+
+
+async def _bad_cursor(request: Request, error: Exception) -> Response:
+    return problem(422, str(error), request.url.path)

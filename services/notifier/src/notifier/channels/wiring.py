@@ -1,0 +1,51 @@
+"""Which channels there are, by these settings; the one place that names them all."""
+
+from collections.abc import Mapping
+
+from notifier.audience import room_url
+from notifier.channels.apprise import AppriseChannel
+from notifier.channels.contract import Channel
+from notifier.channels.github import GitHubComments, GitHubStatuses
+from notifier.channels.github.api import GitHub
+from notifier.channels.sendgrid import SendGridChannel
+from notifier.channels.smtp import SmtpChannel
+from notifier.channels.smtp.channel import Server
+from notifier.notification import ChannelName
+from notifier.projects import Projects
+from notifier.settings import Settings
+
+LACKING: Mapping[ChannelName, str] = {
+    "mail": "no channel configured: set SECRET_API_KEY (SendGrid) or NOTIFIER_SMTP_HOST, and NOTIFICATION_EMAIL",
+    "github_status": "no channel configured: set NOTIFIER_GITHUB_TOKEN",
+    "github_comment": "no channel configured: set NOTIFIER_GITHUB_TOKEN",
+    "apprise": "no channel configured",
+}
+"""What to say of a notification whose channel is not there."""
+
+
+def open_channels(settings: Settings, projects: Projects) -> dict[ChannelName, Channel]:
+    """The configured channels; they connect on first use."""
+    channels: dict[ChannelName, Channel] = {
+        "apprise": AppriseChannel(lambda project, name: room_url(projects.get(project), name))
+    }
+    mail = _mail(settings)
+    if mail is not None:
+        channels["mail"] = mail
+    token = settings.github_token.get_secret_value()
+    if token:
+        github = GitHub(token, settings.github_host)
+        channels |= {"github_status": GitHubStatuses(github), "github_comment": GitHubComments(github)}
+    return channels
+
+
+def _mail(settings: Settings) -> Channel | None:
+    sender, key = settings.notification_email, settings.sendgrid_api_key.get_secret_value()
+    if sender and key:
+        return SendGridChannel(key, sender, settings.sendgrid_host)
+    if sender and settings.smtp_host:
+        password = settings.smtp_password.get_secret_value()
+        server = Server(
+            settings.smtp_host, settings.smtp_port, settings.smtp_username, password, use_tls=settings.smtp_tls
+        )
+        return SmtpChannel(server, sender)
+    return None

@@ -1,0 +1,44 @@
+"""config.yaml as the server has it: read again when the file changes, kept as it was while the file is broken."""
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+
+import yaml
+from build_protocol.project_config import BuildConfig, ConfigFile, Project
+from pydantic import ValidationError
+
+log = logging.getLogger("notifier")
+
+
+class Projects:
+    """The projects of one config.yaml."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._stamp: tuple[int, int] | None = None
+        self._projects: Mapping[str, Project] = {}
+
+    def current(self) -> Mapping[str, Project]:
+        """The projects by name."""
+        try:
+            stat = self._path.stat()
+            stamp = (stat.st_mtime_ns, stat.st_size)
+            if stamp != self._stamp:
+                self._stamp = stamp  # a broken file is complained of once
+                self._projects = ConfigFile.model_validate(yaml.safe_load(self._path.read_text())).projects
+                log.info("read %s: %d projects", self._path, len(self._projects))
+        except FileNotFoundError:
+            self._stamp = None
+        except (OSError, UnicodeDecodeError, yaml.YAMLError, ValidationError) as error:
+            log.warning("keep the projects as they were: %s: %s", self._path, error)
+        return self._projects
+
+    def get(self, name: str) -> Project:
+        """A project; one the file does not name has every default."""
+        return self.current().get(name) or Project()
+
+
+def config_of(project: Project, name: str) -> BuildConfig:
+    """A config of the project; one the file does not name has every default."""
+    return project.configs.get(name) or BuildConfig()
