@@ -4,7 +4,6 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 from aiormq import Channel
 from build_protocol import topology
@@ -20,14 +19,6 @@ STALL_SECONDS = 2.0
 PERSISTENT = 2
 
 
-@dataclass(frozen=True, slots=True)
-class _Call:
-    exchange: str
-    messages: Sequence[Outgoing]
-    begun_at: float
-    answer: asyncio.Future[None]
-
-
 class Publisher:
     """One confirming channel on a link, replaced whenever it fails in any way.
 
@@ -38,11 +29,11 @@ class Publisher:
     def __init__(self, link: Link, clock: Callable[[], float] = time.monotonic) -> None:
         self._link = link
         self._clock = clock
-        self._calls: deque[_Call] = deque()
-        self._has_calls = asyncio.Event()
-        self._in_flight: dict[asyncio.Task[None], _Call] = {}
+        self._waiting: deque[_Call] = deque()
+        self._in_flight: dict[_Call, None] = {}
         self._channel: Channel | None = None
         self._sending: asyncio.Task[None] | None = None
+        self._discarding: set[asyncio.Task[None]] = set()
 
     async def publish(self, messages: Sequence[Outgoing], exchange: str = topology.EXCHANGE) -> None:
         """Return once the broker confirmed every message. Raises PublishFailed or BusUnavailable.
@@ -51,46 +42,46 @@ class Publisher:
         """
         if not messages:
             return
-        if self._sending is None:
-            self._sending = asyncio.create_task(self._send_calls(), name="amqp-publisher")
-        answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._calls.append(_Call(exchange, messages, self._clock(), answer))
-        self._has_calls.set()
-        await asyncio.shield(answer)
+        call = _Call(exchange, messages, self._clock())
+        if self._channel is not None and not self._channel.is_closed and not self._waiting:
+            self._send(self._channel, call)
+        else:
+            self._waiting.append(call)
+            if self._sending is None:
+                self._sending = asyncio.create_task(self._send_waiting(), name="amqp-publisher")
+        await call.answer
 
     @property
     def is_stalled(self) -> bool:
         """Whether a call has waited for its confirms longer than a healthy broker takes."""
-        oldest = next(iter(self._in_flight.values()), None)
+        oldest = next(iter(self._in_flight), None)
         return oldest is not None and self._clock() - oldest.begun_at > STALL_SECONDS
 
     async def close(self) -> None:
         """Wait for the confirms of what was sent, then stop."""
-        while self._in_flight:
-            await asyncio.wait(list(self._in_flight))
+        answers = [call.answer for call in self._in_flight]
+        if answers:
+            await asyncio.wait(answers)
         if self._sending is not None:
             self._sending.cancel()
             await asyncio.wait([self._sending])
-            self._sending = None
         self._fail_waiting(BusUnavailable("the bus is closed"))
-        await self._discard(self._channel)
+        if self._channel is not None:
+            self._discard(self._channel)
+        if self._discarding:
+            await asyncio.wait(list(self._discarding))
 
-    async def _send_calls(self) -> None:
-        # One sender for all calls: whatever it waits for, their order stays.
-        while True:
-            self._has_calls.clear()
-            if not self._calls:
-                await self._has_calls.wait()
-            try:
+    async def _send_waiting(self) -> None:
+        """Send the calls that found no channel; while one waits here, all that follow wait behind it."""
+        try:
+            while self._waiting:
                 channel = await self._open_channel()
-            except BusUnavailable as error:
-                self._fail_waiting(error)
-                continue
-            while self._calls and channel is self._channel:
-                call = self._calls.popleft()
-                task = asyncio.create_task(self._send(channel, call))
-                self._in_flight[task] = call
-                task.add_done_callback(self._in_flight.pop)
+                while self._waiting and not channel.is_closed:
+                    self._send(channel, self._waiting.popleft())
+        except BusUnavailable as error:
+            self._fail_waiting(error)
+        finally:
+            self._sending = None
 
     async def _open_channel(self) -> Channel:
         if self._channel is None or self._channel.is_closed:
@@ -103,61 +94,96 @@ class Publisher:
                 raise BusUnavailable(f"broker: {error or type(error).__name__}") from error
         return self._channel
 
-    async def _send(self, channel: Channel, call: _Call) -> None:
-        confirms = [
-            asyncio.ensure_future(
+    def _send(self, channel: Channel, call: "_Call") -> None:
+        self._in_flight[call] = None
+        call.send(channel, lambda failure: self._finish(channel, call, failure))
+
+    def _finish(self, channel: Channel, call: "_Call", failure: PublishFailed | None) -> None:
+        del self._in_flight[call]
+        if failure is not None:
+            self._discard(channel)
+
+    def _discard(self, channel: Channel) -> None:
+        if channel is self._channel:
+            self._channel = None
+        closing = asyncio.create_task(discard(channel))
+        self._discarding.add(closing)
+        closing.add_done_callback(self._discarding.discard)
+
+    def _fail_waiting(self, error: BusUnavailable) -> None:
+        while self._waiting:
+            self._waiting.popleft().fail(error)
+
+
+class _Call:
+    """Messages that were given together, and the answer their publisher waits for."""
+
+    def __init__(self, exchange: str, messages: Sequence[Outgoing], begun_at: float) -> None:
+        self.begun_at = begun_at
+        self.answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._exchange = exchange
+        self._messages = messages
+        self._confirms: list[asyncio.Task[object]] = []
+        self._open = len(messages)
+        self._is_late = False
+
+    def send(self, channel: Channel, finished: Callable[[PublishFailed | None], None]) -> None:
+        """Put every message on the channel; `finished` is called when the fate of each is known, or time is up."""
+        deadline = asyncio.get_running_loop().call_later(PUBLISH_SECONDS, self._expire)
+
+        def confirmed(_: asyncio.Task[object]) -> None:
+            self._open -= 1
+            if self._open == 0:
+                deadline.cancel()
+                failure = self._failure()
+                finished(failure)
+                self._tell(failure)
+
+        for message in self._messages:
+            confirm: asyncio.Task[object] = asyncio.create_task(
                 channel.basic_publish(
                     message.body,
-                    exchange=call.exchange,
+                    exchange=self._exchange,
                     routing_key=message.routing_key,
                     properties=_properties(message.headers),
                     mandatory=True,
                     wait=False,
                 )
             )
-            for message in call.messages
-        ]
-        _, late = await asyncio.wait(confirms, timeout=PUBLISH_SECONDS)
-        for confirm in late:
+            confirm.add_done_callback(confirmed)
+            self._confirms.append(confirm)
+
+    def fail(self, error: Exception) -> None:
+        """Answer without having sent anything."""
+        self._tell(error)
+
+    def _expire(self) -> None:
+        self._is_late = True
+        for confirm in self._confirms:
             confirm.cancel()
-        results = await asyncio.gather(*confirms, return_exceptions=True)
-        confirmed = 0
-        while confirmed < len(results) and isinstance(results[confirmed], commands.Basic.Ack):
-            confirmed += 1
-        if confirmed == len(results):
-            _answer(call, None)
-            return
-        await self._discard(channel)
-        reason = f"no answer in {PUBLISH_SECONDS:g} s" if late else _say(results[confirmed])
-        _answer(call, PublishFailed(reason, confirmed))
 
-    async def _discard(self, channel: Channel | None) -> None:
-        if channel is not None:
-            if channel is self._channel:
-                self._channel = None
-            await discard(channel)
+    def _failure(self) -> PublishFailed | None:
+        errors = [None if confirm.cancelled() else confirm.exception() for confirm in self._confirms]
+        for number, (confirm, error) in enumerate(zip(self._confirms, errors, strict=True)):
+            if confirm.cancelled():
+                return PublishFailed(
+                    f"no answer in {PUBLISH_SECONDS:g} s" if self._is_late else "the channel was lost", number
+                )
+            if error is not None:
+                return PublishFailed(str(error) or type(error).__name__, number)
+            if not isinstance(confirm.result(), commands.Basic.Ack):
+                return PublishFailed(f"answered {confirm.result()!r}", number)
+        return None
 
-    def _fail_waiting(self, error: BusUnavailable) -> None:
-        while self._calls:
-            _answer(self._calls.popleft(), error)
-
-
-def _answer(call: _Call, error: Exception | None) -> None:
-    if call.answer.done():
-        return
-    if error is None:
-        call.answer.set_result(None)
-    else:
-        call.answer.set_exception(error)
-        call.answer.exception()  # retrieved: the caller may have been cancelled
+    def _tell(self, error: Exception | None) -> None:
+        if self.answer.done():
+            return  # the caller was cancelled
+        if error is None:
+            self.answer.set_result(None)
+        else:
+            self.answer.set_exception(error)
 
 
 def _properties(headers: Mapping[str, str]) -> commands.Basic.Properties:
     # The driver gives every publish a message id of its own: returns are told apart by it.
     return commands.Basic.Properties(delivery_mode=PERSISTENT, headers=dict(headers))
-
-
-def _say(result: object) -> str:
-    if isinstance(result, asyncio.CancelledError):
-        return "the channel was lost"
-    return str(result) or type(result).__name__
