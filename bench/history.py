@@ -6,6 +6,7 @@ and pins. Asked through the app, a caller who sees everything and one who sees t
 
 import argparse
 import asyncio
+import gc
 import hashlib
 import random
 import tempfile
@@ -144,6 +145,8 @@ async def measure(store_url: str, count: int, asks: int, folder: Path) -> None:
     async with app.router.lifespan_context(app):
         if not await app.state.store.rows("lane", limit=1):
             await fill(app.state.store, count)
+        gc.collect()
+        gc.freeze()  # as chassis.service.serve does
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://history") as client:
             groups = await app.state.store.rows("group", project="iree", limit=1)
