@@ -90,9 +90,10 @@ class LogAnalyzer:
     def _read(self, number: int, raw: str, *, is_hit: bool) -> None:
         line = clean(raw)
         scope = self._scope_of(line)
-        for open_scope in (*self._scopes, scope):
-            if open_scope.best is not None and open_scope.best.awaited and open_scope.best.first_line < number:
-                open_scope.best.look_ahead(number, line.text)
+        for open_scope in self._scopes:
+            if open_scope is not scope:
+                open_scope.look_ahead(number, line.text)
+        scope.look_ahead(number, line.text)
         if self._is_command(scope, line.text) or (self._listing is not None and self._read_item(number, line.text)):
             return
         self._forget_stale(number)

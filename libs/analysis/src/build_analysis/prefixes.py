@@ -22,7 +22,7 @@ _STAMP = re.compile(
     r"|##\[(?:error|warning|command|debug|group)\]|::(?:error|group)(?: [^:]{0,300})?::"
     r"|# [|] ?(?:\| )?"  # lit's internal shell
     # a build driver: [build], [iree-compile]
-    r"|\[[a-z][\w+./:-]{0,30}(?: [\w+./:-]{1,20})?\] (?!\*)"
+    r"|\[(?!gw\d)[a-z][\w+./:-]{0,30}(?: [\w+./:-]{1,20})?\] (?!\*)"
     r"|\d{1,6}(?=(?:FAIL|ERROR|FAILED|CMake Error|ninja|Traceback|ImportError|AssertionError)\b)"  # web line numbers
 )
 _STAMP_STARTS = frozenset("0123456789[#:\ufeff")
@@ -31,7 +31,7 @@ _DRIVER = re.compile(
     r"|[a-z@][\w@./-]{0,40} > (?=\S)"
     r"|[a-z][\w-]{0,30}[ _]?\d* +\| "  # docker compose, GNU parallel, foreman: "web_1  | "
 )
-_DRIVER_MARKS = (" | ", " > ", "C/C++: ", "std", "err", "out")
+_DRIVERS = ("C/C++", "std", "err", "out")
 _CTEST_CHANNEL = re.compile(r"(\d{1,6}): ?(?=\D|$|\d+:)")
 _VISUAL_STUDIO_CHANNEL = re.compile(r" *(\d{1,5})>")
 _CHANNEL_STARTS = frozenset("0123456789 ")
@@ -52,7 +52,10 @@ def clean(raw: str) -> CleanLine:
     Args:
         raw: one log line without its line end.
     """
-    text = last_overwrite(strip_ansi(raw[: 2 * MATCHED_CHARACTERS])).rstrip()[:MATCHED_CHARACTERS]
+    text = raw if len(raw) <= MATCHED_CHARACTERS else raw[:MATCHED_CHARACTERS]
+    if "\x1b" in text or "\r" in text:
+        text = last_overwrite(strip_ansi(text))
+    text = text.rstrip()
     channel: str | None = None
     for _ in range(4):
         first = text[:1]
@@ -62,7 +65,7 @@ def clean(raw: str) -> CleanLine:
             channel, text = f"ctest {match[1]}", text[match.end() :]
         elif first in _CHANNEL_STARTS and (match := _VISUAL_STUDIO_CHANNEL.match(text)):
             channel, text = f"project {match[1]}", text[match.end() :]
-        elif any(mark in text[:48] for mark in _DRIVER_MARKS) and (match := _DRIVER.match(text)):
+        elif (" | " in text[:48] or " > " in text[:48] or text.startswith(_DRIVERS)) and (match := _DRIVER.match(text)):
             text = text[match.end() :]
         else:
             break

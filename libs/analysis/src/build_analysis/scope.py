@@ -50,6 +50,11 @@ class Scope:
     first_output: str = ""
     is_explained: bool = False
 
+    def look_ahead(self, number: int, text: str) -> None:
+        """Let what was found take its place or its words from a line after it."""
+        if self.best is not None and self.best.awaited and self.best.first_line < number:
+            self.best.look_ahead(number, text)
+
     def follow(self, number: int) -> None:
         """Line `number` tells more of what is known already."""
         self.last_candidate_line = number

@@ -1,0 +1,64 @@
+"""Rules live up to their own examples."""
+
+import pytest
+from build_analysis.gate import FRAGMENTS
+from build_analysis.rule import Rule
+from build_analysis.rule_check import check_rule, check_rules
+from build_analysis.rule_set import RuleSet, default_rules, parse_rules
+
+
+@pytest.mark.parametrize("rule", default_rules().rules, ids=lambda rule: rule.id)
+def test_a_rule_answers_its_examples_and_no_counter_example(rule: Rule) -> None:
+    """Each example is found with the fields it names; each counter-example stays silent."""
+    assert [] == [str(complaint) for complaint in check_rule(rule, default_rules())]
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [rule for rule in default_rules().rules if rule.role == "cause" and rule.id != "lit.command_failed"],
+    ids=lambda r: r.id,
+)
+def test_a_cause_states_an_example_and_a_counter_example(rule: Rule) -> None:
+    """A rule that calls something a failure shows one, and shows what it must not answer."""
+    assert rule.examples
+    assert rule.counter_examples
+
+
+def test_rule_names_are_unique() -> None:
+    """A finding names one rule."""
+    names = [rule.id for rule in default_rules().rules]
+
+    assert len(names) == len(set(names))
+
+
+def test_most_literals_share_a_fragment() -> None:
+    """The gate stays small: few rules need a fragment of their own."""
+    assert len(default_rules().gate.fragments) < len(set(FRAGMENTS)) + 10
+
+
+BROKEN = r"""
+tool: mytool
+rules:
+  - id: mytool.error
+    category: compile_error
+    has: ["mytool error"]
+    match: '^mytool error: (?P<message>.*)'
+    examples:
+      - text: "mytool error: x"
+        expect: {category: link_error}
+    counter_examples: ["mytool error: y"]
+"""
+
+
+def test_a_rule_that_breaks_its_word_is_told() -> None:
+    """A wrong expectation and an answered counter-example are both complaints."""
+    complaints = check_rules(RuleSet(parse_rules(BROKEN).rules))
+
+    assert len(complaints) == 2
+    assert {"mytool.error"} == {complaint.rule for complaint in complaints}
+
+
+def test_a_group_that_is_no_field_is_refused() -> None:
+    """A misspelt group would be lost in silence."""
+    with pytest.raises(ValueError, match="no fields: fiel"):
+        parse_rules(BROKEN.replace("?P<message>", "?P<fiel>"))
