@@ -26,6 +26,7 @@ from gateway.agents.valve import Valve
 from gateway.audit import Audit
 from gateway.commands import Commands
 from gateway.control import Control
+from gateway.drain import drain_first
 from gateway.endpoint import Endpoint
 from gateway.ingest_view import IngestView
 from gateway.keys import Keys
@@ -125,7 +126,8 @@ class Desk:
         }
         tasks = [asyncio.create_task(_keep(name, step), name=name) for name, step in steps.items()]
         try:
-            yield
+            with drain_first(self.drain):
+                yield
         finally:
             for task in (preparing, *tasks):
                 task.cancel()

@@ -15,8 +15,7 @@ from build_protocol.frames import BuildChanged, LogAppended, Stored
 from build_protocol.topology import LIVE_EXCHANGE, QUEUES, live_key
 from build_protocol.views import Build
 from chassis.auth import Principal
-from chassis.bus import Delivery
-from chassis.bus.embedded import EmbeddedBus
+from chassis.bus import Bus, Delivery
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from websockets.asyncio.client import ClientConnection, connect
@@ -68,7 +67,7 @@ class Gateway:
     """One running gateway and the edges a test may pull."""
 
     app: FastAPI
-    bus: EmbeddedBus
+    bus: Bus
     ingest: IngestPeer
     url: str
 
@@ -193,9 +192,9 @@ async def say(socket: ClientConnection, **frame: Any) -> None:
     await socket.send(json.dumps(frame))
 
 
-async def hear(socket: ClientConnection, kind: str, **fields: Any) -> dict[str, Any]:
+async def hear(socket: ClientConnection, kind: str, seconds: float = 5, **fields: Any) -> dict[str, Any]:
     """The next frame of this type with these fields; others are passed over."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(seconds):
         while True:
             frame: dict[str, Any] = json.loads(await socket.recv())
             if frame["type"] == kind and fields.items() <= frame.items():

@@ -1,0 +1,91 @@
+"""Two gateways on one RabbitMQ: what is stored reaches the viewers of both, records arrive through both."""
+
+import json
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+from build_protocol.ids import shard_of
+from build_protocol.topology import ingest_queue
+from chassis.bus import Bus, open_bus
+from chassis.testing.rabbitmq import Broker, wipe
+from gateway.accounts.passwords import Passwords
+from gateway.app import create_app
+from gateway.settings import Settings
+from gateway.store import open_store
+from gateway.testing import BUILD, KEY, PASSWORD, SECRET, Gateway, IngestPeer, hear, hello, log_in, record, say, serving
+
+pytestmark = pytest.mark.rabbitmq
+
+
+async def start(stack: AsyncExitStack, folder: Path, url: str) -> Gateway:
+    bus: Bus = open_bus(url)
+    await bus.open()
+    stack.push_async_callback(bus.close)
+    settings = Settings(
+        store_url=f"sqlite:///{folder}/gateway.sqlite", jwt_secret_key=SECRET, admin_password=PASSWORD, api_key=KEY
+    )
+    ingest = IngestPeer()
+    app = create_app(
+        settings,
+        bus=bus,
+        store=open_store(settings.store_url),
+        peers={"ingest": ingest},
+        passwords=Passwords(time_cost=1, memory_kib=64),
+    )
+    return Gateway(app, bus, ingest, await stack.enter_async_context(serving(app, settings)))
+
+
+async def test_two_gateways_serve_as_one(rabbitmq: Broker, tmp_path: Path) -> None:
+    """Both pages show the build, its agent may change the gateway in the middle, revocation reaches both."""
+    await wipe(rabbitmq.url)
+    async with AsyncExitStack() as stack:
+        here = await start(stack, tmp_path, rabbitmq.url)
+        there = await start(stack, tmp_path, rabbitmq.url)
+        near = await stack.enter_async_context(here.viewer())
+        far = await stack.enter_async_context(there.viewer())
+        for gateway, socket in ((here, near), (there, far)):
+            await log_in(gateway, socket, buildIds=[BUILD])
+
+        async with here.agent() as agent:
+            await hello(agent)
+            await say(agent, type="RECORDS", records=[record(1, "BUILD_START"), record(2)])
+            await hear(agent, "ACK", confirmed=2)
+            await there.announce_stored(2)
+            await hear(agent, "ACK", stored=2)
+        async with there.agent() as agent:
+            await hello(agent)
+            await say(agent, type="RECORDS", records=[record(3)])
+            await hear(agent, "ACK", confirmed=3)
+
+        await here.announce_build(1)
+        await here.announce_log(3, "a line")
+        for socket in (near, far):
+            assert (await hear(socket, "BUILD"))["build"]["id"] == BUILD
+            assert (await hear(socket, "LOG"))["lines"] == ["a line"]
+
+        async with here.bus.consume(ingest_queue(shard_of(BUILD))) as consumer:
+            seqs: list[int] = []
+            while len(seqs) < 3:
+                deliveries = await consumer.fetch(10)
+                seqs += [json.loads(delivery.body)["seq"] for delivery in deliveries]
+                await consumer.ack(deliveries)
+            assert seqs == [1, 2, 3]
+
+
+async def test_a_broker_restart_pauses_agents_and_loses_nothing(rabbitmq: Broker, tmp_path: Path) -> None:
+    """Records sent while the broker is down are confirmed once it is back, without a reconnect of the agent."""
+    await wipe(rabbitmq.url)
+    async with AsyncExitStack() as stack:
+        gateway = await start(stack, tmp_path, rabbitmq.url)
+        async with gateway.agent() as agent:
+            await hello(agent)
+            await say(agent, type="RECORDS", records=[record(1, "BUILD_START")])
+            await hear(agent, "ACK", confirmed=1)
+            rabbitmq.stop()
+            await say(agent, type="RECORDS", records=[record(2)])
+            await hear(agent, "ACK", windowBytes=0)
+            await (await agent.ping())
+            rabbitmq.start()
+            while (await hear(agent, "ACK", seconds=60))["confirmed"] < 2:
+                pass
