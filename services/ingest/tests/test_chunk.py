@@ -2,7 +2,8 @@
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ingest.chunk import Chunk, Position, events_of, holds, index_of, merge, pack, text_of
+from ingest.chunk import Chunk, Position, events_of, index_of, merge, pack, text_of
+from ingest.repeats import holds
 
 # Tests import the speaker by fixture; hypothesis makes many per test, so it takes the factory.
 RECORDS = st.lists(

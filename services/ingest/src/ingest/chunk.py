@@ -146,45 +146,12 @@ def events_of(chunk: Chunk) -> list[dict[str, Any]]:
     return events
 
 
-def holds(chunk: Chunk, following: Chunk | None, arrival: Arrival) -> bool:
-    """Whether the stored record of this seq is the same one: the same words, whatever their spelling as JSON.
-
-    `following` is the chunk after it: its text may go on with this one's last line.
-    """
-    index = index_of(chunk)
-    if arrival.seq in index.events:
-        said = from_json(arrival.body)
-        return any(event == said for event in events_of(chunk) if event.get("seq") == arrival.seq)
-    if arrival.log is None:
-        return False
-    data = arrival.log.data
-    place = arrival.seq - chunk.first_seq - sum(seq < arrival.seq for seq in index.events)
-    if index.counts[place] != len(data.lines):
-        return False
-    is_last = place + 1 == len(index.counts)
-    goes_on = bool(following and following.continues) if is_last else place + 1 in index.continued
-    stored, text = _stored_text(chunk, index, place), text_of_lines(data.lines)
-    # A line told in several records is stored in one piece: there the words must be part of it.
-    if place and place in index.continued:
-        return text in stored if goes_on else stored.endswith(text)
-    return stored.startswith(text) if goes_on else stored == text
-
-
 def text_of_lines(lines: list[str]) -> str:
     """Lines joined by newlines. A newline inside a line would shift every later number: it becomes U+2424."""
     text = "\n".join(lines)
     if text.count("\n") != len(lines) - 1:
         text = "\n".join(line.replace("\n", "\N{SYMBOL FOR NEWLINE}") for line in lines)
     return text
-
-
-def _stored_text(chunk: Chunk, index: Index, place: int) -> str:
-    """The lines that the log record at `place` has a part in."""
-    lines = text_of(chunk).decode().split("\n")
-    # A piece that goes on shares its first line with the piece before it.
-    shared = sum(0 < position <= place for position in index.continued)
-    first = sum(index.counts[:place]) - shared
-    return "\n".join(lines[first : first + index.counts[place]])
 
 
 def _split(arrivals: Sequence[Arrival]) -> Iterable[list[Arrival]]:

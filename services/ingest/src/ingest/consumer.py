@@ -7,7 +7,6 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
-import zstandard
 from build_protocol.topology import LIVE_EXCHANGE
 from build_protocol.views import Build
 from chassis.bus import Bus, BusUnavailable, Delivery
@@ -15,12 +14,13 @@ from chassis.errors import StoreUnavailable
 
 from ingest import fold
 from ingest.arrival import Arrival, Decoded, Heartbeat, decode, raise_poison
-from ingest.chunk import SMALL_BYTES, Chunk, holds, merge
+from ingest.chunk import SMALL_BYTES, Chunk, merge
 from ingest.fold import BuildState
 from ingest.leases import Leases
 from ingest.live import Announced, RowPace, log_announcements, row_announcement, stored_announcement
 from ingest.metrics import Metrics
 from ingest.plan import Plan, Step, other_bytes, plan_build
+from ingest.repeats import find_strangers
 from ingest.store.contract import BuildStore, Conflict
 from ingest.waiting import Waiting
 
@@ -195,22 +195,10 @@ class Intake:
         """Compare repeated records with what is stored; the reasons of those that say something else."""
         reasons: list[str] = []
         for build_id, plan in plans.items():
-            chunks: list[Chunk] = []
-            for arrival in sorted(plan.repeats, key=lambda repeat: repeat.seq):
-                self._metrics.duplicates.inc()
-                while chunks and chunks[0].last_seq < arrival.seq:
-                    chunks.pop(0)
-                if len(chunks) < 2:
-                    chunks = await self._store.read_chunks(build_id, "seq", arrival.seq, 8)
-                following = chunks[1] if len(chunks) > 1 else None
-                try:
-                    is_same = bool(chunks) and holds(chunks[0], following, arrival)
-                except zstandard.ZstdError as error:
-                    log.error("damaged log build_id=%s seq=%s reason=%s", build_id, arrival.seq, error)
-                    continue
-                if not is_same:
-                    self._metrics.quarantined.inc()
-                    reasons.append(other_bytes(arrival))
+            self._metrics.duplicates.inc(len(plan.repeats))
+            strangers = await find_strangers(self._store, build_id, plan.repeats)
+            self._metrics.quarantined.inc(len(strangers))
+            reasons += map(other_bytes, strangers)
         return reasons
 
     async def _hear(self, heartbeat: Heartbeat) -> None:
