@@ -5,10 +5,12 @@ given twice the broker takes the lower.
 """
 
 import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
-from aiormq import Connection
-from aiormq.exceptions import ChannelNotFoundEntity, ChannelPreconditionFailed
+from aiormq import Channel, Connection
+from aiormq.exceptions import ChannelAccessRefused, ChannelNotFoundEntity, ChannelPreconditionFailed
 from build_protocol import topology as names
 
 from chassis.bus.rabbit.link import discard, open_channel
@@ -20,18 +22,18 @@ PARKING_BYTES = 512 * 1024**2
 
 
 async def topology(connection: Connection) -> None:
-    """Declare everything of `build_protocol.topology`."""
-    channel = await open_channel(connection)
-    await channel.exchange_declare(names.EXCHANGE, exchange_type="topic", durable=True)
-    await channel.exchange_declare(names.LIVE_EXCHANGE, exchange_type="topic", durable=True)
-    await channel.exchange_declare(names.CONTROL_EXCHANGE, exchange_type="fanout", durable=True)
-    await channel.exchange_declare(names.DEAD_EXCHANGE, exchange_type="fanout", durable=True)
-    await discard(channel)
-    await _declare_queue(connection, names.PARKING_QUEUE, _parking_arguments())
-    await _bind(connection, names.PARKING_QUEUE, names.DEAD_EXCHANGE, ("#",))
+    """Declare everything of `build_protocol.topology`, or leave it where only the operator may."""
+    for name, kind in (
+        (names.EXCHANGE, "topic"),
+        (names.LIVE_EXCHANGE, "topic"),
+        (names.CONTROL_EXCHANGE, "fanout"),
+        (names.DEAD_EXCHANGE, "fanout"),
+    ):
+        async with _attempt(connection, f"exchange {name}") as channel:
+            await channel.exchange_declare(name, exchange_type=kind, durable=True)
+    await _declare_queue(connection, names.PARKING_QUEUE, parking_arguments(), names.DEAD_EXCHANGE, ("#",))
     for queue in names.QUEUES:
-        await _declare_queue(connection, queue.name, _arguments(queue))
-        await _bind(connection, queue.name, names.EXCHANGE, queue.bindings)
+        await _declare_queue(connection, queue.name, queue_arguments(queue), names.EXCHANGE, queue.bindings)
 
 
 async def missing_queues(connection: Connection) -> list[str]:
@@ -48,7 +50,8 @@ async def missing_queues(connection: Connection) -> list[str]:
     return missing
 
 
-def _arguments(queue: names.Queue) -> dict[str, Any]:
+def queue_arguments(queue: names.Queue) -> dict[str, Any]:
+    """Arguments of a queue that services consume."""
     return {
         "x-queue-type": "quorum",
         "x-single-active-consumer": queue.single_active,
@@ -62,23 +65,31 @@ def _arguments(queue: names.Queue) -> dict[str, Any]:
     }
 
 
-def _parking_arguments() -> dict[str, Any]:
+def parking_arguments() -> dict[str, Any]:
+    """Arguments of the queue of dead letters."""
     return {"x-queue-type": "quorum", "x-max-length-bytes": PARKING_BYTES}
 
 
-async def _declare_queue(connection: Connection, name: str, arguments: dict[str, Any]) -> None:
+async def _declare_queue(
+    connection: Connection, name: str, arguments: dict[str, Any], exchange: str, keys: tuple[str, ...]
+) -> None:
+    async with _attempt(connection, f"queue {name}") as channel:
+        await channel.queue_declare(name, durable=True, arguments=arguments)
+    async with _attempt(connection, f"bindings of {name}") as channel:
+        for key in keys:
+            await channel.queue_bind(name, exchange, routing_key=key)
+
+
+@asynccontextmanager
+async def _attempt(connection: Connection, what: str) -> AsyncIterator[Channel]:
+    """A channel to declare something on, which a refusal closes."""
     channel = await open_channel(connection)
     try:
-        await channel.queue_declare(name, durable=True, arguments=arguments)
+        yield channel
     except ChannelPreconditionFailed as error:
-        # It was made by another release; its messages matter more than our arguments.
-        log.warning("kept queue %s as it is: %s", name, error)
+        # Another release, or the operator, made it otherwise; its messages matter more than our arguments.
+        log.warning("kept %s as found: %s", what, error)
+    except ChannelAccessRefused:
+        log.info("left %s to the operator, who lets us only use it", what)
     finally:
         await discard(channel)
-
-
-async def _bind(connection: Connection, queue: str, exchange: str, keys: tuple[str, ...]) -> None:
-    channel = await open_channel(connection)
-    for key in keys:
-        await channel.queue_bind(queue, exchange, routing_key=key)
-    await discard(channel)
