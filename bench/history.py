@@ -30,7 +30,7 @@ from bench.statistics import percentile, spread
 
 SECRET = "no secret, only long enough for a benchmark"
 BUDGET_MS = 100.0
-BATCH = 4000
+BATCH = 2000
 NOW_MS = int(time.time() * 1000)
 PROJECTS = {"llvm": 60, "iree": 10, "torch-mlir": 10, "stablehlo": 10, "circt": 10}
 CALLERS = (Principal("all", "viewer", None), Principal("two", "viewer", frozenset({"iree", "torch-mlir"})))

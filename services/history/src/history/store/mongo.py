@@ -18,6 +18,9 @@ from history.store.contract import FactWrite, Row, StoredFact
 Document = dict[str, Any]
 _DUPLICATE_KEY = 11000
 _KEYS_AT_ONCE = 1000
+_WRITES_AT_ONCE = 250
+"""Operations in one bulk: a slow server answers each well within the socket's 30 s."""
+
 _READS_AT_ONCE = 4
 
 
@@ -71,7 +74,8 @@ class MongoHistoryStore:
                 for build_id, version in settled.items()
             ]
             with available(self._database):
-                await self._facts.bulk_write(operations, ordered=False)
+                for at in range(0, len(operations), _WRITES_AT_ONCE):
+                    await self._facts.bulk_write(operations[at : at + _WRITES_AT_ONCE], ordered=False)
 
     async def drop_facts(self, facts: Sequence[Fact]) -> None:
         """Forget these facts; one that is already gone changes nothing. Key: build id."""
@@ -176,12 +180,13 @@ class MongoHistoryStore:
             else:
                 operations.append(InsertOne(document))
         with available(self._database):
-            try:
-                await collection.bulk_write(operations, ordered=False)
-            except BulkWriteError as error:
-                # Somebody else inserted the document first: that race is lost, the other writes happened.
-                if any(fault["code"] != _DUPLICATE_KEY for fault in error.details["writeErrors"]):
-                    raise
+            for at in range(0, len(operations), _WRITES_AT_ONCE):
+                try:
+                    await collection.bulk_write(operations[at : at + _WRITES_AT_ONCE], ordered=False)
+                except BulkWriteError as error:
+                    # Somebody else inserted the document first: that race is lost, the other writes happened.
+                    if any(fault["code"] != _DUPLICATE_KEY for fault in error.details["writeErrors"]):
+                        raise
             written: set[str] = set()
             keys = list(documents)
             for at in range(0, len(keys), _KEYS_AT_ONCE):
