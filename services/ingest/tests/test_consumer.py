@@ -183,3 +183,26 @@ async def test_rows_that_only_grow_are_told_a_few_times_a_second(bench, ear, spe
     assert 4 <= len(rows) <= 8
     assert rows[-1].build.log_lines == 50
     assert len(ear.heard("LOG")) == 50
+
+
+async def test_nothing_is_announced_before_it_is_stored(bench, ear, speaker) -> None:
+    """Whenever something is announced, the store has it already."""
+    early: list[str] = []
+    announce = ear.announce
+
+    async def check(exchange: str, routing_key: str, body: bytes) -> None:
+        await announce(exchange, routing_key, body)
+        event = ear.announced[-1]
+        said = {"LOG": "seq", "STORED": "upto"}
+        upto = event.build.as_of_seq if event.type == "BUILD" else getattr(event, said[event.type])
+        state = await bench.store.find(speaker.id)
+        if state is None or state.applied < upto:
+            early.append(event.type)
+
+    ear.announce = check
+    for record in (speaker.start(), speaker.log(["a"]), speaker.update(progress=1), speaker.complete()):
+        await bench.intake.handle([speaker.delivery(record)])
+    await bench.caretaker.settle_due()
+
+    assert early == []
+    assert len(ear.announced) > 8

@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import replace
 
 import pytest
+from build_protocol.messages import BuildCompleteData
 from ingest import fold
 from ingest.chunk import merge, text_of
 from ingest.plan import plan_build
@@ -199,6 +200,31 @@ async def test_open_builds_are_those_somebody_must_look_after(store, make_speake
 
     assert [state.build.id for state in await store.list_open(range(8))] == [running.id]
     assert await store.list_open(()) == []
+
+
+async def test_old_builds_are_forgotten_whole(store, make_speaker) -> None:
+    """Builds before a place go with their log, a few at a time; younger ones and open ones stay."""
+
+    async def build(at: int, *, ends: bool = True) -> tuple[str, str]:
+        one = make_speaker(started_at=at)
+        said = [one.start(), one.log(["x"])]
+        if ends:
+            said.append(one.complete().model_copy(update={"data": BuildCompleteData(status="failed")}))
+        step = _step(one, *said)
+        await store.advance([step])
+        if ends:
+            await store.replace(step.after, fold.mark_verdict_sent(step.after))
+        return one.id, place_of(step.after.build)
+
+    old = [await build(1000 * number) for number in range(1, 4)]
+    running, _ = await build(1500, ends=False)
+    young, limit = await build(10_000)
+
+    assert [await store.forget(limit, 2) for _ in range(3)] == [2, 1, 0]
+    assert [await store.find(build_id) for build_id, _ in old] == [None] * 3
+    assert await store.read_chunks(old[0][0], "seq", 1, 10) == []
+    assert {build.id for build in await store.list_builds(BuildQuery())} == {running, young}
+    assert len(await store.read_chunks(young, "seq", 1, 10)) == 1
 
 
 async def test_a_claim_is_taken_by_one(store) -> None:

@@ -69,7 +69,7 @@ class Replica:
         self._keeper = ShardKeeper(store, settings.replica_name)
         self._consumers: dict[int, asyncio.Task[None]] = {}
         self.intake = Intake(store, bus, metrics, clock, self._notice)
-        self.caretaker = Caretaker(store, bus, self.intake, metrics, clock)
+        self.caretaker = Caretaker(store, bus, self.intake, metrics, clock, keep_days=settings.keep_days)
 
     def _notice(self, state: BuildState) -> None:
         self.caretaker.notice(state)

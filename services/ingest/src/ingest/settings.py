@@ -15,6 +15,7 @@ class Settings(ServiceSettings):
     service: str = "ingest"
     port: int = 8081
     prefetch: int = Field(200, ge=1, le=2000, description="Deliveries of a shard in one batch, at most.")
+    keep_days: int = Field(365, ge=0, description="Builds that started longer ago are deleted; 0 keeps all.")
     replica: str = Field("", description="Name of this replica in claims; host and port where empty.")
 
     @property

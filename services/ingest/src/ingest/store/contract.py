@@ -127,6 +127,13 @@ class BuildStore(Protocol):
         """Builds of these shards that run, wait for verification, or have a verdict to be published."""
         ...
 
+    async def forget(self, before: str, limit: int) -> int:
+        """Delete up to `limit` builds that stand before this place and that nobody must look after; how many.
+
+        Key build id: what a call that died has left is deleted by the next.
+        """
+        ...
+
     async def list_claims(self) -> list[Claim]:
         """All claims on shards, and all replicas."""
         ...

@@ -185,6 +185,16 @@ class MongoBuildStore:
             found = self._builds.find({"is_open": True, "shard": {"$in": list(shards)}}, _STATE_FIELDS)
             return [rows.build_state(document) for document in await found.to_list()]
 
+    async def forget(self, before: str, limit: int) -> int:
+        """Delete up to `limit` builds that stand before this place; key build id. Their documents go last."""
+        with available(self._db):
+            old = self._builds.find({"place": {"$lt": before}, "is_open": False}, {"_id": 1}).limit(limit)
+            ids = [document["_id"] for document in await old.to_list()]
+            if ids:
+                await self._chunks.delete_many({"build_id": {"$in": ids}})
+                await self._builds.delete_many({"_id": {"$in": ids}})
+        return len(ids)
+
     async def list_claims(self) -> list[Claim]:
         """All claims on shards, and all replicas."""
         with available(self._db):

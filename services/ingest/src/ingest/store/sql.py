@@ -164,6 +164,18 @@ class SqlBuildStore:
         found = await self._engine.read(lambda db: db.execute(query).mappings().all())
         return [rows.build_state(row) for row in found]
 
+    async def forget(self, before: str, limit: int) -> int:
+        """Delete up to `limit` builds that stand before this place; key build id."""
+        old = select(builds.c.id).where(builds.c.place < before, builds.c.is_open.is_(False)).limit(limit)
+
+        def put(db: Connection) -> int:
+            ids = db.execute(old).scalars().all()
+            for owned in (chunks.c.build_id, starts.c.build_id, builds.c.id):
+                db.execute(delete(owned.table).where(owned.in_(ids)))
+            return len(ids)
+
+        return await self._engine.write(put)
+
     async def list_claims(self) -> list[Claim]:
         """All claims on shards, and all replicas."""
         found = await self._engine.read(lambda db: db.execute(select(claims)).mappings().all())
