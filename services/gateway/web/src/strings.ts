@@ -37,7 +37,6 @@ export const link = {
 }
 
 export const login = {
-  title: 'Sign in',
   username: 'User name',
   password: 'Password',
   submit: 'Sign in',
@@ -48,8 +47,6 @@ export const login = {
 }
 
 export const account = { menu: 'Account', signOut: 'Sign out', signedInAs: (user: string) => `Signed in as ${user}` }
-
-export const scheme = { label: 'Theme', light: 'Light', dark: 'Dark', auto: 'Like the system' }
 
 export const list = {
   title: 'Builds',
@@ -64,7 +61,6 @@ export const list = {
   anyBranch: 'All branches',
   anyStatus: 'Any status',
   more: 'Show older builds',
-  loadingMore: 'Loading…',
   exit: (code: number) => `exit ${code}`,
   warnings: (count: number) => (count === 1 ? '1 warning' : `${count} warnings`),
   none: 'No build matches.',
@@ -72,8 +68,7 @@ export const list = {
   failedToLoad: 'The builds could not be read.',
   retry: 'Try again',
   emptyTitle: 'No builds yet',
-  emptyText:
-    'Put this in front of any build command. It dials out; nothing has to be opened or installed on the server.',
+  emptyText: 'Put this in front of any build command. It dials out: no port is opened on the build machine.',
   emptyMore: 'The build shows up here with its first line of output.',
   copy: 'Copy',
   copied: 'Copied',
@@ -84,12 +79,9 @@ export const build = {
   missing: 'There is no such build, or you may not see it.',
   failedToLoad: 'The build could not be read.',
   started: 'Started',
-  ended: 'Ended',
   duration: 'Duration',
-  remaining: 'Left',
   agent: 'Agent',
   host: 'Host',
-  commit: 'Commit',
   exitCode: 'Exit code',
   reason: 'Reason',
   dirty: 'with local changes',
@@ -122,7 +114,6 @@ export const build = {
   cancelSent: 'Cancelling…',
   cancelFailed: 'The build could not be cancelled:',
   retryOf: 'Retry of',
-  now: 'now',
 }
 
 export const configuration = {
@@ -171,8 +162,6 @@ export const log = {
   gap: (what: string, reason: string) => `${what} not kept: ${reason}`,
   gapLines: (count: string) => `${count} lines`,
   gapBytes: (size: string) => `${size} of output`,
-  top: 'First line',
-  end: 'Newest line',
   link: (line: string) => `Line ${line}: click to link, shift-click for a range`,
 }
 

@@ -1,26 +1,30 @@
 /** Pages: which page an address shows; who is not signed in is asked to, at that same address. */
 import { lazy, Suspense } from 'react'
-import { Navigate, Route, Routes } from 'react-router'
+import { Navigate, Route, Routes, useLocation } from 'react-router'
 import { BuildsPage } from '../builds/BuildsPage'
 import { LoginPage } from '../login/LoginPage'
 import { Shell } from '../shell/Shell'
 import { useSession } from './app-context'
+import { Crash } from './Crash'
 
 const BuildPage = lazy(() => import('../build/BuildPage').then((module) => ({ default: module.BuildPage })))
 
 export function Pages() {
   const session = useSession()
+  const { pathname } = useLocation()
   if (session.state === 'starting') return null
   if (session.state === 'signed-out') return <LoginPage />
   return (
     <Shell user={session.user}>
-      <Suspense fallback={null}>
-        <Routes>
-          <Route path="/" element={<BuildsPage />} />
-          <Route path="/builds/:id" element={<BuildPage />} />
-          <Route path="*" element={<Navigate to="/" replace />} />
-        </Routes>
-      </Suspense>
+      <Crash key={pathname}>
+        <Suspense fallback={null}>
+          <Routes>
+            <Route path="/" element={<BuildsPage />} />
+            <Route path="/builds/:id" element={<BuildPage />} />
+            <Route path="*" element={<Navigate to="/" replace />} />
+          </Routes>
+        </Suspense>
+      </Crash>
     </Shell>
   )
 }

@@ -6,7 +6,7 @@ import { NavLink, useNavigate } from 'react-router'
 import { useApp } from '../app/app-context'
 import { HelpDialog } from '../keyboard/HelpDialog'
 import { useShortcuts } from '../keyboard/useShortcuts'
-import { account, keys, nav, product, scheme } from '../strings'
+import { account, keys, nav, product } from '../strings'
 import { ConnectionPill } from './ConnectionPill'
 import { Mark } from './Mark'
 import classes from './Shell.module.css'
@@ -53,7 +53,7 @@ export function Shell({ user, children }: { user: string; children: ReactNode })
           >
             <IconKeyboard size={18} stroke={1.6} />
           </ActionIcon>
-          <ActionIcon variant="subtle" color="gray" aria-label={keys.theme} title={scheme.label} onClick={switchScheme}>
+          <ActionIcon variant="subtle" color="gray" aria-label={keys.theme} title={keys.theme} onClick={switchScheme}>
             {isDark ? <IconSun size={18} stroke={1.6} /> : <IconMoon size={18} stroke={1.6} />}
           </ActionIcon>
           <Menu position="bottom-end" width={200}>
