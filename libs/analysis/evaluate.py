@@ -88,7 +88,7 @@ def green_lines(count: int) -> list[str]:
         "0 errors, 0 failures",
     ]
     return [
-        scary[i % len(scary)] if i % 7 == 0 else f"[{i}/{count}] Building CXX object lib/f{i}.cpp.o"
+        scary[i % len(scary)] if i % 7 == 0 else f"[{i}/{2 * count}] Building CXX object lib/f{i}.cpp.o"
         for i in range(count)
     ]
 
@@ -140,6 +140,13 @@ def evaluate(labels: list[dict[str, Any]], logs: Path) -> Score:
             expected=found and found.signature_parts,
         )
         behind = first_failure([*green, *lines])
+        amid = first_failure([*green, *lines, *green])
+        score.ask(
+            "amid green lines",
+            name,
+            right=found is not None and amid is not None and amid.first_line == found.first_line + len(green),
+            found=amid and (amid.first_line - len(green), amid.message),
+        )
         shifted = found is not None and behind is not None and behind.first_line == found.first_line + len(green)
         score.ask(
             "behind green lines", name, right=shifted, found=behind and (behind.first_line - len(green), behind.message)

@@ -174,6 +174,30 @@ def test_a_retry_that_worked_is_no_failure() -> None:
     assert ["compile_error"] == [failure.category for failure in report_of(lines).failures]
 
 
+SCARY = [
+    "fatal: not a git repository (or any of the parent directories): .git",
+    "sccache: error: couldn't connect to server",
+    "error: unable to open the optional file, going on",
+    "lib/a.cpp:3:5: error: this is what the self-check prints on purpose",
+    "Assertion failed: x, file a.c, line 3 (expected by the self-test)",
+    "curl: (28) Connection timed out after 30001 milliseconds",
+    "NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver.",
+    "-- Performing Test HAVE_STRERROR_R - Failed",
+    "CMake Warning at CMakeLists.txt:3 (message):",
+    "/usr/bin/ld: DWARF error: could not find variable specification at offset 2f",
+    "0 errors, 0 failures, 0 fatal",
+    "remote: Counting objects: 100% (3/3), done.",
+]
+
+
+@pytest.mark.parametrize("line", SCARY)
+def test_a_build_that_goes_on_was_not_broken(line: str) -> None:
+    """Without a failing edge, an exit code or a wrapper's word, what ninja went on after is no failure."""
+    steps = [f"[{i}/300] Building CXX object f{i}.o" for i in range(1, 301)]
+
+    assert [] == report_of([*steps[:100], line, *steps[100:]]).failures
+
+
 def test_failures_hide_in_a_long_green_log() -> None:
     """Twenty thousand green lines before and after do not move the answer."""
     green = [f"[{i}/90000] Building CXX object lib/ErrorHandling{i}.cpp.o" for i in range(20_000)]

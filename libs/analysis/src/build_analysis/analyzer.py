@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from build_analysis.candidate import Candidate
 from build_analysis.failure import Failure, Report
 from build_analysis.findings import Findings
+from build_analysis.gate import is_last_step
 from build_analysis.prefixes import CleanLine, clean
 from build_analysis.python_frames import REACH_LINES, look_through_frames
 from build_analysis.rule import UNKNOWN, WRAPPER, Rule
@@ -37,6 +38,8 @@ class LogAnalyzer:
         self._findings = Findings()
         self._listing: Rule | None = None
         self._last_number = 0
+        self._last_step = 0
+        self._is_complete = False
         self._looked_back_to = 0
         self._chunk: Sequence[str] = ()
         self._chunk_first = 1
@@ -48,7 +51,8 @@ class LogAnalyzer:
             The failures that became certain with these lines.
         """
         self._chunk, self._chunk_first = lines, first_line
-        hits = self._rules.gate.hits(lines)
+        seen = self._rules.gate.hits(lines)
+        hits = seen.lines
         at_hit, index, count = 0, 0, len(lines)
         while index < count:
             while at_hit < len(hits) and hits[at_hit] < index:
@@ -60,6 +64,9 @@ class LogAnalyzer:
             self._read(first_line + index, lines[index], is_hit=index == next_hit)
             index += 1
         self._last_number = first_line + count - 1
+        if seen.last_step is not None:
+            self._last_step = first_line + seen.last_step
+            self._is_complete = is_last_step(lines[seen.last_step])
         # The next chunk may look back into this one.
         for number in range(max(0, count - LOOK_BACK_LINES), count):
             self._recent.append((first_line + number, lines[number]))
@@ -77,7 +84,7 @@ class LogAnalyzer:
             self._close(scope, self._last_number, failed=scope.failed is not False)
         self._scopes.clear()
         self._end_cluster()
-        return self._findings.report(exit_code, self._last_number)
+        return self._findings.report(exit_code, self._last_number, self._last_step, is_complete=self._is_complete)
 
     # Reading one line
 
@@ -260,6 +267,8 @@ class LogAnalyzer:
             if rule.scope is None or self._scopes[at].kind == rule.scope:
                 for inner in reversed(self._scopes[at:]):
                     failed = inner.failed is True if rule.outcome is None else rule.outcome == "failed"
+                    if inner.kind == "gtest" and inner.target != groups.get("target", inner.target):
+                        failed = True  # another test speaks: this one's process died
                     if inner.kind == rule.scope:
                         inner.target = inner.target or groups.get("target")
                     self._close(inner, number, failed=failed)
@@ -304,7 +313,7 @@ class LogAnalyzer:
         self._end_cluster()
         self._close_all(number)
         candidate = Candidate.of(rule, number, match)
-        self._findings.roll_up(candidate)
+        self._findings.roll_up(candidate, number)
 
     def _read_item(self, number: int, text: str) -> bool:
         rule = self._listing

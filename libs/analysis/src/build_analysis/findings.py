@@ -19,6 +19,27 @@ _TEST_TARGET = re.compile(r"\bcheck(?:-|\b)|\btests?\b|[-/](?:build|stamp|instal
 
 _TEST_CATEGORIES = frozenset({"lit_test_failure", "python_test_failure", "gtest_failure", "ctest_failure"})
 
+_DIAGNOSTICS = frozenset(
+    {
+        "compile_error",
+        "missing_header",
+        "warning_as_error",
+        "link_error",
+        "tablegen_error",
+        "lit_test_failure",
+        "gtest_failure",
+        "sanitizer_report",
+        "compiler_crash",
+        "crash",
+        "out_of_memory",
+        "disk_full",
+        "cache_error",
+        "python_import_error",
+        "python_test_failure",
+    }
+)
+"""What no tool prints while all is well, outside tests that want it."""
+
 
 @dataclass(slots=True)
 class _Finding:
@@ -48,7 +69,7 @@ class Findings:
         if self._repeats(failure):
             return
         if self.has_room():
-            self._findings.append(_Finding(failure, certain, rule.tentative))
+            self._findings.append(_Finding(failure, certain, rule.tentative and not certain))
 
     @property
     def is_full(self) -> bool:
@@ -67,9 +88,13 @@ class Findings:
             known.endswith("." + key) or key.endswith("." + known) for known in self._tests
         )
 
-    def roll_up(self, wrapper: Candidate) -> None:
-        """A wrapper says that something failed: confirm what waits, and give it the wrapper's target."""
-        waiting = [finding for finding in self._findings if not finding.certain and not finding.tentative]
+    def roll_up(self, wrapper: Candidate, number: int) -> None:
+        """On line `number` a wrapper says that something failed: confirm what waits, give it the wrapper's target."""
+        waiting = [
+            finding
+            for finding in self._findings
+            if not finding.certain and (not finding.tentative or number - finding.failure.last_line <= ENDING_LINES)
+        ]
         target = wrapper.fields.get("target")
         for finding in waiting:
             finding.certain = True
@@ -98,11 +123,26 @@ class Findings:
             finding.told = True
         return [finding.failure for finding in fresh]
 
-    def report(self, exit_code: int | None, last_line: int) -> Report:
-        """All failures, the first real one first."""
+    def report(self, exit_code: int | None, last_line: int, last_step: int, *, is_complete: bool) -> Report:
+        """All failures, the first real one first.
+
+        Args:
+            exit_code: the command's, None when not known.
+            last_line: the log's last line.
+            last_step: the last line on which ninja or make told a step.
+            is_complete: whether that step was the last of its run.
+        """
         if exit_code == 0:
             return Report()
-        kept = [finding for finding in self._findings if not finding.tentative or self._ended(finding, last_line)]
+        failed = bool(exit_code)
+        kept = [
+            finding
+            for finding in self._findings
+            if finding.certain
+            or failed
+            or _ended(finding.failure, last_line)
+            or self._stopped(finding, last_step, is_complete=is_complete)
+        ]
         failures = [finding.failure for finding in kept]
         real = [failure for failure in failures if failure.rank < WRAPPER]
         # Wrappers without a cause of their own only speak when nothing better does.
@@ -116,10 +156,19 @@ class Findings:
         failures.sort(key=lambda failure: (failure.rank >= WRAPPER, failure.rank >= UNKNOWN, failure.first_line))
         return Report(failures, self._dropped)
 
-    def _ended(self, finding: _Finding, last_line: int) -> bool:
-        """Whether something that tools retry is what the log ends with, or the only thing it tells."""
-        others = any(not other.tentative for other in self._findings)
-        return not others or last_line - finding.failure.last_line <= ENDING_LINES
+    def _stopped(self, finding: _Finding, last_step: int, *, is_complete: bool) -> bool:
+        """Whether something that no tool confirmed may have stopped the build.
+
+        After a run that went on to its last step nothing did. In a run that did not, a diagnostic is believed; words
+        that tools also print while they go on are believed only if no step went well after them. What tools try again
+        counts only if nothing else explains a wrapper's word or an unfinished run.
+        """
+        if finding.tentative:
+            is_unfinished = last_step > 0 and not is_complete
+            return len(self._findings) == 1 and (self._wrapper is not None or is_unfinished)
+        if finding.failure.last_line > last_step:
+            return True
+        return not is_complete and finding.failure.category in _DIAGNOSTICS
 
     def _name_fully(self, target: str) -> None:
         """A summary names a test with its file; its section did not."""
@@ -137,6 +186,10 @@ class Findings:
             if other.signature == failure.signature and other.target == failure.target:
                 return failure.first_line - other.last_line < ENDING_LINES
         return False
+
+
+def _ended(failure: Failure, last_line: int) -> bool:
+    return last_line - failure.last_line <= ENDING_LINES
 
 
 def _builds(target: str, failure: Failure) -> bool:

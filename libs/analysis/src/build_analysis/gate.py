@@ -8,6 +8,7 @@ nanoseconds a byte; the rules cost microseconds a line.
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from importlib import import_module
 from itertools import accumulate
 from types import ModuleType
@@ -217,7 +218,16 @@ FRAGMENTS = (
     ),
 )
 
+_COUNTS = re.compile(r"\[ *(?:(\d+)/(\d+)|(\d+)%)")
 _STEP = re.compile(r"(?:\d{4}-\d\d-\d\dT[\d:.]+Z )?\[ *\d+(?:/\d+[^\]]{0,20}|%)\] ")
+
+
+@dataclass(frozen=True, slots=True)
+class Hits:
+    """What the gate saw in some lines, by index: the `lines` worth a look, ascending, and the last green step."""
+
+    lines: list[int]
+    last_step: int | None
 
 
 class Gate:
@@ -241,11 +251,17 @@ class Gate:
         """Whether this text contains a fragment."""
         return any(fragment in text for fragment in self.fragments)
 
-    def hits(self, lines: Sequence[str]) -> list[int]:
-        """The indexes of the lines worth a look, ascending."""
+    def hits(self, lines: Sequence[str]) -> Hits:
+        """Which lines are worth a look, and where the last step was told."""
         kept = [i for i, line in enumerate(lines) if not is_green_step(line)]
-        if not kept:
-            return []
+        last_step = len(lines) - 1
+        for index in reversed(kept):
+            if index != last_step:
+                break
+            last_step -= 1
+        return Hits(self._search(kept, lines) if kept else [], last_step if last_step >= 0 else None)
+
+    def _search(self, kept: list[int], lines: Sequence[str]) -> list[int]:
         rest = [lines[i] for i in kept]
         text = "\n".join(rest)
         if "\x1b" in text:
@@ -283,6 +299,12 @@ def _line_search(fragments: Sequence[str]) -> Callable[[str], Iterator[int]] | N
             yield row
 
     return rows
+
+
+def is_last_step(step: str) -> bool:
+    """Whether a step is the last one of its run: `[300/300]`, `[100%]`."""
+    match = _COUNTS.search(step)
+    return match is not None and (match[3] == "100" or (match[1] is not None and match[1] == match[2]))
 
 
 def is_green_step(line: str) -> bool:
