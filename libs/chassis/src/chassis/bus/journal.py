@@ -64,7 +64,7 @@ class Journal:
     """The open file. One thread at a time; `path` is held exclusively until it is closed."""
 
     def __init__(self, path: Path, routed: Callable[[str, str], bool]) -> None:
-        self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5)
+        self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=0.5)
         self._connection.create_function("routed", 2, routed, deterministic=True)
         for pragma in (
             "page_size=8192",
