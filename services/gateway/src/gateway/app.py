@@ -8,10 +8,12 @@ from chassis.bus import Bus
 from chassis.peers import Peer
 from chassis.service import create_service_app
 from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import WebSocketRoute
 
 from gateway import forward, openapi, page, routes
 from gateway.accounts.passwords import Passwords
+from gateway.body_limit import BodyLimit
 from gateway.desk import Desk
 from gateway.headers import SecurityHeaders
 from gateway.settings import Settings
@@ -51,5 +53,14 @@ def create_app(
     app.include_router(openapi.router)
     app.include_router(forward.router)
     app.include_router(page.page_router(page_folder))
+    app.add_middleware(BodyLimit)
+    if settings.origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=sorted(settings.origins),
+            allow_credentials=True,
+            allow_methods=forward.METHODS,
+            allow_headers=["Authorization", "Content-Type", "Range"],
+        )
     app.add_middleware(SecurityHeaders)
     return app

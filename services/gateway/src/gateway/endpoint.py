@@ -1,7 +1,8 @@
 """`/ws`, the one WebSocket endpoint: with an API key an agent, without one a viewer. Refusals come before accept."""
 
 import logging
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, urlsplit
 
 from build_protocol.frames import AGENT_SUBPROTOCOL, VIEWER_SUBPROTOCOL, Close
@@ -38,21 +39,23 @@ class Endpoint:
     keys: Keys
     agents: AgentEdges
     viewers: ViewerEdges
-    _connections: int = 0
+    _connections: Counter[str] = field(default_factory=Counter)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one upgrade to its end: the ASGI app of `/ws`."""
         websocket = WebSocket(scope, receive, send)
-        if self._connections >= self.settings.connections:
+        # Counted apart: pages that anybody may open never keep agents out.
+        kind = "agent" if "authorization" in websocket.headers else "viewer"
+        if self._connections[kind] >= self.settings.connections:
             await self._refuse(websocket, UpgradeRefused(503, "this gateway is full: try another, or later"))
             return
-        self._connections += 1
+        self._connections[kind] += 1
         try:
             await self._admit(websocket, send)
         except UpgradeRefused as refusal:
             await self._refuse(websocket, refusal)
         finally:
-            self._connections -= 1
+            self._connections[kind] -= 1
 
     async def _admit(self, websocket: WebSocket, send: Send) -> None:
         # Query strings end up in logs: a secret there is refused even when it is right.

@@ -1,5 +1,9 @@
 """The dashboard's page: the built files this package carries, any other path is the page's own business."""
 
+import asyncio
+import gzip
+import mimetypes
+from functools import lru_cache
 from pathlib import Path
 
 from chassis import problems
@@ -9,6 +13,7 @@ from fastapi.responses import FileResponse, PlainTextResponse
 PAGE = Path(__file__).parent / "page"
 IMMUTABLE = "public, max-age=31536000, immutable"
 FRESH = "no-cache"
+COMPRESSED = frozenset({".html", ".js", ".css", ".svg", ".json", ".map", ".txt"})
 NOT_BUILT = """The dashboard's page is not built.
 
 From a checkout: `npm install && npm run build` (or `make page`), then reload.
@@ -28,13 +33,13 @@ def page_router(folder: Path = PAGE) -> APIRouter:
         file = _find(folder, path)
         if file is not None:
             # The bundler puts a hash of the content into the name of everything under assets/.
-            return FileResponse(file, headers={"Cache-Control": IMMUTABLE if path.startswith("assets/") else FRESH})
+            return await _answer(file, IMMUTABLE if path.startswith("assets/") else FRESH, request)
         if "." in path.rpartition("/")[2] and path.startswith("assets/"):
             return problems.problem(404, "no such file", request.url.path)
         index = folder / "index.html"
         if not index.is_file():
             return PlainTextResponse(NOT_BUILT, status_code=503)
-        return FileResponse(index, headers={"Cache-Control": FRESH})
+        return await _answer(index, FRESH, request)
 
     return router
 
@@ -45,3 +50,21 @@ def _find(folder: Path, path: str) -> Path | None:
     file = (folder / path).resolve()
     is_inside = file.is_relative_to(folder.resolve())
     return file if is_inside and file.is_file() else None
+
+
+async def _answer(file: Path, caching: str, request: Request) -> Response:
+    headers = {"Cache-Control": caching, "Vary": "Accept-Encoding"}
+    if file.suffix not in COMPRESSED or "gzip" not in request.headers.get("accept-encoding", ""):
+        return FileResponse(file, headers=headers)
+    body = await asyncio.to_thread(_read_compressed, file)
+    media_type, _ = mimetypes.guess_type(file.name)
+    return Response(body, headers={**headers, "Content-Encoding": "gzip"}, media_type=media_type)
+
+
+def _read_compressed(file: Path) -> bytes:
+    return _compressed(file, file.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=128)
+def _compressed(file: Path, mtime_ns: int) -> bytes:  # noqa: ARG001  a rebuilt file is compressed again
+    return gzip.compress(file.read_bytes(), 6, mtime=0)

@@ -30,7 +30,7 @@ class Settings(ServiceSettings):
     window_bytes: int = Field(limits.WINDOW_BYTES, gt=0, description="Unconfirmed bytes one agent may have sent.")
     inflight_bytes: int = Field(64 * 1024 * 1024, gt=0, description="Unconfirmed bytes of all agents together.")
     connections_per_key: int = Field(500, gt=0)
-    connections: int = Field(5000, gt=0, description="WebSockets this gateway holds at most.")
+    connections: int = Field(5000, gt=0, description="Agents this gateway holds at most, and as many viewers.")
     frames_per_second: int = Field(1000, gt=0, description="Frames one agent may send per second, sustained.")
 
     @field_validator("jwt_secret_key")
