@@ -1,16 +1,22 @@
 """What notifier's tests share: verdicts in every form they come in, a store on every driver, and a clock."""
 
-from collections.abc import AsyncIterator, Callable
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from build_protocol.ids import new_build_id
 from build_protocol.messages import BuildVerdict, BuildVerdictData, Commit, FailureData
-from notifier.branch import Branch
+from chassis.testing.mariadb import mariadb, mariadb_url  # noqa: F401  fixtures are found by being imported
+from chassis.testing.mongodb import mongodb, mongodb_url  # noqa: F401  as above
+from chassis.testing.rabbitmq import amqp_url, rabbitmq  # noqa: F401  as above
+from notifier.branch import Branch, Evidence
 from notifier.incidents import apply
+from notifier.letters.letter import Letter, LogLine
+from notifier.notification import Notification
 from notifier.store import NotifierStore, open_store
+from notifier.testing import SendGridServer, sendgrid_server
 
 NOON_MS = 1_700_000_000_000 // 86_400_000 * 86_400_000 + 43_200_000
 HOUR_MS = 3_600_000
@@ -139,12 +145,66 @@ async def sqlite_store(tmp_path: Path) -> AsyncIterator[NotifierStore]:
 )
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[NotifierStore]:
     """An empty store, once on every driver."""
-    urls: dict[str, Callable[[], str]] = {
-        "sqlite": lambda: f"sqlite:///{tmp_path}/notifier.sqlite",
-        "mariadb": lambda: request.getfixturevalue("mariadb").url(f"notifier_{uuid4().hex[:8]}"),
-        "mongodb": lambda: request.getfixturevalue("mongodb").url(f"notifier_{uuid4().hex[:8]}"),
-    }
-    opened = open_store(urls[request.param]())
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path}/notifier.sqlite"
+    else:
+        url = request.getfixturevalue(f"{request.param}_url")
+    opened = open_store(url)
     await opened.open()
     yield opened
     await opened.close()
+
+
+@pytest.fixture
+def sendgrid() -> Iterator[SendGridServer]:
+    with sendgrid_server() as server:
+        yield server
+
+
+@pytest.fixture
+def claim(builds: Builds) -> Callable[..., Notification]:
+    """Makes a claim on telling team@example.com that build 2 broke `main`; due at once."""
+
+    def make(n: int = 0, **said: Any) -> Notification:
+        letter = Letter(
+            kind=said.pop("kind", "opened"),
+            project="p",
+            branch="main",
+            configs=["release"],
+            at_ms=NOON_MS,
+            evidence=Evidence.of(builds.verdict(2, "failed", "s", commits=builds.commits(2))),
+            extract=[LogLine(number=120, text="a.cpp:7: error s", is_hit=True)],
+            suspects=builds.commits(2),
+            suspect_count=1,
+            dashboard_url="https://builds.example.com",
+        )
+        facts: dict[str, Any] = {
+            "id": f"{n:064x}",
+            "project": "p",
+            "branch": "main",
+            "rule": "broken",
+            "incident": "incident-1",
+            "transition": "opened",
+            "build_id": builds.id(2),
+            "channel": "mail",
+            "recipient": "team@example.com",
+            "letter": letter,
+            "due_ms": NOON_MS,
+            "created_ms": NOON_MS,
+        }
+        return Notification(**{**facts, **said})
+
+    return make
+
+
+async def eventually(look: Callable[[], Awaitable[Any]], seconds: float = 20) -> Any:
+    """The first truthy answer; TimeoutError when there is none in time."""
+    async with asyncio.timeout(seconds):
+        while not (answer := await look()):  # noqa: ASYNC110  what is waited for is in another service's store
+            await asyncio.sleep(0.02)
+        return answer
+
+
+@pytest.fixture(name="eventually")
+def eventually_fixture() -> Callable[..., Awaitable[Any]]:
+    return eventually

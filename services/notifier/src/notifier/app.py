@@ -34,9 +34,6 @@ from notifier.sweeping import Sweeper
 
 log = logging.getLogger("notifier")
 
-POLL_SECONDS = 1.0
-"""How soon a message that became due by the clock, or that another replica decided on, is noticed."""
-
 SWEEP_SECONDS = 60.0
 LAST_SEND_SECONDS = 20.0
 """What is being sent at a stop may take this long; what takes longer is found in doubt by its lease."""
@@ -108,10 +105,10 @@ async def _work(
             tasks.create_task(
                 run_consumer(bus, queue_name("notifier"), record, prefetch=settings.prefetch, wait_for_store=store.ping)
             )
-            tasks.create_task(_repeat(planner.plan_due, POLL_SECONDS))
+            tasks.create_task(_repeat(planner.plan_due, settings.poll_seconds))
             tasks.create_task(_repeat(sweeper.sweep, SWEEP_SECONDS))
             for _ in range(settings.senders):
-                tasks.create_task(_repeat(lambda: _whole(postman.post_next()), POLL_SECONDS))
+                tasks.create_task(_repeat(lambda: _whole(postman.post_next()), settings.poll_seconds))
     finally:
         for channel in channels.values():
             await channel.close()

@@ -22,6 +22,9 @@ class Settings(ServiceSettings):
     )
 
     quiet_seconds: float = Field(30, ge=0, description="An incident collects configs this long before people hear.")
+    poll_seconds: float = Field(
+        1, gt=0, description="How soon a message due by the clock, or decided by another replica, is noticed."
+    )
     digest_hour: int = Field(7, ge=0, le=23, description="Hour (UTC) at which what is still red is summed up.")
     must_arrive: str = Field(
         "", description="Rules (comma separated) whose mail is sent once more when nobody knows whether it arrived."

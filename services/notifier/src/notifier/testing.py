@@ -1,0 +1,106 @@
+"""A real HTTP server that speaks SendGrid's v3 mail/send, and signs events as SendGrid does: for tests only."""
+
+import base64
+import json
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+KEY = "SG.test"
+
+
+class SendGridServer:
+    """Takes mails unless told to answer otherwise; `answers` are used up first, one per request.
+
+    An answer is a status, `cut` (take the mail, then cut the connection) or `slow` (take it, never answer).
+    """
+
+    def __init__(self) -> None:
+        self.mails: list[dict[str, Any]] = []
+        self.answers: list[int | str] = []
+        self.headers: dict[str, str] = {}
+        self.requests = 0
+        self.let_go = threading.Event()
+        self._private = ec.generate_private_key(ec.SECP256R1())
+        server = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                """A request."""
+                server.answer(self)
+
+            def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002  its signature
+                """Say nothing."""
+
+        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.http.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self.http.server_address[1]}"
+
+    def answer(self, request: BaseHTTPRequestHandler) -> None:
+        """Answer a request as the test wants it."""
+        self.requests += 1
+        body = request.rfile.read(int(request.headers["Content-Length"]))
+        answer = self.answers.pop(0) if self.answers else 202
+        if request.path != "/v3/mail/send":
+            answer = 404
+        elif request.headers["Authorization"] != f"Bearer {KEY}":
+            answer = 401
+        if answer in (202, "cut", "slow"):
+            self.mails.append(json.loads(body))
+        if answer == "cut":
+            request.connection.close()
+            return
+        if answer == "slow":
+            self.let_go.wait(30)
+            return
+        request.send_response(int(answer))
+        if answer == 202:
+            request.send_header("X-Message-Id", f"sg-{len(self.mails)}")
+        for name, value in self.headers.items():
+            request.send_header(name, value)
+        said = b"" if answer == 202 else json.dumps({"errors": [{"message": f"said {answer}"}]}).encode()
+        request.send_header("Content-Length", str(len(said)))
+        request.end_headers()
+        request.wfile.write(said)
+
+    @property
+    def public_key(self) -> str:
+        """As SendGrid's settings show it."""
+        key = self._private.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        return base64.b64encode(key).decode()
+
+    def signed(self, *events: dict[str, Any]) -> tuple[bytes, dict[str, str]]:
+        """Body and headers of a webhook request."""
+        body, timestamp = json.dumps(list(events)).encode(), str(int(time.time()))
+        signature = self._private.sign(timestamp.encode() + body, ec.ECDSA(hashes.SHA256()))
+        return body, {
+            "X-Twilio-Email-Event-Webhook-Signature": base64.b64encode(signature).decode(),
+            "X-Twilio-Email-Event-Webhook-Timestamp": timestamp,
+            "Content-Type": "application/json",
+        }
+
+    def subjects(self) -> list[str]:
+        """Subjects of the mails it took, in order."""
+        return [mail["subject"] for mail in self.mails]
+
+
+@contextmanager
+def sendgrid_server() -> Iterator[SendGridServer]:
+    """A running server, gone with the context."""
+    server = SendGridServer()
+    thread = threading.Thread(target=server.http.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.let_go.set()
+        server.http.shutdown()
+        thread.join()
+        server.http.server_close()

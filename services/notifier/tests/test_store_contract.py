@@ -1,0 +1,126 @@
+"""The store's contract, on every driver."""
+
+import asyncio
+
+from notifier.branch import Branch
+from notifier.incidents import apply
+from notifier.mutes import Mute
+
+
+def branch_of(builds, *verdicts, quiet_ms=30_000, **said):
+    branch = Branch(project="p", branch="main")
+    for verdict in verdicts:
+        branch = apply(branch, verdict, now_ms=builds.noon_ms, quiet_ms=quiet_ms)
+    return branch.model_copy(update=said)
+
+
+async def test_a_branch_is_found_again_whole(store, builds):
+    """Lanes, incidents and pending transitions come back as they were put, other letters included."""
+    red = builds.verdict(2, "failed", "größer 💥", commits=builds.commits(2))
+    branch = branch_of(builds, builds.verdict(1), red)
+
+    assert await store.put_branch(branch, 0)
+
+    (stored,) = (await store.branches([branch.key, "f" * 32])).values()
+    assert (branch, 1) == (stored.branch, stored.version)
+
+
+async def test_of_two_who_replace_the_same_version_one_loses(store, builds):
+    """A lost race writes nothing and is told, also when the branch is new."""
+    first, second = branch_of(builds, builds.verdict(1)), branch_of(builds, builds.verdict(2))
+
+    assert [True, False] == [await store.put_branch(first, 0), await store.put_branch(second, 0)]
+    assert [True, False] == [await store.put_branch(second, 1), await store.put_branch(first, 1)]
+    (stored,) = (await store.branches([first.key])).values()
+    assert second == stored.branch
+
+
+async def test_due_branches_come_when_they_are_due(store, builds):
+    """Not before the first pending transition's time, and no more once it is told."""
+    branch = branch_of(builds, builds.verdict(1), builds.verdict(2, "failed", "s"))
+    await store.put_branch(branch, 0)
+
+    assert await store.due_branches(builds.noon_ms + 29_999, 9) == []
+    (due,) = await store.due_branches(builds.noon_ms + 30_000, 9)
+    await store.put_branch(due.branch.without(due.branch.pending), due.version)
+    assert await store.due_branches(builds.noon_ms + 30_000, 9) == []
+    assert [branch.key] == [stored.branch.key for stored in await store.branches_of("p", 9)]
+
+
+async def test_a_claim_is_made_once(store, claim):
+    """Of many who claim the same at once, exactly one is told that it was the first."""
+    rounds = await asyncio.gather(*(store.claim([claim(1), claim(2)]) for _ in range(5)))
+
+    assert sorted([claim(1).id, claim(2).id]) == sorted(claimed for new in rounds for claimed in new)
+    assert await store.claim([claim(2), claim(3)]) == {claim(3).id}
+    assert await store.claim([]) == set()
+
+
+async def test_a_step_is_taken_by_one_sender(store, claim, builds):
+    """Of two that read the same version the second is told nothing was replaced."""
+    await store.claim([claim(1)])
+    (due,) = await store.due_notifications(builds.noon_ms, 9)
+
+    first = await store.put_notification(due.noting(1, "first", state="sending", due_ms=None))
+
+    assert await store.put_notification(due.noting(1, "second", state="failed")) is None
+    assert (await store.notifications([due.id]))[due.id] == first
+    assert await store.due_notifications(builds.noon_ms, 9) == []
+
+
+async def test_notifications_are_listed_in_pages(store, claim, builds):
+    """Every row once over all pages, newest first, also where times are equal; filters hold."""
+    rows = [claim(n, created_ms=builds.noon_ms + n // 2, project="pq"[n % 2]) for n in range(7)]
+    await store.claim(rows)
+
+    seen, after = [], None
+    while page := await store.list_notifications(limit=3, after=after):
+        seen += [row.id for row in page]
+        after = (page[-1].created_ms, page[-1].id)
+
+    assert [row.id for row in reversed(rows)] == seen
+    assert [rows[5].id, rows[3].id, rows[1].id] == [
+        row.id for row in await store.list_notifications(limit=9, projects={"q"})
+    ]
+    assert await store.list_notifications(limit=9, projects=set()) == []
+    assert await store.list_notifications(limit=9, state="failed") == []
+    assert len(await store.list_notifications(limit=9, incident="incident-1", build_id=builds.id(2))) == 7
+
+
+async def test_mutes_are_replaced_and_dropped(store):
+    """A mute is what it last was; dropping it twice says so."""
+    mute = Mute(id="m", project="p", until_ms=5, created_by="ann", created_ms=1)
+    later = mute.model_copy(update={"until_ms": 9, "reason": "größer"})
+    await store.put_mute(mute)
+    await store.put_mute(later)
+
+    assert [later] == await store.mutes()
+    assert [True, False] == [await store.drop_mute("m"), await store.drop_mute("m")]
+    assert await store.mutes() == []
+
+
+async def test_the_old_is_forgotten_but_nothing_that_is_due(store, claim, builds):
+    """Settled notifications, idle branches and ended mutes go, step by step; what still has a step stays."""
+    settled = [claim(n, state="accepted", due_ms=None) for n in range(3)]
+    await store.claim([*settled, claim(9)])
+    waiting = branch_of(builds, builds.verdict(1), builds.verdict(2, "failed", "s"))
+    await store.put_branch(waiting, 0)
+    await store.put_branch(branch_of(builds, builds.verdict(1), branch="idle"), 0)
+    await store.put_mute(Mute(id="m", project="p", until_ms=5, created_by="ann", created_ms=1))
+    before_ms = builds.noon_ms + 1
+
+    gone = [await store.forget(before_ms, 2) for _ in range(3)]
+
+    assert gone == [4, 1, 0]
+    assert [claim(9).id] == [row.id for row in await store.list_notifications(limit=9)]
+    assert ["main"] == [stored.branch.branch for stored in await store.branches_of("p", 9)]
+
+
+async def test_opening_twice_keeps_what_is_there(store, claim):
+    """A restart finds its schema and its rows."""
+    await store.claim([claim(1)])
+
+    await store.open()
+
+    await store.ping()
+    assert len(await store.list_notifications(limit=9)) == 1
