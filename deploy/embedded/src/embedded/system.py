@@ -15,6 +15,8 @@ import history.app
 import history.settings
 import ingest.app
 import ingest.settings
+import notifier.app
+import notifier.settings
 from chassis.bus import Bus, open_bus
 from chassis.peers import MountedPeer
 from fastapi import FastAPI
@@ -60,6 +62,9 @@ def create_system(place: Place) -> System:
             bus,
         ),
     }
+    services["notifier"] = notifier.app.create_app(
+        _notifier_settings(place), bus, MountedPeer("ingest", services["ingest"], place.secret)
+    )
     settings = gateway.settings.Settings(
         host=place.host,
         port=place.port,
@@ -68,6 +73,15 @@ def create_system(place: Place) -> System:
         config_path=str(place.config),
     )
     return System(_front_door(settings, bus, services), settings)
+
+
+def _notifier_settings(place: Place) -> notifier.settings.Settings:
+    settings = notifier.settings.Settings(
+        store_url=place.store_url("notifier"), jwt_secret_key=place.secret, config_path=str(place.config)
+    )
+    if "dashboard_url" in settings.model_fields_set:
+        return settings
+    return settings.model_copy(update={"dashboard_url": f"http://{place.host}:{place.port}"})
 
 
 def _front_door(settings: gateway.settings.Settings, bus: Bus, services: dict[str, FastAPI]) -> FastAPI:
