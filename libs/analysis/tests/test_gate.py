@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
-import build_analysis.gate as gate_module
 import pytest
+from build_analysis import automaton
 from build_analysis.gate import Gate, is_green_step
-from build_analysis.rule_set import default_rules
+from build_analysis.prefixes import clean
+from build_analysis.rule_set import RuleSet, default_rules
 
 LOGS = Path(__file__).parent / "logs"
 
@@ -14,15 +15,28 @@ def all_lines() -> list[str]:
     return [line for log in sorted(LOGS.glob("*.log")) for line in log.read_text().split("\n")]
 
 
-@pytest.mark.skipif(gate_module.re2 is None, reason="google-re2 is not installed: there is only one search")
+@pytest.mark.skipif(automaton.re2 is None, reason="google-re2 is not installed: there is only one search")
 def test_both_searches_find_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     """With google-re2 or without, the same lines pass."""
     fast = default_rules().gate
-    monkeypatch.setattr(gate_module, "re2", None)
+    monkeypatch.setattr(automaton, "re2", None)
     plain = Gate(fast.fragments)
     lines = [*all_lines(), "\x1b[31merr\x1b[0mor: split by colours", "\u2018quoted\u2019 error"]
 
     assert plain.hits(lines) == fast.hits(lines)
+
+
+@pytest.mark.skipif(automaton.re2 is None, reason="google-re2 is not installed: there is only one search")
+def test_both_searches_find_the_same_rules(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With google-re2 or without, a line is answered by the same rule."""
+    fast = default_rules()
+    monkeypatch.setattr(automaton, "re2", None)
+    plain = RuleSet(fast.rules)
+
+    for raw in all_lines():
+        line = clean(raw)
+        found, expected = plain.match(line), fast.match(line)
+        assert (found and found[0].id) == (expected and expected[0].id)
 
 
 @pytest.mark.parametrize(

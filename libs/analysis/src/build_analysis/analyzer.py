@@ -266,9 +266,10 @@ class LogAnalyzer:
         for at in range(len(self._scopes) - 1, -1, -1) if rule.scope else range(bool(self._scopes)):
             if rule.scope is None or self._scopes[at].kind == rule.scope:
                 for inner in reversed(self._scopes[at:]):
-                    failed = inner.failed is True if rule.outcome is None else rule.outcome == "failed"
+                    # Something else goes on while a test's outcome was awaited: its process died.
+                    failed = inner.failed is not False if rule.outcome is None else rule.outcome == "failed"
                     if inner.kind == "gtest" and inner.target != groups.get("target", inner.target):
-                        failed = True  # another test speaks: this one's process died
+                        failed = True  # another test speaks, which is no word for this one
                     if inner.kind == rule.scope:
                         inner.target = inner.target or groups.get("target")
                     self._close(inner, number, failed=failed)

@@ -7,19 +7,12 @@ nanoseconds a byte; the rules cost microseconds a line.
 
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from itertools import accumulate
-from types import ModuleType
 
+from build_analysis.automaton import row_search
 from build_analysis.text import strip_ansi
-
-re2: ModuleType | None
-try:
-    re2 = import_module("re2")
-except ImportError:  # no wheel for this machine: the search below is slower, and finds the same
-    re2 = None
 
 FRAGMENTS = (
     *(
@@ -245,7 +238,7 @@ class Gate:
             fragment for i, fragment in enumerate(ordered) if not any(shorter in fragment for shorter in ordered[:i])
         )
 
-        self._lines_with_fragment = _line_search(self.fragments)
+        self._lines_with_fragment = row_search(self.fragments)
 
     def may_pass(self, text: str) -> bool:
         """Whether this text contains a fragment."""
@@ -280,25 +273,6 @@ class Gate:
                 found.add(kept[row])
                 at = text.find(fragment, starts[row + 1])
         return sorted(found)
-
-
-def _line_search(fragments: Sequence[str]) -> Callable[[str], Iterator[int]] | None:
-    """A search for the rows of a text that contain a fragment, by one automaton; None without google-re2."""
-    if re2 is None:
-        return None
-    pattern = re2.compile(
-        b"[^\n]*?(?:" + b"|".join(re2.escape(fragment.encode()) for fragment in fragments) + b")[^\n]*"
-    )
-
-    def rows(text: str) -> Iterator[int]:
-        data = text.encode("utf-8", "replace")
-        row = counted_to = 0
-        for match in pattern.finditer(data):
-            row += data.count(b"\n", counted_to, match.start())
-            counted_to = match.start()
-            yield row
-
-    return rows
 
 
 def is_last_step(step: str) -> bool:

@@ -1,14 +1,14 @@
 """The rules in force: loaded from YAML text, ordered, and asked about a line."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import cache
 from importlib import resources
-from typing import Any
 
 import yaml
 
-from build_analysis.gate import Gate, re2
+from build_analysis.automaton import literal_search
+from build_analysis.gate import Gate
 from build_analysis.prefixes import CleanLine
 from build_analysis.rule import Rule, RuleFile
 
@@ -38,13 +38,13 @@ class RuleSet:
             index.setdefault(fragment or literal, []).append((literal, entries))
 
         self._literals = tuple(by_literal.items())
-        self._automaton = _automaton([literal for literal, _ in self._literals])
+        self._literal_search = literal_search([literal for literal, _ in self._literals])
 
     def match(self, line: CleanLine) -> tuple[Rule, re.Match[str]] | None:
         """The first rule that answers this line."""
         candidates: dict[int, Rule] = {}
-        if self._automaton is not None:
-            for at in self._automaton.Match(line.text.encode("utf-8", "replace")) or ():
+        if self._literal_search is not None:
+            for at in self._literal_search(line.text):
                 candidates.update(self._literals[at][1])
         else:
             _collect(candidates, line.text, self._by_fragment)
@@ -78,19 +78,6 @@ def _first_answer(text: str, candidates: dict[int, Rule]) -> tuple[Rule, re.Matc
         if match and not (rule.unless_pattern and rule.unless_pattern.search(text)):
             return rule, match
     return None
-
-
-def _automaton(literals: Sequence[str]) -> Any:
-    """One automaton that names the literals of a line in a single pass; None without google-re2."""
-    if re2 is None:
-        return None
-    options = re2.Options()
-    options.literal = True
-    found = re2.Set.SearchSet(options)
-    for literal in literals:
-        found.Add(literal.encode())
-    found.Compile()
-    return found
 
 
 def parse_rules(text: str) -> RuleFile:
