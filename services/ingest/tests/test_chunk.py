@@ -58,7 +58,7 @@ def _say_all(speaker, said) -> list:
     ]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(said=RECORDS, cuts=CUTS)
 def test_any_split_into_records_and_batches_reads_back_equal(make_speaker_factory, said, cuts) -> None:
     """Lines split over any records, in any batches, merged or not, are read back as they were printed."""
@@ -74,7 +74,7 @@ def test_any_split_into_records_and_batches_reads_back_equal(make_speaker_factor
         assert expected == _read([merge(chunks[:half]), merge(chunks[half:])])
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(said=RECORDS, cuts=CUTS)
 def test_numbers_and_columns_agree_with_the_text(make_speaker_factory, said, cuts) -> None:
     """First and last line, byte offsets and one stream and time per line fit the text, merged or not."""
@@ -93,7 +93,7 @@ def test_numbers_and_columns_agree_with_the_text(make_speaker_factory, said, cut
         assert len(index.times) == sum(count for _, count in index.streams) == chunk.last_line - chunk.first_line + 1
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(said=RECORDS, cuts=CUTS)
 def test_a_repeated_record_is_recognised_and_another_is_not(make_speaker_factory, said, cuts) -> None:
     """Every stored record is known again; one with the same seq and other words is not."""

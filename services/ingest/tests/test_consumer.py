@@ -158,9 +158,9 @@ async def test_two_consumers_of_one_shard_do_no_harm(make_bench, speaker) -> Non
 async def test_a_build_that_speaks_line_by_line_stays_compact(bench, speaker) -> None:
     """Many one-line records end as few chunks, and the log is whole."""
     await bench.intake.handle([speaker.delivery(speaker.start())])
-    for number in range(300):
+    for number in range(150):
         await bench.intake.handle(
-            [speaker.delivery(speaker.log([f"[{number}/300] Building CXX object lib/{number}.o"]))]
+            [speaker.delivery(speaker.log([f"[{number}/150] Building CXX object lib/{number}.o"]))]
         )
     await bench.intake.handle([speaker.delivery(speaker.complete())])
 
