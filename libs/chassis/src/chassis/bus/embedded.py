@@ -16,13 +16,13 @@ from build_protocol import topology
 from chassis.bus.announcements import LocalAnnouncements, LocalListener
 from chassis.bus.backlog import Backlog
 from chassis.bus.contract import BusUnavailable, Delivery, Outgoing, PublishFailed
+from chassis.bus.embedded_consumer import DELIVERY_LIMIT_EXCEEDED, EmbeddedConsumer, EmbeddedQueue
 from chassis.bus.journal import DeadLetter, Journal, Row, Standing
 from chassis.group_commit import GroupCommit
 
 MEMORY_BYTES = 64 * 1024**2
 """Bodies held ready in memory over all queues; what is beyond is read from the file when its turn comes."""
 
-DELIVERY_LIMIT_EXCEEDED = "delivery limit exceeded"
 ROWS_PER_READ = 256
 TRIM_ROWS = 500
 """Settled messages are deleted in steps of this many, so that no publish waits long behind one."""
@@ -48,7 +48,7 @@ class EmbeddedBus:
         self._journal: Journal | None = None
         self._writer: GroupCommit[Journal] | None = None
         self._announcements = LocalAnnouncements()
-        self._queues: dict[str, _Queue] = {}
+        self._queues: dict[str, EmbeddedQueue] = {}
         self._routes: dict[str, frozenset[str]] = {}
         self._head = 0
         self._next_position = 1
@@ -124,7 +124,7 @@ class EmbeddedBus:
 
     # What this bus's consumers ask of it.
 
-    async def load(self, queue: "_Queue") -> None:
+    async def load(self, queue: EmbeddedQueue) -> None:
         """Read what comes next from the file when memory has nothing ready; raises BusUnavailable."""
         backlog, until = queue.backlog, self._head
         after = backlog.loaded_to
@@ -143,7 +143,7 @@ class EmbeddedBus:
         if len(rows) < ROWS_PER_READ:
             backlog.pass_over(max(until, backlog.loaded_to))
 
-    def take(self, queue: "_Queue", limit: int) -> list[Delivery]:
+    def take(self, queue: EmbeddedQueue, limit: int) -> list[Delivery]:
         """The next deliveries that are ready, at most `limit`."""
         deliveries = [
             Delivery(
@@ -163,19 +163,19 @@ class EmbeddedBus:
         """Whether a message took the process down so often that nobody was left to reject it."""
         return delivery.attempt > self._delivery_limit + 1
 
-    def settle(self, queue: "_Queue", positions: Sequence[int]) -> None:
+    def settle(self, queue: EmbeddedQueue, positions: Sequence[int]) -> None:
         """Never deliver these again."""
         queue.backlog.settle(positions)
         self._mark_dirty(queue)
 
-    async def give_back(self, queue: "_Queue", positions: Sequence[int]) -> None:
+    async def give_back(self, queue: EmbeddedQueue, positions: Sequence[int]) -> None:
         """Deliver these again in order; those beyond the delivery limit become dead letters."""
         for row in queue.backlog.give_back(positions, self._delivery_limit):
             await self.bury(queue, row.position, DELIVERY_LIMIT_EXCEEDED)
         self._mark_dirty(queue)
         queue.wake()
 
-    async def bury(self, queue: "_Queue", position: int, reason: str) -> None:
+    async def bury(self, queue: EmbeddedQueue, position: int, reason: str) -> None:
         """Keep a dead letter on disk, then settle its message; raises PublishFailed."""
         backlog = queue.backlog
         message = backlog.handed(position)
@@ -186,7 +186,7 @@ class EmbeddedBus:
             raise PublishFailed(f"bus file {self._path}: {error}") from error
         self.settle(queue, [position])
 
-    def has_more(self, queue: "_Queue") -> bool:
+    def has_more(self, queue: EmbeddedQueue) -> bool:
         """Whether there is something to take."""
         return queue.backlog.has_ready or queue.backlog.loaded_to < self._head
 
@@ -205,7 +205,7 @@ class EmbeddedBus:
                 standing = standings.get(queue.name, Standing(self._head, self._head))
                 backlog = Backlog(queue.name, standing)
                 backlog.count_interrupted(journal.handed_positions(queue.name, standing))
-                self._queues[queue.name] = _Queue(backlog, queue.single_active)
+                self._queues[queue.name] = EmbeddedQueue(backlog, queue.single_active)
             journal.save({name: state.backlog.standing() for name, state in self._queues.items()})
         self._next_position = self._head + 1
         return journal
@@ -265,7 +265,7 @@ class EmbeddedBus:
         for queue in self._queues.values():
             queue.wake()
 
-    def _mark_dirty(self, queue: "_Queue") -> None:
+    def _mark_dirty(self, queue: EmbeddedQueue) -> None:
         if not self._dirty:
             asyncio.get_running_loop().call_soon(self._save_standings)
         self._dirty.add(queue.backlog.name)
@@ -299,82 +299,6 @@ class EmbeddedBus:
                 self._trim()
 
         self._writer.submit(trim, durable=False).add_done_callback(trimmed)
-
-
-class EmbeddedConsumer:
-    """A Consumer of the embedded bus; tags are positions."""
-
-    def __init__(self, bus: EmbeddedBus, queue: "_Queue", prefetch: int) -> None:
-        self._bus = bus
-        self._queue = queue
-        self._prefetch = prefetch
-        self._unsettled: set[int] = set()
-        self._changed = asyncio.Event()
-
-    async def fetch(self, limit: int) -> Sequence[Delivery]:
-        """Wait for at least one delivery, then hand over what is there, at most `limit`. Raises BusUnavailable."""
-        while True:
-            self._changed.clear()
-            room = min(limit, self._prefetch - len(self._unsettled))
-            if room > 0 and self._queue.is_served_by(self):
-                await self._bus.load(self._queue)
-                deliveries = self._bus.take(self._queue, room)
-                self._unsettled.update(delivery.tag for delivery in deliveries)
-                exhausted = [delivery for delivery in deliveries if self._bus.is_exhausted(delivery)]
-                for delivery in exhausted:
-                    await self.park(delivery, DELIVERY_LIMIT_EXCEEDED)
-                if len(deliveries) > len(exhausted):
-                    return [delivery for delivery in deliveries if delivery not in exhausted]
-                if self._bus.has_more(self._queue):
-                    continue
-            if await self._bus.missing():
-                raise BusUnavailable("the bus is closed")
-            await self._changed.wait()
-
-    async def ack(self, deliveries: Sequence[Delivery]) -> None:
-        """Done: never delivered again."""
-        self._bus.settle(self._queue, self._release(deliveries))
-
-    async def reject(self, deliveries: Sequence[Delivery]) -> None:
-        """Back to the queue in order; beyond the delivery limit, to the dead letters."""
-        await self._bus.give_back(self._queue, self._release(deliveries))
-
-    async def park(self, delivery: Delivery, reason: str) -> None:
-        """Copy to the dead letters with the reason, then ack."""
-        await self._bus.bury(self._queue, delivery.tag, reason)
-        self._release([delivery])
-
-    async def leave(self) -> None:
-        """Give back what was not settled."""
-        unsettled, self._unsettled = sorted(self._unsettled), set()
-        if not await self._bus.missing():
-            await self._bus.give_back(self._queue, unsettled)
-
-    def wake(self) -> None:
-        """Something may be there to fetch."""
-        self._changed.set()
-
-    def _release(self, deliveries: Sequence[Delivery]) -> list[int]:
-        tags = [delivery.tag for delivery in deliveries if delivery.tag in self._unsettled]
-        self._unsettled.difference_update(tags)
-        self._changed.set()
-        return tags
-
-
-class _Queue:
-    """A queue and those who consume it."""
-
-    def __init__(self, backlog: Backlog, single_active: bool) -> None:
-        self.backlog = backlog
-        self.single_active = single_active
-        self.consumers: list[EmbeddedConsumer] = []
-
-    def is_served_by(self, consumer: EmbeddedConsumer) -> bool:
-        return not self.single_active or (bool(self.consumers) and self.consumers[0] is consumer)
-
-    def wake(self) -> None:
-        for consumer in self.consumers:
-            consumer.wake()
 
 
 def _succeeded(done: "asyncio.Future[int] | asyncio.Future[None]") -> bool:
