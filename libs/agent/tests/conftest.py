@@ -1,6 +1,7 @@
 """A gateway in miniature: real WebSockets, frames checked against build_protocol, faults on demand."""
 
 import asyncio
+import contextlib
 import json
 import os
 import subprocess
@@ -227,14 +228,25 @@ class Agent:
 
 
 @pytest.fixture
-def agent(spool: Path, gateway: MiniGateway) -> Agent:
-    return Agent(spool, gateway.url)
+def agent(spool: Path, gateway: MiniGateway) -> Iterator[Agent]:
+    yield Agent(spool, gateway.url)
+    _end_builds(spool)
 
 
 @pytest.fixture
-def lone_agent(spool: Path) -> Agent:
+def lone_agent(spool: Path) -> Iterator[Agent]:
     """An agent whose dashboard is down."""
-    return Agent(spool, "ws://127.0.0.1:9")
+    yield Agent(spool, "ws://127.0.0.1:9")
+    _end_builds(spool)
+
+
+def _end_builds(spool: Path) -> None:
+    """Builds outlive their agents by design; those of a failed test must not outlive it."""
+    for control in spool.glob("*/control"):
+        with contextlib.suppress(OSError):
+            fd = os.open(control, os.O_WRONLY | os.O_NONBLOCK)
+            os.write(fd, b"test_over\n")
+            os.close(fd)
 
 
 @pytest.fixture

@@ -46,6 +46,7 @@ if child:
 def directory(tmp_path: Path):
     made = BuildDirectory.create(tmp_path / "spool", {"buildId": "b", "project": "p"})
     yield made
+    made.stop("test_over")  # a failed test's command must not outlive it
     made.close()
 
 
@@ -210,7 +211,7 @@ def test_terminal_stays_a_terminal(directory) -> None:
 
 def test_ctrl_c_in_a_terminal_interrupts_the_command(directory) -> None:
     """Ctrl-C typed at the terminal is the command's, and the build counts as cancelled."""
-    code, _ = _under_terminal(arguments(directory, "sh", "-c", "echo up; sleep 30"), typed=b"\x03", after=b"up")
+    code, _ = _under_terminal(arguments(directory, "sh", "-c", "echo up; exec sleep 30"), typed=b"\x03", after=b"up")
 
     assert code == 130
     assert end(directory).status == "cancelled"
@@ -296,7 +297,7 @@ def _under_terminal(command, *, typed=b"", after=b"", size=(24, 80), modes=None)
 
     process = subprocess.Popen(command, stdin=slave, stdout=slave, stderr=slave, preexec_fn=enter)  # noqa: PLW1509  (no threads here)
     output = b""
-    deadline = time.monotonic() + 8
+    deadline = time.monotonic() + 30
     os.set_blocking(master, False)
     while process.poll() is None or output == b"":
         try:

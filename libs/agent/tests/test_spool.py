@@ -107,6 +107,16 @@ def test_unstored_records_never_leave(tmp_path) -> None:
     assert len(spool.read_after(0, 1 << 20, 100)) == 50
 
 
+def test_stored_records_make_room_on_a_full_disk(tmp_path) -> None:
+    """What is kept for a second sending goes first when the disk is full."""
+    spool = fill(tmp_path, 100, segment_bytes=200)
+    spool.forget_stored(60)
+    assert spool.first_seq == 1
+    spool.make_room()
+
+    assert 1 < spool.first_seq <= 61
+
+
 def test_full_disk_loses_nothing_of_before(tmp_path, monkeypatch) -> None:
     """An append that the disk refuses changes nothing, and may be tried again."""
     spool = fill(tmp_path, 1)

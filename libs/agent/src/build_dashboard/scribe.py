@@ -49,7 +49,6 @@ class Scribe:
     ) -> None:
         self.end: End | None = None
         self.is_complete = False
-        self.is_disk_full = False
         self.totals_known = True
         self._spool = spool
         self._recorder = recorder
@@ -145,15 +144,6 @@ class Scribe:
         """Try again to spool what a full disk refused; True when nothing waits."""
         return not self._pending or self._append([])
 
-    def replacement(self, seq: int, problem: str, time_ms: int) -> bytes:
-        """What stands in the sequence instead of a record that the dashboard refused."""
-        keep = self._recorder.seq
-        self._recorder.seq = seq - 1
-        error = f"record {seq} was refused by the dashboard: {problem}"[:2000]
-        record = self._recorder.record("BUILD_UPDATE", time_ms, {"status": "running", "error": error})
-        self._recorder.seq = keep
-        return record
-
     # --- the log ---
 
     def _take(self, kind: bytes, time_ms: int, data: bytes, blocks: list[Block], records: list[bytes]) -> None:
@@ -241,9 +231,8 @@ class Scribe:
         try:
             self._spool.append(self._pending, json.dumps(checkpoint).encode())
         except SpoolFull:
-            self.is_disk_full = True
+            self._spool.make_room()
             return False
-        self.is_disk_full = False
         self._pending = []
         self._saved_number = self._reader.number
         return True

@@ -41,8 +41,8 @@ class Speaker:
         self.directory = directory
         self.spool = Spool(directory.path)
         self._delivery = delivery
-        self._recorder = Recorder(directory.build_id, directory.facts["project"])
-        self.scribe = Scribe(directory.raw, self.spool, self._recorder, Normaliser(redactor))
+        recorder = Recorder(directory.build_id, directory.facts["project"])
+        self.scribe = Scribe(directory.raw, self.spool, recorder, Normaliser(redactor))
         self._tree_peak_bytes = 0
         self._told = 0
         delivery.add(directory, self.spool, self._replace, is_running=is_new or not self.scribe.is_complete)
@@ -130,7 +130,10 @@ class Speaker:
             self._delivery.spooled(self.directory.build_id, self._told)
 
     def _replace(self, seq: int, problem: str) -> bytes:
-        return self.scribe.replacement(seq, problem, _now_ms())
+        """What stands in the sequence instead of a record that the dashboard refused; called by delivery's thread."""
+        error = f"record {seq} was refused by the dashboard: {problem}"[:2000]
+        recorder = Recorder(self.directory.build_id, self.directory.facts["project"], seq - 1)
+        return recorder.record("BUILD_UPDATE", _now_ms(), {"status": "running", "error": error})
 
 
 class _Ticks:

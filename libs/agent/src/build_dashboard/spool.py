@@ -121,6 +121,11 @@ class Spool:
                 self._path(first_seq).unlink(missing_ok=True)
                 total -= size
 
+    def make_room(self) -> None:
+        """The disk is full: of what is stored, keep no more than must be."""
+        self._keep_bytes = 0
+        self.forget_stored(self.stored_seq)
+
     def close(self) -> None:
         """Let go of the files; what is on the disk stays."""
         if self._fd >= 0:
