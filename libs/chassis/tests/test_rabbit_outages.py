@@ -166,7 +166,7 @@ async def test_a_full_queue_refuses_and_says_what_was_confirmed(own_broker: Brok
 
 
 async def test_a_deleted_queue_is_named_and_made_again(own_broker: Broker, bus: RabbitBus) -> None:
-    """The consumer is told, readiness names it, and the next connection declares it."""
+    """The consumer is told, readiness names it, and who consumes it next makes it again."""
     await _empty(own_broker.url, SHARD)
     async with bus.consume(SHARD) as consumer:
         fetching = asyncio.create_task(consumer.fetch(1))
@@ -175,10 +175,14 @@ async def test_a_deleted_queue_is_named_and_made_again(own_broker: Broker, bus: 
             await asyncio.wait_for(fetching, 10)
     assert await bus.missing() == [SHARD]
 
-    other = RabbitBus(own_broker.url)
-    await other.open()
+    with pytest.raises(BusUnavailable):
+        await bus.consume(SHARD).__aenter__()
     assert await bus.missing() == []
-    await other.close()
+    async with bus.consume(SHARD) as consumer:
+        await bus.publish([Outgoing(KEY, b"found again")])
+        (delivery,) = await asyncio.wait_for(consumer.fetch(1), 10)
+        await consumer.ack([delivery])
+    assert delivery.body == b"found again"
 
 
 async def test_no_broker_is_said_at_once() -> None:

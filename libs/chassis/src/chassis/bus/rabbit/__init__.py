@@ -5,20 +5,22 @@ without limit for a connection, a task per message) is what these promises must 
 an alarm of the broker blocks those that publish, never those that consume.
 """
 
+import logging
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 
-from aiormq.exceptions import AMQPError, ChannelInvalidStateError
+from aiormq.exceptions import ChannelNotFoundEntity
 
 from chassis.bus.contract import BusUnavailable, Outgoing
 from chassis.bus.rabbit import declare
 from chassis.bus.rabbit.announcer import Announcer
 from chassis.bus.rabbit.consumer import RabbitConsumer
-from chassis.bus.rabbit.link import Link
+from chassis.bus.rabbit.link import LOST, Link
 from chassis.bus.rabbit.listener import RabbitListener
 from chassis.bus.rabbit.publisher import Publisher
 
 __all__ = ["RabbitBus"]
+log = logging.getLogger(__name__)
 
 
 class RabbitBus:
@@ -55,9 +57,13 @@ class RabbitBus:
         """Own the queue's deliveries while the context lasts; what was not settled is delivered again."""
         connection = await self._consuming.connection()
         consumer = RabbitConsumer(connection, queue, prefetch, self._publisher)
-        await consumer.start()
         try:
+            await consumer.start()
             yield consumer
+        except BusUnavailable as error:
+            if isinstance(error.__cause__, ChannelNotFoundEntity):
+                await self._declare_again()
+            raise
         finally:
             await consumer.stop()
 
@@ -75,8 +81,14 @@ class RabbitBus:
             return ["connection"]
         try:
             return await declare.missing_queues(await self._consuming.connection())
-        except (AMQPError, ChannelInvalidStateError, ConnectionError, TimeoutError):
+        except LOST:
             return ["connection"]
+
+    async def _declare_again(self) -> None:
+        # Somebody deleted the queue. Its messages are gone from here, not from the agents' spools.
+        log.error("declaring the topology again: a queue is gone")
+        with suppress(*LOST):
+            await declare.topology(await self._publishing.connection())
 
     @property
     def blocked(self) -> bool:
