@@ -71,7 +71,11 @@ class Letter(WireModel):
 
     @property
     def title(self) -> str:
-        """What happened to what: `main is broken on release and 59 more configs`."""
+        """What happened to what, in one line: `main is broken on release and 59 more configs`."""
+        return one_line(self._title, 200)
+
+    @property
+    def _title(self) -> str:
         if self.kind == "digest":
             return f"{counted(len(self.items), 'incident')} still open"
         if self.kind == "status" and self.evidence is not None:

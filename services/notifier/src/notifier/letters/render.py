@@ -40,8 +40,7 @@ def html(letter: Letter) -> str:
 
 def plain(letter: Letter) -> str:
     """The mail as plain text."""
-    text = _PLAIN.get_template("mail.txt.j2").render(_words(letter)).strip()
-    return _EMPTY_LINES.sub("\n\n", text) + "\n"
+    return _tidy(_PLAIN.get_template("mail.txt.j2").render(_words(letter)))
 
 
 def chat(letter: Letter) -> str:
@@ -51,14 +50,16 @@ def chat(letter: Letter) -> str:
         lines.append(suspects(letter))
     if letter.kind == "fixed" and letter.red_ms is not None:
         lines.append(f"It was broken for {duration(letter.red_ms)}.")
-    lines += [f"- {item.branch} on {', '.join(item.configs[:3])}: {item.message}" for item in letter.items]
+    lines += [
+        one_line(f"- {item.branch} on {', '.join(item.configs[:3])}: {item.message}", 300) for item in letter.items
+    ]
     lines.append(letter.build_url)
     return "\n".join(line for line in lines if line)
 
 
 def comment(letter: Letter) -> str:
     """A comment in GitHub's Markdown; build output stands in a fence it cannot close."""
-    return _PLAIN.get_template("comment.md.j2").render(_words(letter) | {"fence": _fence(letter)}).strip() + "\n"
+    return _tidy(_PLAIN.get_template("comment.md.j2").render(_words(letter) | {"fence": _fence(letter)}))
 
 
 def suspects(letter: Letter) -> str:
@@ -82,12 +83,17 @@ def _words(letter: Letter) -> dict[str, object]:
         "suspects": suspects(letter),
         "commits": commits[:COMMITS_SHOWN],
         "commits_more": max(0, letter.suspect_count - min(len(commits), COMMITS_SHOWN)),
-        "configs": letter.configs[:CONFIGS_SHOWN],
+        "configs": [one_line(config, 60) for config in letter.configs[:CONFIGS_SHOWN]],
         "configs_more": max(0, len(letter.configs) - CONFIGS_SHOWN),
         "build_url": build_url,
         "is_bad": letter.kind in ("opened", "changed", "missing", "digest"),
         "width": max((len(str(line.number)) for line in letter.extract), default=1),
     }
+
+
+def _tidy(text: str) -> str:
+    """The text without the empty lines that parts of a template leave which had nothing to say."""
+    return _EMPTY_LINES.sub("\n\n", text.strip()) + "\n"
 
 
 def _fence(letter: Letter) -> str:

@@ -1,0 +1,114 @@
+"""Audience: who is told, and when."""
+
+from datetime import UTC, datetime
+
+import pytest
+from build_protocol.project_config import BuildConfig, Project
+from notifier.audience import Recipient, audience, not_before, room_name, room_url
+from notifier.branch import Branch
+from notifier.incidents import apply
+
+
+def incident_of(builds, configs=("release",), commits=None):
+    branch = Branch(project="p", branch="main")
+    for n, how in ((1, ("succeeded",)), (2, ("failed", "s"))):
+        for config in configs:
+            verdict = builds.verdict(n, *how, config=config, commits=commits)
+            branch = apply(branch, verdict, now_ms=builds.noon_ms, quiet_ms=0)
+    return branch.incidents[0]
+
+
+def addresses(project, incident, kind="opened"):
+    return [recipient.address for recipient in audience(project, incident, kind)]
+
+
+def test_the_project_and_every_owner_are_told_once(builds):
+    """Notification addresses and owners of all configs the incident hits; nobody twice, whatever their case."""
+    project = Project(
+        notification_emails=["team@example.com", "Ann@example.com"],
+        configs={"asan": BuildConfig(owner="ann@example.com"), "tsan": BuildConfig(owner="tom@example.com")},
+    )
+
+    told = addresses(project, incident_of(builds, ["release", "asan", "tsan"]))
+
+    assert sorted(["team@example.com", "Ann@example.com", "tom@example.com"]) == sorted(told)
+
+
+@pytest.mark.parametrize(("count", "told"), [(1, 1), (5, 5), (6, 0)])
+def test_authors_are_told_when_they_are_few(builds, count, told):
+    """At most five suspects: each author hears; more would be noise to nearly all of them."""
+    incident = incident_of(builds, commits=builds.commits(*range(10, 10 + count)))
+
+    assert told == len(addresses(Project(notify_authors=True), incident))
+    assert addresses(Project(notify_authors=False), incident) == []
+
+
+@pytest.mark.parametrize(
+    "address", ["a@example.com\r\nBcc: b@example.com", "a@example.com,b@example.com", "Ann <a@example.com>", "ann", ""]
+)
+def test_an_author_who_is_no_address_is_not_told(builds, address):
+    """Commits carry whatever somebody wrote: only one plain address is one."""
+    commits = [builds.commits(10)[0].model_copy(update={"author_email": address})]
+
+    assert addresses(Project(notify_authors=True), incident_of(builds, commits=commits)) == []
+
+
+def test_a_staging_config_is_news_to_its_owner_only(builds):
+    """The project hears as soon as a production config is hit too."""
+    configs = {"new": BuildConfig(owner="ann@example.com", state="staging")}
+    project = Project(notification_emails=["team@example.com"], configs=configs)
+
+    assert addresses(project, incident_of(builds, ["new"])) == ["ann@example.com"]
+    assert len(addresses(project, incident_of(builds, ["new", "release"]))) == 2
+
+
+def test_what_the_project_does_not_want_is_not_told(builds):
+    """`notify: [fixed]`: only fixes."""
+    project = Project(notification_emails=["team@example.com"], notify=("fixed",))
+    incident = incident_of(builds)
+
+    assert [[], ["team@example.com"]] == [addresses(project, incident, kind) for kind in ("opened", "fixed")]
+
+
+def test_a_pull_request_is_commented_when_one_commit_is_suspect(builds):
+    """With two suspects nobody knows which pull request it was."""
+    project = Project(channels=["github://llvm/torch-mlir", "slack://a/b/c"])
+    one = audience(project, incident_of(builds, commits=builds.commits(2)), "opened")
+    two = audience(project, incident_of(builds, commits=builds.commits(3, 2)), "opened")
+
+    assert Recipient("github_comment", "github://llvm/torch-mlir") in one
+    assert {recipient.channel for recipient in two} == {"apprise"}
+
+
+def test_a_rooms_url_is_never_its_name():
+    """Apprise URLs hold tokens: what people read is a name, from which only config.yaml leads back."""
+    url = "slack://TOKEN-A/TOKEN-B/TOKEN-C"
+    name = room_name(url)
+
+    assert "TOKEN" not in name
+    assert url == room_url(Project(channels=["json://x", url]), name)
+    assert room_url(Project(), name) is None
+
+
+@pytest.mark.parametrize(
+    ("hours", "now", "until"),
+    [
+        ("22:00-07:00 UTC", "2026-03-01 23:10", "2026-03-02 07:00"),
+        ("22:00-07:00 UTC", "2026-03-02 06:59", "2026-03-02 07:00"),
+        ("22:00-07:00", "2026-03-02 07:00", "2026-03-02 07:00"),
+        ("22:00-07:00", "2026-03-02 21:59", "2026-03-02 21:59"),
+        ("12:00-13:00 UTC", "2026-03-02 12:30", "2026-03-02 13:00"),
+        ("22:00-07:00 Europe/Berlin", "2026-03-01 22:30", "2026-03-02 06:00"),
+        ("22:00-07:00 Mars/Olympus", "2026-03-01 23:10", "2026-03-01 23:10"),
+        ("all night", "2026-03-01 23:10", "2026-03-01 23:10"),
+        ("25:00-99:00", "2026-03-01 23:10", "2026-03-01 23:10"),
+        (None, "2026-03-01 23:10", "2026-03-01 23:10"),
+    ],
+)
+def test_people_are_told_after_their_quiet_hours(hours, now, until):
+    """Over midnight, in any time zone; hours nobody can read are no quiet hours."""
+    now_ms, until_ms = (
+        round(datetime.strptime(text, "%Y-%m-%d %H:%M").replace(tzinfo=UTC).timestamp() * 1000) for text in (now, until)
+    )
+
+    assert until_ms == not_before(hours, now_ms)

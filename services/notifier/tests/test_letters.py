@@ -1,0 +1,147 @@
+"""Letters: what the messages say, and what nobody can make them say."""
+
+import re
+
+import pytest
+from build_protocol.messages import FailureData
+from notifier.letters import render
+from notifier.letters.letter import LogLine, StillRed, source_url
+from notifier.letters.text import clean, duration, one_line
+
+NASTY = "<script>alert(1)</script>\r\nBcc: x@example.com {{7*7}} {{{x}}} \x1b[31mred\x1b[0m \u202eevil @octocat ```"
+
+
+@pytest.fixture
+def letter(claim):
+    return claim().letter
+
+
+def with_failure(letter, **said):
+    facts = {"category": "compile", "message": "boom", "first_line": 120, **said}
+    return letter.model_copy(update={"evidence": letter.evidence.model_copy(update={"failure": FailureData(**facts)})})
+
+
+def test_the_mail_says_what_where_who_and_how_long(letter):
+    """Both parts carry the error, its place, the extract, the suspects, the duration and the exact line's link."""
+    letter = with_failure(letter, file="lib/a.cpp", line=7)
+
+    for said in (render.plain(letter), render.html(letter)):
+        assert "main is broken on release" in said
+        assert "boom" in said
+        assert "lib/a.cpp:7" in said
+        assert "a.cpp:7: error s" in said
+        assert "Suspects: 1 commit since the last good build, by Author 2." in said
+        assert "30 min" in said
+        assert f"/builds/{letter.evidence.build_id}#L120" in said
+
+
+def test_an_unknown_range_is_said_to_be_unknown(letter):
+    """Absent is unknown, never empty; an empty range says so too."""
+    unknown = render.plain(letter.model_copy(update={"suspects": None, "suspect_count": 0}))
+    empty = render.plain(letter.model_copy(update={"suspects": [], "suspect_count": 0}))
+
+    assert "Suspects: unknown" in unknown
+    assert "no new commit" in empty
+
+
+def test_nothing_a_build_prints_becomes_markup(letter):
+    """HTML is escaped, escapes and direction marks are gone, templates are not filled in."""
+    nasty = with_failure(letter, message=NASTY, file=NASTY)
+    nasty = nasty.model_copy(
+        update={
+            "branch": NASTY,
+            "configs": [NASTY],
+            "extract": [LogLine(number=1, text=clean(NASTY, 300))],
+            "suspects": [letter.suspects[0].model_copy(update={"author": NASTY, "subject": NASTY})],
+        }
+    )
+
+    for said in (render.html(nasty), render.plain(nasty), render.chat(nasty), nasty.subject):
+        assert "\x1b" not in said
+        assert "\u202e" not in said
+        assert "49" not in re.sub(r"[0-9a-f-]{30,}|L\d+", "", said).replace("2023", "")
+    assert "<script>" not in render.html(nasty)
+    assert "&lt;script&gt;" in render.html(nasty)
+
+
+def test_a_subject_is_one_line(letter):
+    """No message, branch or config can add a header."""
+    nasty = with_failure(letter, message=NASTY).model_copy(update={"branch": NASTY})
+
+    assert not {"\r", "\n"} & set(nasty.subject)
+    assert len(nasty.subject) <= 120
+
+
+def test_a_comment_mentions_nobody_and_keeps_its_fence(letter):
+    """Build output stands in a fence it cannot close; a branch name is shown, not obeyed."""
+    nasty = with_failure(letter, message=NASTY).model_copy(
+        update={"branch": "@octocat [x](http://evil)", "extract": [LogLine(number=1, text="```` @octocat")]}
+    )
+    title, _, rest = render.comment(nasty).partition("\n")
+
+    assert "@octocat" not in title
+    assert "](http://evil)" not in title
+    fence = re.search(r"^(`+)$", rest, re.MULTILINE)[1]
+    assert len(fence) == 5
+
+
+def test_a_digest_lists_what_is_still_broken(letter):
+    """One line per incident with its age and its log line."""
+    item = StillRed(branch="main", configs=list("abcde"), message="boom", build_id="b", line=3, open_ms=90_000_000)
+    digest = letter.model_copy(update={"kind": "digest", "items": [item], "evidence": None, "extract": []})
+
+    for said in (render.plain(digest), render.html(digest), render.chat(digest)):
+        assert "boom" in said
+    assert "a, b, c and 2 more, for 1 d 1 h" in render.plain(digest)
+    assert "https://builds.example.com/builds/b#L3" in render.plain(digest)
+
+
+@pytest.mark.parametrize("kind", ["opened", "changed", "fixed", "missing", "returned", "status"])
+@pytest.mark.parametrize("has_failure", [True, False])
+def test_every_kind_is_rendered_in_every_medium(letter, kind, has_failure):
+    """Whatever is known or unknown, there is something to read and no hole in the text."""
+    bare = letter.model_copy(update={"kind": kind, "red_ms": 1000, "succeeded": False, "extract": []})
+    if not has_failure:
+        unknown = {"failure": None, "commit": None, "duration_ms": None, "agent": None}
+        bare = bare.model_copy(update={"evidence": bare.evidence.model_copy(update=unknown), "suspects": None})
+
+    for said in (render.plain(bare), render.html(bare), render.chat(bare), render.comment(bare), bare.subject):
+        assert "None" not in said
+        assert "\n\n\n" not in said
+
+
+def test_the_source_is_linked_where_the_project_says_how(builds):
+    """Commit, file and line are filled in; a path of the build machine, or an unknown line, makes no link."""
+    template = "https://example.com/blob/{commit}/{file}#L{line}"
+
+    def link(**said):
+        from notifier.branch import Evidence
+
+        failure = builds.failure("s", **{"file": "lib/a b.cpp", "line": 7, **said})
+        return source_url(template, Evidence.of(builds.verdict(2, "failed", first_failure=failure)))
+
+    assert link() == f"https://example.com/blob/{builds.sha(2)}/lib/a%20b.cpp#L7"
+    assert link(file="/home/ci/a.cpp") is None
+    assert link(line=None) is None
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "said"),
+    [
+        (0, "0 s"),
+        (42_000, "42 s"),
+        (1_865_000, "31 min 5 s"),
+        (7_200_000, "2 h"),
+        (8_040_000, "2 h 14 min"),
+        (273_600_000, "3 d 4 h"),
+        (86_460_000, "1 d"),
+    ],
+)
+def test_durations_are_said_in_two_units(milliseconds, said):
+    """The two largest units; what lies below is noise."""
+    assert said == duration(milliseconds)
+
+
+def test_text_is_bounded():
+    """A megabyte line is cut, visibly."""
+    assert one_line("x" * 1_000_000, 10) == "xxxxxxxxx…"
