@@ -1,6 +1,6 @@
 """Admit: 200,000 log lines of one agent through the gateway to the bus, as fast as the windows allow.
 
-    uv run python bench/admit.py [--lines 200000]
+    uv run python -m bench.admit [--lines 200000]
 
 Prints lines per second and the gateway's CPU seconds (validation, publishing and the embedded bus's commits), beside
 the yardstick: the same messages published on the same bus without a gateway.
@@ -116,7 +116,13 @@ async def compare(lines: int) -> None:
     said = list(frames(bodies))
     with tempfile.TemporaryDirectory() as folder:
         server = await asyncio.create_subprocess_exec(
-            sys.executable, __file__, "--serve", folder, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+            sys.executable,
+            "-m",
+            "bench.admit",
+            "--serve",
+            folder,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
         )
         assert server.stdin is not None
         assert server.stdout is not None

@@ -1,6 +1,6 @@
 """Fan-out: what 200 viewers of one build cost the gateway, and how late they hear.
 
-    uv run python bench/fanout.py [--viewers 200] [--rate 50] [--seconds 10]
+    uv run python -m bench.fanout [--viewers 200] [--rate 50] [--seconds 10]
 
 A gateway process announces log lines (every viewer follows the build) and rows; this process holds the viewers.
 Prints the gateway's CPU as a share of one core, latency from announcement to receipt, and the ratio to the yardstick:
@@ -107,7 +107,14 @@ async def listen(socket: Any, latencies: list[float]) -> None:
 @asynccontextmanager
 async def server(kind: str, options: argparse.Namespace) -> AsyncIterator[tuple[str, Any]]:
     """A serving process: its URL and a way to run it."""
-    command = [sys.executable, __file__, f"--serve={kind}", f"--rate={options.rate}", f"--seconds={options.seconds}"]
+    command = [
+        sys.executable,
+        "-m",
+        "bench.fanout",
+        f"--serve={kind}",
+        f"--rate={options.rate}",
+        f"--seconds={options.seconds}",
+    ]
     process = await asyncio.create_subprocess_exec(
         *command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**os.environ, "LOG_LEVEL": "ERROR"}
     )

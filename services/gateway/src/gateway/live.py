@@ -16,7 +16,8 @@ from pydantic import ValidationError
 from gateway.agents.roster import Roster
 from gateway.metrics import Metrics
 from gateway.viewers.audience import Audience
-from gateway.viewers.events import read_build, read_log
+from gateway.viewers.events import LogEvent, read_build, read_log
+from gateway.viewers.log_pace import LogPace
 from gateway.viewers.pace import Pace
 
 logger = logging.getLogger("gateway")
@@ -36,6 +37,7 @@ class Live:
         self._roster = roster
         self._metrics = metrics
         self._pace = Pace()
+        self._log_pace = LogPace()
         self._held = asyncio.Event()
         self._listener: Listener | None = None
 
@@ -69,14 +71,13 @@ class Live:
                 yielded_at = time.monotonic()
 
     async def show_held(self) -> None:
-        """Show rows that were held back when their time comes, for ever."""
+        """Show rows and text that were held back when their time comes, for ever."""
         adapted_at = 0.0
         while True:
-            next_at = self._pace.next_at()
-            if next_at is None:
-                await self._wait_for_held()
-            else:
-                await asyncio.sleep(max(0.0, next_at - time.monotonic()))
+            next_at = [at for at in (self._pace.next_at(), self._log_pace.next_at()) if at is not None]
+            await self._rest(min(next_at) - time.monotonic() if next_at else IDLE_SECONDS)
+            for text in self._log_pace.due(time.monotonic()):
+                self._show_log(text)
             now = time.monotonic()
             for event in self._pace.due(now):
                 self._audience.show_build(event)
@@ -84,13 +85,13 @@ class Live:
                 adapted_at = now
                 self._pace.adapt(len(self._audience), now)
 
-    async def _wait_for_held(self) -> None:
+    async def _rest(self, seconds: float) -> None:
+        """Wait, but no longer than until something else is held: its time may come sooner."""
         self._held.clear()
         try:
-            async with asyncio.timeout(IDLE_SECONDS):
+            async with asyncio.timeout(max(0.0, seconds)):
                 await self._held.wait()
         except TimeoutError:
-            # Nothing was held; the pace forgets builds that have gone quiet.
             return
 
     def _hand_over(self, announcement: Announcement) -> None:
@@ -106,11 +107,21 @@ class Live:
                 else:
                     self._audience.show_build(event)
             elif kind == "log":
-                self._audience.show_log(read_log(announcement.body))
+                for text in self._log_pace.offer(read_log(announcement.body), time.monotonic()):
+                    self._show_log(text)
+                if self._log_pace.next_at() is not None:
+                    self._held.set()
             elif kind == "stored":
                 self._roster.stored(Stored.model_validate_json(announcement.body))
         except ValidationError as error:
             logger.warning("ignore live event %s: %s", announcement.routing_key, error)
+
+    def _show_log(self, event: LogEvent) -> None:
+        # Showing is sending, as long as viewers read: the time it takes is what it costs.
+        began = time.monotonic()
+        self._audience.show_log(event)
+        now = time.monotonic()
+        self._log_pace.shown(now - began, now)
 
     async def _bind(self, build_id: str) -> None:
         if self._listener is not None:
