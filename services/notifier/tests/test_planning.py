@@ -1,0 +1,212 @@
+"""Planning and sweeping: who is told when, once, through crashes, joins, quiet hours and digests."""
+
+import pytest
+from build_protocol.project_config import BuildConfig, Project
+from notifier.consumer import Recorder
+from notifier.letters.extract import NoExtract
+from notifier.letters.letter import LogLine
+from notifier.metrics import Metrics
+from notifier.planning import PATIENCE_MS, Planner
+from notifier.settings import Settings
+from notifier.sweeping import Sweeper
+from prometheus_client import CollectorRegistry
+
+TEAM = Project(notification_emails=["team@example.com"])
+
+
+class Config:
+    """config.yaml as a test says it."""
+
+    def __init__(self):
+        self.project = TEAM
+
+    def current(self):
+        return {"p": self.project}
+
+    def get(self, name):
+        return self.project
+
+
+class Extracts:
+    """The log of any build, or why it cannot be read."""
+
+    def __init__(self):
+        self.fault = None
+
+    async def around(self, evidence, project):
+        if self.fault is not None:
+            raise self.fault
+        return [LogLine(number=120, text="error s", is_hit=True)]
+
+
+class Office:
+    """Recorder, planner and sweeper on one store, stepped by hand."""
+
+    def __init__(self, store, clock, **said):
+        self.store, self.clock = store, clock
+        self.config, self.extracts = Config(), Extracts()
+        settings = Settings(_env_file=None, quiet_seconds=30, **{"keep_days": 36500, **said})
+        self.recorder = Recorder(store, self.config, settings)
+        self.planner = Planner(
+            store, self.config, settings, self.extracts, metrics=Metrics(CollectorRegistry()), clock=clock
+        )
+        self.sweeper = Sweeper(store, self.config, settings, clock)
+
+    async def hear(self, *verdicts):
+        await self.recorder.record(verdicts, self.clock())
+
+    async def plan(self, after_seconds=30):
+        self.clock.move(after_seconds)
+        await self.planner.plan_due()
+        return await self.told()
+
+    async def told(self):
+        """(transition, recipient) of everything decided, in no particular order."""
+        rows = await self.store.list_notifications(limit=100)
+        return sorted((row.transition, row.recipient) for row in rows)
+
+
+@pytest.fixture
+def office(sqlite_store, clock):
+    return Office(sqlite_store, clock)
+
+
+async def test_nothing_is_decided_within_the_quiet_period(office, builds):
+    """Thirty seconds for others to join, then one decision."""
+    await office.hear(builds.verdict(1), builds.verdict(2, "failed", "s"))
+
+    assert await office.plan(29.9) == []
+    assert await office.plan(0.1) == [("opened", "team@example.com")]
+
+
+async def test_a_crash_between_claim_and_branch_repeats_nothing(office, builds, monkeypatch):
+    """The claims are made, the process dies before the branch is replaced: the next one decides the same."""
+    await office.hear(builds.verdict(1), builds.verdict(2, "failed", "s"))
+
+    async def die(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(office.store, "put_branch", die)
+        with pytest.raises(KeyboardInterrupt):
+            await office.plan()
+
+    assert await office.plan(0) == [("opened", "team@example.com")]
+    assert await office.store.due_branches(2**52, 9) == []
+
+
+async def test_a_later_join_is_news_to_its_owner_only(office, builds):
+    """Whoever has been told holds the claim; the owner of the config that joins is told of the same incident."""
+    office.config.project = TEAM.model_copy(update={"configs": {"asan": BuildConfig(owner="ann@example.com")}})
+    await office.hear(builds.verdict(1), builds.verdict(1, config="asan"), builds.verdict(2, "failed", "s"))
+    assert await office.plan() == [("opened", "team@example.com")]
+
+    await office.hear(builds.verdict(2, "failed", "s", config="asan"))
+
+    assert await office.plan() == [("opened", "ann@example.com"), ("opened", "team@example.com")]
+
+
+async def test_a_verdict_in_between_is_not_lost(office, builds, monkeypatch):
+    """While the planner is at work the branch is fixed: the fix is told next."""
+    await office.hear(builds.verdict(1), builds.verdict(2, "failed", "s"))
+    put = office.store.put_branch
+
+    async def meanwhile(branch, replaces):
+        monkeypatch.setattr(office.store, "put_branch", put)
+        await office.hear(builds.verdict(3))
+        return await put(branch, replaces)
+
+    monkeypatch.setattr(office.store, "put_branch", meanwhile)
+    await office.plan()
+
+    assert await office.plan() == [("fixed", "team@example.com"), ("opened", "team@example.com")]
+
+
+async def test_a_log_that_never_comes_does_not_hold_the_mail_for_ever(office, builds):
+    """Two minutes of patience, then it leaves without, and says so."""
+    office.extracts.fault = NoExtract("the log could not be read", permanent=False)
+    await office.hear(builds.verdict(1), builds.verdict(2, "failed", "s"))
+
+    assert await office.plan() == []
+    assert await office.plan(PATIENCE_MS / 1000) == [("opened", "team@example.com")]
+    (row,) = await office.store.list_notifications(limit=9)
+    assert (row.letter.extract, row.letter.extract_fault) == ([], "the log could not be read")
+
+
+async def test_a_project_that_names_nobody_shows_what_it_would_have_said(office, builds):
+    """Recorded as suppressed, so that whoever looks finds the reason."""
+    office.config.project = Project()
+    await office.hear(builds.verdict(1), builds.verdict(2, "failed", "s"))
+    await office.plan()
+
+    (row,) = await office.store.list_notifications(limit=9)
+    assert (row.state, row.reason) == ("suppressed", "config.yaml names nobody to tell for p")
+
+
+async def test_what_is_not_wanted_is_not_recorded(office, builds):
+    """`notify: []` is a wish, not a fault."""
+    office.config.project = TEAM.model_copy(update={"notify": ()})
+    await office.hear(builds.verdict(1), builds.verdict(2, "failed", "s"))
+
+    assert await office.plan() == []
+    assert await office.store.due_branches(2**52, 9) == []
+
+
+async def test_quiet_hours_hold_a_mail_back(office, builds):
+    """Decided now, sent in the morning."""
+    office.config.project = TEAM.model_copy(update={"quiet_hours": "11:00-14:00 UTC"})
+    await office.hear(builds.verdict(1), builds.verdict(2, "failed", "s"))
+    await office.plan()
+
+    (row,) = await office.store.list_notifications(limit=9)
+    assert builds.noon_ms + 2 * builds.hour_ms == row.due_ms
+
+
+async def test_a_commit_gets_a_status_from_each_build(office, builds):
+    """CI and premerge builds, per revision; local and lost ones say nothing about a commit."""
+    office.config.project = TEAM.model_copy(update={"channels": ["github://llvm/torch-mlir"]})
+    verdicts = [
+        builds.verdict(1),
+        builds.verdict(2, "failed", "s", origin="premerge"),
+        builds.verdict(3, origin="local"),
+        builds.verdict(4, "lost"),
+        builds.verdict(4, revision=2),
+    ]
+    await office.hear(*verdicts)
+    await office.hear(*verdicts)
+
+    rows = await office.store.list_notifications(limit=9)
+    assert sorted([(1, "1:succeeded"), (2, "1:failed"), (4, "2:succeeded")]) == sorted(
+        (int(row.letter.evidence.commit, 16), row.transition) for row in rows
+    )
+
+
+async def test_the_digest_is_sent_once_a_day_while_something_is_red(office, builds):
+    """What broke before the hour and still is broken; nothing red, no digest; asked often, sent once."""
+    office.config.project = TEAM.model_copy(update={"notify": ("still_red",)})
+    await office.hear(builds.verdict(1), builds.verdict(2, "failed", "s"))
+    sent = []
+    for hours in (1, 18, 1, 1, 22, 24):  # noon, then 13:00, 07:00, 08:00, 09:00, 07:00, 07:00
+        office.clock.move(hours * 3600)
+        if hours == 24:
+            await office.hear(builds.verdict(3))
+        await office.sweeper.sweep()
+        sent.append(len(await office.told()))
+
+    assert sent == [0, 1, 1, 1, 2, 2]
+
+
+async def test_an_overdue_config_is_missed_after_the_services_own_start(office, builds):
+    """After an outage of our own nobody is called overdue before what was missed has been heard."""
+    office.config.project = TEAM.model_copy(
+        update={"notify": ("agent_missing",), "configs": {"release": BuildConfig(cadence_minutes=5)}}
+    )
+    await office.hear(builds.verdict(1))
+    office.clock.move(599)
+    await office.sweeper.sweep()
+    assert await office.plan() == []
+    office.clock.move(60)
+
+    await office.sweeper.sweep()
+
+    assert await office.plan() == [("missing", "team@example.com")]
