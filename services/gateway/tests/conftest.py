@@ -7,9 +7,6 @@ from typing import Any
 
 import pytest
 from chassis.bus.embedded import EmbeddedBus
-from chassis.testing.mariadb import mariadb  # noqa: F401  a fixture is found by being imported
-from chassis.testing.mongodb import mongodb  # noqa: F401  as above
-from chassis.testing.rabbitmq import rabbitmq  # noqa: F401  as above
 from gateway.accounts.passwords import Passwords
 from gateway.app import create_app
 from gateway.settings import Settings

@@ -101,6 +101,8 @@ async def test_every_route_needs_a_person(gateway: Gateway) -> None:
             assert (await ask(gateway, method, path, KEY, json={})).status_code == 401, path
     assert (await ask(gateway, "GET", "/api/builds", agent_only)).status_code == 401
     assert (await ask(gateway, "GET", "/api/builds", KEY)).status_code == 200
+    await gateway.app.state.keys.ensure_key("a.key.that-looks-like-a-token", "dotted")
+    assert (await ask(gateway, "GET", "/api/builds", "a.key.that-looks-like-a-token")).status_code == 200
     assert (await ask(gateway, "POST", "/api/builds", KEY)).status_code == 401
     assert (await ask(gateway, "POST", f"/api/builds/{BUILD}/artifacts", agent_only)).status_code == 503
 

@@ -165,3 +165,18 @@ async def test_a_page_that_does_not_read_slows_nobody(gateway: Gateway) -> None:
                 assert seq == (await hear(reader, "LOG"))["seq"]
 
         assert (await hear(stuck, "RESYNC"))["buildId"] == BUILD
+
+
+async def test_a_page_that_reads_nothing_is_given_up(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its session ends once a frame could not be sent for too long, and its memory is free."""
+    monkeypatch.setattr("gateway.socket.SEND_SECONDS", 0.05)
+    async with gateway.viewer(max_queue=1, close_timeout=0.1) as stuck:
+        await log_in(gateway, stuck, buildIds=[BUILD])
+        audience = gateway.app.state.desk.audience
+        async with asyncio.timeout(20):
+            seq = 0
+            while len(audience):
+                seq += 1
+                await gateway.announce_log(seq, "x" * 20_000)
+                await asyncio.sleep(0.001)
+        assert audience.followed == []

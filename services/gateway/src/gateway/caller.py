@@ -1,5 +1,6 @@
 """Who calls the REST API: a person by access token, or an API key that may read or bring artifacts."""
 
+from contextlib import suppress
 from typing import Annotated
 
 from chassis.auth import Principal
@@ -50,7 +51,9 @@ async def person_or_key(request: Request, *, is_artifact: bool) -> Principal:
     """A person; or a key with scope `read` that reads; or an agent's key on the artifacts' routes. Raises 401."""
     value = bearer(request)
     if value.count(".") == 2:
-        return await person(request)
+        # The shape of an access token; a key that somebody chose may look like one, too.
+        with suppress(HTTPException):
+            return await person(request)
     keys: Keys = request.app.state.keys
     key = await keys.find(value)
     if key is not None:
@@ -59,7 +62,7 @@ async def person_or_key(request: Request, *, is_artifact: bool) -> Principal:
             return Principal(name=key.name, role="developer", projects=projects, kind="agent")
         if request.method in ("GET", "HEAD") and "read" in key.scopes:
             return Principal(name=key.name, role="viewer", projects=projects, kind="service")
-    raise HTTPException(401, "this key is not known, or not for this", _UNAUTHORIZED)
+    raise HTTPException(401, "this token or key is not known, not for this, revoked or expired", _UNAUTHORIZED)
 
 
 Person = Annotated[Principal, Depends(person)]
