@@ -83,6 +83,18 @@ def test_spool_may_go_only_when_verified() -> None:
     assert build.may_forget
 
 
+def test_verified_is_asked_for_again_after_a_cut() -> None:
+    """When all is stored but the word `verified` was lost, the last record is sent again to hear it."""
+    made, build = session()
+    build.is_complete = True
+    made.welcome({**WELCOME, "stored": {BUILD: 10}})
+
+    assert made.want().after_seq == 9
+    made.sent(BUILD, [1])
+    made.acknowledge(ack(confirmed=10, stored=10, verified=True))
+    assert build.may_forget
+
+
 def test_server_may_ask_again() -> None:
     """`resendFrom` rewinds, also behind what was stored."""
     made, _ = session()

@@ -154,6 +154,9 @@ class Session:
             build.settle(build.sent)
             build.stored = max(build.stored, min(int(stored.get(build.build_id, 0)), build.spooled))
             build.sent = build.confirmed = build.stored
+            if build.is_delivered and not build.is_verified:
+                # Verified while we were away, perhaps: the last record again makes the server say so.
+                build.sent -= 1
         self.is_welcome = True
 
     def acknowledge(self, frame: Mapping[str, Any]) -> bool:

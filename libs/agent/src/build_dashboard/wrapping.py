@@ -27,6 +27,7 @@ class Wrapping:
         self._holding = holding
         self._signals = signals
         self._is_quiet = options.quiet
+        self._artifacts: list[str] = options.artifact
         spool = spool_directory(options.spool)
         self._gathering = facts.gather(directory.facts["start"]["cwd"], os.environ)
         directory.facts["start"]["environment"] = facts.environment_facts(os.environ)
@@ -55,6 +56,8 @@ class Wrapping:
             return
         for notice in self._delivery.notices:
             say(notice)
+        if self._artifacts:
+            say("--artifact: this version does not upload files; they stay where they are")
         if self._delivery.is_offline:
             say(f"the dashboard could not be reached {self._delivery.failures} times")
         if not is_delivered:
