@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from chassis.testing.rabbitmq import rabbitmq  # noqa: F401  a fixture
 from chassis.testing.stack import Stack, embedded_stack, separate_stack
 
 

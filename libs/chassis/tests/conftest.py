@@ -9,9 +9,6 @@ import pytest
 from build_protocol import topology
 from chassis.bus import Bus, EmbeddedBus
 from chassis.bus.rabbit import RabbitBus
-from chassis.testing.mariadb import mariadb, mariadb_url  # noqa: F401  fixtures
-from chassis.testing.mongodb import mongodb, mongodb_url  # noqa: F401  fixtures
-from chassis.testing.rabbitmq import amqp_url, rabbitmq  # noqa: F401  fixtures
 
 
 class Driver(Protocol):

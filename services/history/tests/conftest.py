@@ -7,9 +7,6 @@ from typing import Any
 import pytest
 from build_protocol.ids import new_build_id
 from build_protocol.messages import BuildStart, BuildStartData, BuildVerdict, BuildVerdictData, Commit, FailureData
-from chassis.testing.mariadb import mariadb, mariadb_url  # noqa: F401  fixtures are found by being imported
-from chassis.testing.mongodb import mongodb, mongodb_url  # noqa: F401  as above
-from chassis.testing.rabbitmq import amqp_url, rabbitmq  # noqa: F401  as above
 from history.colours import colour_of
 from history.facts import Point
 from history.store import HistoryStore, open_store

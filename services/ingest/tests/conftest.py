@@ -21,9 +21,6 @@ from build_protocol.messages import (
 )
 from build_protocol.topology import routing_key
 from chassis.bus import Delivery, Outgoing, PublishFailed
-from chassis.testing.mariadb import mariadb, mariadb_url  # noqa: F401  fixtures
-from chassis.testing.mongodb import mongodb, mongodb_url  # noqa: F401  fixtures
-from chassis.testing.rabbitmq import amqp_url, rabbitmq  # noqa: F401  fixtures
 from ingest.arrival import Arrival
 from ingest.caretaker import Caretaker
 from ingest.consumer import Intake
