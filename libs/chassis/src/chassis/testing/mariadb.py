@@ -1,7 +1,4 @@
-"""A real MariaDB for tests: `MARIADB_URL`, else a private server that this process starts, else a container.
-
-In a `conftest.py`: `from chassis.testing.mariadb import mariadb, mariadb_url  # noqa: F401`.
-"""
+"""A real MariaDB for tests: `MARIADB_URL`, else a private server that this process starts, else a container."""
 
 import os
 import secrets

@@ -3,8 +3,6 @@
 The stand-in is SecantusDB, which runs MongoDB's storage engine. It is GPL and a beta: installed into a virtual
 environment of its own in the user's cache, started as a program by tests only, never imported and never a dependency.
 What passes on it still has to pass on a MongoDB: set `MONGODB_URL`.
-
-In a `conftest.py`: `from chassis.testing.mongodb import mongodb, mongodb_url  # noqa: F401`.
 """
 
 import os

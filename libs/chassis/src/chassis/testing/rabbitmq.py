@@ -1,7 +1,4 @@
-"""A real RabbitMQ for tests: `AMQP_URL`, else a private node that this process starts, else a container.
-
-In a `conftest.py`: `from chassis.testing.rabbitmq import amqp_url, rabbitmq  # noqa: F401`.
-"""
+"""A real RabbitMQ for tests: `AMQP_URL`, else a private node that this process starts, else a container."""
 
 import asyncio
 import os
