@@ -4,8 +4,10 @@ import hashlib
 import json
 import os
 import signal
+import subprocess
 import sys
 import time
+from pathlib import Path
 
 from build_protocol.frames import AGENT_SUBPROTOCOL
 
@@ -82,6 +84,30 @@ def test_killed_agent_leaves_the_build_alone(agent, gateway, tmp_path, wait_unti
     text = "\n".join(expected).encode()
     assert complete["totals"] == {"lines": 20, "bytes": len(text), "sha256": hashlib.sha256(text).hexdigest()}
     assert agent.left() == []
+
+
+def test_killed_holder_is_a_failed_build_with_its_reason(agent, gateway, wait_until) -> None:
+    """kill -9 of the holder: `run` ends, and the build says that nobody knows how its command ended."""
+    process = agent.start("run", "--project", "p", "--", "sh", "-c", "echo up; exec sleep 3")
+    wait_until(lambda: gateway.records and gateway.log(gateway.only_build()) == ["up"])
+    holder = int(Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()[0])
+    os.kill(holder, signal.SIGKILL)
+    process.communicate(timeout=20)
+
+    complete = gateway.of(gateway.only_build(), "BUILD_COMPLETE")[0]["data"]
+    assert process.returncode == 128 + signal.SIGKILL
+    assert (complete["status"], complete["reason"]) == ("failed", "holder_lost")
+
+
+def test_second_process_leaves_a_running_build_alone(agent, gateway, wait_until) -> None:
+    """While one process speaks for a build, another that resumes what is left does not touch it."""
+    process = agent.start("run", "--project", "p", "--", "sh", "-c", "echo up; read x", stdin=subprocess.PIPE)
+    wait_until(lambda: gateway.records and gateway.log(gateway.only_build()) == ["up"])
+    second = agent.run("run", "--resume")
+    process.communicate(b"\n", timeout=20)
+
+    assert b"0 builds delivered" in second.stderr
+    assert gateway.of(gateway.only_build(), "BUILD_COMPLETE")[0]["data"]["exitCode"] == 0
 
 
 def test_cut_connections_lose_and_repeat_nothing(agent, gateway, tmp_path, wait_until) -> None:
