@@ -1,5 +1,7 @@
 """Planning and sweeping: who is told when, once, through crashes, joins, quiet hours and digests."""
 
+import asyncio
+
 import pytest
 from build_protocol.project_config import BuildConfig, Project
 from notifier.consumer import Recorder
@@ -104,6 +106,27 @@ async def test_a_later_join_is_news_to_its_owner_only(office, builds):
     await office.hear(builds.verdict(2, "failed", "s", config="asan"))
 
     assert await office.plan() == [("opened", "ann@example.com"), ("opened", "team@example.com")]
+
+
+async def test_two_replicas_decide_everything_once(sqlite_store, clock, builds):
+    """Two services share queue and store: half of sixty verdicts each, some both; one decision."""
+    replicas = [Office(sqlite_store, clock), Office(sqlite_store, clock)]
+    configs = [f"config-{n:02}" for n in range(60)]
+
+    async def listen(replica, verdicts):
+        for verdict in verdicts:
+            await replica.hear(verdict)
+
+    for n, how in ((1, ("succeeded",)), (2, ("failed", "s"))):
+        verdicts = [builds.verdict(n, *how, config=config) for config in configs]
+        halves = (verdicts[:35], verdicts[25:])
+        await asyncio.gather(*(listen(replica, half) for replica, half in zip(replicas, halves, strict=True)))
+
+    await asyncio.gather(*(replica.plan() for replica in replicas))
+
+    (stored,) = await sqlite_store.branches_of("p", 9)
+    assert configs == sorted(stored.branch.incidents[0].red_configs)
+    assert await replicas[0].told() == [("opened", "team@example.com")]
 
 
 async def test_a_verdict_in_between_is_not_lost(office, builds, monkeypatch):
