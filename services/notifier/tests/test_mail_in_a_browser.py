@@ -1,0 +1,81 @@
+"""The mail as people see it: readable in light and dark, on a desk and on a phone."""
+
+import shutil
+
+import pytest
+from build_protocol.messages import FailureData
+from notifier.letters import render
+
+pytestmark = pytest.mark.browser
+
+CONTRAST = """
+() => {
+  const parse = colour => (colour.match(/[\\d.]+/g) || []).map(Number);
+  const light = ([r, g, b]) => [r, g, b].map(c => (c /= 255) <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
+  const behind = element => {
+    for (let at = element; at; at = at.parentElement) {
+      const colour = parse(getComputedStyle(at).backgroundColor);
+      if (colour.length === 3 || colour[3] > 0) return colour;
+    }
+    return [255, 255, 255];
+  };
+  const faults = [];
+  for (const element of document.body.querySelectorAll('*')) {
+    const said = [...element.childNodes].filter(n => n.nodeType === 3 && n.data.trim());
+    if (!said.length) continue;
+    const [a, b] = [light(parse(getComputedStyle(element).color)), light(behind(element))].sort((x, y) => y - x);
+    if ((a + 0.05) / (b + 0.05) < 4.5) faults.push(said[0].data.trim());
+  }
+  return faults;
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def browser():
+    from playwright.sync_api import sync_playwright
+
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1000])
+def test_every_word_is_readable(browser, claim, theme, width):
+    """Contrast of at least 4.5 for every word; nothing makes the page scroll sideways; no request leaves it."""
+    failure = FailureData(
+        category="compile",
+        message="use of 'thing'; " * 12,
+        first_line=120,
+        file="lib/" + "deep/" * 30 + "a.cpp",
+        line=7,
+    )
+    letter = claim().letter
+    letter = letter.model_copy(
+        update={"evidence": letter.evidence.model_copy(update={"failure": failure}), "configs": ["config-x"] * 60}
+    )
+    page = browser.new_page(viewport={"width": width, "height": 800}, color_scheme=theme)
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    for kind in ("opened", "fixed"):
+        page.set_content(render.html(letter.model_copy(update={"kind": kind, "red_ms": 1000})))
+
+        assert page.evaluate(CONTRAST) == []
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert asked == []
+    page.close()
+
+
+def test_the_first_screen_answers(browser, claim):
+    """On a laptop the error, its log lines, the link and the suspects are there without scrolling."""
+    page = browser.new_page(viewport={"width": 1000, "height": 700})
+    page.set_content(render.html(claim().letter))
+
+    for selector in (".word", "pre .hit", ".go", "text=Suspects:"):
+        box = page.locator(selector).first.bounding_box()
+        assert box["y"] + box["height"] <= 700
+    page.close()
