@@ -1,0 +1,27 @@
+"""Requests that carry a signature instead of a login reach the service that checks it; nothing beside them does."""
+
+import pytest
+from gateway.testing import Gateway
+
+WEBHOOK = "/api/notifications/webhooks/sendgrid"
+
+
+async def test_signed_events_pass_without_a_login(gateway: Gateway) -> None:
+    """The gateway hands them on: here no notifier runs, and that is what it says."""
+    async with gateway.http as client:
+        answer = await client.post(WEBHOOK, content=b"[]")
+
+    assert answer.status_code == 503
+    assert "notifier" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("GET", WEBHOOK), ("POST", f"{WEBHOOK}/x"), ("POST", "/api/notifications/mutes"), ("GET", "/api/notifications")],
+)
+async def test_everything_beside_them_needs_a_login(gateway: Gateway, method: str, path: str) -> None:
+    """Another method, a longer path, the same service's other routes: 401."""
+    async with gateway.http as client:
+        answer = await client.request(method, path)
+
+    assert answer.status_code == 401
