@@ -6,51 +6,19 @@ The figures to beat on two cores are Buildbot 4.3's p99: 4.97 s with 1 viewer, 6
 
 import argparse
 import asyncio
-import json
-import re
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-from build_protocol.frames import VIEWER_SUBPROTOCOL
 from chassis.testing.stack import Stack, wait_until
-from websockets.asyncio.client import ClientConnection, connect
 
 from bench.statistics import percentile, spread
 from bench.systems import SYSTEMS, system
+from bench.viewer import Viewer, follow
 
 LINES = Path(__file__).with_name("lines.py")
-STAMP = re.compile(r"stamp (\d{19})")
 WARM_UP_SECONDS = 2.0
-
-
-async def follow(stack: Stack, token: str, build_id: str, until: float) -> list[float]:
-    """Ages in milliseconds of the lines one viewer was pushed."""
-    ages: list[float] = []
-    async with connect(
-        stack.url.replace("http", "ws", 1) + "/ws",
-        subprotocols=[VIEWER_SUBPROTOCOL],  # type: ignore[list-item]  # a NewType of str
-        origin=stack.url,  # type: ignore[arg-type]  # a NewType of str
-        compression=None,
-        max_size=None,
-    ) as socket:
-        await socket.send(json.dumps({"type": "AUTH", "token": token}))
-        await socket.send(json.dumps({"type": "SUBSCRIBE", "projects": [], "buildIds": [build_id]}))
-        warm = time.time() + WARM_UP_SECONDS
-        while (left := until - time.time()) > 0:
-            text = await _receive(socket, left)
-            now = time.time_ns()
-            if now / 1e9 > warm:
-                ages.extend((now - int(stamp)) / 1e6 for stamp in STAMP.findall(text))
-    return ages
-
-
-async def _receive(socket: ClientConnection, seconds: float) -> str:
-    try:
-        return str(await asyncio.wait_for(socket.recv(), seconds))
-    except TimeoutError:
-        return ""
 
 
 def measure(stack: Stack, viewers: int, seconds: float) -> list[float]:
@@ -69,10 +37,9 @@ def measure(stack: Stack, viewers: int, seconds: float) -> list[float]:
         build_id = wait_until(started, 10, "the build is listed")
         until = time.time() + seconds - 1
 
-        async def everyone() -> list[list[float]]:
-            return await asyncio.gather(*(follow(stack, token, build_id, until) for _ in range(viewers)))
-
-        ages = asyncio.run(everyone())
+        warm_at = time.time() + WARM_UP_SECONDS
+        everyone = [Viewer(stack.url, token, build_id, warm_at) for _ in range(viewers)]
+        ages = asyncio.run(follow(everyone, stack.url, until))
     finally:
         agent.wait(60)
     if not all(ages):
