@@ -5,10 +5,12 @@ import sys
 
 from fastapi import FastAPI
 from gateway.routes import routers
+from history.routes import router as history
 from ingest.routes import ROUTERS
+from notifier.routes import router as notifications
 
 app = FastAPI()
-for router in (*routers(), *ROUTERS):
+for router in (*routers(), *ROUTERS, history, notifications):
     app.include_router(router)
 
 json.dump(app.openapi()["components"]["schemas"], sys.stdout)

@@ -9,6 +9,7 @@ import { BrowserRouter } from 'react-router'
 import { Api, ApiError } from './api/client'
 import { AppContext } from './app/app-context'
 import { Pages } from './app/Pages'
+import { HistoryFreshness } from './history/freshness'
 import { Connection } from './live/connection'
 import { paced } from './live/frame'
 import { RowStore } from './live/row-store'
@@ -36,9 +37,14 @@ const queries = new QueryClient({
   },
 })
 
+const history = new HistoryFreshness(queries)
+
 connection.listen({
   onSubscribed: (isNewConnection) => (isNewConnection ? queries.invalidateQueries() : undefined),
-  onBuild: (frame) => rows.push(frame.build),
+  onBuild: (frame) => {
+    rows.push(frame.build)
+    history.noticed(frame.build)
+  },
   onResync: (buildId) => {
     if (buildId === undefined) void queries.invalidateQueries()
   },

@@ -1,7 +1,7 @@
 /** Pages: which page an address shows; who is not signed in is asked to, at that same address. */
 import { lazy, Suspense } from 'react'
 import { Navigate, Route, Routes, useLocation } from 'react-router'
-import { BuildsPage } from '../builds/BuildsPage'
+import { NowPage } from '../now/NowPage'
 import { LoginPage } from '../login/LoginPage'
 import { Shell } from '../shell/Shell'
 import { useSession } from './app-context'
@@ -19,7 +19,7 @@ export function Pages() {
       <Crash key={pathname}>
         <Suspense fallback={null}>
           <Routes>
-            <Route path="/" element={<BuildsPage />} />
+            <Route path="/" element={<NowPage />} />
             <Route path="/builds/:id" element={<BuildPage />} />
             <Route path="*" element={<Navigate to="/" replace />} />
           </Routes>

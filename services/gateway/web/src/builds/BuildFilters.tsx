@@ -7,7 +7,7 @@ import { useShortcuts } from '../keyboard/useShortcuts'
 import type { Filter } from '../live/rows'
 import { keys, list, statusName } from '../strings'
 import type { Build, BuildStatus } from '../wire'
-import classes from './BuildsPage.module.css'
+import classes from './BuildsList.module.css'
 
 const STATUSES = Object.entries(statusName).map(([value, label]) => ({ value, label }))
 const TYPING_MS = 200

@@ -72,6 +72,7 @@ function Advance({ build }: { build: Build }) {
             {text.steps(count(stepsDone), count(stepsTotal))}
           </span>
         )}
+        {build.failureCount > 0 && <span className={classes.failing}>{text.failing(build.failureCount)}</span>}
         <code className={classes.last}>{plainText(build.lastLine ?? build.step ?? '')}</code>
       </div>
       <div className={classes.progress}>

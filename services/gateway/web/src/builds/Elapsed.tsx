@@ -1,8 +1,9 @@
 /** Times of a build that tick while it runs; each re-renders alone. */
 import { useNow } from '../app/now'
 import { age, ago, duration, instant } from '../format'
+import { useSummary } from '../history/queries'
 import { build as text } from '../strings'
-import type { Build } from '../wire'
+import type { Build, LaneSummary } from '../wire'
 import { elapsedMs, remainingMs } from './timing'
 
 export function Elapsed({ build }: { build: Build }) {
@@ -11,7 +12,8 @@ export function Elapsed({ build }: { build: Build }) {
 }
 
 export function Remaining({ build }: { build: Build }) {
-  const remaining = remainingMs(build, useNow())
+  const usual = useSummary().data?.items.find((lane) => isLaneOf(build, lane))?.usualMs
+  const remaining = remainingMs(build, useNow(), usual)
   return remaining === undefined ? null : <span title={text.etaHint}>{text.left(age(remaining))}</span>
 }
 
@@ -23,6 +25,10 @@ export function Ago({ at }: { at: number | null | undefined }) {
       {ago(now - at)}
     </time>
   )
+}
+
+function isLaneOf(build: Build, lane: LaneSummary): boolean {
+  return lane.project === build.project && lane.branch === build.branch && lane.config === build.config
 }
 
 function wholeSeconds(ms: number): number {

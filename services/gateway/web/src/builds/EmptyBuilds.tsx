@@ -1,7 +1,7 @@
 /** Empty builds: the one line that streams a first build. */
 import { Button, CopyButton } from '@mantine/core'
 import { list } from '../strings'
-import classes from './BuildsPage.module.css'
+import classes from './BuildsList.module.css'
 
 export function EmptyBuilds() {
   const command = `BUILD_DASHBOARD_URL=${location.origin} BUILD_DASHBOARD_API_KEY=<key> \\\n  build-dashboard run --project my-project -- ninja -C build`

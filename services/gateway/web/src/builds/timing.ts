@@ -13,11 +13,16 @@ export function elapsedMs(build: Build, now: number): number | undefined {
 const EARLIEST_PERCENT = 2
 const EARLIEST_MS = 5000
 
-/** Ms left at the pace so far; undefined while that says nothing. */
-export function remainingMs(build: Build, now: number): number | undefined {
+/**
+ * Ms left at the pace so far; while that says nothing, what is left of what the configuration usually takes.
+ * Undefined where neither is known, or the usual time is over.
+ */
+export function remainingMs(build: Build, now: number, usualMs?: number | null): number | undefined {
   const elapsed = elapsedMs(build, now)
   const progress = build.progress ?? 0
   if (build.status !== 'running' || elapsed === undefined) return undefined
-  if (progress < EARLIEST_PERCENT || progress >= 100 || elapsed < EARLIEST_MS) return undefined
-  return (elapsed * (100 - progress)) / progress
+  if (progress >= EARLIEST_PERCENT && progress < 100 && elapsed >= EARLIEST_MS) {
+    return (elapsed * (100 - progress)) / progress
+  }
+  return usualMs != null && usualMs > elapsed ? usualMs - elapsed : undefined
 }

@@ -2,14 +2,16 @@
 import { ActionIcon, Menu, useComputedColorScheme, useMantineColorScheme } from '@mantine/core'
 import { IconKeyboard, IconMoon, IconSun, IconUserCircle } from '@tabler/icons-react'
 import { useState, type ReactNode } from 'react'
-import { NavLink, useNavigate } from 'react-router'
+import { Link, NavLink, useNavigate } from 'react-router'
 import { useApp } from '../app/app-context'
+import { useOpenIncidents } from '../history/queries'
 import { HelpDialog } from '../keyboard/HelpDialog'
 import { useShortcuts } from '../keyboard/useShortcuts'
 import { account, keys, nav, product } from '../strings'
 import { ConnectionPill } from './ConnectionPill'
 import { Mark } from './Mark'
 import classes from './Shell.module.css'
+import { PLACES } from './places'
 import { useTabState } from './useTabState'
 
 export function Shell({ user, children }: { user: string; children: ReactNode }) {
@@ -20,10 +22,14 @@ export function Shell({ user, children }: { user: string; children: ReactNode })
   const [isHelpOpen, setHelpOpen] = useState(false)
   const switchScheme = () => setColorScheme(isDark ? 'light' : 'dark')
 
-  useTabState()
+  useTabState(useOpenIncidents().data?.items.length ?? 0)
   useShortcuts([
     { keys: '?', title: keys.help, run: () => setHelpOpen(true) },
-    { keys: 'g b', title: keys.builds, run: () => void navigate('/') },
+    ...PLACES.map(({ path, name, letter }) => ({
+      keys: `g ${letter}`,
+      title: keys.goTo(name),
+      run: () => void navigate(path),
+    })),
     { keys: 'g t', title: keys.theme, run: switchScheme },
   ])
 
@@ -38,9 +44,11 @@ export function Shell({ user, children }: { user: string; children: ReactNode })
           <span>{product}</span>
         </NavLink>
         <nav className={classes.nav} aria-label={nav.main}>
-          <NavLink to="/" end className={classes.link}>
-            {nav.builds}
-          </NavLink>
+          {PLACES.filter((place) => place.isInBar).map(({ path, name }) => (
+            <NavLink key={path} to={path} end={path === '/'} className={classes.link}>
+              {name}
+            </NavLink>
+          ))}
         </nav>
         <div className={classes.tools}>
           <ConnectionPill />
@@ -64,6 +72,12 @@ export function Shell({ user, children }: { user: string; children: ReactNode })
             </Menu.Target>
             <Menu.Dropdown>
               <Menu.Label>{account.signedInAs(user)}</Menu.Label>
+              {PLACES.filter((place) => !place.isInBar).map(({ path, name }) => (
+                <Menu.Item key={path} component={Link} to={path}>
+                  {name}
+                </Menu.Item>
+              ))}
+              <Menu.Divider />
               <Menu.Item onClick={() => void session.signOut()}>{account.signOut}</Menu.Item>
             </Menu.Dropdown>
           </Menu>

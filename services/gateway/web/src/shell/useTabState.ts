@@ -2,10 +2,11 @@
 import { useEffect, useSyncExternalStore } from 'react'
 import { useLink, useRows } from '../app/app-context'
 import { percent } from '../format'
-import { product, statusName } from '../strings'
+import { product, statusName, tab } from '../strings'
 import type { Build } from '../wire'
 
 let subject: Build | undefined
+let pageName: string | undefined
 const watchers = new Set<() => void>()
 
 /** Makes the tab speak of one build while the caller is shown. */
@@ -16,23 +17,36 @@ export function useTabSubject(build: Build | undefined): void {
   }, [build])
 }
 
-export function useTabState(): void {
+/** Names the page in the tab while the caller is shown. */
+export function useTabName(name: string): void {
+  useEffect(() => {
+    setName(name)
+    return () => setName(undefined)
+  }, [name])
+}
+
+/** `red` is how many incidents are open. */
+export function useTabState(red: number): void {
   const link = useLink()
   const rows = useRows()
   const build = useSyncExternalStore(subscribe, () => subject)
+  const name = useSyncExternalStore(subscribe, () => pageName)
   useEffect(() => {
     const running = [...rows.values()].filter((row) => row.status === 'running').length
-    document.title = build === undefined ? overviewTitle(running) : buildTitle(build)
-    const icon = link.state === 'offline' ? 'offline' : build === undefined ? overviewIcon(running) : buildIcon(build)
+    document.title = build === undefined ? overviewTitle(name, running, red) : buildTitle(build)
+    const icon =
+      link.state === 'offline' ? 'offline' : build === undefined ? overviewIcon(running, red) : buildIcon(build)
     document.getElementById('favicon')?.setAttribute('href', `/icon-${icon}.svg`)
-  }, [link.state, rows, build])
+  }, [link.state, rows, build, name, red])
 }
 
-function overviewTitle(running: number): string {
-  return running > 0 ? `(${running}) ${product}` : product
+function overviewTitle(name: string | undefined, running: number, red: number): string {
+  const state = [red > 0 && tab.red(red), running > 0 && tab.running(running)].filter(Boolean).join(', ')
+  return [state, name, product].filter(Boolean).join(' · ')
 }
 
-function overviewIcon(running: number): string {
+function overviewIcon(running: number, red: number): string {
+  if (red > 0) return 'failed'
   return running > 0 ? 'running' : 'idle'
 }
 
@@ -49,6 +63,11 @@ function buildIcon(build: Build): string {
 
 function setSubject(build: Build | undefined): void {
   subject = build
+  for (const watcher of watchers) watcher()
+}
+
+function setName(name: string | undefined): void {
+  pageName = name
   for (const watcher of watchers) watcher()
 }
 

@@ -15,6 +15,40 @@ export interface components {
              */
             tokenType: string;
         };
+        /** AgentList */
+        AgentList: {
+            /** Items */
+            items: components["schemas"]["AgentView"][];
+            /** Nextcursor */
+            nextCursor?: string | null;
+        };
+        /** AgentView */
+        AgentView: {
+            /** Name */
+            name: string;
+            /** Instance */
+            instance: string;
+            /** Host */
+            host?: string | null;
+            /** Version */
+            version: string;
+            /** Connected */
+            connected: boolean;
+            /** Connectedat */
+            connectedAt: number;
+            /** Lastseenat */
+            lastSeenAt: number;
+            /** Spoolbytes */
+            spoolBytes: number;
+            /** Oldestunackedms */
+            oldestUnackedMs?: number | null;
+            /** Diskfreebytes */
+            diskFreeBytes?: number | null;
+            /** Builds */
+            builds: string[];
+            /** Serves */
+            serves: string[];
+        };
         /** CommandView */
         CommandView: {
             /** Id */
@@ -46,6 +80,101 @@ export interface components {
             /** Resultbuildid */
             resultBuildId?: string | null;
         };
+        /** CommitAnswer */
+        CommitAnswer: {
+            /** Sha */
+            sha: string;
+            /** Items */
+            items: components["schemas"]["CommitOnBranch"][];
+        };
+        /** CommitOnBranch */
+        CommitOnBranch: {
+            /** Project */
+            project: string;
+            /** Branch */
+            branch: string;
+            info: components["schemas"]["CommitInfo"];
+            /** Configs */
+            configs: components["schemas"]["ConfigAnswer"][];
+            /** Unknown */
+            unknown: string[];
+        };
+        /** CommitInfo */
+        CommitInfo: {
+            /** Sha */
+            sha: string;
+            /** Parents */
+            parents?: string[] | null;
+            /** Author */
+            author?: string | null;
+            /** Committedat */
+            committedAt?: number | null;
+            /** Subject */
+            subject?: string | null;
+        };
+        /** ConfigAnswer */
+        ConfigAnswer: {
+            /** Config */
+            config: string;
+            /**
+             * Answer
+             * @enum {string}
+             */
+            answer: "passed" | "failed" | "inconclusive" | "running" | "will_include" | "not_built";
+            /** Exact */
+            exact: boolean;
+            /** Buildid */
+            buildId?: string | null;
+            /** Commit */
+            commit?: string | null;
+            judged?: components["schemas"]["Judged"] | null;
+            /** Signature */
+            signature?: string | null;
+            /**
+             * Bothways
+             * @default false
+             */
+            bothWays: boolean;
+            /** Expectedms */
+            expectedMs?: number | null;
+        };
+        /** Judged */
+        Judged: {
+            /**
+             * Verdict
+             * @enum {string}
+             */
+            verdict: "new" | "already_red" | "flaky" | "infra" | "unknown";
+            /** Evidence */
+            evidence: string;
+        };
+        /** CommitList */
+        CommitList: {
+            /** Items */
+            items: components["schemas"]["CommitSummary"][];
+            /** Nextcursor */
+            nextCursor?: string | null;
+            /** Unknown */
+            unknown?: string[];
+        };
+        /** CommitSummary */
+        CommitSummary: {
+            /** Project */
+            project: string;
+            /** Branch */
+            branch: string;
+            info: components["schemas"]["CommitInfo"];
+            /** Passed */
+            passed: number;
+            /** Failed */
+            failed: number;
+            /** Running */
+            running: number;
+            /** Inconclusive */
+            inconclusive: number;
+            /** Firstbuiltms */
+            firstBuiltMs?: number | null;
+        };
         /** Events */
         Events: {
             /** Items */
@@ -54,6 +183,327 @@ export interface components {
             }[];
             /** Nextafter */
             nextAfter?: number | null;
+        };
+        /** FailureGroup */
+        FailureGroup: {
+            /** Signature */
+            signature: string;
+            /** Count */
+            count: number;
+            /** Firstseen */
+            firstSeen: number;
+            /** Lastseen */
+            lastSeen: number;
+            /** Projects */
+            projects: string[];
+            /** Configs */
+            configs: string[];
+            /** Sparkline */
+            sparkline: number[];
+            sample?: components["schemas"]["FailureData"] | null;
+            /** Builds */
+            builds: components["schemas"]["GroupBuild"][];
+        };
+        /** FailureData */
+        FailureData: {
+            /** Category */
+            category: string;
+            /** Fault */
+            fault?: ("code" | "config" | "infra" | "flaky") | null;
+            /** Tool */
+            tool?: string | null;
+            /** File */
+            file?: string | null;
+            /** Line */
+            line?: number | null;
+            /** Col */
+            col?: number | null;
+            /** Projectlocation */
+            projectLocation?: string | null;
+            /** Message */
+            message: string;
+            /** Target */
+            target?: string | null;
+            /** Command */
+            command?: string | null;
+            /** Firstline */
+            firstLine: number;
+            /** Lastline */
+            lastLine?: number | null;
+            /** Signature */
+            signature?: string | null;
+        } & {
+            [key: string]: unknown;
+        };
+        /** GroupBuild */
+        GroupBuild: {
+            /** Id */
+            id: string;
+            /** Project */
+            project: string;
+            /** Branch */
+            branch: string;
+            /** Config */
+            config: string;
+            /** Commit */
+            commit?: string | null;
+            /** Startedms */
+            startedMs: number;
+        };
+        /** FailureGroupList */
+        FailureGroupList: {
+            /** Items */
+            items: components["schemas"]["FailureGroup"][];
+            /** Nextcursor */
+            nextCursor?: string | null;
+        };
+        /** FlakyList */
+        FlakyList: {
+            /** Items */
+            items: components["schemas"]["LaneFlakySign"][];
+            /** Nextcursor */
+            nextCursor?: string | null;
+        };
+        /** LaneFlakySign */
+        LaneFlakySign: {
+            /** Project */
+            project: string;
+            /** Branch */
+            branch: string;
+            /** Config */
+            config: string;
+            sign: components["schemas"]["FlakySign"];
+        };
+        /** FlakySign */
+        FlakySign: {
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "same_commit" | "isolated";
+            /** Buildid */
+            buildId: string;
+            /** Commit */
+            commit?: string | null;
+            /** Startedms */
+            startedMs: number;
+            /** Signature */
+            signature?: string | null;
+            /** Greenbuilds */
+            greenBuilds: string[];
+        };
+        /** Grid */
+        Grid: {
+            /** Project */
+            project: string;
+            /** Branch */
+            branch: string;
+            /** Columns */
+            columns: components["schemas"]["Column"][];
+            /** Rows */
+            rows: components["schemas"]["CommitRow"][];
+            /** Nextcursor */
+            nextCursor?: string | null;
+            /** Unknown */
+            unknown?: string[];
+        };
+        /** Column */
+        Column: {
+            /** Config */
+            config: string;
+            /**
+             * Colour
+             * @enum {string}
+             */
+            colour: "green" | "red" | "none";
+            /**
+             * Lateststatus
+             * @enum {string}
+             */
+            latestStatus: "queued" | "running" | "succeeded" | "failed" | "cancelled" | "timed_out" | "lost";
+            /** Lastgreen */
+            lastGreen?: string | null;
+            /** Firstred */
+            firstRed?: string | null;
+            /**
+             * Redbuilds
+             * @default 0
+             */
+            redBuilds: number;
+        };
+        /** CommitRow */
+        CommitRow: {
+            /** Project */
+            project: string;
+            /** Branch */
+            branch: string;
+            info: components["schemas"]["CommitInfo"];
+            /** Cells */
+            cells?: components["schemas"]["Cell"][];
+            /** Firstbuiltms */
+            firstBuiltMs?: number | null;
+        };
+        /** Cell */
+        Cell: {
+            /** Config */
+            config: string;
+            /** Buildid */
+            buildId: string;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "queued" | "running" | "succeeded" | "failed" | "cancelled" | "timed_out" | "lost";
+            /**
+             * Colour
+             * @enum {string}
+             */
+            colour: "green" | "red" | "none";
+            /** Fault */
+            fault?: ("code" | "config" | "infra" | "flaky") | null;
+            /** Startedms */
+            startedMs: number;
+            /** Durationms */
+            durationMs?: number | null;
+            /** Signature */
+            signature?: string | null;
+            /** Attempts */
+            attempts: number;
+            /** Bothways */
+            bothWays: boolean;
+            judged?: components["schemas"]["Judged"] | null;
+        };
+        /** IncidentList */
+        IncidentList: {
+            /** Items */
+            items: components["schemas"]["IncidentSummary"][];
+            /** Nextcursor */
+            nextCursor?: string | null;
+        };
+        /** IncidentSummary */
+        IncidentSummary: {
+            /** Id */
+            id: string;
+            /** Project */
+            project: string;
+            /** Branch */
+            branch: string;
+            /** Signature */
+            signature: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "open" | "closed";
+            /** Openedms */
+            openedMs: number;
+            /** Openedby */
+            openedBy: string;
+            /** Openedcommit */
+            openedCommit?: string | null;
+            /** Closedms */
+            closedMs?: number | null;
+            /** Configs */
+            configs: string[];
+            /** Recoveredconfigs */
+            recoveredConfigs: string[];
+            /** Suspects */
+            suspects?: components["schemas"]["Commit"][] | null;
+            /** Authors */
+            authors: string[];
+            failure?: components["schemas"]["FailureData"] | null;
+            /** Unknown */
+            unknown: string[];
+        };
+        /** Commit */
+        Commit: {
+            /** Sha */
+            sha: string;
+            /** Parents */
+            parents?: string[];
+            /** Author */
+            author?: string | null;
+            /** Authoremail */
+            authorEmail?: string | null;
+            /** Committedat */
+            committedAt?: number | null;
+            /** Subject */
+            subject?: string | null;
+        };
+        /** KeyList */
+        KeyList: {
+            /** Items */
+            items: components["schemas"]["KeyView"][];
+            /** Nextcursor */
+            nextCursor?: string | null;
+        };
+        /** KeyView */
+        KeyView: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** Scopes */
+            scopes: ("agent" | "read")[];
+            /** Projects */
+            projects?: string[] | null;
+            /** Createdby */
+            createdBy: string;
+            /** Createdat */
+            createdAt: number;
+            /** Expiresat */
+            expiresAt?: number | null;
+            /** Revokedat */
+            revokedAt?: number | null;
+            /** Lastusedat */
+            lastUsedAt?: number | null;
+        };
+        /** MuteList */
+        MuteList: {
+            /** Items */
+            items: components["schemas"]["Mute"][];
+        };
+        /** Mute */
+        Mute: {
+            /** Project */
+            project: string;
+            /** Branch */
+            branch?: string | null;
+            /** Config */
+            config?: string | null;
+            /** Incident */
+            incident?: string | null;
+            /** Untilms */
+            untilMs: number;
+            /**
+             * Reason
+             * @default
+             */
+            reason: string;
+            /** Id */
+            id: string;
+            /** Createdby */
+            createdBy: string;
+            /** Createdms */
+            createdMs: number;
+        };
+        /** MuteRequest */
+        MuteRequest: {
+            /** Project */
+            project: string;
+            /** Branch */
+            branch?: string | null;
+            /** Config */
+            config?: string | null;
+            /** Incident */
+            incident?: string | null;
+            /** Untilms */
+            untilMs: number;
+            /**
+             * Reason
+             * @default
+             */
+            reason: string;
         };
         /** NewCommand */
         NewCommand: {
@@ -72,6 +522,439 @@ export interface components {
             args?: {
                 [key: string]: string;
             };
+        };
+        /** NewKey */
+        NewKey: {
+            /** Name */
+            name: string;
+            /** Projects */
+            projects?: string[] | null;
+            /** Scopes */
+            scopes?: ("agent" | "read")[];
+            /** Expiresat */
+            expiresAt?: number | null;
+        };
+        /** NewKeyView */
+        NewKeyView: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** Scopes */
+            scopes: ("agent" | "read")[];
+            /** Projects */
+            projects?: string[] | null;
+            /** Createdby */
+            createdBy: string;
+            /** Createdat */
+            createdAt: number;
+            /** Expiresat */
+            expiresAt?: number | null;
+            /** Revokedat */
+            revokedAt?: number | null;
+            /** Lastusedat */
+            lastUsedAt?: number | null;
+            /** Value */
+            value: string;
+        };
+        /** NewUser */
+        NewUser: {
+            /** Name */
+            name: string;
+            /** Password */
+            password: string;
+            /**
+             * Role
+             * @default viewer
+             * @enum {string}
+             */
+            role: "viewer" | "developer" | "admin";
+            /** Projects */
+            projects?: string[] | null;
+        };
+        /** NotificationList */
+        NotificationList: {
+            /** Items */
+            items: components["schemas"]["NotificationRow"][];
+            /** Nextcursor */
+            nextCursor?: string | null;
+        };
+        /** NotificationRow */
+        NotificationRow: {
+            /** Id */
+            id: string;
+            /** Project */
+            project: string;
+            /** Branch */
+            branch: string;
+            /** Rule */
+            rule: ("broken" | "fixed" | "new_signature" | "still_red" | "agent_missing") | "commit_status";
+            /** Incident */
+            incident: string;
+            /** Transition */
+            transition: string;
+            /** Buildid */
+            buildId?: string | null;
+            /**
+             * Channel
+             * @enum {string}
+             */
+            channel: "mail" | "apprise" | "github_status" | "github_comment";
+            /** Recipient */
+            recipient: string;
+            /** Subject */
+            subject: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "queued" | "sending" | "accepted" | "delivered" | "failed" | "unknown" | "suppressed";
+            /** Reason */
+            reason?: string | null;
+            /** Tries */
+            tries: number;
+            /** Nexttryms */
+            nextTryMs?: number | null;
+            /** Providerid */
+            providerId?: string | null;
+            /** Createdms */
+            createdMs: number;
+            /** Log */
+            log: components["schemas"]["Entry"][];
+        };
+        /** Entry */
+        Entry: {
+            /** Atms */
+            atMs: number;
+            /** What */
+            what: string;
+            /** Eventid */
+            eventId?: string | null;
+        };
+        /** PinList */
+        PinList: {
+            /** Items */
+            items: components["schemas"]["PinMatrix"][];
+            /** Nextcursor */
+            nextCursor?: string | null;
+        };
+        /** PinMatrix */
+        PinMatrix: {
+            /** Name */
+            name: string;
+            /** Downstreams */
+            downstreams: components["schemas"]["Downstream"][];
+            /** Safetobumpto */
+            safeToBumpTo?: string | null;
+            /** Unknown */
+            unknown?: string[];
+        };
+        /** Downstream */
+        Downstream: {
+            /** Project */
+            project: string;
+            /** Branch */
+            branch: string;
+            pin: components["schemas"]["PinSpan"];
+            /** Isgreen */
+            isGreen: boolean;
+            /** Agedays */
+            ageDays?: number | null;
+            /** Agecommits */
+            ageCommits?: number | null;
+            lastGreen?: components["schemas"]["PinSpan"] | null;
+            firstRed?: components["schemas"]["PinSpan"] | null;
+            suspectRange?: components["schemas"]["PinRange"] | null;
+            /** Alsobroken */
+            alsoBroken: string[];
+        };
+        /** PinSpan */
+        PinSpan: {
+            /** Commit */
+            commit: string;
+            /** Committedat */
+            committedAt?: number | null;
+            /** Firstms */
+            firstMs: number;
+            /** Lastms */
+            lastMs: number;
+            /** Greenconfigs */
+            greenConfigs: string[];
+            /** Redconfigs */
+            redConfigs: string[];
+        };
+        /** PinRange */
+        PinRange: {
+            /** Green */
+            green: string;
+            /** Red */
+            red: string;
+        };
+        /** ProjectList */
+        ProjectList: {
+            /** Items */
+            items: components["schemas"]["ProjectView"][];
+            /** Nextcursor */
+            nextCursor?: string | null;
+            /** Fault */
+            fault?: string | null;
+        };
+        /** ProjectView */
+        ProjectView: {
+            /** Name */
+            name: string;
+            /** Repourl */
+            repoUrl?: string | null;
+            /** Branch */
+            branch?: string | null;
+            /** Sourceurl */
+            sourceUrl?: string | null;
+            /** Configs */
+            configs: {
+                [key: string]: components["schemas"]["BuildConfig"];
+            };
+        };
+        /** BuildConfig */
+        BuildConfig: {
+            /** Owner */
+            owner?: string | null;
+            /** Tags */
+            tags?: string[];
+            /** Cadence Minutes */
+            cadence_minutes?: number | null;
+            /**
+             * State
+             * @default production
+             * @enum {string}
+             */
+            state: "production" | "staging" | "silent";
+        };
+        /** Summary */
+        Summary: {
+            /** Items */
+            items: components["schemas"]["LaneSummary"][];
+            /** Nextcursor */
+            nextCursor?: string | null;
+            /** Window */
+            window: number;
+            /** Green */
+            green: number;
+            /** Red */
+            red: number;
+            /** Buildms */
+            buildMs: number;
+            /** Successrate */
+            successRate?: number | null;
+        };
+        /** LaneSummary */
+        LaneSummary: {
+            /** Project */
+            project: string;
+            /** Branch */
+            branch: string;
+            /** Config */
+            config: string;
+            /**
+             * Colour
+             * @enum {string}
+             */
+            colour: "green" | "red" | "none";
+            latest: components["schemas"]["BuildRef"];
+            lastGreen?: components["schemas"]["BuildRef"] | null;
+            red?: components["schemas"]["RedSpell"] | null;
+            /** Running */
+            running: components["schemas"]["BuildRef"][];
+            /** Usualms */
+            usualMs?: number | null;
+            pace: components["schemas"]["Pace"];
+        };
+        /** BuildRef */
+        BuildRef: {
+            /** Id */
+            id: string;
+            /** Commit */
+            commit?: string | null;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "queued" | "running" | "succeeded" | "failed" | "cancelled" | "timed_out" | "lost";
+            /** Startedms */
+            startedMs: number;
+            /** Endedms */
+            endedMs?: number | null;
+        };
+        /** RedSpell */
+        RedSpell: {
+            first: components["schemas"]["BuildRef"];
+            /** Builds */
+            builds: number;
+            /** Isexact */
+            isExact: boolean;
+            /** Signature */
+            signature?: string | null;
+        };
+        /** Pace */
+        Pace: {
+            /** Builds */
+            builds: number;
+            /** Succeeded */
+            succeeded: number;
+            /** Failed */
+            failed: number;
+            /** Successrate */
+            successRate?: number | null;
+            /** P50Ms */
+            p50Ms?: number | null;
+            /** P90Ms */
+            p90Ms?: number | null;
+            /** Buildms */
+            buildMs: number;
+            /** Queuep50Ms */
+            queueP50Ms?: number | null;
+            /** Timetoredms */
+            timeToRedMs?: number | null;
+            /** Timetorecoverms */
+            timeToRecoverMs?: number | null;
+        };
+        /** TrendList */
+        TrendList: {
+            /** Items */
+            items: components["schemas"]["Trend"][];
+            /** Nextcursor */
+            nextCursor?: string | null;
+            /** Unknown */
+            unknown?: string[];
+        };
+        /** Trend */
+        Trend: {
+            /** Project */
+            project: string;
+            /** Branch */
+            branch: string;
+            /** Config */
+            config: string;
+            /** Days */
+            days: components["schemas"]["Day"][];
+            /** Marks */
+            marks: components["schemas"]["Mark"][];
+        };
+        /** Day */
+        Day: {
+            /** Project */
+            project: string;
+            /** Branch */
+            branch: string;
+            /** Config */
+            config: string;
+            /** Day */
+            day: number;
+            /** Builds */
+            builds: number;
+            /** Succeeded */
+            succeeded: number;
+            /** Failed */
+            failed: number;
+            /** Infra */
+            infra: number;
+            /** Lost */
+            lost: number;
+            /** Other */
+            other: number;
+            /** Running */
+            running: number;
+            /** Buildms */
+            buildMs: number;
+            /** P50Ms */
+            p50Ms?: number | null;
+            /** P90Ms */
+            p90Ms?: number | null;
+            /** Queuep50Ms */
+            queueP50Ms?: number | null;
+            /** Cachehits */
+            cacheHits?: number | null;
+            /** Cachemisses */
+            cacheMisses?: number | null;
+            /** Peakrssbytes */
+            peakRssBytes?: number | null;
+            /** Diskbytes */
+            diskBytes?: number | null;
+            /** Cpums */
+            cpuMs?: number | null;
+            /** Lastcommit */
+            lastCommit?: string | null;
+            /** Lastpins */
+            lastPins?: string[];
+        };
+        /** Mark */
+        Mark: {
+            /**
+             * Direction
+             * @enum {string}
+             */
+            direction: "slower" | "faster";
+            /** Buildid */
+            buildId: string;
+            /** Commit */
+            commit?: string | null;
+            /** Startedms */
+            startedMs: number;
+            /** Beforems */
+            beforeMs: number;
+            /** Afterms */
+            afterMs: number;
+            /** Bandlowms */
+            bandLowMs: number;
+            /** Bandhighms */
+            bandHighMs: number;
+            /** Changedpins */
+            changedPins?: components["schemas"]["PinAt"][];
+        };
+        /** PinAt */
+        PinAt: {
+            /** Name */
+            name: string;
+            /** Commit */
+            commit: string;
+            /** Committedat */
+            committedAt?: number | null;
+        };
+        /** UserChange */
+        UserChange: {
+            /** Password */
+            password?: string | null;
+            /** Role */
+            role?: ("viewer" | "developer" | "admin") | null;
+            /** Projects */
+            projects?: string[] | null;
+            /** Disabled */
+            disabled?: boolean | null;
+        };
+        /** UserList */
+        UserList: {
+            /** Items */
+            items: components["schemas"]["UserView"][];
+            /** Nextcursor */
+            nextCursor?: string | null;
+        };
+        /** UserView */
+        UserView: {
+            /** Name */
+            name: string;
+            /**
+             * Role
+             * @enum {string}
+             */
+            role: "viewer" | "developer" | "admin";
+            /** Projects */
+            projects?: string[] | null;
+            /**
+             * Disabled
+             * @default false
+             */
+            disabled: boolean;
+            /** Createdat */
+            createdAt: number;
         };
     };
     responses: never;

@@ -1,7 +1,5 @@
-/** Strings: every English word of the page, in one place. */
-import type { BuildStatus, Phase } from './wire'
-
-export const product = 'Build Dashboard'
+/** Words of the list and the page of builds. */
+import type { BuildStatus, Phase } from '../wire'
 
 export const statusName: Record<BuildStatus, string> = {
   queued: 'Queued',
@@ -19,34 +17,6 @@ export const phaseName: Record<Phase, string> = {
   link: 'Link',
   test: 'Test',
 }
-
-export const nav = { builds: 'Builds', main: 'Main', skip: 'Skip to the content' }
-
-export const link = {
-  connecting: 'Connecting',
-  'catching-up': 'Catching up',
-  live: 'Live',
-  offline: 'Offline',
-  offlineFor: (age: string) => `Offline for ${age}`,
-  hint: {
-    connecting: 'Opening the live connection.',
-    'catching-up': 'Connected again; reading what changed meanwhile.',
-    live: 'Changes appear here as they are stored.',
-    offline: 'The page shows what it last heard, and keeps trying to connect.',
-  },
-}
-
-export const login = {
-  username: 'User name',
-  password: 'Password',
-  submit: 'Sign in',
-  wrong: 'User name or password is wrong.',
-  throttled: 'Too many tries. Wait a moment, then try again.',
-  unreachable: 'The dashboard does not answer. Check that it is running and reachable.',
-  hint: 'On a new dashboard the user is admin; the password was printed when it started.',
-}
-
-export const account = { menu: 'Account', signOut: 'Sign out', signedInAs: (user: string) => `Signed in as ${user}` }
 
 export const list = {
   title: 'Builds',
@@ -95,7 +65,8 @@ export const build = {
   verifiedHint: 'Line count, bytes and checksum agree with what the agent sent.',
   steps: (done: string, total: string) => `${done} / ${total}`,
   left: (age: string) => `about ${age} left`,
-  etaHint: 'Estimated from the progress so far.',
+  etaHint: 'Estimated from the progress so far, or from what this configuration usually takes.',
+  failing: (count: number) => `${count} failing`,
   noProgress: 'No progress reported yet',
   tabs: { log: 'Log', configuration: 'Configuration', events: 'Events' },
   failure: 'First failure',
@@ -163,28 +134,4 @@ export const log = {
   gapLines: (count: string) => `${count} lines`,
   gapBytes: (size: string) => `${size} of output`,
   link: (line: string) => `Line ${line}: click to link, shift-click for a range`,
-}
-
-export const keys = {
-  title: 'Keyboard',
-  help: 'Show this help',
-  search: 'Search',
-  builds: 'Go to builds',
-  nextRow: 'Next build',
-  previousRow: 'Previous build',
-  follow: 'Follow the log',
-  wrap: 'Wrap lines',
-  times: 'Show times',
-  nextHit: 'Next hit',
-  previousHit: 'Previous hit',
-  top: 'First line',
-  end: 'Newest line',
-  theme: 'Switch light and dark',
-  close: 'Close',
-}
-
-export const crash = {
-  title: 'This page broke',
-  text: 'Reload it to go on. Nothing stored is affected.',
-  reload: 'Reload',
 }

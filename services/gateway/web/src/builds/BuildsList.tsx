@@ -1,20 +1,28 @@
-/** Builds page: what runs now, then what ran, live. */
+/** Builds list: what runs now, then what ran, live; filtered by what the address says. */
 import { Button } from '@mantine/core'
-import { useMemo, useRef } from 'react'
+import { useMemo, useRef, type ReactNode } from 'react'
 import { useRows } from '../app/app-context'
 import { count } from '../format'
 import { useShortcuts } from '../keyboard/useShortcuts'
 import { mergedList } from '../live/rows'
+import { useTabName } from '../shell/useTabState'
 import { keys, list } from '../strings'
 import { isFinal, type Build } from '../wire'
 import { BuildFilters } from './BuildFilters'
 import { BuildRow } from './BuildRow'
-import classes from './BuildsPage.module.css'
+import classes from './BuildsList.module.css'
 import { EmptyBuilds } from './EmptyBuilds'
 import { useBuildList, useRunningBuilds } from './queries'
 import { useFilter } from './useFilter'
 
-export function BuildsPage() {
+interface Props {
+  title: string
+  /** What stands between the filters and the builds. */
+  children?: ReactNode
+}
+
+export function BuildsList({ title, children }: Props) {
+  useTabName(title)
   const [filter, setFilter] = useFilter()
   const rows = useRows()
   const query = useBuildList(filter)
@@ -39,9 +47,10 @@ export function BuildsPage() {
   return (
     <div className={classes.page} ref={page}>
       <div className={classes.head}>
-        <h1 className={classes.title}>{list.title}</h1>
+        <h1 className={classes.title}>{title}</h1>
         <BuildFilters filter={filter} onChange={setFilter} builds={offered} />
       </div>
+      {children}
       {query.isPending && <Skeletons />}
       {query.isError && builds.length === 0 && (
         <div className={classes.notice} role="alert">

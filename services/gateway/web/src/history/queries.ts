@@ -1,0 +1,72 @@
+/** Queries: how the pages read what history tells. Their keys begin with `history`: a build that ends makes them old. */
+import { useInfiniteQuery, useQuery } from '@tanstack/react-query'
+import type { Params } from '../api/client'
+import { useApp } from '../app/app-context'
+import type {
+  CommitAnswer,
+  CommitList,
+  FailureGroup,
+  FailureGroupList,
+  Grid,
+  IncidentList,
+  PinList,
+  Summary,
+  TrendList,
+} from '../wire'
+
+export const HISTORY = 'history'
+
+export function useSummary() {
+  return useRead<Summary>('/history/summary')
+}
+
+export function useOpenIncidents() {
+  return useRead<IncidentList>('/incidents', { state: 'open', limit: 100 })
+}
+
+export function usePins() {
+  return useRead<PinList>('/pins')
+}
+
+export function useTrends(project: string | undefined, branch: string | undefined, days: number) {
+  return useRead<TrendList>('/history/trends', { project, branch, days }, project !== undefined)
+}
+
+export function useFailureGroup(signature: string) {
+  return useRead<FailureGroup>(`/failures/${encodeURIComponent(signature)}`)
+}
+
+export function useCommit(sha: string) {
+  return useRead<CommitAnswer>(`/commits/${encodeURIComponent(sha)}`)
+}
+
+export function useCommits(search: Params, isAsked: boolean) {
+  return useRead<CommitList>('/commits', search, isAsked)
+}
+
+export function useGrid(project: string, branch: string) {
+  return usePages<Grid>('/history/grid', { project, branch, limit: 50 })
+}
+
+export function useFailureGroups(project: string | undefined) {
+  return usePages<FailureGroupList>('/failures', { project, limit: 50 })
+}
+
+function useRead<T>(path: string, params: Params = {}, isAsked = true) {
+  const { api } = useApp()
+  return useQuery({
+    queryKey: [HISTORY, path, params],
+    queryFn: ({ signal }) => api.get<T>(path, params, signal),
+    enabled: isAsked,
+  })
+}
+
+function usePages<T extends { nextCursor?: string | null }>(path: string, params: Params) {
+  const { api } = useApp()
+  return useInfiniteQuery({
+    queryKey: [HISTORY, path, params],
+    queryFn: ({ pageParam, signal }) => api.get<T>(path, { ...params, cursor: pageParam }, signal),
+    initialPageParam: undefined as string | undefined,
+    getNextPageParam: (last) => last.nextCursor ?? undefined,
+  })
+}

@@ -1,0 +1,28 @@
+/** Table: rows of facts under their names; on a narrow screen it scrolls by itself, by keyboard too. */
+import type { ReactNode } from 'react'
+import classes from './layout.module.css'
+
+interface Props {
+  label: string
+  columns: readonly string[]
+  children: ReactNode
+}
+
+export function Table({ label, columns, children }: Props) {
+  return (
+    <div className={classes.scroll} role="region" aria-label={label} tabIndex={0}>
+      <table className={classes.table}>
+        <thead>
+          <tr>
+            {columns.map((column) => (
+              <th key={column} scope="col">
+                {column}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>{children}</tbody>
+      </table>
+    </div>
+  )
+}

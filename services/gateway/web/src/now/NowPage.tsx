@@ -1,0 +1,14 @@
+/** Now page: is anything broken, whose is it, when will mine finish; without a click. */
+import { BuildsList } from '../builds/BuildsList'
+import { now } from '../strings'
+import { AgentStrip } from './AgentStrip'
+import { RedNow } from './RedNow'
+
+export function NowPage() {
+  return (
+    <BuildsList title={now.title}>
+      <RedNow />
+      <AgentStrip />
+    </BuildsList>
+  )
+}

@@ -1,0 +1,97 @@
+/** Red now: the open incidents: where, since when, who is suspect, and the first error. */
+import { IconCircleCheckFilled, IconCircleXFilled } from '@tabler/icons-react'
+import { Link } from 'react-router'
+import { Ago } from '../builds/Elapsed'
+import { useFilter } from '../builds/useFilter'
+import { useOpenIncidents, useSummary } from '../history/queries'
+import { placeOf, toFailure, toGrid } from '../history/places'
+import { plainText } from '../log/ansi'
+import { now as text } from '../strings'
+import type { IncidentSummary } from '../wire'
+import classes from './RedNow.module.css'
+
+export function RedNow() {
+  const [filter] = useFilter()
+  const incidents = useOpenIncidents()
+  if (incidents.data === undefined) {
+    if (incidents.error === null) return <div className={classes.awaited} aria-busy="true" />
+    return (
+      <p className={classes.calm} role="alert">
+        {text.failedToLoad} {incidents.error.message}
+      </p>
+    )
+  }
+  const shown = incidents.data.items.filter(
+    ({ project, branch }) =>
+      (!filter.project || filter.project === project) && (!filter.branch || filter.branch === branch),
+  )
+  if (incidents.data.items.length === 0) return <AllGreen />
+  if (shown.length === 0) return null
+  return (
+    <section aria-label={text.red} data-testid="red-now">
+      <h2 className={classes.heading}>
+        {text.red} <span>{shown.length}</span>
+      </h2>
+      <div className={classes.incidents}>
+        {shown.map((incident) => (
+          <Incident key={incident.id} incident={incident} />
+        ))}
+      </div>
+    </section>
+  )
+}
+
+function Incident({ incident }: { incident: IncidentSummary }) {
+  const { project, branch, failure } = incident
+  const stillRed = incident.configs.filter((config) => !incident.recoveredConfigs.includes(config))
+  return (
+    <article className={classes.incident}>
+      <IconCircleXFilled size={18} className={classes.glyph} aria-hidden />
+      <div className={classes.where}>
+        <div className={classes.line}>
+          <Link to={toGrid(project, branch)} className={classes.project}>
+            {project}
+          </Link>
+          <span className={classes.soft}>{branch}</span>
+        </div>
+        <div className={classes.small} title={stillRed.join(', ')}>
+          {stillRed.length <= 3 ? stillRed.join(', ') : text.configs(stillRed.length)}
+        </div>
+      </div>
+      <div className={classes.what}>
+        <Link to={toFailure(incident.signature)} className={classes.message} data-known={failure != null}>
+          {failure ? plainText(failure.message).split('\n')[0] : text.noFailure}
+        </Link>
+        {failure?.file && (
+          <div className={classes.small}>
+            <code>{placeOf(failure)}</code>
+          </div>
+        )}
+      </div>
+      <div className={classes.whose}>
+        <div title={incident.unknown.join('; ')}>
+          {incident.suspects ? text.suspects(incident.suspects.length) : text.suspectsUnknown}
+        </div>
+        <div className={classes.small}>{incident.authors.join(', ')}</div>
+      </div>
+      <div className={classes.since}>
+        <Ago at={incident.openedMs} />
+        <Link to={`/builds/${incident.openedBy}`} className={classes.link}>
+          {text.firstRed}
+        </Link>
+      </div>
+    </article>
+  )
+}
+
+function AllGreen() {
+  const { data } = useSummary()
+  if (data === undefined || data.green + data.red === 0) return null
+  const isAll = data.green === data.items.length
+  return (
+    <p className={classes.calm}>
+      <IconCircleCheckFilled size={16} className={classes.green} aria-hidden />
+      {isAll ? text.allGreen(data.green) : text.greenOf(data.green, data.items.length)}
+    </p>
+  )
+}

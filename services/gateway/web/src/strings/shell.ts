@@ -1,0 +1,70 @@
+/** Words around every page: name, navigation, connection, account, keyboard. */
+
+export const product = 'Build Dashboard'
+
+export const nav = {
+  now: 'Now',
+  projects: 'Projects',
+  failures: 'Failures',
+  history: 'History',
+  pins: 'Pins',
+  agents: 'Agents',
+  commits: 'Commits',
+  notifications: 'Notifications',
+  settings: 'Settings',
+  main: 'Main',
+  skip: 'Skip to the content',
+}
+
+export const tab = { red: (count: number) => `${count} red`, running: (count: number) => `${count} running` }
+
+export const link = {
+  connecting: 'Connecting',
+  'catching-up': 'Catching up',
+  live: 'Live',
+  offline: 'Offline',
+  offlineFor: (age: string) => `Offline for ${age}`,
+  hint: {
+    connecting: 'Opening the live connection.',
+    'catching-up': 'Connected again; reading what changed meanwhile.',
+    live: 'Changes appear here as they are stored.',
+    offline: 'The page shows what it last heard, and keeps trying to connect.',
+  },
+}
+
+export const login = {
+  username: 'User name',
+  password: 'Password',
+  submit: 'Sign in',
+  wrong: 'User name or password is wrong.',
+  throttled: 'Too many tries. Wait a moment, then try again.',
+  unreachable: 'The dashboard does not answer. Check that it is running and reachable.',
+  hint: 'On a new dashboard the user is admin; the password was printed when it started.',
+}
+
+export const account = { menu: 'Account', signOut: 'Sign out', signedInAs: (user: string) => `Signed in as ${user}` }
+
+export const keys = {
+  title: 'Keyboard',
+  help: 'Show this help',
+  search: 'Search',
+  goTo: (page: string) => `Go to ${page}`,
+  palette: 'Go to anything',
+  nextRow: 'Next build',
+  previousRow: 'Previous build',
+  follow: 'Follow the log',
+  wrap: 'Wrap lines',
+  times: 'Show times',
+  nextHit: 'Next hit',
+  previousHit: 'Previous hit',
+  top: 'First line',
+  end: 'Newest line',
+  theme: 'Switch light and dark',
+  close: 'Close',
+}
+
+export const crash = {
+  title: 'This page broke',
+  text: 'Reload it to go on. Nothing stored is affected.',
+  reload: 'Reload',
+}

@@ -1,0 +1,35 @@
+import { expect, test } from 'vitest'
+import { agentsOf, tally } from '../src/agents/hosts'
+import type { AgentView } from '../src/wire'
+
+function process(fields: Partial<AgentView>): AgentView {
+  return {
+    name: 'ci',
+    instance: 'i',
+    host: 'h',
+    version: '1',
+    connected: false,
+    connectedAt: 0,
+    lastSeenAt: 0,
+    spoolBytes: 0,
+    builds: [],
+    serves: [],
+    ...fields,
+  }
+}
+
+test('processes of one name and host are one agent, which is as busy as its connected ones', () => {
+  const agents = agentsOf([
+    process({ instance: 'left', lastSeenAt: 9, builds: ['old'] }),
+    process({ instance: 'here', lastSeenAt: 5, connected: true, builds: ['b1'] }),
+    process({ instance: 'other', host: 'h2', connected: true }),
+    process({ instance: 'gone', name: 'a' }),
+  ])
+
+  expect(agents.map(({ newest, state, builds }) => [newest.instance, state, builds])).toEqual([
+    ['here', 'busy', ['b1']],
+    ['other', 'idle', []],
+    ['gone', 'gone', []],
+  ])
+  expect(tally(agents)).toEqual({ busy: 1, idle: 1, gone: 1 })
+})
