@@ -8,6 +8,8 @@ import { useSession } from './app-context'
 import { Crash } from './Crash'
 
 const BuildPage = lazy(() => import('../build/BuildPage').then((module) => ({ default: module.BuildPage })))
+const GridPage = lazy(() => import('../grid/GridPage').then((module) => ({ default: module.GridPage })))
+const ProjectsPage = lazy(() => import('../grid/ProjectsPage').then((module) => ({ default: module.ProjectsPage })))
 
 export function Pages() {
   const session = useSession()
@@ -21,6 +23,8 @@ export function Pages() {
           <Routes>
             <Route path="/" element={<NowPage />} />
             <Route path="/builds/:id" element={<BuildPage />} />
+            <Route path="/p" element={<ProjectsPage />} />
+            <Route path="/p/:project/*" element={<GridPage />} />
             <Route path="*" element={<Navigate to="/" replace />} />
           </Routes>
         </Suspense>

@@ -9,4 +9,7 @@ export interface Place {
   isInBar: boolean
 }
 
-export const PLACES: readonly Place[] = [{ path: '/', name: nav.now, letter: 'n', isInBar: true }]
+export const PLACES: readonly Place[] = [
+  { path: '/', name: nav.now, letter: 'n', isInBar: true },
+  { path: '/p', name: nav.projects, letter: 'p', isInBar: true },
+]
