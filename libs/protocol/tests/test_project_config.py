@@ -28,5 +28,5 @@ def test_a_bare_project_has_every_default() -> None:
 
 def test_a_misspelled_field_is_named() -> None:
     """A typo is an error that names its place, not a silent default."""
-    with pytest.raises(ValidationError, match="projects.torch-mlir.build_comand"):
+    with pytest.raises(ValidationError, match=r"projects\.torch-mlir\.build_comand"):
         ConfigFile.model_validate({"projects": {"torch-mlir": {"build_comand": "ninja"}}})
