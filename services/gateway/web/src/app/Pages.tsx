@@ -8,6 +8,8 @@ import { useSession } from './app-context'
 import { Crash } from './Crash'
 
 const BuildPage = lazy(() => import('../build/BuildPage').then((module) => ({ default: module.BuildPage })))
+const FailurePage = lazy(() => import('../failures/FailurePage').then((module) => ({ default: module.FailurePage })))
+const FailuresPage = lazy(() => import('../failures/FailuresPage').then((module) => ({ default: module.FailuresPage })))
 const GridPage = lazy(() => import('../grid/GridPage').then((module) => ({ default: module.GridPage })))
 const ProjectsPage = lazy(() => import('../grid/ProjectsPage').then((module) => ({ default: module.ProjectsPage })))
 
@@ -25,6 +27,8 @@ export function Pages() {
             <Route path="/builds/:id" element={<BuildPage />} />
             <Route path="/p" element={<ProjectsPage />} />
             <Route path="/p/:project/*" element={<GridPage />} />
+            <Route path="/failures" element={<FailuresPage />} />
+            <Route path="/failures/:signature" element={<FailurePage />} />
             <Route path="*" element={<Navigate to="/" replace />} />
           </Routes>
         </Suspense>

@@ -12,4 +12,5 @@ export interface Place {
 export const PLACES: readonly Place[] = [
   { path: '/', name: nav.now, letter: 'n', isInBar: true },
   { path: '/p', name: nav.projects, letter: 'p', isInBar: true },
+  { path: '/failures', name: nav.failures, letter: 'f', isInBar: true },
 ]

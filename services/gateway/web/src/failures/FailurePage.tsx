@@ -1,0 +1,122 @@
+/** Failure page: one group of failures: a sample, when and where it was seen, and why these builds are one group. */
+import type { ReactNode } from 'react'
+import { Link, useParams } from 'react-router'
+import { Ago } from '../builds/Elapsed'
+import { count, shortSha } from '../format'
+import { placeOf, toCommit, toGrid } from '../history/places'
+import { useFailureGroup } from '../history/queries'
+import { Answer } from '../layout/Answer'
+import layout from '../layout/layout.module.css'
+import { Page, Section } from '../layout/Page'
+import { Table } from '../layout/Table'
+import { plainText } from '../log/ansi'
+import { failures as text } from '../strings'
+import type { FailureGroup } from '../wire'
+import classes from './failures.module.css'
+import { Sparkline } from './Sparkline'
+
+export function FailurePage() {
+  const { signature = '' } = useParams()
+  const read = useFailureGroup(signature)
+  const sample = read.data?.sample
+  return (
+    <Page title={sample ? sample.category : text.failure} lead={<code>{signature}</code>}>
+      <Answer read={read}>{(group) => <Group group={group} />}</Answer>
+    </Page>
+  )
+}
+
+function Group({ group }: { group: FailureGroup }) {
+  const { sample } = group
+  return (
+    <>
+      <div className={classes.sample}>
+        {sample?.file && <code className={classes.place}>{placeOf(sample)}</code>}
+        <pre data-known={sample != null}>{sample ? plainText(sample.message) : text.unclassified}</pre>
+      </div>
+      <dl className={classes.numbers}>
+        <Fact name={text.builds}>{count(group.count)}</Fact>
+        <Fact name={text.firstSeen}>
+          <Ago at={group.firstSeen} />
+        </Fact>
+        <Fact name={text.lastSeen}>
+          <Ago at={group.lastSeen} />
+        </Fact>
+        <Fact name={text.where}>{group.configs.join(', ')}</Fact>
+        <Fact name={text.days}>
+          <Sparkline days={group.sparkline} height={28} />
+        </Fact>
+      </dl>
+      <Section title={text.affected} aside={group.builds.length < group.count && text.newest(group.builds.length)}>
+        <Table label={text.affected} columns={[text.build, text.project, text.config, text.commit, text.started]}>
+          {group.builds.map((build) => (
+            <tr key={build.id} data-testid="failure-build">
+              <td>
+                <Link to={`/builds/${build.id}`} className={layout.link}>
+                  <code>{build.id.slice(-8)}</code>
+                </Link>
+              </td>
+              <td>
+                <Link to={toGrid(build.project, build.branch)} className={layout.name}>
+                  {build.project}
+                </Link>{' '}
+                <span className={layout.soft}>{build.branch}</span>
+              </td>
+              <td>{build.config}</td>
+              <td>
+                {build.commit != null && (
+                  <Link to={toCommit(build.commit)} className={layout.link}>
+                    <code>{shortSha(build.commit)}</code>
+                  </Link>
+                )}
+              </td>
+              <td className={layout.nowrap}>
+                <Ago at={build.startedMs} />
+              </td>
+            </tr>
+          ))}
+        </Table>
+      </Section>
+      <HowGrouped group={group} />
+    </>
+  )
+}
+
+function HowGrouped({ group: { signature, sample } }: { group: FailureGroup }) {
+  const parts: [string, string | null | undefined][] = [
+    [text.category, sample?.category],
+    [text.tool, sample?.tool],
+    [text.place, sample?.file],
+    [text.target, sample?.target],
+    [text.fault, sample?.fault],
+    [text.signature, signature],
+  ]
+  return (
+    <details className={classes.how}>
+      <summary>{text.how}</summary>
+      <p>{sample ? text.howText : text.howUnclassified}</p>
+      <dl>
+        {parts.map(
+          ([name, value]) =>
+            value != null && (
+              <div key={name}>
+                <dt>{name}</dt>
+                <dd>
+                  <code>{value}</code>
+                </dd>
+              </div>
+            ),
+        )}
+      </dl>
+    </details>
+  )
+}
+
+function Fact({ name, children }: { name: string; children: ReactNode }) {
+  return (
+    <div>
+      <dt>{name}</dt>
+      <dd>{children}</dd>
+    </div>
+  )
+}
