@@ -11,6 +11,7 @@ const BuildPage = lazy(() => import('../build/BuildPage').then((module) => ({ de
 const FailurePage = lazy(() => import('../failures/FailurePage').then((module) => ({ default: module.FailurePage })))
 const FailuresPage = lazy(() => import('../failures/FailuresPage').then((module) => ({ default: module.FailuresPage })))
 const GridPage = lazy(() => import('../grid/GridPage').then((module) => ({ default: module.GridPage })))
+const HistoryPage = lazy(() => import('../trends/HistoryPage').then((module) => ({ default: module.HistoryPage })))
 const ProjectsPage = lazy(() => import('../grid/ProjectsPage').then((module) => ({ default: module.ProjectsPage })))
 
 export function Pages() {
@@ -29,6 +30,7 @@ export function Pages() {
             <Route path="/p/:project/*" element={<GridPage />} />
             <Route path="/failures" element={<FailuresPage />} />
             <Route path="/failures/:signature" element={<FailurePage />} />
+            <Route path="/history" element={<HistoryPage />} />
             <Route path="*" element={<Navigate to="/" replace />} />
           </Routes>
         </Suspense>

@@ -53,7 +53,8 @@ export function CellCard({ cell, at, onClose }: { cell: Cell; at: DOMRect; onClo
 }
 
 function CapturedError({ buildId }: { buildId: string }) {
-  const { data } = useBuildDetail(buildId)
+  const { data, isError } = useBuildDetail(buildId)
+  if (isError) return <p className={classes.faint}>{buildText.missing}</p>
   if (data === undefined) return <p className={classes.faint}>{text.reading}</p>
   const failure = data.firstFailure
   if (failure == null) return <p className={classes.faint}>{text.noError}</p>

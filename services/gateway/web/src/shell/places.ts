@@ -13,4 +13,5 @@ export const PLACES: readonly Place[] = [
   { path: '/', name: nav.now, letter: 'n', isInBar: true },
   { path: '/p', name: nav.projects, letter: 'p', isInBar: true },
   { path: '/failures', name: nav.failures, letter: 'f', isInBar: true },
+  { path: '/history', name: nav.history, letter: 'h', isInBar: true },
 ]

@@ -7,7 +7,6 @@ export const now = {
   allGreen: (green: number) =>
     green === 1 ? 'The one configuration is green.' : `All ${green} configurations are green.`,
   greenOf: (green: number, all: number) => `${green} of ${all} configurations are green`,
-  since: 'red for',
   suspects: (count: number) => (count === 1 ? '1 suspect' : `${count} suspects`),
   suspectsUnknown: 'suspects unknown',
   noFailure: 'No known failure was found in the log.',
@@ -129,7 +128,6 @@ export const trends = {
   slower: 'slower',
   faster: 'faster',
   mark: (direction: string, before: string, after: string) => `Lastingly ${direction}: ${before} to ${after}`,
-  table: 'The same as a table',
 }
 
 export const commit = {
