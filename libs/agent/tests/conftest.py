@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -180,6 +181,13 @@ def _contiguous(stored: dict[int, Any], upto: int) -> int:
     return upto
 
 
+@pytest.fixture(autouse=True, scope="session")
+def signals_as_in_a_terminal() -> None:
+    """A shell's background job ignores SIGINT and SIGQUIT, and so would every program a test starts."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+
+
 @pytest.fixture
 def gateway() -> Iterator[MiniGateway]:
     server = MiniGateway().start()
@@ -201,7 +209,8 @@ class Agent:
     def __init__(self, spool: Path, url: str) -> None:
         self.spool = spool
         self.environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith("BUILD_DASHBOARD")},
+            # Where CI is set the link to the build's page is printed; the tests say what is printed without it.
+            **{n: value for n, value in os.environ.items() if n != "CI" and not n.startswith("BUILD_DASHBOARD")},
             "WS_ENDPOINT": url,
             "BUILD_DASHBOARD_API_KEY": KEY,
             "BUILD_DASHBOARD_SPOOL": str(spool),
