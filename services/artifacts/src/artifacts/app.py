@@ -1,0 +1,102 @@
+"""The app: artifacts' routes, and in its lifespan the store, the objects, the consumer and retention."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+from build_protocol.topology import queue_name
+from chassis.backoff import Backoff
+from chassis.bus import Bus
+from chassis.consumer import run_consumer
+from chassis.errors import StoreUnavailable
+from chassis.service import create_service_app
+from fastapi import FastAPI
+
+from artifacts import ticket_routes
+from artifacts.consumer import Receiver
+from artifacts.metrics import Metrics
+from artifacts.objects import Objects, open_objects
+from artifacts.offers import Desk
+from artifacts.projects import Projects
+from artifacts.retention import Janitor
+from artifacts.routes import now_ms, router
+from artifacts.settings import Settings
+from artifacts.store import ArtifactStore, open_store
+
+log = logging.getLogger("artifacts")
+
+TIDY_SECONDS = 3600.0
+
+
+def create_app(settings: Settings, bus: Bus, clock: Callable[[], int] = now_ms) -> FastAPI:
+    """The service on this bus. The bus is opened and closed by whoever made it; store and objects are ours."""
+    store, objects = open_store(settings.store_url), open_objects(settings)
+
+    async def ping() -> None:
+        await store.ping()
+        await objects.ping()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        state = app.state
+        state.store, state.objects, state.projects = store, objects, Projects(Path(settings.config_path))
+        state.metrics = Metrics(state.registry)
+        state.desk = Desk(store, objects, settings.per_build, settings.upload_seconds)
+        receiver = Receiver(store, objects, bus, state.metrics, clock)
+        janitor = Janitor(store, objects, settings, state.metrics)
+        is_open = await _try_open(store, objects)
+
+        async def work() -> None:
+            if not is_open:
+                await _wait_until_open(store, objects)
+            async with asyncio.TaskGroup() as tasks:
+                queue = queue_name("artifacts")
+                tasks.create_task(
+                    run_consumer(bus, queue, receiver.handle, prefetch=settings.prefetch, wait_for_store=ping)
+                )
+                tasks.create_task(_tidy(janitor, clock))
+
+        working = asyncio.create_task(work())
+        try:
+            yield
+        finally:
+            working.cancel()
+            with suppress(asyncio.CancelledError):
+                await working
+            await objects.close()
+            await store.close()
+
+    # The directory's bytes come through here; S3's never do.
+    routers = [router] if settings.s3_bucket else [ticket_routes.router, router]
+    app = create_service_app(
+        "artifacts", settings=settings, bus=bus, lifespan=lifespan, routers=routers, store_ping=ping
+    )
+    app.dependency_overrides[now_ms] = clock
+    return app
+
+
+async def _tidy(janitor: Janitor, clock: Callable[[], int]) -> None:
+    while True:
+        with suppress(StoreUnavailable):  # the next round does it
+            await janitor.tidy(clock())
+        await asyncio.sleep(TIDY_SECONDS)
+
+
+async def _wait_until_open(store: ArtifactStore, objects: Objects) -> None:
+    backoff = Backoff()
+    is_open = False
+    while not is_open:  # services start in any order: the store may come later
+        await asyncio.sleep(backoff.next_seconds())
+        is_open = await _try_open(store, objects)
+
+
+async def _try_open(store: ArtifactStore, objects: Objects) -> bool:
+    try:
+        await store.open()
+        await objects.open()
+    except StoreUnavailable as error:
+        log.warning("waiting for the store: %s", error)
+        return False
+    return True

@@ -1,0 +1,101 @@
+"""An artifact: who it belongs to, what its bytes must be, and how far they are."""
+
+import hashlib
+from typing import Annotated, Literal
+
+from build_protocol.model import BuildId, Count, EpochMs, ProjectName, Sha256, ShortText, WireModel
+from pydantic import Field, StringConstraints, model_validator
+
+State = Literal["pending", "uploading", "verified", "refused", "expired"]
+"""`expired` is on its way out: its bytes go first, then its row."""
+
+MIB = 1024 * 1024
+SINGLE_BYTES = 64 * MIB
+"""Up to this one request carries an artifact; above it parts do."""
+
+PART_BYTES_MIN = 5 * MIB
+"""S3's own limit for every part but the last."""
+
+PARTS_MAX = 1000
+"""One page of S3's ListParts."""
+
+Name = Annotated[str, StringConstraints(min_length=1, max_length=512)]
+
+
+class Content(WireModel):
+    """What the bytes must be; parts are hashed by the agent, because S3 checks parts and not the whole."""
+
+    size_bytes: Count
+    sha256: Sha256
+    part_size_bytes: Annotated[int, Field(ge=PART_BYTES_MIN)] | None = None
+    part_sha256: list[Sha256] = Field(default_factory=list, max_length=PARTS_MAX)
+
+    @model_validator(mode="after")
+    def _parts_cover_the_whole(self) -> "Content":
+        if self.part_size_bytes is None:
+            if self.part_sha256:
+                raise ValueError("partSha256 needs partSizeBytes")
+            if self.size_bytes > SINGLE_BYTES:
+                raise ValueError(f"more than {SINGLE_BYTES} bytes come in parts: send partSizeBytes and partSha256")
+            return self
+        if -(-self.size_bytes // self.part_size_bytes) != len(self.part_sha256):
+            raise ValueError(f"{self.size_bytes} bytes are not {len(self.part_sha256)} parts of {self.part_size_bytes}")
+        return self
+
+    @property
+    def parts(self) -> list["Part"]:
+        """The parts in order; none when one request carries everything."""
+        size = self.part_size_bytes or 0
+        return [
+            Part(number=at + 1, offset=at * size, size_bytes=min(size, self.size_bytes - at * size), sha256=digest)
+            for at, digest in enumerate(self.part_sha256)
+        ]
+
+
+class Part(WireModel):
+    """One part, numbered from 1."""
+
+    number: int
+    offset: Count
+    size_bytes: Count
+    sha256: Sha256
+
+
+class Offer(Content):
+    """What an agent asks to upload. The name is data: it is shown and suggested, and never a path."""
+
+    build_id: BuildId
+    project: ProjectName
+    name: Name
+    content_type: ShortText | None = None
+
+    @property
+    def artifact_id(self) -> str:
+        """32 hex digits: the same offer made again is the same artifact."""
+        said = f"{self.project}\n{self.build_id}\n{self.sha256}\n{self.size_bytes}\n{self.name}"
+        return hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+class Artifact(Offer):
+    """An offer that was taken. `version` counts its changes."""
+
+    id: str
+    state: State = "pending"
+    problem: str | None = None
+    upload_id: str | None = None
+    created_ms: EpochMs
+    updated_ms: EpochMs
+    version: int = 1
+
+    @classmethod
+    def of(cls, offer: Offer, now_ms: int) -> "Artifact":
+        """The new artifact of an offer."""
+        said = offer.model_dump(include=set(Offer.model_fields))
+        return cls(id=offer.artifact_id, created_ms=now_ms, updated_ms=now_ms, **said)
+
+    def become(
+        self, state: State, now_ms: int, *, upload_id: str | None = None, problem: str | None = None
+    ) -> "Artifact":
+        """The artifact's next version."""
+        changed = {"state": state, "upload_id": upload_id, "problem": problem}
+        return self.model_copy(update={**changed, "updated_ms": now_ms, "version": self.version + 1})

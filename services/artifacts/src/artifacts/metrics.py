@@ -1,0 +1,13 @@
+"""Metrics of artifacts, in the registry of its own app."""
+
+from prometheus_client import CollectorRegistry, Counter
+
+
+class Metrics:
+    """What an operator watches: what is offered, what arrives whole, what is forgotten."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.offers = Counter("artifacts_offers", "Uploads asked for.", ["answer"], registry=registry)
+        self.uploads = Counter("artifacts_uploads", "Uploads told of.", ["outcome"], registry=registry)
+        self.forgotten = Counter("artifacts_forgotten", "Artifacts whose bytes were dropped.", registry=registry)
+        self.swept = Counter("artifacts_swept_uploads", "Unfinished uploads taken back.", registry=registry)

@@ -1,0 +1,68 @@
+"""What keeps the bytes promises, whichever driver keeps them. A key is an artifact's id, never its name."""
+
+from typing import Protocol
+
+from build_protocol.model import Count, WireModel
+
+from artifacts.artifact import Artifact
+
+
+class NotWhole(Exception):
+    """The bytes are not there, or not those that were promised."""
+
+
+class UploadGone(Exception):
+    """The multipart upload an artifact remembers is no longer known: begin another."""
+
+
+class Put(WireModel):
+    """One request of an upload: PUT bytes `offset` to `offset + size_bytes` of the file with exactly these headers."""
+
+    part: int | None = None
+    offset: Count
+    size_bytes: Count
+    url: str
+    headers: dict[str, str]
+
+
+class Objects(Protocol):
+    """The bytes; every method raises StoreUnavailable when they cannot be reached."""
+
+    async def open(self) -> None:
+        """Make the place ready."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of it."""
+        ...
+
+    async def ping(self) -> None:
+        """Return if the place answers."""
+        ...
+
+    async def begin(self, artifact: Artifact) -> str:
+        """The id of a new multipart upload."""
+        ...
+
+    async def plan(self, artifact: Artifact, seconds: int) -> list[Put]:
+        """The requests that bring what is missing, each good for `seconds`. Raises UploadGone.
+
+        Each accepts the promised bytes and no others: length and SHA-256 are part of what is signed.
+        """
+        ...
+
+    async def seal(self, artifact: Artifact) -> None:
+        """Join the parts, then compare size and SHA-256; raises NotWhole. Sealing again is the same."""
+        ...
+
+    async def link(self, artifact: Artifact, seconds: int) -> str:
+        """An address from which anybody may download the bytes for `seconds`, as an attachment."""
+        ...
+
+    async def drop(self, artifact: Artifact) -> None:
+        """Forget bytes and parts; dropping what is gone is the same."""
+        ...
+
+    async def sweep(self, before_ms: int) -> int:
+        """Take back uploads begun before that time which no artifact remembers; how many."""
+        ...

@@ -1,0 +1,221 @@
+"""Bytes in a directory, for a system without S3: tickets instead of presigned URLs, redeemed at this service's routes.
+
+`objects/<id>` is an artifact, `parts/<upload>/<number>` a part, `arriving/` what is being written. Names of files are
+ids we made. A file appears at its place whole, synced, and with the promised hash, or not at all.
+"""
+
+import asyncio
+import hashlib
+import os
+import shutil
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO, TypeVar
+from uuid import uuid4
+
+from chassis.errors import StoreUnavailable
+
+from artifacts.artifact import Artifact, Part
+from artifacts.objects.contract import NotWhole, Put, UploadGone
+from artifacts.objects.ticket import Ticket, Tickets
+
+ROUTE = "/api/artifacts/objects/"
+_BLOCK = 1024 * 1024
+
+T = TypeVar("T")
+
+
+class DirectoryObjects:
+    """Bytes below one directory of a local file system."""
+
+    def __init__(self, root: Path, secret: str) -> None:
+        self._objects = root / "objects"
+        self._parts = root / "parts"
+        self._arriving = root / "arriving"
+        self.tickets = Tickets(secret)
+
+    async def open(self) -> None:
+        """Make the directories; what a crash left arriving is removed by `sweep`."""
+        await self._run(self._make)
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+    async def ping(self) -> None:
+        """Return if the directory can be written."""
+        await self._run(self._make)
+
+    async def begin(self, artifact: Artifact) -> str:  # noqa: ARG002  the contract's signature
+        """The id of a new multipart upload."""
+        upload_id = uuid4().hex
+        await self._run((self._parts / upload_id).mkdir)
+        return upload_id
+
+    async def plan(self, artifact: Artifact, seconds: int) -> list[Put]:
+        """Tickets for what is missing. Raises UploadGone."""
+        expires_s = int(time.time()) + seconds
+        if not artifact.upload_id:
+            return [self._put(artifact, None, expires_s)]
+        there = await self._run(lambda: self._sizes(artifact.upload_id or ""))
+        return [
+            self._put(artifact, part, expires_s) for part in artifact.parts if there.get(part.number) != part.size_bytes
+        ]
+
+    async def seal(self, artifact: Artifact) -> None:
+        """Join the parts, then compare size and SHA-256; raises NotWhole. Sealing again is the same."""
+        await self._run(lambda: self._seal(artifact))
+
+    async def link(self, artifact: Artifact, seconds: int) -> str:
+        """A ticket's address, relative to the dashboard's."""
+        ticket = Ticket(
+            verb="get",
+            key=artifact.id,
+            expires_s=int(time.time()) + seconds,
+            size_bytes=artifact.size_bytes,
+            sha256=artifact.sha256,
+            name=artifact.name,
+        )
+        return ROUTE + self.tickets.sign(ticket)
+
+    async def drop(self, artifact: Artifact) -> None:
+        """Forget bytes and parts; dropping what is gone is the same."""
+
+        def drop() -> None:
+            (self._objects / artifact.id).unlink(missing_ok=True)
+            if artifact.upload_id:
+                shutil.rmtree(self._parts / artifact.upload_id, ignore_errors=True)
+
+        await self._run(drop)
+
+    async def sweep(self, before_ms: int) -> int:
+        """Remove uploads and unfinished files that nobody wrote to since."""
+
+        def sweep() -> int:
+            old = [
+                path
+                for parent in (self._parts, self._arriving)
+                for path in parent.iterdir()
+                if path.stat().st_mtime * 1000 < before_ms
+            ]
+            for path in old:
+                shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+            return len(old)
+
+        return await self._run(sweep)
+
+    async def receive(self, ticket: Ticket, body: AsyncIterator[bytes]) -> None:
+        """Write the bytes a ticket is for; raises NotWhole when they are others, UploadGone."""
+        arriving = self._arriving / uuid4().hex
+        digest, size = hashlib.sha256(), 0
+        with self._available():
+            try:
+                with arriving.open("wb") as file:
+                    async for chunk in body:
+                        size += len(chunk)
+                        if size > ticket.size_bytes:
+                            raise NotWhole(f"more than the {ticket.size_bytes} bytes promised")
+                        digest.update(chunk)
+                        await asyncio.to_thread(file.write, chunk)
+                    if (size, digest.hexdigest()) != (ticket.size_bytes, ticket.sha256):
+                        raise NotWhole("these are not the bytes promised: size or SHA-256 differ")
+                    await asyncio.to_thread(_sync, file)
+                await asyncio.to_thread(_place, arriving, self._place_of(ticket))
+            finally:
+                arriving.unlink(missing_ok=True)
+
+    def path_of(self, ticket: Ticket) -> Path | None:
+        """The file a download ticket is for; None when it is gone."""
+        path = self._objects / ticket.key
+        return path if path.is_file() else None
+
+    def _put(self, artifact: Artifact, part: Part | None, expires_s: int) -> Put:
+        piece, number = (part or artifact), (part.number if part else None)
+        ticket = Ticket(
+            verb="put",
+            key=artifact.id,
+            expires_s=expires_s,
+            size_bytes=piece.size_bytes,
+            sha256=piece.sha256,
+            upload_id=artifact.upload_id,
+            part=number,
+        )
+        url = ROUTE + self.tickets.sign(ticket)
+        return Put(part=number, offset=part.offset if part else 0, size_bytes=piece.size_bytes, url=url, headers={})
+
+    def _place_of(self, ticket: Ticket) -> Path:
+        if ticket.upload_id is None:
+            return self._objects / ticket.key
+        directory = self._parts / ticket.upload_id
+        if not directory.is_dir():
+            raise UploadGone(f"upload of {ticket.key}")
+        return directory / str(ticket.part)
+
+    def _make(self) -> None:
+        for directory in (self._objects, self._parts, self._arriving):
+            directory.mkdir(parents=True, exist_ok=True)
+
+    def _sizes(self, upload_id: str) -> dict[int, int]:
+        try:
+            return {int(path.name): path.stat().st_size for path in (self._parts / upload_id).iterdir()}
+        except FileNotFoundError as error:
+            raise UploadGone(upload_id) from error
+
+    def _seal(self, artifact: Artifact) -> None:
+        place = self._objects / artifact.id
+        if artifact.upload_id and not place.exists():
+            self._join(artifact, place)
+        if not place.exists():
+            raise NotWhole("the bytes never arrived")
+        with place.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+        if found != artifact.sha256:
+            raise NotWhole(f"SHA-256 is {found}")
+        if artifact.upload_id:
+            shutil.rmtree(self._parts / artifact.upload_id, ignore_errors=True)
+
+    def _join(self, artifact: Artifact, place: Path) -> None:
+        try:
+            there = self._sizes(artifact.upload_id or "")
+        except UploadGone as error:
+            raise NotWhole("the upload was taken back") from error
+        missing = [part.number for part in artifact.parts if there.get(part.number) != part.size_bytes]
+        if missing:
+            raise NotWhole(f"{len(missing)} of {len(artifact.parts)} parts never arrived")
+        arriving = self._arriving / uuid4().hex
+        try:
+            with arriving.open("wb") as file:
+                for part in artifact.parts:
+                    with (self._parts / str(artifact.upload_id) / str(part.number)).open("rb") as source:
+                        shutil.copyfileobj(source, file, _BLOCK)
+                _sync(file)
+            _place(arriving, place)
+        finally:
+            arriving.unlink(missing_ok=True)
+
+    async def _run(self, work: Callable[[], T]) -> T:
+        with self._available():
+            return await asyncio.to_thread(work)
+
+    @contextmanager
+    def _available(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise StoreUnavailable("objects", error) from error
+
+
+def _sync(file: BinaryIO) -> None:
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def _place(arriving: Path, place: Path) -> None:
+    arriving.replace(place)
+    directory = os.open(place.parent, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # some file systems sync no directories
+            os.fsync(directory)
+    finally:
+        os.close(directory)

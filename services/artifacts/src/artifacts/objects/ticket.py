@@ -1,0 +1,55 @@
+"""A ticket: a signed path element that lets its bearer do one thing with one object until it expires."""
+
+import base64
+import hashlib
+import hmac
+import time
+from typing import Literal
+
+from build_protocol.model import Count, Sha256, WireModel
+from pydantic import ValidationError
+
+
+class BadTicket(Exception):
+    """Not signed by us, or expired."""
+
+
+class Ticket(WireModel):
+    """What the bearer may do, as whoever signed it decided."""
+
+    verb: Literal["put", "get"]
+    key: str
+    expires_s: int
+    size_bytes: Count
+    sha256: Sha256
+    upload_id: str | None = None
+    part: int | None = None
+    name: str = ""
+
+
+class Tickets:
+    """Signs and reads tickets with a key derived from the system's secret."""
+
+    def __init__(self, secret: str) -> None:
+        self._key = hmac.digest(secret.encode(), b"build-dashboard artifacts ticket", "sha256")
+
+    def sign(self, ticket: Ticket) -> str:
+        """The ticket as one path element."""
+        said = base64.urlsafe_b64encode(ticket.to_json().encode()).decode().rstrip("=")
+        return f"{said}.{self._signature(said)}"
+
+    def read(self, text: str, verb: Literal["put", "get"]) -> Ticket:
+        """The ticket for this verb; raises BadTicket."""
+        said, _, signature = text.partition(".")
+        if not hmac.compare_digest(signature.encode(), self._signature(said).encode()):
+            raise BadTicket("this link was not made by us")
+        try:
+            ticket = Ticket.model_validate_json(base64.urlsafe_b64decode(said + "=" * (-len(said) % 4)))
+        except (ValueError, ValidationError) as error:
+            raise BadTicket("this link was made by another version") from error
+        if ticket.verb != verb or ticket.expires_s < time.time():
+            raise BadTicket("this link has expired, or is for something else")
+        return ticket
+
+    def _signature(self, said: str) -> str:
+        return hmac.new(self._key, said.encode(), hashlib.sha256).hexdigest()

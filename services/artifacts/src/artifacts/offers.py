@@ -1,0 +1,85 @@
+"""Answering an offer: refuse it before a byte moves, or plan the requests that bring what is missing."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from chassis.errors import StoreUnavailable
+
+from artifacts.artifact import Artifact, Content, Offer
+from artifacts.objects import Objects, Put, UploadGone
+from artifacts.shelf import unjudged
+from artifacts.store import ArtifactStore
+
+RACES = 10
+
+
+class Refused(Exception):
+    """The offer is not taken; `reason` chooses the answer's status."""
+
+    def __init__(self, reason: Literal["too_large", "too_many", "conflict"], detail: str) -> None:
+        super().__init__(detail)
+        self.reason: Literal["too_large", "too_many", "conflict"] = reason
+
+
+@dataclass(frozen=True)
+class Planned:
+    """An artifact, and the requests still to be made; none when its bytes are here."""
+
+    artifact: Artifact
+    puts: list[Put]
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Takes offers."""
+
+    store: ArtifactStore
+    objects: Objects
+    per_build: int
+    upload_seconds: int
+
+    async def answer(self, offer: Offer, max_bytes: int, now_ms: int) -> Planned:
+        """The plan for an offer; the same offer made again continues its upload. Raises Refused."""
+        if offer.size_bytes > max_bytes:
+            raise Refused("too_large", f"{offer.size_bytes} bytes; project {offer.project} takes {max_bytes}")
+        artifact = await self.store.find(offer.artifact_id)
+        if artifact is None:
+            if len(await self.store.of_build(offer.build_id)) >= self.per_build:
+                raise Refused("too_many", f"a build brings at most {self.per_build} artifacts")
+            note = unjudged(offer.build_id, offer.project, now_ms)
+            artifact = await self.store.add(Artifact.of(offer, now_ms), note)
+        return await self._plan(artifact, offer, now_ms)
+
+    async def _plan(self, artifact: Artifact, offer: Offer, now_ms: int) -> Planned:
+        for _ in range(RACES):
+            if artifact.state == "verified":
+                return Planned(artifact, [])
+            if artifact.state == "expired":
+                raise Refused("conflict", "this artifact is being removed: offer it again in a minute")
+            if _layout(artifact) != _layout(offer):
+                raise Refused("conflict", "this artifact is being uploaded in parts of another size")
+            begun = await self._begin(artifact, now_ms)
+            if begun is not None:
+                try:
+                    return Planned(begun, await self.objects.plan(begun, self.upload_seconds))
+                except UploadGone:
+                    await self.store.change(begun.become("refused", now_ms, problem="the upload was taken back"))
+            found = await self.store.find(artifact.id)
+            if found is None:
+                raise Refused("conflict", "this artifact was removed just now: offer it again")
+            artifact = found
+        raise StoreUnavailable("artifacts", f"artifact {artifact.id} is contended")
+
+    async def _begin(self, artifact: Artifact, now_ms: int) -> Artifact | None:
+        """The artifact in state `uploading`, touched; None when another request changed it first."""
+        is_going_on = artifact.state == "uploading"
+        upload_id = artifact.upload_id if is_going_on else None
+        if artifact.parts and not is_going_on:
+            upload_id = await self.objects.begin(artifact)
+        begun = artifact.become("uploading", now_ms, upload_id=upload_id)
+        # An upload begun in a lost race is remembered by nobody: the sweep takes it back.
+        return begun if await self.store.change(begun) else None
+
+
+def _layout(content: Content) -> tuple[int | None, list[str]]:
+    return content.part_size_bytes, content.part_sha256

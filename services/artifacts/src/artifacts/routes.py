@@ -1,0 +1,102 @@
+"""Routes of artifacts for a caller of the gateway: offer, list, show, link, download."""
+
+import time
+from typing import Annotated
+
+from build_protocol.model import BuildId
+from chassis.auth import Caller, Principal
+from fastapi import APIRouter, Depends, HTTPException, Path, Request, Response
+from fastapi.responses import RedirectResponse
+
+from artifacts.artifact import Artifact, Offer
+from artifacts.objects import Objects
+from artifacts.offers import Refused
+from artifacts.settings import Settings
+from artifacts.store import ArtifactStore
+from artifacts.views import ArtifactList, ArtifactView, Link, UploadPlan
+
+router = APIRouter(tags=["artifacts"])
+
+_STATUS = {"too_large": 413, "too_many": 409, "conflict": 409}
+
+
+def now_ms() -> int:
+    """Milliseconds since the Unix epoch; a dependency, so that tests say what time it is."""
+    return int(time.time() * 1000)
+
+
+Now = Annotated[int, Depends(now_ms)]
+ArtifactId = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$")]
+
+
+@router.post("/api/artifacts", response_model_exclude_none=True)
+async def offer_artifact(offer: Offer, caller: Caller, now: Now, request: Request) -> UploadPlan:
+    """Ask to upload; the same offer again continues. 413 and 409 say before any upload why not."""
+    if caller.role == "viewer":
+        raise HTTPException(403, "this needs an agent's key, or role developer")
+    if not caller.may_see(offer.project):
+        raise HTTPException(404, f"no project {offer.project}")
+    state = request.app.state
+    settings: Settings = state.settings
+    try:
+        planned = await state.desk.answer(offer, state.projects.artifact_max_bytes(offer.project), now)
+    except Refused as refused:
+        state.metrics.offers.labels(refused.reason).inc()
+        raise HTTPException(_STATUS[refused.reason], str(refused)) from refused
+    state.metrics.offers.labels("planned").inc()
+    return UploadPlan(
+        artifact_id=planned.artifact.id,
+        state=planned.artifact.state,
+        puts=planned.puts,
+        expires_at=now + settings.upload_seconds * 1000,
+    )
+
+
+@router.get("/api/builds/{build_id}/artifacts", response_model_exclude_none=True)
+async def list_artifacts(build_id: BuildId, caller: Caller, request: Request) -> ArtifactList:
+    """The artifacts of a build; of another's project there are none."""
+    store: ArtifactStore = request.app.state.store
+    found = [artifact for artifact in await store.of_build(build_id) if _is_shown(artifact, caller)]
+    return ArtifactList(items=[ArtifactView.of(artifact) for artifact in found])
+
+
+@router.get("/api/artifacts/{artifact_id}", response_model_exclude_none=True)
+async def get_artifact(artifact_id: ArtifactId, caller: Caller, request: Request) -> ArtifactView:
+    """One artifact."""
+    return ArtifactView.of(await _artifact(artifact_id, caller, request))
+
+
+@router.get("/api/artifacts/{artifact_id}/link")
+async def link_artifact(artifact_id: ArtifactId, caller: Caller, now: Now, request: Request) -> Link:
+    """Where a browser may download it for a minute: a page cannot send its token along with a click."""
+    settings: Settings = request.app.state.settings
+    url = await _link(artifact_id, caller, request)
+    return Link(url=url, expires_at=now + settings.download_seconds * 1000)
+
+
+@router.get("/api/artifacts/{artifact_id}/download", status_code=307, response_class=RedirectResponse)
+async def download_artifact(artifact_id: ArtifactId, caller: Caller, request: Request) -> Response:
+    """The bytes, by a redirect that is good for a minute."""
+    headers = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "X-Content-Type-Options": "nosniff"}
+    return RedirectResponse(await _link(artifact_id, caller, request), 307, headers)
+
+
+async def _link(artifact_id: str, caller: Principal, request: Request) -> str:
+    artifact = await _artifact(artifact_id, caller, request)
+    if artifact.state != "verified":
+        raise HTTPException(409, f"this artifact is {artifact.state}: only verified bytes are handed out")
+    objects: Objects = request.app.state.objects
+    settings: Settings = request.app.state.settings
+    return await objects.link(artifact, settings.download_seconds)
+
+
+async def _artifact(artifact_id: str, caller: Principal, request: Request) -> Artifact:
+    store: ArtifactStore = request.app.state.store
+    artifact = await store.find(artifact_id)
+    if artifact is None or not _is_shown(artifact, caller):
+        raise HTTPException(404, "no such artifact")
+    return artifact
+
+
+def _is_shown(artifact: Artifact, caller: Principal) -> bool:
+    return artifact.state != "expired" and caller.may_see(artifact.project)

@@ -1,0 +1,193 @@
+"""What artifacts' tests share: offers of real bytes, a running service, and a store on every driver."""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from artifacts.app import create_app
+from artifacts.artifact import Artifact, Offer
+from artifacts.settings import Settings
+from artifacts.shelf import unjudged
+from artifacts.store import ArtifactStore, open_store
+from build_protocol.ids import new_build_id
+from build_protocol.messages import ArtifactUploaded, ArtifactUploadedData, BuildVerdict, BuildVerdictData, Message
+from build_protocol.topology import routing_key
+from chassis.auth import Principal, mint_internal
+from chassis.bus import Bus, Outgoing, open_bus
+
+SECRET = "0123456789abcdef0123456789abcdef"
+NOON_MS = 1_700_000_000_000
+DAY_MS = 86_400_000
+AGENT = Principal("ci-1", "developer", frozenset({"p"}), kind="agent")
+ANN = Principal("ann", "viewer", None)
+
+
+def build_id(n: int) -> str:
+    """The id of build n: always the same."""
+    return new_build_id(NOON_MS + n, bytes(10))
+
+
+def offer_of(content: bytes, *, n: int = 1, part: int | None = None, **said: Any) -> Offer:
+    """The offer an agent makes of these bytes for build n."""
+    pieces = [content[at : at + part] for at in range(0, len(content), part)] if part else []
+    facts = {
+        "build_id": build_id(n),
+        "project": "p",
+        "name": "mlir-opt",
+        "size_bytes": len(content),
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "part_size_bytes": part,
+        "part_sha256": [hashlib.sha256(piece).hexdigest() for piece in pieces],
+    }
+    return Offer(**{**facts, **said})
+
+
+def artifact_of(content: bytes = b"x", now_ms: int = NOON_MS, **said: Any) -> Artifact:
+    """A stored artifact of these bytes."""
+    return Artifact.of(offer_of(content, **said), now_ms)
+
+
+def verdict(n: int, status: str = "succeeded", ended_ms: int = NOON_MS, **said: Any) -> BuildVerdict:
+    """BUILD_VERDICT of build n."""
+    data = BuildVerdictData(**{"status": status, "revision": 1, "branch": "main", "ended_at": ended_ms, **said})
+    return BuildVerdict(build_id=build_id(n), project="p", timestamp=ended_ms, data=data)
+
+
+class Service:
+    """A running artifacts service, its bus, agents that upload and people who ask."""
+
+    def __init__(self, app: Any, bus: Bus, clock: list[int]) -> None:
+        self.app, self.bus, self._clock = app, bus, clock
+
+    def later(self, ms: int) -> None:
+        """Time passes for the service's clock."""
+        self._clock[0] += ms
+
+    async def call(self, method: str, path: str, caller: Principal | None = ANN, **sent: Any) -> httpx.Response:
+        """Any request; `caller` None sends no token."""
+        headers = {"Authorization": f"Bearer {mint_internal(caller, 'artifacts', SECRET)}"} if caller else {}
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(self.app), base_url="http://artifacts") as client:
+            return await client.request(method, path, headers={**headers, **sent.pop("headers", {})}, **sent)
+
+    async def offer(self, offer: Offer, caller: Principal = AGENT) -> httpx.Response:
+        """POST an offer."""
+        body = offer.model_dump(mode="json", by_alias=True, exclude_none=True)
+        return await self.call("POST", "/api/artifacts", caller, json=body)
+
+    async def put(self, put: dict[str, Any], content: bytes) -> httpx.Response:
+        """Make one request of a plan, as an agent does."""
+        piece = content[put["offset"] : put["offset"] + put["sizeBytes"]]
+        if put["url"].startswith("http"):
+            async with httpx.AsyncClient(trust_env=False) as client:
+                return await client.put(put["url"], content=piece, headers=put["headers"])
+        return await self.call("PUT", put["url"], None, content=piece, headers=put["headers"])
+
+    async def upload(self, offer: Offer, content: bytes) -> str:
+        """Offer, make every request, tell; the artifact's id."""
+        plan = (await self.offer(offer)).raise_for_status().json()
+        for put in plan["puts"]:
+            (await self.put(put, content)).raise_for_status()
+        await self.publish(self.uploaded(offer))
+        return str(plan["artifactId"])
+
+    def uploaded(self, offer: Offer, **said: Any) -> ArtifactUploaded:
+        """ARTIFACT_UPLOADED of an offer."""
+        data = ArtifactUploadedData(
+            artifact_id=offer.artifact_id, name=offer.name, size_bytes=offer.size_bytes, sha256=offer.sha256
+        )
+        facts = {"build_id": offer.build_id, "project": offer.project, "timestamp": NOON_MS, "seq": 9, "data": data}
+        return ArtifactUploaded(**{**facts, **said})
+
+    async def publish(self, *messages: Message) -> None:
+        """Put messages on the bus."""
+        await self.bus.publish(
+            [Outgoing(routing_key(m.type, m.build_id, m.project), m.to_json().encode()) for m in messages]
+        )
+
+    async def until(self, artifact_id: str, state: str) -> dict[str, Any]:
+        """Wait until an artifact is in this state."""
+        async with asyncio.timeout(20):
+            while True:
+                found = await self.call("GET", f"/api/artifacts/{artifact_id}")
+                if found.status_code == 200 and found.json()["state"] == state:
+                    return dict(found.json())
+                await asyncio.sleep(0.02)
+
+
+@asynccontextmanager
+async def running(bus_url: str, tmp_path: Path, **settings: Any) -> AsyncIterator[Service]:
+    """The service on this bus, its store and its bytes below `tmp_path`."""
+    facts = {
+        "store_url": f"sqlite:///{tmp_path}/artifacts.sqlite",
+        "directory": str(tmp_path / "bytes"),
+        "s3_bucket": "",
+        "jwt_secret_key": SECRET,
+        "config_path": str(tmp_path / "config.yaml"),
+    }
+    clock = [NOON_MS]
+    bus = open_bus(bus_url)
+    await bus.open()
+    app = create_app(Settings(_env_file=None, **{**facts, **settings}), bus, lambda: clock[0])
+    async with app.router.lifespan_context(app):
+        yield Service(app, bus, clock)
+    await bus.close()
+
+
+@pytest.fixture
+def run_service() -> Callable[..., AbstractAsyncContextManager[Service]]:
+    """`async with run_service(bus_url, tmp_path, **settings) as service`."""
+    return running
+
+
+@pytest.fixture
+async def service(tmp_path: Path) -> AsyncIterator[Service]:
+    """The service on an embedded bus, its bytes in a directory."""
+    async with running(f"sqlite:///{tmp_path}/bus.sqlite", tmp_path) as service:
+        yield service
+
+
+@pytest.fixture
+def offers() -> Callable[..., Offer]:
+    """`offers(content, n=..., part=..., name=...)`."""
+    return offer_of
+
+
+@pytest.fixture
+def made() -> Callable[..., Artifact]:
+    """`made(content, **said)`: an artifact as stored."""
+    return artifact_of
+
+
+@pytest.fixture
+def verdicts() -> Callable[..., BuildVerdict]:
+    """`verdicts(n, status, ended_ms)`."""
+    return verdict
+
+
+@pytest.fixture
+def fresh_note() -> Any:
+    """The note of build n while it runs."""
+    return lambda n=1: unjudged(build_id(n), "p", NOON_MS)
+
+
+@pytest.fixture(
+    params=[
+        "sqlite",
+        pytest.param("mariadb", marks=pytest.mark.mariadb),
+        pytest.param("mongodb", marks=pytest.mark.mongodb),
+    ]
+)
+async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[ArtifactStore]:
+    """An empty store, once on every driver."""
+    is_file = request.param == "sqlite"
+    opened = open_store(
+        f"sqlite:///{tmp_path}/artifacts.sqlite" if is_file else request.getfixturevalue(f"{request.param}_url")
+    )
+    await opened.open()
+    yield opened
+    await opened.close()

@@ -1,0 +1,48 @@
+"""Which builds' artifacts go."""
+
+from artifacts.shelf import BuildNote, Shelved, beyond
+
+NOW_MS = 1_700_000_000_000
+DAY_MS = 86_400_000
+
+
+def shelf(*builds):
+    """Newest first: (age in days, good or bad, full or empty, judged or running)."""
+    return [
+        Shelved(
+            note=BuildNote(
+                build_id=str(at),
+                lane="l",
+                is_good="good" in said,
+                at_ms=NOW_MS - days * DAY_MS,
+                revision=0 if "running" in said else 1,
+            ),
+            is_full="empty" not in said,
+        )
+        for at, (days, said) in enumerate(builds)
+    ]
+
+
+def going(builds, keep_days=90, keep_builds=50):
+    return [
+        note.build_id for note in beyond(shelf(*builds), now_ms=NOW_MS, keep_days=keep_days, keep_builds=keep_builds)
+    ]
+
+
+def test_the_last_good_build_outlives_age_and_count():
+    """However old and however many red ones followed."""
+    assert going([(91, "bad"), (92, "good"), (93, "good")]) == ["0", "2"]
+    assert going([(1, "bad"), (2, "bad"), (3, "good"), (4, "good")], keep_builds=1) == ["1", "3"]
+
+
+def test_builds_without_artifacts_count_for_nothing():
+    """They take no place, are no last good build, and their notes go by age."""
+    assert going([(1, "good empty"), (2, "bad"), (3, "good"), (4, "bad"), (99, "bad empty")], keep_builds=1) == [
+        "3",
+        "4",
+    ]
+
+
+def test_running_builds_go_by_age_only():
+    """A build no verdict was seen of is in no lane, so its lane cannot be full."""
+    assert going([(1, "running"), (2, "running"), (91, "running")], keep_builds=1) == ["2"]
