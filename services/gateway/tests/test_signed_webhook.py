@@ -25,3 +25,17 @@ async def test_everything_beside_them_needs_a_login(gateway: Gateway, method: st
         answer = await client.request(method, path)
 
     assert answer.status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [("PUT", "x", 503), ("GET", "x", 503), ("POST", "x", 401), ("PUT", "x/y", 401), ("GET", "", 401)],
+)
+async def test_tickets_of_the_artifacts_directory_pass_without_a_login(
+    gateway: Gateway, method: str, path: str, status: int
+) -> None:
+    """One path element that is brought or fetched is handed on; nothing else below it is."""
+    async with gateway.http as client:
+        answer = await client.request(method, f"/api/artifacts/objects/{path}")
+
+    assert answer.status_code == status

@@ -8,6 +8,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import artifacts.app
+import artifacts.settings
 import gateway.app
 import gateway.settings
 import gateway.store
@@ -61,6 +63,7 @@ def create_system(place: Place) -> System:
             ),
             bus,
         ),
+        "artifacts": artifacts.app.create_app(_artifacts_settings(place), bus),
     }
     services["notifier"] = notifier.app.create_app(
         _notifier_settings(place), bus, MountedPeer("ingest", services["ingest"], place.secret)
@@ -73,6 +76,16 @@ def create_system(place: Place) -> System:
         config_path=str(place.config),
     )
     return System(_front_door(settings, bus, services), settings)
+
+
+def _artifacts_settings(place: Place) -> artifacts.settings.Settings:
+    return artifacts.settings.Settings(
+        store_url=place.store_url("artifacts"),
+        jwt_secret_key=place.secret,
+        config_path=str(place.config),
+        directory=str(place.data / "objects"),
+        s3_bucket="",  # the bytes stay in the data directory, whatever bucket the environment names
+    )
 
 
 def _notifier_settings(place: Place) -> notifier.settings.Settings:

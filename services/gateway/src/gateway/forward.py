@@ -27,6 +27,9 @@ _OWNERS = {
 _SIGNED = frozenset({("POST", "notifications/webhooks/sendgrid")})
 """Requests of machines that cannot log in: whoever owns the route checks their signature."""
 
+_TICKETS = "artifacts/objects"
+"""What is below it is a ticket, signed by the artifacts service: a click on a download carries no token."""
+
 _NOBODY = Principal("webhook", "viewer", frozenset(), kind="service")
 
 
@@ -44,10 +47,15 @@ async def forward(path: str, request: Request) -> Response:
     owner = owner_of(path)
     if owner is None:
         return problems.problem(404, f"no route /api/{path[:200]}", request.url.path)
-    is_signed = (request.method, path) in _SIGNED
+    is_signed = (request.method, path) in _SIGNED or _is_ticket(request.method, path)
     principal = _NOBODY if is_signed else await person_or_key(request, is_artifact=owner == "artifacts")
     peers: Mapping[str, Peer] = request.app.state.peers
     peer = peers.get(owner)
     if peer is None:
         return problems.problem(503, f"service {owner} is not part of this system", request.url.path)
     return await peer.forward(request, principal)
+
+
+def _is_ticket(method: str, path: str) -> bool:
+    before, _, ticket = path.rpartition("/")
+    return method in ("GET", "PUT") and before == _TICKETS and ticket != ""
