@@ -21,10 +21,12 @@ from build_protocol.messages import (
 )
 from build_protocol.topology import routing_key
 from chassis.bus import Delivery, Outgoing, PublishFailed
+from ingest.analyst import Analyst
 from ingest.arrival import Arrival
 from ingest.caretaker import Caretaker
 from ingest.consumer import Intake
 from ingest.metrics import Metrics
+from ingest.plan import Step
 from ingest.store import BuildStore, open_store
 from prometheus_client import CollectorRegistry
 
@@ -158,8 +160,12 @@ class Bench:
         self.store = store
         metrics = Metrics(CollectorRegistry())
         self.metrics = metrics
-        self.intake = Intake(store, ear, metrics, lambda: self.now, lambda state: None)
-        self.caretaker = Caretaker(store, ear, self.intake, metrics, lambda: self.now)
+        self.intake = Intake(store, ear, metrics, lambda: self.now, self._notice)
+        self.analyst = Analyst(store, self.intake, metrics)
+        self.caretaker = Caretaker(store, ear, self.intake, self.analyst, metrics, clock=lambda: self.now)
+
+    def _notice(self, step: Step) -> None:
+        self.analyst.notice(step)
 
     async def judge_at(self, now: float) -> None:
         """Let time pass second by second, judging as the loop would."""

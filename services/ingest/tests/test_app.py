@@ -331,3 +331,51 @@ async def test_a_flood_is_whole(service, speaker) -> None:
     await eventually(verified)
     text = (await service.get(f"/api/builds/{speaker.id}/logs?format=text")).content
     assert hashlib.sha256(text[:-1]).hexdigest() == speaker.totals().sha256
+
+
+async def test_failures_are_answered_while_a_build_runs_and_at_its_end(service, speaker) -> None:
+    """The route lists what is certain, first real one first, and says when the whole log was analysed."""
+
+    async def failures() -> dict:
+        return (await service.get(f"/api/builds/{speaker.id}/failures")).json()
+
+    async def found() -> dict | None:
+        answer = await failures()
+        return answer if answer["items"] else None
+
+    async def analysed() -> dict | None:
+        build = (await service.get(f"/api/builds/{speaker.id}")).json()
+        return await failures() if build["status"] == "failed" and (await failures())["analysed"] else None
+
+    await service.publish(speaker, speaker.start(), speaker.log(["[1/9] Building CXX object a.o"]))
+    await service.stored(speaker)
+    assert await failures() == {"items": [], "analysed": False}
+
+    error = "lib/B.cpp:3:7: error: use of undeclared identifier 'lower'"
+    await service.publish(speaker, speaker.log(["FAILED: b.o", "c++ -c lib/B.cpp -o b.o", error, "1 error generated."]))
+    await service.publish(speaker, speaker.log(["[3/9] Building CXX object c.o", "[4/9] Building CXX object d.o"]))
+    live = await eventually(found)
+    await service.publish(speaker, speaker.log(["ninja: build stopped: subcommand failed."]))
+    await service.publish(speaker, speaker.complete("failed", exit_code=1))
+    ended = await eventually(analysed)
+
+    assert live["items"][0]["firstLine"] == 4
+    assert live["analysed"]
+    (failure,) = ended["items"]
+    assert (failure["category"], failure["file"], failure["line"], failure["target"]) == (
+        "compile_error",
+        "lib/B.cpp",
+        3,
+        "b.o",
+    )
+    assert failure["signature"].startswith("compile_error-")
+
+
+def test_the_failures_of_a_build_are_typed_in_openapi(tmp_path: Path) -> None:
+    """Whoever generates a client from the schema sees what a failure is."""
+    bus = open_bus(f"sqlite:///{tmp_path}/bus.sqlite")
+    schema = create_app(Settings(store_url="sqlite://", jwt_secret_key=SECRET), bus).openapi()
+
+    answer = schema["paths"]["/api/builds/{build_id}/failures"]["get"]["responses"]["200"]["content"]
+    assert answer["application/json"]["schema"]["$ref"].endswith("/Failures")
+    assert "signature" in schema["components"]["schemas"]["FailureData"]["properties"]

@@ -4,9 +4,10 @@ import asyncio
 from dataclasses import replace
 
 import pytest
-from build_protocol.messages import BuildCompleteData
+from build_protocol.messages import BuildCompleteData, FailureData
 from ingest import fold
 from ingest.chunk import merge, text_of
+from ingest.failures import Found
 from ingest.plan import plan_build
 from ingest.store import BuildQuery, Conflict
 from ingest.store.contract import Claim, in_order, place_of
@@ -247,3 +248,31 @@ def test_a_hole_between_chunks_is_told(speaker) -> None:
 
     with pytest.raises(RuntimeError, match="record 3"):
         in_order([step.chunks[0], late])
+
+
+async def test_what_was_found_in_more_of_a_log_stays(store, speaker) -> None:
+    """Failures are replaced by what was found in as much of the log or more, never by what was found in less."""
+    few, more, other = (Found(items=[FailureData(category="crash", message="x", first_line=n)]) for n in (1, 2, 3))
+    assert await store.find_failures(speaker.id) == Found()
+
+    await store.keep_failures(speaker.id, 10, few)
+    await store.keep_failures(speaker.id, 20, more)
+    await store.keep_failures(speaker.id, 10, few)
+    assert await store.find_failures(speaker.id) == more
+
+    await store.keep_failures(speaker.id, 20, other)
+    assert await store.find_failures(speaker.id) == other
+
+
+async def test_failures_go_with_their_build(store, speaker) -> None:
+    """What is forgotten leaves no failures behind."""
+    step = _step(speaker, speaker.start())
+    ended = step.after.model_copy(update={"build": step.after.build.model_copy(update={"status": "failed"})})
+    await store.advance([replace(step, after=ended)])
+    await store.keep_failures(
+        speaker.id, 1, Found(items=[FailureData(category="crash", message="x", first_line=1)], count=1)
+    )
+
+    assert await store.forget(f"{9_999_999_999_999:016d}", 10) == 1
+
+    assert await store.find_failures(speaker.id) == Found()

@@ -15,10 +15,11 @@ from chassis.errors import StoreUnavailable
 from chassis.service import create_service_app
 from fastapi import FastAPI
 
+from ingest.analyst import Analyst
 from ingest.caretaker import Caretaker
 from ingest.consumer import Intake
-from ingest.fold import BuildState
 from ingest.metrics import Metrics
+from ingest.plan import Step
 from ingest.routes import ROUTERS
 from ingest.settings import Settings
 from ingest.shards import BEAT_SECONDS, ShardKeeper
@@ -69,10 +70,14 @@ class Replica:
         self._keeper = ShardKeeper(store, settings.replica_name)
         self._consumers: dict[int, asyncio.Task[None]] = {}
         self.intake = Intake(store, bus, metrics, clock, self._notice)
-        self.caretaker = Caretaker(store, bus, self.intake, metrics, clock, keep_days=settings.keep_days)
+        self.analyst = Analyst(store, self.intake, metrics)
+        self.caretaker = Caretaker(
+            store, bus, self.intake, self.analyst, metrics, clock=clock, keep_days=settings.keep_days
+        )
 
-    def _notice(self, state: BuildState) -> None:
-        self.caretaker.notice(state)
+    def _notice(self, step: Step) -> None:
+        self.analyst.notice(step)
+        self.caretaker.notice(step.after)
 
     async def run(self) -> None:
         """Work until cancelled; then settle what is in flight and give the shards back."""
@@ -81,6 +86,7 @@ class Replica:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._keep_shards())
                 tasks.create_task(self.caretaker.run())
+                tasks.create_task(self.analyst.run())
         finally:
             await self._stop(list(self._consumers))
             with suppress(StoreUnavailable):
@@ -114,7 +120,9 @@ class Replica:
         await self._stop([shard for shard, task in self._consumers.items() if shard not in owned or task.done()])
         gained = [shard for shard in sorted(owned) if shard not in self._consumers]
         if gained:
-            for state in await self.intake.adopt(gained):
+            adopted = await self.intake.adopt(gained)
+            self.analyst.adopt(adopted)
+            for state in adopted:
                 self.caretaker.notice(state)
         for shard in gained:
             self._consumers[shard] = asyncio.create_task(self._consume(shard), name=ingest_queue(shard))
@@ -136,4 +144,6 @@ class Replica:
         for task in stopping:
             task.cancel()
         await asyncio.gather(*stopping, return_exceptions=True)
-        self.intake.abandon([build_id for build_id in self.intake.open_builds if shard_of(build_id) in shards])
+        left = [build_id for build_id in self.intake.open_builds if shard_of(build_id) in shards]
+        self.intake.abandon(left)
+        self.analyst.abandon(left)

@@ -14,6 +14,7 @@ from chassis.bus import Bus, BusUnavailable, Outgoing, PublishFailed
 from chassis.errors import StoreUnavailable
 
 from ingest import fold
+from ingest.analyst import Analyst
 from ingest.consumer import Intake
 from ingest.fold import BuildState
 from ingest.live import ROW_SECONDS, stored_announcement
@@ -41,14 +42,16 @@ class Caretaker:
         store: BuildStore,
         bus: Bus,
         intake: Intake,
+        analyst: Analyst,
         metrics: Metrics,
-        clock: Callable[[], float],
         *,
+        clock: Callable[[], float],
         keep_days: int = 0,
     ) -> None:
         self._store = store
         self._bus = bus
         self._intake = intake
+        self._analyst = analyst
         self._metrics = metrics
         self._clock = clock
         self._keep_days = keep_days
@@ -122,7 +125,7 @@ class Caretaker:
         if state is None or start is None or not state.verdict_due:
             return
         if is_final(state):
-            verdict = verdict_of(state, start)
+            verdict = verdict_of(state, start, await self._analyst.judge(state))
             key = routing_key(verdict.type, build_id, verdict.project)
             headers = {"build_id": build_id, "agent": state.build.agent or ""}
             await self._bus.publish([Outgoing(key, verdict.to_json().encode(), headers)])

@@ -49,7 +49,7 @@ class Intake:
         bus: Bus,
         metrics: Metrics,
         clock: Callable[[], float],
-        after_commit: Callable[[BuildState], None],
+        after_commit: Callable[[Step], None],
     ) -> None:
         self._store = store
         self._bus = bus
@@ -183,7 +183,7 @@ class Intake:
             await self._ask_from_start(plan)
         if plan.step is not None:
             await self._merge_tail(plan.step)
-            self._after_commit(plan.step.after)
+            self._after_commit(plan.step)
 
     async def _ask_from_start(self, plan: Plan) -> None:
         """Records came, but not the first: nothing is stored of this build, send it from record 1."""

@@ -12,6 +12,7 @@ from build_protocol.messages import (
     BuildStart,
     BuildStatus,
     BuildUpdate,
+    FailureData,
     LogTotals,
     Phase,
 )
@@ -41,6 +42,8 @@ class BuildState(WireModel):
     verdict_revision: Count = 0
     verdict_due: bool = False
     """The outbox: a verdict of `verdict_revision` is decided and not yet published."""
+    analysed_revision: Count = 0
+    """The verdict for which the whole log was analysed."""
 
     @property
     def applied(self) -> int:
@@ -56,6 +59,11 @@ class BuildState(WireModel):
     def is_open(self) -> bool:
         """Whether anybody still has to look after the build."""
         return self.build.status in ("queued", "running") or self.verdict_due or self.verification == "due"
+
+    @property
+    def is_analysed(self) -> bool:
+        """Whether the build ended, and all of its log was analysed."""
+        return 0 < self.verdict_revision == self.analysed_revision
 
     @property
     def verified(self) -> bool | None:
@@ -166,6 +174,13 @@ def mark_verified(state: BuildState, agrees: bool) -> BuildState:
     row = {"verified": agrees, "revision": state.revision + 1}
     verification: Verification = "agrees" if agrees else "differs"
     return state.model_copy(update={"verification": verification, "build": state.build.model_copy(update=row)})
+
+
+def mark_failures(state: BuildState, first: FailureData | None, count: int, *, is_analysed: bool) -> BuildState:
+    """Keep which failure comes first, how many there are, and whether these are all of the whole log."""
+    row = {"first_failure": first, "failure_count": count, "revision": state.revision + 1}
+    analysed = state.verdict_revision if is_analysed else state.analysed_revision
+    return state.model_copy(update={"analysed_revision": analysed, "build": state.build.model_copy(update=row)})
 
 
 def mark_verdict_sent(state: BuildState) -> BuildState:

@@ -35,15 +35,28 @@ async def stream_text(store: BuildStore, state: BuildState, begin: int, end: int
     body_end = min(end, state.build.log_bytes)
     at = begin
     while at < body_end:
-        pieces = await asyncio.to_thread(
-            _bytes_of, await store.read_chunks(state.build.id, "byte", at, CHUNKS_PER_READ), at, body_end
-        )
+        # The chunk that ends at `at` is read already, and so are any without text that stand there.
+        chunks = await store.read_chunks(state.build.id, "byte", at + 1, CHUNKS_PER_READ)
+        pieces = await asyncio.to_thread(text_between, chunks, at, body_end)
         if not pieces:
             return
         yield pieces
         at += len(pieces)
     if begin <= state.build.log_bytes < end:
         yield b"\n"
+
+
+def text_between(chunks: Sequence[Chunk], at: int, end: int) -> bytes:
+    """What these chunks, which follow each other, hold of bytes `at` to `end` (exclusive) of the log's text."""
+    pieces: list[bytes] = []
+    for chunk in chunks:
+        if not chunk.has_text or chunk.end_byte < at or chunk.first_byte > end:
+            continue
+        joint = b"\n" if chunk.first_line > 1 and not chunk.continues else b""
+        piece = joint + text_of(chunk)
+        begins = chunk.first_byte - len(joint)
+        pieces.append(piece[max(0, at - begins) : max(0, end - begins)])
+    return b"".join(pieces)
 
 
 async def _chunks_of_lines(store: BuildStore, build_id: str, first: int, last: int) -> list[Chunk]:
@@ -77,15 +90,3 @@ def _lines_of(chunks: Sequence[Chunk], first: int, last: int) -> tuple[list[str]
     skip = first - chunks[0].first_line
     wanted = slice(skip, skip + last - first + 1)
     return lines[wanted], streams[wanted], times[wanted]
-
-
-def _bytes_of(chunks: Sequence[Chunk], at: int, end: int) -> bytes:
-    pieces: list[bytes] = []
-    for chunk in chunks:
-        if not chunk.has_text or chunk.end_byte < at or chunk.first_byte > end:
-            continue
-        joint = b"\n" if chunk.first_line > 1 and not chunk.continues else b""
-        piece = joint + text_of(chunk)
-        begins = chunk.first_byte - len(joint)
-        pieces.append(piece[max(0, at - begins) : max(0, end - begins)])
-    return b"".join(pieces)

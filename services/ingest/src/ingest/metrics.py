@@ -27,6 +27,9 @@ class Metrics:
         self.unverified = Counter(
             "ingest_unverified", "Builds whose stored log differs from what their agent counted.", registry=registry
         )
+        self.analysis_errors = Counter(
+            "ingest_analysis_errors", "Builds whose log could not be analysed to its end.", registry=registry
+        )
         self.shards = Gauge("ingest_shards", "Shards this replica consumes.", registry=registry)
         self.batch_seconds = Histogram(
             "ingest_batch_seconds", "From a delivered batch to its commit.", buckets=_BATCH_BUCKETS, registry=registry

@@ -1,13 +1,17 @@
 """The verdict: what the other services act on when a build ended or its lease ran out. Pure."""
 
+from collections.abc import Sequence
 from typing import cast
 
-from build_protocol.messages import BuildStart, BuildVerdict, BuildVerdictData, FinalStatus
+from build_protocol.messages import BuildStart, BuildVerdict, BuildVerdictData, FailureData, FinalStatus
 
 from ingest.fold import BuildState
 
+FAILURES = 50
+"""A verdict carries so many of the first failures; the build's own page has all that are kept."""
 
-def verdict_of(state: BuildState, start: BuildStart) -> BuildVerdict:
+
+def verdict_of(state: BuildState, start: BuildStart, failures: Sequence[FailureData] = ()) -> BuildVerdict:
     """The verdict of the state's current revision of judgement; key (build id, that revision)."""
     build = state.build
     return BuildVerdict(
@@ -30,7 +34,8 @@ def verdict_of(state: BuildState, start: BuildStart) -> BuildVerdict:
             error=build.error,
             log_lines=build.log_lines,
             metrics=build.metrics,
-            first_failure=build.first_failure,
+            first_failure=failures[0] if failures else None,
+            failures=list(failures[:FAILURES]),
             pins=start.data.pins,
             commits=start.data.commits,
         ),

@@ -12,6 +12,7 @@ from pydantic import Field
 from ingest.chunk import events_of
 from ingest.routes.access import Store, VisibleBuild
 from ingest.store.contract import BuildQuery, place_of
+from ingest.verdict import is_final
 
 CHUNKS_PER_READ = 32
 
@@ -19,7 +20,7 @@ router = APIRouter(prefix="/api/builds", tags=["builds"])
 
 
 class Failures(WireModel):
-    """Failures found in a build's log. `analysed` false: nobody has looked, so none is no good news."""
+    """Failures found in a build's log. `analysed` false: not looked at, or not to its end: none is no good news."""
 
     items: list[FailureData] = Field(default_factory=list)
     analysed: bool = False
@@ -87,14 +88,16 @@ async def get_build(state: VisibleBuild, store: Store) -> Response:
     return _answer(BuildDetail(**(row | told), phases=state.phases))
 
 
-@router.get("/{build_id}/failures", response_model_exclude_none=True)
-async def list_failures(state: VisibleBuild) -> Failures:  # noqa: ARG001  the build's visibility is the check
-    """The build's failures, first real one first."""
-    return Failures()
+@router.get("/{build_id}/failures", response_model=Failures, response_model_exclude_none=True)
+async def list_failures(state: VisibleBuild, store: Store) -> Response:
+    """The build's failures, first real one first; while it runs, those that are certain so far."""
+    found = await store.find_failures(state.build.id)
+    is_live = bool(found.items) and not is_final(state)
+    return _answer(Failures(items=found.items, analysed=state.is_analysed or is_live))
 
 
 @router.get("/{build_id}/tests", response_model_exclude_none=True)
-async def list_tests(state: VisibleBuild) -> TestResults:  # noqa: ARG001  as above
+async def list_tests(state: VisibleBuild) -> TestResults:  # noqa: ARG001  the build's visibility is the check
     """The build's test results."""
     return TestResults()
 

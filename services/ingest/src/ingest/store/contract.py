@@ -12,6 +12,7 @@ from build_protocol.messages import BuildStart
 from build_protocol.views import Build
 
 from ingest.chunk import Chunk
+from ingest.failures import Found
 from ingest.fold import BuildState
 from ingest.plan import Step
 
@@ -121,6 +122,17 @@ class BuildStore(Protocol):
 
     async def read_events(self, build_id: str, after_seq: int, limit: int) -> list[Chunk]:
         """Chunks that hold records which are not log, of seqs after `after_seq`, in order."""
+        ...
+
+    async def keep_failures(self, build_id: str, text_bytes: int, found: Found) -> None:
+        """Keep what was found in the first `text_bytes` of a build's log; key build id.
+
+        Replaces what was found in as much of the log or less; what was found in more of it stays.
+        """
+        ...
+
+    async def find_failures(self, build_id: str) -> Found:
+        """The failures kept of a build; none where none were kept."""
         ...
 
     async def list_open(self, shards: Collection[int]) -> list[BuildState]:

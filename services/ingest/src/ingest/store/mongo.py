@@ -7,6 +7,7 @@ died between the two) folds them in.
 
 import re
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from typing import Any
 
 from build_protocol.messages import BuildStart
@@ -16,6 +17,7 @@ from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
 from ingest.chunk import Chunk
+from ingest.failures import Found
 from ingest.fold import BuildState
 from ingest.plan import Step
 from ingest.store import rows
@@ -44,12 +46,13 @@ _CHUNK_INDEXES = [
 
 
 class MongoBuildStore:
-    """Builds, chunks and claims in three collections; writes wait for the majority's journal."""
+    """Builds, chunks, failures and claims in four collections; writes wait for the majority's journal."""
 
     def __init__(self, url: str) -> None:
         self._db = connect(url)
         self._builds = self._db["builds"]
         self._chunks = self._db["chunks"]
+        self._failures = self._db["failures"]
         self._claims = self._db["claims"]
 
     async def open(self) -> None:
@@ -179,6 +182,23 @@ class MongoBuildStore:
         with available(self._db):
             return await self._read(build_id, {"last_seq": {"$gt": after_seq}, "events": {"$ne": None}}, limit)
 
+    async def keep_failures(self, build_id: str, text_bytes: int, found: Found) -> None:
+        """Keep what was found in the first `text_bytes` of a build's log; key build id."""
+        row = rows.failures_row(build_id, text_bytes, found)
+        with available(self._db):
+            changed = await self._failures.update_one(
+                {"_id": row.pop("build_id"), "text_bytes": {"$lte": text_bytes}}, {"$set": row}
+            )
+            if not changed.matched_count:
+                with suppress(DuplicateKeyError):
+                    await self._failures.insert_one({"_id": build_id, **row})
+
+    async def find_failures(self, build_id: str) -> Found:
+        """The failures kept of a build."""
+        with available(self._db):
+            document = await self._failures.find_one({"_id": build_id}, {"found": 1})
+        return rows.failures_of(None if document is None else document["found"])
+
     async def list_open(self, shards: Collection[int]) -> list[BuildState]:
         """Builds of these shards that anybody still has to look after."""
         with available(self._db):
@@ -192,6 +212,7 @@ class MongoBuildStore:
             ids = [document["_id"] for document in await old.to_list()]
             if ids:
                 await self._chunks.delete_many({"build_id": {"$in": ids}})
+                await self._failures.delete_many({"_id": {"$in": ids}})
                 await self._builds.delete_many({"_id": {"$in": ids}})
         return len(ids)
 

@@ -7,6 +7,7 @@ from build_protocol.ids import shard_of
 from build_protocol.views import Build
 
 from ingest.chunk import Chunk
+from ingest.failures import Found
 from ingest.fold import BuildState
 from ingest.store.contract import place_of
 
@@ -55,6 +56,16 @@ def chunk_row(chunk: Chunk) -> dict[str, Any]:
 def chunk_of(row: Mapping[Any, Any]) -> Chunk:
     """The chunk back from its columns."""
     return Chunk(**{name: row[name] for name in CHUNK_FIELDS})
+
+
+def failures_row(build_id: str, text_bytes: int, found: Found) -> dict[str, Any]:
+    """The failures of one build, as JSON: they are always read and replaced together."""
+    return {"build_id": build_id, "text_bytes": text_bytes, "found": found.to_json()}
+
+
+def failures_of(found: str | None) -> Found:
+    """The failures back from their column."""
+    return Found() if found is None else Found.model_validate_json(found)
 
 
 def _search_text(build: Build) -> str:

@@ -1,9 +1,10 @@
-"""The SQL tables: builds, their first records, their chunks, and the claims of replicas."""
+"""The SQL tables: builds, their first records, their chunks, their failures, and the claims of replicas."""
 
 from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Connection,
     Index,
     Integer,
     LargeBinary,
@@ -69,6 +70,14 @@ chunks = Table(
     Index("chunks_by_byte", "build_id", "end_byte", "first_seq"),
 )
 
+failures = Table(
+    "failures",
+    metadata,
+    Column("build_id", String(36), primary_key=True),
+    Column("text_bytes", BigInteger, nullable=False),
+    Column("found", _LONG_TEXT, nullable=False),
+)
+
 claims = Table(
     "claims",
     metadata,
@@ -76,3 +85,11 @@ claims = Table(
     Column("owner", String(255)),
     Column("beat", BigInteger, nullable=False),
 )
+
+
+def _add_failures(db: Connection) -> None:
+    failures.create(db, checkfirst=True)
+
+
+STEPS = (_add_failures,)
+"""From version 1 on, what leads from one version to the next."""

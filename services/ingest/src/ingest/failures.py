@@ -1,0 +1,54 @@
+"""Failures: what the analyser found, in the words of the wire and in the order people read them. Pure."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from build_analysis.failure import Failure
+from build_analysis.rule import UNKNOWN, WRAPPER
+from build_protocol.messages import FailureData
+from build_protocol.model import Count, WireModel
+from pydantic import Field
+
+SHORT_CHARACTERS = 512
+LONG_CHARACTERS = 8192
+"""What the wire takes of one word; the analyser takes words from lines of any length."""
+
+_LONG_FIELDS = frozenset({"file", "message", "target", "command"})
+
+
+class Found(WireModel):
+    """Failures of one build, first real one first; `count` includes those beyond what is kept."""
+
+    items: list[FailureData] = Field(default_factory=list)
+    count: Count = 0
+
+    @property
+    def first(self) -> FailureData | None:
+        """The first real failure."""
+        return self.items[0] if self.items else None
+
+
+def told(failures: Iterable[Failure], dropped: int = 0) -> Found:
+    """Failures that the analyser has ranked, for the wire."""
+    items = [on_wire(failure) for failure in failures]
+    return Found(items=items, count=len(items) + dropped)
+
+
+def so_far(failures: Iterable[Failure]) -> Found:
+    """Failures that became certain while the build runs, in the order that its report will have."""
+    return told(sorted(failures, key=lambda found: (found.rank >= WRAPPER, found.rank >= UNKNOWN, found.first_line)))
+
+
+def on_wire(failure: Failure) -> FailureData:
+    """One failure as every other service and the page see it."""
+    return FailureData.model_validate(_cut(failure.to_json()))
+
+
+def _cut(said: Mapping[str, Any]) -> dict[str, Any]:
+    cut: dict[str, Any] = {}
+    for name, value in said.items():
+        if isinstance(value, str):
+            cut[name] = value[: LONG_CHARACTERS if name in _LONG_FIELDS else SHORT_CHARACTERS]
+        elif value is not None:
+            cut[name] = value
+    return cut
