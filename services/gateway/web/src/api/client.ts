@@ -28,18 +28,27 @@ export class Api {
     return (await answer.json()) as T
   }
 
-  async post<T>(path: string, body: unknown): Promise<T> {
-    const answer = await this.ask(path, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify(body),
-    })
-    return (await answer.json()) as T
+  post<T>(path: string, body: unknown): Promise<T> {
+    return this.send('POST', path, body)
+  }
+
+  patch<T>(path: string, body: unknown): Promise<T> {
+    return this.send('PATCH', path, body)
+  }
+
+  async delete(path: string): Promise<void> {
+    await this.ask(path, { method: 'DELETE' })
   }
 
   /** The bytes at a path, for a download. */
   async blob(path: string, params: Params = {}): Promise<Blob> {
     return (await this.ask(path + queryOf(params), {})).blob()
+  }
+
+  private async send<T>(method: string, path: string, body: unknown): Promise<T> {
+    const headers = { 'content-type': 'application/json' }
+    const answer = await this.ask(path, { method, headers, body: JSON.stringify(body) })
+    return (await answer.json()) as T
   }
 
   private async ask(path: string, init: RequestInit): Promise<Response> {

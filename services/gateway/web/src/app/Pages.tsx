@@ -7,12 +7,20 @@ import { Shell } from '../shell/Shell'
 import { useSession } from './app-context'
 import { Crash } from './Crash'
 
+const AgentsPage = lazy(() => import('../agents/AgentsPage').then((module) => ({ default: module.AgentsPage })))
 const BuildPage = lazy(() => import('../build/BuildPage').then((module) => ({ default: module.BuildPage })))
+const CommitPage = lazy(() => import('../commit/CommitPage').then((module) => ({ default: module.CommitPage })))
+const CommitsPage = lazy(() => import('../commit/CommitsPage').then((module) => ({ default: module.CommitsPage })))
 const FailurePage = lazy(() => import('../failures/FailurePage').then((module) => ({ default: module.FailurePage })))
 const FailuresPage = lazy(() => import('../failures/FailuresPage').then((module) => ({ default: module.FailuresPage })))
 const GridPage = lazy(() => import('../grid/GridPage').then((module) => ({ default: module.GridPage })))
 const HistoryPage = lazy(() => import('../trends/HistoryPage').then((module) => ({ default: module.HistoryPage })))
+const NotificationsPage = lazy(() =>
+  import('../notifications/NotificationsPage').then((module) => ({ default: module.NotificationsPage })),
+)
+const PinsPage = lazy(() => import('../pins/PinsPage').then((module) => ({ default: module.PinsPage })))
 const ProjectsPage = lazy(() => import('../grid/ProjectsPage').then((module) => ({ default: module.ProjectsPage })))
+const SettingsPage = lazy(() => import('../settings/SettingsPage').then((module) => ({ default: module.SettingsPage })))
 
 export function Pages() {
   const session = useSession()
@@ -31,6 +39,12 @@ export function Pages() {
             <Route path="/failures" element={<FailuresPage />} />
             <Route path="/failures/:signature" element={<FailurePage />} />
             <Route path="/history" element={<HistoryPage />} />
+            <Route path="/pins" element={<PinsPage />} />
+            <Route path="/c" element={<CommitsPage />} />
+            <Route path="/c/:sha" element={<CommitPage />} />
+            <Route path="/agents" element={<AgentsPage />} />
+            <Route path="/notifications" element={<NotificationsPage />} />
+            <Route path="/settings" element={<SettingsPage />} />
             <Route path="*" element={<Navigate to="/" replace />} />
           </Routes>
         </Suspense>

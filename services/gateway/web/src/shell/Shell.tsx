@@ -7,6 +7,7 @@ import { useApp } from '../app/app-context'
 import { useOpenIncidents } from '../history/queries'
 import { HelpDialog } from '../keyboard/HelpDialog'
 import { useShortcuts } from '../keyboard/useShortcuts'
+import { Palette } from '../palette/Palette'
 import { account, keys, nav, product } from '../strings'
 import { ConnectionPill } from './ConnectionPill'
 import { Mark } from './Mark'
@@ -86,6 +87,7 @@ export function Shell({ user, children }: { user: string; children: ReactNode })
       <main id="content" className={classes.content}>
         {children}
       </main>
+      <Palette />
       <HelpDialog isOpen={isHelpOpen} onClose={() => setHelpOpen(false)} />
     </div>
   )

@@ -14,4 +14,9 @@ export const PLACES: readonly Place[] = [
   { path: '/p', name: nav.projects, letter: 'p', isInBar: true },
   { path: '/failures', name: nav.failures, letter: 'f', isInBar: true },
   { path: '/history', name: nav.history, letter: 'h', isInBar: true },
+  { path: '/pins', name: nav.pins, letter: 'i', isInBar: true },
+  { path: '/agents', name: nav.agents, letter: 'a', isInBar: true },
+  { path: '/c', name: nav.commits, letter: 'c', isInBar: false },
+  { path: '/notifications', name: nav.notifications, letter: 'o', isInBar: false },
+  { path: '/settings', name: nav.settings, letter: 's', isInBar: false },
 ]

@@ -135,7 +135,7 @@ export const commit = {
   search: 'Commits',
   searchLead: 'Find a commit by its sha, or the commits of a branch by author.',
   query: 'Sha or author',
-  queryHint: 'At least 4 digits of a sha, or a name',
+  queryHint: 'Sha (4 digits or more) or author',
   emptyTitle: 'No commit found',
   empty: 'Known are the commits CI has built, and those agents named between the last green one and a build.',
   needsProject: 'Choose a project to search by author, or type at least 4 digits of a sha.',
@@ -148,6 +148,7 @@ export const commit = {
   build: 'Build',
   passed: 'Passed everywhere it was built.',
   failed: (count: number) => (count === 1 ? 'Fails in 1 configuration.' : `Fails in ${count} configurations.`),
+  fresh: (count: number) => (count === 0 ? 'None of that is known to be new.' : `New in ${count} of them.`),
   open: 'Not known everywhere yet.',
   notExact: (sha: string) => `told by a build of ${sha}`,
   expected: 'ends in about',
@@ -156,6 +157,8 @@ export const commit = {
       .filter(Boolean)
       .join(', ') || 'not built',
   inGrid: 'Show in the grid',
+  bothWays: 'passed and failed on this commit',
+  likeThis: 'More like this',
   answerName: {
     passed: 'Passed',
     failed: 'Failed',

@@ -1,4 +1,5 @@
 /** Words of what runs the dashboard: agents, notifications, settings, the command palette. */
+import type { NotificationRow } from '../wire'
 
 export const answer = {
   failed: 'This could not be read.',
@@ -29,7 +30,6 @@ export const agents = {
   drain: 'Drain',
   resume: 'Resume',
   drained: 'Draining: it finishes what it builds.',
-  resumed: 'Resumed.',
   emptyTitle: 'No agent has connected yet',
   empty: 'Run `build-dashboard run` around a build, or `build-dashboard agent` to build on demand.',
 }
@@ -44,6 +44,29 @@ export const notifications = {
   history: 'What happened',
   steps: (count: number) => (count === 1 ? '1 entry' : `${count} entries`),
   anyState: 'Any state',
+  states: {
+    queued: 'Queued',
+    sending: 'Sending',
+    accepted: 'Accepted',
+    delivered: 'Delivered',
+    failed: 'Failed',
+    unknown: 'Unknown',
+    suppressed: 'Not sent',
+  } satisfies Record<NotificationRow['state'], string>,
+  rules: {
+    broken: 'broken',
+    fixed: 'fixed',
+    new_signature: 'another failure',
+    still_red: 'still red',
+    agent_missing: 'agent missing',
+    commit_status: 'commit status',
+  } satisfies Record<NotificationRow['rule'], string>,
+  channels: {
+    mail: 'mail',
+    apprise: 'chat',
+    github_status: 'GitHub status',
+    github_comment: 'GitHub comment',
+  } satisfies Record<NotificationRow['channel'], string>,
   more: 'Show older notifications',
   emptyTitle: 'Nothing was sent',
   empty: 'When an incident opens, goes on or ends, what is said of it and to whom is listed here.',
@@ -55,13 +78,15 @@ export const notifications = {
   muteReason: 'Reason',
   muteAdd: 'Mute',
   muteRemove: 'End mute',
-  muteUntil: 'until',
+  muteLeft: (age: string) => `${age} left`,
   muteEnded: 'ended',
   muteAll: 'all branches',
 }
 
 export const settings = {
   title: 'Settings',
+  adminsOnly: 'Only admins change settings',
+  adminsOnlyText: (role: string) => `You are signed in as ${role}. Ask an admin for a key or another role.`,
   keys: 'API keys',
   users: 'Users',
   name: 'Name',
@@ -97,10 +122,7 @@ export const settings = {
 export const palette = {
   title: 'Go to',
   hint: 'Page, project, build or commit…',
-  pages: 'Pages',
-  projects: 'Projects',
-  builds: 'Builds',
+  page: 'page',
   commit: (text: string) => `Look up commit ${text}`,
   search: (text: string) => `Search builds for “${text}”`,
-  none: 'Nothing matches.',
 }

@@ -257,41 +257,6 @@ export interface components {
             /** Nextcursor */
             nextCursor?: string | null;
         };
-        /** FlakyList */
-        FlakyList: {
-            /** Items */
-            items: components["schemas"]["LaneFlakySign"][];
-            /** Nextcursor */
-            nextCursor?: string | null;
-        };
-        /** LaneFlakySign */
-        LaneFlakySign: {
-            /** Project */
-            project: string;
-            /** Branch */
-            branch: string;
-            /** Config */
-            config: string;
-            sign: components["schemas"]["FlakySign"];
-        };
-        /** FlakySign */
-        FlakySign: {
-            /**
-             * Kind
-             * @enum {string}
-             */
-            kind: "same_commit" | "isolated";
-            /** Buildid */
-            buildId: string;
-            /** Commit */
-            commit?: string | null;
-            /** Startedms */
-            startedMs: number;
-            /** Signature */
-            signature?: string | null;
-            /** Greenbuilds */
-            greenBuilds: string[];
-        };
         /** Grid */
         Grid: {
             /** Project */
@@ -457,6 +422,15 @@ export interface components {
             revokedAt?: number | null;
             /** Lastusedat */
             lastUsedAt?: number | null;
+        };
+        /** Me */
+        Me: {
+            /** Name */
+            name: string;
+            /** Role */
+            role: string;
+            /** Projects */
+            projects?: string[] | null;
         };
         /** MuteList */
         MuteList: {
@@ -689,45 +663,6 @@ export interface components {
             green: string;
             /** Red */
             red: string;
-        };
-        /** ProjectList */
-        ProjectList: {
-            /** Items */
-            items: components["schemas"]["ProjectView"][];
-            /** Nextcursor */
-            nextCursor?: string | null;
-            /** Fault */
-            fault?: string | null;
-        };
-        /** ProjectView */
-        ProjectView: {
-            /** Name */
-            name: string;
-            /** Repourl */
-            repoUrl?: string | null;
-            /** Branch */
-            branch?: string | null;
-            /** Sourceurl */
-            sourceUrl?: string | null;
-            /** Configs */
-            configs: {
-                [key: string]: components["schemas"]["BuildConfig"];
-            };
-        };
-        /** BuildConfig */
-        BuildConfig: {
-            /** Owner */
-            owner?: string | null;
-            /** Tags */
-            tags?: string[];
-            /** Cadence Minutes */
-            cadence_minutes?: number | null;
-            /**
-             * State
-             * @default production
-             * @enum {string}
-             */
-            state: "production" | "staging" | "silent";
         };
         /** Summary */
         Summary: {

@@ -1,0 +1,149 @@
+/** Commit page: did this commit break something? Every configuration of every branch that knows it answers. */
+import { Link, useParams } from 'react-router'
+import { ApiError } from '../api/client'
+import { Ago } from '../builds/Elapsed'
+import { age, shortSha } from '../format'
+import { useNow } from '../app/now'
+import { toCommit, toFailure, toGrid } from '../history/places'
+import { useCommit } from '../history/queries'
+import { Answer } from '../layout/Answer'
+import layout from '../layout/layout.module.css'
+import { Notice, Unknown } from '../layout/Notice'
+import { Page, Section } from '../layout/Page'
+import { Table } from '../layout/Table'
+import { commit as text } from '../strings'
+import type { CommitOnBranch, ConfigAnswer } from '../wire'
+
+const COLUMNS = [text.config, text.answer, text.why, text.build]
+/** In the order in which they ask for attention. */
+const ANSWER_CLASS: Record<ConfigAnswer['answer'], string | undefined> = {
+  failed: layout.red,
+  inconclusive: layout.warned,
+  running: layout.running,
+  will_include: layout.soft,
+  passed: layout.green,
+  not_built: layout.faint,
+}
+
+export function CommitPage() {
+  const { sha = '' } = useParams()
+  const read = useCommit(sha)
+  const [first] = read.data?.items ?? []
+  const isMissing = read.error instanceof ApiError && read.error.isMissing
+  return (
+    <Page title={text.title(shortSha(read.data?.sha ?? sha))} lead={first?.info.subject ?? undefined}>
+      {isMissing ? (
+        <Notice title={text.emptyTitle} isAlert>
+          <p>{text.empty}</p>
+          <Link to="/c" className={layout.link}>
+            {text.searchLead}
+          </Link>
+        </Notice>
+      ) : (
+        <Answer read={read}>
+          {({ items }) => items.map((item) => <Branch key={`${item.project}\n${item.branch}`} item={item} />)}
+        </Answer>
+      )}
+    </Page>
+  )
+}
+
+function Branch({ item }: { item: CommitOnBranch }) {
+  const { project, branch, info, configs } = item
+  return (
+    <Section
+      title={`${project} ${branch}`}
+      aside={
+        <>
+          {info.author} {info.committedAt != null && <Ago at={info.committedAt} />}
+        </>
+      }
+    >
+      <p className={layout.verdict} data-testid="commit-verdict">
+        <Verdict configs={configs} />
+        <Link to={toGrid(project, branch)} className={layout.link}>
+          {text.inGrid}
+        </Link>
+      </p>
+      <Table label={text.answers} columns={COLUMNS}>
+        {[...configs].sort(byUrgency).map((answer) => (
+          <Row key={answer.config} answer={answer} />
+        ))}
+      </Table>
+      <Unknown sentences={item.unknown} />
+    </Section>
+  )
+}
+
+/** In one sentence; what is not known yet never reads as passed. */
+function Verdict({ configs }: { configs: readonly ConfigAnswer[] }) {
+  const failed = configs.filter(({ answer }) => answer === 'failed')
+  if (failed.length > 0) {
+    const fresh = failed.filter(({ judged }) => judged?.verdict === 'new').length
+    return (
+      <span className={layout.red}>
+        {text.failed(failed.length)} {text.fresh(fresh)}
+      </span>
+    )
+  }
+  const isPassed = configs.length > 0 && configs.every(({ answer }) => answer === 'passed')
+  return isPassed ? (
+    <span className={layout.green}>{text.passed}</span>
+  ) : (
+    <span className={layout.warned}>{text.open}</span>
+  )
+}
+
+function Row({ answer }: { answer: ConfigAnswer }) {
+  const { config, judged, signature, buildId } = answer
+  return (
+    <tr data-testid="commit-config" data-answer={answer.answer}>
+      <td>
+        <strong>{config}</strong>
+      </td>
+      <td className={ANSWER_CLASS[answer.answer]}>
+        {text.answerName[answer.answer]}
+        {answer.bothWays && <div className={layout.faint}>{text.bothWays}</div>}
+        {answer.expectedMs != null && <Expected at={answer.expectedMs} />}
+      </td>
+      <td>
+        {judged != null && <span title={judged.evidence}>{text.verdict[judged.verdict]}</span>}
+        {signature != null && (
+          <div>
+            <Link to={toFailure(signature)} className={layout.link}>
+              {text.likeThis}
+            </Link>
+          </div>
+        )}
+      </td>
+      <td>
+        {buildId != null && (
+          <Link to={`/builds/${buildId}`} className={layout.link}>
+            <code>{buildId.slice(-8)}</code>
+          </Link>
+        )}
+        {!answer.exact && answer.commit != null && (
+          <div className={layout.faint}>
+            <Link to={toCommit(answer.commit)}>{text.notExact(shortSha(answer.commit))}</Link>
+          </div>
+        )}
+      </td>
+    </tr>
+  )
+}
+
+const URGENCY = Object.keys(ANSWER_CLASS)
+
+/** What failed first, what was not built last. */
+function byUrgency(a: ConfigAnswer, b: ConfigAnswer): number {
+  return URGENCY.indexOf(a.answer) - URGENCY.indexOf(b.answer) || a.config.localeCompare(b.config)
+}
+
+function Expected({ at }: { at: number }) {
+  const left = at - useNow()
+  return left > 0 ? (
+    <div className={layout.faint}>
+      {text.expected} {age(left)}
+    </div>
+  ) : null
+}

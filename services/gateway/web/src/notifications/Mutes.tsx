@@ -1,0 +1,112 @@
+/** Mutes: what nobody is told of, and until when; each ends by itself. */
+import { Button, NumberInput, Select, TextInput } from '@mantine/core'
+import { useMutation, useQueryClient } from '@tanstack/react-query'
+import { useState, type FormEvent } from 'react'
+import { useApp } from '../app/app-context'
+import { useNow } from '../app/now'
+import { age, instant } from '../format'
+import { useSummary } from '../history/queries'
+import { Answer } from '../layout/Answer'
+import layout from '../layout/layout.module.css'
+import { Section } from '../layout/Page'
+import settingsClasses from '../settings/settings.module.css'
+import { notifications as text } from '../strings'
+import type { Mute, MuteRequest } from '../wire'
+import classes from './Mutes.module.css'
+import { MUTES, useMutes } from './queries'
+
+const HOUR_MS = 3_600_000
+const USUAL_HOURS = 24
+
+export function Mutes() {
+  return (
+    <Section title={text.mutes}>
+      <Answer read={useMutes()}>
+        {({ items }) => (
+          <div className={classes.mutes}>
+            {items.length === 0 && <p className={layout.faint}>{text.muteNone}</p>}
+            {items.map((mute) => (
+              <OneMute key={mute.id} mute={mute} />
+            ))}
+          </div>
+        )}
+      </Answer>
+      <MuteForm />
+    </Section>
+  )
+}
+
+function OneMute({ mute }: { mute: Mute }) {
+  const { api } = useApp()
+  const queries = useQueryClient()
+  const left = mute.untilMs - useNow()
+  const end = useMutation({
+    mutationFn: () => api.delete(`/notifications/mutes/${mute.id}`),
+    onSuccess: () => queries.invalidateQueries({ queryKey: MUTES }),
+  })
+  return (
+    <div className={classes.mute} data-testid="mute">
+      <strong>{mute.project}</strong>
+      <span>{[mute.branch ?? text.muteAll, mute.config, mute.incident].filter(Boolean).join(' · ')}</span>
+      <span title={instant(mute.untilMs)}>{left > 0 ? text.muteLeft(age(left)) : text.muteEnded}</span>
+      <span className={layout.faint}>{[mute.reason, mute.createdBy].filter(Boolean).join(' · ')}</span>
+      <Button size="compact-xs" variant="default" loading={end.isPending} onClick={() => end.mutate()}>
+        {text.muteRemove}
+      </Button>
+      {end.isError && <span role="alert">{end.error.message}</span>}
+    </div>
+  )
+}
+
+function MuteForm() {
+  const { api } = useApp()
+  const queries = useQueryClient()
+  const known = useSummary().data?.items.map((lane) => lane.project) ?? []
+  const [project, setProject] = useState<string | null>(null)
+  const [branch, setBranch] = useState('')
+  const [hours, setHours] = useState<number | string>(USUAL_HOURS)
+  const [reason, setReason] = useState('')
+  const mute = useMutation({
+    mutationFn: (wanted: MuteRequest) => api.post<Mute>('/notifications/mutes', wanted),
+    onSuccess: () => queries.invalidateQueries({ queryKey: MUTES }),
+  })
+  const submit = (event: FormEvent) => {
+    event.preventDefault()
+    if (project === null) return
+    mute.mutate({ project, branch: branch || null, reason, untilMs: Date.now() + Math.round(Number(hours) * HOUR_MS) })
+  }
+  return (
+    <form className={settingsClasses.form} onSubmit={submit}>
+      <Select
+        size="xs"
+        label={text.muteProject}
+        data={[...new Set(known)].sort()}
+        value={project}
+        onChange={setProject}
+        required
+      />
+      <TextInput
+        size="xs"
+        label={text.muteBranch}
+        placeholder={text.muteAll}
+        value={branch}
+        onChange={(event) => setBranch(event.currentTarget.value)}
+      />
+      <NumberInput size="xs" label={text.muteHours} min={1} value={hours} onChange={setHours} hideControls required />
+      <TextInput
+        size="xs"
+        label={text.muteReason}
+        value={reason}
+        onChange={(event) => setReason(event.currentTarget.value)}
+      />
+      <Button size="xs" type="submit" disabled={project === null} loading={mute.isPending}>
+        {text.muteAdd}
+      </Button>
+      {mute.isError && (
+        <p role="alert" className={settingsClasses.failed}>
+          {mute.error.message}
+        </p>
+      )}
+    </form>
+  )
+}

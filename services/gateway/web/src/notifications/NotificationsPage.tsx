@@ -1,0 +1,118 @@
+/** Notifications page: what was said to whom, how far it came, and what people asked not to hear. */
+import { Button, Select } from '@mantine/core'
+import { Link, useSearchParams } from 'react-router'
+import { Ago } from '../builds/Elapsed'
+import { instant } from '../format'
+import { Answer } from '../layout/Answer'
+import layout from '../layout/layout.module.css'
+import { Notice } from '../layout/Notice'
+import { Page, Section } from '../layout/Page'
+import { Table } from '../layout/Table'
+import { notifications as text } from '../strings'
+import type { NotificationRow } from '../wire'
+import { Mutes } from './Mutes'
+import { useNotifications } from './queries'
+
+const STATES = Object.entries(text.states).map(([value, label]) => ({ value, label }))
+const STATE_CLASS: Partial<Record<NotificationRow['state'], string>> = {
+  delivered: layout.green,
+  accepted: layout.green,
+  failed: layout.red,
+  unknown: layout.warned,
+}
+
+export function NotificationsPage() {
+  const [params, setParams] = useSearchParams()
+  const asked = params.get('state')
+  const state = asked !== null && asked in text.states ? asked : undefined
+  const read = useNotifications(state)
+  return (
+    <Page
+      title={text.title}
+      tools={
+        <Select
+          size="xs"
+          aria-label={text.state}
+          placeholder={text.anyState}
+          data={STATES}
+          value={state ?? null}
+          onChange={(chosen) => setParams(chosen === null ? {} : { state: chosen }, { replace: true })}
+          clearable
+        />
+      }
+    >
+      <Mutes />
+      <Section title={text.log}>
+        <Answer read={read}>{({ pages }) => <Log rows={pages.flatMap((page) => page.items)} />}</Answer>
+        {read.hasNextPage && (
+          <Button
+            className={layout.more}
+            variant="default"
+            size="xs"
+            loading={read.isFetchingNextPage}
+            onClick={() => void read.fetchNextPage()}
+          >
+            {text.more}
+          </Button>
+        )}
+      </Section>
+    </Page>
+  )
+}
+
+function Log({ rows }: { rows: readonly NotificationRow[] }) {
+  if (rows.length === 0) {
+    return (
+      <Notice title={text.emptyTitle}>
+        <p>{text.empty}</p>
+      </Notice>
+    )
+  }
+  return (
+    <Table label={text.log} columns={[text.subject, text.to, text.state, text.created, text.history]}>
+      {rows.map((row) => (
+        <Row key={row.id} row={row} />
+      ))}
+    </Table>
+  )
+}
+
+function Row({ row }: { row: NotificationRow }) {
+  return (
+    <tr data-testid="notification" data-state={row.state}>
+      <td>
+        {row.buildId == null ? (
+          <strong>{row.subject}</strong>
+        ) : (
+          <Link to={`/builds/${row.buildId}`} className={layout.name}>
+            {row.subject}
+          </Link>
+        )}
+        <div className={layout.faint}>
+          {row.project} {row.branch} · {text.rules[row.rule]}
+        </div>
+      </td>
+      <td>
+        {row.recipient}
+        <div className={layout.faint}>{text.channels[row.channel]}</div>
+      </td>
+      <td className={STATE_CLASS[row.state] ?? layout.soft}>
+        {text.states[row.state]}
+        {row.reason != null && <div className={layout.faint}>{row.reason}</div>}
+      </td>
+      <td className={layout.nowrap}>
+        <Ago at={row.createdMs} />
+      </td>
+      <td>
+        <details>
+          <summary className={layout.soft}>{text.steps(row.log.length)}</summary>
+          {row.log.map((entry, at) => (
+            <div key={at} className={layout.faint}>
+              {instant(entry.atMs)} {entry.what}
+            </div>
+          ))}
+        </details>
+      </td>
+    </tr>
+  )
+}

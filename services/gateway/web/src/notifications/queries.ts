@@ -1,0 +1,24 @@
+/** Queries: how the pages read what was said to whom, and what is muted. */
+import { useInfiniteQuery, useQuery } from '@tanstack/react-query'
+import { useApp } from '../app/app-context'
+import { HISTORY } from '../history/queries'
+import type { MuteList, NotificationList } from '../wire'
+
+export const MUTES = ['mutes']
+
+/** Deliveries follow verdicts, so they are read again when those are. */
+export function useNotifications(state: string | undefined) {
+  const { api } = useApp()
+  return useInfiniteQuery({
+    queryKey: [HISTORY, 'notifications', state],
+    queryFn: ({ pageParam, signal }) =>
+      api.get<NotificationList>('/notifications', { state, limit: 50, cursor: pageParam }, signal),
+    initialPageParam: undefined as string | undefined,
+    getNextPageParam: (last) => last.nextCursor ?? undefined,
+  })
+}
+
+export function useMutes() {
+  const { api } = useApp()
+  return useQuery({ queryKey: MUTES, queryFn: ({ signal }) => api.get<MuteList>('/notifications/mutes', {}, signal) })
+}

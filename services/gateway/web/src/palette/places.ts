@@ -1,0 +1,58 @@
+/** What the palette offers for what was typed: pages, projects, builds, a commit. */
+import { isSha } from '../commit/sha'
+import { shortSha } from '../format'
+import { toCommit, toGrid } from '../history/places'
+import { PLACES } from '../shell/places'
+import { palette as text, statusName } from '../strings'
+import type { Build, LaneSummary } from '../wire'
+
+export interface Offer {
+  to: string
+  title: string
+  /** What tells it from others of the same title. */
+  detail: string
+}
+
+const BUILDS = 8
+
+/** Every word must be in an offer, in any order; what was typed itself can be looked up, too. */
+export function offersFor(typed: string, lanes: readonly LaneSummary[], builds: readonly Build[]): Offer[] {
+  const words = typed.toLowerCase().split(/\s+/).filter(Boolean)
+  const isWanted = ({ title, detail }: Offer) =>
+    words.every((word) => `${title} ${detail}`.toLowerCase().includes(word))
+  const pages = PLACES.map(({ path, name }) => ({ to: path, title: name, detail: text.page }))
+  const found = [
+    ...pages.filter(isWanted),
+    ...branchesOf(lanes).filter(isWanted),
+    ...(words.length === 0 ? [] : builds.map(offerOf).filter(isWanted).slice(0, BUILDS)),
+  ]
+  return [...found, ...lookUps(typed.trim())]
+}
+
+function branchesOf(lanes: readonly LaneSummary[]): Offer[] {
+  const branches = new Map(
+    lanes.map(({ project, branch }) => [
+      `${project}\n${branch}`,
+      { to: toGrid(project, branch), title: project, detail: branch },
+    ]),
+  )
+  return [...branches.values()]
+}
+
+function offerOf(build: Build): Offer {
+  const parts = [
+    statusName[build.status],
+    build.branch,
+    build.config,
+    build.commit && shortSha(build.commit),
+    build.commitSubject,
+    build.commitAuthor,
+  ]
+  return { to: `/builds/${build.id}`, title: build.project, detail: parts.filter(Boolean).join(' · ') }
+}
+
+function lookUps(typed: string): Offer[] {
+  if (typed === '') return []
+  const search = { to: `/?q=${encodeURIComponent(typed)}`, title: text.search(typed), detail: '' }
+  return isSha(typed) ? [{ to: toCommit(typed), title: text.commit(typed), detail: '' }, search] : [search]
+}

@@ -1,0 +1,97 @@
+/** Pins page: who is pinned to which commit of each upstream, how that goes, and what is safe to bump to. */
+import { Link } from 'react-router'
+import { shortSha } from '../format'
+import { toGrid } from '../history/places'
+import { usePins } from '../history/queries'
+import { Answer } from '../layout/Answer'
+import layout from '../layout/layout.module.css'
+import { Notice, Unknown } from '../layout/Notice'
+import { Page, Section } from '../layout/Page'
+import { Table } from '../layout/Table'
+import { pins as text } from '../strings'
+import type { Downstream, PinMatrix } from '../wire'
+
+const COLUMNS = [text.project, text.pinned, text.age, text.state, text.lastGreen, text.firstRed, text.alsoBroken]
+
+export function PinsPage() {
+  return (
+    <Page title={text.title} lead={text.lead}>
+      <Answer read={usePins()}>
+        {({ items }) =>
+          items.length === 0 ? (
+            <Notice title={text.emptyTitle}>
+              <p>{text.empty}</p>
+            </Notice>
+          ) : (
+            items.map((matrix) => <Upstream key={matrix.name} matrix={matrix} />)
+          )
+        }
+      </Answer>
+    </Page>
+  )
+}
+
+function Upstream({ matrix }: { matrix: PinMatrix }) {
+  const { safeToBumpTo } = matrix
+  return (
+    <Section
+      title={matrix.name}
+      aside={
+        <span title={safeToBumpTo ?? undefined}>
+          {safeToBumpTo == null ? text.notSafe : text.safe(shortSha(safeToBumpTo))}
+        </span>
+      }
+    >
+      <Table label={matrix.name} columns={COLUMNS}>
+        {matrix.downstreams.map((downstream) => (
+          <Row key={`${downstream.project}\n${downstream.branch}`} downstream={downstream} />
+        ))}
+      </Table>
+      <Unknown sentences={matrix.unknown} />
+    </Section>
+  )
+}
+
+function Row({ downstream }: { downstream: Downstream }) {
+  const { project, branch, pin, isGreen, ageDays, ageCommits, lastGreen, firstRed, suspectRange, alsoBroken } =
+    downstream
+  return (
+    <tr data-testid="pin">
+      <td>
+        <Link to={toGrid(project, branch)} className={layout.name}>
+          {project}
+        </Link>
+        <div className={layout.faint}>{branch}</div>
+      </td>
+      <td>
+        <Sha sha={pin.commit} />
+      </td>
+      <td className={layout.nowrap}>
+        {ageDays == null ? text.none : text.days(ageDays)}
+        {ageCommits != null && ageCommits > 0 && <div className={layout.faint}>{text.behind(ageCommits)}</div>}
+      </td>
+      <td>
+        <span className={isGreen ? layout.green : layout.red}>{isGreen ? text.green : text.red}</span>
+        {pin.redConfigs.length > 0 && <div className={layout.faint}>{pin.redConfigs.join(', ')}</div>}
+      </td>
+      <td>
+        <Sha sha={lastGreen?.commit} />
+      </td>
+      <td>
+        <Sha sha={firstRed?.commit} />
+        {suspectRange != null && (
+          <div className={layout.faint}>{text.range(shortSha(suspectRange.green), shortSha(suspectRange.red))}</div>
+        )}
+      </td>
+      <td className={layout.soft}>{alsoBroken.length > 0 ? alsoBroken.join(', ') : text.none}</td>
+    </tr>
+  )
+}
+
+function Sha({ sha }: { sha: string | undefined }) {
+  return sha === undefined ? (
+    <span className={layout.faint}>{text.none}</span>
+  ) : (
+    <code title={sha}>{shortSha(sha)}</code>
+  )
+}
