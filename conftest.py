@@ -1,3 +1,8 @@
-"""Real servers for every suite, started at most once a run: `rabbitmq`, `mariadb`, `mongodb` and their URLs."""
+"""Real servers for every suite, each started at most once a run: RabbitMQ, MariaDB, MongoDB, S3."""
 
-pytest_plugins = ["chassis.testing.rabbitmq", "chassis.testing.mariadb", "chassis.testing.mongodb"]
+pytest_plugins = [
+    "chassis.testing.rabbitmq",
+    "chassis.testing.mariadb",
+    "chassis.testing.mongodb",
+    "chassis.testing.seaweedfs",
+]

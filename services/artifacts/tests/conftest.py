@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -19,6 +20,7 @@ from build_protocol.messages import ArtifactUploaded, ArtifactUploadedData, Buil
 from build_protocol.topology import routing_key
 from chassis.auth import Principal, mint_internal
 from chassis.bus import Bus, Outgoing, open_bus
+from chassis.testing.seaweedfs import ACCESS_KEY, BUCKET, SECRET_KEY
 
 SECRET = "0123456789abcdef0123456789abcdef"
 NOON_MS = 1_700_000_000_000
@@ -191,3 +193,21 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
     await opened.open()
     yield opened
     await opened.close()
+
+
+@pytest.fixture
+def s3_settings(request: pytest.FixtureRequest) -> Callable[..., dict[str, Any]]:
+    """Settings that name a prefix of the test's own on a real S3 server; starts it on first use."""
+    prefix = f"{secrets.token_hex(6)}/"
+
+    def settings(**said: Any) -> dict[str, Any]:
+        return {
+            "s3_endpoint": request.getfixturevalue("seaweedfs").endpoint,
+            "s3_bucket": BUCKET,
+            "s3_prefix": prefix,
+            "aws_access_key": ACCESS_KEY,
+            "aws_secret_key": SECRET_KEY,
+            **said,
+        }
+
+    return settings

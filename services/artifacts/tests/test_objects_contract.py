@@ -1,0 +1,225 @@
+"""The objects' contract: on a directory, and on a real S3 server that checks every signature and hash."""
+
+import base64
+import hashlib
+import secrets
+import time
+
+import boto3
+import httpx
+import pytest
+from artifacts.objects import NotWhole, UploadGone, open_objects
+from artifacts.objects.directory import ROUTE
+from artifacts.settings import Settings
+from chassis.errors import StoreUnavailable
+
+PART = 5 * 1024 * 1024
+CONTENT = b"\x7fELF" + bytes(range(256)) * 40
+LARGE = secrets.token_bytes(1024) * (11 * 1024)
+
+
+class Uploader:
+    """Makes the requests of a plan, wherever they go."""
+
+    def __init__(self, objects):
+        self.objects = objects
+
+    async def put(self, put, content):
+        """The status of one request."""
+        if put.url.startswith(ROUTE):
+            try:
+                await self.objects.receive(
+                    self.objects.tickets.read(put.url.removeprefix(ROUTE), "put"), chunks(content)
+                )
+            except NotWhole:
+                return 400
+            return 200
+        async with httpx.AsyncClient(trust_env=False) as client:
+            return (await client.put(put.url, content=content, headers=put.headers)).status_code
+
+    async def upload(self, artifact, content, only=lambda put: True):
+        for put in filter(only, await self.objects.plan(artifact, 60)):
+            assert await self.put(put, content[put.offset : put.offset + put.size_bytes]) in (200, 204)
+
+    async def get(self, artifact):
+        url = await self.objects.link(artifact, 60)
+        if url.startswith(ROUTE):
+            path = self.objects.path_of(self.objects.tickets.read(url.removeprefix(ROUTE), "get"))
+            return path.read_bytes() if path else None
+        async with httpx.AsyncClient(trust_env=False) as client:
+            answer = await client.get(url)
+        return answer.content if answer.status_code == 200 else None
+
+
+async def chunks(content):
+    for at in range(0, len(content), 100_000):
+        yield content[at : at + 100_000]
+
+
+@pytest.fixture(params=["directory", pytest.param("s3", marks=pytest.mark.s3)])
+async def objects(request, tmp_path, s3_settings):
+    """Empty objects, on every driver."""
+    said = s3_settings() if request.param == "s3" else {"directory": str(tmp_path), "s3_bucket": ""}
+    opened = open_objects(Settings(_env_file=None, jwt_secret_key="k" * 32, **said))
+    await opened.open()
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def uploader(objects):
+    return Uploader(objects)
+
+
+async def begun(objects, artifact):
+    return artifact.become("uploading", 1, upload_id=await objects.begin(artifact))
+
+
+async def test_whole_bytes_are_sealed_and_linked(objects, uploader, made):
+    """One request; sealing twice is the same; empty files too."""
+    for content in (CONTENT, b""):
+        artifact = made(content)
+        await uploader.upload(artifact, content)
+        await objects.seal(artifact)
+        await objects.seal(artifact)
+
+        assert await uploader.get(artifact) == content
+
+
+async def test_parts_are_joined_in_order_whatever_order_they_came_in(objects, uploader, made):
+    """A plan asks for what is missing; joining again after the join was not recorded is the same."""
+    artifact = await begun(objects, made(LARGE, part=PART))
+    await uploader.upload(artifact, LARGE, lambda put: put.part != 1)
+    assert [1] == [put.part for put in await objects.plan(artifact, 60)]
+    with pytest.raises(NotWhole, match="1 of 3 parts"):
+        await objects.seal(artifact)
+    await uploader.upload(artifact, LARGE)
+
+    await objects.seal(artifact)
+    await objects.seal(artifact)
+
+    assert await uploader.get(artifact) == LARGE
+
+
+@pytest.mark.parametrize("part", [None, PART])
+async def test_other_bytes_are_refused_as_they_arrive(objects, uploader, made, part):
+    """Shorter, longer, same length: not taken, so nothing is sealed."""
+    content = LARGE if part else CONTENT
+    artifact = made(content, part=part)
+    if part:
+        artifact = await begun(objects, artifact)
+    put = (await objects.plan(artifact, 60))[0]
+    piece = content[: put.size_bytes]
+
+    for wrong in (piece[:-1], piece + b"x", piece[:-1] + bytes([piece[-1] ^ 1])):
+        assert await uploader.put(put, wrong) in (400, 403)
+
+    with pytest.raises(NotWhole):
+        await objects.seal(artifact)
+
+
+async def test_nothing_is_sealed_that_never_came(objects, made):
+    """Neither whole nor in parts; an upload that was taken back says so to a plan."""
+    with pytest.raises(NotWhole):
+        await objects.seal(made(CONTENT))
+    artifact = await begun(objects, made(LARGE, part=PART))
+    await objects.drop(artifact)
+    with pytest.raises(NotWhole):
+        await objects.seal(artifact)
+    with pytest.raises(UploadGone):
+        await objects.plan(artifact, 60)
+
+
+async def test_dropped_is_gone_and_dropping_again_is_the_same(objects, uploader, made):
+    """Sealed or half uploaded."""
+    sealed, half = made(CONTENT), await begun(objects, made(LARGE, part=PART))
+    await uploader.upload(sealed, CONTENT)
+    await uploader.upload(half, LARGE, lambda put: put.part == 2)
+    for artifact in (sealed, half, sealed, half):
+        await objects.drop(artifact)
+
+    assert await uploader.get(sealed) is None
+
+
+async def test_uploads_nobody_remembers_are_taken_back(objects, uploader, made):
+    """Those begun before the given time, and no others."""
+    orphan = await begun(objects, made(LARGE, part=PART))
+    await uploader.upload(orphan, LARGE, lambda put: put.part == 1)
+
+    assert await objects.sweep(int((time.time() - 3600) * 1000)) == 0
+    assert await objects.sweep(int((time.time() + 3600) * 1000)) == 1
+    with pytest.raises(UploadGone):
+        await objects.plan(orphan, 60)
+
+
+@pytest.mark.s3
+async def test_s3_links_save_and_expire_and_resist_tampering(s3_settings, made):
+    """The answer is an attachment of octets; an edited or expired address, or another method, is 403."""
+    objects = open_objects(Settings(_env_file=None, **s3_settings()))
+    await objects.open()
+    artifact = made(CONTENT, name='../größer".html')
+    await Uploader(objects).upload(artifact, CONTENT)
+    put = (await objects.plan(artifact, 60))[0]
+    url, short = await objects.link(artifact, 60), await objects.link(artifact, 1)
+    other = url.replace(artifact.id, "0" * 32)
+
+    async with httpx.AsyncClient(trust_env=False) as client:
+        answer = await client.get(url)
+        assert answer.headers["content-disposition"].startswith("attachment; ")
+        assert answer.headers["content-type"] == "application/octet-stream"
+        assert answer.headers["cache-control"] == "no-store"
+        for wrong in (other, url.replace("attachment", "inline")):
+            assert (await client.get(wrong)).status_code == 403
+        assert (await client.put(url, content=CONTENT)).status_code == 403
+        unpinned = {name: value for name, value in put.headers.items() if "checksum" not in name}
+        assert (await client.put(put.url, content=CONTENT, headers=unpinned)).status_code == 403
+        expired_by = time.monotonic() + 10
+        while (status := (await client.get(short)).status_code) != 403:
+            assert time.monotonic() < expired_by, status
+    await objects.close()
+
+
+@pytest.mark.s3
+async def test_s3_bytes_put_there_by_another_way_are_not_sealed(s3_settings, made):
+    """The right size and other content, written with the bucket's own key: HeadObject's hash, or a reading, tells."""
+    said = s3_settings()
+    objects = open_objects(Settings(_env_file=None, **said))
+    await objects.open()
+    artifact = made(CONTENT)
+    client = boto3.client(
+        "s3",
+        endpoint_url=said["s3_endpoint"],
+        aws_access_key_id=said["aws_access_key"],
+        aws_secret_access_key=said["aws_secret_key"],
+        region_name="us-east-1",
+    )
+    key = f"{said['s3_prefix']}{artifact.id[:2]}/{artifact.id}"
+    for content in (CONTENT[::-1], CONTENT[1:]):
+        client.put_object(Bucket=said["s3_bucket"], Key=key, Body=content)
+        with pytest.raises(NotWhole):
+            await objects.seal(artifact)
+    await objects.close()
+    client.close()
+
+
+@pytest.mark.s3
+async def test_an_s3_that_refuses_us_is_unavailable(s3_settings, made):
+    """Wrong secret: what is told of meanwhile waits, it is not refused."""
+    objects = open_objects(Settings(_env_file=None, **s3_settings(aws_secret_key="wrong")))
+    with pytest.raises(StoreUnavailable):
+        await objects.ping()
+    with pytest.raises(StoreUnavailable):
+        await objects.seal(made(CONTENT))
+    await objects.close()
+
+
+@pytest.mark.s3
+async def test_s3_is_asked_to_encrypt(s3_settings, made):
+    """The header is signed into a PUT, which cannot be made without it."""
+    objects = open_objects(Settings(_env_file=None, **s3_settings(s3_encryption="AES256")))
+    put = (await objects.plan(made(CONTENT), 60))[0]
+
+    assert put.headers["x-amz-server-side-encryption"] == "AES256"
+    assert "x-amz-server-side-encryption" in put.url
+    assert put.headers["x-amz-checksum-sha256"] == base64.b64encode(hashlib.sha256(CONTENT).digest()).decode()
+    await objects.close()
