@@ -1,7 +1,8 @@
 /** Grid page: the commits of a branch by its configurations: look down a column for where the red begins. */
 import { Button, Switch, TextInput } from '@mantine/core'
+import { useDebouncedCallback } from '@mantine/hooks'
 import { IconSearch } from '@tabler/icons-react'
-import { useMemo, useRef } from 'react'
+import { useMemo, useRef, useState } from 'react'
 import { useParams, useSearchParams } from 'react-router'
 import { useGrid } from '../history/queries'
 import { useShortcuts } from '../keyboard/useShortcuts'
@@ -15,14 +16,14 @@ import { GridTable } from './GridTable'
 import { shownColumns, suspectRanges } from './model'
 import { RedColumns } from './RedColumns'
 
+const TYPING_MS = 150
+
 export function GridPage() {
   const { project = '', '*': branch = '' } = useParams()
   const read = useGrid(project, branch)
   const [params, setParams] = useSearchParams()
-  const search = useRef<HTMLInputElement>(null)
   const isGreenHidden = params.get('hide') === 'green'
   const filter = params.get('q') ?? ''
-  useShortcuts([{ keys: '/', title: keys.search, run: () => search.current?.focus() }])
 
   const change = (name: string, value: string) =>
     setParams(
@@ -40,15 +41,7 @@ export function GridPage() {
       title={`${project} ${branch}`}
       tools={
         <>
-          <TextInput
-            ref={search}
-            size="xs"
-            aria-label={text.filter}
-            placeholder={text.filter}
-            leftSection={<IconSearch size={15} stroke={1.8} />}
-            value={filter}
-            onChange={(event) => change('q', event.currentTarget.value)}
-          />
+          <ConfigFilter value={filter} onChange={(value) => change('q', value)} />
           <Switch
             size="xs"
             label={text.hideGreen}
@@ -74,6 +67,29 @@ export function GridPage() {
         </Button>
       )}
     </Page>
+  )
+}
+
+/** What is typed shows at once; the address, and with it the table, follows when typing pauses. */
+function ConfigFilter({ value, onChange }: { value: string; onChange: (value: string) => void }) {
+  const search = useRef<HTMLInputElement>(null)
+  const [typed, setTyped] = useState(value)
+  const apply = useDebouncedCallback(onChange, TYPING_MS)
+  useShortcuts([{ keys: '/', title: keys.search, run: () => search.current?.focus() }])
+  return (
+    <TextInput
+      ref={search}
+      size="xs"
+      aria-label={text.filter}
+      placeholder={text.filter}
+      leftSection={<IconSearch size={15} stroke={1.8} />}
+      value={typed}
+      onChange={(event) => {
+        setTyped(event.currentTarget.value)
+        apply(event.currentTarget.value)
+      }}
+      onKeyDown={(event) => event.key === 'Escape' && search.current?.blur()}
+    />
   )
 }
 

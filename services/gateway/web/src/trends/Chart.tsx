@@ -14,6 +14,8 @@ import type { Series } from './series'
 const HEIGHT = 168
 /** Charts of a page zoom and point together. */
 const TOGETHER = uPlot.sync('history')
+/** Days are the smallest thing a chart knows, however far it is zoomed. */
+const DAY_TICKS = [1, 2, 3, 7, 14, 30, 60, 90].map((days) => days * 86_400)
 const tick = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', timeZone: 'UTC' })
 const day = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium', timeZone: 'UTC' })
 
@@ -112,7 +114,7 @@ function optionsOf(element: HTMLElement, onPoint: (at: number | undefined) => vo
       ms: { range: (_, __, most) => [0, Math.max(1000, most * 1.1)] },
     },
     axes: [
-      { ...axis, size: 28, values: (_, seconds) => seconds.map((each) => tick.format(each * 1000)) },
+      { ...axis, size: 28, incrs: DAY_TICKS, values: (_, seconds) => seconds.map((each) => tick.format(each * 1000)) },
       {
         ...axis,
         scale: 'ms',
