@@ -64,3 +64,16 @@ def test_a_long_command_does_not_fill_the_row(speaker) -> None:
 
     assert sum(map(len, state.build.command)) <= fold.COMMAND_SHOWN_CHARACTERS + 1
     assert state.build.command[-1] == "…"
+
+
+def test_facts_found_late_are_known_and_overrule_nothing(speaker) -> None:
+    """Tools, pins and the commit may come after BUILD_START, which a slow fact must not delay; its own word stands."""
+    start = speaker.start(branch="main", commit=None)
+    late = speaker.update(branch="other", commit="0123abc", commitSubject="Late", tools={"cmake": "3.31"})
+
+    state = _fold(speaker, start, late)
+    facts = fold.facts_of(speaker.arrival(start).record, state)
+
+    assert ("main", "0123abc", "Late") == (state.build.branch, state.build.commit, state.build.commit_subject)
+    assert {"cmake": "3.31"} == facts.tools
+    assert [] == facts.pins

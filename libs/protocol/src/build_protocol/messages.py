@@ -146,7 +146,23 @@ class BuildStartData(OpenWireModel):
     tty: bool = False
 
 
-class BuildUpdateData(OpenWireModel):
+class LateFacts(OpenWireModel):
+    """Facts the agent found only after BUILD_START was said. What BUILD_START said stands."""
+
+    branch: ShortText | None = None
+    commit: Sha | None = None
+    commit_subject: ShortText | None = None
+    commit_author: ShortText | None = None
+    committed_at: EpochMs | None = None
+    dirty: bool | None = None
+    repository: ShortText | None = None
+    submodules: list[Submodule] | None = Field(None, max_length=64)
+    pins: list[Pin] | None = Field(None, max_length=32)
+    commits: list[Commit] | None = Field(None, max_length=100, description="Since the last green; absent = unknown.")
+    tools: dict[ShortText, ShortText] | None = Field(None, max_length=64, description="tool -> version")
+
+
+class BuildUpdateData(LateFacts):
     """Something changed while the build runs; absent fields did not."""
 
     status: Literal["queued", "running"] = "running"

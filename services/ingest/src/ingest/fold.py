@@ -10,9 +10,11 @@ from build_protocol.messages import (
     BuildComplete,
     BuildMetrics,
     BuildStart,
+    BuildStartData,
     BuildStatus,
     BuildUpdate,
     FailureData,
+    LateFacts,
     LogTotals,
     Phase,
 )
@@ -28,12 +30,16 @@ COMMAND_SHOWN_CHARACTERS = 2000
 
 Verification = Literal["open", "due", "agrees", "differs"]
 
+LATE_IN_ROW = ("branch", "commit", "commit_subject", "commit_author", "dirty")
+LATE_BESIDE_ROW = ("committed_at", "repository", "submodules", "pins", "commits", "tools")
+
 
 class BuildState(WireModel):
     """All that is folded of a build: the row people see, and what only ingest needs."""
 
     build: Build
     phases: list[PhaseSpan] = Field(default_factory=list)
+    late: LateFacts = LateFacts()
     totals: LogTotals | None = None
     complete: bool = False
     log_seq: Count = 0
@@ -139,6 +145,12 @@ def fold(state: BuildState, records: Iterable[AgentRecord], log: LogGrowth | Non
     return state.model_copy(update={**rest, "build": build.model_copy(update=row)})
 
 
+def facts_of(start: BuildStart, state: BuildState) -> BuildStartData:
+    """What is known of a build beside its row: BUILD_START's word, and where it was silent what was found later."""
+    late = {name: value for name in LATE_BESIDE_ROW if (value := getattr(state.late, name)) is not None}
+    return start.data.model_copy(update={name: value for name, value in late.items() if not getattr(start.data, name)})
+
+
 def may_follow(state: BuildState, record: AgentRecord, complete: bool) -> bool:
     """Whether the build still takes this record: after BUILD_COMPLETE only artifacts, BUILD_START only once."""
     if isinstance(record, BuildStart):
@@ -198,6 +210,11 @@ def _update(record: BuildUpdate, build: Build, row: dict[str, Any], rest: dict[s
         value = getattr(data, name)
         if value is not None:
             row[name] = value
+    for name in LATE_IN_ROW:
+        if row.get(name, getattr(build, name)) is None:
+            row[name] = getattr(data, name)
+    if late := {name: value for name in LATE_BESIDE_ROW if (value := getattr(data, name)) is not None}:
+        rest["late"] = rest.get("late", state.late).model_copy(update=late)
     if data.metrics is not None:
         row["metrics"] = _merge(row.get("metrics", build.metrics), data.metrics)
     if data.gap is not None:

@@ -5,7 +5,7 @@ from typing import cast
 
 from build_protocol.messages import BuildStart, BuildVerdict, BuildVerdictData, FailureData, FinalStatus
 
-from ingest.fold import BuildState
+from ingest.fold import BuildState, facts_of
 
 FAILURES = 50
 """A verdict carries so many of the first failures; the build's own page has all that are kept."""
@@ -13,7 +13,7 @@ FAILURES = 50
 
 def verdict_of(state: BuildState, start: BuildStart, failures: Sequence[FailureData] = ()) -> BuildVerdict:
     """The verdict of the state's current revision of judgement; key (build id, that revision)."""
-    build = state.build
+    build, facts = state.build, facts_of(start, state)
     return BuildVerdict(
         build_id=build.id,
         project=build.project,
@@ -36,8 +36,8 @@ def verdict_of(state: BuildState, start: BuildStart, failures: Sequence[FailureD
             metrics=build.metrics,
             first_failure=failures[0] if failures else None,
             failures=list(failures[:FAILURES]),
-            pins=start.data.pins,
-            commits=start.data.commits,
+            pins=facts.pins,
+            commits=facts.commits,
         ),
     )
 

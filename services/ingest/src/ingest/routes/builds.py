@@ -10,6 +10,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import Field
 
 from ingest.chunk import events_of
+from ingest.fold import facts_of
 from ingest.routes.access import Store, VisibleBuild
 from ingest.store.contract import BuildQuery, place_of
 from ingest.verdict import is_final
@@ -79,7 +80,7 @@ async def get_build(state: VisibleBuild, store: Store) -> Response:
     start = await store.find_start(state.build.id)
     told: dict[str, Any] = {}
     if start is not None:
-        data = start.data
+        data = facts_of(start, state)
         told = {
             name: getattr(data, name)
             for name in ("cwd", "repository", "submodules", "pins", "tools", "environment", "agent_version", "command")
