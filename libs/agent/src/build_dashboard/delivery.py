@@ -140,6 +140,11 @@ class Delivery:
         return (self._session.dashboard_url or self._endpoint.dashboard_url) if self.is_connected else None
 
     @property
+    def endpoint(self) -> Endpoint:
+        """Where the dashboard is."""
+        return self._endpoint
+
+    @property
     def is_offline(self) -> bool:
         """Whether the configured number of tries failed in a row."""
         return self._backoff.is_offline and not self.is_connected

@@ -153,6 +153,7 @@ def build_facts(
     retry_of: str | None = None,
     is_terminal: bool = False,
     cwd: str | None = None,
+    artifacts: Sequence[str] = (),
 ) -> dict[str, Any]:
     """What must be known of a new build to speak for it, whoever does: `start` goes into BUILD_START."""
     now_ms = time.time_ns() // 1_000_000
@@ -162,6 +163,7 @@ def build_facts(
         "branch": branch,
         "config": config,
         "startedMs": now_ms,
+        "artifacts": list(artifacts),
         "start": {
             "branch": branch,
             "commit": commit,

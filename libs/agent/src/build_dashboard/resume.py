@@ -56,9 +56,14 @@ def adopt_left_builds(spool: Path, delivery: Delivery, *, retry_refused: bool = 
 
 def _speak(directory: BuildDirectory, delivery: Delivery) -> None:
     speaker = Speaker(directory, Redactor(secret_values(os.environ)), delivery, is_new=False)
-    if speaker.scribe.is_complete:
+    has_artifacts = bool(directory.facts.get("artifacts"))
+    if not speaker.scribe.is_complete:
+        if not speaker.scribe.is_started:
+            speaker.start(None)
+        speaker.follow(None)
+    elif not has_artifacts:
         speaker.deliver_only()
-        return
-    if not speaker.scribe.is_started:
-        speaker.start(None)
-    speaker.follow(None)
+    if has_artifacts:
+        from build_dashboard.bringing import bring_artifacts  # noqa: PLC0415  (costs builds without any nothing)
+
+        bring_artifacts(speaker, delivery, say=delivery.notices.append, is_hurried=lambda: False)

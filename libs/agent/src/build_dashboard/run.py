@@ -130,6 +130,7 @@ def _facts(options: argparse.Namespace) -> dict[str, Any]:
         config=options.config_name,
         origin=options.origin,
         retry_of=options.retry_of,
+        artifacts=options.artifact,
         is_terminal=os.isatty(1),
     )
 

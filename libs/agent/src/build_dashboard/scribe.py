@@ -118,7 +118,7 @@ class Scribe:
         return max(0.0, min(waits)) if waits else None
 
     def complete(self, end: End, metrics: Mapping[str, Any], time_ms: int, error: str | None = None) -> None:
-        """Say BUILD_COMPLETE; nothing can be said after it."""
+        """Say BUILD_COMPLETE; only artifacts can be said after it."""
         blocks: list[Block] = []
         records: list[bytes] = []
         self._finish_log(time_ms, blocks, records)
@@ -139,6 +139,10 @@ class Scribe:
         records.append(self._recorder.record("BUILD_COMPLETE", time_ms, data))
         self.is_complete = True
         self._append(records)
+
+    def artifact(self, data: Mapping[str, Any], time_ms: int) -> None:
+        """Say ARTIFACT_UPLOADED."""
+        self._append([self._recorder.record("ARTIFACT_UPLOADED", time_ms, data)])
 
     def flush(self) -> bool:
         """Try again to spool what a full disk refused; True when nothing waits."""

@@ -7,7 +7,7 @@ import contextlib
 import os
 import select
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from build_dashboard import __version__
@@ -61,7 +61,10 @@ class Speaker:
         self._tell()
 
     def follow(self, holding: Holding | None, gathering: Gathering | None = None) -> End:
-        """Spool everything until the command and its output are over, and say BUILD_COMPLETE; how it ended."""
+        """Spool everything until the command and its output are over, and say BUILD_COMPLETE; how it ended.
+
+        A build that brings artifacts waits for `deliver_only`: until then more may be said of it.
+        """
         wait = _Ticks(holding.status_fd) if holding else _Polls(self.directory.is_held)
         metrics_at = time.monotonic() + FIRST_METRICS_SECONDS
         while self.scribe.end is None:
@@ -82,6 +85,11 @@ class Speaker:
         if gathering is not None:
             self._say_late(gathering)
         return self._complete()
+
+    def say_artifact(self, data: Mapping[str, Any]) -> None:
+        """Say ARTIFACT_UPLOADED, after the build is complete."""
+        self.scribe.artifact(data, _now_ms())
+        self._tell()
 
     def deliver_only(self) -> None:
         """Everything is spooled already."""
@@ -106,7 +114,9 @@ class Speaker:
         deadline = time.monotonic() + DISK_FULL_SECONDS
         while not self.scribe.flush() and time.monotonic() < deadline:
             time.sleep(POLL_SECONDS)
-        self.deliver_only()
+        self._tell()
+        if not self.directory.facts.get("artifacts"):
+            self.deliver_only()
         return end
 
     def _say_late(self, gathering: Gathering) -> None:

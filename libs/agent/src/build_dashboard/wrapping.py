@@ -27,7 +27,6 @@ class Wrapping:
         self._holding = holding
         self._signals = signals
         self._is_quiet = options.quiet
-        self._artifacts: list[str] = options.artifact
         spool = spool_directory(options.spool)
         self._gathering = facts.gather(directory.facts["start"]["cwd"], os.environ)
         directory.facts["start"]["environment"] = facts.environment_facts(os.environ)
@@ -50,14 +49,14 @@ class Wrapping:
     def deliver(self, linger_seconds: float) -> None:
         """Wait a little for the rest to be stored, and say what is left."""
         build_id = self._directory.build_id
+        if self._directory.facts.get("artifacts"):
+            self._bring_artifacts()
         is_delivered = self._delivery.linger([build_id], linger_seconds, lambda: self._signals.is_hurried)
         self._delivery.close()
         if self._is_quiet:
             return
         for notice in self._delivery.notices:
             say(notice)
-        if self._artifacts:
-            say("--artifact: this version does not upload files; they stay where they are")
         if self._delivery.is_offline:
             say(f"the dashboard could not be reached {self._delivery.failures} times")
         if not is_delivered:
@@ -65,6 +64,17 @@ class Wrapping:
             why = f" ({self._delivery.problem})" if self._delivery.problem else ""
             say(f"{left} records of build {build_id} wait in the spool{why}")
             say("the next run, or `build-dashboard run --resume`, delivers them")
+
+    def _bring_artifacts(self) -> None:
+        from build_dashboard.bringing import bring_artifacts  # noqa: PLC0415  (costs builds without any nothing)
+
+        bring_artifacts(
+            self._speaker,
+            self._delivery,
+            # What is said to nobody is noted: quiet runs read no notices.
+            say=self._delivery.notices.append if self._is_quiet else say,
+            is_hurried=lambda: self._signals.is_hurried,
+        )
 
     def _show_link_later(self) -> None:
         """Print the page's address once it is known, where a person or a CI log will see it."""
