@@ -1,0 +1,128 @@
+"""What a build produced arrives equal, whoever is killed in mid-upload: the agent, or who takes the bytes."""
+
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from chassis.testing.rabbitmq import private_rabbitmq
+from chassis.testing.seaweedfs import ACCESS_KEY, BUCKET, SECRET_KEY, SeaweedFs
+from chassis.testing.stack import Stack, embedded_stack, separate_stack, wait_until
+
+MIB = 1024 * 1024
+LARGE_BYTES = 160 * MIB
+
+
+def start(stack: Stack, directory: Path, *patterns: str) -> subprocess.Popen[bytes]:
+    """An agent whose build brings what the patterns match."""
+    options = tuple(word for pattern in patterns for word in ("--artifact", pattern))
+    command = stack.agent_command("artifacts", "sh", "-c", "echo built", options=options)
+    return subprocess.Popen(command, env=stack.agent_environment, cwd=directory, stdin=subprocess.DEVNULL)
+
+
+def finish(agent: subprocess.Popen[bytes]) -> int:
+    """The agent's exit code; it does not outlive the test."""
+    try:
+        return agent.wait(90)
+    finally:
+        agent.kill()
+
+
+def resume(stack: Stack) -> None:
+    """What the next run does with what is left."""
+    command = [sys.executable, "-m", "build_dashboard", "run", "--resume", "--linger", "60"]
+    subprocess.run(command, env=stack.agent_environment, check=True, timeout=90, stdin=subprocess.DEVNULL)
+
+
+def verified(stack: Stack, count: int) -> list[dict[str, Any]]:
+    """The artifacts of the newest build, once all of them are verified."""
+    token = stack.token()
+
+    def look() -> list[dict[str, Any]] | None:
+        builds = stack.get("/api/builds?project=artifacts&limit=1", token)["items"]
+        items: list[dict[str, Any]] = stack.get(f"/api/builds/{builds[0]['id']}/artifacts", token)["items"]
+        return items if len(items) == count and all(item["state"] == "verified" for item in items) else None
+
+    found: list[dict[str, Any]] = wait_until(look, 30, f"{count} verified artifacts", every=0.1)
+    return found
+
+
+def assert_equal(stack: Stack, item: dict[str, Any], path: Path) -> None:
+    content = stack.get_bytes(f"/api/artifacts/{item['id']}/download")
+    assert hashlib.sha256(content).digest() == hashlib.sha256(path.read_bytes()).digest()
+
+
+def large_file(directory: Path) -> Path:
+    path = directory / "compiler.tar"
+    path.write_bytes(os.urandom(MIB) * (LARGE_BYTES // MIB))
+    return path
+
+
+def wait_for_a_part(data: Path) -> None:
+    wait_until(lambda: any(data.glob("objects/parts/*/*")), 30, "the first part", every=0.002)
+    assert not list(data.glob("objects/objects/*")), "the upload was over before anything could be killed"
+
+
+def test_artifacts_arrive_equal(stack: Stack, tmp_path: Path) -> None:
+    """Small files of any name, by pattern, through the gateway."""
+    for name in ("wheels/a.whl", "größe.json", ".ninja_log"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(os.urandom(100_000))
+
+    assert finish(start(stack, tmp_path, "**/*.whl", "*.json", ".ninja_log")) == 0
+
+    items = verified(stack, 3)
+    assert [".ninja_log", "größe.json", "wheels/a.whl"] == [item["name"] for item in items]
+    for item in items:
+        assert_equal(stack, item, tmp_path / item["name"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("victim", ["agent", "system"])
+def test_a_kill_in_mid_multipart_costs_only_what_was_on_its_way(tmp_path: Path, victim: str) -> None:
+    """kill -9 after the first part: the agent's next run, or the same one once the system is back, brings the rest."""
+    path = large_file(tmp_path)
+    with embedded_stack(tmp_path) as stack:
+        agent = start(stack, tmp_path, path.name)
+        wait_for_a_part(tmp_path / "data")
+        if victim == "agent":
+            agent.kill()
+            agent.wait()
+            resume(stack)
+        else:
+            stack.processes["embedded"].restart(signal.SIGKILL)
+            assert finish(agent) == 0
+            resume(stack)  # nothing, or what the agent left when it gave up waiting
+        assert_equal(stack, verified(stack, 1)[0], path)
+
+
+@pytest.mark.slow
+@pytest.mark.s3
+@pytest.mark.rabbitmq
+def test_artifacts_on_s3_survive_a_killed_service(tmp_path: Path, seaweedfs: SeaweedFs) -> None:
+    """Five processes and a real S3: the service is killed while parts go to the store, which it does not carry."""
+    path = large_file(tmp_path)
+    names = {"S3_BUCKET": BUCKET, "AWS_ACCESS_KEY": ACCESS_KEY, "AWS_SECRET_KEY": SECRET_KEY}
+    settings = {"ARTIFACTS_S3_ENDPOINT": seaweedfs.endpoint, "ARTIFACTS_S3_PREFIX": f"{os.urandom(6).hex()}/"}
+    # A broker of its own: the system that other scenarios share listens to theirs.
+    with private_rabbitmq() as broker, separate_stack(tmp_path, broker.url, extra=names | settings) as stack:
+        agent = start(stack, tmp_path, path.name)
+        token = stack.token()
+        wait_until(lambda: artifacts_of(stack, token), 30, "the upload's beginning")
+        stack.processes["artifacts"].restart(signal.SIGKILL)
+        assert finish(agent) == 0
+        item = verified(stack, 1)[0]
+        link = stack.get(f"/api/artifacts/{item['id']}/link")["url"]
+
+        assert link.startswith(seaweedfs.endpoint)
+        assert (item["sizeBytes"], item["sha256"]) == (LARGE_BYTES, hashlib.sha256(path.read_bytes()).hexdigest())
+
+
+def artifacts_of(stack: Stack, token: str) -> list[Any]:
+    """The artifacts of the newest build, whatever their state."""
+    builds = stack.get("/api/builds?project=artifacts&limit=1", token)["items"]
+    return list(stack.get(f"/api/builds/{builds[0]['id']}/artifacts", token)["items"]) if builds else []
