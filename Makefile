@@ -26,7 +26,7 @@ check: .cache/python ## lint, types, import rules and fast tests: seconds, no se
 	$(RUN) ruff format --check .
 	$(RUN) mypy
 	$(RUN) lint-imports
-	$(RUN) pytest -q -m "not slow and not rabbitmq and not mariadb and not mongodb and not browser and not mlir"
+	$(RUN) pytest -q -m "not slow and not rabbitmq and not mariadb and not mongodb and not s3 and not browser and not mlir"
 
 test: .cache/python $(PAGE) ## everything, on real servers (installs them where it can)
 	$(SETUP) compiler git browser rabbitmq mariadb
