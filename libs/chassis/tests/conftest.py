@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Protocol
 
-import aiormq
+import aio_pika
 import pytest
 from build_protocol import topology
 from chassis.bus import Bus, EmbeddedBus
@@ -60,16 +60,11 @@ class Rabbit:
         return bus
 
     async def dead_letters(self) -> list[tuple[str, bytes]]:
-        connection = await aiormq.connect(self._url)
-        channel = await connection.channel()
         letters: list[tuple[str, bytes]] = []
-        while True:
-            message = await channel.basic_get(topology.PARKING_QUEUE, no_ack=True)
-            if not isinstance(message.delivery, aiormq.spec.Basic.GetOk):
-                break
-            headers = message.header.properties.headers or {}
-            letters.append((str(headers.get("parked-reason", "dead-lettered")), message.body))
-        await connection.close()
+        async with await aio_pika.connect(self._url) as connection, connection.channel() as channel:
+            parking = await channel.get_queue(topology.PARKING_QUEUE)
+            while message := await parking.get(no_ack=True, fail=False):
+                letters.append((str(message.headers.get("parked-reason", "dead-lettered")), message.body))
         return letters
 
     async def close(self) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 
-import aiormq
+import aio_pika
 import pytest
 from build_protocol import topology
 from chassis.backoff import Backoff
@@ -216,12 +216,10 @@ async def _publish_pairs(bus: RabbitBus, message: Outgoing, count: int) -> None:
 
 
 async def _empty(url: str, queue: str) -> None:
-    connection = await aiormq.connect(url)
-    await (await connection.channel()).queue_purge(queue)
-    await connection.close()
+    async with await aio_pika.connect(url) as connection, connection.channel() as channel:
+        await (await channel.get_queue(queue)).purge()
 
 
 async def _delete(url: str, queue: str) -> None:
-    connection = await aiormq.connect(url)
-    await (await connection.channel()).queue_delete(queue)
-    await connection.close()
+    async with await aio_pika.connect(url) as connection, connection.channel() as channel:
+        await channel.queue_delete(queue)

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import aiormq
+import aio_pika
 import pytest
 from build_protocol import topology
 
@@ -189,7 +189,7 @@ def amqp_url(rabbitmq: Broker) -> str:
 
 async def wipe(url: str) -> None:
     """Delete every queue of the topology, and so every message."""
-    connection = await aiormq.connect(url)
+    connection = await aio_pika.connect(url)
     channel = await connection.channel()
     for name in (topology.PARKING_QUEUE, *(queue.name for queue in topology.QUEUES)):
         await channel.queue_delete(name)

@@ -1,15 +1,15 @@
 """The bus on RabbitMQ.
 
-Built on aiormq, the protocol layer under aio-pika: what aio-pika's robust layer adds (replaying consumers, waiting
-without limit for a connection, a task per message) is what these promises must decide for themselves. Two connections:
-an alarm of the broker blocks those that publish, never those that consume.
+Built on aio-pika without its robust layer: what that adds (replaying consumers, waiting without limit for a
+connection) is what these promises must decide for themselves. Two connections: an alarm of the broker blocks those
+that publish, never those that consume.
 """
 
 import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 
-from aiormq.exceptions import ChannelNotFoundEntity
+from aio_pika.exceptions import ChannelNotFoundEntity
 
 from chassis.bus.contract import BusUnavailable, Outgoing
 from chassis.bus.rabbit import declare

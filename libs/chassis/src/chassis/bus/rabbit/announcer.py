@@ -6,8 +6,8 @@ import secrets
 from collections import OrderedDict, deque
 from contextlib import suppress
 
-from aiormq import Channel
-from pamqp import commands
+from aio_pika import Message
+from aio_pika.abc import AbstractChannel
 
 from chassis.bus.contract import BusUnavailable
 from chassis.bus.rabbit.link import LOST, Link, discard, open_channel
@@ -20,6 +20,7 @@ WAITING = 10_000
 WAITING_BYTES = 16 * 1024**2
 KEYS_NUMBERED = 10_000
 FLUSH_SECONDS = 1.0
+START_SECONDS = 10.0
 
 
 class Numbers:
@@ -51,7 +52,7 @@ class Announcer:
         self._is_idle = asyncio.Event()
         self._is_idle.set()
         self._sending: asyncio.Task[None] | None = None
-        self._channel: Channel | None = None
+        self._channel: AbstractChannel | None = None
 
     def announce(self, exchange: str, routing_key: str, body: bytes) -> None:
         """Put it in the line; the oldest makes room."""
@@ -94,11 +95,8 @@ class Announcer:
     async def _send(self, exchange: str, routing_key: str, body: bytes, number: int) -> None:
         if self._channel is None or self._channel.is_closed:
             connection = await self._link.connection()
-            self._channel = await open_channel(connection)
-        await self._channel.basic_publish(
-            body,
-            exchange=exchange,
-            routing_key=routing_key,
-            properties=commands.Basic.Properties(headers={PUBLISHER_HEADER: self._name, NUMBER_HEADER: number}),
-            wait=False,
-        )
+            async with asyncio.timeout(START_SECONDS):
+                self._channel = await open_channel(connection)
+        live = await self._channel.get_exchange(exchange, ensure=False)
+        message = Message(body, headers={PUBLISHER_HEADER: self._name, NUMBER_HEADER: number})
+        await live.publish(message, routing_key, mandatory=False)

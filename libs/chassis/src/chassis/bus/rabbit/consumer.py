@@ -4,8 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import Sequence
 
-from aiormq import Channel, Connection
-from aiormq.abc import DeliveredMessage
+from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage, AbstractQueue
 from build_protocol import topology
 
 from chassis.bus.contract import BusUnavailable, Delivery, Outgoing
@@ -19,15 +18,16 @@ START_SECONDS = 10.0
 class RabbitConsumer:
     """A Consumer on RabbitMQ; tags are the channel's delivery tags, so they die with it."""
 
-    def __init__(self, connection: Connection, queue: str, prefetch: int, publisher: Publisher) -> None:
+    def __init__(self, connection: AbstractConnection, queue: str, prefetch: int, publisher: Publisher) -> None:
         self._connection = connection
         self._queue = queue
         self._prefetch = prefetch
         self._publisher = publisher
-        self._channel: Channel | None = None
+        self._channel: AbstractChannel | None = None
+        self._consumed: AbstractQueue | None = None
         self._consumer_tag: str | None = None
-        self._buffer: deque[Delivery] = deque()
-        self._unsettled: dict[int, None] = {}
+        self._buffer: deque[AbstractIncomingMessage] = deque()
+        self._unsettled: dict[int, AbstractIncomingMessage] = {}
         self._changed = asyncio.Event()
         self._lost_by: str | None = None
 
@@ -36,10 +36,13 @@ class RabbitConsumer:
         try:
             async with asyncio.timeout(START_SECONDS):
                 self._channel = await open_channel(self._connection)
-                self._channel.closing.add_done_callback(lambda _: self._lose("the channel was closed"))
-                self._channel.on_consumer_cancel_callbacks.add(lambda _: self._lose("the broker ended the consumer"))
-                await self._channel.basic_qos(prefetch_count=self._prefetch)
-                await self._consume(self._channel)
+                self._channel.close_callbacks.add(lambda *_: self._lose("the channel was closed"))
+                # Only the layer below tells that the broker ended a consumer, as it does when its queue is deleted.
+                below = await self._channel.get_underlay_channel()
+                below.on_consumer_cancel_callbacks.add(lambda _: self._lose("the broker ended the consumer"))
+                await self._channel.set_qos(prefetch_count=self._prefetch)
+                self._consumed = await self._channel.get_queue(self._queue, ensure=False)
+                self._consumer_tag = await self._consumed.consume(self._receive)
         except LOST as error:
             raise BusUnavailable(f"queue {self._queue}: {error or type(error).__name__}") from error
 
@@ -50,52 +53,54 @@ class RabbitConsumer:
 
     async def fetch(self, limit: int) -> Sequence[Delivery]:
         """Wait for at least one delivery, then hand over what is there, at most `limit`. Raises BusUnavailable."""
-        channel = self._open_channel()
+        queue = self._open_queue()
         try:
             if self._consumer_tag is None:
-                await self._consume(channel)
+                self._consumer_tag = await queue.consume(self._receive)
         except LOST as error:
             raise BusUnavailable(f"queue {self._queue}: {error}") from error
         while not self._buffer:
             self._changed.clear()
             await self._changed.wait()
-            self._open_channel()
-        deliveries = [self._buffer.popleft() for _ in range(min(limit, len(self._buffer)))]
-        self._unsettled.update(dict.fromkeys(delivery.tag for delivery in deliveries))
+            self._open_queue()
+        messages = [self._buffer.popleft() for _ in range(min(limit, len(self._buffer)))]
+        deliveries = [_delivery(message) for message in messages]
+        self._unsettled.update((delivery.tag, message) for delivery, message in zip(deliveries, messages, strict=True))
         return deliveries
 
     async def ack(self, deliveries: Sequence[Delivery]) -> None:
         """Done: never delivered again. Raises BusUnavailable when the deliveries went back already."""
-        channel = self._open_channel()
-        tags = sorted(delivery.tag for delivery in deliveries if delivery.tag in self._unsettled)
-        if not tags:
+        self._open_queue()
+        messages = self._unsettled_of(deliveries)
+        if not messages:
             return
         # `multiple` settles everything up to the tag, so it must not reach over what others still work on.
-        is_prefix = sum(tag <= tags[-1] for tag in self._unsettled) == len(tags)
+        last = messages[-1].delivery_tag or 0
+        is_prefix = sum(tag <= last for tag in self._unsettled) == len(messages)
         try:
-            for tag in tags[-1:] if is_prefix else tags:
-                await channel.basic_ack(tag, multiple=is_prefix)
+            for message in messages[-1:] if is_prefix else messages:
+                await message.ack(multiple=is_prefix)
         except LOST as error:
             raise BusUnavailable(f"queue {self._queue}: {error}") from error
-        self._release(tags)
+        self._release(messages)
 
     async def reject(self, deliveries: Sequence[Delivery]) -> None:
         """Back to the queue in order, and everything behind them too; counts toward the delivery limit."""
-        channel = self._open_channel()
-        tags = sorted(delivery.tag for delivery in deliveries if delivery.tag in self._unsettled)
+        queue = self._open_queue()
+        messages = self._unsettled_of(deliveries)
         try:
             if self._consumer_tag is not None:
                 # While we still consumed, the broker would send the first again behind what waits here.
                 tag, self._consumer_tag = self._consumer_tag, None
-                await channel.basic_cancel(tag)
-            waiting = [delivery.tag for delivery in self._buffer]
-            self._buffer.clear()
-            for tag_back in (*tags, *waiting):
-                # reject, not nack: from RabbitMQ 4.3 on only reject counts.
-                await channel.basic_reject(tag_back, requeue=True, wait=False)
+                await queue.cancel(tag)
+            # reject, not nack: from RabbitMQ 4.3 on only reject counts.
+            for message in messages:
+                await message.reject(requeue=True)
+            while self._buffer:
+                await self._buffer.popleft().reject(requeue=True)
         except LOST as error:
             raise BusUnavailable(f"queue {self._queue}: {error}") from error
-        self._release(tags)
+        self._release(messages)
 
     async def park(self, delivery: Delivery, reason: str) -> None:
         """Copy to the queue `parking` with the reason, confirmed, then ack."""
@@ -105,34 +110,35 @@ class RabbitConsumer:
         )
         await self.ack([delivery])
 
-    async def _consume(self, channel: Channel) -> None:
-        started = await channel.basic_consume(self._queue, self._receive)
-        self._consumer_tag = started.consumer_tag
-
-    async def _receive(self, message: DeliveredMessage) -> None:
+    async def _receive(self, message: AbstractIncomingMessage) -> None:
         # The driver runs this in a task per message, begun in the broker's order: it must not wait for anything.
-        headers = message.header.properties.headers or {}
-        attempts = headers.get(ATTEMPTS_HEADER, 0)
-        self._buffer.append(
-            Delivery(
-                tag=message.delivery_tag or 0,
-                routing_key=message.routing_key or "",
-                body=message.body,
-                headers={name: value for name, value in headers.items() if isinstance(value, str)},
-                attempt=1 + (attempts if isinstance(attempts, int) else 0),
-            )
-        )
+        self._buffer.append(message)
         self._changed.set()
 
-    def _release(self, tags: Sequence[int]) -> None:
-        for tag in tags:
-            self._unsettled.pop(tag, None)
+    def _unsettled_of(self, deliveries: Sequence[Delivery]) -> list[AbstractIncomingMessage]:
+        tags = sorted(delivery.tag for delivery in deliveries)
+        return [self._unsettled[tag] for tag in tags if tag in self._unsettled]
+
+    def _release(self, messages: Sequence[AbstractIncomingMessage]) -> None:
+        for message in messages:
+            self._unsettled.pop(message.delivery_tag or 0, None)
 
     def _lose(self, reason: str) -> None:
         self._lost_by = self._lost_by or reason
         self._changed.set()
 
-    def _open_channel(self) -> Channel:
-        if self._channel is None or self._lost_by is not None:
+    def _open_queue(self) -> AbstractQueue:
+        if self._consumed is None or self._lost_by is not None:
             raise BusUnavailable(f"queue {self._queue}: {self._lost_by or 'not started'}")
-        return self._channel
+        return self._consumed
+
+
+def _delivery(message: AbstractIncomingMessage) -> Delivery:
+    attempts = message.headers.get(ATTEMPTS_HEADER, 0)
+    return Delivery(
+        tag=message.delivery_tag or 0,
+        routing_key=message.routing_key or "",
+        body=message.body,
+        headers={name: value for name, value in message.headers.items() if isinstance(value, str)},
+        attempt=1 + (attempts if isinstance(attempts, int) else 0),
+    )

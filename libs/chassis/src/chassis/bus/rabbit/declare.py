@@ -9,8 +9,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from aiormq import Channel, Connection
-from aiormq.exceptions import ChannelAccessRefused, ChannelNotFoundEntity, ChannelPreconditionFailed
+from aio_pika.abc import AbstractChannel, AbstractConnection
+from aio_pika.exceptions import ChannelNotFoundEntity, ChannelPreconditionFailed
+from aiormq.exceptions import ChannelAccessRefused  # aio-pika raises it, but has no name of its own for it
 from build_protocol import topology as names
 
 from chassis.bus.rabbit.link import discard, open_channel
@@ -21,7 +22,7 @@ PARKING_BYTES = 512 * 1024**2
 """Parked messages are evidence, not work: the oldest make room, so that parking never blocks a queue."""
 
 
-async def topology(connection: Connection) -> None:
+async def topology(connection: AbstractConnection) -> None:
     """Declare everything of `build_protocol.topology`, or leave it where only the operator may."""
     for name, kind in (
         (names.EXCHANGE, "topic"),
@@ -30,19 +31,19 @@ async def topology(connection: Connection) -> None:
         (names.DEAD_EXCHANGE, "fanout"),
     ):
         async with _attempt(connection, f"exchange {name}") as channel:
-            await channel.exchange_declare(name, exchange_type=kind, durable=True)
+            await channel.declare_exchange(name, kind, durable=True)
     await _declare_queue(connection, names.PARKING_QUEUE, parking_arguments(), names.DEAD_EXCHANGE, ("#",))
     for queue in names.QUEUES:
         await _declare_queue(connection, queue.name, queue_arguments(queue), names.EXCHANGE, queue.bindings)
 
 
-async def missing_queues(connection: Connection) -> list[str]:
+async def missing_queues(connection: AbstractConnection) -> list[str]:
     """Names of the topology's queues that do not exist."""
     missing = []
     for name in (names.PARKING_QUEUE, *(queue.name for queue in names.QUEUES)):
         channel = await open_channel(connection)
         try:
-            await channel.queue_declare(name, passive=True)
+            await channel.get_queue(name)
         except ChannelNotFoundEntity:
             missing.append(name)
         finally:
@@ -71,17 +72,18 @@ def parking_arguments() -> dict[str, Any]:
 
 
 async def _declare_queue(
-    connection: Connection, name: str, arguments: dict[str, Any], exchange: str, keys: tuple[str, ...]
+    connection: AbstractConnection, name: str, arguments: dict[str, Any], exchange: str, keys: tuple[str, ...]
 ) -> None:
     async with _attempt(connection, f"queue {name}") as channel:
-        await channel.queue_declare(name, durable=True, arguments=arguments)
+        await channel.declare_queue(name, durable=True, arguments=arguments)
     async with _attempt(connection, f"bindings of {name}") as channel:
+        queue = await channel.get_queue(name, ensure=False)
         for key in keys:
-            await channel.queue_bind(name, exchange, routing_key=key)
+            await queue.bind(exchange, key)
 
 
 @asynccontextmanager
-async def _attempt(connection: Connection, what: str) -> AsyncIterator[Channel]:
+async def _attempt(connection: AbstractConnection, what: str) -> AsyncIterator[AbstractChannel]:
     """A channel to declare something on, which a refusal closes."""
     channel = await open_channel(connection)
     try:

@@ -4,12 +4,11 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import cast
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-import aiormq
-from aiormq import Channel, Connection
-from aiormq.exceptions import AMQPError, ChannelInvalidStateError
+import aio_pika
+from aio_pika.abc import AbstractChannel, AbstractConnection
+from aio_pika.exceptions import AMQPError, ChannelClosed, ChannelInvalidStateError
 
 from chassis.backoff import Backoff
 from chassis.bus.contract import BusUnavailable
@@ -26,7 +25,7 @@ HEARTBEAT_SECONDS = 15
 LOST = (AMQPError, ChannelInvalidStateError, OSError, TimeoutError, asyncio.InvalidStateError, RuntimeError)
 """What the driver raises when a connection or channel is not there (any more)."""
 
-Prepare = Callable[[Connection], Awaitable[None]]
+Prepare = Callable[[AbstractConnection], Awaitable[None]]
 
 
 class Link:
@@ -36,7 +35,7 @@ class Link:
         self._url = _with_defaults(url, role)
         self._role = role
         self._prepare = prepare
-        self._connection: Connection | None = None
+        self._connection: AbstractConnection | None = None
         self._is_up = asyncio.Event()
         self._keeping: asyncio.Task[None] | None = None
 
@@ -58,7 +57,7 @@ class Link:
             keeping.cancel()
             await asyncio.wait([keeping])
 
-    async def connection(self) -> Connection:
+    async def connection(self) -> AbstractConnection:
         """The connection, waited for a moment; raises BusUnavailable."""
         if self._connection is None:
             try:
@@ -80,16 +79,15 @@ class Link:
         """Whether the broker has told this connection that it takes no publishes now."""
         return self._connection is not None and not _is_ready(self._connection)
 
-    def _use(self, connection: Connection) -> None:
+    def _use(self, connection: AbstractConnection) -> None:
         self._connection = connection
         self._is_up.set()
 
-    async def _keep(self, connection: Connection) -> None:
+    async def _keep(self, connection: AbstractConnection) -> None:
         backoff = Backoff()
         while True:
             try:
-                with suppress(*LOST):
-                    await connection.closing
+                await _lost(connection)
             finally:
                 self._is_up.clear()
                 self._connection = None
@@ -99,7 +97,7 @@ class Link:
             self._use(connection)
             log.info("reached the broker again (%s)", self._role)
 
-    async def _reconnect(self, backoff: Backoff) -> Connection:
+    async def _reconnect(self, backoff: Backoff) -> AbstractConnection:
         backoff.reset()
         while True:
             await asyncio.sleep(backoff.next_seconds())
@@ -108,9 +106,9 @@ class Link:
             except LOST as error:
                 log.warning("waiting for the broker (%s): %s", self._role, error or type(error).__name__)
 
-    async def _connect(self) -> Connection:
+    async def _connect(self) -> AbstractConnection:
         async with asyncio.timeout(CONNECT_SECONDS):
-            connection = await aiormq.connect(self._url)
+            connection = await aio_pika.connect(self._url)
             try:
                 if self._prepare is not None:
                     await self._prepare(connection)
@@ -120,20 +118,32 @@ class Link:
             return connection
 
 
-async def open_channel(connection: Connection, *, confirms: bool = False) -> Channel:
-    """A new channel; with confirms, a message no queue takes raises too."""
-    return cast("Channel", await connection.channel(publisher_confirms=confirms, on_return_raises=confirms))
+async def open_channel(connection: AbstractConnection, *, confirms: bool = False) -> AbstractChannel:
+    """A new channel; with confirms, a message no queue takes raises too. Waits as long as the connection is blocked."""
+    return await connection.channel(publisher_confirms=confirms, on_return_raises=confirms)
 
 
-async def discard(resource: Connection | Channel) -> None:
+async def discard(resource: AbstractConnection | AbstractChannel) -> None:
     """Close a connection or channel, in any state, without waiting long."""
     with suppress(*LOST, asyncio.CancelledError):
-        await resource.close(timeout=CLOSE_SECONDS)
+        async with asyncio.timeout(CLOSE_SECONDS):
+            # The reason is what those get who still wait for something on it.
+            await resource.close(ChannelClosed(None, "discarded"))
 
 
-def _is_ready(connection: Connection) -> bool:
-    """Whether `ready()` would return at once: the driver tells of a blocked connection in no other public way."""
-    waiting = connection.ready().__await__()
+async def _lost(connection: AbstractConnection) -> None:
+    """Return once the connection is lost; its `closed()` tells only of being closed by us."""
+    is_lost = asyncio.Event()
+    connection.close_callbacks.add(lambda *_: is_lost.set())
+    if connection.connected.is_set():
+        await is_lost.wait()
+
+
+def _is_ready(connection: AbstractConnection) -> bool:
+    """Whether the transport's `ready()` would return at once: the driver tells of an alarm in no other way."""
+    if connection.transport is None:
+        return True
+    waiting = connection.transport.ready().__await__()
     try:
         next(waiting)
     except StopIteration:

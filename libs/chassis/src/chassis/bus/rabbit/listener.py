@@ -7,8 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Self
 
-from aiormq import Channel
-from aiormq.abc import DeliveredMessage
+from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractQueue
 from build_protocol import topology
 
 from chassis.backoff import Backoff
@@ -53,8 +52,7 @@ class RabbitListener:
         self._capacity = capacity
         self._mailbox = Mailbox(capacity)
         self._gaps = Gaps()
-        self._channel: Channel | None = None
-        self._queue = ""
+        self._queue: AbstractQueue | None = None
 
     @classmethod
     @asynccontextmanager
@@ -76,37 +74,36 @@ class RabbitListener:
             return
         self._keys[key] = None
         self._gaps.forget(key)
-        if self._channel is not None:
+        if self._queue is not None:
             with suppress(*LOST):  # lost meanwhile: the next channel binds all keys
-                await self._channel.queue_bind(self._queue, self._exchange, routing_key=key)
+                await self._queue.bind(self._exchange, key)
 
     async def unbind(self, key: str) -> None:
         """No longer hear them."""
         if self._keys.pop(key, False) is False:
             return
         self._gaps.forget(key)
-        if self._channel is not None:
+        if self._queue is not None:
             with suppress(*LOST):
-                await self._channel.queue_unbind(self._queue, self._exchange, routing_key=key)
+                await self._queue.unbind(self._exchange, key)
 
     def __aiter__(self) -> AsyncIterator[Announcement]:
         """Announcements as they come; ends when the listener is closed."""
         return aiter(self._mailbox)
 
-    async def _keep(self, channel: Channel) -> None:
+    async def _keep(self, channel: AbstractChannel) -> None:
         backoff = Backoff()
         while True:
             try:
-                with suppress(*LOST):
-                    await channel.closing
+                await channel.closed()
             finally:
-                self._channel = None
+                self._queue = None
                 await discard(channel)
             self._mailbox.miss()
             backoff.reset()
             channel = await self._attach_again(backoff)
 
-    async def _attach_again(self, backoff: Backoff) -> Channel:
+    async def _attach_again(self, backoff: Backoff) -> AbstractChannel:
         while True:
             await asyncio.sleep(backoff.next_seconds())
             try:
@@ -114,27 +111,26 @@ class RabbitListener:
             except BusUnavailable as error:
                 log.info("waiting to listen on %s: %s", self._exchange, error)
 
-    async def _attach(self) -> Channel:
+    async def _attach(self) -> AbstractChannel:
         connection = await self._link.connection()
         try:
             async with asyncio.timeout(START_SECONDS):
                 channel = await open_channel(connection)
                 # A name of our own could still be held by our last connection when we are back.
-                declared = await channel.queue_declare(
+                queue = await channel.declare_queue(
                     "", exclusive=True, auto_delete=True, arguments={"x-max-length": self._capacity}
                 )
-                self._queue = str(declared.queue)
                 for key in list(self._keys):
-                    await channel.queue_bind(self._queue, self._exchange, routing_key=key)
-                await channel.basic_consume(self._queue, self._hear, no_ack=True)
+                    await queue.bind(self._exchange, key)
+                await queue.consume(self._hear, no_ack=True)
         except LOST as error:
             raise BusUnavailable(f"exchange {self._exchange}: {error or type(error).__name__}") from error
-        self._channel = channel
+        self._queue = queue
         return channel
 
-    async def _hear(self, message: DeliveredMessage) -> None:
-        headers = message.header.properties.headers or {}
-        key, number = message.routing_key or "", headers.get(NUMBER_HEADER)
-        if isinstance(number, int) and self._gaps.is_after_gap(headers.get(PUBLISHER_HEADER), key, number):
+    async def _hear(self, message: AbstractIncomingMessage) -> None:
+        # In a task per message, begun in the broker's order: it must not wait for anything.
+        key, number = message.routing_key or "", message.headers.get(NUMBER_HEADER)
+        if isinstance(number, int) and self._gaps.is_after_gap(message.headers.get(PUBLISHER_HEADER), key, number):
             self._mailbox.miss()
         self._mailbox.put(Announcement(key, message.body))

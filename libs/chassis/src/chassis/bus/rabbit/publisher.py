@@ -1,13 +1,14 @@
 """Publishing with confirms: in the order of the calls, many in flight, each call answered by what was confirmed."""
 
 import asyncio
+import secrets
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
-from aiormq import Channel
+from aio_pika import DeliveryMode, Message
+from aio_pika.abc import AbstractChannel, AbstractExchange
 from build_protocol import topology
-from pamqp import commands
 
 from chassis.bus.contract import BusUnavailable, Outgoing, PublishFailed
 from chassis.bus.rabbit.link import LOST, Link, discard, open_channel
@@ -16,7 +17,6 @@ PUBLISH_SECONDS = 30.0
 """A call not confirmed by then failed. Not below two heartbeats: a dead broker is noticed by those."""
 
 STALL_SECONDS = 2.0
-PERSISTENT = 2
 
 
 class Publisher:
@@ -31,7 +31,8 @@ class Publisher:
         self._clock = clock
         self._waiting: deque[_Call] = deque()
         self._in_flight: dict[_Call, None] = {}
-        self._channel: Channel | None = None
+        self._channel: AbstractChannel | None = None
+        self._exchanges: dict[str, AbstractExchange] = {}
         self._sending: asyncio.Task[None] | None = None
         self._discarding: set[asyncio.Task[None]] = set()
 
@@ -83,27 +84,32 @@ class Publisher:
         finally:
             self._sending = None
 
-    async def _open_channel(self) -> Channel:
+    async def _open_channel(self) -> AbstractChannel:
         if self._channel is None or self._channel.is_closed:
             connection = await self._link.connection()
             try:
                 async with asyncio.timeout(PUBLISH_SECONDS):
-                    self._channel = await open_channel(connection, confirms=True)
+                    channel = await open_channel(connection, confirms=True)
+                    self._exchanges = {
+                        name: await channel.get_exchange(name, ensure=False)
+                        for name in (topology.EXCHANGE, topology.DEAD_EXCHANGE)
+                    }
+                    self._channel = channel
             except LOST as error:
                 await discard(connection)
                 raise BusUnavailable(f"broker: {error or type(error).__name__}") from error
         return self._channel
 
-    def _send(self, channel: Channel, call: "_Call") -> None:
+    def _send(self, channel: AbstractChannel, call: "_Call") -> None:
         self._in_flight[call] = None
-        call.send(channel, lambda failure: self._finish(channel, call, failure))
+        call.send(self._exchanges[call.exchange], lambda failure: self._finish(channel, call, failure))
 
-    def _finish(self, channel: Channel, call: "_Call", failure: PublishFailed | None) -> None:
+    def _finish(self, channel: AbstractChannel, call: "_Call", failure: PublishFailed | None) -> None:
         del self._in_flight[call]
         if failure is not None:
             self._discard(channel)
 
-    def _discard(self, channel: Channel) -> None:
+    def _discard(self, channel: AbstractChannel) -> None:
         if channel is self._channel:
             self._channel = None
         closing = asyncio.create_task(discard(channel))
@@ -119,16 +125,17 @@ class _Call:
     """Messages that were given together, and the answer their publisher waits for."""
 
     def __init__(self, exchange: str, messages: Sequence[Outgoing], begun_at: float) -> None:
+        self.exchange = exchange
         self.begun_at = begun_at
         self.answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._exchange = exchange
         self._messages = messages
         self._confirms: list[asyncio.Task[object]] = []
         self._open = len(messages)
         self._is_late = False
 
-    def send(self, channel: Channel, finished: Callable[[PublishFailed | None], None]) -> None:
+    def send(self, exchange: AbstractExchange, finished: Callable[[PublishFailed | None], None]) -> None:
         """Put every message on the channel; `finished` is called when the fate of each is known, or time is up."""
+        # One timer a call: the driver's `timeout` would be one a message.
         deadline = asyncio.get_running_loop().call_later(PUBLISH_SECONDS, self._expire)
 
         def confirmed(_: asyncio.Task[object]) -> None:
@@ -140,15 +147,9 @@ class _Call:
                 self._tell(failure)
 
         for message in self._messages:
+            # The tasks begin, and take the channel's lock, in the order they are made.
             confirm: asyncio.Task[object] = asyncio.create_task(
-                channel.basic_publish(
-                    message.body,
-                    exchange=self._exchange,
-                    routing_key=message.routing_key,
-                    properties=_properties(message.headers),
-                    mandatory=True,
-                    wait=False,
-                )
+                exchange.publish(_persistent(message), message.routing_key, mandatory=True)
             )
             confirm.add_done_callback(confirmed)
             self._confirms.append(confirm)
@@ -171,8 +172,6 @@ class _Call:
                 )
             if error is not None:
                 return PublishFailed(str(error) or type(error).__name__, number)
-            if not isinstance(confirm.result(), commands.Basic.Ack):
-                return PublishFailed(f"answered {confirm.result()!r}", number)
         return None
 
     def _tell(self, error: Exception | None) -> None:
@@ -184,6 +183,11 @@ class _Call:
             self.answer.set_exception(error)
 
 
-def _properties(headers: Mapping[str, str]) -> commands.Basic.Properties:
-    # The driver gives every publish a message id of its own: returns are told apart by it.
-    return commands.Basic.Properties(delivery_mode=PERSISTENT, headers=dict(headers))
+def _persistent(message: Outgoing) -> Message:
+    # The driver tells returned messages apart by their id, so one published again must not bring its old one.
+    return Message(
+        message.body,
+        headers=dict(message.headers),
+        delivery_mode=DeliveryMode.PERSISTENT,
+        message_id=secrets.token_hex(16),
+    )
