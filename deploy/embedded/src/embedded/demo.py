@@ -4,9 +4,7 @@ Everything lies under `.demo/`: the data, and a small git repository of the exam
 `DEMO_EXIT=1` ends with 0 once both builds are stored and shown.
 """
 
-import json
 import os
-import secrets
 import shutil
 import signal
 import subprocess
@@ -15,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from chassis.testing.stack import Stack, embedded_stack, free_port, port_is_free
+
+from embedded.secrets_file import KEY, PASSWORD, load_secrets
 
 PORT = 8080
 PROJECT = "loom"
@@ -57,20 +57,6 @@ def lay_out(examples: Path, demo: Path) -> Tree:
     tree.git("init", "--quiet", "--initial-branch", "main")
     tree.commit("Import the Loom tensor compiler")
     return tree
-
-
-def credentials(demo: Path) -> dict[str, str]:
-    """Password and key: from the environment, else those of an earlier demo, else new ones, kept for the next."""
-    kept = demo / "credentials.json"
-    values = json.loads(kept.read_text()) if kept.exists() else {}
-    for name, fresh in (
-        ("BUILD_DASHBOARD_ADMIN_PASSWORD", secrets.token_urlsafe(9)),
-        ("BUILD_DASHBOARD_API_KEY", f"demo-{secrets.token_hex(16)}"),
-    ):
-        values[name] = os.environ.get(name) or values.get(name) or fresh
-    kept.write_text(json.dumps(values))
-    kept.chmod(0o600)
-    return values
 
 
 def stream(stack: Stack, tree: Tree) -> int:
@@ -122,10 +108,13 @@ def main() -> None:
     demo = root / ".demo"
     demo.mkdir(exist_ok=True)
     tree = lay_out(root / "examples", demo)
+    data = demo / "data"
+    data.mkdir(exist_ok=True)
+    secrets = load_secrets(data)
     port = PORT if port_is_free(PORT) else free_port()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        with embedded_stack(demo, extra=credentials(demo), port=port) as stack:
+        with embedded_stack(demo, extra={PASSWORD: secrets.password, KEY: secrets.key}, port=port) as stack:
             greet(stack)
             print("  Building the example through the agent: a good build ...", flush=True)
             stream(stack, tree)
