@@ -1,6 +1,8 @@
 """A real ninja build, bare and wrapped, in pairs: what the agent costs (`python -m bench.wrapped BUILD_DIR TARGET`).
 
 BUILD_DIR is a configured Ninja tree, e.g. that of `bench/llvm/configure.sh`; TARGET is cleaned and built in every run.
+Who goes first alternates from pair to pair. The stored log of each wrapped run is compared
+with what the build printed.
 CPU of agent and holder is read from /proc until they end, without the build they wait for.
 """
 
@@ -26,6 +28,8 @@ from bench.statistics import spread
 SAMPLE_SECONDS = 0.05
 TICKS = os.sysconf("SC_CLK_TCK")
 RESAMPLES = 10_000
+PROJECT = "wrapped"
+VERIFIED_SECONDS = 60.0
 
 
 @dataclass
@@ -77,13 +81,14 @@ class Run:
         return 100 * own / (self.cpu - own)
 
 
-def build(command: list[str], clean: Callable[[], None], environment: dict[str, str]) -> Run:
-    """Clean, then run the command to its end."""
+def build(command: list[str], clean: Callable[[], None], environment: dict[str, str], printed: Path) -> Run:
+    """Clean, then run the command to its end; what it prints goes to the file `printed`."""
     clean()
     overhead = Overhead()
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     begin = time.perf_counter()
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
+    with printed.open("wb") as output:
+        process = subprocess.Popen(command, env=environment, stdout=output)
     ended = threading.Event()
 
     def watch() -> None:
@@ -100,6 +105,17 @@ def build(command: list[str], clean: Callable[[], None], environment: dict[str, 
     if status != 0:
         raise SystemExit(f"{command} ended with {status}")
     return Run(wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, overhead)
+
+
+def compare(stack: Stack, printed: Path) -> str:
+    """Wait until the newest build is verified; say how its stored log compares with what was printed, line by line."""
+    newest = stack.get(f"/api/builds?project={PROJECT}")["items"][0]["id"]
+    stack.wait_for_build(newest, lambda build: bool(build["verified"]), VERIFIED_SECONDS)
+    stored = stack.get_bytes(f"/api/builds/{newest}/logs?format=text").decode().splitlines()
+    own = printed.read_text(errors="replace").splitlines()
+    if stored != own:
+        raise SystemExit(f"stored {len(stored)} lines, printed {len(own)}: they differ")
+    return f"stored log equal ({len(stored)} lines)"
 
 
 def interval(values: list[float]) -> tuple[float, float]:
@@ -127,11 +143,17 @@ def main() -> None:
         running = nullcontext(None) if arguments.down else embedded_stack(directory)
         with running as stack:
             wrapped_command, environment = _wrapped(stack, ninja, directory)
-            bare, wrapped = [], []
+            bare: list[Run] = []
+            wrapped: list[Run] = []
             for pair in range(1, arguments.pairs + 1):
-                bare.append(build(ninja, clean, dict(os.environ)))
-                wrapped.append(build(wrapped_command, clean, environment))
-                print(f"  pair {pair}: bare {bare[-1].wall:.2f} s, wrapped {wrapped[-1].wall:.2f} s", flush=True)
+                for is_wrapped in (False, True) if pair % 2 else (True, False):
+                    if is_wrapped:
+                        wrapped.append(build(wrapped_command, clean, environment, directory / "wrapped.log"))
+                    else:
+                        bare.append(build(ninja, clean, dict(os.environ), directory / "bare.log"))
+                walls = f"bare {bare[-1].wall:.2f} s, wrapped {wrapped[-1].wall:.2f} s"
+                stored = "" if stack is None else f", {compare(stack, directory / 'wrapped.log')}"
+                print(f"  pair {pair}: {walls}{stored}", flush=True)
     ratios = [w.wall / b.wall for b, w in zip(bare, wrapped, strict=True)]
     low, high = interval(ratios)
     print(f"wrapped: {' '.join(ninja)}, dashboard {'down' if arguments.down else 'up'}")
@@ -144,7 +166,7 @@ def main() -> None:
 
 
 def _wrapped(stack: Stack | None, ninja: list[str], directory: Path) -> tuple[list[str], dict[str, str]]:
-    command = [sys.executable, "-m", "build_dashboard", "run", "--project", "wrapped", "--", *ninja]
+    command = [sys.executable, "-m", "build_dashboard", "run", "--project", PROJECT, "--", *ninja]
     if stack is not None:
         return command, stack.agent_environment
     return command, os.environ | {
