@@ -28,6 +28,7 @@ Origin = Literal["ci", "premerge", "local"]
 Stream = Literal["out", "err", "pty"]
 Phase = Literal["configure", "build", "link", "test"]
 Fault = Literal["code", "config", "infra", "flaky"]
+Outcome = Literal["passed", "failed", "skipped", "xfailed", "xpassed", "timed_out", "crashed", "flaky", "unresolved"]
 LogLine = Annotated[str, StringConstraints(max_length=24 * 1024)]
 
 
@@ -45,7 +46,9 @@ class BuildMetrics(OpenWireModel):
     tests_passed: Count | None = None
     tests_failed: Count | None = None
     tests_skipped: Count | None = None
-    disk_bytes: Count | None = None
+    disk_bytes: Count | None = Field(None, description="Peak disk use of the build directory.")
+    largest_process_rss_bytes: Count | None = None
+    critical_path_ms: Count | None = Field(None, description="The longest chain of steps: no machine is faster.")
 
 
 class Host(OpenWireModel):
@@ -92,6 +95,42 @@ class Gap(WireModel):
     bytes: Count
     lines: Count | None = Field(None, description="Absent when the dropped lines could not be counted.")
     reason: ShortText
+
+
+class TestResult(WireModel):
+    """One run of one test; `seconds` and `line` are absent where the source does not say."""
+
+    __test__ = False  # pytest collects classes named Test*
+
+    name: Text
+    outcome: Outcome
+    tool: ShortText | None = Field(None, description="`lit`, `gtest`, `ctest`, `pytest` or `junit`.")
+    seconds: float | None = Field(None, ge=0)
+    line: Count | None = Field(None, description="1-based line of the build's log.")
+
+
+class StepTime(WireModel):
+    """How long one step of the build graph (an output of ninja's log) took."""
+
+    output: Text
+    duration_ms: Count
+    previous_ms: Count | None = Field(None, description="The same step in the build before, where known.")
+
+
+class StepTimes(WireModel):
+    """What `.ninja_log` tells of a build: its slowest steps, and the longest chain of them, first step first."""
+
+    count: Count = Field(description="Steps that ran.")
+    slowest: list[StepTime] = Field(default_factory=list, max_length=50)
+    critical_path: list[StepTime] = Field(default_factory=list, max_length=200)
+
+
+class ConfigurationChange(WireModel):
+    """One CMake cache entry that differs from the last green build in this directory; null: not there."""
+
+    name: ShortText
+    before: Text | None = None
+    after: Text | None = None
 
 
 class LogTotals(WireModel):
@@ -170,6 +209,15 @@ class BuildUpdateData(LateFacts):
     phase: Phase | None = None
     step: Text | None = Field(None, description="What is being built now, as the tool says it.")
     metrics: BuildMetrics | None = None
+    remaining_ms: Count | None = Field(None, description="How long the build will still run, as the agent expects.")
+    tests: list[TestResult] | None = Field(
+        None, max_length=500, description="More results, of a structured source such as JUnit XML; they add up."
+    )
+    step_times: StepTimes | None = None
+    compile_hotspots: list[StepTime] | None = Field(
+        None, max_length=50, description="What the compilers spent time on (-ftime-trace), greatest first."
+    )
+    configuration_changes: list[ConfigurationChange] | None = Field(None, max_length=200)
     gap: Gap | None = None
     error: Text | None = None
 

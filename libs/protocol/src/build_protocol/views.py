@@ -7,14 +7,19 @@ from pydantic import Field
 from build_protocol.messages import (
     BuildMetrics,
     BuildStatus,
+    ConfigurationChange,
     FailureData,
     Gap,
     Host,
     Origin,
+    Outcome,
     Phase,
     Pin,
+    StepTime,
+    StepTimes,
     Stream,
     Submodule,
+    TestResult,
 )
 from build_protocol.model import BuildId, Count, EpochMs, ProjectName, WireModel
 
@@ -41,6 +46,7 @@ class Build(WireModel):
     progress: float | None = Field(None, description="Percent.")
     phase: Phase | None = None
     step: str | None = None
+    remaining_ms: Count | None = Field(None, description="Expected, as of `updated_at`; absent when nobody can tell.")
     exit_code: int | None = None
     error: str | None = None
     reason: str | None = None
@@ -80,12 +86,29 @@ class BuildDetail(Build):
     environment: dict[str, str] = Field(default_factory=dict)
     agent_version: str | None = None
     phases: list[PhaseSpan] = Field(default_factory=list)
+    step_times: StepTimes | None = None
+    compile_hotspots: list[StepTime] = Field(default_factory=list)
+    configuration_changes: list[ConfigurationChange] = Field(default_factory=list)
 
 
 class BuildList(WireModel):
     """A page of builds, newest start first; `next_cursor` asks for the following page."""
 
     items: list[Build]
+    next_cursor: str | None = None
+
+
+class TestPage(WireModel):
+    """Test results of a build: those of a structured source where there are any, else what its log tells.
+
+    `counts` are of the whole build, by outcome; `next_cursor` asks for the following page.
+    """
+
+    __test__ = False  # pytest collects classes named Test*
+
+    items: list[TestResult]
+    counts: dict[Outcome, Count] = Field(default_factory=dict)
+    total_seconds: float | None = None
     next_cursor: str | None = None
 
 

@@ -45,6 +45,10 @@ export interface Build {
   progress?: number | null
   phase?: ('configure' | 'build' | 'link' | 'test') | null
   step?: string | null
+  /**
+   * Expected, as of `updated_at`; absent when nobody can tell.
+   */
+  remainingMs?: number | null
   exitCode?: number | null
   error?: string | null
   reason?: string | null
@@ -107,7 +111,15 @@ export interface BuildMetrics {
   testsPassed?: number | null
   testsFailed?: number | null
   testsSkipped?: number | null
+  /**
+   * Peak disk use of the build directory.
+   */
   diskBytes?: number | null
+  largestProcessRssBytes?: number | null
+  /**
+   * The longest chain of steps: no machine is faster.
+   */
+  criticalPathMs?: number | null
   [k: string]: unknown
 }
 /**
@@ -193,6 +205,10 @@ export interface BuildDetail {
   progress?: number | null
   phase?: ('configure' | 'build' | 'link' | 'test') | null
   step?: string | null
+  /**
+   * Expected, as of `updated_at`; absent when nobody can tell.
+   */
+  remainingMs?: number | null
   exitCode?: number | null
   error?: string | null
   reason?: string | null
@@ -234,6 +250,9 @@ export interface BuildDetail {
   }
   agentVersion?: string | null
   phases: PhaseSpan[]
+  stepTimes?: StepTimes | null
+  compileHotspots: StepTime[]
+  configurationChanges: ConfigurationChange[]
 }
 /**
  * A submodule and the commit it is checked out at.
@@ -274,6 +293,51 @@ export interface PhaseSpan {
   startedAt: number
   endedAt?: number | null
   firstLine?: number | null
+}
+/**
+ * What `.ninja_log` tells of a build: its slowest steps, and the longest chain of them, first step first.
+ *
+ * This interface was referenced by `BuildDashboardWire`'s JSON-Schema
+ * via the `definition` "StepTimes".
+ */
+export interface StepTimes {
+  /**
+   * Steps that ran.
+   */
+  count: number
+  /**
+   * @maxItems 50
+   */
+  slowest: StepTime[]
+  /**
+   * @maxItems 200
+   */
+  criticalPath: StepTime[]
+}
+/**
+ * How long one step of the build graph (an output of ninja's log) took.
+ *
+ * This interface was referenced by `BuildDashboardWire`'s JSON-Schema
+ * via the `definition` "StepTime".
+ */
+export interface StepTime {
+  output: string
+  durationMs: number
+  /**
+   * The same step in the build before, where known.
+   */
+  previousMs?: number | null
+}
+/**
+ * One CMake cache entry that differs from the last green build in this directory; null: not there.
+ *
+ * This interface was referenced by `BuildDashboardWire`'s JSON-Schema
+ * via the `definition` "ConfigurationChange".
+ */
+export interface ConfigurationChange {
+  name: string
+  before?: string | null
+  after?: string | null
 }
 /**
  * A page of builds, newest start first; `next_cursor` asks for the following page.
