@@ -47,6 +47,7 @@ class Project(BaseModel):
     websocket: Websocket = Websocket()
     configs: dict[str, BuildConfig] = Field(default_factory=dict)
     source_url: str | None = Field(None, description="Link template with {commit}, {file}, {line}.")
+    public_badge: bool = Field(False, description="`/api/projects/{project}/badge.svg` is shown without a login.")
     artifact_max_bytes: int = Field(2 * 1024**3, gt=0)
 
 

@@ -2,9 +2,10 @@
 
 from fastapi import APIRouter
 
-from gateway.routes import agents, auth, commands, keys, projects, users
+from gateway.routes import agents, auth, badges, commands, keys, projects, users
 
 
 def routers() -> list[APIRouter]:
     """All of them."""
-    return [auth.router, users.router, keys.router, agents.router, commands.router, projects.router]
+    nouns = (auth, users, keys, agents, commands, projects, badges)
+    return [noun.router for noun in nouns]
