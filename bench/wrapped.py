@@ -56,14 +56,17 @@ class Overhead:
 
 def _descendants(process: int) -> list[int]:
     found: list[int] = []
-    for task in Path(f"/proc/{process}/task").glob("*/children"):
-        try:
-            children = [int(child) for child in task.read_text().split()]
-        except OSError:
-            continue
-        for child in children:
-            found += [child, *_descendants(child)]
+    for child in _children(process):
+        found += [child, *_descendants(child)]
     return found
+
+
+def _children(process: int) -> list[int]:
+    try:
+        lists = [task.read_text() for task in Path(f"/proc/{process}/task").glob("*/children")]
+    except OSError:
+        return []  # it ended, or one of its threads did, between two reads
+    return [int(child) for listed in lists for child in listed.split()]
 
 
 @dataclass(frozen=True)
