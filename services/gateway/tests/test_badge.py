@@ -82,7 +82,7 @@ async def test_a_badge_without_history_says_that_it_does_not_know(gateway: Gatew
 
 
 async def test_only_a_badge_declared_public_is_shown_without_a_login(gateway: Gateway, tmp_path: Path) -> None:
-    """config.yaml decides; a private project is answered as one that does not exist, and shown to a key that may read."""
+    """config.yaml decides; a private project is shown to a key that may read, else it seems not to exist."""
     gateway.app.state.peers["history"] = HistoryPeer([lane("release", "green", "open")])
     (tmp_path / "config.yaml").write_text("projects:\n  open: {public_badge: true}\n  closed: {}\n")
 

@@ -11,6 +11,7 @@ from chassis.backoff import Backoff
 from chassis.bus import Bus
 from chassis.consumer import run_consumer
 from chassis.errors import StoreUnavailable
+from chassis.projects import Projects
 from chassis.service import create_service_app
 from fastapi import FastAPI
 
@@ -19,7 +20,6 @@ from artifacts.consumer import Receiver
 from artifacts.metrics import Metrics
 from artifacts.objects import Objects, open_objects
 from artifacts.offers import Desk
-from artifacts.projects import Projects
 from artifacts.retention import Janitor
 from artifacts.routes import now_ms, router
 from artifacts.settings import Settings

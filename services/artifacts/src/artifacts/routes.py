@@ -39,7 +39,7 @@ async def offer_artifact(offer: Offer, caller: Caller, now: Now, request: Reques
     state = request.app.state
     settings: Settings = state.settings
     try:
-        planned = await state.desk.answer(offer, state.projects.artifact_max_bytes(offer.project), now)
+        planned = await state.desk.answer(offer, state.projects.get(offer.project).artifact_max_bytes, now)
     except Refused as refused:
         state.metrics.offers.labels(refused.reason).inc()
         raise HTTPException(_STATUS[refused.reason], str(refused)) from refused

@@ -13,6 +13,7 @@ from chassis.backoff import Backoff
 from chassis.bus import Bus
 from chassis.errors import StoreUnavailable
 from chassis.peers import Peer
+from chassis.projects import Projects
 from prometheus_client import CollectorRegistry
 
 from gateway.accounts.directory import Directory
@@ -32,7 +33,6 @@ from gateway.ingest_view import IngestView
 from gateway.keys import Keys
 from gateway.live import Live
 from gateway.metrics import Metrics
-from gateway.projects import Projects
 from gateway.settings import Settings
 from gateway.store.contract import GatewayStore
 from gateway.viewers.audience import Audience

@@ -14,6 +14,7 @@ from chassis.consumer import run_consumer
 from chassis.errors import StoreUnavailable
 from chassis.peers import Peer
 from chassis.problems import problem
+from chassis.projects import Projects
 from chassis.service import create_service_app
 from fastapi import FastAPI, Request
 from fastapi.responses import Response
@@ -26,7 +27,6 @@ from notifier.letters.extract import PeerExtracts
 from notifier.metrics import Metrics
 from notifier.planning import Planner
 from notifier.posting import Postman
-from notifier.projects import Projects
 from notifier.routes import router
 from notifier.settings import Settings
 from notifier.store import NotifierStore, open_store

@@ -9,11 +9,11 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from build_protocol.project_config import NotifyOn, Project
+from chassis.projects import config_of
 
 from notifier import ids
 from notifier.branch import Incident, TransitionKind
 from notifier.notification import ChannelName
-from notifier.projects import config_of
 
 SUSPECTS_TOLD = 5
 """With more suspects than this a mail to each author is noise to nearly all of them."""

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from build_protocol.messages import BuildVerdict, build_message
 from chassis.bus import Delivery
 from chassis.errors import StoreUnavailable
+from chassis.projects import Projects, config_of
 
 from notifier import ids, writing
 from notifier.audience import repositories
 from notifier.branch import Branch
 from notifier.incidents import apply
 from notifier.notification import Notification
-from notifier.projects import Projects, config_of
 from notifier.settings import Settings
 from notifier.store import NotifierStore
 

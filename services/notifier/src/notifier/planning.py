@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Sequence
 
 from chassis.errors import StoreUnavailable
+from chassis.projects import Projects
 
 from notifier import ids, mutes, writing
 from notifier.audience import RULES, Recipient, audience, not_before
@@ -16,7 +17,6 @@ from notifier.letters.extract import Extracts, NoExtract
 from notifier.letters.letter import Letter
 from notifier.metrics import Metrics
 from notifier.notification import Notification
-from notifier.projects import Projects
 from notifier.settings import Settings
 from notifier.store import NotifierStore, StoredBranch
 

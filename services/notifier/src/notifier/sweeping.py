@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from chassis.errors import StoreUnavailable
+from chassis.projects import Projects, config_of
 
 from notifier import ids, mutes, writing
 from notifier.audience import everybody, not_before
@@ -10,7 +11,6 @@ from notifier.branch import Branch, Incident
 from notifier.consumer import RACES
 from notifier.missing import overdue
 from notifier.notification import Notification
-from notifier.projects import Projects, config_of
 from notifier.settings import Settings
 from notifier.store import NotifierStore
 

@@ -8,11 +8,11 @@ from urllib.parse import urlencode
 from build_protocol.model import ProjectName
 from chassis.auth import Principal
 from chassis.peers import Peer, PeerRefused, PeerUnavailable
+from chassis.projects import Projects
 from fastapi import APIRouter, HTTPException, Query, Request, Response
 
 from gateway.badge import NOT_KNOWN, Lane, Standing, draw, standing
 from gateway.caller import person_or_key
-from gateway.projects import Projects
 
 router = APIRouter(prefix="/api/projects", tags=["projects"])
 logger = logging.getLogger("gateway")

@@ -2,10 +2,10 @@
 
 from build_protocol.model import WireModel
 from build_protocol.project_config import BuildConfig
+from chassis.projects import Projects
 from fastapi import APIRouter, Request
 
 from gateway.caller import Person
-from gateway.projects import Projects
 
 router = APIRouter(prefix="/api/projects", tags=["projects"])
 

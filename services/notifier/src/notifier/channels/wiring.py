@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from chassis.projects import Projects
+
 from notifier.audience import room_url
 from notifier.channels.apprise import AppriseChannel
 from notifier.channels.contract import Channel
@@ -11,7 +13,6 @@ from notifier.channels.sendgrid import SendGridChannel
 from notifier.channels.smtp import SmtpChannel
 from notifier.channels.smtp.channel import Server
 from notifier.notification import ChannelName
-from notifier.projects import Projects
 from notifier.settings import Settings
 
 LACKING: Mapping[ChannelName, str] = {

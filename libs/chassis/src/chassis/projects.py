@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import yaml
-from build_protocol.project_config import ConfigFile, Project
+from build_protocol.project_config import BuildConfig, ConfigFile, Project
 from pydantic import ValidationError
 
-logger = logging.getLogger("gateway")
+log = logging.getLogger(__name__)
 
 
 class Projects:
@@ -27,15 +27,23 @@ class Projects:
             stat = self._path.stat()
             stamp = (stat.st_mtime_ns, stat.st_size)
             if stamp != self._stamp:
-                self._stamp = stamp
+                self._stamp = stamp  # a broken file is complained of once
                 self._projects = ConfigFile.model_validate(yaml.safe_load(self._path.read_text())).projects
                 self.fault = None
-                logger.info("read %s: %d projects", self._path, len(self._projects))
+                log.info("read %s: %d projects", self._path, len(self._projects))
         except FileNotFoundError:
             # A system without the file is whole: projects come into being by their builds.
             self._projects, self._stamp, self.fault = {}, None, None
         except (OSError, UnicodeDecodeError, yaml.YAMLError, ValidationError) as error:
-            if self.fault is None:
-                logger.warning("keep the projects as they were: %s: %s", self._path, error)
+            log.warning("keep the projects as they were: %s: %s", self._path, error)
             self.fault = f"{self._path.name}: {error}"
         return self._projects
+
+    def get(self, name: str) -> Project:
+        """A project; one the file does not name has every default."""
+        return self.current().get(name) or Project()
+
+
+def config_of(project: Project, name: str) -> BuildConfig:
+    """A config of the project; one the file does not name has every default."""
+    return project.configs.get(name) or BuildConfig()
