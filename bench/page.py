@@ -6,32 +6,20 @@ The first line of a build, from the moment it is printed to the moment an open p
 
 import argparse
 import re
-import shutil
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+from chassis.testing.browser import chromium, log_in
 from chassis.testing.stack import Stack
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Page
 
 from bench.statistics import spread
 from bench.systems import SYSTEMS, system
 
 LINES = Path(__file__).with_name("lines.py")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 PRINTING = "import time; time.sleep(2); print('printed', time.time(), flush=True); time.sleep(1)"
-
-
-def log_in(browser: Browser, stack: Stack) -> Page:
-    """A fresh session on the list of builds, connected."""
-    page = browser.new_context(base_url=stack.url, viewport={"width": 1440, "height": 900}).new_page()
-    page.goto("/")
-    page.get_by_label("User name").fill("admin")
-    page.get_by_label("Password", exact=True).fill(stack.password)
-    page.get_by_role("button", name="Sign in").click()
-    page.locator("[data-testid=connection][data-state=live]").wait_for()
-    return page
 
 
 def first_line(page: Page, stack: Stack, project: str) -> float:
@@ -62,18 +50,16 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--systems", nargs="*", default=SYSTEMS, choices=SYSTEMS)
     arguments = parser.parse_args()
-    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     print("page: in a real Chromium, ms")
     for name in arguments.systems:
-        with system(name) as stack, sync_playwright() as driver:
-            browser = driver.chromium.launch(executable_path=chromium, args=FLAGS)
-            page = log_in(browser, stack)
+        with system(name) as stack, chromium() as browser:
+            page = browser.new_context(base_url=stack.url, viewport={"width": 1440, "height": 900}).new_page()
+            log_in(page, stack)
             first = [first_line(page, stack, f"first-{run}") for run in range(arguments.runs)]
             command = stack.agent_command("deep", sys.executable, str(LINES), "200000")
             subprocess.run(command, env=stack.agent_environment, stdout=subprocess.DEVNULL, check=True)
             (build,) = stack.get("/api/builds?project=deep")["items"]
             deep = [deep_link(page, build["id"]) for _ in range(arguments.runs)]
-            browser.close()
         print(f"  {name:9s}  first line {spread(first, 0)}   line 150,000 of 200,000 {spread(deep, 0)}", flush=True)
 
 

@@ -71,7 +71,9 @@ async def follow(everyone: list[Viewer], url: str, until: float) -> list[list[fl
     address = urlsplit(url)
     transports = []
     for viewer in everyone:
-        transport, _ = await loop.create_connection(partial(_itself, viewer), address.hostname, address.port)
+        transport, _ = await loop.create_connection(
+            partial(_itself, viewer), address.hostname or "127.0.0.1", address.port or 80
+        )
         transports.append(transport)
     await asyncio.sleep(max(0.0, until - time.time()))
     for transport in transports:

@@ -1,36 +1,20 @@
 """A real Chromium on the real system."""
 
-import shutil
 from collections.abc import Iterator
 
 import pytest
+from chassis.testing.browser import chromium, log_in
 from chassis.testing.stack import Stack
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-# Without these a headless browser looks for its maker's hosts at every start.
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 TIMEOUT_MS = 15_000
 
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """The machine's Chromium, headless."""
-    path = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if path is None:
-        pytest.fail(f"no browser: install one of {', '.join(BROWSERS)} (deploy/machine/setup.sh browser)")
-    with sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=path, args=FLAGS)
-        yield chromium
-        chromium.close()
+    with chromium() as browser:
+        yield browser
 
 
 @pytest.fixture
@@ -45,11 +29,3 @@ def page(browser: Browser, stack: Stack) -> Iterator[Page]:
     yield page
     context.close()
     assert [] == errors
-
-
-def log_in(page: Page, stack: Stack) -> None:
-    page.goto("/")
-    page.get_by_label("User name").fill("admin")
-    page.get_by_label("Password", exact=True).fill(stack.password)
-    page.get_by_role("button", name="Sign in").click()
-    page.locator("[data-testid=connection][data-state=live]").wait_for()
