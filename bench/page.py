@@ -1,7 +1,9 @@
 """How fast the page is there, in a real Chromium (`python -m bench.page`).
 
-The first line of a build, from the moment it is printed to the moment an open page shows it; and line 150,000 of a
-200,000-line build, from the navigation to the line in view. Yardstick: the limit of one second for each.
+The first line of a build, from the moment it is printed to the moment an open page shows it; line 150,000 of a
+200,000-line build, from the navigation to the line in view; the first useful paint of `/` (rows of builds) with
+`--builds` of them stored; and the frames while a log of `--lines` is scrolled. Yardsticks: one second for each of the
+first three, 50 ms a frame.
 """
 
 import argparse
@@ -15,10 +17,18 @@ from chassis.testing.browser import chromium, log_in
 from chassis.testing.stack import Stack
 from playwright.sync_api import Page
 
+from bench.many import tell
 from bench.statistics import spread
 from bench.systems import SYSTEMS, system
 
 LINES = Path(__file__).with_name("lines.py")
+WHEEL_TURNS = 200
+COUNT_FRAMES = """() => {
+  window.framesMs = []
+  let last = performance.now()
+  const step = now => { window.framesMs.push(now - last); last = now; requestAnimationFrame(step) }
+  requestAnimationFrame(step)
+}"""
 PRINTING = "import time; time.sleep(2); print('printed', time.time(), flush=True); time.sleep(1)"
 
 
@@ -35,6 +45,16 @@ def first_line(page: Page, stack: Stack, project: str) -> float:
     return 1000 * (seen - float(re.findall(r"printed ([\d.]+)", line.inner_text())[0]))
 
 
+def print_lines(stack: Stack, project: str, count: int) -> str:
+    """A stored build with so many lines, printed once; its id."""
+    builds = stack.get(f"/api/builds?project={project}")["items"]
+    if not builds:
+        command = stack.agent_command(project, sys.executable, str(LINES), str(count))
+        subprocess.run(command, env=stack.agent_environment, stdout=subprocess.DEVNULL, check=True)
+        builds = stack.get(f"/api/builds?project={project}")["items"]
+    return str(builds[0]["id"])
+
+
 def deep_link(page: Page, build_id: str) -> float:
     """Milliseconds from navigating to line 150,000 to that line in view."""
     page.goto("/")
@@ -44,10 +64,33 @@ def deep_link(page: Page, build_id: str) -> float:
     return 1000 * (time.perf_counter() - begin)
 
 
+def first_paint(page: Page) -> float:
+    """Milliseconds from navigating to `/` to rows of builds being there."""
+    page.goto("about:blank")
+    begin = time.perf_counter()
+    page.goto("/", wait_until="commit")
+    page.locator("[data-testid=build-row]").first.wait_for(state="visible")
+    return 1000 * (time.perf_counter() - begin)
+
+
+def frames_while_scrolling(page: Page, build_id: str, line: int) -> list[float]:
+    """Milliseconds between the frames drawn while the wheel turns in the middle of a long log."""
+    page.goto(f"/builds/{build_id}#L{line}")
+    page.locator(f"[data-line='{line}']").wait_for(state="visible")
+    page.evaluate(COUNT_FRAMES)
+    page.locator("[data-testid=log]").hover()
+    for turn in range(WHEEL_TURNS):
+        page.mouse.wheel(0, 700 if turn % 20 < 15 else -900)
+    frames: list[float] = page.evaluate("() => window.framesMs.slice(1)")
+    return frames
+
+
 def main() -> None:
-    """Print both figures for each system."""
+    """Print the figures for each system."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--builds", type=int, default=10_000)
+    parser.add_argument("--lines", type=int, default=1_000_000)
     parser.add_argument("--systems", nargs="*", default=SYSTEMS, choices=SYSTEMS)
     arguments = parser.parse_args()
     print("page: in a real Chromium, ms")
@@ -56,11 +99,16 @@ def main() -> None:
             page = browser.new_context(base_url=stack.url, viewport={"width": 1440, "height": 900}).new_page()
             log_in(page, stack)
             first = [first_line(page, stack, f"first-{run}") for run in range(arguments.runs)]
-            command = stack.agent_command("deep", sys.executable, str(LINES), "200000")
-            subprocess.run(command, env=stack.agent_environment, stdout=subprocess.DEVNULL, check=True)
-            (build,) = stack.get("/api/builds?project=deep")["items"]
-            deep = [deep_link(page, build["id"]) for _ in range(arguments.runs)]
+            deep = [deep_link(page, print_lines(stack, "deep", 200_000)) for _ in range(arguments.runs)]
+            frames = sorted(
+                frames_while_scrolling(page, print_lines(stack, "long", arguments.lines), arguments.lines // 2)
+            )
+            tell(stack, arguments.builds)
+            paints = [first_paint(page) for _ in range(arguments.runs)]
         print(f"  {name:9s}  first line {spread(first, 0)}   line 150,000 of 200,000 {spread(deep, 0)}", flush=True)
+        print(f"  {name:9s}  first paint of / with {arguments.builds:,} builds {spread(paints, 0)}")
+        within = [f"{share} % within {frames[len(frames) * share // 100 - 1]:.0f}" for share in (50, 95, 99)]
+        print(f"  {name:9s}  {arguments.lines:,} lines scrolled, {len(frames)} frames: {', '.join(within)}", flush=True)
 
 
 if __name__ == "__main__":
