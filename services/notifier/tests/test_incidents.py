@@ -28,6 +28,29 @@ def test_a_break_is_told_once_however_often_it_repeats(story, builds):
     assert story.after(builds.verdict(5, "failed", "s")).said() == []
 
 
+def test_a_failing_step_is_told_before_the_build_ends_and_not_again_after(story, builds):
+    """The verdict of the build that already opened the incident is no second news, whatever else failed meanwhile."""
+    early = builds.verdict(2, "failed", "s", revision=0, provisional=True)
+
+    assert story.after(builds.verdict(1), early).said() == ["opened"]
+    assert story.after(early, builds.verdict(2, "failed", "s", "another")).said() == []
+    assert story.after(builds.verdict(3)).said() == ["fixed"]
+
+
+def test_a_build_that_ends_green_after_all_takes_its_early_alert_back(story, builds):
+    """Whoever was told that it breaks is told that it is fine."""
+    story.after(builds.verdict(1), builds.verdict(2, "failed", "s", revision=0, provisional=True)).said()
+
+    assert story.after(builds.verdict(2)).said() == ["fixed"]
+
+
+def test_an_early_alert_that_comes_after_the_verdict_changes_nothing(story, builds):
+    """Redelivery may turn the order round."""
+    story.after(builds.verdict(1), builds.verdict(2)).said()
+
+    assert story.after(builds.verdict(2, "failed", "s", revision=0, provisional=True)).said() == []
+
+
 def test_a_fix_is_told_once(story, builds):
     """Red, then green twice: one message."""
     story.after(builds.verdict(1), builds.verdict(2, "failed", "s")).said()

@@ -264,10 +264,13 @@ class ArtifactUploadedData(OpenWireModel):
 
 
 class BuildVerdictData(OpenWireModel):
-    """What ingest judged when a build ended or its lease ran out; a later revision replaces an earlier one."""
+    """What ingest judged when a build ended or its lease ran out; a later revision replaces an earlier one.
+
+    Revision 0 is that of BUILD_FAILING: the build still runs, and its verdict will replace this.
+    """
 
     status: FinalStatus
-    revision: Sequence_
+    revision: Count
     branch: ShortText | None = None
     config: ShortText = "default"
     origin: Origin = "ci"
@@ -360,6 +363,17 @@ class BuildVerdict(Message):
     data: BuildVerdictData
 
 
+class BuildFailing(Message):
+    """A step of a running build failed, so the build will: an alert need not wait for its end; key build id."""
+
+    type: Literal["BUILD_FAILING"] = "BUILD_FAILING"
+    data: BuildVerdictData
+
+    def as_verdict(self) -> BuildVerdict:
+        """What the verdict would say if the build ended now."""
+        return BuildVerdict(build_id=self.build_id, project=self.project, timestamp=self.timestamp, data=self.data)
+
+
 class ArtifactReady(Message):
     """An artifact may be downloaded; key artifact id."""
 
@@ -384,6 +398,7 @@ BuildMessage = Annotated[
     | BuildComplete
     | ArtifactUploaded
     | BuildVerdict
+    | BuildFailing
     | ArtifactReady
     | BuildHeartbeat,
     Field(discriminator="type"),

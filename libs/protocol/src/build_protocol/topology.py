@@ -48,7 +48,7 @@ QUEUES: tuple[Queue, ...] = (
         Queue(ingest_queue(shard), tuple(f"{shard}.{kind}.#" for kind in INGEST_TYPES), single_active=True)
         for shard in range(SHARDS)
     ),
-    Queue(queue_name("notifier"), ("*.BUILD_VERDICT.#", "*.ARTIFACT_READY.#")),
+    Queue(queue_name("notifier"), ("*.BUILD_VERDICT.#", "*.BUILD_FAILING.#", "*.ARTIFACT_READY.#")),
     Queue(queue_name("history"), ("*.BUILD_START.#", "*.BUILD_VERDICT.#")),
     Queue(queue_name("artifacts"), ("*.ARTIFACT_UPLOADED.#", "*.BUILD_VERDICT.#")),
 )

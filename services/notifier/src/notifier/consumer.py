@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Sequence
 
-from build_protocol.messages import BuildVerdict, build_message
+from build_protocol.messages import BuildFailing, BuildVerdict, build_message
 from chassis.bus import Delivery
 from chassis.errors import StoreUnavailable
 from chassis.projects import Projects, config_of
@@ -33,13 +33,18 @@ class Recorder:
     async def handle(self, deliveries: Sequence[Delivery], now_ms: int) -> int:
         """Record a batch; how many verdicts it had. Raises ValidationError for what can never be read."""
         messages = [build_message.validate_json(delivery.body) for delivery in deliveries]
-        verdicts = [message for message in messages if isinstance(message, BuildVerdict)]
+        verdicts = [
+            message.as_verdict() if isinstance(message, BuildFailing) else message
+            for message in messages
+            if isinstance(message, BuildVerdict | BuildFailing)
+        ]
         await self.record(verdicts, now_ms)
         return len(verdicts)
 
     async def record(self, verdicts: Sequence[BuildVerdict], now_ms: int) -> None:
         """Record verdicts; repeated or reordered ones change nothing (build id, revision)."""
-        await self._store.claim([claim for verdict in verdicts for claim in self._statuses(verdict, now_ms)])
+        ended = [verdict for verdict in verdicts if verdict.data.revision > 0]
+        await self._store.claim([claim for verdict in ended for claim in self._statuses(verdict, now_ms)])
         by_branch: defaultdict[tuple[str, str], list[BuildVerdict]] = defaultdict(list)
         for verdict in verdicts:
             config = config_of(self._projects.get(verdict.project), verdict.data.config)

@@ -49,6 +49,37 @@ export interface components {
             /** Serves */
             serves: string[];
         };
+        /** ArtifactList */
+        ArtifactList: {
+            /** Items */
+            items: components["schemas"]["ArtifactView"][];
+        };
+        /** ArtifactView */
+        ArtifactView: {
+            /** Id */
+            id: string;
+            /** Buildid */
+            buildId: string;
+            /** Project */
+            project: string;
+            /** Name */
+            name: string;
+            /** Sizebytes */
+            sizeBytes: number;
+            /** Sha256 */
+            sha256: string;
+            /** Contenttype */
+            contentType?: string | null;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "pending" | "uploading" | "verified" | "refused" | "expired";
+            /** Problem */
+            problem?: string | null;
+            /** Createdms */
+            createdMs: number;
+        };
         /** CommandView */
         CommandView: {
             /** Id */
@@ -184,25 +215,15 @@ export interface components {
             /** Nextafter */
             nextAfter?: number | null;
         };
-        /** FailureGroup */
-        FailureGroup: {
-            /** Signature */
-            signature: string;
-            /** Count */
-            count: number;
-            /** Firstseen */
-            firstSeen: number;
-            /** Lastseen */
-            lastSeen: number;
-            /** Projects */
-            projects: string[];
-            /** Configs */
-            configs: string[];
-            /** Sparkline */
-            sparkline: number[];
-            sample?: components["schemas"]["FailureData"] | null;
-            /** Builds */
-            builds: components["schemas"]["GroupBuild"][];
+        /** Failures */
+        Failures: {
+            /** Items */
+            items?: components["schemas"]["FailureData"][];
+            /**
+             * Analysed
+             * @default false
+             */
+            analysed: boolean;
         };
         /** FailureData */
         FailureData: {
@@ -234,6 +255,26 @@ export interface components {
             signature?: string | null;
         } & {
             [key: string]: unknown;
+        };
+        /** FailureGroup */
+        FailureGroup: {
+            /** Signature */
+            signature: string;
+            /** Count */
+            count: number;
+            /** Firstseen */
+            firstSeen: number;
+            /** Lastseen */
+            lastSeen: number;
+            /** Projects */
+            projects: string[];
+            /** Configs */
+            configs: string[];
+            /** Sparkline */
+            sparkline: number[];
+            sample?: components["schemas"]["FailureData"] | null;
+            /** Builds */
+            builds: components["schemas"]["GroupBuild"][];
         };
         /** GroupBuild */
         GroupBuild: {
@@ -422,6 +463,13 @@ export interface components {
             revokedAt?: number | null;
             /** Lastusedat */
             lastUsedAt?: number | null;
+        };
+        /** Link */
+        Link: {
+            /** Url */
+            url: string;
+            /** Expiresat */
+            expiresAt: number;
         };
         /** Me */
         Me: {

@@ -536,3 +536,38 @@ export interface Subscribe {
 export interface Subscribed {
   type: 'SUBSCRIBED'
 }
+/**
+ * Test results of a build: those of a structured source where there are any, else what its log tells.
+ *
+ * `counts` are of the whole build, by outcome; `next_cursor` asks for the following page.
+ *
+ * This interface was referenced by `BuildDashboardWire`'s JSON-Schema
+ * via the `definition` "TestPage".
+ */
+export interface TestPage {
+  items: TestResult[]
+  counts: {
+    [k: string]: number
+  }
+  totalSeconds?: number | null
+  nextCursor?: string | null
+}
+/**
+ * One run of one test; `seconds` and `line` are absent where the source does not say.
+ *
+ * This interface was referenced by `BuildDashboardWire`'s JSON-Schema
+ * via the `definition` "TestResult".
+ */
+export interface TestResult {
+  name: string
+  outcome: 'passed' | 'failed' | 'skipped' | 'xfailed' | 'xpassed' | 'timed_out' | 'crashed' | 'flaky' | 'unresolved'
+  /**
+   * `lit`, `gtest`, `ctest`, `pytest` or `junit`.
+   */
+  tool?: string | null
+  seconds?: number | null
+  /**
+   * 1-based line of the build's log.
+   */
+  line?: number | null
+}
