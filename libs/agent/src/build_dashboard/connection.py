@@ -19,6 +19,7 @@ from websockets.typing import Subprotocol
 
 from build_dashboard.backoff import Backoff
 from build_dashboard.endpoint import Endpoint
+from build_dashboard.failpoints import fail_at
 from build_dashboard.session import Session
 
 SUBPROTOCOL = Subprotocol("build-dashboard.agent.v1")
@@ -199,6 +200,7 @@ class Connection:
                 continue
             self._session.sent(want.build_id, [len(record) + 1 for record in records])
             await socket.send(b'{"type":"RECORDS","records":[' + b",".join(records) + b"]}", text=True)
+            fail_at("agent.sent")
 
     async def _beat(self, socket: ClientConnection) -> None:
         while True:

@@ -16,6 +16,7 @@ from build_dashboard import __version__
 from build_dashboard.backoff import Backoff
 from build_dashboard.directory import BuildDirectory
 from build_dashboard.endpoint import Endpoint
+from build_dashboard.failpoints import fail_at
 from build_dashboard.session import BuildState, Session
 from build_dashboard.spool import Spool
 
@@ -195,8 +196,10 @@ class Delivery:
             return
         if state.stored > held.spool.stored_seq:
             self.progress_at = time.monotonic()
+        fail_at("agent.acked")
         held.spool.forget_stored(state.stored)
         if state.may_forget:
+            fail_at("agent.verified")
             held.spool.close()
             held.directory.delete()
             self._session.remove(build_id)

@@ -12,6 +12,7 @@ from typing import Any
 from build_analysis.progress import Progress, ProgressReader
 
 from build_dashboard import raw
+from build_dashboard.failpoints import fail_at
 from build_dashboard.holding import End, parse_end
 from build_dashboard.normalise import Block, Normaliser, Stream
 from build_dashboard.records import Recorder
@@ -233,7 +234,9 @@ class Scribe:
             "totalsKnown": self.totals_known,
         }
         try:
+            fail_at("agent.read")
             self._spool.append(self._pending, json.dumps(checkpoint).encode())
+            fail_at("agent.spooled")
         except SpoolFull:
             self._spool.make_room()
             return False

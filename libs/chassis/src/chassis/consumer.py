@@ -21,6 +21,7 @@ from pydantic import ValidationError
 from chassis.backoff import Backoff
 from chassis.bus.contract import Bus, BusUnavailable, Consumer, Delivery, PublishFailed
 from chassis.errors import PoisonMessage, StoreUnavailable
+from chassis.failpoints import fail_at
 
 log = logging.getLogger(__name__)
 
@@ -99,6 +100,7 @@ async def settle(consumer: Consumer, deliveries: Sequence[Delivery], handle: Bat
             await consumer.reject([delivery for waiting in (batch, *batches) for delivery in waiting])
             raise _HandlerFailed from error
         else:
+            fail_at("bus.handled")
             await consumer.ack(batch)
 
 

@@ -11,6 +11,7 @@ from build_protocol.messages import ArtifactReady, ArtifactReadyData, ArtifactUp
 from build_protocol.topology import routing_key
 from chassis.bus import Bus, Delivery, Outgoing
 from chassis.errors import StoreUnavailable
+from chassis.failpoints import fail_at
 
 from artifacts.artifact import Artifact
 from artifacts.metrics import Metrics
@@ -52,6 +53,8 @@ class Receiver:
 
         told = [message for message in messages if isinstance(message, ArtifactUploaded)]
         ready = await asyncio.gather(*(receive(message) for message in told))
+        if told:
+            fail_at("artifacts.verified")
         await self._bus.publish([self._announcement(artifact) for artifact in ready if artifact is not None])
 
     async def _receive(self, message: ArtifactUploaded) -> Artifact | None:

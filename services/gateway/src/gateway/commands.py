@@ -9,6 +9,7 @@ from typing import Protocol
 
 from build_protocol.frames import Command, CommandAck, CommandStored
 from chassis.errors import StoreUnavailable
+from chassis.failpoints import fail_at
 
 from gateway.store.contract import GatewayStore
 from gateway.store.rows import AgentRow, CommandKind, CommandRow, CommandState
@@ -69,6 +70,7 @@ class Commands:
             updated_at=now_ms,
         )
         await self._store.add_command(row)
+        fail_at("gateway.command_stored")
         await self._announce(CommandStored(agent=agent, command_id=row.id))
         return row
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from build_protocol.messages import BuildStart, BuildVerdict, build_message
 from chassis.bus import Delivery
 from chassis.errors import StoreUnavailable
+from chassis.failpoints import fail_at
 
 from history.facts import Fact, with_start, with_verdict
 from history.filing import Touched, touched_by
@@ -34,7 +35,9 @@ async def record(messages: Sequence[Said], *, store: HistoryStore) -> None:
     facts, versions, stale = await _store_facts(said, store)
     if not stale:
         return
+    fail_at("history.filed")
     await refresh(store, stale, facts)
+    fail_at("history.counted")
     await store.settle(versions)
 
 

@@ -12,6 +12,7 @@ from build_protocol.limits import HEADS_SECONDS
 from build_protocol.topology import routing_key
 from chassis.bus import Bus, BusUnavailable, Outgoing, PublishFailed
 from chassis.errors import StoreUnavailable
+from chassis.failpoints import fail_at
 
 from ingest import fold
 from ingest.analyst import Analyst
@@ -128,7 +129,9 @@ class Caretaker:
             verdict = verdict_of(state, start, await self._analyst.judge(state))
             key = routing_key(verdict.type, build_id, verdict.project)
             headers = {"build_id": build_id, "agent": state.build.agent or ""}
+            fail_at("ingest.judged")
             await self._bus.publish([Outgoing(key, verdict.to_json().encode(), headers)])
+            fail_at("ingest.verdict_sent")
             self._metrics.verdicts.inc()
         revision = state.verdict_revision
         await self._intake.change(
@@ -141,6 +144,7 @@ class Caretaker:
         if state.totals is None:
             return
         found = await agrees(self._store, build_id, state.applied, state.totals)
+        fail_at("ingest.compared")
         if not found:
             self._metrics.unverified.inc()
         after = await self._intake.change(build_id, lambda now: fold.mark_verified(now, agrees=found))

@@ -11,6 +11,7 @@ from build_protocol.topology import LIVE_EXCHANGE
 from build_protocol.views import Build
 from chassis.bus import Bus, BusUnavailable, Delivery
 from chassis.errors import StoreUnavailable
+from chassis.failpoints import fail_at
 
 from ingest import fold
 from ingest.arrival import Arrival, Decoded, Heartbeat, decode, raise_poison
@@ -68,10 +69,13 @@ class Intake:
         started = time.perf_counter()
         size_bytes = sum(len(delivery.body) for delivery in deliveries)
         decoded = await _aside(size_bytes, decode, deliveries)
+        fail_at("ingest.decoded")
         plans = await self._commit(decoded, size_bytes)
+        fail_at("ingest.committed")
         self._metrics.batch_seconds.observe(time.perf_counter() - started)
         for plan in plans.values():
             await self._announce(plan)
+        fail_at("ingest.announced")
         poison = [*decoded.poison, *(reason for plan in plans.values() for reason in plan.poison)]
         poison += await self._compare(plans)
         for build_id, plan in plans.items():
@@ -220,7 +224,9 @@ class Intake:
         tail = await self._store.read_tail(build_id, 2 * MERGE_CHUNKS)
         small = _small_end(tail)
         if len(small) > 1:
-            await self._store.compact(await asyncio.to_thread(merge, small))
+            merged = await asyncio.to_thread(merge, small)
+            fail_at("ingest.merging")
+            await self._store.compact(merged)
 
     async def _state(self, build_id: str) -> BuildState | None:
         state = self._states.get(build_id)

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Sequence
 
 from chassis.errors import StoreUnavailable
+from chassis.failpoints import fail_at
 from chassis.projects import Projects
 
 from notifier import ids, mutes, writing
@@ -69,6 +70,7 @@ class Planner:
                 waiting.append(transition)
                 continue
             new = await self._store.claim(notifications)
+            fail_at("notifier.claimed")
             told.append(transition)
             claimed += len(new)
             self._metrics.claimed.labels(RULES[transition.kind]).inc(len(new))

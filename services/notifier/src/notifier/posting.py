@@ -8,6 +8,8 @@ import logging
 import random
 from collections.abc import Callable, Collection, Mapping
 
+from chassis.failpoints import fail_at
+
 from notifier import notification as steps
 from notifier.channels import Channel, Moot, NotSent
 from notifier.channels.wiring import LACKING
@@ -53,7 +55,10 @@ class Postman:
             if taken is None:
                 continue  # another sender was faster
             if taken.state == "sending":
-                await self._settle(taken, await self._try(channel, taken))
+                fail_at("notifier.sending")
+                outcome = await self._try(channel, taken)
+                fail_at("notifier.sent")
+                await self._settle(taken, outcome)
             else:
                 self._count(taken)
             return True

@@ -18,6 +18,7 @@ from chassis.bus.backlog import Backlog
 from chassis.bus.contract import BusUnavailable, Delivery, Outgoing, PublishFailed
 from chassis.bus.embedded_consumer import DELIVERY_LIMIT_EXCEEDED, EmbeddedConsumer, EmbeddedQueue
 from chassis.bus.journal import DeadLetter, Journal, Row, Standing
+from chassis.failpoints import fail_at
 from chassis.group_commit import GroupCommit
 
 MEMORY_BYTES = 64 * 1024**2
@@ -115,8 +116,8 @@ class EmbeddedBus:
 
     @property
     def blocked(self) -> bool:
-        """The file has reached its limit: consumers must catch up first."""
-        return self._size_bytes >= self._max_bytes
+        """The file is not open, or has reached its limit: then consumers must catch up first."""
+        return self._writer is None or self._size_bytes >= self._max_bytes
 
     async def dead_letters(self) -> list[DeadLetter]:
         """All dead letters, oldest first."""
@@ -184,6 +185,7 @@ class EmbeddedBus:
             await self._open_writer().submit(lambda journal: journal.bury(letter))
         except sqlite3.Error as error:
             raise PublishFailed(f"bus file {self._path}: {error}") from error
+        fail_at("bus.parked")
         self.settle(queue, [position])
 
     def has_more(self, queue: EmbeddedQueue) -> bool:
@@ -243,6 +245,7 @@ class EmbeddedBus:
             await asyncio.shield(committed)
         except sqlite3.Error as error:
             raise PublishFailed(f"bus file {self._path}: {error}") from error
+        fail_at("bus.taken")
 
     def _hand_over(self, rows: Sequence[Row]) -> None:
         buffered = sum(queue.backlog.ready_bytes for queue in self._queues.values())

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from chassis.bus import Bus, BusUnavailable, Outgoing, PublishFailed
+from chassis.failpoints import fail_at
 
 from gateway.agents.valve import Valve
 from gateway.agents.window import BuildWindow, Run
@@ -44,6 +45,7 @@ class Pipeline:
 
     def submit(self, batch: Batch) -> None:
         """Send behind everything submitted before; `on_confirmed` is called once the broker has it."""
+        fail_at("gateway.admitted")
         self._batches.append(batch)
         self.unconfirmed_bytes += batch.size_bytes
         if self._recovery is None:
@@ -76,6 +78,7 @@ class Pipeline:
             self._valve.ended(batch, batch.size_bytes)
 
     def _confirmed(self, batch: Batch) -> None:
+        fail_at("gateway.confirmed")
         if batch in self._batches:
             self._batches.remove(batch)
             self.unconfirmed_bytes -= batch.size_bytes

@@ -24,6 +24,7 @@ from build_protocol.frames import (
     Welcome,
 )
 from chassis.bus import Bus
+from chassis.failpoints import fail_at
 
 from gateway.agents.admission import Admission, SessionBuild
 from gateway.agents.decode import decode
@@ -112,6 +113,7 @@ class AgentSession:
 
     def stored(self, event: Stored) -> None:
         """Ingest says how far a build is stored: acknowledge it."""
+        fail_at("gateway.stored")
         build = self._builds.get(event.build_id)
         if build is not None and build.window.store(event.upto, event.resend_from, event.verified):
             self._acknowledge(event.build_id)
@@ -160,8 +162,11 @@ class AgentSession:
         )
         for build in hello.builds:
             known = (stored or {}).get(build.build_id)
-            if self._admission.welcome(build.build_id, build.project, known):
-                self._builds[build.build_id].window.store(known.stored if known else 0, None, None)
+            if self._admission.welcome(build.build_id, build.project, known) and known is not None:
+                self._builds[build.build_id].window.store(known.stored, None, known.verified or None)
+                if known.verified:
+                    # Said once, and perhaps to a connection that was gone by then: its spool waits for the word.
+                    self._acknowledge(build.build_id)
         self.row = AgentRow(
             name=self.key.name,
             instance=hello.instance,
@@ -318,11 +323,11 @@ class AgentSession:
                 window_bytes=window_bytes,
             )
             await self.socket.send(ack.to_json())
-            if window.verified:
+            if window.is_over:
                 self._forget(build_id)
 
     def _forget(self, build_id: str) -> None:
-        # Verified: the agent deletes the build's spool; only late artifacts may still follow, met anew.
+        # The agent deletes the build's spool; only late artifacts may still follow, met anew.
         self.edges.roster.drop_build(self, build_id)
         self._builds.pop(build_id, None)
 

@@ -25,6 +25,11 @@ class BuildWindow:
     _runs: deque[Run] = field(default_factory=deque)
     _refused: set[int] = field(default_factory=set)
 
+    @property
+    def is_over(self) -> bool:
+        """Whether the build is verified, and nothing this session sent of it still waits to be stored."""
+        return bool(self.verified) and self.stored >= (self.next_seq or 0) - 1
+
     def take(self, seq: int) -> bool:
         """Whether this record is next, or a repeat; False: records are missing before it."""
         if self.next_seq is None:

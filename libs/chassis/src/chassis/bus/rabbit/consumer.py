@@ -10,6 +10,7 @@ from build_protocol import topology
 from chassis.bus.contract import BusUnavailable, Delivery, Outgoing
 from chassis.bus.rabbit.link import LOST, discard, open_channel
 from chassis.bus.rabbit.publisher import Publisher
+from chassis.failpoints import fail_at
 
 ATTEMPTS_HEADER = "x-delivery-count"
 START_SECONDS = 10.0
@@ -108,6 +109,7 @@ class RabbitConsumer:
         await self._publisher.publish(
             [Outgoing(delivery.routing_key, delivery.body, headers)], exchange=topology.DEAD_EXCHANGE
         )
+        fail_at("bus.parked")
         await self.ack([delivery])
 
     async def _receive(self, message: AbstractIncomingMessage) -> None:

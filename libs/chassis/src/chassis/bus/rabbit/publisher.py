@@ -12,6 +12,7 @@ from build_protocol import topology
 
 from chassis.bus.contract import BusUnavailable, Outgoing, PublishFailed
 from chassis.bus.rabbit.link import LOST, Link, discard, open_channel
+from chassis.failpoints import fail_at
 
 PUBLISH_SECONDS = 30.0
 """A call not confirmed by then failed. Not below two heartbeats: a dead broker is noticed by those."""
@@ -139,6 +140,7 @@ class _Call:
         deadline = asyncio.get_running_loop().call_later(PUBLISH_SECONDS, self._expire)
 
         def confirmed(_: asyncio.Task[object]) -> None:
+            fail_at("bus.taken")
             self._open -= 1
             if self._open == 0:
                 deadline.cancel()
