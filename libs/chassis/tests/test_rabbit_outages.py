@@ -83,8 +83,10 @@ async def test_a_broker_killed_in_the_middle_loses_nothing_confirmed(own_broker:
         await asyncio.to_thread(own_broker.kill)
         await eventually(_true_when(lambda: failures > 0))
         assert await bus.missing() == ["connection"]
+        assert bus.blocked
         await asyncio.to_thread(own_broker.start)
         await eventually(_true_when(lambda: len(confirmed) > before + 100))
+        assert not bus.blocked
         stop.set()
         await publishing
         await eventually(_true_when(lambda: bool(seen) and seen[-1] == confirmed[-1]))

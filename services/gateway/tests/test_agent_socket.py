@@ -68,6 +68,33 @@ async def test_resend_and_verified_are_passed_on(gateway: Gateway) -> None:
     assert [json.loads(delivery.body)["seq"] for delivery in await gateway.published(5)] == [1, 2, 3, 2, 3]
 
 
+async def test_a_build_verified_before_is_said_to_be_after_welcome(gateway: Gateway) -> None:
+    """An agent that missed the word hears it as soon as it is back, without sending anything."""
+    gateway.ingest.builds[BUILD] = {"stored": 3, "verified": True, "agent": "default", "project": "torch-mlir"}
+    held = {"buildId": BUILD, "project": "torch-mlir", "firstUnacked": 4, "lastSpooled": 3}
+
+    async with gateway.agent() as socket:
+        await hello(socket, builds=[held])
+        ack = await hear(socket, "ACK", buildId=BUILD)
+
+    assert (ack["stored"], ack["verified"]) == (3, True)
+
+
+async def test_an_artifact_told_while_its_build_is_verified_is_acknowledged(gateway: Gateway) -> None:
+    """`verified` of what came before does not end the session's interest in a record still under way."""
+    artifact = {"artifactId": "a1", "name": "log.txt", "sizeBytes": 1, "sha256": "0" * 64, "status": "uploaded"}
+    async with gateway.agent() as socket:
+        await hello(socket)
+        late = record(3, "BUILD_COMPLETE") | {"type": "ARTIFACT_UPLOADED", "data": artifact}
+        await say(socket, type="RECORDS", records=[record(1, "BUILD_START"), record(2, "BUILD_COMPLETE"), late])
+        await hear(socket, "ACK", confirmed=3)
+        await gateway.announce_stored(2, verified=True)
+        await hear(socket, "ACK", stored=2, verified=True)
+        await gateway.announce_stored(3, verified=True)
+
+        await hear(socket, "ACK", stored=3, verified=True)
+
+
 async def test_heartbeats_are_published_for_builds_of_the_session(gateway: Gateway) -> None:
     """A sign of life goes to the build's shard, unsequenced; builds nobody sent get none."""
     async with gateway.agent() as socket:

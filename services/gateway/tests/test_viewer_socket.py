@@ -169,7 +169,7 @@ async def test_a_page_that_does_not_read_slows_nobody(gateway: Gateway) -> None:
 
 
 async def test_a_page_that_reads_nothing_is_given_up(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its session ends once a frame could not be sent for too long, and its memory is free."""
+    """Its session ends once a frame could not be sent for too long, its memory is free, and it hears 1013."""
     monkeypatch.setattr("gateway.socket.SEND_SECONDS", 0.05)
     async with gateway.viewer(max_queue=1, close_timeout=0.1) as stuck:
         await log_in(gateway, stuck, buildIds=[BUILD])
@@ -181,3 +181,4 @@ async def test_a_page_that_reads_nothing_is_given_up(gateway: Gateway, monkeypat
                 await gateway.announce_log(seq, "x" * 20_000)
                 await asyncio.sleep(0.001)
         assert audience.followed == []
+        assert await closed_with(stuck) == 1013

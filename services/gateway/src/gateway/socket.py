@@ -10,6 +10,8 @@ from starlette.types import Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 SEND_SECONDS = 10.0
+CLOSE_SECONDS = 10.0
+"""A peer that did not read may begin again within this time, and hears why it is closed."""
 
 
 class SocketGone(ConnectionError):
@@ -79,12 +81,12 @@ class Socket:
         self._sending_since = None
 
     async def close(self, code: Close, reason: str) -> None:
-        """Close with a code and a reason (at most 123 bytes); closing twice is harmless."""
+        """Close with a code and a reason (at most 123 bytes), once the peer reads; closing twice is harmless."""
         if self._is_closed:
             return
         self._is_closed = True
         try:
-            async with asyncio.timeout(1):
+            async with asyncio.timeout(CLOSE_SECONDS if self.is_stuck else 1):
                 await self._websocket.close(code, reason.encode()[:123].decode(errors="ignore"))
         except (TimeoutError, WebSocketDisconnect, RuntimeError):
             # The peer does not read: the server drops the connection when the endpoint returns.

@@ -124,7 +124,7 @@ class Bus(Protocol):
 
     @property
     def blocked(self) -> bool:
-        """The broker takes no publishes now (memory or disk alarm)."""
+        """The broker takes no publishes now: it is away, has a memory or disk alarm, or is stuck."""
         ...
 
 

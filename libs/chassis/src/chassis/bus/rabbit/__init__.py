@@ -92,5 +92,5 @@ class RabbitBus:
 
     @property
     def blocked(self) -> bool:
-        """The broker has an alarm (memory, disk), or has not confirmed anything for seconds."""
-        return self._publishing.is_blocked or self._publisher.is_stalled
+        """The broker is away, has an alarm (memory, disk), or has not confirmed anything for seconds."""
+        return not self._publishing.is_open or self._publishing.is_blocked or self._publisher.is_stalled
