@@ -17,13 +17,13 @@ from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
+from chassis.testing.program import install
 from chassis.testing.stack import free_port, wait_until
 from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 
 STAND_IN = "secantusdb==0.7.0b3"
 START_SECONDS = 60.0
-INSTALL_SECONDS = 300.0
 
 
 class Mongo:
@@ -101,7 +101,7 @@ class PrivateMongo(Mongo):
 @contextmanager
 def private_mongodb() -> Iterator[PrivateMongo]:
     """The stand-in, installed on first use, gone with the context; raises OSError or SubprocessError without it."""
-    program = _install()
+    program = install(STAND_IN, "secantusd-py")
     with tempfile.TemporaryDirectory(prefix="mongodb-", ignore_cleanup_errors=True) as directory:
         mongo = PrivateMongo(Path(directory), program)
         try:
@@ -118,7 +118,7 @@ def mongodb() -> Iterator[Mongo]:
         yield Mongo(url)
         return
     try:
-        _install()
+        install(STAND_IN, "secantusd-py")
     except (OSError, subprocess.SubprocessError) as error:
         if shutil.which("docker") is not None:
             with _contained() as mongo:
@@ -136,33 +136,6 @@ def mongodb() -> Iterator[Mongo]:
 def mongodb_url(mongodb: Mongo) -> str:
     """The URL of a database of the test's own."""
     return mongodb.database_url(f"test_{secrets.token_hex(6)}")
-
-
-def _install() -> Path:
-    """The stand-in's program, in its own virtual environment."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "build-dashboard"
-    environment = cache / STAND_IN.replace("==", "-")
-    program = environment / "bin" / "secantusd-py"
-    if program.exists():
-        return program
-    uv = shutil.which("uv")
-    if uv is None:
-        raise FileNotFoundError("uv is not on the PATH")
-    cache.mkdir(parents=True, exist_ok=True)
-    # Built beside its place and moved there whole: two test runs may install at once, one may be interrupted.
-    with tempfile.TemporaryDirectory(dir=cache) as workplace:
-        fresh = Path(workplace) / "environment"
-        for command in (
-            [uv, "venv", "--quiet", "--relocatable", str(fresh)],
-            [uv, "pip", "install", "--quiet", "--python", str(fresh / "bin" / "python"), STAND_IN],
-        ):
-            subprocess.run(command, check=True, capture_output=True, timeout=INSTALL_SECONDS)
-        try:
-            fresh.rename(environment)
-        except OSError:
-            if not program.exists():
-                raise
-    return program
 
 
 @contextmanager

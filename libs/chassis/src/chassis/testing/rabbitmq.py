@@ -16,6 +16,7 @@ from pathlib import Path
 import aio_pika
 import pytest
 from build_protocol import topology
+from chassis.testing.stack import free_port
 
 START_SECONDS = 60.0
 STOP_SECONDS = 30.0
@@ -64,7 +65,7 @@ class PrivateBroker(Broker):
     def __init__(self, directory: Path, binaries: Path) -> None:
         self._directory = directory
         self._binaries = binaries
-        self._port, self._epmd_port = _free_port(), _free_port()
+        self._port, self._epmd_port = free_port(), free_port()
         self._process: subprocess.Popen[bytes] | None = None
         super().__init__(f"amqp://guest:guest@127.0.0.1:{self._port}/")
         (directory / "rabbitmq.conf").write_text(_CONFIG.format(port=self._port))
@@ -76,7 +77,7 @@ class PrivateBroker(Broker):
             "ERL_EPMD_ADDRESS": "127.0.0.1",
             "RABBITMQ_NODENAME": f"test{secrets.token_hex(4)}@localhost",
             "RABBITMQ_NODE_PORT": str(self._port),
-            "RABBITMQ_DIST_PORT": str(_free_port()),
+            "RABBITMQ_DIST_PORT": str(free_port()),
             "RABBITMQ_CONFIG_FILE": str(directory / "rabbitmq.conf"),
             "RABBITMQ_CONF_ENV_FILE": str(directory / "none"),
             "RABBITMQ_ENABLED_PLUGINS_FILE": str(directory / "enabled_plugins"),
@@ -224,9 +225,3 @@ def _accepts(port: int) -> bool:
     with socket.socket() as probe:
         probe.settimeout(0.5)
         return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

