@@ -7,6 +7,7 @@ import pytest
 from build_analysis.analyzer import LogAnalyzer
 from chassis.errors import StoreUnavailable
 from ingest import analyst as rooms
+from ingest import reading
 from ingest.analyst import Analyst
 from ingest.failures import on_wire
 from ingest.log import stream_text
@@ -176,7 +177,7 @@ async def test_what_does_not_fit_in_memory_is_read_from_the_store(
     bench, ear, speaker, make_speaker, monkeypatch
 ) -> None:
     """A build that is faster than its reader, or one too many at once, gets the same answer."""
-    monkeypatch.setattr(rooms, "PENDING_CHUNKS", 2)
+    monkeypatch.setattr(reading, "PENDING_CHUNKS", 2)
     monkeypatch.setattr(rooms, "READINGS", 1)
     lines = broken_log()
     late = make_speaker()

@@ -371,6 +371,49 @@ async def test_failures_are_answered_while_a_build_runs_and_at_its_end(service, 
     assert failure["signature"].startswith("compile_error-")
 
 
+async def test_what_an_agent_found_late_is_on_the_builds_page(service, speaker) -> None:
+    """Step times, compile hotspots, changed configuration and the expected rest; the newest word counts."""
+    slow = {"output": "a.o", "durationMs": 900, "previousMs": 300}
+    await service.publish(
+        speaker,
+        speaker.start(),
+        speaker.update(remainingMs=60_000, compileHotspots=[slow | {"durationMs": 1}]),
+        speaker.update(stepTimes={"count": 3, "slowest": [slow], "criticalPath": [slow]}, compileHotspots=[slow]),
+        speaker.update(configurationChanges=[{"name": "CMAKE_BUILD_TYPE", "before": "Debug"}]),
+    )
+
+    detail = await service.stored(speaker)
+    (row,) = (await service.get("/api/builds")).json()["items"]
+
+    assert detail["stepTimes"] == {"count": 3, "slowest": [slow], "criticalPath": [slow]}
+    assert detail["compileHotspots"] == [slow]
+    assert detail["configurationChanges"] == [{"name": "CMAKE_BUILD_TYPE", "before": "Debug"}]
+    assert detail["remainingMs"] == row["remainingMs"] == 60_000
+
+
+async def test_test_results_are_answered_in_pages(service, speaker) -> None:
+    """Filtered, sorted, with counts of the whole build; a page goes on where the one before ended."""
+    tests = [{"name": f"Suite.T{n}", "outcome": ["passed", "failed"][n % 2], "seconds": n} for n in range(6)]
+    await service.publish(speaker, speaker.start(), speaker.update(tests=tests), speaker.complete("failed"))
+    path = f"/api/builds/{speaker.id}/tests"
+
+    async def counted() -> dict | None:
+        answer = (await service.get(f"/api/builds/{speaker.id}")).json()
+        return answer.get("metrics")
+
+    await service.stored(speaker)
+    metrics = await eventually(counted)
+    page = (await service.get(f"{path}?sort=slowest&limit=4")).json()
+    rest = (await service.get(f"{path}?sort=slowest&limit=4&cursor={page['nextCursor']}")).json()
+    failed = (await service.get(f"{path}?outcome=failed&q=t3")).json()
+
+    assert [item["name"] for item in page["items"] + rest["items"]] == [f"Suite.T{n}" for n in range(5, -1, -1)]
+    assert (page["counts"], page["totalSeconds"], "nextCursor" in rest) == ({"passed": 3, "failed": 3}, 15, False)
+    assert [item["name"] for item in failed["items"]] == ["Suite.T3"]
+    assert (metrics["testsPassed"], metrics["testsFailed"]) == (3, 3)
+    assert (await service.get(f"{path}?limit=501")).status_code == 422
+
+
 def test_the_failures_of_a_build_are_typed_in_openapi(tmp_path: Path) -> None:
     """Whoever generates a client from the schema sees what a failure is."""
     bus = open_bus(f"sqlite:///{tmp_path}/bus.sqlite")

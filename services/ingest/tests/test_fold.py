@@ -77,3 +77,12 @@ def test_facts_found_late_are_known_and_overrule_nothing(speaker) -> None:
     assert ("main", "0123abc", "Late") == (state.build.branch, state.build.commit, state.build.commit_subject)
     assert {"cmake": "3.31"} == facts.tools
     assert [] == facts.pins
+
+
+def test_what_is_left_is_known_until_the_end(speaker) -> None:
+    """The expected rest goes with the build's end; updates without it leave it as it was."""
+    state = _fold(speaker, speaker.start(), speaker.update(remaining_ms=9000), speaker.update(progress=40))
+    assert state.build.remaining_ms == 9000
+
+    assert _fold(speaker, speaker.complete(), state=state).build.remaining_ms is None
+    assert fold.lose(state, now_ms=1).build.remaining_ms is None

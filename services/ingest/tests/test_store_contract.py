@@ -4,17 +4,23 @@ import asyncio
 from dataclasses import replace
 
 import pytest
+from build_analysis.test_results import TestResult
 from build_protocol.messages import BuildCompleteData, FailureData
 from ingest import fold
 from ingest.chunk import merge, text_of
 from ingest.failures import Found
 from ingest.plan import plan_build
+from ingest.results import pack
 from ingest.store import BuildQuery, Conflict
 from ingest.store.contract import Claim, in_order, place_of
 
 
 def _step(speaker, *records, state=None):
     return plan_build(state, {}, [speaker.arrival(record) for record in records]).step
+
+
+def _results(count: int) -> list[TestResult]:
+    return [TestResult(f"MLIR :: a{n}.mlir", "passed", "lit", None, n) for n in range(count)]
 
 
 async def test_a_step_is_read_back_whole(store, speaker) -> None:
@@ -264,15 +270,39 @@ async def test_what_was_found_in_more_of_a_log_stays(store, speaker) -> None:
     assert await store.find_failures(speaker.id) == other
 
 
-async def test_failures_go_with_their_build(store, speaker) -> None:
-    """What is forgotten leaves no failures behind."""
+async def test_a_block_of_results_is_kept_once_and_only_grows(store, speaker) -> None:
+    """A block stored again replaces itself; one read again from the start, and still short, takes nothing away."""
+    short, long = (pack(speaker.id, "log", 1, _results(count)) for count in (3, 8))
+    told = pack(speaker.id, "record", 7, _results(2))
+    assert await store.read_results(speaker.id) == []
+
+    for _ in range(2):
+        await store.keep_results([short])
+    await store.keep_results([long, told])
+    await store.keep_results([short, told])
+
+    assert await store.read_results(speaker.id) == [long, told]
+
+
+async def test_repetitions_of_a_build_are_found(store, make_speaker) -> None:
+    """A list may ask for the builds that repeat one."""
+    first, again = make_speaker(), make_speaker()
+    await store.advance([_step(first, first.start()), _step(again, again.start(retry_of=first.id))])
+
+    assert [build.id for build in await store.list_builds(BuildQuery(retry_of=first.id))] == [again.id]
+
+
+async def test_findings_go_with_their_build(store, speaker) -> None:
+    """What is forgotten leaves no failures and no test results behind."""
     step = _step(speaker, speaker.start())
     ended = step.after.model_copy(update={"build": step.after.build.model_copy(update={"status": "failed"})})
     await store.advance([replace(step, after=ended)])
     await store.keep_failures(
         speaker.id, 1, Found(items=[FailureData(category="crash", message="x", first_line=1)], count=1)
     )
+    await store.keep_results([pack(speaker.id, "log", 1, _results(1))])
 
     assert await store.forget(f"{9_999_999_999_999:016d}", 10) == 1
 
     assert await store.find_failures(speaker.id) == Found()
+    assert await store.read_results(speaker.id) == []

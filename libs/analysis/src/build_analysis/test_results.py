@@ -55,12 +55,18 @@ _PYTEST_OUTCOMES: dict[str, Outcome] = {
 }
 
 
+MARKERS = ("of ", " ms)", " sec", ".py::")
+"""One of these is in every line that tells a result: text without any of them need not be read line by line."""
+
+
 def read_test_results(first_line: int, lines: Sequence[str]) -> list[TestResult]:
     """The results these log lines tell, in order; line `first_line` is the first of them, counted from 1."""
     results = []
+    of, milliseconds, seconds, pytest = MARKERS
     for number, raw in enumerate(lines, first_line):
-        # One character class decides for nearly every line that is no test's.
-        if ("of " in raw or " ms)" in raw or " sec" in raw or ".py::" in raw) and (result := _read(number, raw)):
+        # A few searches decide for nearly every line that is no test's.
+        told = of in raw or milliseconds in raw or seconds in raw or pytest in raw
+        if told and (result := _read(number, raw)):
             results.append(result)
     return results
 

@@ -99,7 +99,7 @@ class BuildList(WireModel):
 
 
 class TestPage(WireModel):
-    """Test results of a build: those of a structured source where there are any, else what its log tells.
+    """Test results of a build: those of structured reports, then those that only its log tells.
 
     `counts` are of the whole build, by outcome; `next_cursor` asks for the following page.
     """

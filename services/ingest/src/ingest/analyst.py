@@ -1,4 +1,4 @@
-"""The analyst: reads the logs of builds behind their commits, and keeps what failed beside them.
+"""The analyst: reads builds behind their commits, and keeps beside them what failed and what their tests said.
 
 It reads only what is stored, a few chunks at a time, in one task of its own: nothing it does, and no bug of it, delays
 or harms storing. What it missed (a restart, a takeover, more builds at once than it reads) it reads from the store.
@@ -6,34 +6,28 @@ or harms storing. What it missed (a restart, a takeover, more builds at once tha
 
 import asyncio
 import logging
-from collections import deque
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterable
 
 from build_analysis.rule_set import default_rules
-from build_protocol.messages import FailureData
+from build_protocol.messages import BuildMetrics, FailureData
 from chassis.errors import StoreUnavailable
 
 from ingest import fold
-from ingest.chunk import Chunk
 from ingest.consumer import Intake
 from ingest.failures import Found, so_far, told
 from ingest.fold import BuildState
-from ingest.log import stream_text
 from ingest.metrics import Metrics
 from ingest.plan import Step
 from ingest.reader import LogReader
+from ingest.reading import Reading
+from ingest.results import counts_of, merged
 from ingest.store.contract import BuildStore
 
 READINGS = 200
 """Builds read while they run; further ones are read when they end."""
 
-PENDING_CHUNKS = 64
-"""Chunks of a build kept for reading, compressed; a build that is faster is read from the store."""
-
-ASIDE_BYTES = 8 * 1024
-"""More text than this is read in a thread, so that the loop answers others meanwhile."""
+RESULTS_SECONDS = 2.0
+"""Test results of a running build are shown after this at the latest."""
 
 RETRY_SECONDS = 1.0
 """A store that is away is asked again after this."""
@@ -41,24 +35,8 @@ RETRY_SECONDS = 1.0
 log = logging.getLogger("ingest")
 
 
-@dataclass(slots=True)
-class _Reading:
-    """How far a build's log is read, and what follows."""
-
-    state: BuildState
-    reader: LogReader = field(default_factory=LogReader)
-    pending: deque[Chunk] = field(default_factory=deque)
-    """Chunks that follow what is read without a hole."""
-    end: int = 0
-    """Where the pending chunks end, in bytes of the log."""
-    told: int = 0
-    """Failures that the build's row shows."""
-    is_broken: bool = False
-    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-
-
 class Analyst:
-    """Finds the failures of this replica's builds, live and at their end."""
+    """Finds failures and test results of this replica's builds, live and at their end."""
 
     def __init__(
         self,
@@ -71,29 +49,23 @@ class Analyst:
         self._intake = intake
         self._metrics = metrics
         self._make_reader = make_reader
-        self._readings: dict[str, _Reading] = {}
+        self._readings: dict[str, Reading] = {}
         self._due: dict[str, None] = {}
         self._woken = asyncio.Event()
 
     def notice(self, step: Step) -> None:
         """A step was committed: read its text soon. Returns at once."""
-        build = step.after.build
-        before = step.before.build.log_bytes if step.before else 0
-        if build.log_bytes == before:
+        if _extent(step.after) == _extent(step.before):
             return
         reading = self._reading(step.after)
-        if reading is None:
-            return
-        reading.state = step.after
-        if before == reading.end and len(reading.pending) < PENDING_CHUNKS:
-            reading.pending.extend(chunk for chunk in step.chunks if chunk.has_text)
-            reading.end = build.log_bytes
-        self._call(build.id)
+        if reading is not None:
+            reading.follow(step)
+            self._call(step.after.build.id)
 
     def adopt(self, states: Iterable[BuildState]) -> None:
         """These builds became ours: read what is stored of those that run."""
         for state in states:
-            if not state.complete and state.build.log_bytes and self._reading(state) is not None:
+            if not state.complete and any(_extent(state)) and self._reading(state) is not None:
                 self._call(state.build.id)
 
     def abandon(self, build_ids: Iterable[str]) -> None:
@@ -105,13 +77,16 @@ class Analyst:
         """Read what is due, until cancelled."""
         # Taking in the rules costs a build's worth of time: not on the loop, and not when the first build fails.
         await asyncio.to_thread(default_rules)
-        while True:
-            await self._woken.wait()
-            try:
-                await self.read_due()
-            except StoreUnavailable as error:
-                log.warning("analysis waits reason=%s", error)
-                await asyncio.sleep(RETRY_SECONDS)
+        async with asyncio.TaskGroup() as duties:
+            duties.create_task(self._read_when_due())
+            duties.create_task(self._show_results())
+
+    async def show_results(self) -> None:
+        """Store the test results that running builds' logs told since. Raises StoreUnavailable."""
+        for reading in list(self._readings.values()):
+            if reading.is_behind:
+                async with reading.lock:
+                    await reading.keep_results()
 
     async def read_due(self) -> None:
         """Read all builds that grew, and show the failures that became certain. Raises StoreUnavailable."""
@@ -135,10 +110,11 @@ class Analyst:
         build = state.build
         if state.is_analysed:
             return (await self._store.find_failures(build.id)).items
-        reading = self._readings.get(build.id) or _Reading(state, self._make_reader())
+        reading = self._readings.get(build.id) or Reading(state, self._make_reader(), self._store)
         async with reading.lock:
             try:
                 found = await self._report(reading, state)
+                counts = await self._count_tests(reading) if found is not None else None
             finally:
                 # Finishing uses a reader up; whoever comes again begins anew.
                 self._readings.pop(build.id, None)
@@ -150,18 +126,18 @@ class Analyst:
         await self._intake.change(
             build.id,
             lambda now: (
-                fold.mark_failures(now, found.first, found.count, is_analysed=is_analysed)
+                fold.mark_failures(now, found.first, found.count, is_analysed=is_analysed, test_counts=counts)
                 if now.verdict_revision == revision
                 else None
             ),
         )
         return found.items
 
-    def _reading(self, state: BuildState) -> _Reading | None:
+    def _reading(self, state: BuildState) -> Reading | None:
         build_id = state.build.id
         reading = self._readings.get(build_id)
         if reading is None and len(self._readings) < READINGS:
-            reading = self._readings[build_id] = _Reading(state, self._make_reader())
+            reading = self._readings[build_id] = Reading(state, self._make_reader(), self._store)
         return reading
 
     def _call(self, build_id: str) -> None:
@@ -177,7 +153,7 @@ class Analyst:
             if reading.is_broken or self._readings.get(build_id) is not reading:
                 return
             try:
-                await self._catch_up(reading)
+                await reading.catch_up()
                 if len(reading.reader.failures) > reading.told:
                     await self._tell(build_id, reading)
             except StoreUnavailable:
@@ -186,7 +162,7 @@ class Analyst:
                 log.exception("analysis failed build_id=%s", build_id)
                 self._break(reading)
 
-    async def _tell(self, build_id: str, reading: _Reading) -> None:
+    async def _tell(self, build_id: str, reading: Reading) -> None:
         """Keep and show what is certain; a row that others keep changing is tried again with the next line."""
         count = len(reading.reader.failures)
         found = so_far(reading.reader.failures)
@@ -202,16 +178,17 @@ class Analyst:
         if after is not None or is_shown:
             reading.told = count
 
-    async def _report(self, reading: _Reading, state: BuildState) -> Found | None:
+    async def _report(self, reading: Reading, state: BuildState) -> Found | None:
         """The whole log's failures; None when the analysis broke."""
         build = state.build
-        if build.status == "succeeded":
-            return Found()
         if reading.is_broken:
             return None
         try:
             reading.state = state
-            await self._catch_up(reading)
+            reading.reader.is_green = build.status == "succeeded"
+            await reading.read_to_end()
+            if build.status == "succeeded":
+                return Found()
             report = await asyncio.to_thread(reading.reader.finish, build.exit_code or None)
             return told(report.failures, report.dropped)
         except StoreUnavailable:
@@ -221,32 +198,36 @@ class Analyst:
             self._break(reading)
             return None
 
-    async def _catch_up(self, reading: _Reading) -> None:
-        """Read up to the end of what is stored: from memory what just came, the rest from the store."""
-        reader = reading.reader
-        while reading.pending:
-            chunks, end = list(reading.pending), reading.end
-            reading.pending.clear()
-            await _aside(end - reader.text_bytes, reader.read_chunks, chunks, end)
-        state = reading.state
-        while reader.text_bytes < state.build.log_bytes:
-            at = reader.text_bytes
-            async for text in stream_text(self._store, state, at, state.build.log_bytes):
-                await _aside(len(text), reader.read, text)
-            if reader.text_bytes == at:
-                raise LookupError(f"build {state.build.id}: text from byte {at} on is missing")
-            state = reading.state
-        reading.end = max(reading.end, reader.text_bytes)
+    async def _count_tests(self, reading: Reading) -> BuildMetrics | None:
+        """The tests of a build that ended, by what came of them; None where there are none, or more may come."""
+        if not reading.has_results or reading.state.build.provisional:
+            return None
+        blocks = await self._store.read_results(reading.state.build.id)
+        return await asyncio.to_thread(lambda: counts_of(merged(blocks)))
 
-    def _break(self, reading: _Reading) -> None:
+    async def _read_when_due(self) -> None:
+        while True:
+            await self._woken.wait()
+            await self._patiently(self.read_due)
+
+    async def _show_results(self) -> None:
+        while True:
+            await asyncio.sleep(RESULTS_SECONDS)
+            await self._patiently(self.show_results)
+
+    async def _patiently(self, duty: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await duty()
+        except StoreUnavailable as error:
+            log.warning("analysis waits reason=%s", error)
+            await asyncio.sleep(RETRY_SECONDS)
+
+    def _break(self, reading: Reading) -> None:
         """The analysis of this build went wrong: its log stays as it is, and nobody calls it analysed."""
         self._metrics.analysis_errors.inc()
-        reading.is_broken = True
-        reading.pending.clear()
+        reading.give_up()
 
 
-async def _aside(size_bytes: int, work: Callable[..., None], *args: Any) -> None:
-    if size_bytes < ASIDE_BYTES:
-        work(*args)
-    else:
-        await asyncio.to_thread(work, *args)
+def _extent(state: BuildState | None) -> tuple[int, int]:
+    """How much of a build there is to read: bytes of its log, and the newest record with test results."""
+    return (0, 0) if state is None else (state.build.log_bytes, state.tests_seq)

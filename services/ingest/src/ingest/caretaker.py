@@ -111,13 +111,16 @@ class Caretaker:
             log.info("forgot builds=%s older_than_days=%s", forgotten, self._keep_days)
 
     async def settle_due(self) -> None:
-        """Publish decided verdicts, then verify ended builds."""
-        due = [state for state in self._intake.open_builds.values() if state.verdict_due]
-        for state in due:
-            await self.publish_verdict(state.build.id)
+        """Verify ended builds, then publish decided verdicts.
+
+        A verdict waits until its log is analysed; the agent, which waits for the verification, need not.
+        """
         for state in list(self._intake.open_builds.values()):
             if state.verification == "due":
                 await self.verify(state.build.id)
+        due = [state for state in self._intake.open_builds.values() if state.verdict_due]
+        for state in due:
+            await self.publish_verdict(state.build.id)
 
     async def publish_verdict(self, build_id: str) -> None:
         """Empty a build's outbox; key (build id, verdict revision), so publishing twice is harmless."""
@@ -126,7 +129,11 @@ class Caretaker:
         if state is None or start is None or not state.verdict_due:
             return
         if is_final(state):
-            verdict = verdict_of(state, start, await self._analyst.judge(state))
+            failures = await self._analyst.judge(state)
+            judged = self._intake.open_builds.get(build_id, state)
+            if judged.verdict_revision != state.verdict_revision:
+                return  # judged anew meanwhile: that verdict is due
+            verdict = verdict_of(judged, start, failures)
             key = routing_key(verdict.type, build_id, verdict.project)
             headers = {"build_id": build_id, "agent": state.build.agent or ""}
             fail_at("ingest.judged")

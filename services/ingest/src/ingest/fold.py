@@ -13,10 +13,13 @@ from build_protocol.messages import (
     BuildStartData,
     BuildStatus,
     BuildUpdate,
+    ConfigurationChange,
     FailureData,
     LateFacts,
     LogTotals,
     Phase,
+    StepTime,
+    StepTimes,
 )
 from build_protocol.model import Count, WireModel
 from build_protocol.views import Build, PhaseSpan
@@ -31,6 +34,9 @@ COMMAND_SHOWN_CHARACTERS = 2000
 Verification = Literal["open", "due", "agrees", "differs"]
 
 LATE_IN_ROW = ("branch", "commit", "commit_subject", "commit_author", "dirty")
+BESIDE_ROW = ("step_times", "compile_hotspots", "configuration_changes")
+"""What the build's own page shows beside its row; a later record replaces what an earlier one said."""
+
 LATE_BESIDE_ROW = ("committed_at", "repository", "submodules", "pins", "commits", "tools")
 
 
@@ -40,10 +46,15 @@ class BuildState(WireModel):
     build: Build
     phases: list[PhaseSpan] = Field(default_factory=list)
     late: LateFacts = LateFacts()
+    step_times: StepTimes | None = None
+    compile_hotspots: list[StepTime] = Field(default_factory=list)
+    configuration_changes: list[ConfigurationChange] = Field(default_factory=list)
     totals: LogTotals | None = None
     complete: bool = False
     log_seq: Count = 0
     """The newest record that carried log text."""
+    tests_seq: Count = 0
+    """The newest record that carried test results."""
     verification: Verification = "open"
     verdict_revision: Count = 0
     verdict_due: bool = False
@@ -167,6 +178,7 @@ def lose(state: BuildState, now_ms: int) -> BuildState:
         "connected": False,
         "ended_at": now_ms,
         "duration_ms": _span(build.started_at, now_ms),
+        "remaining_ms": None,
         "reason": "agent_silent",
         "revision": build.revision + 1,
     }
@@ -188,9 +200,22 @@ def mark_verified(state: BuildState, agrees: bool) -> BuildState:
     return state.model_copy(update={"verification": verification, "build": state.build.model_copy(update=row)})
 
 
-def mark_failures(state: BuildState, first: FailureData | None, count: int, *, is_analysed: bool) -> BuildState:
-    """Keep which failure comes first, how many there are, and whether these are all of the whole log."""
-    row = {"first_failure": first, "failure_count": count, "revision": state.revision + 1}
+def mark_failures(
+    state: BuildState,
+    first: FailureData | None,
+    count: int,
+    *,
+    is_analysed: bool,
+    test_counts: BuildMetrics | None = None,
+) -> BuildState:
+    """Keep which failure comes first, how many there are, and whether these are all of the whole log.
+
+    `test_counts` fill the build's metrics where its agent said nothing.
+    """
+    row: dict[str, Any] = {"first_failure": first, "failure_count": count, "revision": state.revision + 1}
+    if test_counts is not None:
+        said = state.build.metrics
+        row["metrics"] = test_counts if said is None else _merge(test_counts, said)
     analysed = state.verdict_revision if is_analysed else state.analysed_revision
     return state.model_copy(update={"analysed_revision": analysed, "build": state.build.model_copy(update=row)})
 
@@ -206,15 +231,14 @@ def _update(record: BuildUpdate, build: Build, row: dict[str, Any], rest: dict[s
     # A build that began to run never goes back to the queue.
     if data.status == "running" and row.get("status", build.status) == "queued":
         row["status"] = "running"
-    for name in ("progress", "phase", "step", "error"):
+    for name in ("progress", "phase", "step", "error", "remaining_ms"):
         value = getattr(data, name)
         if value is not None:
             row[name] = value
-    for name in LATE_IN_ROW:
-        if row.get(name, getattr(build, name)) is None:
-            row[name] = getattr(data, name)
-    if late := {name: value for name in LATE_BESIDE_ROW if (value := getattr(data, name)) is not None}:
-        rest["late"] = rest.get("late", state.late).model_copy(update=late)
+    _learn(data, build, row, rest, state)
+    rest |= {name: value for name in BESIDE_ROW if (value := getattr(data, name)) is not None}
+    if data.tests:
+        rest["tests_seq"] = record.seq
     if data.metrics is not None:
         row["metrics"] = _merge(row.get("metrics", build.metrics), data.metrics)
     if data.gap is not None:
@@ -222,6 +246,15 @@ def _update(record: BuildUpdate, build: Build, row: dict[str, Any], rest: dict[s
     if data.phase is not None:
         spans = rest.get("phases", state.phases)
         rest["phases"] = _enter(spans, data.phase, record.timestamp, row.get("log_lines", build.log_lines))
+
+
+def _learn(data: LateFacts, build: Build, row: dict[str, Any], rest: dict[str, Any], state: BuildState) -> None:
+    """Take in facts found after the start; in the row, what is known already stands."""
+    for name in LATE_IN_ROW:
+        if row.get(name, getattr(build, name)) is None:
+            row[name] = getattr(data, name)
+    if late := {name: value for name in LATE_BESIDE_ROW if (value := getattr(data, name)) is not None}:
+        rest["late"] = rest.get("late", state.late).model_copy(update=late)
 
 
 def _complete(
@@ -238,6 +271,7 @@ def _complete(
         "reason": data.reason or data.signal,
         "ended_at": record.timestamp,
         "duration_ms": wall_ms if wall_ms is not None else _span(build.started_at, record.timestamp),
+        "remaining_ms": None,
     }
     if data.error is not None:
         row["error"] = data.error

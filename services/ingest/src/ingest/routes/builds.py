@@ -1,16 +1,18 @@
 """Builds: the list, one build, its failures, tests and events."""
 
+import asyncio
 from typing import Annotated, Any
 
-from build_protocol.messages import BuildStatus, FailureData
-from build_protocol.model import Count, ShortText, WireModel
-from build_protocol.views import Build, BuildDetail, BuildList
+from build_protocol.messages import BuildStatus, FailureData, Outcome
+from build_protocol.model import BuildId, Count, ShortText, WireModel
+from build_protocol.views import Build, BuildDetail, BuildList, TestPage
 from chassis.auth import Caller, Principal
 from fastapi import APIRouter, Query, Response
 from pydantic import Field
 
 from ingest.chunk import events_of
-from ingest.fold import facts_of
+from ingest.fold import BESIDE_ROW, facts_of
+from ingest.results import Sort, merged, page_of
 from ingest.routes.access import Store, VisibleBuild
 from ingest.store.contract import BuildQuery, place_of
 from ingest.verdict import is_final
@@ -24,13 +26,6 @@ class Failures(WireModel):
     """Failures found in a build's log. `analysed` false: not looked at, or not to its end: none is no good news."""
 
     items: list[FailureData] = Field(default_factory=list)
-    analysed: bool = False
-
-
-class TestResults(WireModel):
-    """Test results found in a build's log; `analysed` as in failures."""
-
-    items: list[dict[str, Any]] = Field(default_factory=list)
     analysed: bool = False
 
 
@@ -51,6 +46,7 @@ async def list_builds(  # noqa: PLR0917  query parameters; nobody passes them by
     config: ShortText | None = None,
     commit: Annotated[str | None, Query(pattern=r"^[0-9a-fA-F]{1,64}$", description="A prefix will do.")] = None,
     agent: ShortText | None = None,
+    retry_of: Annotated[BuildId | None, Query(alias="retryOf", description="Builds that repeat this one.")] = None,
     q: Annotated[str | None, Query(max_length=200)] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     cursor: Annotated[
@@ -65,6 +61,7 @@ async def list_builds(  # noqa: PLR0917  query parameters; nobody passes them by
         statuses=status,
         commit_prefix=commit.lower() if commit else None,
         agent=agent,
+        retry_of=retry_of,
         text=q or None,
         before=cursor,
         limit=limit + 1,
@@ -86,7 +83,8 @@ async def get_build(state: VisibleBuild, store: Store) -> Response:
             for name in ("cwd", "repository", "submodules", "pins", "tools", "environment", "agent_version", "command")
         }
     row = {name: getattr(state.build, name) for name in Build.model_fields}
-    return _answer(BuildDetail(**(row | told), phases=state.phases))
+    beside = {name: getattr(state, name) for name in ("phases", *BESIDE_ROW)}
+    return _answer(BuildDetail(**(row | told | beside)))
 
 
 @router.get("/{build_id}/failures", response_model=Failures, response_model_exclude_none=True)
@@ -97,10 +95,22 @@ async def list_failures(state: VisibleBuild, store: Store) -> Response:
     return _answer(Failures(items=found.items, analysed=state.is_analysed or is_live))
 
 
-@router.get("/{build_id}/tests", response_model_exclude_none=True)
-async def list_tests(state: VisibleBuild) -> TestResults:  # noqa: ARG001  the build's visibility is the check
-    """The build's test results."""
-    return TestResults()
+@router.get("/{build_id}/tests", response_model=TestPage, response_model_exclude_none=True)
+async def list_tests(  # noqa: PLR0917  query parameters; nobody passes them by position
+    state: VisibleBuild,
+    store: Store,
+    outcome: Annotated[list[Outcome], Query(default_factory=list, max_length=10)],
+    q: Annotated[str | None, Query(max_length=200, description="Part of a name, in any case.")] = None,
+    sort: Sort = "order",
+    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+    cursor: Annotated[str, Query(pattern=r"^\d{1,9}$", description="`nextCursor` of the page before.")] = "0",
+) -> Response:
+    """The build's test results, those of structured reports first; while it runs, those there are so far."""
+    blocks = await store.read_results(state.build.id)
+    page = await asyncio.to_thread(
+        lambda: page_of(merged(blocks), outcomes=outcome, q=q, sort=sort, first=int(cursor), count=limit)
+    )
+    return _answer(page)
 
 
 @router.get("/{build_id}/records")

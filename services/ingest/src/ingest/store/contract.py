@@ -12,9 +12,9 @@ from build_protocol.messages import BuildStart
 from build_protocol.views import Build
 
 from ingest.chunk import Chunk
-from ingest.failures import Found
 from ingest.fold import BuildState
 from ingest.plan import Step
+from ingest.store.findings import FindingsStore
 
 Following = Literal["seq", "line", "byte"]
 """By what a range of chunks begins: the chunk that holds record, line or text byte `at`."""
@@ -41,6 +41,7 @@ class BuildQuery:
     statuses: Collection[str] = ()
     commit_prefix: str | None = None
     agent: str | None = None
+    retry_of: str | None = None
     text: str | None = None
     """Found in subject, author, branch, config, command, commit or id, in any case."""
     before: str | None = None
@@ -62,8 +63,8 @@ class Claim:
     beat: int
 
 
-class BuildStore(Protocol):
-    """Builds and their chunks. Every method raises StoreUnavailable when the store does not answer."""
+class BuildStore(FindingsStore, Protocol):
+    """Builds, their chunks, what was found in them. All methods raise StoreUnavailable where it does not answer."""
 
     async def open(self) -> None:
         """Connect and bring the schema up to date; may be repeated."""
@@ -122,17 +123,6 @@ class BuildStore(Protocol):
 
     async def read_events(self, build_id: str, after_seq: int, limit: int) -> list[Chunk]:
         """Chunks that hold records which are not log, of seqs after `after_seq`, in order."""
-        ...
-
-    async def keep_failures(self, build_id: str, text_bytes: int, found: Found) -> None:
-        """Keep what was found in the first `text_bytes` of a build's log; key build id.
-
-        Replaces what was found in as much of the log or less; what was found in more of it stays.
-        """
-        ...
-
-    async def find_failures(self, build_id: str) -> Found:
-        """The failures kept of a build; none where none were kept."""
         ...
 
     async def list_open(self, shards: Collection[int]) -> list[BuildState]:

@@ -7,7 +7,6 @@ died between the two) folds them in.
 
 import re
 from collections.abc import Collection, Sequence
-from contextlib import suppress
 from typing import Any
 
 from build_protocol.messages import BuildStart
@@ -17,11 +16,11 @@ from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
 from ingest.chunk import Chunk
-from ingest.failures import Found
 from ingest.fold import BuildState
 from ingest.plan import Step
 from ingest.store import rows
 from ingest.store.contract import BuildQuery, Claim, Conflict, Following, in_order
+from ingest.store.mongo_findings import RESULT_INDEXES, MongoFindings
 from ingest.store.refold import refold
 
 DUPLICATE_KEY = 11000
@@ -37,6 +36,7 @@ _BUILD_INDEXES = [
     IndexModel([("status", ASCENDING), ("place", DESCENDING)]),
     IndexModel([("commit_sha", ASCENDING)]),
     IndexModel([("is_open", ASCENDING), ("shard", ASCENDING)]),
+    IndexModel([("retry_of", ASCENDING)]),
 ]
 _CHUNK_INDEXES = [
     IndexModel([("build_id", ASCENDING), ("first_seq", ASCENDING)], unique=True),
@@ -45,14 +45,13 @@ _CHUNK_INDEXES = [
 ]
 
 
-class MongoBuildStore:
-    """Builds, chunks, failures and claims in four collections; writes wait for the majority's journal."""
+class MongoBuildStore(MongoFindings):
+    """Builds, chunks and claims, and what was found in builds; writes wait for the majority's journal."""
 
     def __init__(self, url: str) -> None:
-        self._db = connect(url)
+        super().__init__(connect(url))
         self._builds = self._db["builds"]
         self._chunks = self._db["chunks"]
-        self._failures = self._db["failures"]
         self._claims = self._db["claims"]
 
     async def open(self) -> None:
@@ -60,6 +59,7 @@ class MongoBuildStore:
         with available(self._db):
             await self._builds.create_indexes(_BUILD_INDEXES)
             await self._chunks.create_indexes(_CHUNK_INDEXES)
+            await self._results.create_indexes(RESULT_INDEXES)
 
     async def close(self) -> None:
         """Disconnect."""
@@ -182,23 +182,6 @@ class MongoBuildStore:
         with available(self._db):
             return await self._read(build_id, {"last_seq": {"$gt": after_seq}, "events": {"$ne": None}}, limit)
 
-    async def keep_failures(self, build_id: str, text_bytes: int, found: Found) -> None:
-        """Keep what was found in the first `text_bytes` of a build's log; key build id."""
-        row = rows.failures_row(build_id, text_bytes, found)
-        with available(self._db):
-            changed = await self._failures.update_one(
-                {"_id": row.pop("build_id"), "text_bytes": {"$lte": text_bytes}}, {"$set": row}
-            )
-            if not changed.matched_count:
-                with suppress(DuplicateKeyError):
-                    await self._failures.insert_one({"_id": build_id, **row})
-
-    async def find_failures(self, build_id: str) -> Found:
-        """The failures kept of a build."""
-        with available(self._db):
-            document = await self._failures.find_one({"_id": build_id}, {"found": 1})
-        return rows.failures_of(None if document is None else document["found"])
-
     async def list_open(self, shards: Collection[int]) -> list[BuildState]:
         """Builds of these shards that anybody still has to look after."""
         with available(self._db):
@@ -213,6 +196,7 @@ class MongoBuildStore:
             if ids:
                 await self._chunks.delete_many({"build_id": {"$in": ids}})
                 await self._failures.delete_many({"_id": {"$in": ids}})
+                await self._results.delete_many({"build_id": {"$in": ids}})
                 await self._builds.delete_many({"_id": {"$in": ids}})
         return len(ids)
 
@@ -273,8 +257,8 @@ def _filter(query: BuildQuery) -> Document:
         wanted["project"] = {"$in": list(query.projects)}
     if query.statuses:
         wanted["status"] = {"$in": list(query.statuses)}
-    for name, value in (("branch", query.branch), ("config", query.config), ("agent", query.agent)):
-        if value is not None:
+    for name in ("branch", "config", "agent", "retry_of"):
+        if (value := getattr(query, name)) is not None:
             wanted[name] = value
     if query.commit_prefix:
         # A range, which an index answers. Hex digits end at `f`.

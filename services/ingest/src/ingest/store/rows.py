@@ -1,4 +1,4 @@
-"""Rows: a build's state and a chunk as columns, the same words in both drivers."""
+"""Rows: a build's state, a chunk and what was found as columns, the same words in both drivers."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,10 +9,12 @@ from build_protocol.views import Build
 from ingest.chunk import Chunk
 from ingest.failures import Found
 from ingest.fold import BuildState
+from ingest.results import ResultBlock
 from ingest.store.contract import place_of
 
 SEARCH_CHARACTERS = 1000
 CHUNK_FIELDS = Chunk.__slots__
+RESULT_FIELDS = ResultBlock.__slots__
 
 
 def build_row(state: BuildState) -> dict[str, Any]:
@@ -28,6 +30,7 @@ def build_row(state: BuildState) -> dict[str, Any]:
         "status": build.status,
         "commit_sha": build.commit,
         "agent": build.agent,
+        "retry_of": build.retry_of,
         "place": place_of(build),
         "revision": build.revision,
         "is_open": state.is_open,
@@ -66,6 +69,16 @@ def failures_row(build_id: str, text_bytes: int, found: Found) -> dict[str, Any]
 def failures_of(found: str | None) -> Found:
     """The failures back from their column."""
     return Found() if found is None else Found.model_validate_json(found)
+
+
+def result_row(block: ResultBlock) -> dict[str, Any]:
+    """The block's columns."""
+    return {name: getattr(block, name) for name in RESULT_FIELDS}
+
+
+def result_of(row: Mapping[Any, Any]) -> ResultBlock:
+    """The block back from its columns."""
+    return ResultBlock(**{name: row[name] for name in RESULT_FIELDS})
 
 
 def _search_text(build: Build) -> str:

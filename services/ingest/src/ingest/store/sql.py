@@ -1,7 +1,6 @@
 """The SQL driver: SQLite (embedded default) and MySQL/MariaDB by one SQLAlchemy Core code."""
 
 from collections.abc import Collection, Sequence
-from contextlib import suppress
 from typing import Any
 
 from build_protocol.messages import BuildStart
@@ -19,21 +18,21 @@ from sqlalchemy import (
 from sqlalchemy.exc import IntegrityError
 
 from ingest.chunk import Chunk
-from ingest.failures import Found
 from ingest.fold import BuildState
 from ingest.plan import Step
 from ingest.store import rows
 from ingest.store.contract import BuildQuery, Claim, Conflict, Following, in_order
-from ingest.store.tables import STEPS, builds, chunks, claims, failures, metadata, starts
+from ingest.store.sql_findings import SqlFindings
+from ingest.store.tables import OWNED, STEPS, builds, chunks, claims, metadata, starts
 
 _LAST = {"line": chunks.c.last_line, "byte": chunks.c.end_byte}
 
 
-class SqlBuildStore:
-    """Builds, chunks, failures and claims in five tables."""
+class SqlBuildStore(SqlFindings):
+    """Builds, chunks and claims, and what was found in builds."""
 
     def __init__(self, url: str) -> None:
-        self._engine = SqlEngine(url)
+        super().__init__(SqlEngine(url))
 
     async def open(self) -> None:
         """Connect and bring the schema up to date."""
@@ -160,24 +159,6 @@ class SqlBuildStore:
         mine = (chunks.c.build_id == build_id, chunks.c.last_seq > after_seq, chunks.c.events.is_not(None))
         return await self._read(select(chunks).where(*mine), limit, is_whole=False)
 
-    async def keep_failures(self, build_id: str, text_bytes: int, found: Found) -> None:
-        """Keep what was found in the first `text_bytes` of a build's log; key build id."""
-        row = rows.failures_row(build_id, text_bytes, found)
-        newer = update(failures).where(failures.c.build_id == build_id, failures.c.text_bytes <= text_bytes)
-
-        def put(db: Connection) -> None:
-            if db.execute(newer.values(row)).rowcount:
-                return
-            with suppress(IntegrityError), db.begin_nested():
-                db.execute(insert(failures), [row])
-
-        await self._engine.write(put)
-
-    async def find_failures(self, build_id: str) -> Found:
-        """The failures kept of a build."""
-        query = select(failures.c.found).where(failures.c.build_id == build_id)
-        return rows.failures_of(await self._engine.read(lambda db: db.execute(query).scalar()))
-
     async def list_open(self, shards: Collection[int]) -> list[BuildState]:
         """Builds of these shards that anybody still has to look after."""
         query = select(builds.c.view, builds.c.state).where(builds.c.is_open, builds.c.shard.in_(shards))
@@ -190,7 +171,7 @@ class SqlBuildStore:
 
         def put(db: Connection) -> int:
             ids = db.execute(old).scalars().all()
-            for owned in (chunks.c.build_id, starts.c.build_id, failures.c.build_id, builds.c.id):
+            for owned in (*(table.c.build_id for table in OWNED), builds.c.id):
                 db.execute(delete(owned.table).where(owned.in_(ids)))
             return len(ids)
 
@@ -253,6 +234,7 @@ def _listing(query: BuildQuery) -> Select[Any]:
         (builds.c.branch, query.branch),
         (builds.c.config, query.config),
         (builds.c.agent, query.agent),
+        (builds.c.retry_of, query.retry_of),
     ):
         if wanted is not None:
             listing = listing.where(column == wanted)

@@ -1,4 +1,4 @@
-"""The SQL tables: builds, their first records, their chunks, their failures, and the claims of replicas."""
+"""The SQL tables: builds, what belongs to them (first record, chunks, failures, test results), and replicas' claims."""
 
 from sqlalchemy import (
     BigInteger,
@@ -12,6 +12,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    inspect,
 )
 from sqlalchemy.dialects import mysql
 
@@ -32,6 +33,7 @@ builds = Table(
     Column("status", String(16), nullable=False),
     Column("commit_sha", String(64)),
     Column("agent", String(512)),
+    Column("retry_of", String(36)),
     Column("place", String(53), nullable=False),
     Column("revision", BigInteger, nullable=False),
     Column("is_open", Boolean, nullable=False),
@@ -43,6 +45,7 @@ builds = Table(
     Index("builds_by_status", "status", "place"),
     Index("builds_by_commit", "commit_sha"),
     Index("builds_open", "is_open", "shard"),
+    Index("builds_by_retry", "retry_of"),
 )
 
 starts = Table(
@@ -78,6 +81,19 @@ failures = Table(
     Column("found", _LONG_TEXT, nullable=False),
 )
 
+results = Table(
+    "results",
+    metadata,
+    Column("build_id", String(36), primary_key=True),
+    Column("source", String(8), primary_key=True),
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("count", Integer, nullable=False),
+    Column("packed", _LONG_BYTES, nullable=False),
+)
+
+OWNED = (chunks, starts, failures, results)
+"""What goes with its build."""
+
 claims = Table(
     "claims",
     metadata,
@@ -91,5 +107,23 @@ def _add_failures(db: Connection) -> None:
     failures.create(db, checkfirst=True)
 
 
-STEPS = (_add_failures,)
+def _add_results(db: Connection) -> None:
+    results.create(db, checkfirst=True)
+
+
+def _add_retry_of(db: Connection) -> None:
+    _add_column(db, "retry_of varchar(36)")
+    _add_index(db, "builds_by_retry")
+
+
+def _add_column(db: Connection, column: str) -> None:
+    if column.split(maxsplit=1)[0] not in {known["name"] for known in inspect(db).get_columns(builds.name)}:
+        db.exec_driver_sql(f"alter table builds add column {column}")
+
+
+def _add_index(db: Connection, name: str) -> None:
+    next(index for index in builds.indexes if index.name == name).create(db, checkfirst=True)
+
+
+STEPS = (_add_failures, _add_results, _add_retry_of)
 """From version 1 on, what leads from one version to the next."""

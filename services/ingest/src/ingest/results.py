@@ -1,0 +1,184 @@
+"""Test results of a build: packed into blocks as they are found, and merged, filtered and counted when asked for. Pure.
+
+There are two sources. Records carry what the agent read in structured reports (JUnit XML): block `n` is that of
+record `n`. The log's lines tell the others: block `n` holds the n-th thousand of them. Reading a build again, from the
+start or after a crash, makes the same blocks under the same keys.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from operator import attrgetter
+from typing import Any, Literal
+
+import zstandard
+from build_analysis.test_results import TestResult
+from build_protocol import messages
+from build_protocol.messages import BuildMetrics, Outcome
+from build_protocol.views import TestPage
+from pydantic_core import from_json, to_json
+
+BLOCK_RESULTS = 1000
+NAME_CHARACTERS = 8192
+"""What the wire takes of a name."""
+
+Source = Literal["record", "log"]
+Sort = Literal["order", "slowest"]
+
+_PASSED: frozenset[Outcome] = frozenset({"passed", "xfailed", "flaky"})
+"""What a test driver does not count as a failure; a test that was expected to fail and did is well."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResultBlock:
+    """Results of one source that follow each other. `packed` is a zstd frame of their columns."""
+
+    build_id: str
+    source: Source
+    number: int
+    count: int
+    packed: bytes
+
+
+class LogBlocks:
+    """The blocks that the results of one log fill, in order."""
+
+    def __init__(self, build_id: str) -> None:
+        self._build_id = build_id
+        self._number = 1
+        self._open: list[TestResult] = []
+        self.is_behind = False
+        """Whether there are results that `keep` was not called for."""
+
+    @property
+    def is_full(self) -> bool:
+        """Whether whole blocks wait."""
+        return len(self._open) >= BLOCK_RESULTS
+
+    @property
+    def found_any(self) -> bool:
+        """Whether there was any result."""
+        return bool(self._open) or self._number > 1
+
+    def add(self, results: Sequence[TestResult]) -> None:
+        """Add what the next lines tell."""
+        if results:
+            self._open.extend(results)
+            self.is_behind = True
+
+    def unkept(self) -> list[ResultBlock]:
+        """The blocks to store now; the last of them may grow yet, and is stored again then."""
+        pieces = [self._open[at : at + BLOCK_RESULTS] for at in range(0, len(self._open), BLOCK_RESULTS)]
+        return [pack(self._build_id, "log", number, piece) for number, piece in enumerate(pieces, self._number)]
+
+    def keep(self) -> None:
+        """They are stored: forget the full ones."""
+        full = len(self._open) // BLOCK_RESULTS
+        del self._open[: full * BLOCK_RESULTS]
+        self._number += full
+        self.is_behind = False
+
+
+def pack(build_id: str, source: Source, number: int, results: Sequence[TestResult]) -> ResultBlock:
+    """One block of results."""
+    columns = [[getattr(result, name) for result in results] for name in TestResult.__slots__]
+    packed = zstandard.ZstdCompressor(write_checksum=True).compress(to_json(columns))
+    return ResultBlock(build_id, source, number, len(results), packed)
+
+
+def told_by(record: dict[str, Any]) -> list[TestResult]:
+    """The results that a stored record carries, as its agent said them."""
+    said = record.get("data", {}).get("tests") or []
+    return [
+        TestResult(each["name"], each["outcome"], each.get("tool"), each.get("seconds"), each.get("line"))
+        for each in said
+    ]
+
+
+def merged(blocks: Iterable[ResultBlock]) -> list[TestResult]:
+    """All results of a build, in order: those of records, then those that only the log tells.
+
+    What a record tells beats the log's word on the same test, and takes the log's line.
+    """
+    told: list[TestResult] = []
+    read: list[TestResult] = []
+    for block in blocks:
+        (told if block.source == "record" else read).extend(_unpack(block))
+    if not told or not read:
+        return told or read
+    places = {_key(result.name): place for place, result in enumerate(told)}
+    only_read = []
+    for result in read:
+        place = next((places[key] for key in _keys(result) if key in places), None)
+        if place is None:
+            only_read.append(result)
+        elif told[place].line is None:
+            told[place] = replace(told[place], line=result.line)
+    return told + only_read
+
+
+def page_of(
+    results: Sequence[TestResult],
+    *,
+    outcomes: Collection[str] = (),
+    q: str | None = None,
+    sort: Sort = "order",
+    first: int = 0,
+    count: int = 100,
+) -> TestPage:
+    """Results `first` and following (counted from 0) of those wanted; the counts are of all of the build's."""
+    wanted: Iterable[TestResult] = results
+    if outcomes:
+        wanted = (result for result in wanted if result.outcome in outcomes)
+    if q:
+        part = q.lower()
+        wanted = (result for result in wanted if part in result.name.lower())
+    if sort == "slowest":
+        wanted = sorted(wanted, key=lambda result: result.seconds or 0.0, reverse=True)
+    shown = list(islice(wanted, first, first + count + 1))
+    seconds = [result.seconds for result in results if result.seconds is not None]
+    return TestPage(
+        items=[_on_wire(result) for result in shown[:count]],
+        counts=dict(Counter(map(attrgetter("outcome"), results))),
+        total_seconds=round(sum(seconds), 3) if seconds else None,
+        next_cursor=str(first + count) if len(shown) > count else None,
+    )
+
+
+def counts_of(results: Sequence[TestResult]) -> BuildMetrics:
+    """How many tests passed, failed and were skipped, as a build's metrics."""
+    counts = Counter(map(attrgetter("outcome"), results))
+    passed = sum(counts[outcome] for outcome in _PASSED)
+    return BuildMetrics(
+        tests_passed=passed,
+        tests_failed=len(results) - passed - counts["skipped"],
+        tests_skipped=counts["skipped"],
+    )
+
+
+_SEPARATORS = re.compile(r"[^0-9A-Za-z]+")
+
+
+def _key(name: str) -> str:
+    # `MLIR :: Dialect/a.mlir` and `MLIR.Dialect.a.mlir`, `tests/test_x.py::test_y` and `tests.test_x.test_y`.
+    return _SEPARATORS.sub(".", name.replace(".py::", "."))
+
+
+def _keys(result: TestResult) -> Iterable[str]:
+    yield _key(result.name)
+    suite, _, path = result.name.partition(" :: ")
+    if result.tool == "lit" and path and "/" not in path:
+        # Where a test lies in no folder, lit's report names its suite twice.
+        yield _key(f"{suite}.{suite}.{path}")
+
+
+def _unpack(block: ResultBlock) -> list[TestResult]:
+    columns = from_json(zstandard.ZstdDecompressor().decompress(block.packed))
+    return [TestResult(*row) for row in zip(*columns, strict=True)]
+
+
+def _on_wire(result: TestResult) -> messages.TestResult:
+    said = {name: getattr(result, name) for name in TestResult.__slots__}
+    return messages.TestResult(**said | {"name": result.name[:NAME_CHARACTERS]})

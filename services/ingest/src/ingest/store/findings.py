@@ -1,0 +1,36 @@
+"""What ingest's store promises about what was found in builds: failures and test results, beside their records.
+
+All of it is derived: reading a build again finds it again. It goes with its build.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from ingest.failures import Found
+from ingest.results import ResultBlock
+
+
+class FindingsStore(Protocol):
+    """Failures and test results by build. Every method raises StoreUnavailable when the store does not answer."""
+
+    async def keep_failures(self, build_id: str, text_bytes: int, found: Found) -> None:
+        """Keep what was found in the first `text_bytes` of a build's log; key build id.
+
+        Replaces what was found in as much of the log or less; what was found in more of it stays.
+        """
+        ...
+
+    async def find_failures(self, build_id: str) -> Found:
+        """The failures kept of a build; none where none were kept."""
+        ...
+
+    async def keep_results(self, blocks: Sequence[ResultBlock]) -> None:
+        """Keep blocks of test results; key (build id, source, number).
+
+        A block replaces one with as many results or fewer; one with more stays.
+        """
+        ...
+
+    async def read_results(self, build_id: str) -> list[ResultBlock]:
+        """All blocks of a build, by source and number."""
+        ...

@@ -1,0 +1,62 @@
+"""What was found in builds, on MongoDB: failures as one document a build, test results as a document a block."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+
+from chassis.store.mongo import Database, available
+from pymongo import ASCENDING, IndexModel
+from pymongo.errors import DuplicateKeyError
+
+from ingest.failures import Found
+from ingest.results import ResultBlock
+from ingest.store import rows
+
+RESULT_INDEXES = [IndexModel([("build_id", ASCENDING), ("source", ASCENDING), ("number", ASCENDING)], unique=True)]
+
+
+class MongoFindings:
+    """Failures and test results in two collections."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+        self._failures = database["failures"]
+        self._results = database["results"]
+
+    async def keep_failures(self, build_id: str, text_bytes: int, found: Found) -> None:
+        """Keep what was found in the first `text_bytes` of a build's log; key build id."""
+        row = rows.failures_row(build_id, text_bytes, found)
+        with available(self._db):
+            changed = await self._failures.update_one(
+                {"_id": row.pop("build_id"), "text_bytes": {"$lte": text_bytes}}, {"$set": row}
+            )
+            if not changed.matched_count:
+                with suppress(DuplicateKeyError):
+                    await self._failures.insert_one({"_id": build_id, **row})
+
+    async def find_failures(self, build_id: str) -> Found:
+        """The failures kept of a build."""
+        with available(self._db):
+            document = await self._failures.find_one({"_id": build_id}, {"found": 1})
+        return rows.failures_of(None if document is None else document["found"])
+
+    async def keep_results(self, blocks: Sequence[ResultBlock]) -> None:
+        """Keep blocks of test results; key (build id, source, number)."""
+        with available(self._db):
+            for block in blocks:
+                row = rows.result_row(block)
+                changed = await self._results.update_one(
+                    {"_id": _key(block), "count": {"$lte": block.count}}, {"$set": row}
+                )
+                if not changed.matched_count:
+                    with suppress(DuplicateKeyError):
+                        await self._results.insert_one({"_id": _key(block), **row})
+
+    async def read_results(self, build_id: str) -> list[ResultBlock]:
+        """All blocks of a build, by source and number."""
+        with available(self._db):
+            found = self._results.find({"build_id": build_id}).sort([("source", ASCENDING), ("number", ASCENDING)])
+            return [rows.result_of(document) for document in await found.to_list()]
+
+
+def _key(block: ResultBlock) -> str:
+    return f"{block.build_id}:{block.source}:{block.number:016d}"

@@ -1,0 +1,151 @@
+"""Test results: what a build's reports and its log say of its tests, each once."""
+
+import time
+
+import pytest
+from build_analysis.test_results import TestResult
+from ingest.results import BLOCK_RESULTS, LogBlocks, counts_of, merged, pack, page_of
+
+LIT = ["[1/2] Running the lit tests", "PASS: MLIR :: Dialect/a.mlir (1 of 3)", "FAIL: MLIR :: b.mlir (2 of 3)"]
+GTEST = ["[ RUN      ] Shape.Rank", "[       OK ] Shape.Rank (12 ms)", "done in 3 sec"]
+
+
+async def feed(bench, speaker, *said) -> None:
+    await bench.intake.handle([speaker.delivery(record) for record in said])
+
+
+async def results(bench, speaker) -> list[TestResult]:
+    return merged(await bench.store.read_results(speaker.id))
+
+
+async def said(bench, speaker) -> list[tuple[str, str]]:
+    return [(result.name, result.outcome) for result in await results(bench, speaker)]
+
+
+async def test_a_log_tells_results_while_the_build_runs(bench, speaker) -> None:
+    """What lit and gtest print is stored a moment later; a line that may go on is waited for."""
+    await feed(bench, speaker, speaker.start(), speaker.log([*LIT, *GTEST[:2]]))
+    await bench.analyst.read_due()
+    await bench.analyst.show_results()
+    assert await said(bench, speaker) == [("MLIR :: Dialect/a.mlir", "passed"), ("MLIR :: b.mlir", "failed")]
+
+    await feed(bench, speaker, speaker.log(GTEST[2:]))
+    await bench.analyst.read_due()
+    await bench.analyst.show_results()
+
+    assert (await results(bench, speaker))[2] == TestResult("Shape.Rank", "passed", "gtest", 0.012, 5)
+
+
+async def test_a_report_beats_the_log_on_the_same_test(bench, speaker) -> None:
+    """A test that lit printed and JUnit repeats is there once: outcome and seconds of the report, line of the log."""
+    told = [
+        {"name": "MLIR.Dialect.a.mlir", "outcome": "flaky", "tool": "junit", "seconds": 0.5},
+        {"name": "MLIR.MLIR.b.mlir", "outcome": "failed", "tool": "junit", "seconds": 2},
+        {"name": "tests.test_x.test_y[1-2]", "outcome": "passed", "tool": "junit"},
+    ]
+    pytest_line = "tests/test_x.py::test_y[1-2] PASSED [ 50%]"
+    only_in_log = "PASS: MLIR :: only/in_log.mlir (3 of 3)"
+    await feed(bench, speaker, speaker.start(), speaker.log([*LIT, pytest_line, only_in_log]))
+    await feed(bench, speaker, speaker.update(tests=told), speaker.complete("failed", exit_code=1))
+
+    await bench.caretaker.settle_due()
+
+    found = await results(bench, speaker)
+    assert [(result.name, result.outcome, result.line) for result in found] == [
+        ("MLIR.Dialect.a.mlir", "flaky", 2),
+        ("MLIR.MLIR.b.mlir", "failed", 3),
+        ("tests.test_x.test_y[1-2]", "passed", 4),
+        ("MLIR :: only/in_log.mlir", "passed", 5),
+    ]
+
+
+@pytest.mark.parametrize("status", ["succeeded", "failed"])
+async def test_the_verdict_counts_tests_where_the_agent_did_not(bench, ear, speaker, status: str) -> None:
+    """Counts come from the results; a number the agent sent stands."""
+    tests = [{"name": f"t{n}", "outcome": outcome} for n, outcome in enumerate(["passed", "crashed", "skipped"])]
+    await feed(bench, speaker, speaker.start(), speaker.log(LIT), speaker.update(tests=tests))
+    await feed(bench, speaker, speaker.complete(status, metrics={"testsSkipped": 7, "wallMs": 5}))
+
+    await bench.caretaker.settle_due()
+
+    for build in (ear.published[0].data, (await bench.store.find(speaker.id)).build):
+        metrics = build.metrics
+        assert (metrics.tests_passed, metrics.tests_failed, metrics.tests_skipped, metrics.wall_ms) == (2, 2, 7, 5)
+
+
+async def test_a_build_without_tests_counts_none(bench, ear, speaker) -> None:
+    """No result is not nought tests passed."""
+    await feed(bench, speaker, speaker.start(), speaker.log(["3 of 4 parts sec"]), speaker.complete())
+
+    await bench.caretaker.settle_due()
+
+    assert ear.published[0].data.metrics is None
+
+
+async def test_a_restart_repeats_no_result(make_bench, speaker) -> None:
+    """Whoever reads the build again, from its first record, stores the same blocks."""
+    lines = [f"PASS: MLIR :: t{n}.mlir ({n} of 2500)" for n in range(1, 2501)]
+    bench = make_bench()
+    await feed(bench, speaker, speaker.start(), speaker.log(lines[:1200]))
+    await feed(bench, speaker, speaker.update(tests=[{"name": "told", "outcome": "passed"}]))
+    await bench.analyst.read_due()
+    await bench.analyst.show_results()
+
+    restarted = make_bench()
+    restarted.analyst.adopt(await restarted.intake.adopt(range(8)))
+    await feed(restarted, speaker, speaker.log(lines[1200:]), speaker.complete())
+    await restarted.caretaker.settle_due()
+
+    assert await said(restarted, speaker) == [
+        ("told", "passed"),
+        *((f"MLIR :: t{n}.mlir", "passed") for n in range(1, 2501)),
+    ]
+
+
+def test_blocks_fill_one_after_the_other() -> None:
+    """A block that is full is stored for good; the last one is stored again when it grew."""
+    blocks = LogBlocks("b")
+    blocks.add([TestResult(str(n), "passed", "lit") for n in range(BLOCK_RESULTS + 1)])
+    first = blocks.unkept()
+    blocks.keep()
+    blocks.add([TestResult("more", "passed", "lit")])
+
+    assert [(block.number, block.count) for block in first] == [(1, BLOCK_RESULTS), (2, 1)]
+    assert [(block.number, block.count) for block in blocks.unkept()] == [(2, 2)]
+
+
+def test_a_page_shows_what_is_asked_for_and_counts_everything() -> None:
+    """Filters and order choose the items; the counts and the seconds are the whole build's."""
+    found = [TestResult(f"Suite.T{n}", ["passed", "failed"][n % 2], "gtest", n / 10) for n in range(10)]
+
+    page = page_of(found, outcomes=["failed"], sort="slowest", first=0, count=2)
+    rest = page_of(found, outcomes=["failed"], sort="slowest", first=int(page.next_cursor), count=5)
+
+    assert [item.seconds for item in page.items + rest.items] == [0.9, 0.7, 0.5, 0.3, 0.1]
+    assert (page.counts, page.total_seconds, rest.next_cursor) == ({"passed": 5, "failed": 5}, 4.5, None)
+    assert [item.name for item in page_of(found, q="suite.t3").items] == ["Suite.T3"]
+
+
+def test_outcomes_are_counted_as_test_drivers_do() -> None:
+    """An expected failure is well; an unexpected success, a crash and a time-out are not."""
+    outcomes = ["passed", "xfailed", "flaky", "failed", "xpassed", "timed_out", "crashed", "unresolved", "skipped"]
+
+    counts = counts_of([TestResult(outcome, outcome, "lit") for outcome in outcomes])
+
+    assert (counts.tests_passed, counts.tests_failed, counts.tests_skipped) == (3, 5, 1)
+
+
+def test_a_hundred_thousand_results_are_small_and_answered_soon() -> None:
+    """Told by reports and by the log both: a few bytes each, and a page in well under the time of a click."""
+    log = [TestResult(f"MLIR :: Dialect/Op{n % 97}/t{n}.mlir", "passed", "lit", None, n) for n in range(100_000)]
+    told = [TestResult(f"MLIR.Dialect/Op{n % 97}.t{n}.mlir", "passed", "junit", n % 50 / 100) for n in range(100_000)]
+    blocks = [pack("b", "log", n, log[n * 1000 : n * 1000 + 1000]) for n in range(100)]
+    blocks += [pack("b", "record", n, told[n * 300 : n * 300 + 300]) for n in range(334)]
+
+    begin = time.process_time()
+    page = page_of(merged(blocks), sort="slowest", q="op7")
+    seconds = time.process_time() - begin
+
+    assert page.counts == {"passed": 100_000}
+    assert sum(len(block.packed) for block in blocks) < 16 * 200_000
+    assert seconds < 3, "a page of 100,000 results takes too long"
