@@ -4,25 +4,28 @@ Memory is bounded whatever the log's length: the last lines for looking back, th
 """
 
 import re
-from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from build_analysis.candidate import Candidate
 from build_analysis.failure import Failure, Report
 from build_analysis.findings import Findings
 from build_analysis.gate import is_last_step
-from build_analysis.prefixes import CleanLine, clean
+from build_analysis.prefixes import MATCHED_CHARACTERS, CleanLine, clean
 from build_analysis.python_frames import REACH_LINES, look_through_frames
 from build_analysis.rule import UNKNOWN, WRAPPER, Rule
 from build_analysis.rule_set import RuleSet, default_rules
 from build_analysis.scope import SCOPE_LIMIT_LINES, Scope
+from build_analysis.window import LOOK_BACK_LINES, Window
 
-LOOK_BACK_LINES = 500
 ATTENTION_LINES = 60
 """After a failing line, this many lines are read one by one; then the gate decides again what is worth a look."""
 CLUSTER_GAP_LINES = 40
 """Diagnostics without a scope that are nearer to each other than this belong together."""
 CHANNEL_LIMIT = 256
+FLOOD_LINES = 20
+"""After so many failing lines in a row, more of the same kind belong to them without a look."""
+OVERWRITTEN_PARTS = 8
+"""Of a line that carriage returns wrote over, so many of the last parts are read."""
 
 
 class LogAnalyzer:
@@ -30,7 +33,7 @@ class LogAnalyzer:
 
     def __init__(self, rules: RuleSet | None = None) -> None:
         self._rules = rules or default_rules()
-        self._recent: deque[tuple[int, str]] = deque(maxlen=LOOK_BACK_LINES)
+        self._window = Window()
         self._attention_until = 0
         self._scopes: list[Scope] = []
         self._channels: dict[str, Scope] = {}
@@ -41,8 +44,6 @@ class LogAnalyzer:
         self._last_step = 0
         self._is_complete = False
         self._looked_back_to = 0
-        self._chunk: Sequence[str] = ()
-        self._chunk_first = 1
 
     def feed(self, first_line: int, lines: Sequence[str]) -> list[Failure]:
         """Read the next lines; the first of them is number `first_line`, counted from 1.
@@ -50,7 +51,7 @@ class LogAnalyzer:
         Returns:
             The failures that became certain with these lines.
         """
-        self._chunk, self._chunk_first = lines, first_line
+        self._window.open(first_line, lines)
         seen = self._rules.gate.hits(lines)
         hits = seen.lines
         at_hit, index, count = 0, 0, len(lines)
@@ -67,10 +68,7 @@ class LogAnalyzer:
         if seen.last_step is not None:
             self._last_step = first_line + seen.last_step
             self._is_complete = is_last_step(lines[seen.last_step])
-        # The next chunk may look back into this one.
-        for number in range(max(0, count - LOOK_BACK_LINES), count):
-            self._recent.append((first_line + number, lines[number]))
-        self._chunk = ()
+        self._window.close()
         return self._findings.newly_certain()
 
     def finish(self, exit_code: int | None = None) -> Report:
@@ -101,20 +99,44 @@ class LogAnalyzer:
             if open_scope is not scope:
                 open_scope.look_ahead(number, line.text)
         scope.look_ahead(number, line.text)
-        if self._is_command(scope, line.text) or (self._listing is not None and self._read_item(number, line.text)):
+        if self._is_command(scope, line) or (self._listing is not None and self._read_item(number, line.text)):
             return
         self._forget_stale(number)
-        found = self._rules.match(line) if is_hit else self._rules.match_nearby(line)
-        if found is None:
-            self._note_output(scope, number, line.text)
-        else:
-            self._act(*found, number, line)
+        if self._is_flood(scope, number, line.text):
+            scope.follow(number)
+            return
+        if self._answer(number, line, is_hit=is_hit) or (
+            is_hit and "\r" in raw[:-1] and self._answer_overwritten(number, raw)
+        ):
+            return
+        self._note_output(scope, number, line.text)
 
-    def _act(self, rule: Rule, match: re.Match[str], number: int, line: CleanLine) -> None:
-        """Do what the rule's role says; `ignore` does nothing."""
+    def _is_flood(self, scope: Scope, number: int, text: str) -> bool:
+        """Whether this is one more of many lines in a row that the same rules ask about: they are not asked again."""
+        if scope.best is None or scope.last_candidate_line != number - 1 or scope.followers < FLOOD_LINES:
+            scope.flood = None
+            return False
+        rules = self._rules.candidates(text)
+        is_one_more = rules is scope.flood and self._looked_back_to == number - 1
+        scope.flood = rules
+        if is_one_more:
+            self._looked_back_to = number
+        return is_one_more
+
+    def _answer(self, number: int, line: CleanLine, *, is_hit: bool = True) -> bool:
+        """Do what the first rule says that knows this line; whether there is one."""
+        return any(self._act(rule, match, number, line) for rule, match in self._rules.answers(line, is_hit=is_hit))
+
+    def _answer_overwritten(self, number: int, raw: str) -> bool:
+        """Ask about what a carriage return wrote over: a terminal hides it, a log does not."""
+        parts = raw[:MATCHED_CHARACTERS].rstrip("\r").split("\r")[:-1]
+        return any(self._answer(number, clean(part)) for part in reversed(parts[-OVERWRITTEN_PARTS:]))
+
+    def _act(self, rule: Rule, match: re.Match[str], number: int, line: CleanLine) -> bool:
+        """Do what the rule's role says; `ignore` does nothing. False when the rule looks back and was wrong."""
         if rule.role == "cause":
-            self._suspect(rule, match, number, line)
-        elif rule.role == "open":
+            return self._suspect(rule, match, number, line)
+        if rule.role == "open":
             self._open(rule, match, number, line)
         elif rule.role == "close":
             self._close_by(rule, match, number, line)
@@ -127,15 +149,19 @@ class LogAnalyzer:
         elif rule.role == "green":
             self._end_cluster()
             self._findings.all_well(number)
+        return True
 
-    def _is_command(self, scope: Scope, text: str) -> bool:
+    def _is_command(self, scope: Scope, line: CleanLine) -> bool:
         """Whether this line is the command that ninja prints below FAILED."""
-        if not scope.awaits_command or not text:
+        if not scope.awaits_command or not line.text:
             return False
         scope.awaits_command = False
-        if _PROGRESS.match(text):
+        if _PROGRESS.match(line.text):
             return False
-        scope.command = text[:2000]
+        # An excerpt, or a rule that hides its command, goes on with what the tool said: "ld.lld: error: ...".
+        if _SPEAKER.match(line.text) and any(rule.role == "cause" for rule, _ in self._rules.answers(line)):
+            return False
+        scope.command = line.text[:2000]
         return True
 
     def _scope_of(self, line: CleanLine) -> Scope:
@@ -144,6 +170,8 @@ class LogAnalyzer:
         return self._scopes[-1] if self._scopes else self._root
 
     def _note_output(self, scope: Scope, number: int, text: str) -> None:
+        if scope.failed and not scope.first_alarm_line and _ALARM.match(text):
+            scope.first_alarm_line, scope.first_alarm = number, text
         if scope.failed and not scope.first_output_line and text and not text.startswith(("--", "$ ")):
             scope.first_output_line, scope.first_output = number, text
 
@@ -155,39 +183,40 @@ class LogAnalyzer:
 
     # Causes
 
-    def _suspect(self, rule: Rule, match: re.Match[str], number: int, line: CleanLine) -> None:
+    def _suspect(self, rule: Rule, match: re.Match[str], number: int, line: CleanLine) -> bool:
         scope = self._home_of(line, number)
         if scope is self._root and scope.best is not None and _starts_anew(scope.best, rule):
             self._end_cluster()
             scope = self._root
         if scope.best is not None and scope.best.rank <= rule.effective_rank and not rule.alone:
             scope.follow(number)
-            return
+            return True
         candidate = Candidate.of(rule, number, match)
         if (rule.before or rule.frames) and not self._findings.is_full:
-            candidate.look_back(self._clean_lines_before(number))
+            if not candidate.look_back(self._window.clean_lines_before(number)):
+                return False
             if rule.frames:
-                look_through_frames(candidate, list(self._clean_lines_before(number, REACH_LINES)))
+                look_through_frames(candidate, list(self._window.clean_lines_before(number, REACH_LINES)))
         if rule.alone and scope is self._root:
             self._end_cluster()
             self._findings.add(candidate.failure(None, None), certain=rule.certain, rule=rule)
-            return
+            return True
         scope.add(candidate)
         self._attention_until = max(self._attention_until, number + ATTENTION_LINES)
+        return True
 
     def _home_of(self, line: CleanLine, number: int) -> Scope:
         """The scope a failure on this line belongs to; looks back for one that the gate passed by."""
-        if line.channel is not None:
-            if line.channel not in self._channels and len(self._channels) < CHANNEL_LIMIT:
-                self._channels[line.channel] = Scope("channel", number, channel=line.channel)
-            if line.channel in self._channels:
-                return self._channels[line.channel]
+        if line.channel is not None and (channel := self._channel_scope(line.channel, number)):
+            return channel
         home = self._scopes[-1] if self._scopes else self._root
         if home.failed and home.kind != "edge":
             return home
         stop = max(self._looked_back_to, home.first_line)
         self._looked_back_to = number
-        for earlier, raw in self._lines_before(number, LOOK_BACK_LINES):
+        if stop == number - 1:
+            return home
+        for earlier, raw in self._window.lines_before(number, LOOK_BACK_LINES):
             if earlier <= stop:
                 return home
             for rule in self._rules.lookbehind:
@@ -199,27 +228,15 @@ class LogAnalyzer:
         self._drop_undecided()
         return self._scopes[-1] if self._scopes else self._root
 
+    def _channel_scope(self, channel: str, number: int) -> Scope | None:
+        if channel not in self._channels and len(self._channels) < CHANNEL_LIMIT:
+            self._channels[channel] = Scope("channel", number, channel=channel)
+        return self._channels.get(channel)
+
     def _drop_undecided(self) -> None:
         """Forget tests that ended where nobody looked, because all was well there."""
         while self._scopes and not self._scopes[-1].failed and self._scopes[-1].best is None:
             self._scopes.pop()
-
-    def _lines_before(self, number: int, reach: int) -> Iterator[tuple[int, str]]:
-        """The lines before line `number` as they came, nearest first, at most `reach` of them."""
-        index = number - self._chunk_first - 1
-        left = reach
-        while index >= 0 and left > 0:
-            yield self._chunk_first + index, self._chunk[index]
-            index, left = index - 1, left - 1
-        for earlier, raw in reversed(self._recent):
-            if left <= 0:
-                return
-            yield earlier, raw
-            left -= 1
-
-    def _clean_lines_before(self, number: int, reach: int = LOOK_BACK_LINES) -> Iterator[tuple[int, str]]:
-        """The lines before line `number` without prefixes, nearest first."""
-        return ((earlier, clean(raw).text) for earlier, raw in self._lines_before(number, reach))
 
     # Scopes
 
@@ -252,7 +269,7 @@ class LogAnalyzer:
     def _progress_since(self, first: int, number: int) -> bool:
         return any(
             _PROGRESS.match(text)
-            for _, text in self._clean_lines_before(number - 1, min(number - first, LOOK_BACK_LINES))
+            for _, text in self._window.clean_lines_before(number - 1, min(number - first, LOOK_BACK_LINES))
         )
 
     def _close_by(self, rule: Rule, match: re.Match[str], number: int, line: CleanLine) -> None:
@@ -332,6 +349,10 @@ class LogAnalyzer:
 
 
 _ENDING = {"crash": "crashed", "timeout": "timed out"}
+_SPEAKER = re.compile(r"[^\s\"']+:(?: |$)|CMake Error|[Ee]rror: ")
+_ALARM = re.compile(
+    r"\s*(?:\S{1,80}: )?\[?(?:\w*error|fatal|failed|failure|panic|abort(?:ed|ing)?|\w*exception)\b", re.I
+)
 _PROGRESS = re.compile(r"\[\s*\d+/\d+[^\]]{0,20}\] |\[\s{0,2}\d{1,3}%\] ")
 
 
@@ -360,8 +381,12 @@ def _bare(scope: Scope, number: int) -> Failure:
     rule = scope.rule
     assert rule is not None  # noqa: S101 - the caller has checked
     is_edge = scope.kind == "edge"
-    line = (is_edge and scope.first_output_line) or scope.first_line
-    message = (is_edge and scope.first_output) or f"{scope.target or 'a step'} {_ENDING.get(rule.category, 'failed')}"
+    line = scope.first_alarm_line or (is_edge and scope.first_output_line) or scope.first_line
+    message = (
+        scope.first_alarm
+        or (is_edge and scope.first_output)
+        or f"{scope.target or 'a step'} {_ENDING.get(rule.category, 'failed')}"
+    )
     rank = UNKNOWN if rule.category == "unknown" else max(rule.effective_rank, WRAPPER if rule.rank is None else 0)
     candidate = Candidate(rule, line, number, rule.category, rule.fault, rank)
     candidate.fields.update(message=message.strip(), tool=rule.tool or "")

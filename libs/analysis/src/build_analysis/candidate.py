@@ -50,8 +50,12 @@ class Candidate:
         awaited = [Awaited(lookup, number + lookup.within) for lookup in rule.after]
         return cls(rule, number, number, rule.category, rule.fault, rule.effective_rank, fields, awaited)
 
-    def look_back(self, lines: Iterable[tuple[int, str]]) -> None:
-        """Fill fields from the clean lines before this one, given nearest first."""
+    def look_back(self, lines: Iterable[tuple[int, str]]) -> bool:
+        """Fill fields from the clean lines before this one, given nearest first.
+
+        Returns:
+            Whether every line that the rule requires is there.
+        """
         pending = [(lookup, self.first_line - lookup.within) for lookup in self.rule.before]
         found: dict[int, re.Match[str]] = {}
         for number, text in lines:
@@ -70,6 +74,9 @@ class Candidate:
         for lookup in self.rule.before:
             if lookup_match := found.get(id(lookup)):
                 self.take(lookup, lookup_match)
+            elif lookup.required:
+                return False
+        return True
 
     def look_ahead(self, number: int, text: str) -> None:
         """Fill fields from a line after this one."""

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
-from build_analysis.automaton import row_search
+from build_analysis.automaton import literal_search, row_search
 from build_analysis.text import strip_ansi
 
 FRAGMENTS = (
@@ -98,6 +98,17 @@ FRAGMENTS = (
         "504 ",
         "status_code",
         "Max retries",
+        "ECONN",
+        "ETIMEDOUT",
+        "EAI_AGAIN",
+        "ENOTFOUND",
+        "getaddrinfo",
+        "socket hang",
+        "service not known",
+        "servname",
+        "no such host",
+        "Disconnected",
+        "IncompleteRead",
         "emory",
         "OOM",
         "oom-kill",
@@ -211,6 +222,9 @@ FRAGMENTS = (
     ),
 )
 
+SAMPLE_LINES = 16
+"""So many lines of a chunk are asked first: where most of them pass, each line is asked on its own."""
+
 _COUNTS = re.compile(r"\[ *(?:(\d+)/(\d+)|(\d+)%)")
 _STEP = re.compile(r"(?:\d{4}-\d\d-\d\dT[\d:.]+Z )?\[ *\d+(?:/\d+[^\]]{0,20}|%)\] ")
 
@@ -239,6 +253,7 @@ class Gate:
         )
 
         self._lines_with_fragment = row_search(self.fragments)
+        self._fragments_of = literal_search(self.fragments)
 
     def may_pass(self, text: str) -> bool:
         """Whether this text contains a fragment."""
@@ -260,7 +275,11 @@ class Gate:
         if "\x1b" in text:
             rest = [strip_ansi(line) for line in rest]
             text = "\n".join(rest)
-        if self._lines_with_fragment is not None:
+        if self._lines_with_fragment is not None and self._fragments_of is not None:
+            passes = self._fragments_of
+            sample = rest[:: max(1, len(rest) // SAMPLE_LINES)]
+            if sum(1 for line in sample if passes(line)) * 3 > len(sample):
+                return [at for at, line in zip(kept, rest, strict=True) if passes(line)]
             return [kept[row] for row in self._lines_with_fragment(text)]
         starts: list[int] = []
         found: set[int] = set()

@@ -5,7 +5,7 @@ of several channels interleave, so what belongs together is told by the channel,
 """
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from build_analysis.text import last_overwrite, strip_ansi
 
@@ -25,25 +25,30 @@ _STAMP = re.compile(
     r"|\[(?!gw\d)[a-z][\w+./:-]{0,30}(?: [\w+./:-]{1,20})?\] (?!\*)"
     r"|\d{1,6}(?=(?:FAIL|ERROR|FAILED|CMake Error|ninja|Traceback|ImportError|AssertionError)\b)"  # web line numbers
 )
+_MARKS = ("##[error]", "::error")
+"""How GitHub and Azure mark what an action, or a problem matcher, calls an error."""
 _STAMP_STARTS = frozenset("0123456789[#:\ufeff")
 _DRIVER = re.compile(
     r"(?:C/C\+\+|stderr|stdout|err|out)(?: ?[:|] |> )"
     r"|[a-z@][\w@./-]{0,40} > (?=\S)"
+    r"|\| (?! )|\| {1,9}(?=\S.*: (?:fatal )?error: )"  # bitbake
+    r"| {2,12}> (?=\S)"  # nix: the last lines of a builder's log
     r"|[a-z][\w-]{0,30}[ _]?\d* +\| "  # docker compose, GNU parallel, foreman: "web_1  | "
 )
 _DRIVERS = ("C/C++", "std", "err", "out")
+_DRIVER_STARTS = frozenset("abcdefghijklmnopqrstuvwxyz@C| ")
 _CTEST_CHANNEL = re.compile(r"(\d{1,6}): ?(?=\D|$|\d+:)")
 _VISUAL_STUDIO_CHANNEL = re.compile(r" *(\d{1,5})>")
 _CHANNEL_STARTS = frozenset("0123456789 ")
 _LEVEL = re.compile(r"\[(?:error|warning|info|fatal|debug|note)\]")
 
 
-@dataclass(frozen=True, slots=True)
-class CleanLine:
-    """The tool's own text, and the channel it came by."""
+class CleanLine(NamedTuple):
+    """The tool's own text, the channel it came by, and whether a CI system marked it as an error."""
 
     text: str
     channel: str | None
+    is_marked: bool = False
 
 
 def clean(raw: str) -> CleanLine:
@@ -57,16 +62,23 @@ def clean(raw: str) -> CleanLine:
         text = last_overwrite(strip_ansi(text))
     text = text.rstrip()
     channel: str | None = None
+    is_marked = False
     for _ in range(4):
         first = text[:1]
         if first in _STAMP_STARTS and (match := _STAMP.match(text)) and not _LEVEL.match(text):
+            is_marked = is_marked or text.startswith(_MARKS)
             text = text[match.end() :]
         elif first in _CHANNEL_STARTS and (match := _CTEST_CHANNEL.match(text)):
             channel, text = f"ctest {match[1]}", text[match.end() :]
         elif first in _CHANNEL_STARTS and (match := _VISUAL_STUDIO_CHANNEL.match(text)):
             channel, text = f"project {match[1]}", text[match.end() :]
-        elif (" | " in text[:48] or " > " in text[:48] or text.startswith(_DRIVERS)) and (match := _DRIVER.match(text)):
+        elif first in _DRIVER_STARTS and _may_be_driven(first, text) and (match := _DRIVER.match(text)):
             text = text[match.end() :]
         else:
             break
-    return CleanLine(text, channel)
+    return CleanLine(text, channel, is_marked)
+
+
+def _may_be_driven(first: str, text: str) -> bool:
+    head = text[:48]
+    return first == "|" or " | " in head or " > " in head or text.startswith(_DRIVERS)

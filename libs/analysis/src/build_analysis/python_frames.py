@@ -14,6 +14,7 @@ _MACHINERY = re.compile(
 )
 _TEST_FILE = re.compile(r"(?:^|[/\\])(?:test_[^/\\]*|[^/\\]*_test|conftest)\.py$|[/\\]tests?[/\\]")
 _IMPORT = re.compile(r"^(?:ImportError|ModuleNotFoundError)$")
+_UNPARSED = frozenset({"SyntaxError", "IndentationError", "TabError"})
 _INSTALLED = re.compile(r"[/\\](?:site|dist)-packages[/\\]")
 REACH_LINES = 120
 
@@ -43,6 +44,11 @@ def look_through_frames(candidate: Candidate, lines: Sequence[tuple[int, str]]) 
     if not own:
         return
     place = own[0]
+    if exception in _UNPARSED:
+        # The nearest frame is the file that does not parse; no function runs in it.
+        candidate.fields.setdefault("file", place["file"])
+        candidate.fields.setdefault("line", place["line"])
+        return
     if candidate.category != "python_import_error":
         place = next((frame for frame in own if not _INSTALLED.search(frame["file"])), place)
     if candidate.category == "python_test_failure":

@@ -57,6 +57,7 @@ class Lookup(_Part):
     until: str | None = None
     take: Literal["first", "last"] = "first"
     replace: bool = False
+    required: bool = Field(False, description="The rule answers only if this looks back on such a line.")
     paragraph: bool = Field(False, description="Goes on while the following lines match.")
     set: dict[str, str] = Field(default_factory=dict)
 
@@ -106,6 +107,7 @@ class Rule(_Part):
     outcome: Literal["failed", "passed"] | None = None
     becomes: str | None = Field(None, description="What specific diagnostics inside this scope are: lit_test_failure.")
     alone: bool = Field(False, description="A failure of its own, whatever stands next to it.")
+    marked: bool = Field(False, description="Only for what a CI system marks as an error and no other rule answers.")
     lookbehind: bool = Field(False, description="Also found by looking back from a failure; the gate may pass it by.")
     item: str | None = Field(None, description="One entry of a list.")
     message: str | None = Field(None, description="Instead of the line's own text.")
@@ -140,7 +142,7 @@ class Rule(_Part):
         """`item`, compiled."""
         return re.compile(self.item) if self.item else None
 
-    @property
+    @cached_property
     def effective_rank(self) -> int:
         """The rule's own rank, else its category's."""
         return self.rank if self.rank is not None else rank_of(self.category)

@@ -1,7 +1,7 @@
 """The rules in force: loaded from YAML text, ordered, and asked about a line."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache
 from importlib import resources
 
@@ -12,50 +12,79 @@ from build_analysis.gate import Gate
 from build_analysis.prefixes import CleanLine
 from build_analysis.rule import Rule, RuleFile
 
-# A fragment, and the literals that contain it, each with the rules (and their order) that look for it.
-_Index = dict[str, list[tuple[str, list[tuple[int, Rule]]]]]
+# A fragment, and the literals that contain it, each with its number.
+_Index = dict[str, list[tuple[str, int]]]
 
 _ROLE_ORDER = {"ignore": 0, "open": 1, "close": 1, "list": 1, "end": 3, "cause": 2, "rollup": 4, "green": 5}
 
 
+KNOWN_LIMIT = 4096
+"""Sets of literals whose rules are remembered; a log's lines contain few different ones."""
+
+
 class RuleSet:
-    """Answers which rule a line matches; the first in order of role, then of rank, then as written."""
+    """Answers which rules a line matches, in order of role, then of rank, then as written."""
 
     def __init__(self, rules: Iterable[Rule]) -> None:
         self.rules = tuple(sorted(rules, key=lambda rule: (_ROLE_ORDER[rule.role], rule.effective_rank)))
         self.lookbehind = tuple(rule for rule in self.rules if rule.lookbehind)
         self.gate = Gate(literal for rule in self.rules if _must_be_seen(rule) for literal in rule.has)
-        by_literal: dict[str, list[tuple[int, Rule]]] = {}
+        self._marked = tuple(rule for rule in self.rules if rule.marked)
+        by_literal: dict[str, list[int]] = {}
         for order, rule in enumerate(self.rules):
-            for literal in rule.has:
-                by_literal.setdefault(literal, []).append((order, rule))
+            for literal in rule.has if not rule.marked else ():
+                by_literal.setdefault(literal, []).append(order)
+        self._literals = tuple(by_literal)
+        self._orders = tuple(by_literal.values())
+        self._literal_search = literal_search(self._literals)
         # Hundreds of literals share few fragments: a line is asked for these, then only for what contains them.
         self._by_fragment: _Index = {}
         self._nearby: _Index = {}
-        for literal, entries in by_literal.items():
+        for at, literal in enumerate(self._literals):
             fragment = next((known for known in self.gate.fragments if known in literal), None)
             index = self._nearby if fragment is None else self._by_fragment
-            index.setdefault(fragment or literal, []).append((literal, entries))
+            index.setdefault(fragment or literal, []).append((literal, at))
+        self._known: dict[tuple[int, ...], tuple[Rule, ...]] = {}
 
-        self._literals = tuple(by_literal.items())
-        self._literal_search = literal_search([literal for literal, _ in self._literals])
+    def answers(self, line: CleanLine, *, is_hit: bool = True) -> Iterator[tuple[Rule, re.Match[str]]]:
+        """The rules that answer this line, in order, with how they match it.
 
-    def match(self, line: CleanLine) -> tuple[Rule, re.Match[str]] | None:
+        Args:
+            line: any line.
+            is_hit: whether the gate found something in it; few rules are about the other lines.
+        """
+        text = line.text
+        for rule in self.candidates(text, is_hit=is_hit):
+            match = rule.pattern.search(text)
+            if match and not (rule.unless_pattern and rule.unless_pattern.search(text)):
+                yield rule, match
+        if line.is_marked:
+            for rule in self._marked:
+                match = rule.pattern.search(text)
+                if match and not (rule.unless_pattern and rule.unless_pattern.search(text)):
+                    yield rule, match
+
+    def match(self, line: CleanLine, *, is_hit: bool = True) -> tuple[Rule, re.Match[str]] | None:
         """The first rule that answers this line."""
-        candidates: dict[int, Rule] = {}
-        if self._literal_search is not None:
-            for at in self._literal_search(line.text):
-                candidates.update(self._literals[at][1])
-        else:
-            _collect(candidates, line.text, self._by_fragment)
-            _collect(candidates, line.text, self._nearby)
-        return _first_answer(line.text, candidates)
+        return next(self.answers(line, is_hit=is_hit), None)
 
-    def match_nearby(self, line: CleanLine) -> tuple[Rule, re.Match[str]] | None:
-        """The first rule that answers a line in which the gate found nothing; few rules are about such lines."""
-        candidates: dict[int, Rule] = {}
-        _collect(candidates, line.text, self._nearby)
-        return _first_answer(line.text, candidates)
+    def candidates(self, text: str, *, is_hit: bool = True) -> tuple[Rule, ...]:
+        """The rules one of whose literals is in the text; the same object for the same literals."""
+        if not is_hit:
+            found = tuple(_collect(text, self._nearby))
+        elif self._literal_search is not None:
+            found = tuple(self._literal_search(text))
+        else:
+            found = tuple(_collect(text, self._by_fragment)) + tuple(_collect(text, self._nearby))
+        if not found:
+            return ()
+        rules = self._known.get(found)
+        if rules is None:
+            if len(self._known) >= KNOWN_LIMIT:
+                self._known.clear()
+            orders = sorted({order for at in found for order in self._orders[at]})
+            rules = self._known[found] = tuple(self.rules[order] for order in orders)
+        return rules
 
 
 def _must_be_seen(rule: Rule) -> bool:
@@ -63,21 +92,12 @@ def _must_be_seen(rule: Rule) -> bool:
     return rule.role in ("cause", "list", "rollup") or (rule.role == "open" and rule.outcome == "failed")
 
 
-def _collect(candidates: dict[int, Rule], text: str, index: _Index) -> None:
+def _collect(text: str, index: _Index) -> Iterator[int]:
     for fragment, literals in index.items():
         if fragment in text:
-            for literal, entries in literals:
+            for literal, at in literals:
                 if literal in text:
-                    candidates.update(entries)
-
-
-def _first_answer(text: str, candidates: dict[int, Rule]) -> tuple[Rule, re.Match[str]] | None:
-    for order in sorted(candidates):
-        rule = candidates[order]
-        match = rule.pattern.search(text)
-        if match and not (rule.unless_pattern and rule.unless_pattern.search(text)):
-            return rule, match
-    return None
+                    yield at
 
 
 def parse_rules(text: str) -> RuleFile:

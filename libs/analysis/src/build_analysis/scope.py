@@ -45,9 +45,15 @@ class Scope:
     becomes: str | None = None
     best: Candidate | None = None
     last_candidate_line: int = 0
+    flood: tuple[Rule, ...] | None = None
+    """The rules that ask about line after line of the same kind; None while there are few."""
+    followers: int = 0
     awaits_command: bool = False
     first_output_line: int = 0
     first_output: str = ""
+    first_alarm_line: int = 0
+    first_alarm: str = ""
+    """The first line that no rule knows and that yet begins like an error."""
     is_explained: bool = False
 
     def look_ahead(self, number: int, text: str) -> None:
@@ -57,6 +63,7 @@ class Scope:
 
     def follow(self, number: int) -> None:
         """Line `number` tells more of what is known already."""
+        self.followers = self.followers + 1 if number == self.last_candidate_line + 1 else 0
         self.last_candidate_line = number
         if self.best is not None:
             self.best.last_line = max(self.best.last_line, number)
@@ -71,4 +78,5 @@ class Scope:
             self.follow(candidate.first_line)
             return
         self.last_candidate_line = candidate.first_line
+        self.followers, self.flood = 0, None
         self.best = candidate
