@@ -1,12 +1,18 @@
 """Verdicts on the histories that occur; a failure that may be the change's is never called somebody else's."""
 
+from types import SimpleNamespace
+
 import pytest
 from build_analysis.failure import Failure
-from build_analysis.verdict import History, PastBuild, VerdictKind, verdict
+from build_analysis.verdict import History, PastBuild, Symptom, VerdictKind, verdict
 
 
 def failure(category: str = "compile_error", fault: str = "code") -> Failure:
     return Failure(category, "m", 1, 1, "sig", (category, "m"), "r", 30, fault=fault)  # type: ignore[arg-type]
+
+
+def nameless() -> Symptom:
+    return SimpleNamespace(category="unclassified", signature=None, fault=None)
 
 
 def green(name: str = "g", **more: object) -> PastBuild:
@@ -19,7 +25,7 @@ def red(*signatures: str, name: str = "r", **more: object) -> PastBuild:
 
 OUTAGE = red("net", fault="infra")
 TEST = failure("lit_test_failure")
-SCENARIOS: dict[str, tuple[Failure, History, VerdictKind]] = {
+SCENARIOS: dict[str, tuple[Symptom, History, VerdictKind]] = {
     "new break after green": (failure(), History([green()]), "new"),
     "joined break: another failure was red": (failure(), History([red("other")]), "new"),
     "red base": (failure(), History([red("sig"), green()]), "already_red"),
@@ -65,6 +71,24 @@ SCENARIOS: dict[str, tuple[Failure, History, VerdictKind]] = {
         History([green()], other_projects_failing=frozenset({"iree"})),
         "infra",
     ),
+    "a network error with this commit only, again and again": (
+        failure("network_error", "infra"),
+        History([green()], same_commit=[red("sig", fault="infra"), red("sig", fault="infra")]),
+        "unknown",
+    ),
+    "an outage that also hit other commits": (
+        failure("network_error", "infra"),
+        History([red("sig", fault="infra"), green()], same_commit=[red("sig", fault="infra")] * 2),
+        "infra",
+    ),
+    "test fixed twice after it was red for long": (
+        TEST,
+        History([green(), red("sig"), red("sig"), green(), red("sig"), red("sig"), green()]),
+        "new",
+    ),
+    "a retry of the first red attempt": (failure(), History([red("sig", on_base=False), green()]), "new"),
+    "nobody knows how it failed, the base is green": (nameless(), History([green()]), "new"),
+    "nobody knows how it failed, the base is red": (nameless(), History([red("other")]), "unknown"),
     "a person says flaky": (failure(), History([green()], override="flaky"), "flaky"),
 }
 

@@ -6,9 +6,9 @@ cleared of a failure by seeing the same signature without the change, never by a
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
-from build_analysis.failure import Failure, Fault
+from build_analysis.failure import Fault
 
 VerdictKind = Literal["new", "already_red", "flaky", "infra", "unknown"]
 
@@ -32,12 +32,35 @@ COMING_AND_GOING = frozenset(
 """What may fail now and then without a change: tests, and headers that a race generates too late."""
 
 
+ONLY_HERE_AFTER = 2
+"""So many more failures of one commit alike, and of no other commit, and the machine is no longer to blame."""
+
+
+class Symptom(Protocol):
+    """A failure as far as its verdict needs it: as analysis found it, or as a message tells it."""
+
+    @property
+    def category(self) -> str:
+        """What kind of failure it is."""
+        ...
+
+    @property
+    def signature(self) -> str | None:
+        """What it is recognised by; None when nobody could tell what failed."""
+        ...
+
+    @property
+    def fault(self) -> Fault | None:
+        """Whose fault failures of its kind are."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class PastBuild:
     """A finished build of the same project and config, as history keeps it.
 
     `on_base` is True for a build without the change under judgement: a build of the branch that a pull request starts
-    from, or an earlier build of the same branch.
+    from, or an earlier build of the same branch; an earlier attempt at the same commit is not.
     """
 
     build_id: str
@@ -53,7 +76,8 @@ class History:
     """What is known of the time before a failure; whatever is not known is empty.
 
     `builds` are the finished builds of the same config that started before this one, newest first; `same_commit` the
-    other attempts at the same commit and config; `open_incidents` the signatures of incidents open on the base;
+    other attempts at the same commit and config; `open_incidents` the signatures of incidents that are open on the base
+    and that the change under judgement cannot have opened;
     `other_projects_failing` the projects that show the same signature at the same time; `override` a person's word.
     """
 
@@ -72,7 +96,7 @@ class Verdict:
     evidence: tuple[str, ...] = ()
 
 
-def verdict(failure: Failure, history: History) -> Verdict:
+def verdict(failure: Symptom, history: History) -> Verdict:
     """Judge a failure by what came before it; a person's override stands above everything."""
     if history.override is not None:
         return Verdict(history.override, ("a person decided so",))
@@ -81,11 +105,13 @@ def verdict(failure: Failure, history: History) -> Verdict:
         or _both_ways(failure, history)
         or _machine(failure, history)
         or _isolated(failure, history)
-        or _by_last_build(history)
+        or _by_last_build(failure, history)
     )
 
 
-def _red_base(failure: Failure, history: History) -> Verdict | None:
+def _red_base(failure: Symptom, history: History) -> Verdict | None:
+    if failure.signature is None:
+        return None
     last = _last_on_base(history)
     if last is not None and not last.succeeded and failure.signature in last.signatures:
         return Verdict("already_red", (f"build {last.build_id} of {last.commit[:12]} failed the same way before",))
@@ -94,7 +120,7 @@ def _red_base(failure: Failure, history: History) -> Verdict | None:
     return None
 
 
-def _both_ways(failure: Failure, history: History) -> Verdict | None:
+def _both_ways(failure: Symptom, history: History) -> Verdict | None:
     passed = next((build for build in history.same_commit if build.succeeded), None)
     if passed is None:
         return None
@@ -104,44 +130,56 @@ def _both_ways(failure: Failure, history: History) -> Verdict | None:
     return Verdict("flaky", (evidence,))
 
 
-def _machine(failure: Failure, history: History) -> Verdict | None:
+def _machine(failure: Symptom, history: History) -> Verdict | None:
     elsewhere = tuple(f"seen at the same time in {project}" for project in sorted(history.other_projects_failing))
     if failure.category in MACHINE_CATEGORIES or (failure.fault == "infra" and elsewhere):
+        again = _again_with_this_commit_only(failure, history)
+        if again >= ONLY_HERE_AFTER:
+            told = f"{again} more builds of the same commit failed this way, and no other commit did"
+            return Verdict("unknown", (_category(failure), told))
         return Verdict("infra", (_category(failure), *elsewhere))
     if failure.category == "out_of_memory":
         return Verdict("unknown", ("memory ran out; whether the change needs more of it is not known",))
     return None
 
 
-def _isolated(failure: Failure, history: History) -> Verdict | None:
+def _again_with_this_commit_only(failure: Symptom, history: History) -> int:
+    """How often the same commit failed alike while no other did: a change can bring about what looks like an outage."""
+    if history.other_projects_failing or any(
+        failure.signature in build.signatures for build in history.builds if build.on_base
+    ):
+        return 0
+    return sum(failure.signature in build.signatures for build in history.same_commit)
+
+
+def _isolated(failure: Symptom, history: History) -> Verdict | None:
     """What comes and goes is flaky; one return may be a break that was fixed, and broke again."""
-    if failure.category not in COMING_AND_GOING:
+    if failure.category not in COMING_AND_GOING or failure.signature is None:
         return None
-    returns = 0
-    green_followed = False
-    for build in history.builds:
-        if build.succeeded:
-            green_followed = True
-        elif failure.signature in build.signatures:
-            if not green_followed:
-                return None  # red up to now
-            returns += 1
-            green_followed = False
+    told = [build for build in history.builds if build.succeeded or build.fault != "infra"]
+    if told and failure.signature in told[0].signatures:
+        return None  # red up to now
+    # Only a red that stood alone between two greens: a break that lasted until somebody fixed it did not go by itself.
+    returns = sum(
+        failure.signature in build.signatures
+        for newer, build, older in zip(told, told[1:], told[2:], strict=False)
+        if newer.succeeded and older.succeeded
+    )
     if returns < 2:
         return None
-    return Verdict("flaky", (f"came and went {returns} times in the last {len(history.builds)} builds of this config",))
+    return Verdict("flaky", (f"came and went {returns} times in the last {len(told)} builds of this config",))
 
 
-def _by_last_build(history: History) -> Verdict:
+def _by_last_build(failure: Symptom, history: History) -> Verdict:
     last = _last_on_base(history)
     if last is None:
         return Verdict("unknown", ("no earlier build of this config tells",))
     told = f"build {last.build_id} of {last.commit[:12]}"
     if last.succeeded:
         return Verdict("new", (f"{told} passed before",))
-    if last.signatures:
+    if last.signatures and failure.signature is not None:
         return Verdict("new", (f"{told} failed before, but not this way",))
-    return Verdict("unknown", (f"{told} failed before, nobody knows how",))
+    return Verdict("unknown", (f"{told} failed before; how is not known of both",))
 
 
 def _last_on_base(history: History) -> PastBuild | None:
@@ -151,5 +189,5 @@ def _last_on_base(history: History) -> PastBuild | None:
     )
 
 
-def _category(failure: Failure) -> str:
+def _category(failure: Symptom) -> str:
     return f"{failure.category.replace('_', ' ')}: the machine's doing, as far as the log tells"
