@@ -44,7 +44,7 @@ def create_app(settings: Settings, bus: Bus, clock: Callable[[], int] = now_ms) 
         state.store, state.objects, state.projects = store, objects, Projects(Path(settings.config_path))
         state.metrics = Metrics(state.registry)
         state.desk = Desk(store, objects, settings.per_build, settings.upload_seconds)
-        receiver = Receiver(store, objects, bus, state.metrics, clock)
+        state.receiver = receiver = Receiver(store, objects, bus, state.metrics, clock)
         janitor = Janitor(store, objects, settings, state.metrics)
         is_open = await _try_open(store, objects)
 

@@ -77,21 +77,22 @@ class Offer(Content):
 
 
 class Artifact(Offer):
-    """An offer that was taken. `version` counts its changes."""
+    """An offer that was taken. `version` counts its changes; `is_held`: only the service that brought it lets it go."""
 
     id: str
     state: State = "pending"
     problem: str | None = None
     upload_id: str | None = None
+    is_held: bool = False
     created_ms: EpochMs
     updated_ms: EpochMs
     version: int = 1
 
     @classmethod
-    def of(cls, offer: Offer, now_ms: int) -> "Artifact":
+    def of(cls, offer: Offer, now_ms: int, *, is_held: bool = False) -> "Artifact":
         """The new artifact of an offer."""
         said = offer.model_dump(include=set(Offer.model_fields))
-        return cls(id=offer.artifact_id, created_ms=now_ms, updated_ms=now_ms, **said)
+        return cls(id=offer.artifact_id, is_held=is_held, created_ms=now_ms, updated_ms=now_ms, **said)
 
     def become(
         self, state: State, now_ms: int, *, upload_id: str | None = None, problem: str | None = None

@@ -49,7 +49,7 @@ class Receiver:
 
         async def receive(message: ArtifactUploaded) -> Artifact | None:
             async with slots:
-                return await self._receive(message)
+                return await self._receive(message.data.artifact_id, message.build_id, message.project)
 
         told = [message for message in messages if isinstance(message, ArtifactUploaded)]
         ready = await asyncio.gather(*(receive(message) for message in told))
@@ -57,14 +57,20 @@ class Receiver:
             fail_at("artifacts.verified")
         await self._bus.publish([self._announcement(artifact) for artifact in ready if artifact is not None])
 
-    async def _receive(self, message: ArtifactUploaded) -> Artifact | None:
+    async def verify(self, artifact: Artifact) -> None:
+        """Verify and announce an upload that somebody tells of directly; repeating it is the same."""
+        ready = await self._receive(artifact.id, artifact.build_id, artifact.project)
+        if ready is not None:
+            await self._bus.publish([self._announcement(ready)])
+
+    async def _receive(self, artifact_id: str, build_id: str, project: str) -> Artifact | None:
         """The artifact, verified; None when there is nothing to announce."""
         for _ in range(RACES):
-            artifact = await self._store.find(message.data.artifact_id)
-            if artifact is None or (artifact.build_id, artifact.project) != (message.build_id, message.project):
+            artifact = await self._store.find(artifact_id)
+            if artifact is None or (artifact.build_id, artifact.project) != (build_id, project):
                 # Told of by whoever made the id up, or forgotten meanwhile.
                 self._metrics.uploads.labels("unknown").inc()
-                log.warning("build %s told of an artifact that was never planned", message.build_id)
+                log.warning("build %s told of an artifact that was never planned", build_id)
                 return None
             if artifact.state == "verified":
                 return artifact
@@ -74,7 +80,7 @@ class Receiver:
             if await self._store.change(judgement):
                 self._metrics.uploads.labels(judgement.state).inc()
                 return judgement if judgement.state == "verified" else None
-        raise StoreUnavailable("artifacts", f"artifact {message.data.artifact_id} is contended")
+        raise StoreUnavailable("artifacts", f"artifact {artifact_id} is contended")
 
     async def _judge(self, artifact: Artifact) -> Artifact:
         try:

@@ -44,13 +44,28 @@ class Desk:
             raise Refused("too_large", f"{offer.size_bytes} bytes; project {offer.project} takes {max_bytes}")
         artifact = await self.store.find(offer.artifact_id)
         if artifact is None:
-            if len(await self.store.of_build(offer.build_id)) >= self.per_build:
+            brought = [known for known in await self.store.of_build(offer.build_id) if not known.is_held]
+            if len(brought) >= self.per_build:
                 raise Refused("too_many", f"a build brings at most {self.per_build} artifacts")
-            note = unjudged(offer.build_id, offer.project, now_ms)
-            artifact = await self.store.add(Artifact.of(offer, now_ms), note)
-        return await self._plan(artifact, offer, now_ms)
+            artifact = await self._take(Artifact.of(offer, now_ms))
+        return await self._plan(artifact, offer, now_ms, is_inside=False)
 
-    async def _plan(self, artifact: Artifact, offer: Offer, now_ms: int) -> Planned:
+    async def hold(self, offer: Offer, now_ms: int) -> Planned:
+        """As `answer`, for another service of the system: no limit refuses it, and it is kept until that service says.
+
+        The requests go to the object store as services reach it.
+        """
+        artifact = await self.store.find(offer.artifact_id)
+        if artifact is None:
+            artifact = await self._take(Artifact.of(offer, now_ms, is_held=True))
+        if not artifact.is_held:
+            raise Refused("conflict", "the build brought this very file itself")
+        return await self._plan(artifact, offer, now_ms, is_inside=True)
+
+    async def _take(self, artifact: Artifact) -> Artifact:
+        return await self.store.add(artifact, unjudged(artifact.build_id, artifact.project, artifact.created_ms))
+
+    async def _plan(self, artifact: Artifact, offer: Offer, now_ms: int, *, is_inside: bool) -> Planned:
         for _ in range(RACES):
             if artifact.state == "verified":
                 return Planned(artifact, [])
@@ -61,7 +76,7 @@ class Desk:
             begun = await self._begin(artifact, now_ms)
             if begun is not None:
                 try:
-                    return Planned(begun, await self.objects.plan(begun, self.upload_seconds))
+                    return Planned(begun, await self.objects.plan(begun, self.upload_seconds, is_inside=is_inside))
                 except UploadGone:
                     await self.store.change(begun.become("refused", now_ms, problem="the upload was taken back"))
             found = await self.store.find(artifact.id)

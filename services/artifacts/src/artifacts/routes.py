@@ -39,7 +39,10 @@ async def offer_artifact(offer: Offer, caller: Caller, now: Now, request: Reques
     state = request.app.state
     settings: Settings = state.settings
     try:
-        planned = await state.desk.answer(offer, state.projects.get(offer.project).artifact_max_bytes, now)
+        if caller.kind == "service":
+            planned = await state.desk.hold(offer, now)
+        else:
+            planned = await state.desk.answer(offer, state.projects.get(offer.project).artifact_max_bytes, now)
     except Refused as refused:
         state.metrics.offers.labels(refused.reason).inc()
         raise HTTPException(_STATUS[refused.reason], str(refused)) from refused
@@ -66,6 +69,25 @@ async def get_artifact(artifact_id: ArtifactId, caller: Caller, request: Request
     return ArtifactView.of(await _artifact(artifact_id, caller, request))
 
 
+@router.post("/api/artifacts/{artifact_id}/verify", response_model_exclude_none=True, include_in_schema=False)
+async def verify_held(artifact_id: ArtifactId, caller: Caller, request: Request) -> ArtifactView:
+    """Another service made every request of its plan: the artifact, verified or refused."""
+    held = await _held(artifact_id, caller, request)
+    if held is None:
+        raise HTTPException(404, "no such artifact")
+    await request.app.state.receiver.verify(held)
+    return ArtifactView.of(await _artifact(artifact_id, caller, request))
+
+
+@router.delete("/api/artifacts/{artifact_id}", status_code=204, include_in_schema=False)
+async def let_go(artifact_id: ArtifactId, caller: Caller, now: Now, request: Request) -> Response:
+    """Another service needs it no longer: its bytes go with the next round of retention. Repeating is the same."""
+    store: ArtifactStore = request.app.state.store
+    while (held := await _held(artifact_id, caller, request)) is not None and held.state != "expired":
+        await store.change(held.become("expired", now, upload_id=held.upload_id))
+    return Response(status_code=204)
+
+
 @router.get("/api/artifacts/{artifact_id}/link")
 async def link_artifact(artifact_id: ArtifactId, caller: Caller, now: Now, request: Request) -> Link:
     """Where a browser may download it for a minute: a page cannot send its token along with a click."""
@@ -87,13 +109,21 @@ async def _link(artifact_id: str, caller: Principal, request: Request) -> str:
         raise HTTPException(409, f"this artifact is {artifact.state}: only verified bytes are handed out")
     objects: Objects = request.app.state.objects
     settings: Settings = request.app.state.settings
-    return await objects.link(artifact, settings.download_seconds)
+    return await objects.link(artifact, settings.download_seconds, is_inside=caller.kind == "service")
 
 
 async def _artifact(artifact_id: str, caller: Principal, request: Request) -> Artifact:
     store: ArtifactStore = request.app.state.store
     artifact = await store.find(artifact_id)
     if artifact is None or not _is_shown(artifact, caller):
+        raise HTTPException(404, "no such artifact")
+    return artifact
+
+
+async def _held(artifact_id: str, caller: Principal, request: Request) -> Artifact | None:
+    """What is held for a service; None when it is gone. For everybody else these paths do not exist."""
+    artifact: Artifact | None = await request.app.state.store.find(artifact_id)
+    if caller.kind != "service" or (artifact is not None and not artifact.is_held):
         raise HTTPException(404, "no such artifact")
     return artifact
 

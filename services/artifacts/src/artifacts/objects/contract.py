@@ -44,9 +44,10 @@ class Objects(Protocol):
         """The id of a new multipart upload."""
         ...
 
-    async def plan(self, artifact: Artifact, seconds: int) -> list[Put]:
+    async def plan(self, artifact: Artifact, seconds: int, *, is_inside: bool = False) -> list[Put]:
         """The requests that bring what is missing, each good for `seconds`. Raises UploadGone.
 
+        `is_inside`: addresses as the services reach them, not as agents and browsers do.
         Each accepts the promised bytes and no others: length and SHA-256 are part of what is signed.
         """
         ...
@@ -55,7 +56,7 @@ class Objects(Protocol):
         """Join the parts, then compare size and SHA-256; raises NotWhole. Sealing again is the same."""
         ...
 
-    async def link(self, artifact: Artifact, seconds: int) -> str:
+    async def link(self, artifact: Artifact, seconds: int, *, is_inside: bool = False) -> str:
         """An address from which anybody may download the bytes for `seconds`, as an attachment."""
         ...
 

@@ -53,7 +53,7 @@ class DirectoryObjects:
         await self._run((self._parts / upload_id).mkdir)
         return upload_id
 
-    async def plan(self, artifact: Artifact, seconds: int) -> list[Put]:
+    async def plan(self, artifact: Artifact, seconds: int, *, is_inside: bool = False) -> list[Put]:  # noqa: ARG002  one address serves all
         """Tickets for what is missing. Raises UploadGone."""
         expires_s = int(time.time()) + seconds
         if not artifact.upload_id:
@@ -67,7 +67,7 @@ class DirectoryObjects:
         """Join the parts, then compare size and SHA-256; raises NotWhole. Sealing again is the same."""
         await self._run(lambda: self._seal(artifact))
 
-    async def link(self, artifact: Artifact, seconds: int) -> str:
+    async def link(self, artifact: Artifact, seconds: int, *, is_inside: bool = False) -> str:  # noqa: ARG002  as above
         """A ticket's address, relative to the dashboard's."""
         ticket = Ticket(
             verb="get",

@@ -70,16 +70,17 @@ class S3Objects:
         )
         return str(answer["UploadId"])
 
-    async def plan(self, artifact: Artifact, seconds: int) -> list[Put]:
+    async def plan(self, artifact: Artifact, seconds: int, *, is_inside: bool = False) -> list[Put]:
         """Presigned PUTs of what is missing. Raises UploadGone."""
+        signer = self._client if is_inside else self._signer
         if not artifact.upload_id:
-            return [self._put_whole(artifact, seconds)]
+            return [self._put_whole(signer, artifact, seconds)]
         try:
             there = await self._parts(artifact)
         except _Missing as error:
             raise UploadGone(artifact.id) from error
         return [
-            self._put_part(artifact, part, seconds)
+            self._put_part(signer, artifact, part, seconds)
             for part in artifact.parts
             if part.number not in there or not _is(there[part.number], part)
         ]
@@ -103,11 +104,12 @@ class S3Objects:
         if found not in (_b64(artifact.sha256), _composite(artifact)):
             raise NotWhole(f"SHA-256 is {found} in base64")
 
-    async def link(self, artifact: Artifact, seconds: int) -> str:
+    async def link(self, artifact: Artifact, seconds: int, *, is_inside: bool = False) -> str:
         """A presigned GET that saves and never shows."""
+        signer = self._client if is_inside else self._signer
         said = {"ResponseContentDisposition": attachment(artifact.name), "ResponseContentType": _TYPE}
         return str(
-            self._signer.generate_presigned_url(
+            signer.generate_presigned_url(
                 "get_object",
                 Params={
                     **self._at(artifact),
@@ -142,9 +144,9 @@ class S3Objects:
     def _at(self, artifact: Artifact) -> dict[str, str]:
         return {"Bucket": self._bucket, "Key": f"{self._prefix}{artifact.id[:2]}/{artifact.id}"}
 
-    def _put_whole(self, artifact: Artifact, seconds: int) -> Put:
+    def _put_whole(self, signer: Any, artifact: Artifact, seconds: int) -> Put:
         checksum = _b64(artifact.sha256)
-        url = self._signer.generate_presigned_url(
+        url = signer.generate_presigned_url(
             "put_object",
             Params={
                 **self._at(artifact),
@@ -158,9 +160,9 @@ class S3Objects:
         headers = {"content-type": _TYPE, "x-amz-checksum-sha256": checksum, **_encryption_headers(self._encryption)}
         return Put(offset=0, size_bytes=artifact.size_bytes, url=url, headers=headers)
 
-    def _put_part(self, artifact: Artifact, part: Part, seconds: int) -> Put:
+    def _put_part(self, signer: Any, artifact: Artifact, part: Part, seconds: int) -> Put:
         checksum = _b64(part.sha256)
-        url = self._signer.generate_presigned_url(
+        url = signer.generate_presigned_url(
             "upload_part",
             Params={
                 **self._at(artifact),

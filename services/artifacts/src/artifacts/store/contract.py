@@ -55,9 +55,9 @@ class ArtifactStore(Protocol):
         ...
 
     async def shelf(self, lane: str) -> list[Shelved]:
-        """The builds of a lane, the newest first."""
+        """The builds of a lane, the newest first. What is held for another service fills no shelf."""
         ...
 
     async def forget_notes(self, build_ids: Collection[str]) -> None:
-        """Forget the notes of those builds which have no artifact left. Key: build id."""
+        """Forget the notes of those builds which have no artifact left that retention may take. Key: build id."""
         ...

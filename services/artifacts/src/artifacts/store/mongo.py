@@ -109,8 +109,9 @@ class MongoArtifactStore:
             await self._notes.delete_many({"_id": {"$in": [each for each in build_ids if each not in kept]}})
 
     async def _having(self, build_ids: Collection[str], query: Document) -> set[str]:
-        """Those of these builds that have an artifact which matches."""
-        found = self._artifacts.find({"build_id": {"$in": list(build_ids)}, **query}, {"build_id": 1})
+        """Those of these builds that have an artifact which matches and is not held for another service."""
+        own = {"build_id": {"$in": list(build_ids)}, "is_held": {"$ne": True}}
+        found = self._artifacts.find({**own, **query}, {"build_id": 1})
         return {document["build_id"] async for document in found}
 
 
@@ -121,6 +122,7 @@ def _document(artifact: Artifact) -> Document:
         "state": artifact.state,
         "updated_ms": artifact.updated_ms,
         "version": artifact.version,
+        "is_held": artifact.is_held,
         "body": artifact.to_json(),
     }
 

@@ -9,7 +9,7 @@ from chassis.store.sql import SqlEngine
 
 from artifacts.artifact import Artifact, State
 from artifacts.shelf import BuildNote, Shelved
-from artifacts.store.tables import ARTIFACTS, METADATA, NOTES
+from artifacts.store.tables import ARTIFACTS, METADATA, NOTES, STEPS
 
 T = TypeVar("T")
 
@@ -22,7 +22,7 @@ class SqlArtifactStore:
 
     async def open(self) -> None:
         """Connect and bring the schema up to date."""
-        await self._engine.migrate(METADATA)
+        await self._engine.migrate(METADATA, STEPS)
 
     async def close(self) -> None:
         """Finish queued writes and disconnect."""
@@ -99,7 +99,7 @@ class SqlArtifactStore:
 
     async def shelf(self, lane: str) -> list[Shelved]:
         """The builds of a lane, the newest first."""
-        is_full = sa.exists().where(ARTIFACTS.c.build_id == NOTES.c.build_id, ARTIFACTS.c.state == "verified")
+        is_full = _has_own().where(ARTIFACTS.c.state == "verified")
         statement = (
             sa.select(NOTES, is_full.label("is_full"))
             .where(NOTES.c.lane_digest == _digest(lane))
@@ -110,8 +110,7 @@ class SqlArtifactStore:
 
     async def forget_notes(self, build_ids: Collection[str]) -> None:
         """Forget the notes of those builds which have no artifact left. Key: build id."""
-        has_some = sa.exists().where(ARTIFACTS.c.build_id == NOTES.c.build_id)
-        statement = sa.delete(NOTES).where(NOTES.c.build_id.in_(build_ids), ~has_some)
+        statement = sa.delete(NOTES).where(NOTES.c.build_id.in_(build_ids), ~_has_own())
         await self._engine.write(lambda connection: connection.execute(statement))
 
     async def _all(self, statement: sa.Select[Any]) -> list[Artifact]:
@@ -124,6 +123,11 @@ class SqlArtifactStore:
             return await self._engine.write(write)
         except sa.exc.IntegrityError:
             return await self._engine.write(write)
+
+
+def _has_own() -> sa.Exists:
+    """Whether a note's build has artifacts that are not held for another service."""
+    return sa.exists().where(ARTIFACTS.c.build_id == NOTES.c.build_id, ARTIFACTS.c.is_held.is_(False))
 
 
 def _find(connection: sa.Connection, artifact_id: str) -> Artifact | None:
@@ -142,6 +146,7 @@ def _values(artifact: Artifact) -> dict[str, Any]:
         "state": artifact.state,
         "updated_ms": artifact.updated_ms,
         "version": artifact.version,
+        "is_held": artifact.is_held,
         "body": artifact.to_json(),
     }
 

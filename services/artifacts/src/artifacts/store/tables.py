@@ -18,6 +18,7 @@ ARTIFACTS = sa.Table(
     sa.Column("state", _STATE, nullable=False),
     sa.Column("updated_ms", sa.BigInteger, nullable=False),
     sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("is_held", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("body", _TEXT, nullable=False),
     sa.Index("artifacts_build", "build_id"),
     sa.Index("artifacts_state", "state", "updated_ms"),
@@ -34,3 +35,12 @@ NOTES = sa.Table(
     sa.Column("revision", sa.Integer, nullable=False),
     sa.Index("artifact_builds_lane", "lane_digest", "at_ms"),
 )
+
+
+def _add_is_held(connection: sa.Connection) -> None:
+    if "is_held" not in {column["name"] for column in sa.inspect(connection).get_columns(ARTIFACTS.name)}:
+        connection.exec_driver_sql("alter table artifacts add column is_held boolean not null default false")
+
+
+STEPS = (_add_is_held,)
+"""From version 1 on, what leads from one version to the next."""
