@@ -1,6 +1,7 @@
 """What ninja leaves behind: `.ninja_log` (when each output was built) and `compile_commands.json` (how)."""
 
 import json
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 
@@ -20,6 +21,25 @@ class BuiltOutput:
 
 
 @dataclass(frozen=True, slots=True)
+class BuiltStep:
+    """One step of a run, with everything it made: ninja logs a line for each output."""
+
+    outputs: tuple[str, ...]
+    started_ms: int
+    ended_ms: int
+
+    @property
+    def key(self) -> str:
+        """What the step is known by from one run to the next."""
+        return self.outputs[0]
+
+    @property
+    def duration_ms(self) -> int:
+        """How long it ran."""
+        return self.ended_ms - self.started_ms
+
+
+@dataclass(frozen=True, slots=True)
 class CompileCommand:
     """How one source is compiled."""
 
@@ -30,22 +50,52 @@ class CompileCommand:
 
 
 def read_ninja_log(text: str) -> list[BuiltOutput]:
-    """The latest entry of each output of a `.ninja_log` (versions 5 to 7), slowest first.
+    """The entries of a `.ninja_log` (versions 5 to 7), as they stand there: a later entry of an output replaces it.
 
     Raises:
         ValueError: the text is no ninja log.
     """
-    lines = text.splitlines()
-    if not lines or not lines[0].startswith("# ninja log v"):
+    if not text.startswith("# ninja log v"):
         msg = "not a ninja log: the first line does not say so"
         raise ValueError(msg)
-    latest: dict[str, BuiltOutput] = {}
-    for line in lines[1:]:
+    return read_entries(text.partition("\n")[2])
+
+
+def read_entries(text: str) -> list[BuiltOutput]:
+    """Entries without the log's first line, as ninja appends them."""
+    entries = []
+    for line in text.splitlines():
         fields = line.split("\t")
-        # ninja appends; a line cut by a crash has fewer fields, and ninja itself drops it.
+        # A line cut by a crash has fewer fields, and ninja itself drops it.
         if len(fields) == 5 and fields[0].isdigit() and fields[1].isdigit():
-            latest[fields[3]] = BuiltOutput(fields[3], int(fields[0]), int(fields[1]), fields[4])
-    return sorted(latest.values(), key=lambda built: built.duration_ms, reverse=True)
+            entries.append(BuiltOutput(fields[3], int(fields[0]), int(fields[1]), fields[4]))
+    return entries
+
+
+def steps_of(entries: Iterable[BuiltOutput]) -> list[BuiltStep]:
+    """The steps behind these entries: outputs of one command at one time are one step's."""
+    outputs: dict[tuple[int, int, str], list[str]] = {}
+    for entry in entries:
+        outputs.setdefault((entry.started_ms, entry.ended_ms, entry.command_hash), []).append(entry.output)
+    return [BuiltStep(tuple(dict.fromkeys(made)), start, end) for (start, end, _), made in outputs.items()]
+
+
+def last_whole_run(entries: Sequence[BuiltOutput]) -> list[BuiltStep]:
+    """The steps of the newest run that built most of what the log knows; their times then belong together.
+
+    A run ends where times fall back. ninja rewrites a log that has grown too long, and then its order is lost: where
+    no run stands out, the newest entry of every output is taken as if all were of one run.
+    """
+    latest = {entry.output: entry for entry in entries}
+    end = len(entries)
+    while end > 0:
+        begin = end - 1
+        while begin > 0 and entries[begin - 1].ended_ms <= entries[begin].ended_ms:
+            begin -= 1
+        if 2 * (end - begin) > len(latest):
+            return steps_of(entries[begin:end])
+        end = begin
+    return steps_of(latest.values())
 
 
 def read_compile_commands(text: str) -> list[CompileCommand]:

@@ -1,0 +1,121 @@
+"""When a ninja build will be over, from what its steps took last time and from what has finished by now.
+
+Linear extrapolation takes all steps for equal; here each step weighs what it took before, the machine is judged by the
+steps both builds have run, and the end of a build (few long links, idle cores) is as long as it was the last time.
+Without an earlier build, or without knowing which steps finished, what is left is extrapolated from the step count.
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+
+from build_analysis.ninja_files import BuiltOutput, BuiltStep, last_whole_run, steps_of
+
+DOUBT_STEPS = 4.0
+"""So many average steps speak for the machine being as fast as last time, until more steps of this build are known."""
+
+SAME_BUILD = 0.8
+"""When at least this share of the remaining steps is known, and vice versa, it is the same build again."""
+
+MIN_PERCENT = 2.0
+"""Before this much is done, the step count alone predicts nothing."""
+
+
+class PastBuild:
+    """What steps took before (of all the log knows), and how the last whole build's time ran out as its work did."""
+
+    def __init__(self, entries: Sequence[BuiltOutput]) -> None:
+        latest = {entry.output: entry for entry in entries}
+        self.durations_ms = {step.key: step.duration_ms for step in steps_of(latest.values())}
+        ordered = sorted(last_whole_run(entries), key=lambda step: step.ended_ms)
+        self.run_ms = {step.key: self.durations_ms.get(step.key, step.duration_ms) for step in ordered}
+        self.work_ms = sum(step.duration_ms for step in ordered)
+        self.wall_ms = ordered[-1].ended_ms if ordered else 0
+        # Backwards from the end, for the work left only grows that way.
+        work_left_ms = 0
+        self._work_left_ms, self._time_left_ms = [0], [0]
+        for place in reversed(range(len(ordered))):
+            work_left_ms += ordered[place].duration_ms
+            self._work_left_ms.append(work_left_ms)
+            self._time_left_ms.append(self.wall_ms - (ordered[place - 1].ended_ms if place else 0))
+
+    @property
+    def concurrency(self) -> float:
+        """How many steps ran at once, on average."""
+        return self.work_ms / self.wall_ms if self.wall_ms else 1.0
+
+    def time_left_ms(self, work_left_ms: float) -> float:
+        """How long the earlier build still ran when so much work was left."""
+        place = bisect_left(self._work_left_ms, work_left_ms)
+        if place >= len(self._work_left_ms):
+            return float(self.wall_ms)
+        if place == 0:
+            return 0.0
+        below, above = self._work_left_ms[place - 1], self._work_left_ms[place]
+        sooner, later = self._time_left_ms[place - 1], self._time_left_ms[place]
+        return sooner + (later - sooner) * (work_left_ms - below) / (above - below)
+
+
+class Forecast:
+    """One run of ninja against those before; told what finished, asked what is left."""
+
+    def __init__(self, past: PastBuild | None) -> None:
+        self._past = past
+        self._unfinished_ms = dict(past.durations_ms) if past else {}
+        self._run_unfinished_ms = dict(past.run_ms) if past else {}
+        self._finished = 0
+        self._last_end_ms = 0
+        self._work_ms = 0.0
+        self._common_before_ms = 0.0
+        self._common_now_ms = 0.0
+
+    def finish(self, steps: Iterable[BuiltStep]) -> None:
+        """These steps of this run are done."""
+        for step in steps:
+            self._finished += 1
+            self._work_ms += step.duration_ms
+            self._last_end_ms = max(self._last_end_ms, step.ended_ms)
+            self._run_unfinished_ms.pop(step.key, None)
+            before_ms = self._unfinished_ms.pop(step.key, None)
+            if before_ms is not None:
+                self._common_before_ms += before_ms
+                self._common_now_ms += step.duration_ms
+
+    def remaining_ms(self, done: int, total: int, elapsed_ms: float) -> int | None:
+        """How long the run will still take, `elapsed_ms` after it began; None when nobody can tell."""
+        if done >= total:
+            return 0
+        past = self._past
+        if past is None or not past.wall_ms or not self._finished:
+            return linear_ms(done, total, elapsed_ms)
+        mean_ms = past.work_ms / len(past.run_ms)
+        left, known = total - done, len(self._run_unfinished_ms)
+        if min(left, known) >= SAME_BUILD * max(left, known):
+            work_ms = sum(self._run_unfinished_ms.values()) * left / known
+            time_ms = past.time_left_ms(work_ms)
+        else:
+            time_ms = self._part_ms(left, mean_ms) / self._concurrency(past, elapsed_ms, mean_ms)
+        expected_ms = time_ms * self._slowness(mean_ms)
+        # A step that runs longer than expected ends soon: what is left never falls to nothing.
+        since_ms = max(0.0, elapsed_ms - self._last_end_ms)
+        return round(max(expected_ms - since_ms, expected_ms / (2 * left)))
+
+    def _part_ms(self, left: int, mean_ms: float) -> float:
+        """The work in so many steps of which it is not known which they are."""
+        known = len(self._unfinished_ms)
+        return left * (sum(self._unfinished_ms.values()) / known if known else mean_ms)
+
+    def _slowness(self, mean_ms: float) -> float:
+        doubt_ms = DOUBT_STEPS * mean_ms
+        return (self._common_now_ms + doubt_ms) / (self._common_before_ms + doubt_ms)
+
+    def _concurrency(self, past: PastBuild, elapsed_ms: float, mean_ms: float) -> float:
+        """As this run shows it, and the earlier one as long as this has shown little."""
+        doubt_ms = DOUBT_STEPS * mean_ms
+        return (self._work_ms + doubt_ms) / (max(elapsed_ms, 1.0) + doubt_ms / max(past.concurrency, 0.1))
+
+
+def linear_ms(done: float, total: float, elapsed_ms: float) -> int | None:
+    """What is left if every step takes the same time; None before it can mean anything."""
+    if done <= 0 or 100 * done < MIN_PERCENT * total:
+        return None
+    return round(elapsed_ms * (total - done) / done)
