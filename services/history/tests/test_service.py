@@ -32,6 +32,11 @@ class Service:
         async with httpx.AsyncClient(transport=httpx.ASGITransport(self.app), base_url="http://history") as client:
             return await client.get(path, params=query, headers={"Authorization": f"Bearer {token}"})
 
+    async def send(self, method, path, caller, json=None):
+        token = mint_internal(caller, "history", SECRET)
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(self.app), base_url="http://history") as client:
+            return await client.request(method, path, json=json, headers={"Authorization": f"Bearer {token}"})
+
     async def answer(self, path, caller=EVERYTHING, **query):
         response = await self.ask(path, caller, **query)
         assert response.status_code == 200, response.text
@@ -143,9 +148,9 @@ async def test_a_project_outside_the_callers_scope_does_not_exist(service, build
     stranger = Principal("eve", "viewer", frozenset({"q"}))
     incident = (await service.answer("/api/incidents"))["items"][0]["id"]
     schema = service.app.openapi()["paths"]
-    known = {"signature": "sig", "incident_id": incident, "sha": builds.sha(2)}
+    known = {"signature": "sig", "incident_id": incident, "sha": builds.sha(2), "build_id": builds.id(2, "asan")}
 
-    for path in schema:
+    for path in (path for path in schema if "get" in schema[path]):
         parameters = schema[path]["get"].get("parameters", ())
         required = {"project": "p"} if any(p["name"] == "project" and p["required"] for p in parameters) else {}
         for said in ({}, {"project": "p"}, {"project": "p", "branch": "main"}, {"q": builds.sha(2)}):
@@ -156,6 +161,72 @@ async def test_a_project_outside_the_callers_scope_does_not_exist(service, build
                 assert builds.sha(2) not in told
             assert not {"sig", "release", "author 2"} & set(told.split('"')), (asked, query, told)
             assert response.status_code in (200, 404, 422)
+
+
+async def test_a_running_builds_failure_is_judged_at_once(service, builds):
+    """Asked while the build runs: by its own range and lane, or for a branch nobody knows by the project's base."""
+    await broken_and_fixed(service, builds)
+    told = {"project": "p", "signature": "sig", "category": "compile_error"}
+
+    running = await service.answer("/api/history/verdict", **told, buildId=builds.id(29, "asan"))
+    pull_request = await service.answer(
+        "/api/history/verdict", **told, branch="pr-7", config="release", commit="f" * 40
+    )
+    elsewhere = await service.ask("/api/history/verdict", Principal("eve", "viewer", frozenset({"q"})), **told)
+
+    assert (running["verdict"], running["signature"]) == ("new", "sig")
+    assert pull_request["verdict"] == "already_red"
+    assert "judged against main" in pull_request["evidence"][-1]
+    assert elsewhere.status_code == 404
+
+
+async def test_a_persons_word_stands_above_the_rules_until_it_is_taken_back(service, builds):
+    """`infra` takes the colour away, shows who said so everywhere, and is forgotten without a trace."""
+    await broken_and_fixed(service, builds)
+    build_id, dev = builds.id(3, "release"), Principal("bea", "developer", frozenset({"p"}))
+    path = f"/api/history/verdicts/{build_id}/sig"
+    before = await service.answer("/api/history/grid", project="p")
+
+    said = {"verdict": "infra", "reason": "the disk of the builder"}
+    put = await service.send("PUT", path, dev, said)
+    judged = (await service.answer(f"/api/history/verdicts/{build_id}"))["items"]
+    lanes = {
+        c["config"]: c.get("redBuilds") for c in (await service.answer("/api/history/grid", project="p"))["columns"]
+    }
+    (commit,) = (await service.answer(f"/api/commits/{builds.sha(3)}"))["items"]
+    release = next(c for c in commit["configs"] if c["config"] == "release")
+
+    assert put.status_code == 200
+    assert (judged[0]["verdict"], judged[0]["override"]["by"]) == ("infra", "bea")
+    assert judged[0]["evidence"][0] == "bea decided so: the disk of the builder"
+    assert lanes["release"] == 1  # the break of commit 2 still stands, commit 3 no longer counts
+    assert release["answer"] == "inconclusive"
+
+    gone = await service.send("DELETE", path, dev)
+    assert gone.status_code == 204
+    assert before == await service.answer("/api/history/grid", project="p")
+
+
+@pytest.mark.parametrize(
+    ("who", "path", "status"),
+    [
+        (Principal("vic", "viewer", None), "3/sig", 403),
+        (Principal("eve", "developer", frozenset({"q"})), "3/sig", 404),
+        (Principal("bea", "developer", None), "3/other", 404),
+        (Principal("bea", "developer", None), "77/sig", 404),
+    ],
+)
+async def test_who_may_not_decide_is_told_so(tmp_path, builds, who, path, status):
+    """Viewers, strangers, and words on what no build showed."""
+    async with running(f"sqlite:///{tmp_path}/bus.sqlite", tmp_path, builds) as service:
+        await service.publish(builds.verdict(3, "failed", "sig"))
+        await service.settled(1)
+
+        number, signature = path.split("/")
+        asked = f"/api/history/verdicts/{builds.id(int(number))}/{signature}"
+        response = await service.send("PUT", asked, who, {"verdict": "flaky"})
+
+    assert status == response.status_code
 
 
 async def test_scoped_callers_see_their_own(service, builds):

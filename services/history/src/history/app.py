@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 
 from build_protocol.topology import queue_name
 from chassis.backoff import Backoff
@@ -11,6 +12,7 @@ from chassis.bus import Bus, Delivery
 from chassis.consumer import run_consumer
 from chassis.errors import StoreUnavailable
 from chassis.problems import problem
+from chassis.projects import Projects
 from chassis.service import create_service_app
 from fastapi import FastAPI, Request
 from fastapi.responses import Response
@@ -34,7 +36,7 @@ def create_app(settings: Settings, bus: Bus, store: HistoryStore | None = None) 
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        app.state.store = memory
+        app.state.store, app.state.projects = memory, Projects(Path(settings.config_path))
         is_open = await _try_open(memory)
         working = asyncio.create_task(_work(settings, bus, memory, Metrics(app.state.registry), is_open=is_open))
         try:

@@ -20,6 +20,7 @@ from build_protocol.model import BuildId, Count, EpochMs, ProjectName, WireModel
 from pydantic import Field
 
 from history.colours import Colour, colour_of
+from history.overrides import Override, fault_after
 
 DAY_MS = 86_400_000
 SIGNATURES_PER_POINT = 16
@@ -121,6 +122,7 @@ class Fact(WireModel):
     error: str | None = None
     failures: list[FailureData] = Field(default_factory=list)
     metrics: BuildMetrics | None = None
+    overrides: dict[str, Override] = Field(default_factory=dict, description="A person's word, by signature.")
 
     @property
     def lane(self) -> Lane:
@@ -129,16 +131,26 @@ class Fact(WireModel):
 
     @property
     def fault(self) -> Fault | None:
-        """Whose fault its first failure is, as far as known."""
-        return self.failures[0].fault if self.failures else None
+        """Whose fault its first failure is, as far as known; one that a person called infra counts last."""
+        return self._standing[0][1]
 
     @property
     def signatures(self) -> tuple[str, ...]:
         """Signatures of its failures without repeats, the first failure's first; empty unless it failed."""
         if self.status != "failed":
             return ()
-        named = [failure.signature or UNCLASSIFIED for failure in self.failures] or [UNCLASSIFIED]
-        return tuple(dict.fromkeys(named))[:SIGNATURES_PER_POINT]
+        return tuple(dict.fromkeys(signature for signature, _ in self._standing))[:SIGNATURES_PER_POINT]
+
+    @property
+    def _standing(self) -> list[tuple[str, Fault | None]]:
+        """Signature and fault of each failure, at least one; without those a person called infra while others stand."""
+        told: list[tuple[str, Fault | None]] = [(f.signature or UNCLASSIFIED, f.fault) for f in self.failures]
+        heard = [
+            (signature, fault_after(fault, self.overrides.get(signature)))
+            for signature, fault in told or [(UNCLASSIFIED, None)]
+        ]
+        called = {signature for signature, override in self.overrides.items() if override.verdict == "infra"}
+        return [(signature, fault) for signature, fault in heard if signature not in called] or heard
 
     @property
     def point(self) -> Point:

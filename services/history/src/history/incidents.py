@@ -15,6 +15,10 @@ from pydantic import Field
 
 from history.facts import UNCLASSIFIED, Fact, Point
 from history.filing import digest
+from history.overrides import Override
+
+EXPLAINED = ("failure", "suspects", "authors", "override", "unknown")
+"""What `explained` says of an incident, beyond what its builds in brief tell."""
 
 
 class Member(WireModel):
@@ -48,6 +52,7 @@ class Incident(WireModel):
     failure: FailureData | None = Field(None, description="As the opening build showed it.")
     suspects: list[Commit] | None = Field(None, description="Commits any of which may be to blame; absent = unknown.")
     authors: list[str] = Field(default_factory=list, description="Of the suspects.")
+    override: Override | None = Field(None, description="A person's word on it, at a build that first showed it.")
     unknown: list[str] = Field(default_factory=list, description="What this answer does not know, in sentences.")
 
 
@@ -93,9 +98,10 @@ def explained(incident: Incident, facts: Sequence[Fact]) -> Incident:
     if failure is None:
         unknown.append("the failure itself: analysis found none in the log")
     authors = dict.fromkeys(commit.author for commit in suspects or () if commit.author)
-    return incident.model_copy(
-        update={"failure": failure, "suspects": suspects, "authors": list(authors), "unknown": unknown}
-    )
+    said = (fact.overrides.get(incident.signature) for fact in facts)
+    override = max((kept for kept in said if kept), key=lambda kept: kept.at, default=None)
+    told = {"failure": failure, "suspects": suspects, "authors": list(authors), "override": override}
+    return incident.model_copy(update={**told, "unknown": unknown})
 
 
 def suspects_of(facts: Sequence[Fact], opening: Fact | None) -> list[Commit] | None:

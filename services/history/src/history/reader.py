@@ -7,9 +7,11 @@ from heapq import merge
 from itertools import islice
 
 from chassis.auth import Principal
+from chassis.projects import Projects
 
 from history import cursors, derived
 from history.commits import CommitRow, answers
+from history.facts import UNCLASSIFIED, Fact
 from history.filing import includes_tag
 from history.groups import FailureGroup, Group, merged
 from history.incidents import Incident
@@ -17,6 +19,7 @@ from history.lanes import LaneState
 from history.pins import PinLine
 from history.store import HistoryStore, Row
 from history.trends import Day
+from history.verdicts import Case
 from history.views import CommitOnBranch
 
 LANES_MAX = 2000
@@ -24,6 +27,8 @@ PIN_LINES_MAX = 2000
 INCLUDING_MAX = 500
 GROUP_ROWS_MAX = 5000
 SPARKLINE_DAYS = 30
+ALIKE_MS = 6 * 3_600_000
+"""Two projects fail at the same time when their builds start within this of each other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +45,24 @@ class Reader:
 
     store: HistoryStore
     caller: Principal
+    projects: Projects
+
+    async def fact(self, build_id: str) -> Fact | None:
+        """What is known of a build, if the caller sees its project."""
+        stored = (await self.store.facts([build_id])).get(build_id)
+        return stored.fact if stored and self.caller.may_see(stored.fact.project) else None
+
+    async def base_of(self, project: str) -> str | None:
+        """The branch that changes of a project start from: as config.yaml says, else its most lately built one."""
+        return self.projects.get(project).branch or await self.branch_of(project, None)
+
+    async def projects_failing_alike(self, signature: str, case: Case) -> set[str]:
+        """Other projects the caller sees that showed this failure in the hours around the build."""
+        if signature == UNCLASSIFIED:
+            return set()
+        rows = await self._group_rows([derived.signature_label(signature)], None)
+        around = [row for row in rows if abs(row.rank - case.started_ms) <= ALIKE_MS]
+        return {row.project for row in around} - {case.lane.project}
 
     async def lanes(self, project: str | None = None, branch: str | None = None) -> list[LaneState]:
         """The lanes of a project or of all, of a branch or of all."""

@@ -17,12 +17,12 @@ from history.commits import CommitInfo, CommitRow, cells_of, info_of, informed
 from history.facts import Fact, Lane, Point
 from history.filing import Touched, colour_tag, coloured_tag, commit_tag, day_tag, failure_tag, lane_tag
 from history.groups import Group, refreshed
-from history.incidents import Incident, explained, fold
+from history.incidents import EXPLAINED, Incident, explained, fold
+from history.judging import judge_first
 from history.lanes import WINDOW, LaneState, state_of
 from history.pins import lines_of
 from history.store import HistoryStore, Row
 from history.trends import day_of
-from history.verdicts import Judged, judge
 
 BRANCH_WINDOW = 2000
 """Incidents and pins of a branch are told by this many of its newest coloured builds."""
@@ -45,7 +45,7 @@ async def refresh(store: HistoryStore, stale: Collection[Touched], facts: Mappin
         words[touched.kind].add(touched.words)
     ranges = [facts[build_id] for (build_id,) in words["range"] if build_id in facts]
     kinds = (
-        _Commits(words["commit"], ranges, frozenset(facts)),
+        _Commits(words["commit"], ranges, facts),
         _Days(words["day"]),
         _Groups(words["group"], facts),
         _Lanes(words["lane"]),
@@ -161,8 +161,8 @@ class _Groups(_Kind):
 
 
 class _Commits(_Kind):
-    def __init__(self, commits: Iterable[tuple[str, ...]], ranges: Sequence[Fact], fresh: frozenset[str]) -> None:
-        self._fresh = fresh
+    def __init__(self, commits: Iterable[tuple[str, ...]], ranges: Sequence[Fact], facts: Mapping[str, Fact]) -> None:
+        self._facts = facts
         self._built = {derived.commit_key(*words): words for words in commits}
         self._infos: dict[str, tuple[str, str, CommitInfo]] = {}
         for fact in ranges:
@@ -201,9 +201,10 @@ class _Commits(_Kind):
         project, branch, sha = words
         row = row or CommitRow(project=project, branch=branch, info=CommitInfo(sha=sha))
         judged = {cell.build_id: cell.judged for cell in row.cells if cell.judged}
-        for point in points:
-            if point.status == "failed" and (point.id in self._fresh or point.id not in judged):
-                judged[point.id] = await _judged(store, point, points)
+        due = [p for p in points if p.status == "failed" and (p.id in self._facts or p.id not in judged)]
+        facts = await _facts_of(store, [point.id for point in due], self._facts)
+        for fact in facts:
+            judged[fact.id] = await judge_first(store, fact, points)
         return row.model_copy(
             update={
                 "cells": cells_of(points, judged),
@@ -212,12 +213,12 @@ class _Commits(_Kind):
         )
 
 
-async def _judged(store: HistoryStore, red: Point, same_commit: Sequence[Point]) -> Judged:
-    # The newest coloured build before it is nearly always among the last few; beyond them it reads as unknown.
-    earlier = await store.points(lane_tag(red.lane), limit=20, before_ms=red.started_ms)
-    before = next((point for point in earlier if point.colour != "none"), None)
-    green = any(point.colour == "green" and point.config == red.config for point in same_commit)
-    return judge(red, before, green)
+async def _facts_of(store: HistoryStore, build_ids: Sequence[str], known: Mapping[str, Fact]) -> list[Fact]:
+    """The facts of these builds; only those not at hand are read."""
+    missing = [build_id for build_id in build_ids if build_id not in known]
+    stored = await store.facts(missing) if missing else {}
+    found = ((known.get(build_id) or (stored[build_id].fact if build_id in stored else None)) for build_id in build_ids)
+    return [fact for fact in found if fact is not None]
 
 
 async def _branch(store: HistoryStore, project: str, branch: str, fresh: frozenset[str]) -> None:
@@ -264,7 +265,7 @@ async def _incidents(
         before = by_id.get(incident.id)
         firsts = [member.first_build for member in incident.members]
         if before and firsts == [m.first_build for m in before.members] and fresh.isdisjoint(firsts):
-            told = {name: getattr(before, name) for name in ("failure", "suspects", "authors", "unknown")}
+            told = {name: getattr(before, name) for name in EXPLAINED}
             return incident.model_copy(update=told)
         stored = await store.facts(firsts[:EXPLAINED_BY_MAX])
         return explained(incident, [stored[build_id].fact for build_id in firsts if build_id in stored])

@@ -12,9 +12,11 @@ from history.flaky import FlakySign
 from history.groups import FailureGroup
 from history.incidents import Incident
 from history.lanes import BuildRef, LaneState, RedSpell
+from history.overrides import Override, VerdictKind
 from history.pins import PinMatrix
 from history.regression import Mark
 from history.trends import Day, Pace
+from history.verdicts import Judged
 
 
 class FailureGroupList(WireModel):
@@ -41,6 +43,7 @@ class IncidentSummary(WireModel):
     suspects: list[Commit] | None = Field(None, description="Absent = unknown, never empty.")
     authors: list[str]
     failure: FailureData | None = None
+    override: Override | None = None
     unknown: list[str]
 
     @classmethod
@@ -59,6 +62,26 @@ class IncidentList(WireModel):
 
     items: list[IncidentSummary]
     next_cursor: str | None = None
+
+
+class JudgedFailure(Judged):
+    """The verdict of one failure, as of now."""
+
+    signature: str
+
+
+class JudgedBuild(WireModel):
+    """The verdicts of all failures of one build, the first failure's first."""
+
+    build_id: str
+    items: list[JudgedFailure]
+
+
+class Decision(WireModel):
+    """What a person decides about a failure."""
+
+    verdict: VerdictKind
+    reason: str = Field("", max_length=2000)
 
 
 class CommitSummary(WireModel):

@@ -1,0 +1,95 @@
+"""Routes of commits: what became of each, on a branch, in the grid, and of the pins to upstreams."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, HTTPException, Path, Query
+
+from history import derived
+from history.commits import CommitRow
+from history.grid import Grid, grid_of
+from history.pins import leading, matrix
+from history.routes.asked import BranchQuery, Cursor, Limit, Now, ProjectQuery, Reads
+from history.views import CommitAnswer, CommitList, CommitSummary, PinList
+
+router = APIRouter(tags=["history"])
+
+
+@router.get("/api/commits", response_model_exclude_none=True)
+async def list_commits(
+    *,
+    reads: Reads,
+    project: ProjectQuery = None,
+    branch: BranchQuery = None,
+    q: Annotated[str | None, Query(max_length=64, description="Beginning of a sha, at least 4 digits.")] = None,
+    author: Annotated[str | None, Query(max_length=512)] = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> CommitList:
+    """Commits of a project's branch, newest first; or, with `q`, those whose sha begins so in any project."""
+    if q is not None:
+        known = await reads.commits_like(_sha_prefix(q), limit)
+        return CommitList(items=[CommitSummary.of(row) for row in known if _matches(row, project, branch, author)])
+    if project is None:
+        raise HTTPException(422, "query.project: name a project, or the beginning of a sha as `q`")
+    at = await reads.branch_of(project, branch)
+    if at is None:
+        return CommitList(items=[], unknown=["the project, or any build of it"])
+    page = await reads.commits(project, at, limit, cursor)
+    grid = grid_of(project, at, derived.read_all(CommitRow, page.rows), [], page.next_cursor)
+    items = [CommitSummary.of(row) for row in grid.rows if _matches(row, None, None, author)]
+    return CommitList(items=items, next_cursor=page.next_cursor, unknown=grid.unknown)
+
+
+@router.get("/api/commits/{sha}", response_model_exclude_none=True)
+async def get_commit(
+    reads: Reads, now: Now, sha: Annotated[str, Path(max_length=64)], project: ProjectQuery = None
+) -> CommitAnswer:
+    """Does this commit (or beginning of one) pass everywhere? Every config of every branch that knows it answers."""
+    rows = [row for row in await reads.commits_like(_sha_prefix(sha), 50) if project in (None, row.project)]
+    if not rows:
+        raise HTTPException(404, "no build and no range of commits names this commit")
+    if len({row.info.sha for row in rows}) > 1:
+        raise HTTPException(409, f"{sha} begins several commits: give more digits")
+    return CommitAnswer(sha=rows[0].info.sha, items=[await reads.answer(row, now) for row in rows])
+
+
+@router.get("/api/pins", response_model_exclude_none=True)
+async def list_pins(
+    reads: Reads,
+    now: Now,
+    name: Annotated[str | None, Query(max_length=512, description="Only this upstream.")] = None,
+) -> PinList:
+    """Who is pinned to which commit of each upstream, how that goes, and what is safe to bump to."""
+    lines = leading(await reads.pin_lines(name))
+    names = sorted({line.name for line in lines})
+    return PinList(items=[matrix([line for line in lines if line.name == upstream], now) for upstream in names])
+
+
+@router.get("/api/history/grid", response_model_exclude_none=True)
+async def get_grid(
+    reads: Reads,
+    project: Annotated[str, Query(max_length=64)],
+    branch: BranchQuery = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Grid:
+    """Commits x configs of a branch, a page of commits at a time."""
+    at = await reads.branch_of(project, branch)
+    if at is None:
+        return Grid(project=project, branch=branch or "", columns=[], rows=[], unknown=["any build of the project"])
+    page = await reads.commits(project, at, limit, cursor)
+    lanes = await reads.lanes(project, at)
+    return grid_of(project, at, derived.read_all(CommitRow, page.rows), lanes, page.next_cursor)
+
+
+def _sha_prefix(text: str) -> str:
+    prefix = text.lower()
+    if len(prefix) < 4 or not set(prefix) <= set("0123456789abcdef"):
+        raise HTTPException(422, "a commit is named by at least 4 hex digits of its sha")
+    return prefix
+
+
+def _matches(row: CommitRow, project: str | None, branch: str | None, author: str | None) -> bool:
+    if project not in (None, row.project) or branch not in (None, row.branch):
+        return False
+    return author is None or author.casefold() in (row.info.author or "").casefold()

@@ -1,0 +1,102 @@
+"""Routes of how builds go: trends, every lane now, what became slower, what looks flaky."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from history.facts import DAY_MS
+from history.lanes import WINDOW
+from history.routes.asked import BranchQuery, ConfigQuery, Limit, Now, ProjectQuery, Reads
+from history.trends import Pace
+from history.views import (
+    FlakyList,
+    LaneFlakySign,
+    LaneMark,
+    LaneSummary,
+    RegressionList,
+    Summary,
+    Trend,
+    TrendList,
+)
+
+router = APIRouter(tags=["history"])
+
+TREND_DAYS_MAX = 2000
+"""Days one answer carries, over all its configs."""
+
+
+@router.get("/api/history/trends", response_model_exclude_none=True)
+async def list_trends(
+    *,
+    reads: Reads,
+    now: Now,
+    project: Annotated[str, Query(max_length=64)],
+    branch: BranchQuery = None,
+    config: ConfigQuery = None,
+    days: Annotated[int, Query(ge=1, le=730)] = 90,
+) -> TrendList:
+    """Durations, results, cache and memory per day of each config of a branch."""
+    at = await reads.branch_of(project, branch)
+    if at is None:
+        return TrendList(items=[], unknown=["the project, or any build of it"])
+    lanes = [lane for lane in await reads.lanes(project, at) if config in (None, lane.config)]
+    lanes.sort(key=lambda lane: lane.config)
+    # All lanes of a page share one budget of rows, so that 60 configs over two years cannot be asked at once.
+    shown = lanes[: max(1, TREND_DAYS_MAX // days)]
+    items = [
+        Trend(
+            project=lane.project,
+            branch=lane.branch,
+            config=lane.config,
+            days=await reads.days(lane, now // DAY_MS - days + 1),
+            marks=lane.marks,
+        )
+        for lane in shown
+    ]
+    unknown = []
+    if len(shown) < len(lanes):
+        unknown.append(f"{len(lanes) - len(shown)} more configs: ask for one by `config`, or for fewer days")
+    return TrendList(items=items, unknown=unknown)
+
+
+@router.get("/api/history/summary", response_model_exclude_none=True)
+async def get_summary(reads: Reads, project: ProjectQuery = None, branch: BranchQuery = None) -> Summary:
+    """Every lane now, and how its recent builds went."""
+    lanes = await reads.lanes(project, branch)
+    lanes.sort(key=lambda lane: (lane.project, lane.branch, lane.config))
+    paces: list[Pace] = [lane.pace for lane in lanes]
+    greens, reds = sum(pace.succeeded for pace in paces), sum(pace.failed for pace in paces)
+    return Summary(
+        items=[LaneSummary.of(lane) for lane in lanes],
+        window=WINDOW,
+        green=sum(lane.colour == "green" for lane in lanes),
+        red=sum(lane.colour == "red" for lane in lanes),
+        build_ms=sum(pace.build_ms for pace in paces),
+        success_rate=round(greens / (greens + reds), 4) if greens + reds else None,
+    )
+
+
+@router.get("/api/history/regressions", response_model_exclude_none=True)
+async def list_regressions(
+    reads: Reads, project: ProjectQuery = None, branch: BranchQuery = None, limit: Limit = 50
+) -> RegressionList:
+    """Where builds became lastingly slower or faster, newest first."""
+    marks = [
+        LaneMark(project=lane.project, branch=lane.branch, config=lane.config, mark=mark)
+        for lane in await reads.lanes(project, branch)
+        for mark in lane.marks
+    ]
+    return RegressionList(items=sorted(marks, key=lambda item: item.mark.started_ms, reverse=True)[:limit])
+
+
+@router.get("/api/history/flaky", response_model_exclude_none=True)
+async def list_flaky(
+    reads: Reads, project: ProjectQuery = None, branch: BranchQuery = None, limit: Limit = 50
+) -> FlakyList:
+    """Red builds that look flaky and why, newest first; of each config the newest few."""
+    signs = [
+        LaneFlakySign(project=lane.project, branch=lane.branch, config=lane.config, sign=sign)
+        for lane in await reads.lanes(project, branch)
+        for sign in lane.flaky
+    ]
+    return FlakyList(items=sorted(signs, key=lambda item: item.sign.started_ms, reverse=True)[:limit])
