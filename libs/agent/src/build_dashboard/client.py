@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 
 from build_dashboard.endpoint import find_endpoint
+from build_dashboard.transport import RoutedTransport
 
 PAGE_LINES = 5000
 
@@ -34,7 +35,7 @@ class Client:
     ) -> None:
         self.url = (url or environment.get("BUILD_DASHBOARD_URL") or find_endpoint().dashboard_url).rstrip("/")
         self._environment = environment
-        self._http = httpx.Client(base_url=self.url, timeout=30, transport=transport)
+        self._http = httpx.Client(base_url=self.url, timeout=30, transport=transport or RoutedTransport())
         self._token = environment.get("BUILD_DASHBOARD_TOKEN")
 
     def get(self, path: str, **parameters: Any) -> Any:

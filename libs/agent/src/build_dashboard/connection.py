@@ -8,18 +8,19 @@ import contextlib
 import json
 import random
 import shutil
-import ssl
 import time
 from collections.abc import Mapping
 from typing import Any, Protocol
 
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 from websockets.typing import Subprotocol
 
 from build_dashboard.backoff import Backoff
 from build_dashboard.endpoint import Endpoint
 from build_dashboard.failpoints import fail_at
+from build_dashboard.network import find_proxy, tls_context
+from build_dashboard.obstacles import explain
 from build_dashboard.session import Session
 
 SUBPROTOCOL = Subprotocol("build-dashboard.agent.v1")
@@ -51,6 +52,10 @@ class Listener(Protocol):
 
     def changed(self) -> None:
         """Connected, disconnected, or failed to connect."""
+
+
+class GatewaySilent(Exception):
+    """The connection stands, and nothing comes of it."""
 
 
 class Connection:
@@ -99,12 +104,12 @@ class Connection:
         while not self._closing.is_set():
             try:
                 await self._serve_once()
-            except InvalidStatus as error:
-                self._note_refusal(error)
             except ConnectionClosed as error:
                 self._note_close(error)
-            except (OSError, InvalidHandshake, TimeoutError, ssl.SSLError, ValueError) as error:
-                self.problem = str(error) or type(error).__name__
+            except GatewaySilent as error:
+                self.problem = str(error)
+            except (OSError, WebSocketException, ValueError) as error:
+                self._note_obstacle(error)
             finally:
                 self._session.is_welcome = False
                 self.is_connected = False
@@ -142,17 +147,8 @@ class Connection:
                 await asyncio.gather(*tasks, return_exceptions=True)
 
     def _dial(self) -> connect:
-        return connect(
-            self._endpoint.url,
-            subprotocols=[SUBPROTOCOL],
-            additional_headers={"Authorization": f"Bearer {self._endpoint.api_key}"},
-            compression=None,
-            max_size=MAX_FRAME_BYTES,
-            open_timeout=OPEN_SECONDS,
-            close_timeout=1,
-            ping_interval=20,
-            ping_timeout=20,
-        )
+        # The interval keeps connections alive through proxies that cut what is silent for a minute.
+        return dial(self._endpoint, OPEN_SECONDS, max_size=MAX_FRAME_BYTES, ping_interval=20, ping_timeout=20)
 
     # --- frames ---
 
@@ -207,7 +203,7 @@ class Connection:
             await asyncio.sleep(self._session.heartbeat_seconds)
             waiting = [build for build in self._session.builds.values() if build.in_flight]
             if waiting and time.monotonic() > self._heard_at + STALL_SECONDS:
-                raise TimeoutError("the gateway acknowledges nothing")
+                raise GatewaySilent("the gateway acknowledges nothing")
             spool_bytes, oldest_ms = self._listener_backlog()
             free = None
             with contextlib.suppress(OSError):
@@ -220,15 +216,9 @@ class Connection:
 
     # --- between connections ---
 
-    def _note_refusal(self, error: InvalidStatus) -> None:
-        status = error.response.status_code
-        self.is_rejected = status in (401, 403, 426)
-        reasons = {
-            401: "the API key is wrong or revoked (BUILD_DASHBOARD_API_KEY)",
-            403: "the API key may not connect",
-            404: f"no dashboard answers at {self._endpoint.url}",
-        }
-        self.problem = reasons.get(status, f"the server answered HTTP {status}")
+    def _note_obstacle(self, error: Exception) -> None:
+        self.problem = explain(error, self._endpoint.url).problem
+        self.is_rejected = isinstance(error, InvalidStatus) and error.response.status_code in (401, 403, 426)
 
     def _note_close(self, error: ConnectionClosed) -> None:
         code = error.rcvd.code if error.rcvd else 1006
@@ -251,6 +241,29 @@ class Connection:
             return
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._hurry.wait(), wait)
+
+
+def dial(endpoint: Endpoint, open_seconds: float, **options: Any) -> connect:
+    """A WebSocket to the gateway, by the network's proxy and certificates.
+
+    Raises:
+        NetworkSettingWrong: a variable about the network cannot be followed.
+    """
+    proxy = find_proxy(endpoint.url)
+    if endpoint.url.startswith("wss:"):
+        options["ssl"] = tls_context()
+    if proxy and proxy.startswith("https:"):
+        options["proxy_ssl"] = tls_context()
+    return connect(
+        endpoint.url,
+        subprotocols=[SUBPROTOCOL],
+        additional_headers={"Authorization": f"Bearer {endpoint.api_key}"},
+        compression=None,
+        open_timeout=open_seconds,
+        close_timeout=1,
+        proxy=proxy,
+        **options,
+    )
 
 
 async def _receive(socket: ClientConnection) -> dict[str, Any]:
