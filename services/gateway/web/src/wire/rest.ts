@@ -177,7 +177,25 @@ export interface components {
              */
             verdict: "new" | "already_red" | "flaky" | "infra" | "unknown";
             /** Evidence */
-            evidence: string;
+            evidence: string[];
+            override?: components["schemas"]["Override"] | null;
+        };
+        /** Override */
+        Override: {
+            /**
+             * Verdict
+             * @enum {string}
+             */
+            verdict: "new" | "already_red" | "flaky" | "infra" | "unknown";
+            /**
+             * Reason
+             * @default
+             */
+            reason: string;
+            /** By */
+            by: string;
+            /** At */
+            at: number;
         };
         /** CommitList */
         CommitList: {
@@ -418,6 +436,7 @@ export interface components {
             /** Authors */
             authors: string[];
             failure?: components["schemas"]["FailureData"] | null;
+            override?: components["schemas"]["Override"] | null;
             /** Unknown */
             unknown: string[];
         };

@@ -537,7 +537,7 @@ export interface Subscribed {
   type: 'SUBSCRIBED'
 }
 /**
- * Test results of a build: those of a structured source where there are any, else what its log tells.
+ * Test results of a build: those of structured reports, then those that only its log tells.
  *
  * `counts` are of the whole build, by outcome; `next_cursor` asks for the following page.
  *
