@@ -1,6 +1,7 @@
 """Peers: a request reaches another service with a fresh token, and its answer streams back, mounted or over HTTP."""
 
 import asyncio
+import json
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -84,7 +85,7 @@ async def served(app: FastAPI) -> AsyncIterator[str]:
 class Way:
     """A gateway in front of a history service."""
 
-    def __init__(self, peer: Peer, history: FastAPI, client: httpx.AsyncClient) -> None:
+    def __init__(self, peer: HttpPeer | MountedPeer, history: FastAPI, client: httpx.AsyncClient) -> None:
         self.peer = peer
         self.history = history
         self.client = client
@@ -94,7 +95,7 @@ class Way:
 async def way(request: pytest.FixtureRequest) -> AsyncIterator[Way]:
     history = history_app()
     async with served(history) as url:
-        peer: Peer = (
+        peer = (
             MountedPeer("history", history, SECRET) if request.param == "mounted" else HttpPeer("history", url, SECRET)
         )
         async with served(gateway_app(peer)) as front, httpx.AsyncClient(base_url=front) as client:
@@ -159,6 +160,25 @@ async def test_small_questions_are_answered_parsed(way: Way) -> None:
     assert refused.value.status == 404
 
 
+async def test_a_service_asks_another_with_a_body_and_headers(way: Way) -> None:
+    """Any method; the answer comes whole, with its headers, whatever its status."""
+    echoed = await way.peer.call("POST", "/api/echo?x=1", ALICE, body=b"said", headers={"Accept": "x/y"})
+    missing = await way.peer.call("GET", "/api/missing", ALICE)
+    way.history.state.released.set()
+    streamed = await way.peer.call("GET", "/api/stream", ALICE)
+
+    said = json.loads(echoed.body)
+    assert (echoed.status, said["name"], said["query"], said["body"], said["accept"]) == (
+        200,
+        "alice",
+        "x=1",
+        "said",
+        "x/y",
+    )
+    assert missing.status == 404
+    assert (streamed.status, streamed.headers["content-range"], streamed.body) == (206, "bytes 0-8/9", b"firstlast")
+
+
 async def test_a_service_that_is_down_is_named() -> None:
     """The person gets a 503 problem; a question raises."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
@@ -168,6 +188,8 @@ async def test_a_service_that_is_down_is_named() -> None:
         answer = await client.get("/api/echo")
     with pytest.raises(PeerUnavailable, match="history"):
         await peer.get_json("/api/echo", ALICE)
+    with pytest.raises(PeerUnavailable, match="history"):
+        await peer.call("POST", "/api/echo", ALICE, body=b"x")
     await peer.close()
 
     assert (answer.status_code, answer.headers["content-type"]) == (503, "application/problem+json")

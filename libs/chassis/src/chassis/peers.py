@@ -7,7 +7,9 @@ import asyncio
 import json
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, MutableMapping
+from collections.abc import AsyncIterator, Iterable, Mapping, MutableMapping
+from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -26,6 +28,8 @@ CONNECT_SECONDS = 3.0
 ANSWER_SECONDS = 60.0
 CHUNKS_WAITING = 8
 """Body chunks a mounted app may be ahead of its reader."""
+
+NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 _HOP_BY_HOP = frozenset(
     {
@@ -58,6 +62,15 @@ class PeerRefused(Exception):
         self.status = status
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The whole answer to a small request, whatever its status."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
 class Peer(Protocol):
     """Another service, as the gateway sees it."""
 
@@ -71,6 +84,22 @@ class Peer(Protocol):
 
     async def close(self) -> None:
         """Close pooled connections."""
+        ...
+
+
+class Neighbour(Protocol):
+    """Another service, as a service that needs it sees it."""
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        principal: Principal,
+        *,
+        body: bytes = b"",
+        headers: Mapping[str, str] = NO_HEADERS,
+    ) -> Answer:
+        """The answer to a request of ours, both small enough for memory; raises PeerUnavailable."""
         ...
 
 
@@ -112,6 +141,24 @@ class HttpPeer:
             raise PeerRefused(self._service, path, answer.status_code, answer.content)
         return answer.json()
 
+    async def call(
+        self,
+        method: str,
+        path: str,
+        principal: Principal,
+        *,
+        body: bytes = b"",
+        headers: Mapping[str, str] = NO_HEADERS,
+    ) -> Answer:
+        """The answer to a request of ours, both small enough for memory; raises PeerUnavailable."""
+        token = mint_internal(principal, self._service, self._secret)
+        said = {**headers, "authorization": f"Bearer {token}"}
+        try:
+            answer = await self._client.request(method, path, content=body, headers=said)
+        except httpx.TransportError as error:
+            raise PeerUnavailable(self._service, error) from error
+        return Answer(answer.status_code, dict(answer.headers), answer.content)
+
     async def close(self) -> None:
         """Close pooled connections."""
         await self._client.aclose()
@@ -147,15 +194,31 @@ class MountedPeer:
 
     async def get_json(self, path: str, principal: Principal) -> Any:
         """The parsed answer to a small GET; raises PeerUnavailable or PeerRefused."""
+        answer = await self.call("GET", path, principal)
+        if answer.status != 200:
+            raise PeerRefused(self._service, path, answer.status, answer.body)
+        return json.loads(answer.body)
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        principal: Principal,
+        *,
+        body: bytes = b"",
+        headers: Mapping[str, str] = NO_HEADERS,
+    ) -> Answer:
+        """The answer to a request of ours, both small enough for memory; raises PeerUnavailable."""
         token = mint_internal(principal, self._service, self._secret)
+        said = {**headers, "content-length": str(len(body)), "authorization": f"Bearer {token}"}
+        raw = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in said.items()]
         parts = urlsplit(path)
-        scope = _scope("GET", parts.path, parts.query.encode(), [(b"authorization", f"Bearer {token}".encode())])
-        exchange = _Exchange(self._app, scope, _no_body(), self._running)
+        scope = _scope(method, parts.path, parts.query.encode(), raw)
+        exchange = _Exchange(self._app, scope, _whole(body), self._running)
         start = await exchange.start()
-        body = b"".join([chunk async for chunk in exchange.body()])
-        if start["status"] != 200:
-            raise PeerRefused(self._service, path, start["status"], body)
-        return json.loads(body)
+        answered = b"".join([chunk async for chunk in exchange.body()])
+        names = {name.decode("latin-1"): value.decode("latin-1") for name, value in start.get("headers", ())}
+        return Answer(start["status"], names, answered)
 
     async def close(self) -> None:
         """Nothing is pooled."""
@@ -262,8 +325,8 @@ def _unavailable(service: str, error: object, request: Request) -> Response:
     return answer
 
 
-def _no_body() -> Receive:
-    messages = [{"type": "http.request", "body": b"", "more_body": False}]
+def _whole(body: bytes) -> Receive:
+    messages = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def receive() -> Message:
         if not messages:
