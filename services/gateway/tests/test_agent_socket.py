@@ -39,6 +39,18 @@ async def test_welcome_tells_what_is_stored_and_last_green(gateway: Gateway) -> 
     assert welcome["lastGreen"] == [{"project": "torch-mlir", "config": "asan", "commit": "abcdef1"}]
 
 
+async def test_last_green_is_told_when_the_agent_knows_its_branch(gateway: Gateway) -> None:
+    """A build that began after HELLO asks for its config's last green commit; where none is known none is told."""
+    gateway.ingest.greens["asan"] = "abcdef1"
+
+    async with gateway.agent() as socket:
+        await hello(socket)
+        await say(socket, type="LAST_GREEN_QUERY", buildId=BUILD, project="torch-mlir", branch="main", config="asan")
+        assert "abcdef1" == (await hear(socket, "LAST_GREEN", buildId=BUILD))["commit"]
+        await say(socket, type="LAST_GREEN_QUERY", buildId=BUILD, project="torch-mlir", branch="main", config="debug")
+        assert "commit" not in await hear(socket, "LAST_GREEN", buildId=BUILD)
+
+
 async def test_an_agent_is_served_without_ingest(gateway: Gateway) -> None:
     """`stored` is left out when ingest does not answer, and records are taken all the same."""
     gateway.ingest.is_away = True

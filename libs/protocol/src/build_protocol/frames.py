@@ -88,7 +88,17 @@ class CommandAck(WireModel):
     build_id: BuildId | None = None
 
 
-AgentFrame = Annotated[Hello | Records | Heartbeat | CommandAck, Field(discriminator="type")]
+class LastGreenQuery(WireModel):
+    """Which commit was the last green one of this build's config? Asked once the agent knows the branch."""
+
+    type: Literal["LAST_GREEN_QUERY"] = "LAST_GREEN_QUERY"
+    build_id: BuildId
+    project: ProjectName
+    branch: ShortText | None = None
+    config: ShortText = "default"
+
+
+AgentFrame = Annotated[Hello | Records | Heartbeat | CommandAck | LastGreenQuery, Field(discriminator="type")]
 agent_frame: TypeAdapter[Any] = TypeAdapter(AgentFrame)
 
 
@@ -178,6 +188,14 @@ class Refused(WireModel):
     seq: int | None = None
 
 
+class LastGreenAnswer(WireModel):
+    """Answer to LAST_GREEN_QUERY; without `commit` none is known."""
+
+    type: Literal["LAST_GREEN"] = "LAST_GREEN"
+    build_id: BuildId
+    commit: Sha | None = None
+
+
 class Drain(WireModel):
     """The gateway is about to stop: reconnect after a random wait up to `within_seconds`."""
 
@@ -185,7 +203,7 @@ class Drain(WireModel):
     within_seconds: float = 15.0
 
 
-GatewayFrame = Annotated[Welcome | Ack | Refused | Command | Drain, Field(discriminator="type")]
+GatewayFrame = Annotated[Welcome | Ack | Refused | Command | LastGreenAnswer | Drain, Field(discriminator="type")]
 gateway_frame: TypeAdapter[Any] = TypeAdapter(GatewayFrame)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import urlencode
 
-from build_protocol.frames import HelloBuild, LastGreen
+from build_protocol.frames import HelloBuild, LastGreen, LastGreenQuery
 from chassis.auth import Principal
 from pydantic import BaseModel, TypeAdapter
 
@@ -61,7 +61,7 @@ class IngestView:
             build_id: build for answer in answers for build_id, build in _stored_builds.validate_python(answer).items()
         }
 
-    async def last_green(self, builds: Iterable[HelloBuild]) -> list[LastGreen]:
+    async def last_green(self, builds: Iterable[HelloBuild | LastGreenQuery]) -> list[LastGreen]:
         """The last green commits of these builds' configs, as far as ingest answers in time."""
         wanted = list(dict.fromkeys((build.project, build.branch, build.config or "default") for build in builds))
         questions = [

@@ -9,18 +9,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from build_protocol import limits
-from build_protocol.frames import CommandAck, Heartbeat, Hello, Records, Refused, agent_frame
+from build_protocol.frames import CommandAck, Heartbeat, Hello, LastGreenQuery, Records, Refused, agent_frame
 from build_protocol.messages import BuildLog, Record, agent_record
 from pydantic import ValidationError
 
-AgentFrame = Hello | Records | Heartbeat | CommandAck
+AgentFrame = Hello | Records | Heartbeat | CommandAck | LastGreenQuery
 NESTING = 16
 KEY_CHARACTERS = 256
 INT64 = 2**63 - 1
 RECORD_SLACK_BYTES = 512
 """Our encoding of a record may differ from the agent's by spelling (escapes, spaces): no reason to refuse it."""
 
-_FRAME_TYPES = ("HELLO", "RECORDS", "HEARTBEAT", "COMMAND_ACK")
+_FRAME_TYPES = ("HELLO", "RECORDS", "HEARTBEAT", "COMMAND_ACK", "LAST_GREEN_QUERY")
 _RECORD_TYPES = ("BUILD_START", "BUILD_UPDATE", "BUILD_LOG", "BUILD_COMPLETE", "ARTIFACT_UPLOADED")
 
 
@@ -36,7 +36,7 @@ class Admitted:
 class Decoded:
     """What one WebSocket message held. `unknown`: a frame type of a newer agent, ignored and counted."""
 
-    frame: Hello | Heartbeat | CommandAck | None = None
+    frame: Hello | Heartbeat | CommandAck | LastGreenQuery | None = None
     records: list[Admitted] = field(default_factory=list)
     refused: list[Refused] = field(default_factory=list)
     unknown: bool = False

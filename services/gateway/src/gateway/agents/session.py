@@ -18,6 +18,8 @@ from build_protocol.frames import (
     Drain,
     Heartbeat,
     Hello,
+    LastGreenAnswer,
+    LastGreenQuery,
     Limits,
     Refused,
     Stored,
@@ -224,6 +226,8 @@ class AgentSession:
             self._heartbeat(decoded.frame)
         elif isinstance(decoded.frame, CommandAck):
             await self.edges.commands.acked(self.key.name, decoded.frame)
+        elif isinstance(decoded.frame, LastGreenQuery):
+            await self._tell_last_green(decoded.frame)
         elif isinstance(decoded.frame, Hello):
             self._refuse(Refused(code="malformed", detail="HELLO is said once, first"))
 
@@ -255,6 +259,12 @@ class AgentSession:
             self._pipeline.submit(batch)
 
     # --- answering
+
+    async def _tell_last_green(self, query: LastGreenQuery) -> None:
+        may_know = self.key.may_use(query.project)
+        found = await self.edges.ingest.last_green([query]) if may_know else []
+        commit = found[0].commit if found else None
+        self._enqueue(LastGreenAnswer(build_id=query.build_id, commit=commit).to_json())
 
     def _met(self, build_id: str) -> None:
         self.edges.roster.add_build(self, build_id)
