@@ -19,7 +19,7 @@ async def read_page(store: BuildStore, state: BuildState, first: int, count: int
     build = state.build
     last = min(first + count - 1, build.log_lines)
     chunks = await _chunks_of_lines(store, build.id, first, last) if first <= last else []
-    lines, streams, times = await asyncio.to_thread(_lines_of, chunks, first, last)
+    lines, streams, times = await asyncio.to_thread(_lines_of, chunks, first, last, build.log_bytes)
     return LogPage(
         first=first, lines=lines, total=build.log_lines, as_of_seq=build.as_of_seq, streams=streams, times_ms=times
     )
@@ -71,14 +71,17 @@ async def _chunks_of_lines(store: BuildStore, build_id: str, first: int, last: i
     return [chunk for chunk in chunks if chunk.has_text and chunk.first_line <= last]
 
 
-def _lines_of(chunks: Sequence[Chunk], first: int, last: int) -> tuple[list[str], list[Stream], list[int]]:
+def _lines_of(
+    chunks: Sequence[Chunk], first: int, last: int, end_byte: int
+) -> tuple[list[str], list[Stream], list[int]]:
     lines: list[str] = []
     streams: list[Stream] = []
     times: list[int] = []
     for chunk in chunks:
         index = index_of(chunk)
         begins = 0
-        found = text_of(chunk).decode().split("\n")
+        # Chunks may know more of the last line than the state: a page that said it now would be told it again.
+        found = text_of(chunk)[: max(0, end_byte - chunk.first_byte)].decode().split("\n")
         if chunk.continues and lines:
             lines[-1] += found[0]
             begins = 1
