@@ -1,0 +1,61 @@
+"""Faults happen to real processes while builds stream and viewers watch; afterwards every promise is checked."""
+
+import json
+import os
+import time
+from pathlib import Path
+
+import pytest
+from delivery.arena import Arena
+from delivery.bout import Bout
+from delivery.faults import EMBEDDED, ENDING, SEPARATE, STARTING, Fault
+
+FULL = bool(os.environ.get("FULL"))
+REPORT = os.environ.get("DELIVERY_REPORT")
+"""A file to which every run's result is appended, a line each."""
+
+pytestmark = [pytest.mark.delivery, pytest.mark.timeout(240)]
+
+
+def chosen(faults: list[Fault]) -> list[object]:
+    """Those that run now: a selection, or with FULL=1 all."""
+    return [pytest.param(fault, id=fault.name) for fault in faults if fault.in_ci or FULL]
+
+
+@pytest.mark.rabbitmq
+@pytest.mark.mariadb
+@pytest.mark.parametrize("fault", chosen(SEPARATE))
+def test_a_fault_breaks_no_promise(fault: Fault, separate: Arena) -> None:
+    """On separate processes, RabbitMQ and MariaDB."""
+    endure(fault, separate)
+
+
+@pytest.mark.parametrize("fault", chosen(EMBEDDED))
+def test_a_fault_breaks_no_promise_of_the_embedded_system(fault: Fault, embedded: Arena) -> None:
+    """In one process, on its own bus."""
+    endure(fault, embedded)
+
+
+def endure(fault: Fault, arena: Arena) -> None:
+    began = time.monotonic()
+    faults = ["did not come to its end"]
+    try:
+        with Bout(arena, story=fault.story, brings_artifact=fault.brings_artifact) as bout:
+            if fault.phase == ENDING:
+                bout.wait_nearly_all_stored()
+            elif fault.phase != STARTING:
+                bout.wait_stored(8)
+            fault.happen(bout)
+            bout.settle()
+            faults = bout.verdict()
+    finally:
+        report(fault, faults, time.monotonic() - began)
+
+    assert [] == faults
+
+
+def report(fault: Fault, faults: list[str], seconds: float) -> None:
+    if REPORT:
+        line = {"fault": fault.name, "seconds": round(seconds, 1), "faults": faults}
+        with Path(REPORT).open("a") as file:
+            file.write(json.dumps(line) + "\n")
