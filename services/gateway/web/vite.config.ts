@@ -4,6 +4,9 @@ import { defineConfig } from 'vitest/config'
 // `npm run dev` serves the page with hot reload and hands the rest to a running gateway.
 const gateway = process.env.BUILD_DASHBOARD_URL ?? 'http://127.0.0.1:8080'
 
+// The gateway answers pages of its own origin only: what comes through here is to look like one.
+const toGateway = { target: gateway, changeOrigin: true, headers: { origin: new URL(gateway).origin } }
+
 export default defineConfig({
   // Absolute, so that a deep link such as /builds/<id> finds its assets on reload.
   base: '/',
@@ -19,8 +22,8 @@ export default defineConfig({
   },
   server: {
     proxy: {
-      '/api': { target: gateway, changeOrigin: true },
-      '/ws': { target: gateway, changeOrigin: true, ws: true },
+      '/api': toGateway,
+      '/ws': { ...toGateway, ws: true },
     },
   },
   test: { include: ['tests/*.test.ts'], environment: 'node' },

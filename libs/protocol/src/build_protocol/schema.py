@@ -22,6 +22,7 @@ MODELS = (
     views.BuildList,
     views.LogPage,
     views.LogSearch,
+    views.TestPage,
     views.Problem,
 )
 

@@ -3,6 +3,7 @@
 import json
 import sys
 
+from artifacts.routes import router as artifacts
 from fastapi import FastAPI
 from gateway.routes import routers
 from history.routes import router as history
@@ -10,7 +11,7 @@ from ingest.routes import ROUTERS
 from notifier.routes import router as notifications
 
 app = FastAPI()
-for router in (*routers(), *ROUTERS, history, notifications):
+for router in (*routers(), *ROUTERS, artifacts, history, notifications):
     app.include_router(router)
 
 json.dump(app.openapi()["components"]["schemas"], sys.stdout)

@@ -23,6 +23,11 @@ export function duration(ms: number): string {
   return hours > 0 ? `${hours}:${two(minutes)}:${two(seconds % 60)}` : `${minutes}:${two(seconds % 60)}`
 }
 
+/** A length of time as test runners give it: `4 ms`, `2.5 s`, `4:07`. */
+export function seconds(value: number): string {
+  return value < 1 ? `${Math.round(value * SECOND)} ms` : duration(Math.round(value * 10) * 100)
+}
+
 /** A length of time by its leading unit: `35 s`, `12 min`, `3 h`, `2 d`. */
 export function age(ms: number): string {
   if (ms < MINUTE) return `${Math.max(0, Math.floor(ms / SECOND))} s`

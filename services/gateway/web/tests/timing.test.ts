@@ -27,6 +27,13 @@ test('before the pace says anything, what the configuration usually takes does, 
   expect(remainingMs({ ...build, progress: 50 }, 60_000, 100_000)).toBe(60_000)
 })
 
+test('what the agent expects goes before the pace, and ticks down between its words', () => {
+  const build = buildRow({ id: 'a', startedAt: 0, progress: 25, remainingMs: 30_000, updatedAt: 50_000 })
+
+  expect(remainingMs(build, 60_000)).toBe(20_000)
+  expect(remainingMs(build, 500_000)).toBe(0)
+})
+
 test('times and sizes read like a person wrote them', () => {
   expect([0, 2500, 59_000, 61_000, 3_661_000].map(format.duration)).toEqual(['0 s', '2.5 s', '59 s', '1:01', '1:01:01'])
   expect([500, 4.5 * 2 ** 20, 11.2e9].map(format.bytes)).toEqual(['500 B', '4.5 MiB', '10.4 GiB'])

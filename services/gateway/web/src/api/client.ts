@@ -36,6 +36,10 @@ export class Api {
     return this.send('PATCH', path, body)
   }
 
+  put<T>(path: string, body: unknown): Promise<T> {
+    return this.send('PUT', path, body)
+  }
+
   async delete(path: string): Promise<void> {
     await this.ask(path, { method: 'DELETE' })
   }

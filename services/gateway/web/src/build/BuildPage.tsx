@@ -1,23 +1,46 @@
 /** Build page: one build, live: how it stands, what failed, its log. */
 import { Button } from '@mantine/core'
+import { lazy, Suspense, type ComponentType } from 'react'
 import { Link, useParams, useSearchParams } from 'react-router'
 import { ApiError } from '../api/client'
 import { useRows } from '../app/app-context'
 import { useBuildDetail } from '../builds/queries'
+import { FailureBox } from '../failure/FailureBox'
+import { count } from '../format'
 import { newest } from '../live/rows'
 import { LogView } from '../log/LogView'
 import { useTabSubject } from '../shell/useTabState'
 import { build as text, list } from '../strings'
+import type { BuildDetail } from '../wire'
 import classes from './BuildPage.module.css'
-import { ConfigurationTab } from './ConfigurationTab'
-import { EventsTab } from './EventsTab'
-import { FailureBox } from './FailureBox'
 import { PhaseStrip } from './PhaseStrip'
 import { StatusShelf } from './StatusShelf'
+import { searchOf, tabOf, TABS, type Tab } from './tabs'
 import { useFreshPhases } from './useFreshPhases'
 
-const TABS = ['log', 'configuration', 'events'] as const
-type Tab = (typeof TABS)[number]
+// Loaded when they are opened: most readers want the log, and want it now.
+const ArtifactsTab = lazy(() => import('./ArtifactsTab').then((module) => ({ default: module.ArtifactsTab })))
+const CompareTab = lazy(() => import('../compare/CompareTab').then((module) => ({ default: module.CompareTab })))
+const ConfigurationTab = lazy(() =>
+  import('./ConfigurationTab').then((module) => ({ default: module.ConfigurationTab })),
+)
+const EventsTab = lazy(() => import('./EventsTab').then((module) => ({ default: module.EventsTab })))
+const FailuresTab = lazy(() => import('../failure/FailuresTab').then((module) => ({ default: module.FailuresTab })))
+const MetricsTab = lazy(() => import('./MetricsTab').then((module) => ({ default: module.MetricsTab })))
+const StepsTab = lazy(() => import('./StepsTab').then((module) => ({ default: module.StepsTab })))
+const TestsTab = lazy(() => import('./TestsTab').then((module) => ({ default: module.TestsTab })))
+
+const CONTENT = {
+  log: LogView,
+  failures: FailuresTab,
+  tests: TestsTab,
+  steps: StepsTab,
+  metrics: MetricsTab,
+  artifacts: ArtifactsTab,
+  configuration: ConfigurationTab,
+  compare: CompareTab,
+  events: EventsTab,
+} satisfies Record<Tab, ComponentType<{ build: BuildDetail }>>
 
 export function BuildPage() {
   const { id = '' } = useParams()
@@ -30,7 +53,8 @@ function OneBuild({ id }: { id: string }) {
   const rows = useRows()
   const build = query.data === undefined ? undefined : newest(query.data, rows)
   const [params] = useSearchParams()
-  const tab = TABS.find((each) => each === params.get('tab')) ?? 'log'
+  const tab = tabOf(params)
+  const Content = CONTENT[tab]
   useTabSubject(build)
   useFreshPhases(build, query.refetch)
 
@@ -41,29 +65,32 @@ function OneBuild({ id }: { id: string }) {
     <article className={classes.page} data-testid="build" data-build={build.id} data-status={build.status}>
       <StatusShelf build={build} />
       <PhaseStrip build={build} />
-      {build.firstFailure != null && <FailureBox build={build} failure={build.firstFailure} />}
-      <nav className={classes.tabs}>
+      {build.firstFailure != null && tab !== 'failures' && <FailureBox build={build} failure={build.firstFailure} />}
+      <nav className={classes.tabs} aria-label={text.parts}>
         {TABS.map((each) => (
-          <TabLink key={each} tab={each} isCurrent={each === tab} />
+          <TabLink key={each} tab={each} isCurrent={each === tab} badge={badgeOf(build, each)} />
         ))}
       </nav>
-      {tab === 'log' && <LogView build={build} />}
-      {tab === 'configuration' && <ConfigurationTab build={build} />}
-      {tab === 'events' && <EventsTab build={build} />}
+      <Suspense fallback={<div className={classes.skeletonLog} aria-busy="true" />}>
+        <Content build={build} />
+      </Suspense>
     </article>
   )
 }
 
-function TabLink({ tab, isCurrent }: { tab: Tab; isCurrent: boolean }) {
+function TabLink({ tab, isCurrent, badge }: { tab: Tab; isCurrent: boolean; badge: number }) {
   return (
-    <Link
-      className={classes.tab}
-      to={{ search: tab === 'log' ? '' : `?tab=${tab}` }}
-      aria-current={isCurrent ? 'page' : undefined}
-    >
+    <Link className={classes.tab} to={{ search: searchOf(tab) }} aria-current={isCurrent ? 'page' : undefined}>
       {text.tabs[tab]}
+      {badge > 0 && <b>{count(badge)}</b>}
     </Link>
   )
+}
+
+/** What is wrong in a tab, told on its name. */
+function badgeOf({ failureCount, metrics }: BuildDetail, tab: Tab): number {
+  if (tab === 'failures') return failureCount
+  return tab === 'tests' ? (metrics?.testsFailed ?? 0) : 0
 }
 
 function Missing({ error, onRetry }: { error: Error; onRetry: () => void }) {

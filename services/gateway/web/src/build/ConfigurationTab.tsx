@@ -1,6 +1,7 @@
 /** Configuration tab: the facts that explain a build: command, machine, tools, environment, pins. */
 import type { ReactNode } from 'react'
 import { bytes, instant } from '../format'
+import { commandLine } from '../source/shell'
 import { configuration as text } from '../strings'
 import type { BuildDetail } from '../wire'
 import classes from './ConfigurationTab.module.css'
@@ -9,7 +10,7 @@ export function ConfigurationTab({ build }: { build: BuildDetail }) {
   return (
     <div className={classes.page}>
       <Block title={text.command}>
-        <pre className={classes.command}>{build.command.map(quoted).join(' ') || text.none}</pre>
+        <pre className={classes.command}>{commandLine(build.command) || text.none}</pre>
         <Table
           rows={[
             [text.directory, build.cwd],
@@ -19,6 +20,22 @@ export function ConfigurationTab({ build }: { build: BuildDetail }) {
           ]}
         />
       </Block>
+      {build.configurationChanges.length > 0 && (
+        <Block title={text.changes}>
+          <p className={classes.none}>{text.changesHint}</p>
+          <dl className={classes.table} data-testid="configuration-changes">
+            {build.configurationChanges.map(({ name, before, after }) => (
+              <div key={name}>
+                <dt>{name}</dt>
+                <dd>
+                  {before != null && <del>{before || text.blank}</del>}
+                  {after != null && <ins>{after || text.blank}</ins>}
+                </dd>
+              </div>
+            ))}
+          </dl>
+        </Block>
+      )}
       <Block title={text.tools}>
         <Table rows={Object.entries(build.tools)} />
       </Block>
@@ -76,9 +93,4 @@ function machineOf({ host }: BuildDetail): string | undefined {
     host.memoryBytes == null ? null : bytes(host.memoryBytes),
   ]
   return facts.filter(Boolean).join('  ·  ')
-}
-
-/** An argument as a shell would take it. */
-function quoted(argument: string): string {
-  return /^[\w@%+=:,./-]+$/.test(argument) ? argument : `'${argument.replaceAll("'", "'\\''")}'`
 }

@@ -11,6 +11,7 @@ import { build as text, phaseName, statusName } from '../strings'
 import { isFinal, type Build } from '../wire'
 import { CancelButton } from './CancelButton'
 import { metricsOf } from './metrics'
+import { RebuildButton } from './RebuildButton'
 import classes from './StatusShelf.module.css'
 
 export function StatusShelf({ build }: { build: Build }) {
@@ -39,7 +40,7 @@ export function StatusShelf({ build }: { build: Build }) {
             {build.dirty && <span className={classes.warned}>{text.dirty}</span>}
           </p>
         </div>
-        {!isFinal(build.status) && <CancelButton buildId={build.id} />}
+        {isFinal(build.status) ? <RebuildButton build={build} /> : <CancelButton buildId={build.id} />}
       </div>
       {build.error && !build.firstFailure && <p className={classes.error}>{build.error}</p>}
       <dl className={classes.facts}>

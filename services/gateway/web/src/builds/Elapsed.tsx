@@ -6,6 +6,9 @@ import { build as text } from '../strings'
 import type { Build, LaneSummary } from '../wire'
 import { elapsedMs, remainingMs } from './timing'
 
+/** Nearer to the end no number is right. */
+const ALMOST_MS = 5000
+
 export function Elapsed({ build }: { build: Build }) {
   const elapsed = elapsedMs(build, useNow())
   return <>{elapsed === undefined ? '–' : duration(build.status === 'running' ? wholeSeconds(elapsed) : elapsed)}</>
@@ -14,7 +17,9 @@ export function Elapsed({ build }: { build: Build }) {
 export function Remaining({ build }: { build: Build }) {
   const usual = useSummary().data?.items.find((lane) => isLaneOf(build, lane))?.usualMs
   const remaining = remainingMs(build, useNow(), usual)
-  return remaining === undefined ? null : <span title={text.etaHint}>{text.left(age(remaining))}</span>
+  return remaining === undefined ? null : (
+    <span title={text.etaHint}>{remaining < ALMOST_MS ? text.almost : text.left(age(remaining))}</span>
+  )
 }
 
 export function Ago({ at }: { at: number | null | undefined }) {

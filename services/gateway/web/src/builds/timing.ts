@@ -14,13 +14,17 @@ const EARLIEST_PERCENT = 2
 const EARLIEST_MS = 5000
 
 /**
- * Ms left at the pace so far; while that says nothing, what is left of what the configuration usually takes.
- * Undefined where neither is known, or the usual time is over.
+ * Ms left, as the agent expects from the build before; else at the pace so far; while that says nothing, what is left
+ * of what the configuration usually takes. Undefined where none of it is known, or the usual time is over.
  */
 export function remainingMs(build: Build, now: number, usualMs?: number | null): number | undefined {
   const elapsed = elapsedMs(build, now)
   const progress = build.progress ?? 0
   if (build.status !== 'running' || elapsed === undefined) return undefined
+  if (build.remainingMs != null) {
+    const since = build.updatedAt == null ? 0 : Math.max(0, now - build.updatedAt)
+    return Math.max(0, build.remainingMs - since)
+  }
   if (progress >= EARLIEST_PERCENT && progress < 100 && elapsed >= EARLIEST_MS) {
     return (elapsed * (100 - progress)) / progress
   }

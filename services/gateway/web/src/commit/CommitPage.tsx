@@ -4,6 +4,7 @@ import { ApiError } from '../api/client'
 import { Ago } from '../builds/Elapsed'
 import { age, shortSha } from '../format'
 import { useNow } from '../app/now'
+import { evidenceOf, wordOn } from '../history/judged'
 import { toCommit, toFailure, toGrid } from '../history/places'
 import { useCommit } from '../history/queries'
 import { Answer } from '../layout/Answer'
@@ -79,7 +80,7 @@ function Branch({ item }: { item: CommitOnBranch }) {
 function Verdict({ configs }: { configs: readonly ConfigAnswer[] }) {
   const failed = configs.filter(({ answer }) => answer === 'failed')
   if (failed.length > 0) {
-    const fresh = failed.filter(({ judged }) => judged?.verdict === 'new').length
+    const fresh = failed.filter(({ judged }) => judged != null && wordOn(judged) === 'new').length
     return (
       <span className={layout.red}>
         {text.failed(failed.length)} {text.fresh(fresh)}
@@ -107,7 +108,7 @@ function Row({ answer }: { answer: ConfigAnswer }) {
         {answer.expectedMs != null && <Expected at={answer.expectedMs} />}
       </td>
       <td>
-        {judged != null && <span title={judged.evidence}>{text.verdict[judged.verdict]}</span>}
+        {judged != null && <span title={evidenceOf(judged)}>{text.verdict[wordOn(judged)]}</span>}
         {signature != null && (
           <div>
             <Link to={toFailure(signature)} className={layout.link}>

@@ -5,6 +5,7 @@ import { Link } from 'react-router'
 import { Ago } from '../builds/Elapsed'
 import { useBuildDetail } from '../builds/queries'
 import { duration } from '../format'
+import { evidenceOf, wordOn } from '../history/judged'
 import { placeOf, toFailure } from '../history/places'
 import { plainText } from '../log/ansi'
 import { rangeHash } from '../log/line-range'
@@ -39,8 +40,8 @@ export function CellCard({ cell, at, onClose }: { cell: Cell; at: DOMRect; onClo
         {cell.bothWays && <span>{text.bothWays}</span>}
       </p>
       {cell.judged != null && (
-        <p className={classes.judged} title={cell.judged.evidence}>
-          {commitText.verdict[cell.judged.verdict]}
+        <p className={classes.judged} title={evidenceOf(cell.judged)}>
+          {commitText.verdict[wordOn(cell.judged)]}
         </p>
       )}
       {cell.status === 'failed' && <CapturedError buildId={cell.buildId} />}

@@ -2,8 +2,10 @@
 import { memo, type CSSProperties, type ReactNode } from 'react'
 import { clock, count } from '../format'
 import { log } from '../strings'
-import { PLAIN, parseAnsi, plainText, type AnsiSpan, type AnsiStyle } from './ansi'
+import type { SourceTree } from '../source/source-tree'
+import { PLAIN, parseAnsi, plainText, type AnsiStyle } from './ansi'
 import classes from './LogView.module.css'
+import { piecesOf, type Piece } from './pieces'
 import { LOOKED_AT, severityOf } from './severity'
 
 /** A longer line is shown up to here; browsers lay out longer ones too slowly. */
@@ -20,16 +22,20 @@ interface Props {
   /** What is searched for, to be marked. */
   query?: string
   isCurrentHit: boolean
+  isCurrentError: boolean
+  /** The sources that places in the line are links to, where they are known. */
+  tree?: SourceTree
   onPick: (number: number, isRange: boolean) => void
 }
 
 export const LogRow = memo(function LogRow(props: Props) {
-  const { number, text, timeMs, isTimed, isSelected, isCurrentHit, onPick } = props
+  const { number, text, timeMs, isTimed, isSelected, isCurrentHit, isCurrentError, onPick } = props
   return (
     <div
       className={classes.row}
       data-line={number}
       data-selected={isSelected || undefined}
+      data-current={isCurrentError || undefined}
       data-severity={text === undefined ? undefined : severityOf(plainText(text.slice(0, LOOKED_AT)))}
     >
       <a
@@ -56,52 +62,27 @@ export const LogRow = memo(function LogRow(props: Props) {
   )
 })
 
-function Content({ text, before, query, isCurrentHit }: Props & { text: string }) {
+function Content({ text, before, query, tree, isCurrentHit }: Props & { text: string }) {
   const shown = text.length > SHOWN_CHARACTERS ? text.slice(0, SHOWN_CHARACTERS) : text
-  const { spans } = parseAnsi(shown, before)
-  const parts = query ? marked(spans, query) : spans
+  const pieces = piecesOf(parseAnsi(shown, before).spans, query, tree)
   return (
     <>
-      {parts.map((span, at) => piece(span, at, isCurrentHit))}
+      {pieces.map((piece, at) => drawn(piece, at, isCurrentHit))}
       {shown.length < text.length && <em className={classes.cut}>{log.cut(count(text.length - shown.length))}</em>}
     </>
   )
 }
 
-interface Marked extends AnsiSpan {
-  isHit?: boolean
+function drawn(piece: Piece, key: number, isCurrentHit: boolean): ReactNode {
+  if (piece.href === undefined) return styled(piece, key, isCurrentHit)
+  return (
+    <a key={key} className={classes.source} href={piece.href} target="_blank" rel="noreferrer" title={log.openSource}>
+      {styled(piece, key, isCurrentHit)}
+    </a>
+  )
 }
 
-/** Spans split where the search hits, also where a hit crosses colours. */
-function marked(spans: AnsiSpan[], query: string): Marked[] {
-  const text = spans
-    .map((span) => span.text)
-    .join('')
-    .toLowerCase()
-  const wanted = query.toLowerCase()
-  const edges: number[] = []
-  for (let at = text.indexOf(wanted); at !== -1; at = text.indexOf(wanted, at + wanted.length)) {
-    edges.push(at, at + wanted.length)
-  }
-  const parts: Marked[] = []
-  let offset = 0
-  for (const { text: whole, style } of spans) {
-    let from = 0
-    for (const edge of [
-      ...edges.filter((edge) => edge > offset && edge < offset + whole.length),
-      offset + whole.length,
-    ]) {
-      const until = edge - offset
-      const isHit = edges.filter((each) => each <= offset + from).length % 2 === 1
-      parts.push({ text: whole.slice(from, until), style, isHit })
-      from = until
-    }
-    offset += whole.length
-  }
-  return parts
-}
-
-function piece({ text, style, isHit }: Marked, key: number, isCurrentHit: boolean): ReactNode {
+function styled({ text, style, isHit }: Piece, key: number, isCurrentHit: boolean): ReactNode {
   if (isHit) {
     return (
       <mark key={key} className={classes.hit} data-current={isCurrentHit || undefined}>

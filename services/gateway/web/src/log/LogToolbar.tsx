@@ -2,6 +2,7 @@
 import { ActionIcon, Button, TextInput, Tooltip } from '@mantine/core'
 import { useDebouncedCallback } from '@mantine/hooks'
 import {
+  IconAlertTriangle,
   IconArrowBarToDown,
   IconChevronDown,
   IconChevronUp,
@@ -18,6 +19,7 @@ import { keys, log } from '../strings'
 import type { Build } from '../wire'
 import classes from './LogView.module.css'
 import type { Search } from './useLogSearch'
+import type { Errors } from './useMarks'
 
 const TYPING_MS = 250
 
@@ -30,13 +32,14 @@ interface Props {
   build: Build
   total: number
   search: Search
+  errors: Errors
   options: LogOptions
   onOptions: (options: LogOptions) => void
   isFollowing: boolean
   onFollow: (isFollowing: boolean) => void
 }
 
-export function LogToolbar({ build, total, search, options, onOptions, isFollowing, onFollow }: Props) {
+export function LogToolbar({ build, total, search, errors, options, onOptions, isFollowing, onFollow }: Props) {
   const { api } = useApp()
   const [isDownloading, setDownloading] = useState(false)
 
@@ -56,6 +59,7 @@ export function LogToolbar({ build, total, search, options, onOptions, isFollowi
         {log.lines(count(total))}
       </span>
       <span className={classes.spring} />
+      <ErrorSteps errors={errors} />
       <Toggle
         label={log.times}
         isOn={options.isTimed}
@@ -127,6 +131,38 @@ function SearchField({ search }: { search: Search }) {
           </ActionIcon>
         </>
       )}
+    </div>
+  )
+}
+
+/** Where the reader is among the errors, and the way to the next one. */
+function ErrorSteps({ errors }: { errors: Errors }) {
+  const { at, total, isExact, isBusy } = errors
+  const all = `${count(total)}${isExact || total === 0 ? '' : '+'}`
+  return (
+    <div className={classes.errors} data-some={total > 0} role="group" aria-label={log.errors}>
+      <IconAlertTriangle size={15} stroke={1.8} aria-hidden />
+      <span role="status" data-testid="log-errors">
+        {isBusy ? log.searching : at > 0 ? log.hits(count(at), all) : all}
+      </span>
+      <ActionIcon
+        variant="subtle"
+        color="gray"
+        aria-label={keys.previousError}
+        title={`${keys.previousError} (E)`}
+        onClick={() => errors.step(-1)}
+      >
+        <IconChevronUp size={16} />
+      </ActionIcon>
+      <ActionIcon
+        variant="subtle"
+        color="gray"
+        aria-label={keys.nextError}
+        title={`${keys.nextError} (e)`}
+        onClick={() => errors.step(1)}
+      >
+        <IconChevronDown size={16} />
+      </ActionIcon>
     </div>
   )
 }

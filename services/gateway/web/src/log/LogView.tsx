@@ -1,23 +1,28 @@
 /** Log view: a log of any length, live, of which only the lines on the screen are drawn. */
-import { useCallback, useEffect, useLayoutEffect, useReducer, useRef, useState } from 'react'
+import { useCallback, useEffect, useLayoutEffect, useMemo, useReducer, useRef, useState } from 'react'
 import { useLocation, useNavigate } from 'react-router'
 import { bytes, count } from '../format'
 import { useShortcuts } from '../keyboard/useShortcuts'
 import { keys, log } from '../strings'
-import { isFinal, type Build, type Gap } from '../wire'
+import { SourceTree } from '../source/source-tree'
+import { isFinal, type Build, type BuildDetail, type Gap } from '../wire'
 import { parseRange, rangeHash } from './line-range'
 import { LogRow } from './LogRow'
 import { LogToolbar } from './LogToolbar'
 import classes from './LogView.module.css'
+import { Minimap } from './Minimap'
+import { SectionRow } from './SectionRow'
+import { useFolds } from './useFolds'
 import { useLogSearch } from './useLogSearch'
 import { useLogStore, useWholeLog } from './useLogStore'
 import { useLogLayout } from './useLogLayout'
+import { useMarks } from './useMarks'
 import { Viewport } from './viewport'
 
 const ROW_PX = 19
 const SETTLED_MS = 160
 
-export function LogView({ build }: { build: Build }) {
+export function LogView({ build }: { build: BuildDetail }) {
   const store = useLogStore(build.id)
   useWholeLog(store, build)
   const { hash } = useLocation()
@@ -25,6 +30,8 @@ export function LogView({ build }: { build: Build }) {
   const range = parseRange(hash)
   const [viewport] = useState(() => new Viewport(ROW_PX, range === undefined && opensAtEnd(build)))
   const [, redraw] = useReducer((drawn: number) => drawn + 1, 0)
+  const folds = useFolds(build)
+  const tree = useSourceTree(build)
   const [options, setOptions] = useState({ isWrapped: false, isTimed: false })
   const scroller = useRef<HTMLDivElement>(null)
   /** As the page was opened: a failure found while someone reads must not take them away. */
@@ -39,13 +46,13 @@ export function LogView({ build }: { build: Build }) {
     scroller.current.scrollTop = barTop
     placed.current = scroller.current.scrollTop
   }, [])
-  const goTo = useCallback(
-    (line: number) => {
-      placeBar(viewport.goTo(line))
-      redraw()
-    },
-    [viewport, placeBar],
-  )
+  /** A line that waits for its section to be unfolded. */
+  const awaited = useRef<number>(undefined)
+  const goTo = (line: number) => {
+    if (folds.reveal(line)) awaited.current = line
+    else placeBar(viewport.goTo(line))
+    redraw()
+  }
   const goToEnd = () => {
     placeBar(viewport.goToEnd())
     redraw()
@@ -56,8 +63,10 @@ export function LogView({ build }: { build: Build }) {
     else redraw()
   }
   const search = useLogSearch(build.id, goTo)
+  const isInSight = (line: number) => viewport.visible().first <= line && line <= viewport.visible().last
+  const errors = useMarks(build, store, (place) => (isInSight(place) ? place : viewport.middle()), goTo)
 
-  const layout = useLogLayout({ scroller, viewport, store, gaps: build.gaps, ...options, placeBar, redraw })
+  const layout = useLogLayout({ scroller, viewport, store, folds, gaps: build.gaps, ...options, placeBar, redraw })
   const { first, last, offsetPx } = viewport.visible()
   useEffect(() => store.want(first, Math.min(last, Math.max(1, store.total))), [store, first, last, store.total])
 
@@ -68,6 +77,12 @@ export function LogView({ build }: { build: Build }) {
     if (target === undefined || linked.current === hash || store.total < target) return
     linked.current = hash
     goTo(target)
+  })
+  useLayoutEffect(() => {
+    const line = awaited.current
+    if (line === undefined || viewport.rows.isHidden(line)) return
+    awaited.current = undefined
+    goTo(line)
   })
 
   function onScroll() {
@@ -99,11 +114,17 @@ export function LogView({ build }: { build: Build }) {
     { keys: 't', title: keys.times, run: () => setOptions((now) => ({ ...now, isTimed: !now.isTimed })) },
     { keys: 'n', title: keys.nextHit, run: () => search.step(1) },
     { keys: 'N', title: keys.previousHit, run: () => search.step(-1) },
+    { keys: ']', title: keys.nextError, run: () => errors.step(1) },
+    { keys: '[', title: keys.previousError, run: () => errors.step(-1) },
+    { keys: 'e', title: keys.nextError, run: () => errors.step(1) },
+    { keys: 'E', title: keys.previousError, run: () => errors.step(-1) },
+    { keys: 'z', title: keys.fold, run: folds.toggleAll },
     { keys: 'g g', title: keys.top, run: () => goTo(1) },
     { keys: 'G', title: keys.end, run: goToEnd },
   ])
 
-  const numbers = Array.from({ length: store.total === 0 ? 0 : last - first + 1 }, (_, at) => first + at)
+  const numbers = store.total === 0 ? [] : viewport.rows.shown(first, last)
+  const before = viewport.rows.shownBefore(first)
   // A line keeps its elements while in sight and hands them on when it leaves: making new ones is what costs.
   const slots = Math.ceil(numbers.length / 64) * 64
   const notice = noticeOf(build, store.isOpen, store.total, store.error)
@@ -113,50 +134,71 @@ export function LogView({ build }: { build: Build }) {
         build={build}
         total={store.total}
         search={search}
+        errors={errors}
         options={options}
         onOptions={setOptions}
         isFollowing={viewport.isFollowing}
         onFollow={follow}
       />
-      <div
-        ref={scroller}
-        className={classes.scroller}
-        onScroll={onScroll}
-        tabIndex={0}
-        role="region"
-        aria-label={log.label}
-        data-wrapped={options.isWrapped}
-      >
-        <div className={classes.tall} style={{ height: viewport.scroll.heightPx, width: layout.widthPx }}>
-          <div className={classes.screen} style={{ height: layout.heightPx }}>
-            <div className={classes.rows} style={{ transform: `translateY(${offsetPx}px)` }}>
-              {first === 1 && <GapRows gaps={build.gaps} afterLine={0} />}
-              {numbers.map((number) => {
-                const line = store.line(number)
-                return (
-                  <div
-                    key={number % slots}
-                    className={classes.block}
-                    style={{ height: viewport.rows.rowsOf(number) * ROW_PX }}
-                  >
-                    <LogRow
-                      number={number}
-                      text={line?.text}
-                      before={line?.before}
-                      timeMs={line?.timeMs}
-                      isTimed={options.isTimed}
-                      isSelected={range !== undefined && number >= range.first && number <= range.last}
-                      query={search.query || undefined}
-                      isCurrentHit={search.line === number}
-                      onPick={pick}
-                    />
-                    <GapRows gaps={build.gaps} afterLine={number} />
-                  </div>
-                )
-              })}
+      <div className={classes.body}>
+        <div
+          ref={scroller}
+          className={classes.scroller}
+          onScroll={onScroll}
+          tabIndex={0}
+          role="region"
+          aria-label={log.label}
+          data-wrapped={options.isWrapped}
+        >
+          <div className={classes.tall} style={{ height: viewport.scroll.heightPx, width: layout.widthPx }}>
+            <div className={classes.screen} style={{ height: layout.heightPx }}>
+              <div className={classes.rows} style={{ transform: `translateY(${offsetPx}px)` }}>
+                {first === 1 && <GapRows gaps={build.gaps} afterLine={0} />}
+                {numbers.map((number, at) => {
+                  const line = store.line(number)
+                  const section = folds.headings.get(number)
+                  const isFolded = section !== undefined && folds.isFolded(number)
+                  return (
+                    <div
+                      key={(before + at) % slots}
+                      className={classes.block}
+                      style={{ height: viewport.rows.rowsOf(number) * ROW_PX }}
+                    >
+                      {section !== undefined && (
+                        <SectionRow
+                          section={section}
+                          total={store.total}
+                          gaps={build.gaps}
+                          isFolded={isFolded}
+                          onFold={folds.toggle}
+                        />
+                      )}
+                      {!isFolded && (
+                        <>
+                          <LogRow
+                            number={number}
+                            text={line?.text}
+                            before={line?.before}
+                            timeMs={line?.timeMs}
+                            isTimed={options.isTimed}
+                            isSelected={range !== undefined && number >= range.first && number <= range.last}
+                            query={search.query || undefined}
+                            isCurrentHit={search.line === number}
+                            isCurrentError={errors.line === number}
+                            tree={tree}
+                            onPick={pick}
+                          />
+                          <GapRows gaps={build.gaps} afterLine={number} />
+                        </>
+                      )}
+                    </div>
+                  )
+                })}
+              </div>
             </div>
           </div>
         </div>
+        <Minimap marks={errors.marks} viewport={viewport} heightPx={layout.heightPx} onGoTo={goTo} />
       </div>
       {notice !== undefined && (
         <p className={classes.notice} role="status" data-empty={store.total === 0}>
@@ -164,6 +206,15 @@ export function LogView({ build }: { build: Build }) {
         </p>
       )}
     </div>
+  )
+}
+
+/** The sources of a build; the same object while what they depend on stays, so that drawn lines stay drawn. */
+function useSourceTree({ repository, commit, cwd, command, submodules }: BuildDetail): SourceTree | undefined {
+  const words = command.join('\n')
+  return useMemo(
+    () => SourceTree.of({ repository, commit, cwd, command: words.split('\n'), submodules }),
+    [repository, commit, cwd, words, submodules],
   )
 }
 

@@ -4,6 +4,7 @@ import type { Gap } from '../wire'
 import { plainText } from './ansi'
 import type { LogStore } from './log-store'
 import { SHOWN_CHARACTERS } from './LogRow'
+import type { Folds } from './useFolds'
 import type { Viewport } from './viewport'
 
 /** Widths of what stands before the text, px; the style sheet says the same. */
@@ -16,6 +17,7 @@ interface Input {
   scroller: RefObject<HTMLDivElement | null>
   viewport: Viewport
   store: LogStore
+  folds: Folds
   gaps: readonly Gap[]
   isWrapped: boolean
   isTimed: boolean
@@ -29,7 +31,8 @@ interface Layout {
   widthPx: number | undefined
 }
 
-export function useLogLayout({ scroller, viewport, store, gaps, isWrapped, isTimed, placeBar, redraw }: Input): Layout {
+export function useLogLayout(input: Input): Layout {
+  const { scroller, viewport, store, folds, gaps, isWrapped, isTimed, placeBar, redraw } = input
   const [screen, setScreen] = useState({ widthPx: 0, heightPx: 0 })
   const characterPx = useCharacterPx(scroller)
   const widest = useRef(0)
@@ -46,16 +49,19 @@ export function useLogLayout({ scroller, viewport, store, gaps, isWrapped, isTim
 
   const beforeText = NUMBER_PX + (isTimed ? CLOCK_PX : 0) + PADDING_PX
   const columns = Math.max(20, Math.floor((screen.widthPx - beforeText) / characterPx))
-  const gapsKey = gaps.map((gap) => gap.afterLine).join()
+  const around = [...gaps.map((gap) => gap.afterLine), ...folds.headings.keys()].join()
+  const hidden = folds.hidden.map(({ first }) => first).join()
 
   // Every line's rows depend on these; the lines in sight are measured again below.
-  const basis = isWrapped ? `${columns} ${gapsKey}` : gapsKey
+  const basis = `${isWrapped ? columns : ''} ${around} ${hidden}`
   const laidOutFor = useRef('')
   if (laidOutFor.current !== basis) {
     laidOutFor.current = basis
     viewport.relayout((rows) => {
       rows.clear()
+      rows.setHidden(folds.hidden)
       for (const gap of gaps) rows.setRows(gap.afterLine, rows.rowsOf(gap.afterLine) + 1)
+      for (const first of folds.headings.keys()) rows.setRows(first, folds.isFolded(first) ? 1 : rows.rowsOf(first) + 1)
       return true
     })
   }
@@ -64,14 +70,15 @@ export function useLogLayout({ scroller, viewport, store, gaps, isWrapped, isTim
   const { first, last } = viewport.visible()
   const moved = viewport.relayout((rows) => {
     let isChanged = false
-    for (let number = first; number <= Math.min(last, store.total); number++) {
+    for (const number of rows.shown(first, Math.min(last, store.total))) {
       const text = store.line(number)?.text
       if (text === undefined) continue
       const length = Math.min(SHOWN_CHARACTERS, text.length > columns ? plainText(text).length : text.length)
       widest.current = Math.max(widest.current, length)
       if (!isWrapped) continue
-      const gapRows = gaps.filter((gap) => gap.afterLine === number).length
-      isChanged = rows.setRows(number, Math.max(1, Math.ceil(length / columns)) + gapRows) || isChanged
+      if (folds.headings.has(number) && folds.isFolded(number)) continue
+      const aroundIt = gaps.filter((gap) => gap.afterLine === number).length + (folds.headings.has(number) ? 1 : 0)
+      isChanged = rows.setRows(number, Math.max(1, Math.ceil(length / columns)) + aroundIt) || isChanged
     }
     return isChanged
   })

@@ -68,6 +68,18 @@ export class Viewport {
     return { first, last, offsetPx: firstRow * this.rowPx - this.scroll.top }
   }
 
+  /** What part of the whole is in sight, on a strip of this height. */
+  inSight(stripPx: number): { topPx: number; sizePx: number } {
+    const whole = this.rows.rows * this.rowPx
+    if (whole <= this.heightPx) return { topPx: 0, sizePx: 0 }
+    return { topPx: (this.scroll.top / whole) * stripPx, sizePx: (this.heightPx / whole) * stripPx }
+  }
+
+  /** The line in the middle of the screen: where a reader is. */
+  middle(): number {
+    return this.rows.lineAt(Math.floor((this.scroll.top + this.heightPx / 2) / this.rowPx))
+  }
+
   private anchor(): { line: number; offsetPx: number } {
     const line = this.rows.lineAt(Math.floor(this.scroll.top / this.rowPx))
     return { line, offsetPx: this.scroll.top - this.rows.topOf(line) * this.rowPx }

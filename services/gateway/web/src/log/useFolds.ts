@@ -1,0 +1,44 @@
+/** Folds: which phases' output a reader has folded away, and the log's sections with it. */
+import { useMemo, useState } from 'react'
+import type { BuildDetail } from '../wire'
+import { hiddenBy, hiderOf, sectionsOf, type Section } from './sections'
+import type { LineRange } from './line-range'
+
+export interface Folds {
+  /** Sections by the line they begin at. */
+  headings: ReadonlyMap<number, Section>
+  hidden: readonly LineRange[]
+  isFolded: (first: number) => boolean
+  toggle: (first: number) => void
+  /** Folds all but the last section, or unfolds all where some are folded. */
+  toggleAll: () => void
+  /** Unfolds what hides a line; true when something did. */
+  reveal: (line: number) => boolean
+}
+
+export function useFolds(build: BuildDetail): Folds {
+  const [folded, setFolded] = useState<ReadonlySet<number>>(new Set<number>())
+  const sections = useMemo(() => sectionsOf(build.phases), [build.phases])
+  const headings = useMemo(() => new Map(sections.map((section) => [section.first, section])), [sections])
+  const hidden = useMemo(() => hiddenBy(sections, folded), [sections, folded])
+
+  const toggle = (first: number) =>
+    setFolded((now) => {
+      const next = new Set(now)
+      if (!next.delete(first)) next.add(first)
+      return next
+    })
+  return {
+    headings,
+    hidden,
+    isFolded: (first) => folded.has(first),
+    toggle,
+    toggleAll: () =>
+      setFolded((now) => (now.size > 0 ? new Set() : new Set(sections.slice(0, -1).map(({ first }) => first)))),
+    reveal: (line) => {
+      const hider = hiderOf(sections, folded, line)
+      if (hider !== undefined) toggle(hider.first)
+      return hider !== undefined
+    },
+  }
+}

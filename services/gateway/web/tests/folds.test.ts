@@ -1,0 +1,73 @@
+import { expect, test } from 'vitest'
+import { RowMap } from '../src/log/row-map'
+import { hiddenBy, hiderOf, sectionsOf } from '../src/log/sections'
+import { Viewport } from '../src/log/viewport'
+import type { PhaseSpan } from '../src/wire'
+
+const PHASES: PhaseSpan[] = [
+  { phase: 'configure', startedAt: 0, endedAt: 4000, firstLine: 1 },
+  { phase: 'build', startedAt: 4000, firstLine: 101 },
+  { phase: 'test', startedAt: 9000, firstLine: 901 },
+]
+
+test('each phase that printed is a section up to the next one, the last up to wherever the log goes', () => {
+  expect(sectionsOf(PHASES)).toEqual([
+    { phase: 'configure', first: 1, last: 100, tookMs: 4000 },
+    { phase: 'build', first: 101, last: 900, tookMs: 5000 },
+    { phase: 'test', first: 901, last: Infinity, tookMs: undefined },
+  ])
+  expect(sectionsOf([{ phase: 'link', startedAt: 1 }])).toEqual([])
+})
+
+test('a folded section keeps the row of its heading, and a line in it is known to be hidden by it', () => {
+  const sections = sectionsOf(PHASES)
+  const folded = new Set([101])
+
+  expect(hiddenBy(sections, folded)).toEqual([{ first: 102, last: 900 }])
+  expect(hiderOf(sections, folded, 500)?.first).toBe(101)
+  expect(hiderOf(sections, folded, 50)).toBeUndefined()
+})
+
+test('rows and lines map onto each other around hidden lines', () => {
+  const rows = new RowMap()
+  rows.setTotal(20)
+  rows.setRows(3, 2)
+  rows.setRows(8, 9)
+  rows.setHidden([
+    { first: 6, last: 10 },
+    { first: 18, last: Infinity },
+  ])
+
+  expect(rows.rows).toBe(20 - 5 - 3 + 1)
+  expect([1, 3, 4, 5, 6, 10, 11, 17].map((line) => rows.topOf(line))).toEqual([0, 2, 4, 5, 6, 6, 6, 12])
+  expect([0, 3, 5, 6, 12, 99].map((row) => rows.lineAt(row))).toEqual([1, 3, 5, 11, 17, 17])
+  expect(rows.shown(4, 20)).toEqual([4, 5, 11, 12, 13, 14, 15, 16, 17])
+  expect(rows.shown(7, 12)).toEqual([11, 12])
+  expect([5, 8, 11, 20].map((line) => rows.rowsOf(line))).toEqual([1, 0, 1, 0])
+  expect([1, 6, 8, 11, 17].map((line) => rows.shownBefore(line))).toEqual([0, 5, 5, 5, 11])
+})
+
+test('folding millions of lines keeps the line at the top where it is', () => {
+  const viewport = new Viewport(20, false)
+  viewport.measure(2_000_000, 600)
+  viewport.goTo(1_500_000)
+  const before = viewport.visible()
+
+  viewport.relayout((rows) => {
+    rows.setHidden([{ first: 1001, last: 1_400_000 }])
+    return true
+  })
+
+  expect(viewport.visible().first).toBe(before.first)
+  expect(viewport.visible().last).toBe(before.last)
+})
+
+test('a log that grows stays folded at its end', () => {
+  const rows = new RowMap()
+  rows.setTotal(100)
+  rows.setHidden([{ first: 51, last: Infinity }])
+  rows.setTotal(5000)
+
+  expect(rows.rows).toBe(50)
+  expect(rows.lineAt(4000)).toBe(50)
+})
