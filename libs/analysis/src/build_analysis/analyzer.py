@@ -34,6 +34,7 @@ class LogAnalyzer:
     def __init__(self, rules: RuleSet | None = None) -> None:
         self._rules = rules or default_rules()
         self._window = Window()
+        self._indent = ""
         self._attention_until = 0
         self._scopes: list[Scope] = []
         self._channels: dict[str, Scope] = {}
@@ -93,7 +94,7 @@ class LogAnalyzer:
         return any(scope.failed or scope.best for scope in self._scopes)
 
     def _read(self, number: int, raw: str, *, is_hit: bool) -> None:
-        line = clean(raw)
+        line = self._outdent(clean(raw))
         scope = self._scope_of(line)
         for open_scope in self._scopes:
             if open_scope is not scope:
@@ -110,6 +111,20 @@ class LogAnalyzer:
         ):
             return
         self._note_output(scope, number, line.text)
+
+    def _outdent(self, line: CleanLine) -> CleanLine:
+        """Take off the indent that pip and others put before all of a build's output."""
+        text = line.text
+        if text[:1] not in " \t":
+            if text:
+                self._indent = ""
+            return line
+        if self._indent and text.startswith(self._indent):
+            return line._replace(text=text[len(self._indent) :])
+        if match := _INDENTED.match(text):
+            self._indent = match[0]
+            return line._replace(text=text[match.end() :])
+        return line
 
     def _is_flood(self, scope: Scope, number: int, text: str) -> bool:
         """Whether this is one more of many lines in a row that the same rules ask about: they are not asked again."""
@@ -352,6 +367,11 @@ _ENDING = {"crash": "crashed", "timeout": "timed out"}
 _SPEAKER = re.compile(r"[^\s\"']+:(?: |$)|CMake Error|[Ee]rror: ")
 _ALARM = re.compile(
     r"\s*(?:\S{1,80}: )?\[?(?:\w*error|fatal|failed|failure|panic|abort(?:ed|ing)?|\w*exception)\b", re.I
+)
+# What tools print at the beginning of a line only: before it, white space is someone else's.
+_INDENTED = re.compile(
+    r"\s{1,24}(?=FAILED: |\[\d+/\d+\] |ninja: |CMake (?:Error|Warning)|-- [A-Z]|Traceback \(most|g?make(?:\[\d+\])?: "
+    r"|\*{10}|={20}|_{10}|\[ (?:RUN|  FAILED)  |FAIL: |In file included from |ERROR: |FAILED )"
 )
 _PROGRESS = re.compile(r"\[\s*\d+/\d+[^\]]{0,20}\] |\[\s{0,2}\d{1,3}%\] ")
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from build_analysis.candidate import Candidate
 from build_analysis.failure import Failure, Report
-from build_analysis.rule import UNKNOWN, WRAPPER, Rule
+from build_analysis.rule import PACKAGER_RANK, UNKNOWN, WRAPPER, Rule
 from build_analysis.signature import stable_test
 
 FAILURE_LIMIT = 200
@@ -35,6 +35,7 @@ _DIAGNOSTICS = frozenset(
         "disk_full",
         "cache_error",
         "python_import_error",
+        "python_packaging_error",
         "python_test_failure",
     }
 )
@@ -68,6 +69,9 @@ class Findings:
             self._tests.add(_test_key(failure.target))
         if self._repeats(failure):
             return
+        if self._findings and failure.category == "python_packaging_error" and failure.rank >= PACKAGER_RANK:
+            self._confirm(failure.first_line)
+            return
         if self.has_room():
             self._findings.append(_Finding(failure, certain, rule.tentative and not certain))
 
@@ -90,14 +94,8 @@ class Findings:
 
     def roll_up(self, wrapper: Candidate, number: int) -> None:
         """On line `number` a wrapper says that something failed: confirm what waits, give it the wrapper's target."""
-        waiting = [
-            finding
-            for finding in self._findings
-            if not finding.certain and (not finding.tentative or number - finding.failure.last_line <= ENDING_LINES)
-        ]
+        waiting = self._confirm(number)
         target = wrapper.fields.get("target")
-        for finding in waiting:
-            finding.certain = True
         if target:
             unnamed = [finding for finding in waiting if finding.failure.target is None]
             if unnamed:
@@ -108,6 +106,17 @@ class Findings:
         elif self._wrapper is None:
             self._wrapper = replace(wrapper.failure(None, None), rank=UNKNOWN)
         self._well_at = 0
+
+    def _confirm(self, number: int) -> list[_Finding]:
+        """What waits became certain on line `number`; what tools try again only if it stands near."""
+        waiting = [
+            finding
+            for finding in self._findings
+            if not finding.certain and (not finding.tentative or number - finding.failure.last_line <= ENDING_LINES)
+        ]
+        for finding in waiting:
+            finding.certain = True
+        return waiting
 
     def all_well(self, number: int) -> None:
         """Everything so far went well, says a tool: what was not certain was no failure."""

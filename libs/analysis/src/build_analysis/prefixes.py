@@ -13,16 +13,18 @@ MATCHED_CHARACTERS = 4000
 """Rules see no more of a line than this, which bounds the cost of any regular expression on a line of a megabyte."""
 
 _STAMP = re.compile(
+    r"(?:[^\t]{1,120}\t[^\t]{1,120}\t(?=\ufeff?\d{4}-\d\d-\d\dT))?"  # gh run view: job, step
     r"\ufeff?\[?\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)? ?(?:Z|UTC|[+-]\d\d:?\d\d)?\]?(?: \|)? ?"
+    r"(?:\d\d[OE](?: |\+|$))?"  # gitlab: stream and kind
     r"|\[\d\d:\d\d:\d\d(?:\.\d+)?\]:? ?"
-    r"|\d\d:\d\d:\d\d(?:[.,]\d+)? +(?:\| )?"
+    r"|\d\d:\d\d:\d\d(?:[.,]\d+)?(?: {1,2}|$)(?:\| )?"
     r"|\d+:\d\d\.\d\d (?:[A-Z]+: \| )?"
-    r"|#\d+ \d+\.\d+ "  # docker buildx: step and seconds
+    r"|#\d+ \d+\.\d+(?: |$)"  # docker buildx: step and seconds
     r"|\d+\.\d{3} (?=\[\d)"
     r"|##\[(?:error|warning|command|debug|group)\]|::(?:error|group)(?: [^:]{0,300})?::"
     r"|# [|] ?(?:\| )?"  # lit's internal shell
     # a build driver: [build], [iree-compile]
-    r"|\[(?!gw\d)[a-z][\w+./:-]{0,30}(?: [\w+./:-]{1,20})?\] (?!\*)"
+    r"|\[(?!gw\d)[a-z][\w+./:-]{0,30}(?: [\w+./:-]{1,20})?\](?: (?!\*{1,3}(?!\*))|$)"
     r"|\d{1,6}(?=(?:FAIL|ERROR|FAILED|CMake Error|ninja|Traceback|ImportError|AssertionError)\b)"  # web line numbers
 )
 _MARKS = ("##[error]", "::error")
@@ -31,9 +33,9 @@ _STAMP_STARTS = frozenset("0123456789[#:\ufeff")
 _DRIVER = re.compile(
     r"(?:C/C\+\+|stderr|stdout|err|out)(?: ?[:|] |> )"
     r"|[a-z@][\w@./-]{0,40} > (?=\S)"
-    r"|\| (?! )|\| {1,9}(?=\S.*: (?:fatal )?error: )"  # bitbake
+    r"|\|(?: |$)"  # bitbake
     r"| {2,12}> (?=\S)"  # nix: the last lines of a builder's log
-    r"|[a-z][\w-]{0,30}[ _]?\d* +\| "  # docker compose, GNU parallel, foreman: "web_1  | "
+    r"|[a-z][\w-]{0,30}[ _]?\d* +\|(?: |$)"  # docker compose, GNU parallel, foreman: "web_1  | "
 )
 _DRIVERS = ("C/C++", "std", "err", "out")
 _DRIVER_STARTS = frozenset("abcdefghijklmnopqrstuvwxyz@C| ")
@@ -65,7 +67,11 @@ def clean(raw: str) -> CleanLine:
     is_marked = False
     for _ in range(4):
         first = text[:1]
-        if first in _STAMP_STARTS and (match := _STAMP.match(text)) and not _LEVEL.match(text):
+        if (
+            (first in _STAMP_STARTS or "\t20" in text[:240])
+            and (match := _STAMP.match(text))
+            and not _LEVEL.match(text)
+        ):
             is_marked = is_marked or text.startswith(_MARKS)
             text = text[match.end() :]
         elif first in _CHANNEL_STARTS and (match := _CTEST_CHANNEL.match(text)):
@@ -81,4 +87,4 @@ def clean(raw: str) -> CleanLine:
 
 def _may_be_driven(first: str, text: str) -> bool:
     head = text[:48]
-    return first == "|" or " | " in head or " > " in head or text.startswith(_DRIVERS)
+    return first == "|" or " |" in head or " > " in head or text.startswith(_DRIVERS)

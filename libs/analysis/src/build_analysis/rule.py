@@ -37,6 +37,8 @@ RANKS = {
 """The nearer to the root cause, the smaller; what is not named here is a specific diagnostic (30)."""
 
 SPECIFIC, WRAPPER, UNKNOWN = 30, 50, 60
+PACKAGER_RANK = 42
+"""From here on pip, setuptools and their like only say that what they ran failed."""
 
 
 class _Part(BaseModel):

@@ -5,8 +5,9 @@ Most lines carry nothing of this, so each function first asks the cheapest quest
 
 import re
 
-# CSI (colours, cursor), OSC (titles, hyperlinks; ended by BEL or ST), and the short two- and three-byte escapes.
-_ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[ -/]?[0-~])")
+# CSI (colours, cursor), OSC and APC (titles, hyperlinks, Buildkite's times; ended by BEL or ST), and the short two- and
+# three-byte escapes.
+_ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]_][^\x07\x1b]*(?:\x07|\x1b\\)?|[ -/]?[0-~])")
 
 
 def strip_ansi(line: str) -> str:
