@@ -34,6 +34,7 @@ class MiniGateway:
         self.refuse: Callable[[dict[str, Any]], str | None] = lambda record: None
         self.cut_after_frames: int | None = None
         self.is_checked = True
+        self.green: str | None = None
         self.port = 0
         self._sockets: set[ServerConnection] = set()
         self._loop = asyncio.new_event_loop()
@@ -132,6 +133,9 @@ class MiniGateway:
                     self.frames.append(frame)
                 if frame["type"] == "HELLO":
                     await socket.send(json.dumps(self._welcome(frame)))
+                if frame["type"] == "LAST_GREEN_QUERY":
+                    answer = {"type": "LAST_GREEN", "buildId": frame["buildId"]}
+                    await socket.send(json.dumps(answer | ({"commit": self.green} if self.green else {})))
                 if frame["type"] == "RECORDS":
                     frames += 1
                     if self.cut_after_frames is not None and frames > self.cut_after_frames:

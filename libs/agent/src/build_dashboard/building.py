@@ -1,16 +1,20 @@
 """Building: runs one command as a build, for agents that live on after it."""
 
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from build_dashboard import facts
+from build_dashboard.commit_range import gather_range, may_deepen
 from build_dashboard.delivery import Delivery
 from build_dashboard.directory import BuildDirectory, build_facts
 from build_dashboard.holding import GRACE_SECONDS, start
 from build_dashboard.redact import Redactor, secret_values
 from build_dashboard.speaker import Speaker
+
+ENVIRONMENT_MAX = 64
+"""Variables that BUILD_START carries, at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,7 @@ class Plan:
     timeout_seconds: float = 0
     silence_seconds: float = 0
     grace_seconds: float = GRACE_SECONDS
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +60,13 @@ def build(plan: Plan, spool: Path, delivery: Delivery, on_start: Callable[[str],
         is_terminal=is_terminal,
         cwd=plan.cwd,
     )
-    noted["start"]["environment"] = facts.environment_facts(os.environ)
+    explaining = {**plan.environment, **facts.environment_facts(os.environ)}
+    noted["start"]["environment"] = dict(list(explaining.items())[:ENVIRONMENT_MAX])
     directory = BuildDirectory.create(spool, noted)
     holding = start(
         directory.path,
         plan.command,
-        {**os.environ, "BUILD_DASHBOARD_BUILD_ID": directory.build_id},
+        {**os.environ, **plan.environment, "BUILD_DASHBOARD_BUILD_ID": directory.build_id},
         is_terminal=is_terminal,
         timeout_seconds=plan.timeout_seconds,
         silence_seconds=plan.silence_seconds,
@@ -69,6 +75,7 @@ def build(plan: Plan, spool: Path, delivery: Delivery, on_start: Callable[[str],
     )
     gathering = facts.gather(plan.cwd, os.environ)
     speaker = Speaker(directory, Redactor(secret_values(os.environ)), delivery, is_new=True)
+    gather_range(gathering, delivery, directory.facts, may_deepen=may_deepen(os.environ))
     speaker.start(gathering)
     on_start(directory.build_id)
     end = speaker.follow(holding, gathering)

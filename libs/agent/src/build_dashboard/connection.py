@@ -130,6 +130,7 @@ class Connection:
             self._heard_at = time.monotonic()
             for build_id in list(self._session.builds):
                 self._listener.stored(build_id)
+            self._outbox += self._session.questions()
             self._listener.changed()
             tasks = [
                 asyncio.create_task(self._receive_all(socket)),
@@ -167,6 +168,9 @@ class Connection:
                 answer = self._listener.command(frame)
                 if answer is not None:
                     await socket.send(_encode(answer))
+            elif kind == "LAST_GREEN":
+                self._session.learn_green(frame)
+                self._listener.changed()
             elif kind == "DRAIN":
                 self._spread_seconds = float(frame.get("withinSeconds", RESTART_SPREAD_SECONDS))
                 return

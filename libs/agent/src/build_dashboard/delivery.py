@@ -65,6 +65,7 @@ class Delivery:
         self.ready_at: float | None = None
         self.commander: Commander | None = None
         self.notices: list[str] = []
+        self._is_closed = False
         self._endpoint = endpoint
         self._spool_path = spool_path
         self._backoff = backoff or Backoff()
@@ -129,6 +130,25 @@ class Delivery:
         ack = _command_ack(command_id, state, build_id, detail)
         self._post(lambda: self._connection.say(ack) if self._connection else None)
 
+    def stop(self, build_id: str, reason: str) -> None:
+        """End a build of ours; nothing happens where it is over."""
+        if held := self._held.get(build_id):
+            held.directory.stop(reason)
+
+    def wait_for_green(self, build_id: str, branch: str | None) -> str | None:
+        """The last green commit of the build's config, however long the dashboard takes to say it."""
+
+        def ask() -> None:
+            self._session.ask_green(build_id, branch)
+            if self._connection and self.is_connected:
+                for question in self._session.questions():
+                    self._connection.say(question)
+
+        self._post(ask)
+        with self._changed:
+            self._changed.wait_for(lambda: build_id in self._session.greens or self._is_closed)
+        return self._session.greens.get(build_id)
+
     def is_delivered(self, build_id: str) -> bool:
         """Whether nothing of the build is left to deliver (or it was refused for good)."""
         state = self._session.builds.get(build_id)
@@ -150,7 +170,14 @@ class Delivery:
         """Whether the configured number of tries failed in a row."""
         return self._backoff.is_offline and not self.is_connected
 
-    def linger(self, build_ids: list[str], seconds: float, is_hurried: Callable[[], bool] = lambda: False) -> bool:
+    def linger(
+        self,
+        build_ids: list[str],
+        seconds: float,
+        is_hurried: Callable[[], bool] = lambda: False,
+        *,
+        unconnected_seconds: float = UNCONNECTED_SECONDS,
+    ) -> bool:
         """Wait for delivery, while it moves and at most so long; True when all is delivered."""
         self._post(lambda: self._connection.hurry() if self._connection else None)
         began, failures = time.monotonic(), self.failures
@@ -160,7 +187,7 @@ class Delivery:
                 now = time.monotonic()
                 deadline = min(began + seconds, self.progress_at + QUIET_SECONDS)
                 if not self.is_connected:
-                    deadline = min(deadline, max(began, self.ready_at or now) + UNCONNECTED_SECONDS)
+                    deadline = min(deadline, max(began, self.ready_at or now) + unconnected_seconds)
                 has_failed = not self.is_connected and self.failures > failures
                 if now >= deadline or has_failed or is_hurried() or not self._thread.is_alive():
                     return False
@@ -169,6 +196,8 @@ class Delivery:
 
     def close(self) -> None:
         """Stop dialling and let go of the builds; what is not delivered stays in the spool."""
+        self._is_closed = True
+        self._notify()
         if self._thread.is_alive():
             self._post(lambda: self._connection.close() if self._connection else None)
             self._thread.join(3)

@@ -149,7 +149,7 @@ def build_facts(
     branch: str | None = None,
     commit: str | None = None,
     config: str = "default",
-    origin: str = "ci",
+    origin: str | None = None,
     retry_of: str | None = None,
     is_terminal: bool = False,
     cwd: str | None = None,

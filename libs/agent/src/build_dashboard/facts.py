@@ -7,15 +7,15 @@ is absent. No credentials leave: URLs lose theirs, and of the environment only l
 import os
 import platform
 import re
-import subprocess
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-LIMIT_SECONDS = 2.0
+from build_dashboard.asking import LIMIT_SECONDS, git, output
+
 TOOLS = ("cc", "c++", "clang", "gcc", "cmake", "ninja", "make", "ccache", "sccache", "ld.lld", "bazel", "python3")
 TEXT_CHARACTERS = 500
 
@@ -28,6 +28,9 @@ _VARIABLES = re.compile(
 _SECRET = re.compile(r"TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL|_KEY$", re.IGNORECASE)
 _PINNED = re.compile(r"llvm|torch-mlir|torch_mlir|stablehlo|iree|tensorflow|xla|onnx|triton|pytorch", re.IGNORECASE)
 _SHA = re.compile(r"\b[0-9a-f]{40}\b")
+_REQUESTS = ("CI_MERGE_REQUEST_IID", "CHANGE_ID", "BUILDKITE_PULL_REQUEST", "GERRIT_CHANGE_NUMBER")
+"""Set for pull and merge requests by GitLab, Jenkins, Buildkite and Gerrit."""
+
 _PIN_FILES = {"build_tools/llvm_version.txt": "llvm-project", "cmake/llvm-hash.txt": "llvm-project"}
 
 
@@ -37,23 +40,28 @@ class Gathering:
     def __init__(self, sources: Mapping[str, Callable[[], Mapping[str, Any]]]) -> None:
         self._facts: dict[str, Any] = {}
         self._lock = threading.Lock()
-        self._threads = [
-            threading.Thread(target=self._gather, args=(source,), name=f"facts-{name}", daemon=True)
-            for name, source in sources.items()
-        ]
-        for thread in self._threads:
-            thread.start()
+        self.known: dict[str, Any] = {}
+        self._threads: dict[str, threading.Thread] = {}
+        for name, source in sources.items():
+            self.add(name, source)
 
-    def wait(self, seconds: float) -> None:
-        """Wait until all is known, at most this long."""
+    def add(self, name: str, source: Callable[[], Mapping[str, Any]]) -> None:
+        """Gather from this source too."""
+        thread = threading.Thread(target=self._gather, args=(source,), name=f"facts-{name}", daemon=True)
+        self._threads[name] = thread
+        thread.start()
+
+    def wait(self, seconds: float, names: Collection[str] = ()) -> None:
+        """Wait until all is known (or what these sources know), at most this long."""
         deadline = time.monotonic() + seconds
-        for thread in self._threads:
-            thread.join(max(0.0, deadline - time.monotonic()))
+        for name, thread in list(self._threads.items()):
+            if not names or name in names:
+                thread.join(max(0.0, deadline - time.monotonic()))
 
-    @property
-    def is_done(self) -> bool:
-        """Whether nothing more will come."""
-        return not any(thread.is_alive() for thread in self._threads)
+    def wait_for(self, name: str) -> Mapping[str, Any]:
+        """What is known once this source is done."""
+        self._threads[name].join()
+        return self.known
 
     def take(self) -> dict[str, Any]:
         """What became known since the last time."""
@@ -62,14 +70,28 @@ class Gathering:
         return taken
 
     def _gather(self, source: Callable[[], Mapping[str, Any]]) -> None:
-        facts = {name: value for name, value in source().items() if value not in (None, {}, [])}
+        # An empty range of commits is a fact; other empty facts are none.
+        found = {name: value for name, value in source().items() if value is not None}
+        facts = {name: value for name, value in found.items() if name == "commits" or value not in ({}, [])}
         with self._lock:
             self._facts.update(facts)
+            self.known.update(facts)
 
 
 def gather(cwd: str, environment: Mapping[str, str]) -> Gathering:
     """Begin to gather what can be known in this directory."""
     return Gathering({"git": lambda: git_facts(cwd), "tools": lambda: {"tools": tool_versions(environment)}})
+
+
+def origin_of(known: Mapping[str, Any], environment: Mapping[str, str], *, is_terminal: bool) -> str:
+    """Whose build it is, where nobody said: a pull request's, or that of a person who tries out a change."""
+    if any(environment.get(name, "false") not in ("", "false", "0") for name in _REQUESTS):
+        return "premerge"
+    if environment.get("GITHUB_EVENT_NAME", "").startswith(("pull_request", "merge_group")):
+        return "premerge"
+    # Unknown counts as dirty: a person's build shown as the branch's colour is the worse mistake.
+    is_mine = is_terminal and not environment.get("CI") and ("commit" not in known or known.get("dirty", True))
+    return "local" if is_mine else "ci"
 
 
 def host_facts() -> dict[str, Any]:
@@ -91,13 +113,13 @@ def environment_facts(environment: Mapping[str, str]) -> dict[str, str]:
 
 def git_facts(cwd: str) -> dict[str, Any]:
     """Commit, branch, dirt, submodules and pins of the checkout around a directory; nothing outside of one."""
-    top = _git(cwd, "rev-parse", "--show-toplevel")
+    top = git(cwd, "rev-parse", "--show-toplevel")
     if not top:
         return {}
     commit, committed, author, subject = _last_commit(cwd)
-    branch = _git(cwd, "symbolic-ref", "--short", "-q", "HEAD") or os.environ.get("GITHUB_REF_NAME")
+    branch = git(cwd, "symbolic-ref", "--short", "-q", "HEAD") or os.environ.get("GITHUB_REF_NAME")
     submodules = _submodules(top)
-    status = _git(cwd, "status", "--porcelain", "--untracked-files=no", "--ignore-submodules=dirty")
+    status = git(cwd, "status", "--porcelain", "--untracked-files=no", "--ignore-submodules=dirty")
     return {
         "commit": commit,
         "committedAt": committed,
@@ -105,7 +127,7 @@ def git_facts(cwd: str) -> dict[str, Any]:
         "commitSubject": subject,
         "branch": branch,
         "dirty": bool(status) if status is not None else None,
-        "repository": without_credentials(_git(cwd, "config", "--get", "remote.origin.url")),
+        "repository": without_credentials(git(cwd, "config", "--get", "remote.origin.url")),
         "submodules": submodules[:64],
         "pins": _pins(top, submodules)[:32],
     }
@@ -117,7 +139,7 @@ def tool_versions(environment: Mapping[str, str]) -> dict[str, str]:
     names = dict.fromkeys([*TOOLS, *filter(None, (environment.get("CC"), environment.get("CXX")))])
 
     def ask(name: str) -> None:
-        line = (_output([name, "--version"], ".") or "").partition("\n")[0].strip()
+        line = (output([name, "--version"], ".") or "").partition("\n")[0].strip()
         if line:
             versions[name[:TEXT_CHARACTERS]] = line[:TEXT_CHARACTERS]
 
@@ -140,7 +162,7 @@ def without_credentials(url: str | None) -> str | None:
 
 
 def _last_commit(cwd: str) -> tuple[str | None, int | None, str | None, str | None]:
-    fields = (_git(cwd, "log", "-1", "--format=%H%n%ct%n%an%n%s") or "").split("\n", 3)
+    fields = (git(cwd, "log", "-1", "--format=%H%n%ct%n%an%n%s") or "").split("\n", 3)
     if len(fields) < 4:
         return None, None, None, None
     return fields[0], int(fields[1]) * 1000, fields[2][:TEXT_CHARACTERS], fields[3][:TEXT_CHARACTERS]
@@ -150,9 +172,9 @@ def _submodules(top: str) -> list[dict[str, str]]:
     """Paths and commits in the tree, without asking each submodule."""
     if not (Path(top) / ".gitmodules").exists():
         return []
-    paths = _git(top, "config", "--file", ".gitmodules", "--get-regexp", r"\.path$") or ""
+    paths = git(top, "config", "--file", ".gitmodules", "--get-regexp", r"\.path$") or ""
     names = [line.partition(" ")[2] for line in paths.splitlines()]
-    listed = _git(top, "ls-tree", "HEAD", "--", *names) or ""
+    listed = git(top, "ls-tree", "HEAD", "--", *names) or ""
     return [
         {"path": path[:TEXT_CHARACTERS], "commit": meta.split()[2]}
         for meta, _, path in (line.partition("\t") for line in listed.splitlines())
@@ -171,25 +193,3 @@ def _pins(top: str, submodules: list[dict[str, str]]) -> list[dict[str, str]]:
         if path.is_file() and (found := _SHA.search(path.read_text(errors="replace")[:4096])):
             pins.append({"name": project, "commit": found[0], "source": name})
     return pins
-
-
-def _git(cwd: str, *arguments: str) -> str | None:
-    return _output(["git", *arguments], cwd)
-
-
-def _output(command: list[str], cwd: str) -> str | None:
-    """What a command prints; None when it is not there, fails or takes too long."""
-    environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
-    try:
-        done = subprocess.run(
-            command,
-            cwd=cwd,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=LIMIT_SECONDS,
-            check=False,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return done.stdout.decode("utf-8", "replace").strip() if done.returncode == 0 else None

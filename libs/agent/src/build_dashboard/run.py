@@ -75,7 +75,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     add("--branch", help="branch; the checkout's where not given")
     add("--commit", help="commit; the checkout's where not given")
     add("--config-name", default="default", help="what is built how, e.g. release or asan")
-    add("--origin", choices=("ci", "premerge", "local"), default="ci", help="local builds never count as red or green")
+    add("--origin", choices=("ci", "premerge", "local"), help="local builds never count as red or green; else guessed")
+    add("--deepen", action="store_true", help="may fetch history into a shallow clone, to tell what came since green")
     add("--retry-of", help="id of the build that this one tries again")
     add("--artifact", action="append", default=[], metavar="GLOB", help="files to upload when the build ends")
     add("--timeout", type=float, default=0, metavar="S", help="end the build after this many seconds")
@@ -91,6 +92,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     options = parser.parse_args(arguments)
     if options.command[:1] == ["--"]:
         options.command = options.command[1:]
+    options.deepen = options.deepen or os.environ.get("BUILD_DASHBOARD_DEEPEN", "") not in ("", "0", "false")
     options.project = options.project or os.environ.get("BUILD_DASHBOARD_PROJECT")
     if not options.resume:
         if not options.command:

@@ -81,7 +81,10 @@ class Session:
         self.builds: dict[str, BuildState] = {}
         self.heartbeat_seconds = 10.0
         self.dashboard_url: str | None = None
-        self.last_green: list[dict[str, Any]] = []
+        self.greens: dict[str, str | None] = {}
+        """Of the builds that asked and were answered: the last green commit, where one is known."""
+
+        self._questions: dict[str, dict[str, Any]] = {}
         self.is_welcome = False
         self._hello: dict[str, Any] = {
             "type": "HELLO",
@@ -101,6 +104,8 @@ class Session:
     def remove(self, build_id: str) -> None:
         """This build is verified, or refused for good."""
         self.builds.pop(build_id, None)
+        self.greens.pop(build_id, None)
+        self._questions.pop(build_id, None)
 
     # --- frames out ---
 
@@ -119,6 +124,17 @@ class Session:
             "diskFreeBytes": disk_free_bytes,
         }
         return {name: value for name, value in frame.items() if value is not None}
+
+    def ask_green(self, build_id: str, branch: str | None) -> None:
+        """Which commit was the last green one of this build's config on this branch?"""
+        if build := self.builds.get(build_id):
+            facts = {"buildId": build_id, "project": build.project, "branch": branch, "config": build.config}
+            question = {name: value for name, value in facts.items() if value is not None}
+            self._questions[build_id] = {"type": "LAST_GREEN_QUERY", **question}
+
+    def questions(self) -> list[dict[str, Any]]:
+        """What is not answered yet; to be asked again in every connection."""
+        return list(self._questions.values())
 
     def want(self) -> Want | None:
         """What to send next; None while there is nothing or the window is closed."""
@@ -148,7 +164,6 @@ class Session:
         self._window_bytes = int(frame.get("windowBytes", WINDOW_BYTES))
         self.heartbeat_seconds = float(frame.get("heartbeatSeconds") or self.heartbeat_seconds)
         self.dashboard_url = frame.get("dashboardUrl")
-        self.last_green = list(frame.get("lastGreen") or ())
         stored = frame.get("stored") or {}
         for build in self.builds.values():
             build.settle(build.sent)
@@ -158,6 +173,11 @@ class Session:
                 # Verified while we were away, perhaps: the last record again makes the server say so.
                 build.sent -= 1
         self.is_welcome = True
+
+    def learn_green(self, frame: Mapping[str, Any]) -> None:
+        """Take a LAST_GREEN."""
+        if self._questions.pop(str(frame.get("buildId")), None) is not None:
+            self.greens[str(frame["buildId"])] = frame.get("commit")
 
     def acknowledge(self, frame: Mapping[str, Any]) -> bool:
         """Take an ACK; True when `stored` moved (that is progress)."""

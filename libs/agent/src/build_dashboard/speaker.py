@@ -13,7 +13,7 @@ from typing import Any
 from build_dashboard import __version__
 from build_dashboard.delivery import Delivery
 from build_dashboard.directory import BuildDirectory
-from build_dashboard.facts import Gathering, host_facts
+from build_dashboard.facts import Gathering, host_facts, origin_of
 from build_dashboard.holding import End, Holding
 from build_dashboard.normalise import Normaliser
 from build_dashboard.records import Recorder
@@ -24,6 +24,11 @@ from build_dashboard.usage import tree_usage
 
 FACTS_SECONDS = 0.3
 """BUILD_START waits this long for facts; later ones follow in BUILD_UPDATE."""
+
+FIRST_FACTS = ("git", "tools")
+
+LATE_SECONDS = 1.0
+"""A build that ends before its facts are known waits this long for them, unless the dashboard is away."""
 
 METRICS_SECONDS = 5.0
 FIRST_METRICS_SECONDS = 2.0
@@ -50,10 +55,13 @@ class Speaker:
     def start(self, gathering: Gathering | None) -> None:
         """Say BUILD_START with the facts there are."""
         if gathering is not None:
-            gathering.wait(FACTS_SECONDS)
+            gathering.wait(FACTS_SECONDS, FIRST_FACTS)
+        start = self.directory.facts["start"]
+        found = gathering.take() if gathering else {}
         facts = {
-            **(gathering.take() if gathering else {}),
-            **{name: value for name, value in self.directory.facts["start"].items() if value is not None},
+            "origin": origin_of(found, os.environ, is_terminal=bool(start.get("tty"))),
+            **found,
+            **{name: value for name, value in start.items() if value is not None},
             "host": host_facts(),
             "agentVersion": __version__,
         }
@@ -76,13 +84,13 @@ class Speaker:
             patience = self.scribe.patience_seconds()
             due = metrics_at - time.monotonic()
             wait(max(0.0, due if patience is None else min(due, patience)))
-            if gathering is not None and gathering.is_done:
+            if gathering is not None:
                 self._say_late(gathering)
-                gathering = None
             if holding and time.monotonic() >= metrics_at:
                 metrics_at = time.monotonic() + METRICS_SECONDS
                 self._say_metrics(holding.pid)
         if gathering is not None:
+            gathering.wait(0.0 if self._delivery.failures else LATE_SECONDS)
             self._say_late(gathering)
         return self._complete()
 

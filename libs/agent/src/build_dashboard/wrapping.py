@@ -6,6 +6,7 @@ import platform
 import threading
 
 from build_dashboard import facts
+from build_dashboard.commit_range import gather_range
 from build_dashboard.config import find_backoff
 from build_dashboard.delivery import Delivery
 from build_dashboard.directory import BuildDirectory
@@ -35,6 +36,7 @@ class Wrapping:
         redactor = Redactor(secret_values(os.environ), options.redact)
         self._speaker = Speaker(directory, redactor, self._delivery, is_new=True)
         self._delivery.start()
+        gather_range(self._gathering, self._delivery, directory.facts, may_deepen=options.deepen)
         # What earlier builds left goes out after what this one says.
         self._left = threading.Thread(target=adopt_left_builds, args=(spool, self._delivery), daemon=True)
 
