@@ -80,7 +80,7 @@ def test_trigger_builds_the_commit_asked_for(agent, gateway, config, repository,
         order = {"type": "COMMAND", "commandId": "t1", "kind": "trigger", "project": "p", "args": {"commit": first}}
         gateway.send(order)
         gateway.send(order)
-        wait_until(lambda: _acks(gateway, "done"), 20)
+        wait_until(lambda: len(gateway.records) == 2 and gateway.of(max(gateway.records), "BUILD_COMPLETE"), 20)
         gateway.send({**order, "commandId": "t2", "args": {"command": "rm -rf /"}})
         wait_until(lambda: _acks(gateway, "rejected"))
     finally:
@@ -110,10 +110,124 @@ def test_killed_daemon_loses_and_repeats_no_build(agent, gateway, config, tmp_pa
     assert gateway.of(gateway.only_build(), "BUILD_COMPLETE")[0]["data"]["status"] == "succeeded"
 
 
+def test_accepted_trigger_survives_a_kill(agent, gateway, config, tmp_path, wait_until) -> None:
+    """An order taken while a build runs is followed by the next daemon, once, with the parameters it came with."""
+    gate = tmp_path / "gate"
+    owner = config.read_text().replace("cat word", f"while [ ! -e {gate} ]; do sleep 0.05; done; echo $KIND; cat word")
+    config.write_text(owner + "    parameters:\n      KIND: [Release, Debug]\n")
+    process = agent.start("agent", "--config", str(config))
+    wait_until(lambda: gateway.records, 20)
+    order = {"type": "COMMAND", "commandId": "t1", "kind": "trigger", "project": "p", "args": {"KIND": "Debug"}}
+    gateway.send(order)
+    wait_until(lambda: _acks(gateway, "accepted"))
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait(20)
+    gate.touch()
+    for _ in range(2):
+        assert agent.run("agent", "--config", str(config), "--once").returncode == 0
+
+    first, second = sorted(gateway.records)
+    assert (gateway.log(first), gateway.log(second)) == (["", "one", "one"], ["Debug", "one", "one"])
+    assert _acks(gateway, "done")[0]["buildId"] == second
+    assert gateway.of(second, "BUILD_START")[0]["data"]["environment"]["KIND"] == "Debug"
+
+
+def test_superseded_commits_are_skipped(  # noqa: PLR0917  (fixtures, given by name)
+    agent, gateway, config, tmp_path, wait_until, repository
+) -> None:
+    """What came while a build ran is not built, except the newest."""
+    gate = tmp_path / "gate"
+    config.write_text(config.read_text().replace("cat word", f"while [ ! -e {gate} ]; do sleep 0.05; done; cat word"))
+    process = agent.start("agent", "--config", str(config))
+    try:
+        wait_until(lambda: gateway.records, 20)
+        repository.commit("two")
+        repository.commit("three")
+        gate.touch()
+        wait_until(lambda: len(gateway.records) == 2 and gateway.of(max(gateway.records), "BUILD_COMPLETE"), 20)
+    finally:
+        process.terminate()
+        process.communicate(timeout=20)
+
+    assert [gateway.log(build) for build in sorted(gateway.records)] == [["one", "one"], ["three", "three"]]
+
+
+def test_every_commit_is_built_where_wanted(agent, gateway, config, repository) -> None:
+    """With `every_commit` those in between are built too, oldest first; rewritten history begins anew."""
+    config.write_text(config.read_text() + "    every_commit: true\n")
+    assert agent.run("agent", "--config", str(config), "--once").returncode == 0
+    for word in ("two", "three"):
+        repository.commit(word)
+    assert agent.run("agent", "--config", str(config), "--once").returncode == 0
+    repository.git("reset", "--quiet", "--hard", "HEAD~2")
+    repository.commit("other")
+    assert agent.run("agent", "--config", str(config), "--once").returncode == 0
+
+    assert [gateway.log(build)[0] for build in sorted(gateway.records)] == ["one", "two", "three", "other"]
+
+
+def test_superseded_build_is_cancelled_where_wanted(agent, gateway, config, wait_until, repository) -> None:
+    """With `cancel_superseded` a running build of the branch ends when it moves on, and says why."""
+    slow = 'if [ "$(head -n 1 word)" = one ]; then sleep 100; fi; cat word'
+    config.write_text(config.read_text().replace("cat word", slow) + "    cancel_superseded: true\n")
+    process = agent.start("agent", "--config", str(config))
+    try:
+        wait_until(lambda: gateway.records, 20)
+        repository.commit("two")
+        wait_until(lambda: len(gateway.records) == 2 and gateway.of(max(gateway.records), "BUILD_COMPLETE"), 20)
+    finally:
+        process.terminate()
+        process.communicate(timeout=20)
+
+    ends = [gateway.of(build, "BUILD_COMPLETE")[0]["data"] for build in sorted(gateway.records)]
+    assert [end["status"] for end in ends] == ["cancelled", "succeeded"]
+    assert ends[0]["reason"] == "cancelled_superseded"
+
+
+def test_drained_daemon_stays_so_until_resumed(agent, gateway, config, wait_until, repository) -> None:
+    """A drained agent starts nothing and takes no orders, also after a restart; resumed, it builds what it missed."""
+    process = agent.start("agent", "--config", str(config))
+    try:
+        wait_until(lambda: gateway.records and gateway.of(gateway.only_build(), "BUILD_COMPLETE"), 20)
+        gateway.send({"type": "COMMAND", "commandId": "d1", "kind": "drain", "project": "p"})
+        wait_until(lambda: _acks(gateway, "done"))
+        gateway.send({"type": "COMMAND", "commandId": "t1", "kind": "trigger", "project": "p", "args": {}})
+        wait_until(lambda: _acks(gateway, "rejected"))
+    finally:
+        process.terminate()
+        process.communicate(timeout=20)
+    repository.commit("two")
+    assert agent.run("agent", "--config", str(config), "--once").returncode == 0
+    assert len(gateway.records) == 1
+
+    before = _hellos(gateway)
+    process = agent.start("agent", "--config", str(config))
+    try:
+        wait_until(lambda: _hellos(gateway) > before, 20)
+        gateway.send({"type": "COMMAND", "commandId": "r1", "kind": "resume"})
+        wait_until(lambda: len(gateway.records) == 2 and gateway.of(max(gateway.records), "BUILD_COMPLETE"), 20)
+    finally:
+        process.terminate()
+        process.communicate(timeout=20)
+    assert gateway.log(max(gateway.records)) == ["two", "two"]
+
+
+def test_one_directory_is_built_in_by_one_build_at_a_time(agent, gateway, config, tmp_path) -> None:
+    """Two projects that share a build_dir wait for each other."""
+    alone = "mkdir busy; sleep 0.3; rmdir busy; cat word"
+    text = config.read_text().replace("cat word", alone)
+    config.write_text(text + text.removeprefix("projects:\n").replace("  p:\n", "  q:\n", 1))
+    assert agent.run("agent", "--config", str(config), "--once").returncode == 0
+
+    ends = [gateway.of(build, "BUILD_COMPLETE")[0]["data"]["status"] for build in gateway.records]
+    assert ends == ["succeeded", "succeeded"]
+
+
 def test_command_reaching_for_a_sibling_runs_below_the_checkout(repository, tmp_path) -> None:
     """Both ways to write a build command work: in the checkout, and beside its directories."""
     checkout = Checkout(str(repository.path), tmp_path / "clone")
-    checkout.move_to(repository.git("rev-parse", "HEAD"))
+    with checkout.reserved():
+        checkout.move_to(repository.git("rev-parse", "HEAD"))
 
     assert checkout.working_directory("cmake . && make") == tmp_path / "clone"
     assert checkout.working_directory("cmake -G Ninja ../llvm && ninja") == tmp_path / "clone" / "build"
@@ -145,6 +259,7 @@ def test_sdk_runs_a_command_and_calls_handlers(gateway, spool) -> None:
         heard.append(("complete", build_id, status))
 
     with agent:
+        assert agent._deliverer().wait_for_dashboard(20)
         result = agent.run([sys.executable, "-c", "print('from the sdk'); raise SystemExit(3)"])
 
     assert (result.status, result.exit_code) == ("failed", 3)
@@ -165,3 +280,7 @@ def test_sdk_serves_its_project(gateway, spool, config) -> None:
 
 def _acks(gateway, state: str) -> list[dict[str, object]]:
     return [frame for frame in gateway.frames if frame["type"] == "COMMAND_ACK" and frame["state"] == state]
+
+
+def _hellos(gateway) -> int:
+    return sum(frame["type"] == "HELLO" for frame in gateway.frames)

@@ -1,12 +1,18 @@
 """A checkout: one project's clone in its `build_dir`, brought to the commit that is to be built."""
 
+import fcntl
 import os
 import re
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 CLONE_SECONDS = 3600.0
 ASK_SECONDS = 60.0
+
+COMMITS_MAX = 100
+"""More new commits than this at once are a merge of something else: only the newest so many are built."""
 
 _SIBLING = re.compile(r"\.\./(\w[\w.+-]*)")
 
@@ -25,6 +31,23 @@ class Checkout:
     def __init__(self, repo_url: str, path: Path) -> None:
         self.repo_url = repo_url
         self.path = path
+        self._lock_fd: int | None = None
+
+    @contextmanager
+    def reserved(self) -> Iterator[None]:
+        """Have the directory to oneself: waits for whoever else builds in it, in this process or another."""
+        git_directory = self.path / ".git"
+        git_directory.mkdir(parents=True, exist_ok=True)
+        fd = os.open(git_directory / "build-dashboard.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX)
+            self._lock_fd = fd
+            if not (git_directory / "HEAD").exists():
+                self._git("init", "--quiet")
+            yield
+        finally:
+            self._lock_fd = None
+            os.close(fd)
 
     def head(self, branch: str | None) -> tuple[str, str]:
         """The branch (the remote's default where None) and the commit it is at now, without fetching.
@@ -41,24 +64,39 @@ class Checkout:
             raise CheckoutError(f"{self.repo_url} has no branch {branch}")
         return branch, told.split()[0]
 
-    def move_to(self, commit: str) -> None:
-        """Have exactly this commit checked out, with its submodules; what was built before stays.
+    def since(self, built: str, head: str) -> list[str]:
+        """The commits after `built` up to `head`, oldest first, merges as one; only `head` where history was rewritten.
+
+        Raises:
+            CheckoutError: the remote does not answer.
+        """
+        with self.reserved():
+            self._fetch(head)
+            try:
+                self._git("merge-base", "--is-ancestor", built, head)
+            except CheckoutError:
+                return [head]
+            return self._git("rev-list", "--first-parent", "--reverse", f"{built}..{head}").split()[-COMMITS_MAX:]
+
+    def move_to(self, commit: str, *, clean: bool = False) -> str:
+        """Have exactly this commit checked out, with its submodules; its full name.
+
+        What was built before stays, unless `clean`. Only while `reserved`.
 
         Raises:
             CheckoutError: git failed.
         """
-        if not (self.path / ".git").exists():
-            self.path.mkdir(parents=True, exist_ok=True)
-            _git(self.path, "init", "--quiet")
-            _git(self.path, "remote", "add", "origin", self.repo_url)
-        _git(self.path, "remote", "set-url", "origin", self.repo_url)
-        try:
-            _git(self.path, "cat-file", "-e", f"{commit}^{{commit}}")
-        except CheckoutError:
-            _git(self.path, "fetch", "--quiet", "--tags", "origin", "+refs/heads/*:refs/remotes/origin/*")
-        _git(self.path, "checkout", "--quiet", "--force", "--detach", commit)
+        # Left by a git that was killed: whoever still works here holds the reservation.
+        (self.path / ".git" / "index.lock").unlink(missing_ok=True)
+        self._fetch(commit)
+        self._git("checkout", "--quiet", "--force", "--detach", commit)
         if (self.path / ".gitmodules").exists():
-            _git(self.path, "submodule", "update", "--init", "--recursive", "--quiet")
+            self._git("submodule", "sync", "--recursive", "--quiet")
+            self._git("submodule", "update", "--init", "--recursive", "--force", "--quiet")
+        if clean:
+            self._git("clean", "-ffdxq")
+            self._git("submodule", "--quiet", "foreach", "--recursive", "git clean -ffdxq")
+        return self._git("rev-parse", "HEAD").strip()
 
     def working_directory(self, command: str) -> Path:
         """Where this command is to run; made where missing."""
@@ -67,19 +105,44 @@ class Checkout:
         place.mkdir(parents=True, exist_ok=True)
         return place
 
+    def _fetch(self, commit: str) -> None:
+        """Have this commit, without asking anybody where it is here already."""
+        self._git("config", "remote.origin.url", self.repo_url)
+        if self._has(commit):
+            return
+        everything = ("origin", "+refs/heads/*:refs/remotes/origin/*")
+        # Submodules are brought by their own update, which knows where they are now.
+        self._git("fetch", "--quiet", "--tags", "--force", "--no-recurse-submodules", *everything)
+        if not self._has(commit):
+            # On no branch, as those of a pull request: many servers hand it out by its full name.
+            self._git("fetch", "--quiet", "--no-recurse-submodules", "origin", commit)
 
-def _git(cwd: Path | None, *arguments: str) -> str:
+    def _has(self, commit: str) -> bool:
+        try:
+            self._git("cat-file", "-e", f"{commit}^{{commit}}")
+        except CheckoutError:
+            return False
+        return True
+
+    def _git(self, *arguments: str) -> str:
+        return _git(self.path, *arguments, lock_fd=self._lock_fd)
+
+
+def _git(cwd: Path | None, *arguments: str, lock_fd: int | None = None) -> str:
     seconds = ASK_SECONDS if cwd is None else CLONE_SECONDS
     environment = {**os.environ, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
     try:
         done = subprocess.run(
-            ["git", *arguments],
+            # Housekeeping in the background would hold the reservation of a directory that is free.
+            ["git", "-c", "gc.autoDetach=false", *arguments],
             cwd=cwd,
             env=environment,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=seconds,
             check=False,
+            # A git that outlives a killed daemon keeps the directory reserved until it is done.
+            pass_fds=() if lock_fd is None else (lock_fd,),
         )
     except (OSError, subprocess.SubprocessError) as error:
         raise CheckoutError(f"git {arguments[0]}: {error}") from error

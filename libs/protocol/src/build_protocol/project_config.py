@@ -2,11 +2,14 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from build_protocol.model import ProjectName
 
 NotifyOn = Literal["broken", "fixed", "new_signature", "still_red", "agent_missing"]
+
+
+ParameterName = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]*$", max_length=64)]
 
 
 class Websocket(BaseModel):
@@ -39,6 +42,12 @@ class Project(BaseModel):
     build_dir: str | None = None
     branch: str | None = None
     poll_seconds: int = Field(60, gt=0)
+    every_commit: bool = Field(False, description="Build each new commit, not only the newest.")
+    cancel_superseded: bool = Field(False, description="End a running build when its branch moves on.")
+    clean: bool = Field(False, description="Remove everything that is not in the repository before each build.")
+    parameters: dict[ParameterName, tuple[str, ...]] = Field(
+        default_factory=dict, description="What a trigger may choose besides: environment variable -> allowed values."
+    )
     notification_emails: list[str] = Field(default_factory=list)
     notify: tuple[NotifyOn, ...] = ("broken", "fixed", "new_signature")
     notify_authors: bool = False
@@ -49,6 +58,12 @@ class Project(BaseModel):
     source_url: str | None = Field(None, description="Link template with {commit}, {file}, {line}.")
     public_badge: bool = Field(False, description="`/api/projects/{project}/badge.svg` is shown without a login.")
     artifact_max_bytes: int = Field(2 * 1024**3, gt=0)
+
+    @model_validator(mode="after")
+    def _wishes_do_not_contradict(self) -> "Project":
+        if self.every_commit and self.cancel_superseded:
+            raise ValueError("every_commit and cancel_superseded exclude each other: no commit is superseded then")
+        return self
 
 
 class ConfigFile(BaseModel):
