@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from build_dashboard import facts
+from build_dashboard.commit_range import gather_range, may_deepen
 from build_dashboard.delivery import Delivery
 from build_dashboard.directory import BuildDirectory, build_facts
 from build_dashboard.holding import GRACE_SECONDS, start
@@ -74,6 +75,7 @@ def build(plan: Plan, spool: Path, delivery: Delivery, on_start: Callable[[str],
     )
     gathering = facts.gather(plan.cwd, os.environ)
     speaker = Speaker(directory, Redactor(secret_values(os.environ)), delivery, is_new=True)
+    gather_range(gathering, delivery, directory.facts, may_deepen=may_deepen(os.environ))
     speaker.start(gathering)
     on_start(directory.build_id)
     end = speaker.follow(holding, gathering)

@@ -65,6 +65,7 @@ class Delivery:
         self.ready_at: float | None = None
         self.commander: Commander | None = None
         self.notices: list[str] = []
+        self._is_closed = False
         self._endpoint = endpoint
         self._spool_path = spool_path
         self._backoff = backoff or Backoff()
@@ -134,6 +135,20 @@ class Delivery:
         if held := self._held.get(build_id):
             held.directory.stop(reason)
 
+    def wait_for_green(self, build_id: str, branch: str | None) -> str | None:
+        """The last green commit of the build's config, however long the dashboard takes to say it."""
+
+        def ask() -> None:
+            self._session.ask_green(build_id, branch)
+            if self._connection and self.is_connected:
+                for question in self._session.questions():
+                    self._connection.say(question)
+
+        self._post(ask)
+        with self._changed:
+            self._changed.wait_for(lambda: build_id in self._session.greens or self._is_closed)
+        return self._session.greens.get(build_id)
+
     def is_delivered(self, build_id: str) -> bool:
         """Whether nothing of the build is left to deliver (or it was refused for good)."""
         state = self._session.builds.get(build_id)
@@ -181,6 +196,8 @@ class Delivery:
 
     def close(self) -> None:
         """Stop dialling and let go of the builds; what is not delivered stays in the spool."""
+        self._is_closed = True
+        self._notify()
         if self._thread.is_alive():
             self._post(lambda: self._connection.close() if self._connection else None)
             self._thread.join(3)
