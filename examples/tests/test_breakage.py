@@ -1,10 +1,9 @@
 """Breakages as edits: what they change, what they refuse, and that they leave no trace."""
 
-import importlib.util
 import shutil
 from pathlib import Path
-from types import ModuleType
 
+import breakage
 import pytest
 
 EXAMPLES = Path(__file__).parents[1]
@@ -12,18 +11,16 @@ ALL = sorted((path.parents[1].name, path.stem) for path in EXAMPLES.glob("*/brea
 
 
 @pytest.fixture(scope="module")
-def breakage() -> ModuleType:
-    specification = importlib.util.spec_from_file_location("breakage", EXAMPLES / "breakage.py")
-    assert specification is not None
-    assert specification.loader is not None
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
+def trees(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A copy of each example, which every test leaves as it was."""
+    directory = tmp_path_factory.mktemp("trees")
+    ignored = shutil.ignore_patterns("build")
+    return {name: shutil.copytree(EXAMPLES / name, directory / name, ignore=ignored) for name in dict(ALL)}
 
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    return shutil.copytree(EXAMPLES / "tensor-demo", tmp_path / "tree", ignore=shutil.ignore_patterns("build*/"))
+    return shutil.copytree(EXAMPLES / "tensor-demo", tmp_path / "tree", ignore=shutil.ignore_patterns("build"))
 
 
 def contents(tree: Path) -> dict[Path, bytes]:
@@ -31,9 +28,9 @@ def contents(tree: Path) -> dict[Path, bytes]:
 
 
 @pytest.mark.parametrize(("example", "name"), ALL)
-def test_reverting_restores_every_byte(breakage: ModuleType, tmp_path: Path, example: str, name: str) -> None:
+def test_reverting_restores_every_byte(trees: dict[str, Path], example: str, name: str) -> None:
     """A tree that was broken and mended is the tree that was there before."""
-    tree = shutil.copytree(EXAMPLES / example, tmp_path / "tree", ignore=shutil.ignore_patterns("build*/"))
+    tree = trees[example]
     before = contents(tree)
 
     assert breakage.main(["apply", str(tree), name]) == 0
@@ -45,20 +42,22 @@ def test_reverting_restores_every_byte(breakage: ModuleType, tmp_path: Path, exa
 
 @pytest.mark.parametrize(("example", "name"), ALL)
 def test_the_expected_place_does_not_depend_on_the_state_of_the_tree(
-    breakage: ModuleType, tmp_path: Path, example: str, name: str
+    trees: dict[str, Path], example: str, name: str
 ) -> None:
     """The expected line is that of the broken tree, asked before or after the breakage is applied."""
-    tree = shutil.copytree(EXAMPLES / example, tmp_path / "tree", ignore=shutil.ignore_patterns("build*/"))
+    tree = trees[example]
     loaded = breakage.load(tree, name)
     before = loaded.describe(tree)
 
     loaded.apply(tree)
 
-    assert loaded.describe(tree) == before
+    broken = loaded.describe(tree)
+    loaded.revert(tree)
+    assert broken == before
     assert (before["file"] is None) == (before["line"] is None)
 
 
-def test_a_second_application_is_refused(breakage: ModuleType, tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_second_application_is_refused(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A breakage that is already in the tree is not applied twice, and the tree stays as it is."""
     breakage.main(["apply", str(tree), "api-change"])
     broken = contents(tree)
@@ -69,7 +68,7 @@ def test_a_second_application_is_refused(breakage: ModuleType, tree: Path, capsy
     assert "src/lowering/scope.h holds 0 times" in capsys.readouterr().err
 
 
-def test_an_edit_that_no_longer_fits_changes_nothing(breakage: ModuleType, tree: Path) -> None:
+def test_an_edit_that_no_longer_fits_changes_nothing(tree: Path) -> None:
     """When the second of two edits does not fit, the first is not written either."""
     second = tree / "src/lowering/scope.cpp"
     second.write_text(second.read_text().replace("Scope::find", "Scope::search"))
@@ -80,15 +79,13 @@ def test_an_edit_that_no_longer_fits_changes_nothing(breakage: ModuleType, tree:
     assert contents(tree) == before
 
 
-def test_an_unknown_name_lists_the_known_ones(
-    breakage: ModuleType, tree: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_unknown_name_lists_the_known_ones(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A misspelt breakage is answered with those that exist."""
     assert breakage.main(["apply", str(tree), "api-chnage"]) == 1
     assert "api-change" in capsys.readouterr().err
 
 
-def test_an_unknown_field_is_refused(breakage: ModuleType, tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unknown_field_is_refused(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A misspelt field in a breakage is an error, not a breakage that expects less."""
     file = tree / "breaks/api-change.toml"
     file.write_text(file.read_text().replace("[expect]\n", "[expect]\nlien = 3\n"))

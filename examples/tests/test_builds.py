@@ -1,75 +1,86 @@
-"""The examples really build, and really break as their breakages say."""
+"""The examples really build, and really break as their breakages say; the analyser finds what was broken."""
 
-import json
+import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
+import breakage
 import pytest
+import verification
+from broken_build import BrokenBuild, CannotBreakHere
 
 EXAMPLES = Path(__file__).parents[1]
+IN_FULL = os.environ.get("FULL") == "1"
+FULL_ONLY = pytest.mark.skipif(not IN_FULL, reason="FULL=1")
 
 
-def breakages(example: str) -> list[str]:
-    return sorted(path.stem for path in (EXAMPLES / example / "breaks").glob("*.toml"))
+def breakages(example: str) -> list[Any]:
+    """The breakages of an example; those that take long only when everything is asked for."""
+    tree = EXAMPLES / example
+    return [
+        pytest.param(name, marks=[FULL_ONLY] if breakage.load(tree, name).long else []) for name in breakage.names(tree)
+    ]
 
 
-def run_breakage(command: str, tree: Path, name: str) -> str:
-    script = [sys.executable, str(EXAMPLES / "breakage.py"), command, str(tree), name]
-    return subprocess.run(script, check=True, stdout=subprocess.PIPE, text=True).stdout
-
-
-def check_breaks_as_stated(example: Any, name: str) -> None:
-    """Build the broken copy and compare its log with the expectation; the copy is mended afterwards."""
-    expected = json.loads(run_breakage("expect", example.tree, name))
-    run_breakage("apply", example.tree, name)
+def check_is_found(build: BrokenBuild, name: str) -> None:
+    """Build the broken copy and hold the analyser's answer against what was broken; the copy is mended afterwards."""
+    broken = breakage.load(build.tree, name)
+    if build.compiler not in broken.compilers:
+        pytest.skip(f"not with {build.compiler}")
     try:
-        result = example.build()
-    finally:
-        run_breakage("revert", example.tree, name)
-    assert result.returncode != 0, result.stdout
-    first = next((line for line in result.stdout.splitlines() if re.search(expected["log"], line)), None)
-    assert first is not None, result.stdout
-    if expected["file"] is not None:
-        assert f"{expected['file']}:{expected['line']}" in first
+        outcome = verification.check(build, broken)
+    except CannotBreakHere as reason:
+        pytest.skip(str(reason))
+
+    assert outcome.differences == [], f"expected {outcome.expected}, found {outcome.found}\n{outcome.log}"
 
 
 @pytest.mark.slow
-def test_the_tensor_compiler_builds_and_passes_its_tests(tensor_demo: Any) -> None:
-    """One command configures, builds 60-odd files with visible progress, and runs the tests."""
-    result = tensor_demo.build()
+def test_the_tensor_compiler_builds_and_passes_its_tests(tensor_demo: BrokenBuild) -> None:
+    """One command configures, builds 60-odd files with visible progress, and runs the tests; nothing is wrong."""
+    code, log = tensor_demo.run()
 
-    assert result.returncode == 0, result.stdout
-    assert "-- Configuring done" in result.stdout
-    progress = [(int(n), int(m)) for n, m in re.findall(r"^\[(\d+)/(\d+)\] ", result.stdout, re.MULTILINE)]
+    assert code == 0, log
+    assert "-- Configuring done" in log
+    progress = [(int(n), int(m)) for n, m in re.findall(r"^\[(\d+)/(\d+)\] ", log, re.MULTILINE)]
     assert progress[-1][0] == progress[-1][1] >= 90
-    assert "100% tests passed, 0 tests failed out of 17" in result.stdout
-    assert "warning:" not in result.stdout
+    assert "100% tests passed, 0 tests failed out of 17" in log
+    assert "warning:" not in log
+    assert verification.analyze(log).failures == []
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", breakages("tensor-demo"))
-def test_the_tensor_compiler_breaks_as_stated(tensor_demo: Any, name: str) -> None:
-    """Each breakage fails the build with the error, and at the place, that its file names."""
-    check_breaks_as_stated(tensor_demo, name)
+def test_what_broke_the_tensor_compiler_is_found(tensor_demo: BrokenBuild, name: str) -> None:
+    """Each breakage is answered with its category, its first line, its place and its edge or test."""
+    check_is_found(tensor_demo, name)
+
+
+@pytest.mark.slow
+@FULL_ONLY
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("name", breakage.names(EXAMPLES / "tensor-demo"))
+def test_what_broke_it_is_found_with_clang_too(tensor_demo_by_clang: BrokenBuild, name: str) -> None:
+    """The other compiler says the same in other words."""
+    check_is_found(tensor_demo_by_clang, name)
 
 
 @pytest.mark.slow
 @pytest.mark.mlir
-def test_the_mlir_dialect_builds_and_passes_its_tests(mlir_standalone: Any) -> None:
-    """One command configures, builds against the installed MLIR, and runs the lit tests."""
-    result = mlir_standalone.build()
+def test_the_mlir_dialect_builds_and_passes_its_tests(mlir_standalone: BrokenBuild) -> None:
+    """One command configures, builds against the installed MLIR, and runs the lit tests; nothing is wrong."""
+    code, log = mlir_standalone.run()
 
-    assert result.returncode == 0, result.stdout
-    assert re.search(r"Passed: 5 \(100.00%\)", result.stdout)
-    assert "warning:" not in result.stdout
+    assert code == 0, log
+    assert re.search(r"Passed: 5 \(100.00%\)", log)
+    assert "warning:" not in log
+    assert verification.analyze(log).failures == []
 
 
 @pytest.mark.slow
 @pytest.mark.mlir
 @pytest.mark.parametrize("name", breakages("mlir-standalone"))
-def test_the_mlir_dialect_breaks_as_stated(mlir_standalone: Any, name: str) -> None:
-    """Each breakage fails the build with the error, and at the place, that its file names."""
-    check_breaks_as_stated(mlir_standalone, name)
+def test_what_broke_the_mlir_dialect_is_found(mlir_standalone: BrokenBuild, name: str) -> None:
+    """Each breakage is answered with its category, its first line, its place and its edge or test."""
+    check_is_found(mlir_standalone, name)

@@ -14,7 +14,7 @@ def stream(example: Any, directory: Path, project: str) -> tuple[dict[str, Any],
     """Build the example through an agent into a fresh system: the build's row, what it printed, what is stored."""
     with embedded_stack(directory) as stack:
         passed = subprocess.run(
-            stack.agent_command(project, "sh", "-c", 'exec "$@" 2>&1', "sh", *example.build_command),
+            stack.agent_command(project, "sh", "-c", 'exec "$@" 2>&1', "sh", *example.command),
             env=stack.agent_environment | {name: example.environment[name] for name in ("LC_ALL", "PATH")},
             stdout=subprocess.PIPE,
             timeout=SECONDS,
