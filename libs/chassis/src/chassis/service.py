@@ -21,6 +21,7 @@ from chassis.backoff import Backoff
 from chassis.bus.contract import Bus, BusUnavailable
 from chassis.errors import StoreUnavailable
 from chassis.settings import ServiceSettings
+from chassis.vital import serving
 
 log = logging.getLogger(__name__)
 
@@ -70,6 +71,7 @@ def serve(app: FastAPI, settings: ServiceSettings, *, frame_bytes: int = limits.
     gc.collect()
     gc.freeze()
     app.router.lifespan_context = _with_bus(app.router.lifespan_context)
+    serving()
     uvicorn.run(
         app,
         host=settings.host,

@@ -13,6 +13,7 @@ from chassis.consumer import run_consumer
 from chassis.errors import StoreUnavailable
 from chassis.projects import Projects
 from chassis.service import create_service_app
+from chassis.vital import vital
 from fastapi import FastAPI
 
 from artifacts import ticket_routes
@@ -58,7 +59,7 @@ def create_app(settings: Settings, bus: Bus, clock: Callable[[], int] = now_ms) 
                 )
                 tasks.create_task(_tidy(janitor, clock))
 
-        working = asyncio.create_task(work())
+        working = vital(asyncio.create_task(work(), name="artifacts"))
         try:
             yield
         finally:

@@ -14,6 +14,7 @@ from chassis.errors import StoreUnavailable
 from chassis.problems import problem
 from chassis.projects import Projects
 from chassis.service import create_service_app
+from chassis.vital import vital
 from fastapi import FastAPI, Request
 from fastapi.responses import Response
 
@@ -38,7 +39,8 @@ def create_app(settings: Settings, bus: Bus, store: HistoryStore | None = None) 
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.store, app.state.projects = memory, Projects(Path(settings.config_path))
         is_open = await _try_open(memory)
-        working = asyncio.create_task(_work(settings, bus, memory, Metrics(app.state.registry), is_open=is_open))
+        work = _work(settings, bus, memory, Metrics(app.state.registry), is_open=is_open)
+        working = vital(asyncio.create_task(work, name="history"))
         try:
             yield
         finally:

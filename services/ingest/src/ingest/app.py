@@ -13,6 +13,7 @@ from chassis.bus import Bus
 from chassis.consumer import run_consumer
 from chassis.errors import StoreUnavailable
 from chassis.service import create_service_app
+from chassis.vital import vital
 from fastapi import FastAPI
 
 from ingest.analyst import Analyst
@@ -42,7 +43,7 @@ def create_app(
             await builds.open()
         replica = Replica(settings, bus, builds, Metrics(app.state.registry), clock)
         app.state.replica = replica
-        running = asyncio.create_task(replica.run(), name="ingest")
+        running = vital(asyncio.create_task(replica.run(), name="ingest"))
         try:
             yield
         finally:

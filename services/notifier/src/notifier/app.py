@@ -16,6 +16,7 @@ from chassis.peers import Peer
 from chassis.problems import problem
 from chassis.projects import Projects
 from chassis.service import create_service_app
+from chassis.vital import vital
 from fastapi import FastAPI, Request
 from fastapi.responses import Response
 
@@ -58,7 +59,8 @@ def create_app(
         app.state.store, app.state.clock, app.state.webhook_key = rows, clock, webhook_key
         app.state.metrics = metrics = Metrics(app.state.registry)
         is_open = await _try_open(rows)
-        working = asyncio.create_task(_work(settings, bus, rows, ingest, metrics=metrics, clock=clock, is_open=is_open))
+        work = _work(settings, bus, rows, ingest, metrics=metrics, clock=clock, is_open=is_open)
+        working = vital(asyncio.create_task(work, name="notifier"))
         try:
             yield
         finally:

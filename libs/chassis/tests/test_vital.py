@@ -1,0 +1,58 @@
+"""A service whose work has failed is not left looking healthy."""
+
+import asyncio
+import subprocess
+import sys
+
+import pytest
+from chassis.vital import vital
+
+SERVER = """
+import asyncio
+from contextlib import asynccontextmanager
+from chassis.bus import EmbeddedBus
+from chassis.service import create_service_app, serve
+from chassis.settings import ServiceSettings
+from chassis.testing.stack import free_port
+from chassis.vital import vital
+from pathlib import Path
+import sys
+
+async def work():
+    await asyncio.sleep(0)
+    raise RuntimeError("nobody foresaw this")
+
+@asynccontextmanager
+async def lifespan(app):
+    vital(asyncio.create_task(work(), name="work"))
+    yield
+    print("stopped in order", flush=True)
+
+async def ping():
+    return None
+
+settings = ServiceSettings(service="test", port=free_port(), jwt_secret_key="s" * 32)
+bus = EmbeddedBus(Path(sys.argv[1]) / "bus.sqlite")
+serve(create_service_app("test", settings=settings, bus=bus, lifespan=lifespan, routers=[], store_ping=ping), settings)
+"""
+
+
+def test_a_server_whose_work_fails_stops_in_order(tmp_path: object) -> None:
+    """It says why, and ends, so that its supervisor starts it again."""
+    ended = subprocess.run(
+        [sys.executable, "-c", SERVER, str(tmp_path)], capture_output=True, text=True, timeout=60, check=False
+    )
+
+    assert ended.returncode != 0
+    assert "nobody foresaw this" in ended.stderr
+    assert "stopped in order" in ended.stdout
+
+
+async def test_a_task_that_is_cancelled_is_no_failure(caplog: pytest.LogCaptureFixture) -> None:
+    """A stop in order says nothing."""
+    task = vital(asyncio.create_task(asyncio.sleep(60)))
+    task.cancel()
+    await asyncio.wait([task])
+    await asyncio.sleep(0)
+
+    assert [] == caplog.records
