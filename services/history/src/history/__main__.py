@@ -1,6 +1,7 @@
 """`python -m history`: the service as a process of its own."""
 
 from chassis.bus import open_bus
+from chassis.peers import HttpPeer
 from chassis.service import serve
 
 from history.app import create_app
@@ -10,7 +11,8 @@ from history.settings import Settings
 def main() -> None:
     """Read the settings, wire, serve."""
     settings = Settings()
-    serve(create_app(settings, open_bus(settings.amqp_url)), settings)
+    ingest = HttpPeer("ingest", settings.ingest_url, settings.jwt_secret_key)
+    serve(create_app(settings, open_bus(settings.amqp_url), ingest=ingest), settings)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from chassis.backoff import Backoff
 from chassis.bus import Bus, Delivery
 from chassis.consumer import run_consumer
 from chassis.errors import StoreUnavailable
+from chassis.peers import Peer, PeerUnavailable
 from chassis.problems import problem
 from chassis.projects import Projects
 from chassis.service import create_service_app
@@ -20,6 +21,7 @@ from fastapi.responses import Response
 
 from history.consumer import handle
 from history.cursors import BadCursor
+from history.harvest import Harvester
 from history.metrics import Metrics
 from history.retention import trim
 from history.routes import now_ms, router
@@ -29,17 +31,25 @@ from history.store import HistoryStore, open_store
 log = logging.getLogger("history")
 
 TRIM_EVERY_SECONDS = 3600.0
+HARVEST_SECONDS = 1.0
+"""How soon after a verdict its tests are read."""
 
 
-def create_app(settings: Settings, bus: Bus, store: HistoryStore | None = None) -> FastAPI:
-    """The service on this bus. The bus is opened and closed by whoever made it; the store is ours."""
+def create_app(
+    settings: Settings, bus: Bus, store: HistoryStore | None = None, *, ingest: Peer | None = None
+) -> FastAPI:
+    """The service on this bus. The bus is opened and closed by whoever made it; the store and the peer are ours.
+
+    Without `ingest` no tests and steps are read.
+    """
     memory = store or open_store(settings.store_url)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.store, app.state.projects = memory, Projects(Path(settings.config_path))
         is_open = await _try_open(memory)
-        work = _work(settings, bus, memory, Metrics(app.state.registry), is_open=is_open)
+        metrics = Metrics(app.state.registry)
+        work = _work(settings, bus, memory, ingest, metrics=metrics, is_open=is_open)
         working = vital(asyncio.create_task(work, name="history"))
         try:
             yield
@@ -47,6 +57,8 @@ def create_app(settings: Settings, bus: Bus, store: HistoryStore | None = None) 
             working.cancel()
             with suppress(asyncio.CancelledError):
                 await working
+            if ingest is not None:
+                await ingest.close()
             await memory.close()
 
     app = create_service_app(
@@ -56,7 +68,9 @@ def create_app(settings: Settings, bus: Bus, store: HistoryStore | None = None) 
     return app
 
 
-async def _work(settings: Settings, bus: Bus, store: HistoryStore, metrics: Metrics, *, is_open: bool) -> None:
+async def _work(
+    settings: Settings, bus: Bus, store: HistoryStore, ingest: Peer | None, *, metrics: Metrics, is_open: bool
+) -> None:
     backoff = Backoff()
     while not is_open:  # services start in any order: the store may come later
         await asyncio.sleep(backoff.next_seconds())
@@ -72,6 +86,26 @@ async def _work(settings: Settings, bus: Bus, store: HistoryStore, metrics: Metr
             run_consumer(bus, queue_name("history"), record, prefetch=settings.prefetch, wait_for_store=store.ping)
         )
         tasks.create_task(_forget(settings, store, metrics))
+        if ingest is not None:
+            tasks.create_task(_harvest(Harvester(store, ingest, metrics, now_ms)))
+
+
+async def _harvest(harvester: Harvester) -> None:
+    backoff = Backoff()
+    while True:
+        try:
+            found = await harvester.step()
+        except (StoreUnavailable, PeerUnavailable) as error:
+            log.warning("waiting to read tests: %s", error)
+            await asyncio.sleep(backoff.next_seconds())
+        except Exception:
+            # One build whose answer cannot be read must not keep the others out for ever.
+            log.exception("failed to read tests; it is tried again")
+            await asyncio.sleep(backoff.next_seconds())
+        else:
+            backoff.reset()
+            if not found:
+                await asyncio.sleep(HARVEST_SECONDS)
 
 
 async def _forget(settings: Settings, store: HistoryStore, metrics: Metrics) -> None:

@@ -13,7 +13,8 @@ from chassis.failpoints import fail_at
 
 from history.facts import Fact, with_start, with_verdict
 from history.filing import Touched, touched_by
-from history.refresh import RACES, refresh
+from history.racing import RACES
+from history.refresh import refresh
 from history.store import FactWrite, HistoryStore
 
 Said = BuildStart | BuildVerdict

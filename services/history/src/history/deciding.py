@@ -7,7 +7,8 @@ from chassis.errors import StoreUnavailable
 from history.facts import UNCLASSIFIED, Fact
 from history.filing import touched_by
 from history.overrides import Override
-from history.refresh import RACES, refresh
+from history.racing import RACES
+from history.refresh import refresh
 from history.store import FactWrite, HistoryStore
 
 OVERRIDES_MAX = 50

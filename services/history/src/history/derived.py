@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any, TypeVar
 
-from build_protocol.model import WireModel
+from build_protocol.model import BuildId, Count, WireModel
 from pydantic import TypeAdapter
 
 from history.commits import CommitRow
-from history.facts import Lane
+from history.facts import Fact, Lane
 from history.filing import digest
 from history.groups import Group
 from history.incidents import Incident
@@ -118,6 +118,30 @@ def branch_row(project: str, branch: str, newest_ms: int, version: int) -> Row:
     return Row("branch", key, project, scope, "", newest_ms, body, version)
 
 
+class Reading(WireModel):
+    """A build whose tests and steps are to be read from ingest."""
+
+    build_id: BuildId
+    tries: Count = 0
+
+
+def reading_row(fact: Fact, due_ms: int, tries: int, version: int) -> Row:
+    """Listed by when it is due."""
+    body = Reading(build_id=fact.id, tries=tries).to_json()
+    return Row("reading", reading_key(fact.id), fact.project, lane_scope(fact.lane), "", due_ms, body, version)
+
+
+def shelf_row(lane: Lane, number: int, text: str, newest_ms: int, version: int) -> Row:
+    """One shelf of a lane's ledger, by key; its body is the shelf's own text."""
+    return Row("shelf", shelf_key(lane, number), lane.project, lane_scope(lane), "", newest_ms, text, version)
+
+
+def tally_row(lane: Lane, text: str, newest_ms: int, version: int) -> Row:
+    """A lane's tallies, listed by branch; ranked by the newest build entered."""
+    scope = branch_scope(lane.project, lane.branch)
+    return Row("tally", tally_key(lane), lane.project, scope, lane_scope(lane), newest_ms, text, version)
+
+
 def lane_key(lane: Lane) -> str:
     """Key of a lane's state."""
     return digest("row", "lane", *lane)
@@ -151,6 +175,21 @@ def pin_key(project: str, branch: str, name: str) -> str:
 def branch_key(project: str, branch: str) -> str:
     """Key of a branch."""
     return digest("row", "branch", project, branch)
+
+
+def reading_key(build_id: str) -> str:
+    """Key of what is to be read of a build."""
+    return digest("row", "reading", build_id)
+
+
+def shelf_key(lane: Lane, number: int) -> str:
+    """Key of a shelf."""
+    return digest("row", "shelf", *lane, str(number))
+
+
+def tally_key(lane: Lane) -> str:
+    """Key of a lane's tallies."""
+    return digest("row", "tally", *lane)
 
 
 def read_as(model: type[Model], row: Row) -> Model:

@@ -15,6 +15,7 @@ from build_protocol.messages import (
     Fault,
     Origin,
     Pin,
+    StepTime,
 )
 from build_protocol.model import BuildId, Count, EpochMs, ProjectName, WireModel
 from pydantic import Field
@@ -24,6 +25,7 @@ from history.overrides import Override, fault_after
 
 DAY_MS = 86_400_000
 SIGNATURES_PER_POINT = 16
+STEPS_KEPT = 10
 UNCLASSIFIED = "unclassified"
 """Stands for the signature of a failure that analysis could not name: unknown, never harmless."""
 
@@ -122,12 +124,20 @@ class Fact(WireModel):
     error: str | None = None
     failures: list[FailureData] = Field(default_factory=list)
     metrics: BuildMetrics | None = None
+    told: Count = Field(0, description="The revision whose tests and steps were read from ingest.")
+    slowest: list[StepTime] = Field(default_factory=list, description="Its slowest steps, the slowest first.")
+    critical_path_ms: Count | None = None
     overrides: dict[str, Override] = Field(default_factory=dict, description="A person's word, by signature.")
 
     @property
     def lane(self) -> Lane:
         """The lane it stands in."""
         return Lane(self.project, self.branch or "", self.config)
+
+    @property
+    def is_due(self) -> bool:
+        """Whether the tests and steps of its newest revision are still to be read from ingest."""
+        return self.told < self.revision and self.status in ("succeeded", "failed", "timed_out")
 
     @property
     def fault(self) -> Fault | None:

@@ -78,6 +78,8 @@ def touched_by(fact: Fact) -> frozenset[Touched]:
     lane = fact.lane
     day = str(point.day)
     touched = {Touched("lane", lane), Touched("day", (*lane, day)), Touched("range", (fact.id,))}
+    if fact.revision:
+        touched.add(Touched("reading", (fact.id,)))
     if point.colour != "none":
         touched.add(Touched("branch", lane[:2]))
     if fact.commit is not None:

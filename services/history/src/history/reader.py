@@ -1,5 +1,6 @@
 """Reader: one caller's view of the store. Projects outside their scope do not exist in it."""
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -11,22 +12,27 @@ from chassis.projects import Projects
 
 from history import cursors, derived
 from history.commits import CommitRow, answers
-from history.facts import UNCLASSIFIED, Fact
+from history.facts import UNCLASSIFIED, Fact, Lane
 from history.filing import includes_tag
 from history.groups import FailureGroup, Group, merged
 from history.incidents import Incident
 from history.lanes import LaneState
+from history.ledger import shelf_of, unpacked
 from history.pins import PinLine
 from history.store import HistoryStore, Row
+from history.tallies import Order, Tallies, runs_of, selected
 from history.trends import Day
 from history.verdicts import Case
-from history.views import CommitOnBranch
+from history.views import CommitOnBranch, TestInConfig, TestList
 
 LANES_MAX = 2000
 PIN_LINES_MAX = 2000
 INCLUDING_MAX = 500
 GROUP_ROWS_MAX = 5000
 SPARKLINE_DAYS = 30
+TESTS_READ_MAX = 20_000
+"""Tests one question goes through, over all its configs: more would keep others waiting."""
+
 ALIKE_MS = 6 * 3_600_000
 """Two projects fail at the same time when their builds start within this of each other."""
 
@@ -148,6 +154,34 @@ class Reader:
         labels = [derived.upstream_label(name)] if name is not None else None
         return derived.read_all(PinLine, await self._listed("pin", limit=PIN_LINES_MAX, labels=labels))
 
+    async def tests(
+        self, project: str, branch: str, config: str | None, q: str | None, order: Order, *, first: int, count: int
+    ) -> TestList:
+        """Tests of a branch by this order; of many large configs only the newest are read, and the answer says so."""
+        rows = await self._tally_rows(project, branch, config)
+        lanes, left = await asyncio.to_thread(_tallies_of, rows)
+        items, total = await asyncio.to_thread(selected, lanes, q, order, first, count)
+        unknown = [f"the tests of {left} more configs: ask for one by `config`"] if left else []
+        after = str(first + count) if first + count < total else None
+        return TestList(items=items, total=total, next_cursor=after, unknown=unknown)
+
+    async def test_runs(self, project: str, branch: str, config: str | None, name: str) -> list[TestInConfig]:
+        """How one test went, in each config of a branch that remembers it."""
+        lanes = [Lane(project, branch, lane.config) for lane in await self.lanes(project, branch)]
+        keys = {derived.shelf_key(lane, shelf_of(name)): lane for lane in lanes if config in (None, lane.config)}
+        rows = await self.store.rows_by_key(keys)
+        told = [
+            TestInConfig(config=keys[key].config, runs=runs_of(await asyncio.to_thread(unpacked, row.body), name))
+            for key, row in rows.items()
+        ]
+        return sorted((lane for lane in told if lane.runs), key=lambda lane: lane.config)
+
+    async def _tally_rows(self, project: str, branch: str, config: str | None) -> list[Row]:
+        if config is not None:
+            key = derived.tally_key(Lane(project, branch, config))
+            return list((await self.store.rows_by_key([key])).values()) if self.caller.may_see(project) else []
+        return await self._listed("tally", limit=LANES_MAX, project=project, branch=branch)
+
     async def _group_rows(self, labels: Collection[str], project: str | None) -> list[Row]:
         """The groups of these signatures in every project the caller sees, or in the one asked for."""
         rows = await self.store.rows("group", labels=labels, limit=GROUP_ROWS_MAX)
@@ -201,3 +235,13 @@ class Reader:
 def _reversed(key: str) -> tuple[int, ...]:
     """Sorts keys downwards, as the stores do within one rank."""
     return tuple(-ord(letter) for letter in key)
+
+
+def _tallies_of(rows: Sequence[Row]) -> tuple[list[Tallies], int]:
+    """The tallies of the newest lanes, up to a number of tests, and how many lanes are left out."""
+    lanes: list[Tallies] = []
+    for row in rows:
+        if lanes and sum(len(lane.names) for lane in lanes) >= TESTS_READ_MAX:
+            break
+        lanes.append(Tallies.from_text(row.body))
+    return lanes, len(rows) - len(lanes)

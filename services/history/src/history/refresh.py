@@ -7,35 +7,24 @@ write, and refreshing twice changes nothing.
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
-from typing import TypeVar
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from chassis.errors import StoreUnavailable
 
 from history import derived
+from history.branches import refresh_branch
 from history.commits import CommitInfo, CommitRow, cells_of, info_of, informed
 from history.facts import Fact, Lane, Point
-from history.filing import Touched, colour_tag, coloured_tag, commit_tag, day_tag, failure_tag, lane_tag
+from history.filing import Touched, colour_tag, commit_tag, day_tag, failure_tag, lane_tag
 from history.groups import Group, refreshed
-from history.incidents import EXPLAINED, Incident, explained, fold
 from history.judging import judge_first
 from history.lanes import WINDOW, LaneState, state_of
-from history.pins import lines_of
+from history.racing import RACES, differs, each, version_of
 from history.store import HistoryStore, Row
 from history.trends import day_of
 
-BRANCH_WINDOW = 2000
-"""Incidents and pins of a branch are told by this many of its newest coloured builds."""
-
 DAY_BUILDS_MAX = 5000
 COMMIT_BUILDS_MAX = 500
-EXPLAINED_BY_MAX = 20
-RACES = 8
-"""Times a row is counted again because another replica was faster, before the messages go back to the queue."""
-
-_READS_AT_ONCE = 4
-Item = TypeVar("Item")
-Result = TypeVar("Result")
 
 
 async def refresh(store: HistoryStore, stale: Collection[Touched], facts: Mapping[str, Fact]) -> None:
@@ -49,8 +38,9 @@ async def refresh(store: HistoryStore, stale: Collection[Touched], facts: Mappin
         _Days(words["day"]),
         _Groups(words["group"], facts),
         _Lanes(words["lane"]),
+        _Readings(words["reading"], facts),
     )
-    branches = (_branch(store, project, branch, frozenset(facts)) for project, branch in sorted(words["branch"]))
+    branches = (refresh_branch(store, project, branch, frozenset(facts)) for project, branch in sorted(words["branch"]))
     # Together, so that their writes share commits.
     await asyncio.gather(_until_stored(store, kinds), *branches)
 
@@ -73,7 +63,7 @@ async def _until_stored(store: HistoryStore, kinds: Sequence[_Kind]) -> None:
         known = await store.rows_by_key(due)
         counted = [row for kind in kinds for row in await kind.count(store, known, due & kind.keys)]
         gone = [known[key] for key in due - {row.key for row in counted} if key in known]
-        changed = [row for row in counted if row.key not in known or _differs(known[row.key], row)]
+        changed = [row for row in counted if row.key not in known or differs(known[row.key], row)]
         await store.drop_rows(gone)
         due = {row.key for row in changed} - await store.put_rows(changed)
     raise StoreUnavailable("history", f"{len(due)} rows are contended")
@@ -91,9 +81,9 @@ class _Lanes(_Kind):
         async def one(key: str) -> Row | None:
             newest = points[lane_tag(lanes[key])]
             state = await _lane_state(store, lanes[key], newest) if newest else None
-            return derived.lane_row(state, _version(known, key)) if state else None
+            return derived.lane_row(state, version_of(known, key)) if state else None
 
-        return _present(await _each(due, one))
+        return _present(await each(due, one))
 
 
 async def _lane_state(store: HistoryStore, lane: Lane, points: Sequence[Point]) -> LaneState:
@@ -122,7 +112,9 @@ class _Days(_Kind):
     async def count(self, store: HistoryStore, known: Mapping[str, Row], due: Collection[str]) -> list[Row]:
         tags = {key: day_tag(*self._days[key]) for key in due}
         points = await store.points_by_tag(tags.values(), limit=DAY_BUILDS_MAX)
-        return [derived.day_row(day_of(points[tag]), _version(known, key)) for key, tag in tags.items() if points[tag]]
+        return [
+            derived.day_row(day_of(points[tag]), version_of(known, key)) for key, tag in tags.items() if points[tag]
+        ]
 
 
 class _Groups(_Kind):
@@ -143,9 +135,9 @@ class _Groups(_Kind):
                 group = refreshed(group, *words, points[tags[words]])
             if group is None or not group.count:
                 return None
-            return derived.group_row(await self._with_sample(store, group), _version(known, key))
+            return derived.group_row(await self._with_sample(store, group), version_of(known, key))
 
-        return _present(await _each(due, one))
+        return _present(await each(due, one))
 
     async def _with_sample(self, store: HistoryStore, group: Group) -> Group:
         """With the failure of the newest build that showed it, read only when that build is new here."""
@@ -158,6 +150,24 @@ class _Groups(_Kind):
             fact = stored[newest].fact if newest in stored else None
         shown = [f for f in (fact.failures if fact else ()) if f.signature == group.signature]
         return group.model_copy(update={"sample": shown[0]}) if shown else group
+
+
+class _Readings(_Kind):
+    """What is still to be read from ingest."""
+
+    def __init__(self, builds: Iterable[tuple[str, ...]], facts: Mapping[str, Fact]) -> None:
+        self._facts = facts
+        self._builds = {derived.reading_key(build_id): build_id for (build_id,) in builds}
+        self.keys = set(self._builds)
+
+    async def count(self, _store: HistoryStore, known: Mapping[str, Row], due: Collection[str]) -> list[Row]:
+        facts = {key: self._facts.get(self._builds[key]) for key in due}
+        kept = [known[key] for key, fact in facts.items() if fact is None and key in known]
+        return kept + [
+            derived.reading_row(fact, fact.ended_ms or fact.started_ms, 0, version_of(known, key))
+            for key, fact in facts.items()
+            if fact is not None and fact.is_due
+        ]
 
 
 class _Commits(_Kind):
@@ -189,9 +199,9 @@ class _Commits(_Kind):
                 )
             if key in self._built:
                 row = await self._with_cells(store, row, self._built[key], points[tags[key]])
-            return derived.commit_row(row, _version(known, key)) if row else None
+            return derived.commit_row(row, version_of(known, key)) if row else None
 
-        return _present(await _each(due, one))
+        return _present(await each(due, one))
 
     async def _with_cells(
         self, store: HistoryStore, row: CommitRow | None, words: tuple[str, ...], points: Sequence[Point]
@@ -221,76 +231,5 @@ async def _facts_of(store: HistoryStore, build_ids: Sequence[str], known: Mappin
     return [fact for fact in found if fact is not None]
 
 
-async def _branch(store: HistoryStore, project: str, branch: str, fresh: frozenset[str]) -> None:
-    """Refresh a branch's incidents and pins; the branch row's version guards them as one."""
-    guard_key = derived.branch_key(project, branch)
-    for _ in range(RACES):
-        guard = (await store.rows_by_key([guard_key])).get(guard_key)
-        points = await store.points(coloured_tag(project, branch), limit=BRANCH_WINDOW)
-        newest_ms = points[0].started_ms if points else 0
-        known = await _known_incidents(store, project, branch, points)
-        incidents = await _incidents(store, points, [derived.read_as(Incident, row) for row in known.values()], fresh)
-        lines = lines_of(points)
-        pins = await store.rows_by_key([derived.pin_key(project, branch, line.name) for line in lines])
-        rows = [derived.incident_row(i, _version(known, derived.incident_key(i.id))) for i in incidents]
-        rows += [derived.pin_row(line, _version(pins, derived.pin_key(project, branch, line.name))) for line in lines]
-        since_ms = points[-1].started_ms if points else 0
-        kept = {row.key for row in rows}
-        gone = [row for key, row in known.items() if key not in kept and row.rank >= since_ms]
-        changed = [row for row in rows if (old := (known | pins).get(row.key)) is None or _differs(old, row)]
-        if not await store.put_rows([derived.branch_row(project, branch, newest_ms, guard.version if guard else 0)]):
-            continue
-        await store.drop_rows(gone)
-        if len(await store.put_rows(changed)) == len(changed):
-            return
-    raise StoreUnavailable("history", f"branch {project}/{branch} is contended")
-
-
-async def _known_incidents(store: HistoryStore, project: str, branch: str, points: Sequence[Point]) -> dict[str, Row]:
-    """Rows of the branch's incidents that these points may change: begun among them, or still open when they began."""
-    scope = derived.branch_scope(project, branch)
-    since_ms = points[-1].started_ms if points else 0
-    begun = await store.rows("incident", scope=scope, since_rank=since_ms, limit=2 * BRANCH_WINDOW)
-    before = await store.rows("incident", scope=scope, after=(since_ms, ""), limit=100)
-    still = await store.rows("incident", scope=scope, labels=["open"], limit=1000)
-    return {row.key: row for row in (*begun, *before, *still)}
-
-
-async def _incidents(
-    store: HistoryStore, points: Sequence[Point], known: Sequence[Incident], fresh: frozenset[str]
-) -> list[Incident]:
-    by_id = {incident.id: incident for incident in known}
-
-    async def one(incident: Incident) -> Incident:
-        before = by_id.get(incident.id)
-        firsts = [member.first_build for member in incident.members]
-        if before and firsts == [m.first_build for m in before.members] and fresh.isdisjoint(firsts):
-            told = {name: getattr(before, name) for name in EXPLAINED}
-            return incident.model_copy(update=told)
-        stored = await store.facts(firsts[:EXPLAINED_BY_MAX])
-        return explained(incident, [stored[build_id].fact for build_id in firsts if build_id in stored])
-
-    return await _each(fold(points, known), one)
-
-
-async def _each(items: Iterable[Item], one: Callable[[Item], Awaitable[Result]]) -> list[Result]:
-    """`one` of every item, a few at a time, in order."""
-    slots = asyncio.Semaphore(_READS_AT_ONCE)
-
-    async def within(item: Item) -> Result:
-        async with slots:
-            return await one(item)
-
-    return list(await asyncio.gather(*(within(item) for item in items)))
-
-
 def _present(rows: Iterable[Row | None]) -> list[Row]:
     return [row for row in rows if row is not None]
-
-
-def _version(known: Mapping[str, Row], key: str) -> int:
-    return known[key].version if key in known else 0
-
-
-def _differs(old: Row, new: Row) -> bool:
-    return old != new or old.body != new.body

@@ -33,6 +33,8 @@ async def trim(store: HistoryStore, now_ms: int, keep_days: int) -> Trimmed:
     await store.drop_facts([known.fact for known in stored.values()])
     commits = await store.rows("commit", limit=BATCH, newest_first=False)
     closed = await store.rows("incident", labels=["closed"], limit=BATCH, newest_first=False)
-    old = [row for row in (*commits, *closed) if row.rank < before_ms]
+    shelves = await store.rows("shelf", limit=BATCH, newest_first=False)
+    tallies = await store.rows("tally", limit=BATCH, newest_first=False)
+    old = [row for row in (*commits, *closed, *shelves, *tallies) if row.rank < before_ms]
     await store.drop_rows(old)
     return Trimmed(facts=len(points), rows=len(old))

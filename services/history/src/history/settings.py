@@ -12,6 +12,7 @@ class Settings(ServiceSettings):
 
     service: str = "history"
     port: int = 8084
+    ingest_url: str = Field("http://127.0.0.1:8081", description="Where the tests and steps of ended builds are read.")
     prefetch: int = Field(200, ge=1, le=2000, description="Deliveries in one batch, at most.")
     keep_days: int = Field(
         730, ge=1, description="Single builds are forgotten after this; days and failure groups are not."

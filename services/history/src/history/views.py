@@ -15,6 +15,7 @@ from history.lanes import BuildRef, LaneState, RedSpell
 from history.overrides import Override, VerdictKind
 from history.pins import PinMatrix
 from history.regression import Mark
+from history.tallies import TestRun, TestTally
 from history.trends import Day, Pace
 from history.verdicts import Judged
 
@@ -144,6 +145,36 @@ class PinList(WireModel):
 
     items: list[PinMatrix]
     next_cursor: str | None = None
+
+
+class TestList(WireModel):
+    """Tests, each in each config; `total` is of the question."""
+
+    __test__ = False  # pytest collects classes named Test*
+
+    items: list[TestTally]
+    total: Count
+    next_cursor: str | None = None
+    unknown: list[str] = Field(default_factory=list)
+
+
+class TestInConfig(WireModel):
+    """One test's runs in one config, newest first."""
+
+    __test__ = False  # pytest collects classes named Test*
+
+    config: str
+    runs: list[TestRun]
+
+
+class TestHistory(WireModel):
+    """One test on a branch."""
+
+    __test__ = False  # pytest collects classes named Test*
+
+    name: str
+    branch: str
+    items: list[TestInConfig]
 
 
 class Trend(WireModel):

@@ -2,11 +2,11 @@
 
 from fastapi import APIRouter
 
-from history.routes import breaks, commits, trends, verdicts
+from history.routes import breaks, commits, tests, trends, verdicts
 from history.routes.asked import now_ms
 
 __all__ = ["now_ms", "router"]
 
 router = APIRouter()
-for _room in (breaks, commits, trends, verdicts):
+for _room in (breaks, commits, tests, trends, verdicts):
     router.include_router(_room.router)

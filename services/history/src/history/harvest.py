@@ -1,0 +1,177 @@
+"""The harvest: a verdict says that a build ended; its tests and slowest steps are then read once from ingest.
+
+What is due is a row per build, written with the build's other rows and dropped once the build's fact says that this
+revision was read. Everything may happen twice: a ledger's column is replaced, a fact is merged.
+"""
+
+import asyncio
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+from build_protocol.messages import BuildMetrics, StepTimes, TestResult
+from build_protocol.views import TestPage
+from chassis.auth import Principal
+from chassis.errors import StoreUnavailable
+from chassis.peers import Peer, PeerRefused
+from pydantic import ValidationError
+
+from history import derived
+from history.facts import STEPS_KEPT, Fact, Lane
+from history.filing import touched_by
+from history.ledger import SHELVES, Column, Entry, Shelf, entries_of, packed, unpacked
+from history.metrics import Metrics
+from history.racing import RACES, version_of
+from history.refresh import refresh
+from history.store import FactWrite, HistoryStore, Row
+from history.tallies import tallied
+
+log = logging.getLogger("history")
+
+BUILDS_AT_ONCE = 16
+"""Builds one step reads; those of one lane share the lane's rewriting."""
+
+TESTS_PER_PAGE = 500
+TESTS_MAX = 200_000
+TRIES = 8
+RETRY_MS = 60_000
+
+
+class Read(NamedTuple):
+    """What ingest told of a build."""
+
+    entries: Mapping[int, Mapping[str, Entry]]
+    """Results of tests by shelf and name."""
+    counts: Mapping[str, int]
+    steps: StepTimes | None
+
+
+class Harvester:
+    """Reads ended builds and enters what their tests did; `step` is one round."""
+
+    def __init__(self, store: HistoryStore, ingest: Peer, metrics: Metrics, clock: Callable[[], int]) -> None:
+        self._store = store
+        self._ingest = ingest
+        self._metrics = metrics
+        self._clock = clock
+
+    async def step(self) -> bool:
+        """Read what is due; whether anything was. Raises PeerUnavailable or StoreUnavailable: nothing is lost."""
+        rows = await self._store.rows("reading", limit=BUILDS_AT_ONCE, newest_first=False)
+        due = {derived.read_as(derived.Reading, row).build_id: row for row in rows if row.rank <= self._clock()}
+        stored = await self._store.facts(due)
+        await self._store.drop_rows([row for build_id, row in due.items() if build_id not in stored])
+        by_lane: defaultdict[Lane, list[tuple[Fact, Read]]] = defaultdict(list)
+        for build_id, known in stored.items():
+            read = await self._read(known.fact, due[build_id])
+            if read is not None:
+                by_lane[known.fact.lane].append((known.fact, read))
+        for lane, reads in by_lane.items():
+            await self._enter(lane, [(fact, read) for fact, read in reads if read.entries])
+            for fact, read in reads:
+                await self._tell(fact, read)
+            self._metrics.harvested.inc(len(reads))
+        return bool(due)
+
+    async def _read(self, fact: Fact, row: Row) -> Read | None:
+        """What ingest has of the build; nothing of a build it no longer has; None when it has to be asked later."""
+        asker = Principal("history", "viewer", frozenset({fact.project}), kind="service")
+        path = f"/api/builds/{quote(fact.id)}"
+        try:
+            detail: dict[str, Any] = await self._ingest.get_json(path, asker)
+            steps = StepTimes.model_validate(detail["stepTimes"]) if detail.get("stepTimes") else None
+            results, counts = await self._tests(f"{path}/tests", asker)
+        except (PeerRefused, ValidationError) as error:
+            tries = derived.read_as(derived.Reading, row).tries + 1
+            is_gone = isinstance(error, PeerRefused) and error.status in (404, 410)
+            if is_gone or tries >= TRIES:
+                log.warning("left out tests of build_id=%s: %s", fact.id, error)
+                return Read({}, {}, None)
+            log.warning("put off tests of build_id=%s: %s", fact.id, error)
+            later = derived.reading_row(fact, self._clock() + RETRY_MS * 2**tries, tries, row.version)
+            await self._store.put_rows([later])
+            return None
+        return Read(await asyncio.to_thread(entries_of, results), counts, steps)
+
+    async def _tests(self, path: str, asker: Principal) -> tuple[list[TestResult], Mapping[str, int]]:
+        results: list[TestResult] = []
+        query = f"?limit={TESTS_PER_PAGE}"
+        while True:
+            page = TestPage.model_validate(await self._ingest.get_json(path + query, asker))
+            results += page.items
+            if page.next_cursor is None or len(results) >= TESTS_MAX:
+                return results, {str(outcome): count for outcome, count in page.counts.items()}
+            query = f"?limit={TESTS_PER_PAGE}&cursor={quote(page.next_cursor)}"
+
+    async def _enter(self, lane: Lane, reads: Sequence[tuple[Fact, Read]]) -> None:
+        """Enter builds into their lane's ledger, then tally it; whoever loses a race reads and enters again."""
+        if not reads:
+            return
+        shelf_keys = [derived.shelf_key(lane, number) for number in range(SHELVES)]
+        tally_key = derived.tally_key(lane)
+        for _ in range(RACES):
+            known = await self._store.rows_by_key([*shelf_keys, tally_key])
+            texts = {n: known[key].body for n, key in enumerate(shelf_keys) if key in known}
+            shelves, tallies = await asyncio.to_thread(_entered, lane, texts, reads)
+            newest_ms = max(fact.started_ms for fact, _ in reads)
+            rows = [
+                derived.shelf_row(lane, number, text, newest_ms, version_of(known, shelf_keys[number]))
+                for number, text in shelves.items()
+            ]
+            if len(await self._store.put_rows(rows)) < len(rows):
+                continue
+            # Its version was read before the shelves were: a tally that misses a column is never stored over one.
+            if await self._store.put_rows([derived.tally_row(lane, tallies, newest_ms, version_of(known, tally_key))]):
+                return
+        raise StoreUnavailable("history", f"the ledger of {lane} is contended")
+
+    async def _tell(self, fact: Fact, read: Read) -> None:
+        """The fact says what was read, and so that nothing is due. Key: build id and revision."""
+        for _ in range(RACES):
+            stored = (await self._store.facts([fact.id])).get(fact.id)
+            if stored is None:
+                return
+            told = _told(stored.fact, fact.revision, read)
+            stale = stored.stale | touched_by(told)
+            if await self._store.put_facts([FactWrite(told, stale, stored.version, stored.fact)]):
+                await refresh(self._store, stale, {fact.id: told})
+                await self._store.settle({fact.id: stored.version + 1})
+                return
+        raise StoreUnavailable("history", f"build {fact.id} is contended")
+
+
+def _entered(lane: Lane, texts: Mapping[int, str], reads: Sequence[tuple[Fact, Read]]) -> tuple[dict[int, str], str]:
+    """All shelves with these builds entered, and the lane's tallies, as texts."""
+    shelves = {number: unpacked(text) for number, text in texts.items()}
+    for fact, read in reads:
+        column = Column(fact.started_ms, fact.id, fact.commit)
+        # Every shelf gets the column, so that a test that was not run leaves the window with its builds.
+        for number in shelves.keys() | read.entries.keys():
+            shelves.setdefault(number, Shelf()).enter(column, read.entries.get(number, {}))
+    return {number: packed(shelf) for number, shelf in shelves.items()}, tallied(
+        lane.config, shelves.values()
+    ).to_text()
+
+
+def _told(fact: Fact, revision: int, read: Read) -> Fact:
+    metrics = fact.metrics or BuildMetrics()
+    counted: dict[str, int] = {}
+    if read.counts:
+        counted = {
+            "tests_passed": sum(read.counts.get(outcome, 0) for outcome in ("passed", "xfailed", "flaky")),
+            "tests_skipped": read.counts.get("skipped", 0),
+        }
+        counted["tests_failed"] = sum(read.counts.values()) - sum(counted.values())
+    missing = {name: count for name, count in counted.items() if getattr(metrics, name) is None}
+    return fact.model_copy(
+        update={
+            "told": max(fact.told, revision),
+            "metrics": metrics.model_copy(update=missing) if missing else fact.metrics,
+            "slowest": read.steps.slowest[:STEPS_KEPT] if read.steps else fact.slowest,
+            "critical_path_ms": sum(s.duration_ms for s in read.steps.critical_path) or None
+            if read.steps
+            else fact.critical_path_ms,
+        }
+    )

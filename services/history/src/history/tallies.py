@@ -1,0 +1,197 @@
+"""Tallies: what the ledger's results of each test of a lane come to. Pure."""
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from build_protocol.messages import Outcome
+from build_protocol.model import BuildId, Count, EpochMs, WireModel
+from pydantic import Field
+
+from history.ledger import NOT_RUN, OUTCOMES, Column, Shelf, median_seconds, pack, seconds_of, unpack
+
+Order = Literal["name", "flaky", "slowest", "failing"]
+
+# The letters as three classes: P passed, F failed, K both in one build; skipped and not run say nothing.
+_CLASSES = str.maketrans("pxftcuok", "PPFFFFFK", "s" + NOT_RUN)
+_SKIPPED = "s"
+_FAILED = "ftcuo"
+_ISOLATED = re.compile("(?<=P)F(?=P)")
+
+
+class BuildOfTest(WireModel):
+    """A build that ran a test."""
+
+    build_id: BuildId
+    commit: str | None = None
+    started_ms: EpochMs
+
+
+class TestRun(BuildOfTest):
+    """How a test went in one build."""
+
+    __test__ = False  # pytest collects classes named Test*
+
+    outcome: Outcome
+    seconds: float | None = Field(None, description="To three figures; absent = the source did not say.")
+
+
+class TestTally(WireModel):
+    """One test in one config, over the newest builds of its lane that ran tests."""
+
+    __test__ = False  # pytest collects classes named Test*
+
+    name: str
+    config: str
+    runs: Count = Field(description="Builds in which it passed or failed.")
+    passed: Count
+    failed: Count
+    skipped: Count
+    pass_rate: float | None = Field(None, description="Of its runs; absent when it has none.")
+    flaky_runs: Count = Field(
+        description="Runs that tell nothing of their commit: it also came out otherwise, or a red alone between greens."
+    )
+    flakiness: float = Field(description="`flakyRuns` of its runs.")
+    p50_seconds: float | None = None
+    last_outcome: Outcome
+    last_failure: BuildOfTest | None = None
+
+
+@dataclass(slots=True)
+class Tallies:
+    """All tests of one lane, a list per number: they are sorted and searched without making an object of each."""
+
+    config: str
+    builds: list[Column] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
+    passed: list[int] = field(default_factory=list)
+    failed: list[int] = field(default_factory=list)
+    skipped: list[int] = field(default_factory=list)
+    flaky: list[int] = field(default_factory=list)
+    seconds: list[float | None] = field(default_factory=list)
+    last: list[str] = field(default_factory=list)
+    last_failure: list[int] = field(default_factory=list)
+    """Index in `builds`; -1: none."""
+
+    def to_text(self) -> str:
+        """The tallies as text for a store."""
+        told = [getattr(self, name) for name in self.__slots__]
+        return pack(json.dumps(told, ensure_ascii=False, separators=(",", ":")))
+
+    @classmethod
+    def from_text(cls, text: str) -> "Tallies":
+        """The tallies of a text that `to_text` made."""
+        config, builds, *columns = json.loads(unpack(text))
+        return cls(config, [Column(*column) for column in builds], *columns)
+
+    def at(self, index: int) -> TestTally:
+        """One test's tally."""
+        passed, failed, flaky = self.passed[index], self.failed[index], self.flaky[index]
+        runs = passed + failed
+        red = self.last_failure[index]
+        return TestTally(
+            name=self.names[index],
+            config=self.config,
+            runs=runs,
+            passed=passed,
+            failed=failed,
+            skipped=self.skipped[index],
+            pass_rate=round(passed / runs, 4) if runs else None,
+            flaky_runs=flaky,
+            flakiness=round(flaky / runs, 4) if runs else 0.0,
+            p50_seconds=self.seconds[index],
+            last_outcome=OUTCOMES[self.last[index]],
+            last_failure=_build(self.builds[red]) if red >= 0 else None,
+        )
+
+
+def tallied(config: str, shelves: Iterable[Shelf]) -> Tallies:
+    """The tallies of a lane's shelves."""
+    known = list(shelves)
+    builds = sorted({column for shelf in known for column in shelf.columns})
+    place = {column: index for index, column in enumerate(builds)}
+    told = Tallies(config, builds)
+    for shelf in known:
+        for name, (letters, seconds) in shelf.tests.items():
+            classes = letters.translate(_CLASSES)
+            both = classes.count("K")
+            failed = classes.count("F")
+            told.names.append(name)
+            told.passed.append(classes.count("P") + both)
+            told.failed.append(failed)
+            told.skipped.append(letters.count(_SKIPPED))
+            told.flaky.append(both + (_flaky_reds(shelf.columns, letters, classes) if failed else 0))
+            told.seconds.append(median_seconds(seconds))
+            told.last.append(letters.rstrip(NOT_RUN)[-1])
+            red = max(letters.rfind(letter) for letter in _FAILED) if failed else -1
+            told.last_failure.append(place[shelf.columns[red]] if red >= 0 else -1)
+    return told
+
+
+def selected(
+    lanes: Sequence[Tallies], q: str | None, order: Order, first: int, count: int
+) -> tuple[list[TestTally], int]:
+    """Tallies `first`, `first + 1`... (at most `count`) of those whose name holds `q`, and how many there are.
+
+    `flaky` and `failing` list only tests that ever were; `slowest` those whose seconds are known.
+    """
+    wanted = q.casefold() if q else ""
+    found = [
+        (lane, index)
+        for lane in lanes
+        for index, name in enumerate(lane.names)
+        if (not wanted or wanted in name.casefold()) and _stands(lane, index, order)
+    ]
+    found.sort(key=lambda at: _rank(at[0], at[1], order))
+    return [lane.at(index) for lane, index in found[first : first + count]], len(found)
+
+
+def runs_of(shelf: Shelf, name: str) -> list[TestRun]:
+    """How a test went, newest first; builds that did not run it are left out."""
+    letters, seconds = shelf.tests.get(name, ("", ""))
+    return [
+        TestRun(
+            **dict(_build(shelf.columns[at])),
+            outcome=OUTCOMES[letter],
+            seconds=seconds_of(seconds[2 * at : 2 * at + 2]),
+        )
+        for at, letter in reversed(list(enumerate(letters)))
+        if letter != NOT_RUN
+    ]
+
+
+def _stands(lane: Tallies, index: int, order: Order) -> bool:
+    if order == "flaky":
+        return lane.flaky[index] > 0
+    if order == "failing":
+        return lane.failed[index] > 0
+    return order == "name" or lane.seconds[index] is not None
+
+
+def _rank(lane: Tallies, index: int, order: Order) -> tuple[float, float, str, str]:
+    name, runs = lane.names[index], lane.passed[index] + lane.failed[index]
+    if order == "flaky":
+        return (-lane.flaky[index] / max(1, runs), -lane.flaky[index], name, lane.config)
+    if order == "failing":
+        # What fails now stands above what failed some time.
+        return (lane.last[index] not in _FAILED, -lane.failed[index] / max(1, runs), name, lane.config)
+    return (0.0 if order == "name" else -(lane.seconds[index] or 0.0), 0.0, name, lane.config)
+
+
+def _flaky_reds(columns: Sequence[Column], letters: str, classes: str) -> int:
+    """Red runs that look flaky: their commit also passed, or they stand alone between greens."""
+    green = {columns[at].commit for at, letter in enumerate(letters) if letter in "px"} - {None}
+    reds = [at for at, letter in enumerate(letters) if letter in _FAILED]
+    both = [columns[at].commit in green for at in reds]
+    alone = [False] * len(reds)
+    # `classes` holds the same reds in the same order, without the builds that say nothing.
+    isolated = {match.start() for match in _ISOLATED.finditer(classes)}
+    for number, at in enumerate(index for index, letter in enumerate(classes) if letter == "F"):
+        alone[number] = at in isolated
+    return sum(one or other for one, other in zip(both, alone, strict=True))
+
+
+def _build(column: Column) -> BuildOfTest:
+    return BuildOfTest(build_id=column.build_id, commit=column.commit, started_ms=column.started_ms)
