@@ -57,14 +57,15 @@ def create_system(place: Place) -> System:
             ),
             bus,
         ),
-        "history": history.app.create_app(
-            history.settings.Settings(
-                store_url=place.store_url("history"), jwt_secret_key=place.secret, config_path=str(place.config)
-            ),
-            bus,
-        ),
         "artifacts": artifacts.app.create_app(_artifacts_settings(place), bus),
     }
+    services["history"] = history.app.create_app(
+        history.settings.Settings(
+            store_url=place.store_url("history"), jwt_secret_key=place.secret, config_path=str(place.config)
+        ),
+        bus,
+        ingest=MountedPeer("ingest", services["ingest"], place.secret),
+    )
     services["notifier"] = notifier.app.create_app(
         _notifier_settings(place), bus, MountedPeer("ingest", services["ingest"], place.secret)
     )

@@ -212,6 +212,7 @@ def separate_stack(
         "BUILD_DASHBOARD_API_KEY": key,
         **{f"GATEWAY_{name.upper()}_URL": f"http://127.0.0.1:{ports[name]}" for name in SERVICES[:-1]},
         "NOTIFIER_INGEST_URL": f"http://127.0.0.1:{ports['ingest']}",
+        "HISTORY_INGEST_URL": f"http://127.0.0.1:{ports['ingest']}",
         **(extra or {}),
     }
 
