@@ -52,10 +52,12 @@ class BrokenBuild:
         """Build the tree as it stands; its exit code and its log, stdout and stderr as on a terminal.
 
         Raises:
-            CannotBreakHere: the machine lacks the compiler, or what the limits of the breakage need.
+            CannotBreakHere: the machine lacks the compiler, or what the breakage needs.
         """
         command, environment = self.command, self.environment
         if breakage is not None:
+            if absent := [file for file in breakage.needs if not Path(file).exists()]:
+                raise CannotBreakHere(f"there is no {', '.join(absent)}")
             directory = self.directory_of(breakage)
             directory.mkdir(parents=True, exist_ok=True)
             command = [*self.command[:1], str(directory), *self.arguments, *breakage.configure]

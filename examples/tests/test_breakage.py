@@ -29,12 +29,14 @@ def contents(tree: Path) -> dict[Path, bytes]:
 
 @pytest.mark.parametrize(("example", "name"), ALL)
 def test_reverting_restores_every_byte(trees: dict[str, Path], example: str, name: str) -> None:
-    """A tree that was broken and mended is the tree that was there before."""
+    """A tree that was broken and mended is the tree that was there before; some breakages are only in the machine."""
     tree = trees[example]
     before = contents(tree)
+    loaded = breakage.load(tree, name)
 
     assert breakage.main(["apply", str(tree), name]) == 0
-    assert contents(tree) != before
+    assert (contents(tree) != before) == bool(loaded.edit)
+    assert loaded.edit or loaded.configure or loaded.environment or loaded.limits != breakage.Limits()
     assert breakage.main(["revert", str(tree), name]) == 0
 
     assert contents(tree) == before
@@ -55,6 +57,47 @@ def test_the_expected_place_does_not_depend_on_the_state_of_the_tree(
     loaded.revert(tree)
     assert broken == before
     assert (before["file"] is None) == (before["line"] is None)
+
+
+def test_a_new_file_takes_its_folder_along(tree: Path) -> None:
+    """A folder that only a breakage's own file needs is there while it is broken, and gone afterwards."""
+    edit = breakage.Edit(file="third_party/half/half.h", new="#pragma once\n")
+    added = breakage.Breakage("new", "", "compile_error", "code", breakage.Expectation(log=""), [edit])
+
+    added.apply(tree)
+    assert (tree / "third_party/half/half.h").read_text() == "#pragma once\n"
+    added.revert(tree)
+
+    assert not (tree / "third_party").exists()
+
+
+def test_a_file_that_is_there_is_not_overwritten(tree: Path) -> None:
+    """A breakage that brings a file refuses a tree that has one of this name."""
+    added = breakage.Breakage(
+        "new",
+        "",
+        "compile_error",
+        "code",
+        breakage.Expectation(log=""),
+        [breakage.Edit(file="CMakeLists.txt", new="project(Other)\n")],
+    )
+    before = contents(tree)
+
+    with pytest.raises(breakage.BreakageError, match=r"CMakeLists\.txt is there already"):
+        added.apply(tree)
+
+    assert contents(tree) == before
+
+
+def test_a_compiler_may_say_it_in_other_words(tree: Path) -> None:
+    """What one compiler shows differently replaces the common expectation, and nothing else of it."""
+    file = tree / "breaks/api-change.toml"
+    file.write_text(file.read_text() + '\n[expect.clang]\nlog = "no member"\n')
+    loaded = breakage.load(tree, "api-change")
+
+    assert loaded.expected_of("clang").log == "no member"
+    assert loaded.expected_of("clang").file == loaded.expected_of("gcc").file
+    assert loaded.expected_of("gcc").log != "no member"
 
 
 def test_a_second_application_is_refused(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
