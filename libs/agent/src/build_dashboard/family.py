@@ -1,23 +1,32 @@
-"""A command's family: its process group and all its descendants, to be signalled as one. Imported by the holder."""
+"""A command's family: its process group, its descendants, and who left both but still carries the build's mark.
+
+To be signalled as one. Imported by the holder.
+"""
 
 import contextlib
 import os
 
+SERVERS = ("sccache", "bazel")
+"""Started by one build and used by others too: these are left alone unless they are descendants."""
+
 
 class Family:
-    """The command and what it started; `look` notes descendants, for some leave the group."""
+    """The command and what it started; `look` notes who left the group. `mark` stands in their environment."""
 
-    def __init__(self, pid: int) -> None:
+    def __init__(self, pid: int, mark: str = "") -> None:
         self.pid = pid
-        self._others: list[tuple[int, str]] = []
+        self._mark = mark.encode()
+        self._others: dict[int, str] = {}
 
     def look(self) -> None:
         """Note who is there now, each with its start time, for process numbers are used again."""
-        self._others = [(pid, _started(pid)) for pid in _descendants(self.pid)]
+        known = [pid for pid, started in self._others.items() if _started(pid) == started]
+        for pid in _descendants([self.pid, *known]) + self._marked():
+            self._others[pid] = _started(pid)
 
     def signal(self, number: int) -> None:
         """Signal everybody."""
-        for pid, started in self._others:
+        for pid, started in self._others.items():
             if _started(pid) == started:
                 with contextlib.suppress(OSError):
                     os.kill(pid, number)
@@ -33,17 +42,46 @@ class Family:
         try:
             os.killpg(self.pid, 0)
         except OSError:
-            return any(_started(pid) == started for pid, started in self._others)
+            return any(_started(pid) == started for pid, started in self._others.items())
         return True
 
+    def _marked(self) -> list[int]:
+        """Who was started by the build, however it left it (two forks and a session of its own)."""
+        if not self._mark:
+            return []
+        return [pid for pid in _processes() if pid != os.getpid() and self._mark in _environment(pid)]
 
-def _descendants(root: int) -> list[int]:
+
+def _processes() -> list[int]:
+    try:
+        return [int(name) for name in os.listdir("/proc") if name.isdigit()]  # noqa: PTH208  (pathlib costs a megabyte)
+    except OSError:
+        return []
+
+
+def _environment(pid: int) -> list[bytes]:
+    """The variables a process was started with; none of another user's, and of those that serve several builds."""
+    try:
+        fd = os.open(f"/proc/{pid}/environ", os.O_RDONLY)
+    except OSError:
+        return []
+    try:
+        variables = b""
+        while piece := os.read(fd, 65536):
+            variables += piece
+    except OSError:
+        return []
+    finally:
+        os.close(fd)
+    return [] if _name(pid).startswith(SERVERS) else variables.split(b"\0")
+
+
+def _descendants(roots: list[int]) -> list[int]:
     children: dict[int, list[int]] = {}
-    with contextlib.suppress(OSError):
-        for name in os.listdir("/proc"):  # noqa: PTH208  (pathlib costs the holder a megabyte)
-            if name.isdigit() and (fields := _stat_fields(int(name))):
-                children.setdefault(int(fields[1]), []).append(int(name))
-    found, todo = [], [root]
+    for pid in _processes():
+        if fields := _stat_fields(pid):
+            children.setdefault(int(fields[1]), []).append(pid)
+    found, todo = [], list(roots)
     while todo:
         below = children.get(todo.pop(), [])
         found += below
@@ -59,13 +97,21 @@ def _started(pid: int) -> str:
 
 def _stat_fields(pid: int) -> list[str]:
     """The fields of /proc/PID/stat after the name: state, parent, ..."""
+    return _stat(pid).rpartition(")")[2].split()
+
+
+def _name(pid: int) -> str:
+    return _stat(pid).partition("(")[2].rpartition(")")[0]
+
+
+def _stat(pid: int) -> str:
     try:
         fd = os.open(f"/proc/{pid}/stat", os.O_RDONLY)
     except OSError:
-        return []
+        return ""
     try:
-        return os.read(fd, 4096).decode("ascii", "replace").rpartition(")")[2].split()
+        return os.read(fd, 4096).decode("ascii", "replace")
     except OSError:
-        return []
+        return ""
     finally:
         os.close(fd)

@@ -130,7 +130,8 @@ class Holder:
                 self._become_command(child_out, child_err, fail)
             finally:
                 os._exit(127)
-        self._family = Family(pid)
+        build_id = self._task.directory.rpartition("/")[2]
+        self._family = Family(pid, f"BUILD_DASHBOARD_BUILD_ID={build_id}")
         for fd in (fail, child_out, child_err):
             if fd >= 0:
                 os.close(fd)
@@ -308,8 +309,10 @@ class Holder:
                 self._stop("timeout")
             elif self._task.silence_seconds and now >= self._last_output + self._task.silence_seconds:
                 self._stop("silence_timeout")
-        if self._kill_at is not None and now >= self._kill_at and not self._is_killed:
+        if self._kill_at is not None and now >= self._kill_at:
             self._is_killed = True
+            # Again and again until nobody is left: somebody may just have started somebody.
+            self._family.look()
             self._family.signal(signal.SIGKILL)
 
     def _obey(self, text: bytes) -> None:
