@@ -15,6 +15,9 @@ _LOCATION_BEFORE_MESSAGE = re.compile(
 _TEST_CATEGORIES = frozenset({"lit_test_failure", "gtest_failure", "ctest_failure", "python_test_failure", "timeout"})
 _PLACED_CATEGORIES = frozenset({"compile_error", "missing_header", "warning_as_error", "tablegen_error", "crash"})
 
+_NO_FILES = frozenset({"<unknown>", "<stdin>", "-", "unknown file"})
+"""What tools print in the place of a file where there is none."""
+
 
 @dataclass(slots=True)
 class Awaited:
@@ -121,15 +124,18 @@ class Candidate:
         """The failure as far as it is known now, within a scope's target and command."""
         fields = self.fields
         target = fields.get("target") or target
+        file = fields.get("file")
+        if file in _NO_FILES:
+            file = None
         line, col = _number(fields.get("line")), _number(fields.get("col"))
         parts = self._signature_parts(target)
         return Failure(
             category=self.category,
             fault=self.fault,
             tool=fields.get("tool") or None,
-            file=fields.get("file"),
-            line=line if fields.get("file") else None,
-            col=col if fields.get("file") and line else None,
+            file=file,
+            line=line if file else None,
+            col=col if file and line else None,
             project_location=fields.get("location"),
             message=fields["message"][:MESSAGE_LIMIT_CHARACTERS],
             target=target,
