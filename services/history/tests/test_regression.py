@@ -1,7 +1,7 @@
 """Regressions: a mark stands where builds became lastingly slower or faster, and nowhere else."""
 
-from history.facts import PinAt
-from history.regression import marks_of
+from history.facts import PinAt, PointMetrics
+from history.regression import marks_of, measure_marks_of
 
 
 def lane(builds, *durations, **said):
@@ -43,3 +43,43 @@ def test_failed_builds_are_not_measured(builds):
 def test_few_builds_make_no_band(builds):
     """Below eight earlier builds nothing is claimed."""
     assert marks_of(lane(builds, *[100] * 7, *[200] * 5)) == []
+
+
+def measured(builds, count, **metrics):
+    return [
+        builds.point(n, metrics=PointMetrics(**{name: values[n] for name, values in metrics.items()}))
+        for n in range(count)
+    ]
+
+
+def test_memory_cache_and_tests_are_marked_like_durations(builds):
+    """Each measure by itself: what rose, what fell, at the first build that shows it."""
+    points = measured(
+        builds,
+        20,
+        peak_rss_bytes=[2 * 1024**3] * 10 + [3 * 1024**3] * 10,
+        cache_hits=[90] * 12 + [10] * 8,
+        cache_misses=[10] * 12 + [90] * 8,
+        tests_passed=[1000] * 20,
+        disk_bytes=[None] * 20,
+    )
+
+    marks = {m.measure: (m.direction, m.build_id, m.before, m.after) for m in measure_marks_of(points)}
+
+    assert marks == {
+        "peak_rss_bytes": ("up", points[10].id, 2 * 1024**3, 3 * 1024**3),
+        "cache_hit_percent": ("down", points[12].id, 90, 10),
+    }
+
+
+def test_a_change_of_next_to_nothing_is_no_mark(builds):
+    """From 1 MB to 2 MB, from 1 % to 5 % of hits: large in percent, and nobody's business."""
+    points = measured(
+        builds,
+        20,
+        peak_rss_bytes=[1_000_000] * 10 + [2_000_000] * 10,
+        cache_hits=[1] * 10 + [5] * 10,
+        cache_misses=[99] * 10 + [95] * 10,
+    )
+
+    assert measure_marks_of(points) == []

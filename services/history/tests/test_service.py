@@ -55,7 +55,11 @@ class Service:
 @asynccontextmanager
 async def running(bus_url, tmp_path, builds):
     settings = Settings(
-        _env_file=None, keep_days=36500, store_url=f"sqlite:///{tmp_path}/history.sqlite", jwt_secret_key=SECRET
+        _env_file=None,
+        config_path=str(tmp_path / "config.yaml"),
+        keep_days=36500,
+        store_url=f"sqlite:///{tmp_path}/history.sqlite",
+        jwt_secret_key=SECRET,
     )
     bus = open_bus(bus_url)
     await bus.open()
@@ -161,6 +165,27 @@ async def test_a_project_outside_the_callers_scope_does_not_exist(service, build
                 assert builds.sha(2) not in told
             assert not {"sig", "release", "author 2"} & set(told.split('"')), (asked, query, told)
             assert response.status_code in (200, 404, 422)
+
+
+async def test_only_production_is_red_on_the_summary(service, tmp_path, builds):
+    """A red config in staging has its own colour beside the count; owner and what is overdue are told."""
+    (tmp_path / "config.yaml").write_text(
+        "projects: {p: {configs: {release: {state: staging, owner: ann@example.com}, nightly: {cadence_minutes: 60}}}}"
+    )
+    await broken_and_fixed(service, builds)
+
+    summary = await service.answer("/api/history/summary")
+    release = next(lane for lane in summary["items"] if lane["config"] == "release")
+    columns = {c["config"]: c["state"] for c in (await service.answer("/api/history/grid", project="p"))["columns"]}
+
+    assert (summary["green"], summary["red"]) == (1, 0)
+    assert (release["colour"], release["unheardColour"], release["standing"]["owner"]) == (
+        "none",
+        "red",
+        "ann@example.com",
+    )
+    assert [(item["config"], item.get("overdueMs")) for item in summary["overdue"]] == [("nightly", None)]
+    assert columns == {"asan": "production", "release": "staging"}
 
 
 async def test_a_running_builds_failure_is_judged_at_once(service, builds):

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from fastapi.responses import Response
 from history.consumer import handle
 from history.cursors import BadCursor
 from history.harvest import Harvester
+from history.heeding import Heeder
 from history.metrics import Metrics
 from history.retention import trim
 from history.routes import now_ms, router
@@ -33,6 +34,9 @@ log = logging.getLogger("history")
 TRIM_EVERY_SECONDS = 3600.0
 HARVEST_SECONDS = 1.0
 """How soon after a verdict its tests are read."""
+
+HEED_SECONDS = 5.0
+"""How soon a changed config.yaml is in force."""
 
 
 def create_app(
@@ -46,10 +50,12 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        app.state.store, app.state.projects = memory, Projects(Path(settings.config_path))
+        projects = Projects(Path(settings.config_path))
+        app.state.store, app.state.projects = memory, projects
         is_open = await _try_open(memory)
         metrics = Metrics(app.state.registry)
-        work = _work(settings, bus, memory, ingest, metrics=metrics, is_open=is_open)
+        heeder = Heeder(memory, projects)
+        work = _work(settings, bus, memory, ingest, heeder=heeder, metrics=metrics, is_open=is_open)
         working = vital(asyncio.create_task(work, name="history"))
         try:
             yield
@@ -69,7 +75,14 @@ def create_app(
 
 
 async def _work(
-    settings: Settings, bus: Bus, store: HistoryStore, ingest: Peer | None, *, metrics: Metrics, is_open: bool
+    settings: Settings,
+    bus: Bus,
+    store: HistoryStore,
+    ingest: Peer | None,
+    *,
+    heeder: Heeder,
+    metrics: Metrics,
+    is_open: bool,
 ) -> None:
     backoff = Backoff()
     while not is_open:  # services start in any order: the store may come later
@@ -78,7 +91,7 @@ async def _work(
 
     async def record(deliveries: Sequence[Delivery]) -> None:
         with metrics.batch_seconds.time():
-            await handle(deliveries, store=store)
+            await handle(deliveries, store=store, unheard=heeder.unheard)
         metrics.messages.inc(len(deliveries))
 
     async with asyncio.TaskGroup() as tasks:
@@ -86,26 +99,29 @@ async def _work(
             run_consumer(bus, queue_name("history"), record, prefetch=settings.prefetch, wait_for_store=store.ping)
         )
         tasks.create_task(_forget(settings, store, metrics))
+        tasks.create_task(_repeat(heeder.step, HEED_SECONDS))
         if ingest is not None:
-            tasks.create_task(_harvest(Harvester(store, ingest, metrics, now_ms)))
+            harvester = Harvester(store, ingest, metrics, now_ms, heeder.unheard)
+            tasks.create_task(_repeat(harvester.step, HARVEST_SECONDS))
 
 
-async def _harvest(harvester: Harvester) -> None:
+async def _repeat(step: Callable[[], Awaitable[object]], seconds: float) -> None:
+    """Take a step again and again: at once while it found something to do, else after a while."""
     backoff = Backoff()
     while True:
         try:
-            found = await harvester.step()
+            found = await step()
         except (StoreUnavailable, PeerUnavailable) as error:
-            log.warning("waiting to read tests: %s", error)
+            log.warning("waiting: %s", error)
             await asyncio.sleep(backoff.next_seconds())
         except Exception:
             # One build whose answer cannot be read must not keep the others out for ever.
-            log.exception("failed to read tests; it is tried again")
+            log.exception("failed a step; it is tried again")
             await asyncio.sleep(backoff.next_seconds())
         else:
             backoff.reset()
             if not found:
-                await asyncio.sleep(HARVEST_SECONDS)
+                await asyncio.sleep(seconds)
 
 
 async def _forget(settings: Settings, store: HistoryStore, metrics: Metrics) -> None:

@@ -18,29 +18,52 @@ BRANCH_WINDOW = 2000
 EXPLAINED_BY_MAX = 20
 
 
-async def refresh_branch(store: HistoryStore, project: str, branch: str, fresh: frozenset[str]) -> None:
-    """Refresh a branch's incidents and pins; the branch row's version guards them as one."""
+async def refresh_branch(
+    store: HistoryStore, project: str, branch: str, fresh: frozenset[str], unheard: frozenset[str]
+) -> None:
+    """Refresh a branch's incidents and pins; the branch row's version guards them as one.
+
+    Builds of the configs `unheard` take no part. `fresh` are the builds whose facts changed.
+    """
     guard_key = derived.branch_key(project, branch)
     for _ in range(RACES):
         guard = (await store.rows_by_key([guard_key])).get(guard_key)
         points = await store.points(coloured_tag(project, branch), limit=BRANCH_WINDOW)
         newest_ms = points[0].started_ms if points else 0
         known = await _known_incidents(store, project, branch, points)
-        incidents = await _incidents(store, points, [derived.read_as(Incident, row) for row in known.values()], fresh)
-        lines = lines_of(points)
+        since_ms = points[-1].started_ms if points else 0
+        before = [derived.read_as(Incident, row) for row in known.values()]
+        heard = [point for point in points if point.config not in unheard]
+        incidents = await _incidents(store, heard, _without(before, unheard, since_ms), fresh)
+        lines = lines_of(heard)
         pins = await store.rows_by_key([derived.pin_key(project, branch, line.name) for line in lines])
         rows = [derived.incident_row(i, version_of(known, derived.incident_key(i.id))) for i in incidents]
         rows += [derived.pin_row(line, version_of(pins, derived.pin_key(project, branch, line.name))) for line in lines]
-        since_ms = points[-1].started_ms if points else 0
         kept = {row.key for row in rows}
         gone = [row for key, row in known.items() if key not in kept and row.rank >= since_ms]
         changed = [row for row in rows if (old := (known | pins).get(row.key)) is None or differs(old, row)]
-        if not await store.put_rows([derived.branch_row(project, branch, newest_ms, guard.version if guard else 0)]):
+        told = derived.Branch(project=project, branch=branch, unheard=sorted(unheard))
+        if not await store.put_rows([derived.branch_row(told, newest_ms, guard.version if guard else 0)]):
             continue
         await store.drop_rows(gone)
         if len(await store.put_rows(changed)) == len(changed):
             return
     raise StoreUnavailable("history", f"branch {project}/{branch} is contended")
+
+
+def _without(incidents: Sequence[Incident], unheard: frozenset[str], since_ms: int) -> list[Incident]:
+    """The incidents as they were told before, without the configs that are no longer heard.
+
+    One that began among the builds at hand is told by those alone.
+    """
+    if not unheard:
+        return list(incidents)
+    heard = [
+        incident.model_copy(update={"members": [m for m in incident.members if m.config not in unheard]})
+        for incident in incidents
+        if incident.first_started_ms < since_ms
+    ]
+    return [incident for incident in heard if incident.members]
 
 
 async def _known_incidents(store: HistoryStore, project: str, branch: str, points: Sequence[Point]) -> dict[str, Row]:

@@ -11,11 +11,13 @@ from typing import Literal
 
 from build_protocol.messages import BuildStatus, Fault
 from build_protocol.model import BuildId, Count, EpochMs, WireModel
+from build_protocol.project_config import Project
 from pydantic import Field
 
 from history.colours import Colour
 from history.facts import Fact, Point
 from history.lanes import LaneState
+from history.standing import State, cadences_ms, standing_of
 from history.verdicts import Judged
 
 
@@ -74,7 +76,11 @@ class ConfigAnswer(WireModel):
     judged: Judged | None = None
     signature: str | None = None
     both_ways: bool = False
-    expected_ms: EpochMs | None = Field(None, description="About when the running build ends; absent = unknown.")
+    state: State = Field("production", description="Of the config; only `production` counts for the branch.")
+    expected_ms: EpochMs | None = Field(
+        None,
+        description="About when the build that includes it ends, be it running or only due; absent = unknown.",
+    )
 
 
 def info_of(fact: Fact) -> list[CommitInfo]:
@@ -154,25 +160,53 @@ def in_order(rows: Sequence[CommitRow]) -> list[CommitRow]:
 
 
 def answers(
-    row: CommitRow | None, lanes: Sequence[LaneState], including: Sequence[Point], now_ms: int
+    row: CommitRow | None,
+    lanes: Sequence[LaneState],
+    including: Sequence[Point],
+    now_ms: int,
+    *,
+    configured: Project | None = None,
 ) -> list[ConfigAnswer]:
     """What every config of the branch says of a commit: its own build, else the first build that includes it.
 
     `including` are builds whose range since the last green names the commit. A running build is expected to end its
-    lane's usual duration after its start, never before `now_ms`.
+    lane's usual duration after its start, never before `now_ms`; where none runs, the next one begins by the cadence
+    that `configured` (the project in config.yaml) states.
     """
+    file = configured or Project()
+    cadences = cadences_ms(file)
+    next_ms = {
+        lane.config: max(now_ms, lane.latest.started_ms + cadences[lane.config])
+        for lane in lanes
+        if lane.config in cadences
+    }
     cells = {cell.config: cell for cell in row.cells} if row else {}
     later: defaultdict[str, list[Point]] = defaultdict(list)
     for point in sorted(including, key=lambda point: point.order):
         later[point.config].append(point)
     usual = {lane.config: lane.usual_ms for lane in lanes}
     return [
-        _answer(config, cells.get(config), later[config], usual.get(config), now_ms)
+        _answer(
+            config,
+            cells.get(config),
+            later[config],
+            usual_ms=usual.get(config),
+            next_ms=next_ms.get(config),
+            now_ms=now_ms,
+        ).model_copy(update={"state": standing_of(file, config).state})
         for config in sorted({*usual, *cells, *later})
     ]
 
 
-def _answer(config: str, cell: Cell | None, later: Sequence[Point], usual_ms: int | None, now_ms: int) -> ConfigAnswer:
+def _answer(
+    config: str,
+    cell: Cell | None,
+    later: Sequence[Point],
+    *,
+    usual_ms: int | None,
+    next_ms: int | None,
+    now_ms: int,
+) -> ConfigAnswer:
     if cell is not None and cell.colour != "none":
         return ConfigAnswer(
             config=config,
@@ -214,7 +248,8 @@ def _answer(config: str, cell: Cell | None, later: Sequence[Point], usual_ms: in
             )
     if cell is not None:
         return ConfigAnswer(config=config, answer="inconclusive", exact=True, build_id=cell.build_id)
-    return ConfigAnswer(config=config, answer="not_built", exact=False)
+    expected_ms = _expected(next_ms, usual_ms, now_ms) if next_ms is not None else None
+    return ConfigAnswer(config=config, answer="not_built", exact=False, expected_ms=expected_ms)
 
 
 def _expected(started_ms: int, usual_ms: int | None, now_ms: int) -> int | None:

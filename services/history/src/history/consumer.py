@@ -15,18 +15,20 @@ from history.facts import Fact, with_start, with_verdict
 from history.filing import Touched, touched_by
 from history.racing import RACES
 from history.refresh import refresh
+from history.standing import Unheard, everybody_is_heard
 from history.store import FactWrite, HistoryStore
 
 Said = BuildStart | BuildVerdict
 
 
-async def handle(deliveries: Sequence[Delivery], *, store: HistoryStore) -> None:
+async def handle(deliveries: Sequence[Delivery], *, store: HistoryStore, unheard: Unheard = everybody_is_heard) -> None:
     """Record a batch; raises ValidationError for a message that can never be read, StoreUnavailable to try later."""
     messages = [build_message.validate_json(delivery.body) for delivery in deliveries]
-    await record([message for message in messages if isinstance(message, BuildStart | BuildVerdict)], store=store)
+    said = [message for message in messages if isinstance(message, BuildStart | BuildVerdict)]
+    await record(said, store=store, unheard=unheard)
 
 
-async def record(messages: Sequence[Said], *, store: HistoryStore) -> None:
+async def record(messages: Sequence[Said], *, store: HistoryStore, unheard: Unheard = everybody_is_heard) -> None:
     """Record what was said of builds; repeated or reordered messages change nothing (build id, revision)."""
     said: defaultdict[str, list[Said]] = defaultdict(list)
     for message in messages:
@@ -37,7 +39,7 @@ async def record(messages: Sequence[Said], *, store: HistoryStore) -> None:
     if not stale:
         return
     fail_at("history.filed")
-    await refresh(store, stale, facts)
+    await refresh(store, stale, facts, unheard)
     fail_at("history.counted")
     await store.settle(versions)
 

@@ -9,6 +9,7 @@ from history.filing import touched_by
 from history.overrides import Override
 from history.racing import RACES
 from history.refresh import refresh
+from history.standing import Unheard, everybody_is_heard
 from history.store import FactWrite, HistoryStore
 
 OVERRIDES_MAX = 50
@@ -22,7 +23,13 @@ class NoSuchFailure(LookupError):
         super().__init__(f"build {build_id} shows no failure with the signature {signature}")
 
 
-async def decide(store: HistoryStore, build_id: str, signature: str, override: Override | None) -> Fact:
+async def decide(
+    store: HistoryStore,
+    build_id: str,
+    signature: str,
+    override: Override | None,
+    unheard: Unheard = everybody_is_heard,
+) -> Fact:
     """Keep the override, or with None forget it; the fact as it is then. Key: (build id, signature), the last wins.
 
     Raises NoSuchFailure. A crash after the fact was stored leaves it marked: the next message of the build, or the
@@ -37,7 +44,7 @@ async def decide(store: HistoryStore, build_id: str, signature: str, override: O
             return fact
         stale = stored.stale | touched_by(fact) | touched_by(stored.fact)
         if await store.put_facts([FactWrite(fact, stale, stored.version, stored.fact)]):
-            await refresh(store, stale, {build_id: fact})
+            await refresh(store, stale, {build_id: fact}, unheard)
             await store.settle({build_id: stored.version + 1})
             return fact
     raise StoreUnavailable("history", f"build {build_id} is contended")

@@ -5,7 +5,7 @@ from functools import cache
 from typing import Any, TypeVar
 
 from build_protocol.model import BuildId, Count, WireModel
-from pydantic import TypeAdapter
+from pydantic import Field, TypeAdapter
 
 from history.commits import CommitRow
 from history.facts import Fact, Lane
@@ -105,17 +105,17 @@ def pin_row(line: PinLine, version: int) -> Row:
 
 
 class Branch(WireModel):
-    """A branch that has coloured builds."""
+    """A branch that has coloured builds, and the configs that were left out when its incidents were told."""
 
     project: str
     branch: str
+    unheard: list[str] = Field(default_factory=list)
 
 
-def branch_row(project: str, branch: str, newest_ms: int, version: int) -> Row:
+def branch_row(told: Branch, newest_ms: int, version: int) -> Row:
     """One per branch: its version guards the branch's incidents and pins while they are refreshed."""
-    key, scope = branch_key(project, branch), branch_scope(project, branch)
-    body = Branch(project=project, branch=branch).to_json()
-    return Row("branch", key, project, scope, "", newest_ms, body, version)
+    key, scope = branch_key(told.project, told.branch), branch_scope(told.project, told.branch)
+    return Row("branch", key, told.project, scope, "", newest_ms, told.to_json(), version)
 
 
 class Reading(WireModel):

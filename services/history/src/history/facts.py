@@ -51,6 +51,19 @@ class PointMetrics(WireModel):
     cache_misses: Count | None = None
     tests_passed: Count | None = None
     tests_failed: Count | None = None
+    tests_skipped: Count | None = None
+
+    @property
+    def tests(self) -> int | None:
+        """Tests that passed or failed; None where nobody counted any."""
+        counted = [count for count in (self.tests_passed, self.tests_failed) if count is not None]
+        return sum(counted) if counted else None
+
+    @property
+    def cache_hit_percent(self) -> int | None:
+        """Of all look-ups in the compiler cache; None where there were none."""
+        hits, misses = self.cache_hits or 0, self.cache_misses or 0
+        return round(100 * hits / (hits + misses)) if hits + misses else None
 
 
 class PinAt(WireModel):

@@ -4,11 +4,13 @@ from collections.abc import Sequence
 
 from build_protocol.messages import BuildStatus
 from build_protocol.model import WireModel
+from build_protocol.project_config import Project
 from pydantic import Field
 
 from history.colours import Colour
 from history.commits import CommitRow, in_order
 from history.lanes import LaneState
+from history.standing import State, standing_of
 
 
 class Column(WireModel):
@@ -16,6 +18,7 @@ class Column(WireModel):
 
     config: str
     colour: Colour
+    state: State = Field("production", description="Of the config; only `production` counts for the branch.")
     latest_status: BuildStatus
     last_green: str | None = Field(None, description="Commit of the last green build; absent = none is known.")
     first_red: str | None = Field(None, description="Commit of the first red build since, while the config is red.")
@@ -34,24 +37,34 @@ class Grid(WireModel):
 
 
 def grid_of(
-    project: str, branch: str, rows: Sequence[CommitRow], lanes: Sequence[LaneState], next_cursor: str | None
+    project: str,
+    branch: str,
+    rows: Sequence[CommitRow],
+    lanes: Sequence[LaneState],
+    next_cursor: str | None,
+    *,
+    configured: Project | None = None,
 ) -> Grid:
     """A page of the grid from its commit rows and the states of the branch's lanes."""
+    file = configured or Project()
     orphans = sum(row.info.parents is None for row in rows)
     unknown = [f"the parents of {orphans} of {len(rows)} commits: those stand by time"] if orphans else []
     return Grid(
         project=project,
         branch=branch,
-        columns=[_column(lane) for lane in sorted(lanes, key=lambda lane: lane.config)],
+        columns=[
+            _column(lane, standing_of(file, lane.config).state) for lane in sorted(lanes, key=lambda lane: lane.config)
+        ],
         rows=in_order(rows),
         next_cursor=next_cursor,
         unknown=unknown,
     )
 
 
-def _column(lane: LaneState) -> Column:
+def _column(lane: LaneState, state: State) -> Column:
     return Column(
         config=lane.config,
+        state=state,
         colour=lane.colour,
         latest_status=lane.latest.status,
         last_green=lane.last_green.commit if lane.last_green else None,

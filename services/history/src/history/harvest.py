@@ -25,6 +25,7 @@ from history.ledger import SHELVES, Column, Entry, Shelf, entries_of, packed, un
 from history.metrics import Metrics
 from history.racing import RACES, version_of
 from history.refresh import refresh
+from history.standing import Unheard, everybody_is_heard
 from history.store import FactWrite, HistoryStore, Row
 from history.tallies import tallied
 
@@ -51,11 +52,19 @@ class Read(NamedTuple):
 class Harvester:
     """Reads ended builds and enters what their tests did; `step` is one round."""
 
-    def __init__(self, store: HistoryStore, ingest: Peer, metrics: Metrics, clock: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        store: HistoryStore,
+        ingest: Peer,
+        metrics: Metrics,
+        clock: Callable[[], int],
+        unheard: Unheard = everybody_is_heard,
+    ) -> None:
         self._store = store
         self._ingest = ingest
         self._metrics = metrics
         self._clock = clock
+        self._unheard = unheard
 
     async def step(self) -> bool:
         """Read what is due; whether anything was. Raises PeerUnavailable or StoreUnavailable: nothing is lost."""
@@ -136,7 +145,7 @@ class Harvester:
             told = _told(stored.fact, fact.revision, read)
             stale = stored.stale | touched_by(told)
             if await self._store.put_facts([FactWrite(told, stale, stored.version, stored.fact)]):
-                await refresh(self._store, stale, {fact.id: told})
+                await refresh(self._store, stale, {fact.id: told}, self._unheard)
                 await self._store.settle({fact.id: stored.version + 1})
                 return
         raise StoreUnavailable("history", f"build {fact.id} is contended")

@@ -9,7 +9,7 @@ from pydantic import Field
 from history.colours import Colour
 from history.facts import Point
 from history.flaky import FlakySign, signs_of
-from history.regression import Mark, marks_of
+from history.regression import Mark, MeasureMark, marks_of, measure_marks_of
 from history.trends import Pace, pace_of, quantile
 
 WINDOW = 200
@@ -52,6 +52,7 @@ class LaneState(WireModel):
     usual_ms: Count | None = Field(None, description="Median duration of the last 20 succeeded builds.")
     pace: Pace
     marks: list[Mark]
+    measure_marks: list[MeasureMark] = Field(default_factory=list)
     flaky: list[FlakySign]
 
 
@@ -74,6 +75,7 @@ def state_of(points: Sequence[Point], last_green: Point | None, first_red: Point
         usual_ms=quantile(timed[-USUAL_OF:], 0.5),
         pace=pace_of(ordered),
         marks=marks_of(ordered),
+        measure_marks=measure_marks_of(ordered),
         flaky=signs_of(ordered),
     )
 

@@ -13,12 +13,14 @@ from chassis.projects import Projects
 from history import cursors, derived
 from history.commits import CommitRow, answers
 from history.facts import UNCLASSIFIED, Fact, Lane
-from history.filing import includes_tag
+from history.filing import includes_tag, lane_tag
 from history.groups import FailureGroup, Group, merged
 from history.incidents import Incident
 from history.lanes import LaneState
 from history.ledger import shelf_of, unpacked
 from history.pins import PinLine
+from history.standing import Overdue, cadences_ms, overdue, unheard_in
+from history.steps import StepOverBuilds, slowest_steps
 from history.store import HistoryStore, Row
 from history.tallies import Order, Tallies, runs_of, selected
 from history.trends import Day
@@ -30,6 +32,9 @@ PIN_LINES_MAX = 2000
 INCLUDING_MAX = 500
 GROUP_ROWS_MAX = 5000
 SPARKLINE_DAYS = 30
+STEP_BUILDS = 20
+STEP_BUILDS_OF_MANY = 3
+STEP_LANES_MAX = 60
 TESTS_READ_MAX = 20_000
 """Tests one question goes through, over all its configs: more would keep others waiting."""
 
@@ -52,6 +57,10 @@ class Reader:
     store: HistoryStore
     caller: Principal
     projects: Projects
+
+    def unheard(self, project: str) -> frozenset[str]:
+        """The configs of a project that are not in production."""
+        return unheard_in(self.projects.get(project))
 
     async def fact(self, build_id: str) -> Fact | None:
         """What is known of a build, if the caller sees its project."""
@@ -86,6 +95,25 @@ class Reader:
         lanes = await self.store.rows("lane", project=project, limit=1)
         return derived.read_as(LaneState, lanes[0]).branch if lanes else None
 
+    async def overdue(self, lanes: Sequence[LaneState], project: str | None, now_ms: int) -> list[Overdue]:
+        """The configs of which a build was expected by their cadence, of one project or of all the caller sees."""
+        known = self.projects.current().items()
+        seen = {name: file for name, file in known if self.caller.may_see(name) and project in (None, name)}
+        waiting = {name: file for name, file in seen.items() if cadences_ms(file)}
+        branches = {name: await self.base_of(name) for name in waiting}
+        return overdue(waiting, branches, lanes, now_ms)
+
+    async def steps(self, project: str, branch: str, config: str | None) -> list[StepOverBuilds]:
+        """The slowest steps of each config's newest builds that tell of steps, the slowest first."""
+        lanes = [lane for lane in await self.lanes(project, branch) if config in (None, lane.config)]
+        deep = STEP_BUILDS if len(lanes) == 1 else STEP_BUILDS_OF_MANY
+        points = await self.store.points_by_tag(
+            [lane_tag(Lane(project, branch, lane.config)) for lane in lanes[:STEP_LANES_MAX]], limit=deep
+        )
+        stored = await self.store.facts([point.id for found in points.values() for point in found])
+        facts = [known.fact for known in stored.values() if known.fact.slowest]
+        return slowest_steps(facts)
+
     async def days(self, state: LaneState, since_day: int) -> list[Day]:
         """A lane's days since a day, oldest first."""
         lane = derived.lane_scope_of(state)
@@ -111,7 +139,7 @@ class Reader:
             unknown.append("whether later builds include this commit: no agent sent a range that names it")
         if row.info.parents is None:
             unknown.append("the commit's parents")
-        configs = answers(row, lanes, including, now_ms)
+        configs = answers(row, lanes, including, now_ms, configured=self.projects.get(row.project))
         return CommitOnBranch(project=row.project, branch=row.branch, info=row.info, configs=configs, unknown=unknown)
 
     async def incidents(

@@ -20,6 +20,7 @@ from history.groups import Group, refreshed
 from history.judging import judge_first
 from history.lanes import WINDOW, LaneState, state_of
 from history.racing import RACES, differs, each, version_of
+from history.standing import Unheard, everybody_is_heard
 from history.store import HistoryStore, Row
 from history.trends import day_of
 
@@ -27,7 +28,12 @@ DAY_BUILDS_MAX = 5000
 COMMIT_BUILDS_MAX = 500
 
 
-async def refresh(store: HistoryStore, stale: Collection[Touched], facts: Mapping[str, Fact]) -> None:
+async def refresh(
+    store: HistoryStore,
+    stale: Collection[Touched],
+    facts: Mapping[str, Fact],
+    unheard: Unheard = everybody_is_heard,
+) -> None:
     """Refresh every row named by `stale`; `facts` are the facts that touched them, by build id."""
     words = defaultdict(set)
     for touched in stale:
@@ -40,7 +46,10 @@ async def refresh(store: HistoryStore, stale: Collection[Touched], facts: Mappin
         _Lanes(words["lane"]),
         _Readings(words["reading"], facts),
     )
-    branches = (refresh_branch(store, project, branch, frozenset(facts)) for project, branch in sorted(words["branch"]))
+    branches = (
+        refresh_branch(store, project, branch, frozenset(facts), unheard(project))
+        for project, branch in sorted(words["branch"])
+    )
     # Together, so that their writes share commits.
     await asyncio.gather(_until_stored(store, kinds), *branches)
 

@@ -7,7 +7,7 @@ from statistics import median
 from build_protocol.model import Count, WireModel
 from pydantic import Field
 
-from history.facts import Point
+from history.facts import Point, PointMetrics
 
 
 class Day(WireModel):
@@ -28,11 +28,15 @@ class Day(WireModel):
     p50_ms: Count | None = Field(None, description="Over succeeded builds, as p90.")
     p90_ms: Count | None = None
     queue_p50_ms: Count | None = Field(None, description="Absent when no agent told when builds were queued.")
+    queue_ms: Count | None = Field(None, description="Sum of all waits, as far as known.")
     cache_hits: Count | None = None
     cache_misses: Count | None = None
     peak_rss_bytes: Count | None = None
     disk_bytes: Count | None = None
     cpu_ms: Count | None = None
+    tests_passed: Count | None = Field(None, description="Of the day's last build that ran tests, as the other two.")
+    tests_failed: Count | None = None
+    tests_skipped: Count | None = None
     last_commit: str | None = None
     last_pins: list[str] = Field(default_factory=list, description="`name@commit` of the day's last build.")
 
@@ -48,6 +52,7 @@ class Pace(WireModel):
     p90_ms: Count | None = None
     build_ms: Count
     queue_p50_ms: Count | None = None
+    queue_ms: Count | None = Field(None, description="Sum of all waits, as far as known.")
     time_to_red_ms: Count | None = Field(None, description="Median from a build's start to its red verdict.")
     time_to_recover_ms: Count | None = Field(None, description="Median from first red to next green verdict.")
 
@@ -65,7 +70,8 @@ def day_of(points: Sequence[Point]) -> Day:
     newest = max(points, key=lambda point: point.order)
     durations = [p.duration_ms for p in points if p.status == "succeeded" and p.duration_ms is not None]
     infra = sum(p.status == "failed" and p.fault == "infra" for p in points)
-    metrics = [p.metrics for p in points if p.metrics is not None]
+    metrics = [p.metrics for p in sorted(points, key=lambda point: point.order) if p.metrics is not None]
+    tested = next((m for m in reversed(metrics) if m.tests is not None), PointMetrics())
     return Day(
         project=newest.project,
         branch=newest.branch,
@@ -82,11 +88,15 @@ def day_of(points: Sequence[Point]) -> Day:
         p50_ms=quantile(durations, 0.5),
         p90_ms=quantile(durations, 0.9),
         queue_p50_ms=quantile((p.queue_ms for p in points if p.queue_ms is not None), 0.5),
+        queue_ms=_total(p.queue_ms for p in points),
         cache_hits=_total(m.cache_hits for m in metrics),
         cache_misses=_total(m.cache_misses for m in metrics),
         peak_rss_bytes=_largest(m.peak_rss_bytes for m in metrics),
         disk_bytes=_largest(m.disk_bytes for m in metrics),
         cpu_ms=_total(m.cpu_ms for m in metrics),
+        tests_passed=tested.tests_passed,
+        tests_failed=tested.tests_failed,
+        tests_skipped=tested.tests_skipped,
         last_commit=newest.commit,
         last_pins=[f"{pin.name}@{pin.commit}" for pin in newest.pins],
     )
@@ -108,6 +118,7 @@ def pace_of(points: Sequence[Point]) -> Pace:
         p90_ms=quantile(durations, 0.9),
         build_ms=sum(p.duration_ms or 0 for p in ordered),
         queue_p50_ms=quantile((p.queue_ms for p in ordered if p.queue_ms is not None), 0.5),
+        queue_ms=_total(p.queue_ms for p in ordered),
         time_to_red_ms=_middle(to_red),
         time_to_recover_ms=_middle(_recoveries(ordered)),
     )

@@ -14,7 +14,9 @@ from history.incidents import Incident
 from history.lanes import BuildRef, LaneState, RedSpell
 from history.overrides import Override, VerdictKind
 from history.pins import PinMatrix
-from history.regression import Mark
+from history.regression import Mark, MeasureMark
+from history.standing import Overdue, Standing
+from history.steps import StepOverBuilds
 from history.tallies import TestRun, TestTally
 from history.trends import Day, Pace
 from history.verdicts import Judged
@@ -98,11 +100,12 @@ class CommitSummary(WireModel):
     first_built_ms: EpochMs | None = None
 
     @classmethod
-    def of(cls, row: CommitRow) -> "CommitSummary":
-        """The summary of a commit."""
-        running = sum(cell.status in ("queued", "running") for cell in row.cells)
-        passed = sum(cell.colour == "green" for cell in row.cells)
-        failed = sum(cell.colour == "red" for cell in row.cells)
+    def of(cls, row: CommitRow, unheard: frozenset[str]) -> "CommitSummary":
+        """The summary of a commit, over the configs in production."""
+        cells = [cell for cell in row.cells if cell.config not in unheard]
+        running = sum(cell.status in ("queued", "running") for cell in cells)
+        passed = sum(cell.colour == "green" for cell in cells)
+        failed = sum(cell.colour == "red" for cell in cells)
         return cls(
             project=row.project,
             branch=row.branch,
@@ -110,7 +113,7 @@ class CommitSummary(WireModel):
             passed=passed,
             failed=failed,
             running=running,
-            inconclusive=len(row.cells) - passed - failed - running,
+            inconclusive=len(cells) - passed - failed - running,
             first_built_ms=row.first_built_ms,
         )
 
@@ -185,6 +188,7 @@ class Trend(WireModel):
     config: str
     days: list[Day]
     marks: list[Mark]
+    measure_marks: list[MeasureMark]
 
 
 class TrendList(WireModel):
@@ -196,7 +200,7 @@ class TrendList(WireModel):
 
 
 class LaneSummary(WireModel):
-    """One lane now, and how its recent builds went."""
+    """One lane now, and how its recent builds went; only a config in production has a `colour` here."""
 
     project: str
     branch: str
@@ -208,11 +212,16 @@ class LaneSummary(WireModel):
     running: list[BuildRef]
     usual_ms: Count | None = None
     pace: Pace
+    standing: Standing = Field(description="What config.yaml says of the config.")
+    unheard_colour: Colour | None = Field(None, description="The colour of a config that is not in production.")
 
     @classmethod
-    def of(cls, state: LaneState) -> "LaneSummary":
+    def of(cls, state: LaneState, standing: Standing) -> "LaneSummary":
         """The summary of a lane."""
-        return cls(**{name: getattr(state, name) for name in cls.model_fields})
+        told = {name: getattr(state, name) for name in cls.model_fields if name in LaneState.model_fields}
+        if standing.state != "production":
+            told |= {"colour": "none", "unheard_colour": state.colour}
+        return cls(**told, standing=standing)
 
 
 class Summary(WireModel):
@@ -224,7 +233,9 @@ class Summary(WireModel):
     green: Count
     red: Count
     build_ms: Count
+    queue_ms: Count | None = None
     success_rate: float | None = None
+    overdue: list[Overdue] = Field(default_factory=list, description="Configs of which a build was expected.")
 
 
 class LaneMark(WireModel):
@@ -236,10 +247,27 @@ class LaneMark(WireModel):
     mark: Mark
 
 
+class LaneMeasureMark(WireModel):
+    """A lasting change of a measure and where."""
+
+    project: str
+    branch: str
+    config: str
+    mark: MeasureMark
+
+
+class StepList(WireModel):
+    """Slow steps, the slowest first."""
+
+    items: list[StepOverBuilds]
+    unknown: list[str] = Field(default_factory=list)
+
+
 class RegressionList(WireModel):
     """Marks, newest first."""
 
     items: list[LaneMark]
+    measures: list[LaneMeasureMark] = Field(default_factory=list, description="Of memory, disk, CPU, cache and tests.")
     next_cursor: str | None = None
 
 

@@ -28,7 +28,13 @@ async def list_commits(
     """Commits of a project's branch, newest first; or, with `q`, those whose sha begins so in any project."""
     if q is not None:
         known = await reads.commits_like(_sha_prefix(q), limit)
-        return CommitList(items=[CommitSummary.of(row) for row in known if _matches(row, project, branch, author)])
+        return CommitList(
+            items=[
+                CommitSummary.of(row, reads.unheard(row.project))
+                for row in known
+                if _matches(row, project, branch, author)
+            ]
+        )
     if project is None:
         raise HTTPException(422, "query.project: name a project, or the beginning of a sha as `q`")
     at = await reads.branch_of(project, branch)
@@ -36,7 +42,7 @@ async def list_commits(
         return CommitList(items=[], unknown=["the project, or any build of it"])
     page = await reads.commits(project, at, limit, cursor)
     grid = grid_of(project, at, derived.read_all(CommitRow, page.rows), [], page.next_cursor)
-    items = [CommitSummary.of(row) for row in grid.rows if _matches(row, None, None, author)]
+    items = [CommitSummary.of(row, reads.unheard(project)) for row in grid.rows if _matches(row, None, None, author)]
     return CommitList(items=items, next_cursor=page.next_cursor, unknown=grid.unknown)
 
 
@@ -79,7 +85,8 @@ async def get_grid(
         return Grid(project=project, branch=branch or "", columns=[], rows=[], unknown=["any build of the project"])
     page = await reads.commits(project, at, limit, cursor)
     lanes = await reads.lanes(project, at)
-    return grid_of(project, at, derived.read_all(CommitRow, page.rows), lanes, page.next_cursor)
+    rows = derived.read_all(CommitRow, page.rows)
+    return grid_of(project, at, rows, lanes, page.next_cursor, configured=reads.projects.get(project))
 
 
 def _sha_prefix(text: str) -> str:

@@ -7,13 +7,16 @@ from fastapi import APIRouter, Query
 from history.facts import DAY_MS
 from history.lanes import WINDOW
 from history.routes.asked import BranchQuery, ConfigQuery, Limit, Now, ProjectQuery, Reads
+from history.standing import standing_of
 from history.trends import Pace
 from history.views import (
     FlakyList,
     LaneFlakySign,
     LaneMark,
+    LaneMeasureMark,
     LaneSummary,
     RegressionList,
+    StepList,
     Summary,
     Trend,
     TrendList,
@@ -50,6 +53,7 @@ async def list_trends(
             config=lane.config,
             days=await reads.days(lane, now // DAY_MS - days + 1),
             marks=lane.marks,
+            measure_marks=lane.measure_marks,
         )
         for lane in shown
     ]
@@ -60,20 +64,38 @@ async def list_trends(
 
 
 @router.get("/api/history/summary", response_model_exclude_none=True)
-async def get_summary(reads: Reads, project: ProjectQuery = None, branch: BranchQuery = None) -> Summary:
-    """Every lane now, and how its recent builds went."""
+async def get_summary(reads: Reads, now: Now, project: ProjectQuery = None, branch: BranchQuery = None) -> Summary:
+    """Every lane now, and how its recent builds went; only configs in production are counted green or red."""
     lanes = await reads.lanes(project, branch)
     lanes.sort(key=lambda lane: (lane.project, lane.branch, lane.config))
-    paces: list[Pace] = [lane.pace for lane in lanes]
-    greens, reds = sum(pace.succeeded for pace in paces), sum(pace.failed for pace in paces)
+    items = [LaneSummary.of(lane, standing_of(reads.projects.get(lane.project), lane.config)) for lane in lanes]
+    paces: list[Pace] = [item.pace for item in items]
+    heard = [item.pace for item in items if item.standing.state == "production"]
+    greens, reds = sum(pace.succeeded for pace in heard), sum(pace.failed for pace in heard)
+    waits = [pace.queue_ms for pace in paces if pace.queue_ms is not None]
     return Summary(
-        items=[LaneSummary.of(lane) for lane in lanes],
+        items=items,
         window=WINDOW,
-        green=sum(lane.colour == "green" for lane in lanes),
-        red=sum(lane.colour == "red" for lane in lanes),
+        green=sum(item.colour == "green" for item in items),
+        red=sum(item.colour == "red" for item in items),
         build_ms=sum(pace.build_ms for pace in paces),
+        queue_ms=sum(waits) if waits else None,
         success_rate=round(greens / (greens + reds), 4) if greens + reds else None,
+        overdue=await reads.overdue(lanes, project, now),
     )
+
+
+@router.get("/api/history/steps", response_model_exclude_none=True)
+async def list_steps(
+    reads: Reads,
+    project: Annotated[str, Query(max_length=64)],
+    branch: BranchQuery = None,
+    config: ConfigQuery = None,
+) -> StepList:
+    """The slowest steps of a branch's configs, and how long each took in the builds before."""
+    at = await reads.branch_of(project, branch)
+    items = await reads.steps(project, at, config) if at is not None else []
+    return StepList(items=items, unknown=[] if items else ["any steps: no agent sent the times of ninja's log"])
 
 
 @router.get("/api/history/regressions", response_model_exclude_none=True)
@@ -81,12 +103,21 @@ async def list_regressions(
     reads: Reads, project: ProjectQuery = None, branch: BranchQuery = None, limit: Limit = 50
 ) -> RegressionList:
     """Where builds became lastingly slower or faster, newest first."""
+    lanes = await reads.lanes(project, branch)
     marks = [
         LaneMark(project=lane.project, branch=lane.branch, config=lane.config, mark=mark)
-        for lane in await reads.lanes(project, branch)
+        for lane in lanes
         for mark in lane.marks
     ]
-    return RegressionList(items=sorted(marks, key=lambda item: item.mark.started_ms, reverse=True)[:limit])
+    measures = [
+        LaneMeasureMark(project=lane.project, branch=lane.branch, config=lane.config, mark=mark)
+        for lane in lanes
+        for mark in lane.measure_marks
+    ]
+    return RegressionList(
+        items=sorted(marks, key=lambda item: item.mark.started_ms, reverse=True)[:limit],
+        measures=sorted(measures, key=lambda item: item.mark.started_ms, reverse=True)[:limit],
+    )
 
 
 @router.get("/api/history/flaky", response_model_exclude_none=True)
