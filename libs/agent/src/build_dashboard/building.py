@@ -6,12 +6,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from build_dashboard import facts
+from build_dashboard.build_tree import find_trees
 from build_dashboard.commit_range import gather_range, may_deepen
 from build_dashboard.delivery import Delivery
 from build_dashboard.directory import BuildDirectory, build_facts
 from build_dashboard.holding import GRACE_SECONDS, start
 from build_dashboard.redact import Redactor, secret_values
 from build_dashboard.speaker import Speaker
+from build_dashboard.witness import Witness
 
 ENVIRONMENT_MAX = 64
 """Variables that BUILD_START carries, at most."""
@@ -63,6 +65,7 @@ def build(plan: Plan, spool: Path, delivery: Delivery, on_start: Callable[[str],
     explaining = {**plan.environment, **facts.environment_facts(os.environ)}
     noted["start"]["environment"] = dict(list(explaining.items())[:ENVIRONMENT_MAX])
     directory = BuildDirectory.create(spool, noted)
+    trees = find_trees(plan.command, plan.cwd)
     holding = start(
         directory.path,
         plan.command,
@@ -74,7 +77,10 @@ def build(plan: Plan, spool: Path, delivery: Delivery, on_start: Callable[[str],
         cwd=plan.cwd,
     )
     gathering = facts.gather(plan.cwd, os.environ)
-    speaker = Speaker(directory, Redactor(secret_values(os.environ)), delivery, is_new=True)
+    redactor = Redactor(secret_values(os.environ))
+    witness = Witness(directory.facts, trees, os.environ, spool, redactor)
+    speaker = Speaker(directory, redactor, delivery, is_new=True, witness=witness)
+    witness.begin()
     gather_range(gathering, delivery, directory.facts, may_deepen=may_deepen(os.environ))
     speaker.start(gathering)
     on_start(directory.build_id)

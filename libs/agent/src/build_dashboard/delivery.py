@@ -170,6 +170,13 @@ class Delivery:
         """Whether the configured number of tries failed in a row."""
         return self._backoff.is_offline and not self.is_connected
 
+    @property
+    def may_answer(self) -> bool:
+        """Whether the dashboard is connected, or may be within a moment."""
+        if self.is_connected or self.failures:
+            return self.is_connected
+        return self.ready_at is None or time.monotonic() < self.ready_at + UNCONNECTED_SECONDS
+
     def linger(
         self,
         build_ids: list[str],

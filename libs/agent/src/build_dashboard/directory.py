@@ -154,6 +154,7 @@ def build_facts(
     is_terminal: bool = False,
     cwd: str | None = None,
     artifacts: Sequence[str] = (),
+    junit: Sequence[str] = (),
 ) -> dict[str, Any]:
     """What must be known of a new build to speak for it, whoever does: `start` goes into BUILD_START."""
     now_ms = time.time_ns() // 1_000_000
@@ -164,6 +165,7 @@ def build_facts(
         "config": config,
         "startedMs": now_ms,
         "artifacts": list(artifacts),
+        "junit": list(junit),
         "start": {
             "branch": branch,
             "commit": commit,
@@ -185,6 +187,8 @@ def left_builds(spool: Path, *, retry_refused: bool = False, now: float | None =
         if path.name.endswith(".deleted"):
             shutil.rmtree(path, ignore_errors=True)
             continue
+        if path.name.startswith("."):
+            continue  # what is kept beside builds
         try:
             directory = BuildDirectory.adopt(path)
         except (BuildBusy, ValueError, OSError):

@@ -63,6 +63,11 @@ class Gathering:
         self._threads[name].join()
         return self.known
 
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing more will come."""
+        return not any(thread.is_alive() for thread in list(self._threads.values()))
+
     def take(self) -> dict[str, Any]:
         """What became known since the last time."""
         with self._lock:

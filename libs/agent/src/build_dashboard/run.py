@@ -11,8 +11,10 @@ import signal
 import sys
 import termios
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
+from build_dashboard.build_tree import find_trees
 from build_dashboard.directory import BuildDirectory, build_facts
 from build_dashboard.endpoint import spool_directory
 from build_dashboard.holding import GRACE_SECONDS, Holding, start
@@ -34,6 +36,7 @@ def main(arguments: Sequence[str]) -> int:
         say(f"cannot write the spool ({error}): the build runs unrecorded")
         os.execvp(options.command[0], options.command)  # noqa: S606  (it is what the person asked for)
     environment["BUILD_DASHBOARD_BUILD_ID"] = directory.build_id
+    trees = find_trees(options.command, str(Path.cwd()))
     terminal = _terminal_mode()
     holding = start(
         directory.path,
@@ -48,7 +51,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         from build_dashboard.wrapping import Wrapping  # noqa: PLC0415  (the command runs; now there is time)
 
-        wrapping = Wrapping(directory, holding, options, signals)
+        wrapping = Wrapping(directory, holding, options, signals, trees)
         wrapping.follow()
     except Exception as error:  # noqa: BLE001  (a fault of ours must not become one of the build)
         say(f"recording stopped ({type(error).__name__}: {error}); the build goes on")
@@ -79,6 +82,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     add("--deepen", action="store_true", help="may fetch history into a shallow clone, to tell what came since green")
     add("--retry-of", help="id of the build that this one tries again")
     add("--artifact", action="append", default=[], metavar="GLOB", help="files to upload when the build ends")
+    add("--junit", action="append", default=[], metavar="GLOB", help="test reports (JUnit XML) that the build writes")
     add("--timeout", type=float, default=0, metavar="S", help="end the build after this many seconds")
     add("--silence-timeout", type=float, default=0, metavar="S", help="end the build after so long without output")
     add("--grace", type=float, default=GRACE_SECONDS, metavar="S", help="from SIGTERM to SIGKILL (default 10)")
@@ -133,6 +137,7 @@ def _facts(options: argparse.Namespace) -> dict[str, Any]:
         origin=options.origin,
         retry_of=options.retry_of,
         artifacts=options.artifact,
+        junit=options.junit,
         is_terminal=os.isatty(1),
     )
 

@@ -26,6 +26,9 @@ FLUSH_SECONDS = 1.0
 """An unfinished line of an idle stream is shown after this time."""
 
 UPDATE_SECONDS = 0.25
+FORESEE_SECONDS = 1.0
+"""How long the build will still take is said at most this often."""
+
 SPOOL_CAP_BYTES = 4 * 1024 * 1024 * 1024
 """A spool this large takes no more log; the raw output waits, up to its own cap."""
 
@@ -51,6 +54,11 @@ class Scribe:
         self.end: End | None = None
         self.is_complete = False
         self.totals_known = True
+        self.foresee: Callable[[Progress], int | None] | None = None
+        """How many milliseconds the build will still take, as of this progress."""
+
+        self.last_progress: Progress | None = None
+        self.remaining_ms: int | None = None
         self._spool = spool
         self._recorder = recorder
         self._normaliser = normaliser
@@ -63,6 +71,7 @@ class Scribe:
         self._said: Progress | None = None
         self._unsaid: Progress | None = None
         self._said_at = -UPDATE_SECONDS
+        self._foreseen_at = -FORESEE_SECONDS
         self._last_output = clock()
         self._pending: list[bytes] = []  # encoded and numbered, but the disk was full
         self._reader = raw.RawReader(raw_directory)
@@ -215,10 +224,19 @@ class Scribe:
             "progress": seen.percent,
             "phase": seen.phase,
             "step": seen.step,
+            "remainingMs": self._foresee(seen, now),
             "metrics": metrics or None,
         }
         records.append(self._recorder.record("BUILD_UPDATE", time.time_ns() // 1_000_000, data))
         self._said, self._unsaid, self._said_at = seen, None, now
+        self.last_progress = seen
+
+    def _foresee(self, seen: Progress, now: float) -> int | None:
+        if self.foresee is None or now < self._foreseen_at + FORESEE_SECONDS:
+            return None
+        self._foreseen_at = now
+        self.remaining_ms = self.foresee(seen)
+        return self.remaining_ms
 
     # --- the spool ---
 

@@ -21,17 +21,19 @@ from build_dashboard.redact import Redactor
 from build_dashboard.scribe import Scribe
 from build_dashboard.spool import Spool
 from build_dashboard.usage import tree_usage
+from build_dashboard.witness import Witness
 
 FACTS_SECONDS = 0.3
 """BUILD_START waits this long for facts; later ones follow in BUILD_UPDATE."""
 
 FIRST_FACTS = ("git", "tools")
 
-LATE_SECONDS = 1.0
-"""A build that ends before its facts are known waits this long for them, unless the dashboard is away."""
+LATE_SECONDS = 3.0
+"""A build that ends before its facts are known waits at most this long for them, where the dashboard is there."""
 
 METRICS_SECONDS = 5.0
 FIRST_METRICS_SECONDS = 2.0
+WAIT_SECONDS = 0.05
 POLL_SECONDS = 0.1
 """How often an adopted build, whose holder ticks to nobody, is looked at."""
 
@@ -42,13 +44,24 @@ DISK_FULL_SECONDS = 30.0
 class Speaker:
     """One build, from its first record to its last."""
 
-    def __init__(self, directory: BuildDirectory, redactor: Redactor, delivery: Delivery, *, is_new: bool) -> None:
+    def __init__(
+        self,
+        directory: BuildDirectory,
+        redactor: Redactor,
+        delivery: Delivery,
+        *,
+        is_new: bool,
+        witness: Witness | None = None,
+    ) -> None:
         self.directory = directory
         self.spool = Spool(directory.path)
         self._delivery = delivery
         recorder = Recorder(directory.build_id, directory.facts["project"])
         self.scribe = Scribe(directory.raw, self.spool, recorder, Normaliser(redactor))
-        self._tree_peak_bytes = 0
+        self._witness = witness
+        if witness is not None:
+            self.scribe.foresee = witness.remaining_ms
+        self._tree_peak_bytes = self._largest_peak_bytes = 0
         self._told = 0
         delivery.add(directory, self.spool, self._replace, is_running=is_new or not self.scribe.is_complete)
 
@@ -90,7 +103,7 @@ class Speaker:
                 metrics_at = time.monotonic() + METRICS_SECONDS
                 self._say_metrics(holding.pid)
         if gathering is not None:
-            gathering.wait(0.0 if self._delivery.failures else LATE_SECONDS)
+            self._wait_for(gathering)
             self._say_late(gathering)
         return self._complete()
 
@@ -109,13 +122,16 @@ class Speaker:
         if end is None:
             end = End(exit_code=1, reason="holder_lost")
             error = "the process that held the command ended without telling how (killed, or the machine went down)"
+        # The kernel knows the largest of those that ended in order, the samples those that were left behind.
+        largest_bytes = max(self._largest_peak_bytes, end.peak_rss_bytes or 0)
         facts = {
             "wallMs": end.wall_ms,
             "cpuMs": end.cpu_ms,
-            "peakRssBytes": end.peak_rss_bytes,
-            "treePeakRssBytes": max(self._tree_peak_bytes, end.peak_rss_bytes or 0) or None,
+            "peakRssBytes": max(self._tree_peak_bytes, largest_bytes) or None,
+            "largestProcessRssBytes": largest_bytes or None,
         }
         metrics = {name: value for name, value in facts.items() if value is not None}
+        metrics |= self._testimony(end)
         if end.reason == "command_not_found":
             error = f"command not found: {self.directory.facts['start']['command'][0]}"
         self.scribe.complete(end, metrics, _now_ms(), error)
@@ -127,6 +143,20 @@ class Speaker:
             self.deliver_only()
         return end
 
+    def _testimony(self, end: End) -> Mapping[str, int]:
+        """Say what the witness found; the metrics among it."""
+        if self._witness is None:
+            return {}
+        for update in self._witness.finish(is_green=end.status == "succeeded", wall_seconds=(end.wall_ms or 0) / 1000):
+            self.scribe.update(update, _now_ms())
+        return self._witness.metrics
+
+    def _wait_for(self, gathering: Gathering) -> None:
+        """Short builds end before the dashboard has said what was green; what it is never asked is not waited for."""
+        deadline = time.monotonic() + LATE_SECONDS
+        while not gathering.is_done and time.monotonic() < deadline and self._delivery.may_answer:
+            gathering.wait(WAIT_SECONDS)
+
     def _say_late(self, gathering: Gathering) -> None:
         if late := gathering.take():
             self.scribe.update(late, _now_ms())
@@ -137,6 +167,7 @@ class Speaker:
         if not usage.processes:
             return
         self._tree_peak_bytes = max(self._tree_peak_bytes, usage.rss_bytes)
+        self._largest_peak_bytes = max(self._largest_peak_bytes, usage.largest_rss_bytes)
         wall_ms = _now_ms() - self.directory.facts["startedMs"]
         metrics = {"cpuMs": usage.cpu_ms, "wallMs": max(0, wall_ms), "treeRssBytes": usage.rss_bytes}
         self.scribe.update({"metrics": metrics}, _now_ms())

@@ -11,23 +11,25 @@ _TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """A process tree at one moment: resident bytes, and CPU so far including of processes that ended."""
+    """A process tree at one moment: resident bytes of all and of the largest, CPU so far with those that ended."""
 
     rss_bytes: int
+    largest_rss_bytes: int
     cpu_ms: int
     processes: int
 
 
 def tree_usage(root: int) -> Usage:
     """What the processes below one take now."""
-    rss_pages = ticks = count = 0
+    rss_pages = largest_pages = ticks = count = 0
     for pid in descendants(root):
         fields = _stat_fields(pid)
         if fields:
             count += 1
             ticks += sum(int(field) for field in fields[11:15])  # own and of reaped children, user and system
             rss_pages += int(fields[21])
-    return Usage(rss_pages * _PAGE_BYTES, ticks * 1000 // _TICKS_PER_SECOND, count)
+            largest_pages = max(largest_pages, int(fields[21]))
+    return Usage(rss_pages * _PAGE_BYTES, largest_pages * _PAGE_BYTES, ticks * 1000 // _TICKS_PER_SECOND, count)
 
 
 def descendants(root: int) -> Iterator[int]:

@@ -4,8 +4,10 @@ import argparse
 import os
 import platform
 import threading
+from collections.abc import Sequence
 
 from build_dashboard import facts
+from build_dashboard.build_tree import BuildTree
 from build_dashboard.commit_range import gather_range
 from build_dashboard.config import find_backoff
 from build_dashboard.delivery import Delivery
@@ -16,13 +18,19 @@ from build_dashboard.redact import Redactor, secret_values
 from build_dashboard.resume import adopt_left_builds
 from build_dashboard.run import Signals, say
 from build_dashboard.speaker import Speaker
+from build_dashboard.witness import Witness
 
 
 class Wrapping:
     """One `run`, from the command's start to the end of delivery."""
 
     def __init__(
-        self, directory: BuildDirectory, holding: Holding, options: argparse.Namespace, signals: Signals
+        self,
+        directory: BuildDirectory,
+        holding: Holding,
+        options: argparse.Namespace,
+        signals: Signals,
+        trees: Sequence[BuildTree],
     ) -> None:
         self._directory = directory
         self._holding = holding
@@ -34,7 +42,9 @@ class Wrapping:
         backoff = find_backoff(directory.facts["project"])
         self._delivery = Delivery(find_endpoint(options.endpoint), platform.node(), str(spool), backoff)
         redactor = Redactor(secret_values(os.environ), options.redact)
-        self._speaker = Speaker(directory, redactor, self._delivery, is_new=True)
+        witness = Witness(directory.facts, trees, os.environ, spool, redactor)
+        self._speaker = Speaker(directory, redactor, self._delivery, is_new=True, witness=witness)
+        witness.begin()
         self._delivery.start()
         gather_range(self._gathering, self._delivery, directory.facts, may_deepen=options.deepen)
         # What earlier builds left goes out after what this one says.

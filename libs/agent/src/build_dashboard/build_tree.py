@@ -1,0 +1,62 @@
+"""Build trees: the directories a command builds in, and ninja's log of each as it was when the command started.
+
+Found before the command starts, so it costs a few system calls: the log is opened, and read when there is time. ninja
+replaces a log that has grown too long, and the open file is still the old one.
+"""
+
+import contextlib
+import os
+import re
+from collections.abc import Iterator, Sequence
+
+TREES_MAX = 8
+LOG_BYTES = 64 * 1024 * 1024
+
+_NAMED = re.compile(r"(?:^|\s)(?:-C|-B|--build|--directory|--output_base)(?:[ =]|(?<=-[CB]))[\"']?([^\s\"';&|]+)")
+_MARKS = (".ninja_log", "CMakeCache.txt", "build.ninja")
+
+
+class BuildTree:
+    """One directory, and what ninja had logged in it before."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.log_path = os.path.join(path, ".ninja_log")  # noqa: PTH118  (before the start: no objects)
+        self._fd = -1
+        self.logged_bytes = 0
+        self.log_number = 0
+        with contextlib.suppress(OSError):
+            self._fd = os.open(self.log_path, os.O_RDONLY | os.O_CLOEXEC)
+            status = os.fstat(self._fd)
+            self.logged_bytes, self.log_number = min(status.st_size, LOG_BYTES), status.st_ino
+
+    @property
+    def is_real(self) -> bool:
+        """Whether something is built here, rather than only kept."""
+        return any(os.path.exists(os.path.join(self.path, mark)) for mark in _MARKS)  # noqa: PTH110, PTH118  (as above)
+
+    def log_before(self) -> str:
+        """What ninja had logged before the command; to be asked once."""
+        if self._fd < 0:
+            return ""
+        try:
+            return os.pread(self._fd, self.logged_bytes, 0).decode("utf-8", "replace")
+        except OSError:
+            return ""
+        finally:
+            os.close(self._fd)
+            self._fd = -1
+
+
+def find_trees(command: Sequence[str], cwd: str) -> list[BuildTree]:
+    """The directories that the command names, the one it runs in and its `build`, as far as they may be built in."""
+    found: dict[str, None] = {}
+    for path in (*_named(command), cwd, os.path.join(cwd, "build")):  # noqa: PTH118  (before the start: no objects)
+        found.setdefault(os.path.normpath(os.path.join(cwd, os.path.expanduser(path))))  # noqa: PTH111, PTH118  (as above)
+    return [BuildTree(path) for path in list(found)[:TREES_MAX]]
+
+
+def _named(command: Sequence[str]) -> Iterator[str]:
+    for text in (" ".join(command), *(argument for argument in command if " " in argument)):
+        for match in _NAMED.finditer(text):
+            yield match[1]

@@ -1,0 +1,35 @@
+"""CMakeCache.txt: what a build directory is configured with, and what differs between two configurations."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+_ENTRY = re.compile(r'^("[^"]+"|[A-Za-z0-9_./+-][^:=]*):([A-Z]+)=(.*)$')
+_TOLD = frozenset({"BOOL", "STRING", "PATH", "FILEPATH", "UNINITIALIZED"})
+"""INTERNAL and STATIC entries are CMake's own notes, thousands of them; what people set is none of these."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One entry that differs; None: it is not there."""
+
+    name: str
+    before: str | None
+    after: str | None
+
+
+def read_cmake_cache(text: str) -> dict[str, str]:
+    """What people set, by name."""
+    return dict(_entries(text))
+
+
+def changes(before: Mapping[str, str], after: Mapping[str, str]) -> list[Change]:
+    """What differs, by name."""
+    names = sorted(before.keys() | after.keys())
+    return [Change(name, before.get(name), after.get(name)) for name in names if before.get(name) != after.get(name)]
+
+
+def _entries(text: str) -> Iterator[tuple[str, str]]:
+    for line in text.splitlines():
+        if line[:1] not in ("", "#", "/") and (match := _ENTRY.match(line)) and match[2] in _TOLD:
+            yield match[1].strip('"'), match[3]
