@@ -149,7 +149,7 @@ class Findings:
             for finding in self._findings
             if finding.certain
             or failed
-            or _ended(finding.failure, last_line)
+            or (_ended(finding.failure, last_line) and not (is_complete and finding.failure.last_line < last_step))
             or self._stopped(finding, last_step, is_complete=is_complete)
         ]
         failures = [finding.failure for finding in kept]

@@ -1,0 +1,84 @@
+"""Green logs stay green, whatever words are in them."""
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from build_analysis.analyzer import LogAnalyzer
+from build_analysis.failure import Failure
+
+SCARY = Path(__file__).with_name("scary.txt").read_text("utf-8").splitlines()
+# What is green only as a whole: tests that want an error, a retry that worked.
+SCENES = [
+    [
+        "[ RUN      ] DeathTest.Aborts",
+        "terminate called after throwing an instance of 'std::runtime_error'",
+        "Segmentation fault (core dumped)",
+        "[       OK ] DeathTest.Aborts (12 ms)",
+    ],
+    [
+        "[ RUN      ] ParserTest.RejectsBadInput",
+        "a.mlir:3:5: error: expected ')'",
+        "tool: a.cpp:3: void f(): Assertion `x' failed.",
+        "[       OK ] ParserTest.RejectsBadInput (1 ms)",
+    ],
+    [
+        "curl: (56) Recv failure: Connection reset by peer",
+        "Retrying download of https://e.example/x.tar.gz (attempt 2 of 3)",
+        "Downloaded 12 MB",
+    ],
+    [
+        "error: RPC failed; curl 92 HTTP/2 stream 5 was not closed cleanly: CANCEL (err 8)",
+        "fatal: early EOF",
+        "Waiting 15 seconds before trying again",
+        "Submodule path 'third_party/llvm': checked out '1111111'",
+    ],
+]
+STEPS = [f"[{i}/300] Building CXX object lib/f{i}.cpp.o" for i in range(1, 301)]
+
+
+def failures_of(lines: list[str]) -> list[Failure]:
+    analyzer = LogAnalyzer()
+    for start in range(0, len(lines), 500):
+        analyzer.feed(start + 1, lines[start : start + 500])
+    return analyzer.finish().failures
+
+
+@pytest.mark.parametrize("line", SCARY)
+def test_a_scary_line_is_no_failure(line: str) -> None:
+    """Alone, in a run that goes on, in one that ends unseen, and at the end: it says nothing of a failure."""
+    for lines in ([line], [*STEPS[:150], line, *STEPS[150:]], [*STEPS[:150], line, *STEPS[150:250]], [*STEPS, line]):
+        assert [] == failures_of(lines)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_green_log_of_scary_lines_is_green(seed: int) -> None:
+    """Mixed at random into three thousand steps that go well, with tests that want errors and retries that work."""
+    dice = random.Random(seed)
+    lines: list[str] = []
+    for i in range(2400):
+        lines.append(f"[{i + 1}/2400] Building CXX object lib/f{i}.cpp.o")
+        if dice.random() < 0.2:
+            lines.append(dice.choice(SCARY))
+        elif dice.random() < 0.02:
+            lines += dice.choice(SCENES)
+
+    assert [] == failures_of(lines)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_one_failure_among_scary_lines_is_the_one_found(seed: int) -> None:
+    """Thousands of scary lines around a failing edge do not hide it and are not mistaken for it."""
+    dice = random.Random(100 + seed)
+    around = [dice.choice(SCARY) if dice.random() < 0.3 else dice.choice(STEPS[:299]) for _ in range(4000)]
+    broken = [
+        "FAILED: a.cpp.o",
+        "/usr/bin/c++ -c a.cpp -o a.cpp.o",
+        "a.cpp:3:5: error: 'x' was not declared in this scope",
+    ]
+    lines = [*around[:2000], *broken, *around[2000:], "ninja: build stopped: subcommand failed."]
+
+    assert [(2003, "compile_error", "a.cpp")] == [
+        (failure.first_line, failure.category, failure.file) for failure in failures_of(lines)
+    ]
