@@ -28,6 +28,7 @@ test('a place in the tree is a link to that line at the commit that was built', 
   expect(urlOf('../lib/Conversion/Op s.cpp', 12, { cwd: '/home/ci/torch-mlir/build', command: ['ninja'] })).toBe(
     address,
   )
+  expect(urlOf('../lib/Conversion/Op s.cpp', 12, { command: ['./build.sh'] })).toBe(address)
   expect(urlOf('CMakeLists.txt', undefined, { command: ['cmake', '-S', '.'] })).toBe(
     `https://github.com/llvm/torch-mlir/blob/${SHA}/CMakeLists.txt`,
   )

@@ -21,6 +21,7 @@ const NotificationsPage = lazy(() =>
 const PinsPage = lazy(() => import('../pins/PinsPage').then((module) => ({ default: module.PinsPage })))
 const ProjectsPage = lazy(() => import('../grid/ProjectsPage').then((module) => ({ default: module.ProjectsPage })))
 const SettingsPage = lazy(() => import('../settings/SettingsPage').then((module) => ({ default: module.SettingsPage })))
+const TestsPage = lazy(() => import('../tests/TestsPage').then((module) => ({ default: module.TestsPage })))
 
 export function Pages() {
   const session = useSession()
@@ -38,6 +39,7 @@ export function Pages() {
             <Route path="/p/:project/*" element={<GridPage />} />
             <Route path="/failures" element={<FailuresPage />} />
             <Route path="/failures/:signature" element={<FailurePage />} />
+            <Route path="/tests" element={<TestsPage />} />
             <Route path="/history" element={<HistoryPage />} />
             <Route path="/pins" element={<PinsPage />} />
             <Route path="/c" element={<CommitsPage />} />

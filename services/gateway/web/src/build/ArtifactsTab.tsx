@@ -29,7 +29,7 @@ export function ArtifactsTab({ build }: { build: Build }) {
               </p>
             </Notice>
           ) : (
-            <Table label={text.title} columns={COLUMNS}>
+            <Table label={text.title} columns={COLUMNS} figures={[text.size]}>
               {items.map((artifact) => (
                 <Row key={artifact.id} artifact={artifact} />
               ))}

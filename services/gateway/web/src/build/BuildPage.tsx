@@ -1,6 +1,6 @@
 /** Build page: one build, live: how it stands, what failed, its log. */
 import { Button } from '@mantine/core'
-import { lazy, Suspense, type ComponentType } from 'react'
+import { lazy, Suspense, useEffect, useRef, type ComponentType } from 'react'
 import { Link, useParams, useSearchParams } from 'react-router'
 import { ApiError } from '../api/client'
 import { useRows } from '../app/app-context'
@@ -79,8 +79,18 @@ function OneBuild({ id }: { id: string }) {
 }
 
 function TabLink({ tab, isCurrent, badge }: { tab: Tab; isCurrent: boolean; badge: number }) {
+  const link = useRef<HTMLAnchorElement>(null)
+  useEffect(() => {
+    // On a narrow screen the row of tabs scrolls: the one that is open has to be seen.
+    if (isCurrent) link.current?.scrollIntoView({ block: 'nearest', inline: 'center' })
+  }, [isCurrent])
   return (
-    <Link className={classes.tab} to={{ search: searchOf(tab) }} aria-current={isCurrent ? 'page' : undefined}>
+    <Link
+      ref={link}
+      className={classes.tab}
+      to={{ search: searchOf(tab) }}
+      aria-current={isCurrent ? 'page' : undefined}
+    >
       {text.tabs[tab]}
       {badge > 0 && <b>{count(badge)}</b>}
     </Link>

@@ -67,9 +67,10 @@ function CriticalPath({ build, path }: { build: BuildDetail; path: readonly Step
 
 function StepTable({ label, steps }: { label: string; steps: readonly StepTime[] }) {
   const hasPrevious = steps.some(({ previousMs }) => previousMs != null)
+  const figures = [text.took, ...(hasPrevious ? [text.before, text.change] : [])]
   const longest = Math.max(1, ...steps.map(({ durationMs }) => durationMs))
   return (
-    <Table label={label} columns={[text.step, text.took, ...(hasPrevious ? [text.before, text.change] : [])]}>
+    <Table label={label} columns={[text.step, ...figures]} figures={figures}>
       {steps.map(({ output, durationMs, previousMs }) => {
         const change = changeOf(durationMs, previousMs)
         return (
@@ -98,7 +99,7 @@ function StepTable({ label, steps }: { label: string; steps: readonly StepTime[]
 
 function Block({ title, aside, children }: { title: string; aside?: string; children: ReactNode }) {
   return (
-    <section className={classes.block} aria-label={title}>
+    <section className={classes.block}>
       <h2>
         {title}
         {aside !== undefined && <span>{aside}</span>}

@@ -5,6 +5,7 @@ import { IconSearch } from '@tabler/icons-react'
 import { useRef } from 'react'
 import { Link, useSearchParams } from 'react-router'
 import { count, seconds } from '../format'
+import { nameOf } from '../history/useBranch'
 import { useShortcuts } from '../keyboard/useShortcuts'
 import { Answer } from '../layout/Answer'
 import layout from '../layout/layout.module.css'
@@ -32,7 +33,7 @@ export function TestsTab({ build }: { build: Build }) {
           return (
             <>
               <Tools filter={filter} counts={first.counts} totalSeconds={first.totalSeconds} onChange={change} />
-              <Results items={pages.flatMap((page) => page.items)} />
+              <Results build={build} items={pages.flatMap((page) => page.items)} />
               {read.hasNextPage && (
                 <Button
                   className={layout.more}
@@ -128,11 +129,11 @@ function Chip({ label, total, tone, isOn, onClick }: ChipProps) {
   )
 }
 
-function Results({ items }: { items: readonly TestResult[] }) {
+function Results({ build, items }: { build: Build; items: readonly TestResult[] }) {
   if (items.length === 0) return <Notice title={text.noneMatches} />
   const slowest = Math.max(...items.map((item) => item.seconds ?? 0))
   return (
-    <Table label={text.title} columns={[text.outcome, text.name, text.time, text.line]}>
+    <Table label={text.title} columns={[text.outcome, text.name, text.time, text.line]} figures={[text.time]}>
       {items.map((item, at) => (
         <tr key={`${item.name} ${at}`} data-testid="test-result" data-outcome={item.outcome}>
           <td className={layout.nowrap}>
@@ -141,7 +142,11 @@ function Results({ items }: { items: readonly TestResult[] }) {
             </span>
           </td>
           <td className={classes.name}>
-            <code>{item.name}</code>
+            <Link
+              to={`/tests?${new URLSearchParams({ branch: nameOf(build.project, build.branch), name: item.name })}`}
+            >
+              <code>{item.name}</code>
+            </Link>
             {item.tool && <span className={layout.chip}>{item.tool}</span>}
           </td>
           <td className={classes.amount}>

@@ -24,7 +24,7 @@ export function SidesBlock<T>({ title, sides: { onlyHere, onlyThere, both }, emp
   ]
   const isNone = groups.every(([, , items]) => items.length === 0)
   return (
-    <section className={classes.block} aria-label={title}>
+    <section className={classes.block}>
       <h2>{title}</h2>
       {isNone && <p className={layout.faint}>{empty}</p>}
       {groups.map(
@@ -56,7 +56,7 @@ export function FailureLine({ failure }: { failure: FailureData }) {
 
 export function Facts({ title, found }: { title: string; found: readonly Difference[] }) {
   return (
-    <section className={classes.block} aria-label={title}>
+    <section className={classes.block}>
       <h2>{title}</h2>
       {found.length === 0 ? (
         <p className={layout.faint}>{text.same}</p>

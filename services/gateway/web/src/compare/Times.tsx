@@ -8,6 +8,7 @@ import type { Build, BuildDetail } from '../wire'
 import { phaseTimes, stepTimes, type Pair } from './comparison'
 
 const SHOWN_STEPS = 10
+const FIGURES = [text.here, text.there, text.change]
 
 export function Times({ here, there }: { here: BuildDetail; there: BuildDetail }) {
   const phases = phaseTimes(here, there).map((pair) => ({
@@ -25,9 +26,9 @@ export function Times({ here, there }: { here: BuildDetail; there: BuildDetail }
     pair(text.lines, here.logLines, there.logLines),
   ]
   return (
-    <section className={classes.block} aria-label={text.times}>
+    <section className={classes.block}>
       <h2>{text.times}</h2>
-      <Table label={text.times} columns={['', text.here, text.there, text.change]}>
+      <Table label={text.times} columns={['', ...FIGURES]} figures={FIGURES}>
         {[whole, ...phases, cpu].map((each) => (
           <PairRow key={each.name} pair={each} show={duration} change={timeChange(each)} />
         ))}

@@ -9,6 +9,7 @@ import { SourceTree } from '../source/source-tree'
 import { build as text, log } from '../strings'
 import type { BuildDetail, FailureData } from '../wire'
 import classes from './failure.module.css'
+import { Verdict } from './Verdict'
 
 interface Props {
   build: BuildDetail
@@ -23,6 +24,7 @@ export function FailureHead({ build, failure, title, children }: Props) {
     <div className={classes.head}>
       {title !== undefined && <h2>{title}</h2>}
       <span className={classes.kind}>{failure.category}</span>
+      <Verdict build={build} failure={failure} />
       {failure.file && <Place build={build} failure={failure} />}
       {failure.target && <span className={classes.target}>{failure.target}</span>}
       <Link className={classes.link} to={{ search: '', hash: rangeHash(range) }}>
@@ -49,7 +51,7 @@ function Place({ build, failure }: { build: BuildDetail; failure: FailureData })
 export function FailureMessage({ failure }: { failure: FailureData }) {
   return (
     // It scrolls where it is long, so the keyboard has to reach it.
-    <pre className={classes.message} tabIndex={0} role="region" aria-label={text.message}>
+    <pre className={classes.message} tabIndex={0} role="region" aria-label={text.message(count(failure.firstLine))}>
       {plainText(failure.message)}
     </pre>
   )

@@ -3,10 +3,13 @@ import { useInfiniteQuery, useQuery } from '@tanstack/react-query'
 import type { Params } from '../api/client'
 import { useApp } from '../app/app-context'
 import type {
+  Build,
   CommitAnswer,
   CommitList,
+  FailureData,
   FailureGroup,
   FailureGroupList,
+  JudgedFailure,
   Grid,
   IncidentList,
   PinList,
@@ -36,6 +39,15 @@ export function useFailureGroup(signature: string) {
   return useRead<FailureGroup>(`/failures/${encodeURIComponent(signature)}`)
 }
 
+/** How a failure of a build is judged now; asked as soon as the failure is seen, while the build runs. */
+export function useVerdict(build: Build, failure: FailureData) {
+  const { id, project, branch, config, commit } = build
+  const { signature, category, fault } = failure
+  const place = { project, branch: branch ?? undefined, config, commit: commit ?? undefined, buildId: id }
+  const what = { signature: signature ?? undefined, category, fault: fault ?? undefined }
+  return useRead<JudgedFailure>('/history/verdict', { ...place, ...what }, signature != null)
+}
+
 export function useCommit(sha: string) {
   return useRead<CommitAnswer>(`/commits/${encodeURIComponent(sha)}`)
 }
@@ -52,7 +64,8 @@ export function useFailureGroups(project: string | undefined) {
   return usePages<FailureGroupList>('/failures', { project, limit: 50 })
 }
 
-function useRead<T>(path: string, params: Params = {}, isAsked = true) {
+/** One answer of history, read again when history changed. */
+export function useRead<T>(path: string, params: Params = {}, isAsked = true) {
   const { api } = useApp()
   return useQuery({
     queryKey: [HISTORY, path, params],

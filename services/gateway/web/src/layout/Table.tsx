@@ -5,10 +5,12 @@ import classes from './layout.module.css'
 interface Props {
   label: string
   columns: readonly string[]
+  /** Those of them that hold figures. */
+  figures?: readonly string[]
   children: ReactNode
 }
 
-export function Table({ label, columns, children }: Props) {
+export function Table({ label, columns, figures = [], children }: Props) {
   return (
     <div className={classes.scroll} role="region" aria-label={label} tabIndex={0}>
       <table className={classes.table}>
@@ -19,7 +21,7 @@ export function Table({ label, columns, children }: Props) {
               column === '' ? (
                 <td key={column} />
               ) : (
-                <th key={column} scope="col">
+                <th key={column} scope="col" data-figures={figures.includes(column) || undefined}>
                   {column}
                 </th>
               ),

@@ -29,7 +29,7 @@ export function Minimap({ marks, viewport, heightPx, onGoTo }: Props) {
 
   function pick(event: PointerEvent<HTMLCanvasElement>) {
     const box = event.currentTarget.getBoundingClientRect()
-    onGoTo(viewport.rows.lineAt(Math.floor(((event.clientY - box.top) / box.height) * rows)))
+    onGoTo(viewport.lineOf((event.clientY - box.top) / box.height))
   }
 
   const { topPx, sizePx } = viewport.inSight(heightPx)
@@ -59,8 +59,7 @@ function draw(canvas: HTMLCanvasElement, marks: Marks, viewport: Viewport, heigh
     error: style.getPropertyValue('--failed-fill'),
     warning: style.getPropertyValue('--warned-fill'),
   }
-  const rows = Math.max(1, viewport.rows.rows)
-  const strip = stripOf(marks, heightPx, (line) => viewport.rows.topOf(line) / rows)
+  const strip = stripOf(marks, heightPx, (line) => viewport.placeOf(line))
   for (const severity of ['warning', 'error'] as const) {
     context.fillStyle = colours[severity]
     strip.forEach((marked, y) => {

@@ -75,9 +75,23 @@ export class Viewport {
     return { topPx: (this.scroll.top / whole) * stripPx, sizePx: (this.heightPx / whole) * stripPx }
   }
 
+  /** Where a line is, from 0 to 1 of a strip that stands for the whole, or for the screen where that is higher. */
+  placeOf(line: number): number {
+    return (this.rows.topOf(line) * this.rowPx) / this.stripPx
+  }
+
+  /** The line at a place of that strip. */
+  lineOf(place: number): number {
+    return this.rows.lineAt(Math.floor((place * this.stripPx) / this.rowPx))
+  }
+
   /** The line in the middle of the screen: where a reader is. */
   middle(): number {
     return this.rows.lineAt(Math.floor((this.scroll.top + this.heightPx / 2) / this.rowPx))
+  }
+
+  private get stripPx(): number {
+    return Math.max(1, this.rows.rows * this.rowPx, this.heightPx)
   }
 
   private anchor(): { line: number; offsetPx: number } {

@@ -13,6 +13,7 @@ export const PLACES: readonly Place[] = [
   { path: '/', name: nav.now, letter: 'n', isInBar: true },
   { path: '/p', name: nav.projects, letter: 'p', isInBar: true },
   { path: '/failures', name: nav.failures, letter: 'f', isInBar: true },
+  { path: '/tests', name: nav.tests, letter: 'e', isInBar: true },
   { path: '/history', name: nav.history, letter: 'h', isInBar: true },
   { path: '/pins', name: nav.pins, letter: 'i', isInBar: true },
   { path: '/agents', name: nav.agents, letter: 'a', isInBar: true },

@@ -1,5 +1,5 @@
 /** Words of the parts of a build's page beside its log: failures, tests, steps, metrics, artifacts, comparison. */
-import type { ArtifactView, TestResult } from '../wire'
+import type { ArtifactView, JudgedFailure, TestResult } from '../wire'
 
 export const failed = {
   group: 'Seen before?',
@@ -158,6 +158,23 @@ export const rebuild = {
   accepted: 'An agent took it; the build begins…',
   failed: 'It was not started:',
   close: 'Close',
+}
+
+export const verdict = {
+  title: 'Whose failure this is',
+  names: {
+    new: 'New with this build',
+    already_red: 'Was red before',
+    flaky: 'Looks flaky',
+    infra: 'Fault of the machine',
+    unknown: 'Not known whose',
+  } satisfies Record<JudgedFailure['verdict'], string>,
+  overridden: '(changed by a person)',
+  by: (name: string) => `${name} said`,
+  change: 'Say otherwise',
+  reason: 'Reason',
+  save: 'Save',
+  remove: 'Take it back',
 }
 
 export const wrongLine = {

@@ -82,7 +82,7 @@ export const build = {
     compare: 'Compare',
     events: 'Events',
   },
-  message: 'Error message',
+  message: (line: string) => `Error message of line ${line}`,
   details: 'Details',
   failure: 'First failure',
   moreFailures: (count: number) => (count === 1 ? '1 more failure' : `${count} more failures`),

@@ -6,6 +6,7 @@ export const nav = {
   now: 'Now',
   projects: 'Projects',
   failures: 'Failures',
+  tests: 'Tests',
   history: 'History',
   pins: 'Pins',
   agents: 'Agents',

@@ -1,10 +1,11 @@
 /** History page: how long the builds of a branch take and how many succeed, per configuration and day. */
-import { Select, SegmentedControl } from '@mantine/core'
+import { SegmentedControl } from '@mantine/core'
 import { useMemo } from 'react'
 import { Link, useSearchParams } from 'react-router'
 import { age, count, duration, percent, shortSha } from '../format'
 import { toCommit } from '../history/places'
 import { useSummary, useTrends } from '../history/queries'
+import { useBranch, withParam } from '../history/useBranch'
 import { Answer } from '../layout/Answer'
 import layout from '../layout/layout.module.css'
 import { Notice, Unknown } from '../layout/Notice'
@@ -19,45 +20,26 @@ const DAYS = [30, 90, 365]
 
 export function HistoryPage() {
   const [params, setParams] = useSearchParams()
-  const lanes = useSummary().data?.items ?? []
-  const branches = useMemo(() => namesOf(lanes), [lanes])
-  const chosen = params.get('branch') ?? branches[0]?.value
-  // A project's name holds no blank; a branch might.
-  const project = chosen?.split(' ')[0]
-  const branch = chosen?.slice((project?.length ?? 0) + 1)
+  const { project, branch, select } = useBranch()
   const days = DAYS.find((each) => String(each) === params.get('days')) ?? 90
   const summary = useSummary()
+  const lanes = summary.data?.items ?? []
   const read = useTrends(project, branch, days)
-  const change = (name: string, value: string | null) =>
-    setParams(
-      (now) => {
-        const next = new URLSearchParams(now)
-        if (value === null) next.delete(name)
-        else next.set(name, value)
-        return next
-      },
-      { replace: true },
-    )
 
   return (
     <Page
       title={text.title}
       tools={
         <>
-          <Select
-            size="xs"
-            aria-label={text.branch}
-            data={branches}
-            value={chosen ?? null}
-            onChange={(value) => change('branch', value)}
-            searchable
-          />
+          {select}
           <SegmentedControl
             size="xs"
             aria-label={text.days}
             data={DAYS.map((each) => ({ value: String(each), label: text.daysOf(each) }))}
             value={String(days)}
-            onChange={(value) => change('days', value)}
+            onChange={(value) =>
+              setParams((now) => withParam(new URLSearchParams(now), 'days', value), { replace: true })
+            }
           />
         </>
       }
@@ -139,9 +121,4 @@ function Empty() {
       <p>{text.empty}</p>
     </Notice>
   )
-}
-
-function namesOf(lanes: readonly LaneSummary[]): { value: string; label: string }[] {
-  const names = new Set(lanes.map(({ project, branch }) => `${project} ${branch}`))
-  return [...names].map((name) => ({ value: name, label: name }))
 }

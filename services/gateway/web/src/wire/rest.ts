@@ -166,6 +166,12 @@ export interface components {
              * @default false
              */
             bothWays: boolean;
+            /**
+             * State
+             * @default production
+             * @enum {string}
+             */
+            state: "production" | "staging" | "silent";
             /** Expectedms */
             expectedMs?: number | null;
         };
@@ -341,6 +347,12 @@ export interface components {
              */
             colour: "green" | "red" | "none";
             /**
+             * State
+             * @default production
+             * @enum {string}
+             */
+            state: "production" | "staging" | "silent";
+            /**
              * Lateststatus
              * @enum {string}
              */
@@ -454,6 +466,19 @@ export interface components {
             committedAt?: number | null;
             /** Subject */
             subject?: string | null;
+        };
+        /** JudgedFailure */
+        JudgedFailure: {
+            /**
+             * Verdict
+             * @enum {string}
+             */
+            verdict: "new" | "already_red" | "flaky" | "infra" | "unknown";
+            /** Evidence */
+            evidence: string[];
+            override?: components["schemas"]["Override"] | null;
+            /** Signature */
+            signature: string;
         };
         /** KeyList */
         KeyList: {
@@ -745,8 +770,12 @@ export interface components {
             red: number;
             /** Buildms */
             buildMs: number;
+            /** Queuems */
+            queueMs?: number | null;
             /** Successrate */
             successRate?: number | null;
+            /** Overdue */
+            overdue?: components["schemas"]["Overdue"][];
         };
         /** LaneSummary */
         LaneSummary: {
@@ -769,6 +798,9 @@ export interface components {
             /** Usualms */
             usualMs?: number | null;
             pace: components["schemas"]["Pace"];
+            standing: components["schemas"]["Standing"];
+            /** Unheardcolour */
+            unheardColour?: ("green" | "red" | "none") | null;
         };
         /** BuildRef */
         BuildRef: {
@@ -814,10 +846,130 @@ export interface components {
             buildMs: number;
             /** Queuep50Ms */
             queueP50Ms?: number | null;
+            /** Queuems */
+            queueMs?: number | null;
             /** Timetoredms */
             timeToRedMs?: number | null;
             /** Timetorecoverms */
             timeToRecoverMs?: number | null;
+        };
+        /** Standing */
+        Standing: {
+            /**
+             * State
+             * @default production
+             * @enum {string}
+             */
+            state: "production" | "staging" | "silent";
+            /** Owner */
+            owner?: string | null;
+            /** Tags */
+            tags?: string[];
+            /** Cadenceminutes */
+            cadenceMinutes?: number | null;
+        };
+        /** Overdue */
+        Overdue: {
+            /** Project */
+            project: string;
+            /** Branch */
+            branch?: string | null;
+            /** Config */
+            config: string;
+            /** Owner */
+            owner?: string | null;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "production" | "staging" | "silent";
+            /** Cadenceminutes */
+            cadenceMinutes: number;
+            /** Laststartedms */
+            lastStartedMs?: number | null;
+            /** Overduems */
+            overdueMs?: number | null;
+        };
+        /** TestHistory */
+        TestHistory: {
+            /** Name */
+            name: string;
+            /** Branch */
+            branch: string;
+            /** Items */
+            items: components["schemas"]["TestInConfig"][];
+        };
+        /** TestInConfig */
+        TestInConfig: {
+            /** Config */
+            config: string;
+            /** Runs */
+            runs: components["schemas"]["TestRun"][];
+        };
+        /** TestRun */
+        TestRun: {
+            /** Buildid */
+            buildId: string;
+            /** Commit */
+            commit?: string | null;
+            /** Startedms */
+            startedMs: number;
+            /**
+             * Outcome
+             * @enum {string}
+             */
+            outcome: "passed" | "failed" | "skipped" | "xfailed" | "xpassed" | "timed_out" | "crashed" | "flaky" | "unresolved";
+            /** Seconds */
+            seconds?: number | null;
+        };
+        /** TestList */
+        TestList: {
+            /** Items */
+            items: components["schemas"]["TestTally"][];
+            /** Total */
+            total: number;
+            /** Nextcursor */
+            nextCursor?: string | null;
+            /** Unknown */
+            unknown?: string[];
+        };
+        /** TestTally */
+        TestTally: {
+            /** Name */
+            name: string;
+            /** Config */
+            config: string;
+            /** Runs */
+            runs: number;
+            /** Passed */
+            passed: number;
+            /** Failed */
+            failed: number;
+            /** Skipped */
+            skipped: number;
+            /** Passrate */
+            passRate?: number | null;
+            /** Flakyruns */
+            flakyRuns: number;
+            /** Flakiness */
+            flakiness: number;
+            /** P50Seconds */
+            p50Seconds?: number | null;
+            /**
+             * Lastoutcome
+             * @enum {string}
+             */
+            lastOutcome: "passed" | "failed" | "skipped" | "xfailed" | "xpassed" | "timed_out" | "crashed" | "flaky" | "unresolved";
+            lastFailure?: components["schemas"]["BuildOfTest"] | null;
+        };
+        /** BuildOfTest */
+        BuildOfTest: {
+            /** Buildid */
+            buildId: string;
+            /** Commit */
+            commit?: string | null;
+            /** Startedms */
+            startedMs: number;
         };
         /** TrendList */
         TrendList: {
@@ -840,6 +992,8 @@ export interface components {
             days: components["schemas"]["Day"][];
             /** Marks */
             marks: components["schemas"]["Mark"][];
+            /** Measuremarks */
+            measureMarks: components["schemas"]["MeasureMark"][];
         };
         /** Day */
         Day: {
@@ -873,6 +1027,8 @@ export interface components {
             p90Ms?: number | null;
             /** Queuep50Ms */
             queueP50Ms?: number | null;
+            /** Queuems */
+            queueMs?: number | null;
             /** Cachehits */
             cacheHits?: number | null;
             /** Cachemisses */
@@ -883,6 +1039,12 @@ export interface components {
             diskBytes?: number | null;
             /** Cpums */
             cpuMs?: number | null;
+            /** Testspassed */
+            testsPassed?: number | null;
+            /** Testsfailed */
+            testsFailed?: number | null;
+            /** Testsskipped */
+            testsSkipped?: number | null;
             /** Lastcommit */
             lastCommit?: string | null;
             /** Lastpins */
@@ -920,6 +1082,35 @@ export interface components {
             commit: string;
             /** Committedat */
             committedAt?: number | null;
+        };
+        /** MeasureMark */
+        MeasureMark: {
+            /**
+             * Measure
+             * @enum {string}
+             */
+            measure: "peak_rss_bytes" | "disk_bytes" | "cpu_ms" | "cache_hit_percent" | "tests";
+            /**
+             * Direction
+             * @enum {string}
+             */
+            direction: "up" | "down";
+            /** Buildid */
+            buildId: string;
+            /** Commit */
+            commit?: string | null;
+            /** Startedms */
+            startedMs: number;
+            /** Before */
+            before: number;
+            /** After */
+            after: number;
+            /** Bandlow */
+            bandLow: number;
+            /** Bandhigh */
+            bandHigh: number;
+            /** Changedpins */
+            changedPins?: components["schemas"]["PinAt"][];
         };
         /** UserChange */
         UserChange: {

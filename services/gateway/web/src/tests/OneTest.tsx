@@ -1,0 +1,130 @@
+/** One test: how it went in each build that ran it, configuration by configuration. */
+import { Link, useSearchParams } from 'react-router'
+import { ApiError } from '../api/client'
+import { Ago } from '../builds/Elapsed'
+import { instant, seconds, shortSha } from '../format'
+import { toCommit } from '../history/places'
+import { useBranch, withParam } from '../history/useBranch'
+import { Answer } from '../layout/Answer'
+import layout from '../layout/layout.module.css'
+import { Notice } from '../layout/Notice'
+import { Page, Section } from '../layout/Page'
+import { Table } from '../layout/Table'
+import { testHistory as text, tests } from '../strings'
+import type { TestRun } from '../wire'
+import { useTestHistory } from './queries'
+import classes from './tests.module.css'
+
+/** Runs named in the table; the strip above it shows all. */
+const LISTED = 25
+const LETTERS: Record<TestRun['outcome'], string> = {
+  passed: 'P',
+  failed: 'F',
+  skipped: 'S',
+  xfailed: 'X',
+  xpassed: 'U',
+  timed_out: 'T',
+  crashed: 'C',
+  flaky: 'K',
+  unresolved: '?',
+}
+
+export function OneTest({ name }: { name: string }) {
+  const [params] = useSearchParams()
+  const { project, branch, select } = useBranch()
+  const read = useTestHistory(project, branch, name)
+  const isMissing = read.error instanceof ApiError && read.error.isMissing
+  const all = { search: withParam(new URLSearchParams(params), 'name', null).toString() }
+  return (
+    <Page
+      title={text.one}
+      lead={<code>{name}</code>}
+      tools={
+        <>
+          {select}
+          <Link to={all} className={classes.all}>
+            {text.all}
+          </Link>
+        </>
+      }
+    >
+      {isMissing ? (
+        <Notice title={text.missing} isAlert>
+          <p>{text.missingHint}</p>
+        </Notice>
+      ) : (
+        <Answer read={read}>
+          {({ items }) =>
+            items.map(({ config, runs }) => (
+              <Section key={config} title={config} aside={text.builds(runs.length)}>
+                <Strip runs={runs} />
+                <Runs config={config} runs={runs.slice(0, LISTED)} />
+              </Section>
+            ))
+          }
+        </Answer>
+      )}
+    </Page>
+  )
+}
+
+/** Every run as a letter and a colour, the oldest first. */
+function Strip({ runs }: { runs: readonly TestRun[] }) {
+  return (
+    <div className={classes.strip}>
+      {runs.toReversed().map((run) => (
+        <Link
+          key={run.buildId}
+          to={`/builds/${run.buildId}?tab=tests`}
+          data-outcome={run.outcome}
+          aria-label={`${tests.outcomes[run.outcome]}, ${instant(run.startedMs)}`}
+          title={`${tests.outcomes[run.outcome]}  ${run.commit == null ? '' : shortSha(run.commit)}  ${instant(run.startedMs)}`}
+        >
+          {LETTERS[run.outcome]}
+        </Link>
+      ))}
+    </div>
+  )
+}
+
+function Runs({ config, runs }: { config: string; runs: readonly TestRun[] }) {
+  const longest = Math.max(0, ...runs.map((run) => run.seconds ?? 0))
+  return (
+    <Table
+      label={text.runsOf(config)}
+      columns={[tests.outcome, text.build, text.commit, text.started, tests.time]}
+      figures={[tests.time]}
+    >
+      {runs.map((run) => (
+        <tr key={run.buildId} data-testid="test-run" data-outcome={run.outcome}>
+          <td className={classes.outcome} data-outcome={run.outcome}>
+            {tests.outcomes[run.outcome]}
+          </td>
+          <td>
+            <Link to={`/builds/${run.buildId}?tab=tests`} className={layout.link}>
+              <code>{run.buildId.slice(-8)}</code>
+            </Link>
+          </td>
+          <td>
+            {run.commit != null && (
+              <Link to={toCommit(run.commit)} className={layout.link}>
+                <code>{shortSha(run.commit)}</code>
+              </Link>
+            )}
+          </td>
+          <td className={layout.nowrap}>
+            <Ago at={run.startedMs} />
+          </td>
+          <td className={classes.amount}>
+            {run.seconds != null && (
+              <>
+                {seconds(run.seconds)}
+                <i style={{ transform: `scaleX(${longest > 0 ? run.seconds / longest : 0})` }} />
+              </>
+            )}
+          </td>
+        </tr>
+      ))}
+    </Table>
+  )
+}
