@@ -19,7 +19,7 @@ async def service(tmp_path, run_service, s3_settings):
 
 
 async def test_the_bytes_never_pass_the_service(service, offers):
-    """Every address of plan and download is the store's own; the service has no route for bytes."""
+    """Every address of plan and download is the store's own, unless an agent asks for the relay."""
     offer = offers(LARGE, part=PART)
     puts = (await service.offer(offer)).json()["puts"]
     artifact_id = await service.upload(offer, LARGE)
@@ -27,7 +27,7 @@ async def test_the_bytes_never_pass_the_service(service, offers):
     location = (await service.call("GET", f"/api/artifacts/{artifact_id}/download")).headers["location"]
 
     assert {httpx.URL(put["url"]).host for put in puts} == {"127.0.0.1"} == {httpx.URL(location).host}
-    assert (await service.call("PUT", "/api/artifacts/objects/x", None)).status_code == 404
+    assert (await service.call("PUT", "/api/artifacts/objects/x", None)).status_code == 403
     async with httpx.AsyncClient(trust_env=False) as client:
         assert (await client.get(location)).content == LARGE
 

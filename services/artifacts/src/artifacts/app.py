@@ -21,6 +21,8 @@ from artifacts.consumer import Receiver
 from artifacts.metrics import Metrics
 from artifacts.objects import Objects, open_objects
 from artifacts.offers import Desk
+from artifacts.relay import Relay
+from artifacts.relay import router as relay_router
 from artifacts.retention import Janitor
 from artifacts.routes import now_ms, router
 from artifacts.settings import Settings
@@ -44,6 +46,7 @@ def create_app(settings: Settings, bus: Bus, clock: Callable[[], int] = now_ms) 
         state = app.state
         state.store, state.objects, state.projects = store, objects, Projects(Path(settings.config_path))
         state.metrics = Metrics(state.registry)
+        state.relay = Relay(settings.jwt_secret_key, settings.upload_seconds)
         state.desk = Desk(store, objects, settings.per_build, settings.upload_seconds)
         state.receiver = receiver = Receiver(store, objects, bus, state.metrics, clock)
         janitor = Janitor(store, objects, settings, state.metrics)
@@ -66,11 +69,12 @@ def create_app(settings: Settings, bus: Bus, clock: Callable[[], int] = now_ms) 
             working.cancel()
             with suppress(asyncio.CancelledError):
                 await working
+            await state.relay.close()
             await objects.close()
             await store.close()
 
-    # The directory's bytes come through here; S3's never do.
-    routers = [router] if settings.s3_bucket else [ticket_routes.router, router]
+    # The directory's bytes come through here; S3's only for agents that cannot reach it.
+    routers = [relay_router, router] if settings.s3_bucket else [ticket_routes.router, router]
     app = create_service_app(
         "artifacts", settings=settings, bus=bus, lifespan=lifespan, routers=routers, store_ping=ping
     )

@@ -38,7 +38,7 @@ class Desk:
     per_build: int
     upload_seconds: int
 
-    async def answer(self, offer: Offer, max_bytes: int, now_ms: int) -> Planned:
+    async def answer(self, offer: Offer, max_bytes: int, now_ms: int, *, is_inside: bool = False) -> Planned:
         """The plan for an offer; the same offer made again continues its upload. Raises Refused."""
         if offer.size_bytes > max_bytes:
             raise Refused("too_large", f"{offer.size_bytes} bytes; project {offer.project} takes {max_bytes}")
@@ -48,7 +48,7 @@ class Desk:
             if len(brought) >= self.per_build:
                 raise Refused("too_many", f"a build brings at most {self.per_build} artifacts")
             artifact = await self._take(Artifact.of(offer, now_ms))
-        return await self._plan(artifact, offer, now_ms, is_inside=False)
+        return await self._plan(artifact, offer, now_ms, is_inside=is_inside)
 
     async def hold(self, offer: Offer, now_ms: int) -> Planned:
         """As `answer`, for another service of the system: no limit refuses it, and it is kept until that service says.

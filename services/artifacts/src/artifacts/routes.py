@@ -13,7 +13,7 @@ from artifacts.objects import Objects
 from artifacts.offers import Refused
 from artifacts.settings import Settings
 from artifacts.store import ArtifactStore
-from artifacts.views import ArtifactList, ArtifactView, Link, UploadPlan
+from artifacts.views import ArtifactList, ArtifactView, Destination, Link, UploadPlan
 
 router = APIRouter(tags=["artifacts"])
 
@@ -29,8 +29,14 @@ Now = Annotated[int, Depends(now_ms)]
 ArtifactId = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$")]
 
 
+class OfferVia(Offer):
+    """An offer, and how its bytes can come: `gateway` where the object store is out of the agent's reach."""
+
+    via: str | None = None
+
+
 @router.post("/api/artifacts", response_model_exclude_none=True)
-async def offer_artifact(offer: Offer, caller: Caller, now: Now, request: Request) -> UploadPlan:
+async def offer_artifact(offer: OfferVia, caller: Caller, now: Now, request: Request) -> UploadPlan:
     """Ask to upload; the same offer again continues. 413 and 409 say before any upload why not."""
     if caller.role == "viewer":
         raise HTTPException(403, "this needs an agent's key, or role developer")
@@ -38,11 +44,13 @@ async def offer_artifact(offer: Offer, caller: Caller, now: Now, request: Reques
         raise HTTPException(404, f"no project {offer.project}")
     state = request.app.state
     settings: Settings = state.settings
+    is_relayed = offer.via == "gateway"
     try:
         if caller.kind == "service":
             planned = await state.desk.hold(offer, now)
         else:
-            planned = await state.desk.answer(offer, state.projects.get(offer.project).artifact_max_bytes, now)
+            max_bytes = state.projects.get(offer.project).artifact_max_bytes
+            planned = await state.desk.answer(offer, max_bytes, now, is_inside=is_relayed)
     except Refused as refused:
         state.metrics.offers.labels(refused.reason).inc()
         raise HTTPException(_STATUS[refused.reason], str(refused)) from refused
@@ -50,7 +58,7 @@ async def offer_artifact(offer: Offer, caller: Caller, now: Now, request: Reques
     return UploadPlan(
         artifact_id=planned.artifact.id,
         state=planned.artifact.state,
-        puts=planned.puts,
+        puts=[state.relay.errand(planned.artifact, put) for put in planned.puts] if is_relayed else planned.puts,
         expires_at=now + settings.upload_seconds * 1000,
     )
 
@@ -61,6 +69,13 @@ async def list_artifacts(build_id: BuildId, caller: Caller, request: Request) ->
     store: ArtifactStore = request.app.state.store
     found = [artifact for artifact in await store.of_build(build_id) if _is_shown(artifact, caller)]
     return ArtifactList(items=[ArtifactView.of(artifact) for artifact in found])
+
+
+@router.get("/api/artifacts/destination", response_model_exclude_none=True)
+async def get_destination(caller: Caller, request: Request) -> Destination:  # noqa: ARG001  (only who is known may ask)
+    """Where uploads go, for agents that look for what is in the way."""
+    objects: Objects = request.app.state.objects
+    return Destination(url=objects.address)
 
 
 @router.get("/api/artifacts/{artifact_id}", response_model_exclude_none=True)

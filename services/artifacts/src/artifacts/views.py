@@ -41,6 +41,12 @@ class UploadPlan(WireModel):
     expires_at: EpochMs
 
 
+class Destination(WireModel):
+    """Where the bytes of uploads go; without `url` to the dashboard itself."""
+
+    url: str | None = None
+
+
 class Link(WireModel):
     """A download anybody may open until it expires; relative to the dashboard's address, or absolute."""
 

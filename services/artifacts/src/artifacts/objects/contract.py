@@ -28,6 +28,11 @@ class Put(WireModel):
 class Objects(Protocol):
     """The bytes; every method raises StoreUnavailable when they cannot be reached."""
 
+    @property
+    def address(self) -> str | None:
+        """Where agents and browsers reach the place; None: at the dashboard."""
+        ...
+
     async def open(self) -> None:
         """Make the place ready."""
         ...

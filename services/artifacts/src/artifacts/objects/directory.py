@@ -36,6 +36,11 @@ class DirectoryObjects:
         self._arriving = root / "arriving"
         self.tickets = Tickets(secret)
 
+    @property
+    def address(self) -> str | None:
+        """The dashboard's own."""
+        return None
+
     async def open(self) -> None:
         """Make the directories; what a crash left arriving is removed by `sweep`."""
         await self._run(self._make)

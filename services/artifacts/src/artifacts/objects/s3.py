@@ -44,6 +44,11 @@ class S3Objects:
         self._signer = self._client if public == settings.s3_endpoint else _client(settings, public)
         self._encryption = _encryption(settings)
 
+    @property
+    def address(self) -> str | None:
+        """The endpoint that presigned addresses name."""
+        return str(self._signer.meta.endpoint_url)
+
     async def open(self) -> None:
         """Make the bucket unless it is there."""
         try:

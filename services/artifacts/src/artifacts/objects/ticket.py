@@ -7,7 +7,7 @@ import time
 from typing import Literal
 
 from build_protocol.model import Count, Sha256, WireModel
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 
 class BadTicket(Exception):
@@ -17,7 +17,7 @@ class BadTicket(Exception):
 class Ticket(WireModel):
     """What the bearer may do, as whoever signed it decided."""
 
-    verb: Literal["put", "get"]
+    verb: Literal["put", "get", "relay"]
     key: str
     expires_s: int
     size_bytes: Count
@@ -25,6 +25,8 @@ class Ticket(WireModel):
     upload_id: str | None = None
     part: int | None = None
     name: str = ""
+    url: str = ""
+    headers: dict[str, str] = Field(default_factory=dict)
 
 
 class Tickets:
@@ -38,7 +40,7 @@ class Tickets:
         said = base64.urlsafe_b64encode(ticket.to_json().encode()).decode().rstrip("=")
         return f"{said}.{self._signature(said)}"
 
-    def read(self, text: str, verb: Literal["put", "get"]) -> Ticket:
+    def read(self, text: str, verb: Literal["put", "get", "relay"]) -> Ticket:
         """The ticket for this verb; raises BadTicket."""
         said, _, signature = text.partition(".")
         if not hmac.compare_digest(signature.encode(), self._signature(said).encode()):
