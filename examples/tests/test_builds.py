@@ -8,9 +8,11 @@ from typing import Any
 import breakage
 import pytest
 import verification
-from broken_build import BrokenBuild, CannotBreakHere
+from broken_build import LIMIT_SECONDS, BrokenBuild, CannotBreakHere
 
 EXAMPLES = Path(__file__).parents[1]
+# A build that has to share its processors takes many times as long as on a machine of its own.
+pytestmark = pytest.mark.timeout(LIMIT_SECONDS)
 IN_FULL = os.environ.get("FULL") == "1"
 FULL_ONLY = pytest.mark.skipif(not IN_FULL, reason="FULL=1")
 
@@ -59,7 +61,6 @@ def test_what_broke_the_tensor_compiler_is_found(tensor_demo: BrokenBuild, name:
 
 @pytest.mark.slow
 @FULL_ONLY
-@pytest.mark.timeout(1200)
 @pytest.mark.parametrize("name", breakage.names(EXAMPLES / "tensor-demo"))
 def test_what_broke_it_is_found_with_clang_too(tensor_demo_by_clang: BrokenBuild, name: str) -> None:
     """The other compiler says the same in other words."""
