@@ -214,6 +214,23 @@ async def test_a_silent_config_is_never_spoken_of(tmp_path, builds, eventually):
         assert await service.rows() == []
 
 
+async def test_changed_rules_hold_without_a_restart(tmp_path, builds, eventually):
+    """Another address in config.yaml is told of the next incident; a broken file leaves the rules as they were."""
+    async with running(f"sqlite:///{tmp_path}/bus.sqlite", tmp_path) as service:
+        await service.publish(builds.verdict(1), builds.verdict(2, "failed", "first"))
+        await service.settled(eventually, 1, state="suppressed")
+        (tmp_path / "config.yaml").write_text(CONFIG.replace("team@", "others@"))
+        await service.publish(builds.verdict(3), builds.verdict(4, "failed", "second"))
+        told = await service.settled(eventually, 3, state="suppressed")
+        (tmp_path / "config.yaml").write_text("projects: {p: {notification_emails: 7}}")
+        await service.publish(builds.verdict(5), builds.verdict(6, "failed", "third"))
+        told = await service.settled(eventually, 5, state="suppressed")
+
+    assert [("opened", "others@example.com"), ("fixed", "others@example.com")] * 2 + [
+        ("opened", "team@example.com")
+    ] == [(row["transition"], row["recipient"]) for row in told]
+
+
 async def test_without_a_channel_everything_is_recorded_as_suppressed(tmp_path, builds, eventually):
     """No key, no SMTP: the service runs, and shows what it would have sent."""
     async with running(f"sqlite:///{tmp_path}/bus.sqlite", tmp_path) as service:
