@@ -10,6 +10,7 @@ import pytest
 from build_protocol.frames import live_event
 from build_protocol.ids import new_build_id
 from build_protocol.messages import (
+    ArtifactUploaded,
     BuildComplete,
     BuildHeartbeat,
     BuildLog,
@@ -64,6 +65,10 @@ class Speaker:
     def complete(self, status: str = "succeeded", *, totals: LogTotals | None = None, **data: object) -> BuildComplete:
         said = totals or self.totals()
         return self._say(BuildComplete, {"status": status, "exit_code": 0, "totals": said, **data})
+
+    def uploaded(self) -> ArtifactUploaded:
+        data = {"artifactId": "0" * 32, "name": "wheel", "sizeBytes": 1, "sha256": "0" * 64}
+        return self._say(ArtifactUploaded, data)
 
     def totals(self) -> LogTotals:
         text = "\n".join(self.lines).encode()

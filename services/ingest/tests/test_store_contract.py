@@ -7,6 +7,7 @@ import pytest
 from build_analysis.test_results import TestResult
 from build_protocol.messages import BuildCompleteData, FailureData
 from ingest import fold
+from ingest.archive.label import Archive
 from ingest.chunk import merge, text_of
 from ingest.failures import Found
 from ingest.plan import plan_build
@@ -210,7 +211,7 @@ async def test_open_builds_are_those_somebody_must_look_after(store, make_speake
 
 
 async def test_old_builds_are_forgotten_whole(store, make_speaker) -> None:
-    """Builds before a place go with their log, a few at a time; younger ones and open ones stay."""
+    """Builds before a place are listed, a few at a time, and go with their log; younger ones and open ones stay."""
 
     async def build(at: int, *, ends: bool = True) -> tuple[str, str]:
         one = make_speaker(started_at=at)
@@ -227,7 +228,12 @@ async def test_old_builds_are_forgotten_whole(store, make_speaker) -> None:
     running, _ = await build(1500, ends=False)
     young, limit = await build(10_000)
 
-    assert [await store.forget(limit, 2) for _ in range(3)] == [2, 1, 0]
+    counts = []
+    while forgettable := await store.list_forgettable(limit, 2):
+        counts.append(len(forgettable))
+        await store.forget([state.build.id for state in forgettable])
+
+    assert counts == [2, 1]
     assert [await store.find(build_id) for build_id, _ in old] == [None] * 3
     assert await store.read_chunks(old[0][0], "seq", 1, 10) == []
     assert {build.id for build in await store.list_builds(BuildQuery())} == {running, young}
@@ -302,7 +308,44 @@ async def test_findings_go_with_their_build(store, speaker) -> None:
     )
     await store.keep_results([pack(speaker.id, "log", 1, _results(1))])
 
-    assert await store.forget(f"{9_999_999_999_999:016d}", 10) == 1
+    assert [state.build.id for state in await store.list_forgettable(f"{9_999_999_999_999:016d}", 10)] == [speaker.id]
+    await store.forget([speaker.id])
 
     assert await store.find_failures(speaker.id) == Found()
     assert await store.read_results(speaker.id) == []
+
+
+async def test_archives_are_listed_by_what_is_to_be_done(store, make_speaker) -> None:
+    """By step and shard, oldest build first, between two places."""
+    speakers = [make_speaker(started_at=1_700_000_000_000 + n) for n in range(4)]
+    for number, one in enumerate(speakers):
+        step = _step(one, one.start())
+        await store.advance([step])
+        if number:
+            await store.replace(step.after, fold.mark_archive(step.after, Archive(step="due")))
+    places = [place_of((await store.find(one.id)).build) for one in speakers]
+
+    async def due(*args, **bounds) -> list[str]:
+        return [state.build.id for state in await store.list_archives("due", range(8), *args, **bounds)]
+
+    assert await due("", 10) == [one.id for one in speakers[1:]]
+    assert await due(places[1], 1) == [speakers[2].id]
+    assert await due("", 10, before=places[2]) == [speakers[1].id]
+    assert await store.list_archives("due", (), "", 10) == []
+
+
+async def test_text_is_dropped_a_few_chunks_at_a_time(store, speaker) -> None:
+    """Positions, index and events stay; a chunk without text is not cold; another build's text stays."""
+    first = _step(speaker, speaker.start(), speaker.log(["a"]))
+    second = _step(speaker, speaker.update(progress=1), state=first.after)
+    third = _step(speaker, speaker.log(["b"]), state=second.after)
+    for step in (first, second, third):
+        await store.advance([step])
+
+    dropped = [await store.drop_text(speaker.id, 2) for _ in range(3)]
+    chunks = await store.read_chunks(speaker.id, "seq", 1, 10)
+
+    assert dropped == [2, 1, 0]
+    assert [chunk.is_cold for chunk in chunks] == [True, False, True]
+    assert [(chunk.first_byte, chunk.end_byte) for chunk in chunks if chunk.is_cold] == [(0, 1), (2, 3)]
+    assert [replace(chunk, text=b"") for chunk in (*first.chunks, *second.chunks, *third.chunks)] == chunks

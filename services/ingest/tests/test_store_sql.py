@@ -10,7 +10,7 @@ from ingest.store import BuildQuery, open_store
 from ingest.store.tables import failures, metadata, results
 from sqlalchemy import Connection
 
-ADDED_COLUMNS = {"builds_by_retry": "retry_of"}
+ADDED_COLUMNS = {"builds_by_retry": "retry_of", "builds_by_archive": "archive"}
 """By the index that goes with them."""
 
 

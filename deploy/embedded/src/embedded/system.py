@@ -50,14 +50,17 @@ class System:
 def create_system(place: Place) -> System:
     """All services on one embedded bus; entering the gateway's lifespan enters every other one first."""
     bus = open_bus(f"sqlite:///{place.data / 'bus'}.sqlite")
+    keeper = artifacts.app.create_app(_artifacts_settings(place), bus)
     services = {
+        # First in, last out: ingest brings logs to it.
+        "artifacts": keeper,
         "ingest": ingest.app.create_app(
             ingest.settings.Settings(
                 store_url=place.store_url("ingest"), jwt_secret_key=place.secret, config_path=str(place.config)
             ),
             bus,
+            artifacts=MountedPeer("artifacts", keeper, place.secret),
         ),
-        "artifacts": artifacts.app.create_app(_artifacts_settings(place), bus),
     }
     services["history"] = history.app.create_app(
         history.settings.Settings(

@@ -12,15 +12,20 @@ from chassis.backoff import Backoff
 from chassis.bus import Bus
 from chassis.consumer import run_consumer
 from chassis.errors import StoreUnavailable
+from chassis.peers import Neighbour
 from chassis.service import create_service_app
 from chassis.vital import vital
 from fastapi import FastAPI
 
 from ingest.analyst import Analyst
+from ingest.archive.archivist import Archivist
+from ingest.archive.depot import Depot
+from ingest.archive.texts import Texts
 from ingest.caretaker import Caretaker
 from ingest.consumer import Intake
 from ingest.metrics import Metrics
 from ingest.plan import Step
+from ingest.retention import Retention
 from ingest.routes import ROUTERS
 from ingest.settings import Settings
 from ingest.shards import BEAT_SECONDS, ShardKeeper
@@ -30,18 +35,28 @@ log = logging.getLogger("ingest")
 
 
 def create_app(
-    settings: Settings, bus: Bus, store: BuildStore | None = None, clock: Callable[[], float] = time.monotonic
+    settings: Settings,
+    bus: Bus,
+    store: BuildStore | None = None,
+    clock: Callable[[], float] = time.monotonic,
+    *,
+    artifacts: Neighbour | None = None,
 ) -> FastAPI:
-    """The service on this bus. The bus is opened and closed by whoever made it; the store is ours."""
+    """The service on this bus. The bus is opened and closed by whoever made it; the store is ours.
+
+    Logs are archived at `artifacts`; None keeps them here only.
+    """
     builds = store or open_store(settings.store_url)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        depot = None if artifacts is None else Depot(artifacts)
         app.state.store = builds
+        app.state.texts = Texts(builds, depot)
         # Services start in any order: without its store this one says so and waits, see `Replica.run`.
         with suppress(StoreUnavailable):
             await builds.open()
-        replica = Replica(settings, bus, builds, Metrics(app.state.registry), clock)
+        replica = Replica(settings, bus, builds, depot=depot, metrics=Metrics(app.state.registry), clock=clock)
         app.state.replica = replica
         running = vital(asyncio.create_task(replica.run(), name="ingest"))
         try:
@@ -50,6 +65,8 @@ def create_app(
             running.cancel()
             with suppress(asyncio.CancelledError):
                 await running
+            if depot is not None:
+                await depot.close()
             await builds.close()
 
     return create_service_app(
@@ -61,7 +78,14 @@ class Replica:
     """This process's share of the work: its shards' consumers, and the care of their builds."""
 
     def __init__(
-        self, settings: Settings, bus: Bus, store: BuildStore, metrics: Metrics, clock: Callable[[], float]
+        self,
+        settings: Settings,
+        bus: Bus,
+        store: BuildStore,
+        *,
+        depot: Depot | None,
+        metrics: Metrics,
+        clock: Callable[[], float],
     ) -> None:
         self._prefetch = settings.prefetch
         self._bus = bus
@@ -72,9 +96,11 @@ class Replica:
         self._consumers: dict[int, asyncio.Task[None]] = {}
         self.intake = Intake(store, bus, metrics, clock, self._notice)
         self.analyst = Analyst(store, self.intake, metrics)
-        self.caretaker = Caretaker(
-            store, bus, self.intake, self.analyst, metrics, clock=clock, keep_days=settings.keep_days
-        )
+        self.caretaker = Caretaker(store, bus, self.intake, self.analyst, metrics, clock=clock)
+        self.archivist = None
+        if depot is not None:
+            self.archivist = Archivist(store, self.intake, depot, metrics, lambda: self.shards)
+        self.retention = Retention(store, self.intake, depot, keep_days=settings.keep_days, hot_days=settings.hot_days)
 
     def _notice(self, step: Step) -> None:
         self.analyst.notice(step)
@@ -88,6 +114,9 @@ class Replica:
                 tasks.create_task(self._keep_shards())
                 tasks.create_task(self.caretaker.run())
                 tasks.create_task(self.analyst.run())
+                tasks.create_task(self.retention.run())
+                if self.archivist is not None:
+                    tasks.create_task(self.archivist.run())
         finally:
             await self._stop(list(self._consumers))
             with suppress(StoreUnavailable):

@@ -28,10 +28,6 @@ JUDGE_SECONDS = 5.0
 OUTBOX_SECONDS = 5.0
 """The outbox is looked through this often, for what an earlier attempt could not publish."""
 
-FORGET_SECONDS = 3600.0
-FORGOTTEN_AT_ONCE = 20
-"""Few enough that no record waits long behind their deletion."""
-
 log = logging.getLogger("ingest")
 
 
@@ -47,7 +43,6 @@ class Caretaker:
         metrics: Metrics,
         *,
         clock: Callable[[], float],
-        keep_days: int = 0,
     ) -> None:
         self._store = store
         self._bus = bus
@@ -55,7 +50,6 @@ class Caretaker:
         self._analyst = analyst
         self._metrics = metrics
         self._clock = clock
-        self._keep_days = keep_days
         self._due = asyncio.Event()
 
     def notice(self, state: BuildState) -> None:
@@ -69,7 +63,6 @@ class Caretaker:
             duties.create_task(self._every(JUDGE_SECONDS, self.judge_silence))
             duties.create_task(self._every(HEADS_SECONDS, self._intake.repeat_heads))
             duties.create_task(self._every(ROW_SECONDS, self.tell_held_rows))
-            duties.create_task(self._every(FORGET_SECONDS, self.forget_old))
             duties.create_task(self._settle_when_due())
 
     async def judge_silence(self) -> None:
@@ -101,14 +94,6 @@ class Caretaker:
         """Announce rows that were held back."""
         for announced in self._intake.pace.due(self._clock()):
             await self._intake.announce(announced)
-
-    async def forget_old(self) -> None:
-        """Delete builds older than the store has to keep, a few at a time. 0 days keeps all."""
-        if not self._keep_days:
-            return
-        before = f"{int(time.time() - self._keep_days * 86_400) * 1000:016d}"
-        while forgotten := await self._store.forget(before, FORGOTTEN_AT_ONCE):
-            log.info("forgot builds=%s older_than_days=%s", forgotten, self._keep_days)
 
     async def settle_due(self) -> None:
         """Verify ended builds, then publish decided verdicts.

@@ -54,6 +54,11 @@ class Chunk:
         return self.last_line >= self.first_line
 
     @property
+    def is_cold(self) -> bool:
+        """Whether its text was dropped here: then it is in the build's archive. No text at all packs to some bytes."""
+        return self.has_text and not self.text
+
+    @property
     def text_bytes(self) -> int:
         """Bytes of its text, unpacked."""
         return self.end_byte - self.first_byte
@@ -115,7 +120,7 @@ def merge(chunks: Sequence[Chunk]) -> Chunk:
         first_byte=told[0].first_byte if told else first.first_byte,
         end_byte=last.end_byte,
         continues=bool(told) and told[0].continues,
-        text=_compress(b"".join(texts), MERGED_LEVEL),
+        text=compress(b"".join(texts), MERGED_LEVEL),
         index=_compress_index(_merge_indexes(chunks)),
         events=_compress_events(chain.from_iterable(events_of(chunk) for chunk in chunks)),
     )
@@ -144,6 +149,11 @@ def events_of(chunk: Chunk) -> list[dict[str, Any]]:
         return []
     events: list[dict[str, Any]] = from_json(_decompress(chunk.events))
     return events
+
+
+def compress(raw: bytes, level: int = LEVEL) -> bytes:
+    """A zstd frame with checksum, as all of a chunk's parts are."""
+    return zstandard.ZstdCompressor(level=level, write_checksum=True).compress(raw)
 
 
 def text_of_lines(lines: list[str]) -> str:
@@ -197,7 +207,7 @@ def _pack_group(build_id: str, arrivals: Sequence[Arrival], at: Position) -> tup
         first_byte=first_byte,
         end_byte=first_byte + len(text),
         continues=goes_on_first,
-        text=_compress(text),
+        text=compress(text),
         index=_compress_index(index),
         events=_compress_bodies(event.body for event in events),
     )
@@ -243,10 +253,6 @@ def _merge_indexes(chunks: Sequence[Chunk]) -> Index:
     return replace(merged, streams=runs)
 
 
-def _compress(raw: bytes, level: int = LEVEL) -> bytes:
-    return zstandard.ZstdCompressor(level=level, write_checksum=True).compress(raw)
-
-
 def _decompress(stored: bytes) -> bytes:
     return zstandard.ZstdDecompressor().decompress(stored)
 
@@ -254,16 +260,16 @@ def _decompress(stored: bytes) -> bytes:
 def _compress_index(index: Index) -> bytes:
     # Times as differences: they are small, and repeat.
     times = index.times[:1] + list(map(sub, index.times[1:], index.times))
-    return _compress(
+    return compress(
         to_json({"e": index.events, "n": index.counts, "c": index.continued, "s": index.streams, "t": times})
     )
 
 
 def _compress_bodies(bodies: Iterable[bytes]) -> bytes | None:
     joined = b",".join(bodies)
-    return _compress(b"[" + joined + b"]") if joined else None
+    return compress(b"[" + joined + b"]") if joined else None
 
 
 def _compress_events(events: Iterable[dict[str, Any]]) -> bytes | None:
     said = list(events)
-    return _compress(to_json(said)) if said else None
+    return compress(to_json(said)) if said else None

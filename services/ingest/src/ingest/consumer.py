@@ -274,7 +274,7 @@ class Intake:
 def _small_end(tail: Sequence[Chunk]) -> list[Chunk]:
     small: list[Chunk] = []
     for chunk in reversed(tail):
-        if chunk.text_bytes >= SMALL_BYTES:
+        if chunk.text_bytes >= SMALL_BYTES or chunk.is_cold:
             break
         small.insert(0, chunk)
     return small

@@ -25,6 +25,8 @@ from build_protocol.model import Count, WireModel
 from build_protocol.views import Build, PhaseSpan
 from pydantic import Field
 
+from ingest.archive.label import Archive
+
 GAPS_SHOWN = 100
 PHASES_SHOWN = 64
 METRICS_KEPT = 64
@@ -59,6 +61,7 @@ class BuildState(WireModel):
     verdict_revision: Count = 0
     verdict_due: bool = False
     """The outbox: a verdict of `verdict_revision` is decided and not yet published."""
+    archive: Archive = Archive()
     analysed_revision: Count = 0
     """The verdict for which the whole log was analysed."""
 
@@ -194,10 +197,18 @@ def mark_connected(state: BuildState, connected: bool) -> BuildState:
 
 
 def mark_verified(state: BuildState, agrees: bool) -> BuildState:
-    """Keep what comparing the store with the agent's totals found."""
+    """Keep what comparing the store with the agent's totals found; a log that agrees is to be archived."""
     row = {"verified": agrees, "revision": state.revision + 1}
-    verification: Verification = "agrees" if agrees else "differs"
-    return state.model_copy(update={"verification": verification, "build": state.build.model_copy(update=row)})
+    rest: dict[str, Any] = {"verification": "agrees" if agrees else "differs"}
+    if agrees and state.build.log_lines and state.archive.step == "none":
+        rest["archive"] = Archive(step="due")
+    return state.model_copy(update={**rest, "build": state.build.model_copy(update=row)})
+
+
+def mark_archive(state: BuildState, archive: Archive) -> BuildState:
+    """Keep where the archive is, and what is to be done about it."""
+    build = state.build.model_copy(update={"revision": state.revision + 1})
+    return state.model_copy(update={"archive": archive, "build": build})
 
 
 def mark_failures(

@@ -9,12 +9,12 @@ from build_protocol.views import LogPage
 
 from ingest.chunk import Chunk, index_of, text_of
 from ingest.fold import BuildState
-from ingest.store.contract import BuildStore
+from ingest.store.contract import ChunkSource
 
 CHUNKS_PER_READ = 8
 
 
-async def read_page(store: BuildStore, state: BuildState, first: int, count: int) -> LogPage:
+async def read_page(store: ChunkSource, state: BuildState, first: int, count: int) -> LogPage:
     """Lines `first` to `first + count - 1`, as many of them as there are."""
     build = state.build
     last = min(first + count - 1, build.log_lines)
@@ -30,7 +30,7 @@ def text_size(state: BuildState) -> int:
     return state.build.log_bytes + 1 if state.build.log_lines else 0
 
 
-async def stream_text(store: BuildStore, state: BuildState, begin: int, end: int) -> AsyncIterator[bytes]:
+async def stream_text(store: ChunkSource, state: BuildState, begin: int, end: int) -> AsyncIterator[bytes]:
     """Bytes `begin` to `end` (exclusive) of the whole text, as it was at `state`. Memory: a few chunks."""
     body_end = min(end, state.build.log_bytes)
     at = begin
@@ -59,7 +59,7 @@ def text_between(chunks: Sequence[Chunk], at: int, end: int) -> bytes:
     return b"".join(pieces)
 
 
-async def _chunks_of_lines(store: BuildStore, build_id: str, first: int, last: int) -> list[Chunk]:
+async def _chunks_of_lines(store: ChunkSource, build_id: str, first: int, last: int) -> list[Chunk]:
     chunks = await store.read_chunks(build_id, "line", first, 2)
     # The last line may go on in the next chunk, so one that ends with it is not enough.
     while chunks and chunks[-1].last_line <= last:

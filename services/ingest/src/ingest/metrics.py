@@ -30,6 +30,10 @@ class Metrics:
         self.analysis_errors = Counter(
             "ingest_analysis_errors", "Builds whose log could not be analysed to its end.", registry=registry
         )
+        self.archived = Counter("ingest_archived", "Logs archived and verified.", registry=registry)
+        self.archive_errors = Counter(
+            "ingest_archive_errors", "Attempts to archive a log that went wrong.", registry=registry
+        )
         self.shards = Gauge("ingest_shards", "Shards this replica consumes.", registry=registry)
         self.batch_seconds = Histogram(
             "ingest_batch_seconds", "From a delivered batch to its commit.", buckets=_BATCH_BUCKETS, registry=registry

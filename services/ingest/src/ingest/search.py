@@ -8,7 +8,7 @@ from build_protocol.views import LogHit, LogSearch
 
 from ingest.chunk import Chunk, text_of
 from ingest.fold import BuildState
-from ingest.store.contract import BuildStore
+from ingest.store.contract import ChunkSource
 
 CHUNKS_PER_READ = 8
 COUNTED_HITS = 10_000
@@ -91,7 +91,7 @@ class LineSearch:
 
 
 async def search(
-    store: BuildStore, state: BuildState, q: str, *, is_regex: bool, match_case: bool, first: int, count: int
+    store: ChunkSource, state: BuildState, q: str, *, is_regex: bool, match_case: bool, first: int, count: int
 ) -> LogSearch:
     """The hits from line `first` on, at most `count`, and how many there are in the whole log."""
     finder = LineSearch(q, is_regex=is_regex, match_case=match_case, first=first, count=count)

@@ -8,7 +8,7 @@ from fastapi import Depends, Request
 
 from ingest.errors import BuildNotFound
 from ingest.fold import BuildState
-from ingest.store.contract import BuildStore
+from ingest.store.contract import BuildStore, ChunkSource
 
 
 def get_store(request: Request) -> BuildStore:
@@ -17,6 +17,13 @@ def get_store(request: Request) -> BuildStore:
     return store
 
 
+def get_texts(request: Request) -> ChunkSource:
+    """The app's logs, wherever their text is."""
+    texts: ChunkSource = request.app.state.texts
+    return texts
+
+
+LogTexts = Annotated[ChunkSource, Depends(get_texts)]
 Store = Annotated[BuildStore, Depends(get_store)]
 
 

@@ -10,9 +10,9 @@ from fastapi.responses import StreamingResponse
 
 from ingest.fold import BuildState
 from ingest.log import read_page, stream_text, text_size
-from ingest.routes.access import Store, VisibleBuild
+from ingest.routes.access import LogTexts, VisibleBuild
 from ingest.search import BadPattern, search
-from ingest.store.contract import BuildStore
+from ingest.store.contract import ChunkSource
 
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)$")
 
@@ -22,7 +22,7 @@ router = APIRouter(prefix="/api/builds", tags=["builds"])
 @router.get("/{build_id}/logs", response_model=LogPage | LogSearch)
 async def get_log(  # noqa: PLR0917  query parameters; nobody passes them by position
     state: VisibleBuild,
-    store: Store,
+    texts: LogTexts,
     first: Annotated[int, Query(ge=1)] = 1,
     count: Annotated[int | None, Query(ge=1, le=LOG_LINES_PER_PAGE)] = None,
     format: Annotated[Literal["json", "text"], Query()] = "json",  # noqa: A002  the query parameter's public name
@@ -34,13 +34,13 @@ async def get_log(  # noqa: PLR0917  query parameters; nobody passes them by pos
     """Lines `first`, `first + 1`, ... (`format=json`), the lines that match `q`, or the whole log (`format=text`)."""
     if q is not None:
         try:
-            hits = await search(store, state, q, is_regex=regex, match_case=case, first=first, count=count or 100)
+            hits = await search(texts, state, q, is_regex=regex, match_case=case, first=first, count=count or 100)
         except BadPattern as error:
             raise HTTPException(422, f"q: not a regular expression (RE2): {error}") from error
         return Response(hits.to_json(), media_type="application/json")
     if format == "text" and first == 1 and count is None:
-        return _download(store, state, range_header)
-    page = await read_page(store, state, first, count or 1000)
+        return _download(texts, state, range_header)
+    page = await read_page(texts, state, first, count or 1000)
     if format == "text":
         return Response(
             "".join(f"{line}\n" for line in page.lines), media_type="text/plain; charset=utf-8", headers=_SAFE
@@ -55,7 +55,7 @@ _SAFE = {
 }
 
 
-def _download(store: BuildStore, state: BuildState, range_header: str | None) -> Response:
+def _download(texts: ChunkSource, state: BuildState, range_header: str | None) -> Response:
     size = text_size(state)
     headers = {
         **_SAFE,
@@ -73,7 +73,7 @@ def _download(store: BuildStore, state: BuildState, range_header: str | None) ->
         headers["Content-Range"] = f"bytes {begin}-{end - 1}/{size}"
     headers["Content-Length"] = str(end - begin)
     return StreamingResponse(
-        stream_text(store, state, begin, end), status, headers=headers, media_type="text/plain; charset=utf-8"
+        stream_text(texts, state, begin, end), status, headers=headers, media_type="text/plain; charset=utf-8"
     )
 
 

@@ -1,8 +1,8 @@
 """The store: builds, their chunks, and who judges which shard. One contract, two drivers."""
 
-from ingest.store.contract import BuildQuery, BuildStore, Conflict, Following, StoredChunkMissing
+from ingest.store.contract import BuildQuery, BuildStore, ChunkSource, Conflict, Following, StoredChunkMissing
 
-__all__ = ["BuildQuery", "BuildStore", "Conflict", "Following", "StoredChunkMissing", "open_store"]
+__all__ = ["BuildQuery", "BuildStore", "ChunkSource", "Conflict", "Following", "StoredChunkMissing", "open_store"]
 
 
 def open_store(url: str) -> BuildStore:

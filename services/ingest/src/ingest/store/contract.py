@@ -11,6 +11,7 @@ from typing import Literal, Protocol
 from build_protocol.messages import BuildStart
 from build_protocol.views import Build
 
+from ingest.archive.label import ArchiveStep
 from ingest.chunk import Chunk
 from ingest.fold import BuildState
 from ingest.plan import Step
@@ -18,6 +19,10 @@ from ingest.store.findings import FindingsStore
 
 Following = Literal["seq", "line", "byte"]
 """By what a range of chunks begins: the chunk that holds record, line or text byte `at`."""
+
+
+LAST_PLACE = "9"
+"""Beyond every place."""
 
 
 class Conflict(Exception):
@@ -63,7 +68,15 @@ class Claim:
     beat: int
 
 
-class BuildStore(FindingsStore, Protocol):
+class ChunkSource(Protocol):
+    """Where the chunks of builds are read."""
+
+    async def read_chunks(self, build_id: str, by: Following, at: int, limit: int) -> list[Chunk]:
+        """Chunks in order, from the one that holds `at` on. None of them overlap; a damaged order raises."""
+        ...
+
+
+class BuildStore(ChunkSource, FindingsStore, Protocol):
     """Builds, their chunks, what was found in them. All methods raise StoreUnavailable where it does not answer."""
 
     async def open(self) -> None:
@@ -113,10 +126,6 @@ class BuildStore(FindingsStore, Protocol):
         """The last started ci build of this configuration that succeeded; branch None: among those without one."""
         ...
 
-    async def read_chunks(self, build_id: str, by: Following, at: int, limit: int) -> list[Chunk]:
-        """Chunks in order, from the one that holds `at` on. None of them overlap; a damaged order raises."""
-        ...
-
     async def read_tail(self, build_id: str, limit: int) -> list[Chunk]:
         """The last chunks of a build, in order."""
         ...
@@ -129,11 +138,22 @@ class BuildStore(FindingsStore, Protocol):
         """Builds of these shards that run, wait for verification, or have a verdict to be published."""
         ...
 
-    async def forget(self, before: str, limit: int) -> int:
-        """Delete up to `limit` builds that stand before this place and that nobody must look after; how many.
+    async def list_archives(
+        self, step: ArchiveStep, shards: Collection[int], after: str, limit: int, before: str = LAST_PLACE
+    ) -> list[BuildState]:
+        """Builds of these shards whose archive is at this step, between two places (exclusive), oldest first."""
+        ...
 
-        Key build id: what a call that died has left is deleted by the next.
-        """
+    async def drop_text(self, build_id: str, limit: int) -> int:
+        """Drop the text of up to `limit` chunks; how many had some. Key (build id, first seq)."""
+        ...
+
+    async def list_forgettable(self, before: str, limit: int) -> list[BuildState]:
+        """Up to `limit` builds that stand before this place and that nobody must look after."""
+        ...
+
+    async def forget(self, build_ids: Collection[str]) -> None:
+        """Delete builds and all that is theirs; key build id: what a call that died has left, the next one deletes."""
         ...
 
     async def list_claims(self) -> list[Claim]:

@@ -15,11 +15,12 @@ from chassis.store.mongo import Document, available, close, connect, ping
 from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
+from ingest.archive.label import ArchiveStep
 from ingest.chunk import Chunk
 from ingest.fold import BuildState
 from ingest.plan import Step
 from ingest.store import rows
-from ingest.store.contract import BuildQuery, Claim, Conflict, Following, in_order
+from ingest.store.contract import LAST_PLACE, BuildQuery, Claim, Conflict, Following, in_order
 from ingest.store.mongo_findings import RESULT_INDEXES, MongoFindings
 from ingest.store.refold import refold
 
@@ -37,6 +38,7 @@ _BUILD_INDEXES = [
     IndexModel([("commit_sha", ASCENDING)]),
     IndexModel([("is_open", ASCENDING), ("shard", ASCENDING)]),
     IndexModel([("retry_of", ASCENDING)]),
+    IndexModel([("archive", ASCENDING), ("place", ASCENDING)]),
 ]
 _CHUNK_INDEXES = [
     IndexModel([("build_id", ASCENDING), ("first_seq", ASCENDING)], unique=True),
@@ -188,17 +190,38 @@ class MongoBuildStore(MongoFindings):
             found = self._builds.find({"is_open": True, "shard": {"$in": list(shards)}}, _STATE_FIELDS)
             return [rows.build_state(document) for document in await found.to_list()]
 
-    async def forget(self, before: str, limit: int) -> int:
-        """Delete up to `limit` builds that stand before this place; key build id. Their documents go last."""
+    async def list_archives(
+        self, step: ArchiveStep, shards: Collection[int], after: str, limit: int, before: str = LAST_PLACE
+    ) -> list[BuildState]:
+        """Builds of these shards whose archive is at this step, between two places, oldest first."""
+        wanted = {"archive": step, "shard": {"$in": list(shards)}, "place": {"$gt": after, "$lt": before}}
         with available(self._db):
-            old = self._builds.find({"place": {"$lt": before}, "is_open": False}, {"_id": 1}).limit(limit)
-            ids = [document["_id"] for document in await old.to_list()]
+            found = self._builds.find(wanted, _STATE_FIELDS).sort("place", ASCENDING).limit(limit)
+            return [rows.build_state(document) for document in await found.to_list()]
+
+    async def drop_text(self, build_id: str, limit: int) -> int:
+        """Drop the text of up to `limit` chunks; key (build id, first seq)."""
+        with available(self._db):
+            warm = self._chunks.find({"build_id": build_id, "text": {"$ne": b""}}, {"_id": 1}).limit(limit)
+            ids = [document["_id"] for document in await warm.to_list()]
             if ids:
-                await self._chunks.delete_many({"build_id": {"$in": ids}})
-                await self._failures.delete_many({"_id": {"$in": ids}})
-                await self._results.delete_many({"build_id": {"$in": ids}})
-                await self._builds.delete_many({"_id": {"$in": ids}})
+                await self._chunks.update_many({"_id": {"$in": ids}}, {"$set": {"text": b""}})
         return len(ids)
+
+    async def list_forgettable(self, before: str, limit: int) -> list[BuildState]:
+        """Builds that stand before this place and that nobody must look after."""
+        with available(self._db):
+            old = self._builds.find({"place": {"$lt": before}, "is_open": False}, _STATE_FIELDS).limit(limit)
+            return [rows.build_state(document) for document in await old.to_list()]
+
+    async def forget(self, build_ids: Collection[str]) -> None:
+        """Delete builds and all that is theirs; key build id. Their documents go last."""
+        mine = {"$in": list(build_ids)}
+        with available(self._db):
+            await self._chunks.delete_many({"build_id": mine})
+            await self._failures.delete_many({"_id": mine})
+            await self._results.delete_many({"build_id": mine})
+            await self._builds.delete_many({"_id": mine})
 
     async def list_claims(self) -> list[Claim]:
         """All claims on shards, and all replicas."""

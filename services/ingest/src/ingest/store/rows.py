@@ -34,6 +34,7 @@ def build_row(state: BuildState) -> dict[str, Any]:
         "place": place_of(build),
         "revision": build.revision,
         "is_open": state.is_open,
+        "archive": state.archive.step,
         "search": _search_text(build),
         "view": build.to_json(),
         "state": state.model_dump_json(by_alias=True, exclude={"build"}, exclude_none=True),

@@ -17,11 +17,12 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError
 
+from ingest.archive.label import ArchiveStep
 from ingest.chunk import Chunk
 from ingest.fold import BuildState
 from ingest.plan import Step
 from ingest.store import rows
-from ingest.store.contract import BuildQuery, Claim, Conflict, Following, in_order
+from ingest.store.contract import LAST_PLACE, BuildQuery, Claim, Conflict, Following, in_order
 from ingest.store.sql_findings import SqlFindings
 from ingest.store.tables import OWNED, STEPS, builds, chunks, claims, metadata, starts
 
@@ -165,17 +166,47 @@ class SqlBuildStore(SqlFindings):
         found = await self._engine.read(lambda db: db.execute(query).mappings().all())
         return [rows.build_state(row) for row in found]
 
-    async def forget(self, before: str, limit: int) -> int:
-        """Delete up to `limit` builds that stand before this place; key build id."""
-        old = select(builds.c.id).where(builds.c.place < before, builds.c.is_open.is_(False)).limit(limit)
+    async def list_archives(
+        self, step: ArchiveStep, shards: Collection[int], after: str, limit: int, before: str = LAST_PLACE
+    ) -> list[BuildState]:
+        """Builds of these shards whose archive is at this step, between two places, oldest first."""
+        query = (
+            select(builds.c.view, builds.c.state)
+            .where(builds.c.archive == step, builds.c.shard.in_(list(shards)))
+            .where(builds.c.place > after, builds.c.place < before)
+            .order_by(builds.c.place)
+            .limit(limit)
+        )
+        found = await self._engine.read(lambda db: db.execute(query).mappings().all())
+        return [rows.build_state(row) for row in found]
+
+    async def drop_text(self, build_id: str, limit: int) -> int:
+        """Drop the text of up to `limit` chunks; key (build id, first seq)."""
+        warm = select(chunks.c.first_seq).where(chunks.c.build_id == build_id, func.length(chunks.c.text) > 0)
 
         def put(db: Connection) -> int:
-            ids = db.execute(old).scalars().all()
-            for owned in (*(table.c.build_id for table in OWNED), builds.c.id):
-                db.execute(delete(owned.table).where(owned.in_(ids)))
-            return len(ids)
+            seqs = db.execute(warm.limit(limit)).scalars().all()
+            mine = (chunks.c.build_id == build_id, chunks.c.first_seq.in_(seqs))
+            db.execute(update(chunks).where(*mine).values(text=b""))
+            return len(seqs)
 
         return await self._engine.write(put)
+
+    async def list_forgettable(self, before: str, limit: int) -> list[BuildState]:
+        """Builds that stand before this place and that nobody must look after."""
+        old = (builds.c.place < before, builds.c.is_open.is_(False))
+        query = select(builds.c.view, builds.c.state).where(*old).limit(limit)
+        found = await self._engine.read(lambda db: db.execute(query).mappings().all())
+        return [rows.build_state(row) for row in found]
+
+    async def forget(self, build_ids: Collection[str]) -> None:
+        """Delete builds and all that is theirs; key build id."""
+
+        def put(db: Connection) -> None:
+            for owned in (*(table.c.build_id for table in OWNED), builds.c.id):
+                db.execute(delete(owned.table).where(owned.in_(build_ids)))
+
+        await self._engine.write(put)
 
     async def list_claims(self) -> list[Claim]:
         """All claims on shards, and all replicas."""

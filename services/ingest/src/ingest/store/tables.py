@@ -37,6 +37,7 @@ builds = Table(
     Column("place", String(53), nullable=False),
     Column("revision", BigInteger, nullable=False),
     Column("is_open", Boolean, nullable=False),
+    Column("archive", String(8), nullable=False, server_default="none"),
     Column("search", Text, nullable=False),
     Column("view", _LONG_TEXT, nullable=False),
     Column("state", _LONG_TEXT, nullable=False),
@@ -46,6 +47,7 @@ builds = Table(
     Index("builds_by_commit", "commit_sha"),
     Index("builds_open", "is_open", "shard"),
     Index("builds_by_retry", "retry_of"),
+    Index("builds_by_archive", "archive", "place"),
 )
 
 starts = Table(
@@ -116,6 +118,11 @@ def _add_retry_of(db: Connection) -> None:
     _add_index(db, "builds_by_retry")
 
 
+def _add_archive(db: Connection) -> None:
+    _add_column(db, "archive varchar(8) not null default 'none'")
+    _add_index(db, "builds_by_archive")
+
+
 def _add_column(db: Connection, column: str) -> None:
     if column.split(maxsplit=1)[0] not in {known["name"] for known in inspect(db).get_columns(builds.name)}:
         db.exec_driver_sql(f"alter table builds add column {column}")
@@ -125,5 +132,5 @@ def _add_index(db: Connection, name: str) -> None:
     next(index for index in builds.indexes if index.name == name).create(db, checkfirst=True)
 
 
-STEPS = (_add_failures, _add_results, _add_retry_of)
+STEPS = (_add_failures, _add_results, _add_retry_of, _add_archive)
 """From version 1 on, what leads from one version to the next."""

@@ -1,0 +1,88 @@
+"""The archive's file: what any zstd reads whole, and we in ranges."""
+
+import random
+from dataclasses import replace
+
+import pytest
+import zstandard
+from ingest.archive.seekable import FOOTER_BYTES, FrameWriter, NotAnArchive, Table, Torn, table_bytes
+from ingest.chunk import merge
+from ingest.plan import plan_build
+
+
+def chunks_of(speaker, batches):
+    state, chunks = None, []
+    for batch in batches:
+        step = plan_build(state, {}, [speaker.arrival(record) for record in batch]).step
+        state, chunks = step.after, [*chunks, *step.chunks]
+    return chunks
+
+
+def talk(speaker):
+    """Batches of a build with lines in pieces, empty lines, other alphabets, and records without text."""
+    yield [speaker.start(), speaker.log(["first", ""])]
+    for number in range(40):
+        yield [speaker.log([f"{number} größer 💥 " + "x" * number, ""], continues=number % 5 == 2)]
+        yield [speaker.update(progress=number)]
+    yield [speaker.log([""]), speaker.log(["last"], continues=True), speaker.complete()]
+
+
+def file_of(chunks) -> bytes:
+    writer = FrameWriter()
+    frames = b"".join(frame.packed for frame in writer.frames_of(chunks))
+    return frames + b"".join(writer.end())
+
+
+def table_of(file: bytes) -> Table:
+    return Table.read(file[-table_bytes(file[-FOOTER_BYTES:]) :])
+
+
+@pytest.mark.parametrize("is_merged", [False, True])
+def test_decompressed_it_is_the_download(speaker, is_merged: bool) -> None:
+    """Any decompressor reads the frames one after the other and skips the table; merged chunks change nothing."""
+    chunks = chunks_of(speaker, talk(speaker))
+    if is_merged:
+        chunks = [*chunks[:7], merge(chunks[7:30]), *chunks[30:]]
+
+    text = zstandard.ZstdDecompressor().stream_reader(file_of(chunks), read_across_frames=True).read()
+
+    assert text.decode() == "".join(f"{line}\n" for line in speaker.lines)
+
+
+def test_any_range_is_read_from_its_frames(speaker) -> None:
+    """From the frames that a span names alone, whatever the range."""
+    file = file_of(chunks_of(speaker, talk(speaker)))
+    whole = "".join(f"{line}\n" for line in speaker.lines).encode()
+    table = table_of(file)
+    draw = random.Random(5)
+
+    for _ in range(300):
+        begin = draw.randrange(len(whole))
+        end = draw.randrange(begin, len(whole)) + 1
+        span = table.span(begin, end)
+        text = span.text(file[span.file_begin : span.file_end])
+        assert text[begin - span.text_begin : end - span.text_begin] == whole[begin:end]
+
+
+def test_chunks_that_do_not_join_are_never_archived(speaker) -> None:
+    """A hole, or text that is no longer here, is told."""
+    chunks = chunks_of(speaker, talk(speaker))
+    cold = [chunk for chunk in chunks if chunk.has_text][3]
+
+    with pytest.raises(Torn, match="is missing"):
+        file_of([*chunks[:4], *chunks[6:]])
+    chunks[chunks.index(cold)] = replace(cold, text=b"")
+    with pytest.raises(Torn, match="not here"):
+        file_of(chunks)
+
+
+def test_other_files_are_not_taken_for_archives(speaker) -> None:
+    """Neither one without a table nor one whose table is damaged, nor a range beyond the text."""
+    file = file_of(chunks_of(speaker, talk(speaker)))
+
+    with pytest.raises(NotAnArchive):
+        table_bytes(b"x" * FOOTER_BYTES)
+    with pytest.raises(NotAnArchive):
+        Table.read(b"x" * 40)
+    with pytest.raises(NotAnArchive):
+        table_of(file).span(0, 10**9)
