@@ -14,6 +14,7 @@ import re
 import sys
 import zlib
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,9 @@ from build_analysis.analyzer import LogAnalyzer
 from build_analysis.failure import Failure
 
 GREEN_LINES = 20_000
+RENAMINGS = 3
+SHORT_PATH = 3
+"""A path of so few names is no place of a build."""
 
 
 @dataclass
@@ -61,16 +65,46 @@ def same_place(found: Failure, label: dict[str, Any]) -> bool:
 
 
 def renamed(lines: list[str], seed: int) -> list[str]:
-    """The same log as another machine would have printed it: other roots, pids, addresses, temporary names, stamps."""
+    """The same log as another machine, user and day would have printed it.
+
+    Other roots, drives, users, build environments, bazel output bases, pids, addresses, commits, temporary names, order
+    of steps and tests, durations, lines of generated files, stamps.
+    """
     dice = random.Random(seed)  # noqa: S311 - no secret
-    root = f"/srv/ci-{dice.randrange(1000)}/ws"
-    text = "\n".join(lines)
-    text = re.sub(r"(?<![\w.])/(?:home|Users|src|work|proj|build|root|opt|tmp/build|source)/[\w.-]+(?=/)", root, text)
-    text = re.sub(r"0x[0-9a-f]{6,16}", lambda _: f"0x{dice.randrange(16**8, 16**11):012x}", text)
-    text = re.sub(r"==\d+==", f"=={dice.randrange(100, 99999)}==", text)
-    text = re.sub(r"pid=\d+", f"pid={dice.randrange(100, 99999)}", text)
-    text = re.sub(r"(?<=/)cc[A-Za-z0-9]{6}(?=\.)", f"cc{dice.randrange(10**5, 10**6)}", text)
-    return [f"2031-01-02T03:04:{dice.randrange(60):02}.{dice.randrange(10**7):07}Z {line}" for line in text.split("\n")]
+
+    def digits(count: int) -> str:
+        return "".join(dice.choice("0123456789abcdef") for _ in range(count))
+
+    user = dice.choice(["bob", "ci", "jenkins-3", "x_1"])
+    root = dice.choice([f"/home/{user}/w", f"/Users/{user}/dev", f"/mnt/b{digits(2)}/ws", f"/var/{user}/workspace/p@2"])
+
+    def path(match: re.Match[str]) -> str:
+        names = match[0].split("/")
+        return match[0] if len(names) <= SHORT_PATH else "/".join([root, *names[-2:]])
+
+    changes: list[tuple[str, Callable[[re.Match[str]], str]]] = [
+        (r"_bazel_\w+/[0-9a-f]{32}", lambda _: f"_bazel_{user}/{digits(32)}"),
+        (r"/nix/store/\w{32}-", lambda _: f"/nix/store/{digits(32)}-"),
+        (r"pip-(build-env|install|req-build)-\w+", lambda m: f"pip-{m[1]}-{digits(8)}"),
+        (r"(?<![\w.:/\-+@~])/(?:[\w.+@~-]+/)+[\w.+@~-]+", path),
+        (r"\b[A-Za-z]:\\(?:[\w.+@~ -]+\\)+(?=[\w.+@~-])", lambda _: f"{dice.choice('CDE')}:\\ci\\{digits(3)}\\"),
+        (r"0x[0-9a-f]{5,16}", lambda _: f"0x{digits(12)}"),
+        (r"==\d+==", lambda _: f"=={dice.randrange(100, 99999)}=="),
+        (r"\bpid[= ]\d+", lambda _: f"pid={dice.randrange(100, 99999)}"),
+        (r"\b[0-9a-f]{40}\b", lambda _: digits(40)),
+        (r"\bcc[A-Za-z0-9]{6}(?=\.(?:s|o))", lambda _: f"cc{dice.randrange(10**5, 10**6)}"),
+        (r"\[(\d+)/(\d+)\]", lambda m: f"[{dice.randrange(1, int(m[2]) + 1)}/{m[2]}]" if int(m[2]) else m[0]),
+        (r"\((\d+) of (\d+)\)", lambda _: f"({dice.randrange(1, 9999)} of 9999)"),
+        (r"\.inc:(\d+):", lambda m: f".inc:{int(m[1]) + 17}:"),
+        (r"\b\d+\.\d+ sec\b", lambda _: f"{9 * dice.random():.2f} sec"),
+        (r"^\d{4}-\d\d-\d\dT[\d:.]+Z", lambda _: f"2033-05-06T07:08:09.{dice.randrange(10**7):07}Z"),
+    ]
+    result = []
+    for line in lines:
+        for pattern, change in changes:
+            line = re.sub(pattern, change, line)  # noqa: PLW2901 - each change builds on the one before
+        result.append(line)
+    return result
 
 
 def green_lines(count: int) -> list[str]:
@@ -130,15 +164,24 @@ def evaluate(labels: list[dict[str, Any]], logs: Path) -> Score:
                 right=found is None or found.file is None,
                 found=found and (found.file, found.line),
             )
-        again = first_failure(renamed(lines, zlib.crc32(name.encode())))
-        same = found is not None and again is not None and again.signature == found.signature
-        score.ask(
-            "signature",
-            name,
-            right=same,
-            found=again and again.signature_parts,
-            expected=found and found.signature_parts,
-        )
+        if location := label.get("project_location"):
+            score.ask(
+                "project location",
+                name,
+                right=found is not None and (found.project_location or "").startswith(location),
+                found=found and found.project_location,
+                expected=location,
+            )
+        for seed in range(RENAMINGS):
+            again = first_failure(renamed(lines, zlib.crc32(name.encode()) + seed))
+            same = found is not None and again is not None and again.signature == found.signature
+            score.ask(
+                "signature",
+                name,
+                right=same,
+                found=again and again.signature_parts,
+                expected=found and found.signature_parts,
+            )
         behind = first_failure([*green, *lines])
         amid = first_failure([*green, *lines, *green])
         score.ask(

@@ -1,7 +1,6 @@
 """Green logs stay green, whatever words are in them."""
 
 import random
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest

@@ -9,14 +9,15 @@ import re
 
 # gcc quotes with curly quotes in a UTF-8 locale, with straight ones elsewhere.
 _QUOTES = str.maketrans({"\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"', "`": "'"})
+_URL = re.compile(r"\b(?:https?|git|ssh)://\S+?(?=[\s'\"\])>,]|$)")
 _REPLACEMENTS = [
     (re.compile(r"\b[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b", re.I), "<uuid>"),
-    (re.compile(r"\b(?:https?|git|ssh)://\S+?(?=[\s'\"\])>,]|$)"), "<url>"),
-    (re.compile(r"0x[0-9a-fA-F]+|\b[0-9a-fA-F]{12,16}\b"), "<hex>"),
+    (_URL, "<url>"),
+    (re.compile(r"\bcc[A-Za-z0-9]{6}(?=\.(?:s|o|ltrans|res|c|ld)\b)"), "cc<tmp>"),
+    (re.compile(r"\b[0-9a-f]{40}\b|0x[0-9a-fA-F]+|\b[0-9a-fA-F]{12,16}\b"), "<hex>"),
     (re.compile(r"==\d+=="), ""),
     (re.compile(r"\(pid[= ]\d+\)|\bpid[= :]+\d+", re.I), "<pid>"),
     (re.compile(r"\b(?=[0-9a-f]*\d)(?=[0-9a-f]*[a-f])[0-9a-f]{7,64}\b"), "<hex>"),
-    (re.compile(r"\bcc[A-Za-z0-9]{6}(?=\.(?:s|o|ltrans|res|c|ld)\b)"), "cc<tmp>"),
     (re.compile(r"\b(tmp|temp|tmp_|pip-install-|pip-req-build-|tmpxft_)[A-Za-z0-9_]{5,}"), r"\1<tmp>"),
     (re.compile(r"[-_.][0-9a-f]{6,8}(?=\.(?:o|obj|s|ll|bc|tmp|cpp|c|sh)\b)"), "-<tmp>"),
 ]
@@ -29,10 +30,10 @@ _SPACES = re.compile(r"\s+")
 
 def normalise(message: str) -> str:
     """The message without what changes between runs and machines; symbols, headers, checks and tests stay."""
-    text = message.translate(_QUOTES)
+    # Directories go first: what is replaced within them would no longer look like one.
+    text = _PATH.sub("", _URL.sub("<url>", message.translate(_QUOTES)))
     for pattern, replacement in _REPLACEMENTS:
         text = pattern.sub(replacement, text)
-    text = _PATH.sub("", text)
     text = _NUMBER.sub("#", text)
     return _SPACES.sub(" ", text).strip().lower()
 
