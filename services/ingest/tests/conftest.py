@@ -22,6 +22,7 @@ from build_protocol.messages import (
 )
 from build_protocol.topology import routing_key
 from chassis.bus import Delivery, Outgoing, PublishFailed
+from ingest.alarm import Alarm
 from ingest.analyst import Analyst
 from ingest.arrival import Arrival
 from ingest.caretaker import Caretaker
@@ -145,6 +146,10 @@ class Ear:
             raise PublishFailed("away")
         self.published += [build_message.validate_json(message.body) for message in messages]
 
+    @property
+    def verdicts(self) -> list[Any]:
+        return [message for message in self.published if message.type == "BUILD_VERDICT"]
+
     async def missing(self) -> list[str]:
         return ["connection"] if self.is_away else []
 
@@ -166,7 +171,7 @@ class Bench:
         metrics = Metrics(CollectorRegistry())
         self.metrics = metrics
         self.intake = Intake(store, ear, metrics, lambda: self.now, self._notice)
-        self.analyst = Analyst(store, self.intake, metrics)
+        self.analyst = Analyst(store, self.intake, metrics, Alarm(store, ear))
         self.caretaker = Caretaker(store, ear, self.intake, self.analyst, metrics, clock=lambda: self.now)
 
     def _notice(self, step: Step) -> None:

@@ -8,6 +8,7 @@ from build_analysis.analyzer import LogAnalyzer
 from chassis.errors import StoreUnavailable
 from ingest import analyst as rooms
 from ingest import reading
+from ingest.alarm import Alarm
 from ingest.analyst import Analyst
 from ingest.failures import on_wire
 from ingest.log import stream_text
@@ -80,6 +81,43 @@ async def test_a_failing_edge_shows_while_the_build_runs(bench, ear, speaker) ->
     assert (await bench.store.find_failures(speaker.id)).items == [row.first_failure]
 
 
+async def test_a_failed_step_is_told_before_the_build_ends_and_once(bench, ear, speaker) -> None:
+    """`-k 0` may go on for hours: whoever listens hears of the first failed step as a verdict would tell it."""
+    lines = broken_log()
+    await feed(bench, speaker, speaker.start(origin="ci"), *records(speaker, lines[:110]))
+    await bench.analyst.read_due()
+    await feed(bench, speaker, *records(speaker, lines[110:]))
+    await bench.analyst.read_due()
+
+    (failing,) = ear.published
+    row = (await bench.store.find(speaker.id)).build
+    assert ("BUILD_FAILING", "failed", 0, True) == (
+        failing.type,
+        failing.data.status,
+        failing.data.revision,
+        failing.data.provisional,
+    )
+    assert failing.data.first_failure == row.first_failure
+
+
+@pytest.mark.parametrize("origin", ["local", "premerge"])
+async def test_only_a_branch_s_own_builds_raise_an_alarm(bench, ear, speaker, origin) -> None:
+    """A person's build is theirs: nobody is told of it early, or at all."""
+    await feed(bench, speaker, speaker.start(origin=origin), *records(speaker, broken_log()))
+    await bench.analyst.read_due()
+
+    assert [] == ear.published
+
+
+async def test_an_error_outside_a_step_raises_no_alarm(bench, ear, speaker) -> None:
+    """Compilers are also tried out, and scripts go on after an error: only a failed step of the graph is certain."""
+    lines = ["lib/Op.cpp:3:1: error: unknown type name 'foo'", "1 error generated.", *green(1, 40)]
+    await feed(bench, speaker, speaker.start(origin="ci"), *records(speaker, lines))
+    await bench.analyst.read_due()
+
+    assert [] == ear.published
+
+
 async def test_the_verdict_carries_the_ranked_failures(bench, ear, speaker) -> None:
     """All failures, first real one first, with signature and fault: as the analyser finds them in the whole log."""
     lines = broken_log()
@@ -88,7 +126,7 @@ async def test_the_verdict_carries_the_ranked_failures(bench, ear, speaker) -> N
 
     await bench.caretaker.settle_due()
 
-    (verdict,) = ear.published
+    (verdict,) = ear.verdicts
     assert [said(failure) for failure in verdict.data.failures] == offline(lines)
     assert len(verdict.data.failures) == 3
     assert all(failure.signature and failure.fault for failure in verdict.data.failures)
@@ -106,7 +144,7 @@ async def test_a_verdict_carries_no_more_than_fifty(bench, ear, speaker) -> None
     await bench.caretaker.settle_due()
 
     kept = await bench.store.find_failures(speaker.id)
-    assert ear.published[0].data.failures == kept.items[:50]
+    assert ear.verdicts[0].data.failures == kept.items[:50]
     assert (len(kept.items), kept.count) == (200, 230)
     assert (await bench.store.find(speaker.id)).build.failure_count == 230
 
@@ -122,7 +160,7 @@ async def test_a_green_build_has_no_failures(bench, ear, speaker) -> None:
 
     state = await bench.store.find(speaker.id)
     assert (state.build.first_failure, state.build.failure_count, state.is_analysed) == (None, 0, True)
-    assert (ear.published[0].data.first_failure, ear.published[0].data.failures) == (None, [])
+    assert (ear.verdicts[0].data.first_failure, ear.verdicts[0].data.failures) == (None, [])
     assert (await bench.store.find_failures(speaker.id)).items == []
 
 
@@ -144,7 +182,7 @@ async def test_a_restart_changes_no_answer(make_bench, ear, speaker, step: int) 
 
     await bench.caretaker.settle_due()
 
-    assert [said(failure) for failure in ear.published[0].data.failures] == offline(lines)
+    assert [said(failure) for failure in ear.verdicts[0].data.failures] == offline(lines)
 
 
 async def test_a_taken_over_build_shows_its_failures_live(make_bench, speaker) -> None:
@@ -191,8 +229,8 @@ async def test_what_does_not_fit_in_memory_is_read_from_the_store(
 
     await bench.caretaker.settle_due()
 
-    assert len(ear.published) == 2
-    for verdict in ear.published:
+    assert len(ear.verdicts) == 2
+    for verdict in ear.verdicts:
         assert [said(failure) for failure in verdict.data.failures] == offline(lines)
 
 
@@ -207,7 +245,7 @@ class Broken(LogReader):
 
 async def test_a_bug_of_the_analysis_harms_nothing_else(bench, ear, speaker, make_speaker) -> None:
     """The log is stored and verified, the verdict published; the build does not say analysed, and it is counted."""
-    bench.analyst = Analyst(bench.store, bench.intake, bench.metrics, Broken)
+    bench.analyst = Analyst(bench.store, bench.intake, bench.metrics, Alarm(bench.store, ear), Broken)
     bench.caretaker._analyst = bench.analyst
     await feed(bench, speaker, speaker.start(), *records(speaker, [*edge(1), *green(1, 3)]))
     await bench.analyst.read_due()
@@ -222,7 +260,7 @@ async def test_a_bug_of_the_analysis_harms_nothing_else(bench, ear, speaker, mak
 
     state = await bench.store.find(speaker.id)
     assert (state.is_analysed, state.build.verified, state.build.failure_count) == (False, True, 1)
-    assert ear.published[0].data.status == "failed"
+    assert ear.verdicts[0].data.status == "failed"
     assert bench.metrics.analysis_errors._value.get() == 1
     assert (await bench.store.find(other.id)).build.failure_count == 1
 
@@ -255,9 +293,9 @@ async def test_a_lost_build_that_comes_back_is_analysed_whole(bench, ear, speake
 
     await bench.caretaker.settle_due()
 
-    assert [verdict.data.status for verdict in ear.published] == ["lost", "failed"]
-    assert [len(verdict.data.failures) for verdict in ear.published] == [1, 3]
-    assert [said(failure) for failure in ear.published[1].data.failures] == offline(lines)
+    assert [verdict.data.status for verdict in ear.verdicts] == ["lost", "failed"]
+    assert [len(verdict.data.failures) for verdict in ear.verdicts] == [1, 3]
+    assert [said(failure) for failure in ear.verdicts[1].data.failures] == offline(lines)
 
 
 async def test_storing_is_told_before_anything_is_analysed(bench, ear, speaker) -> None:

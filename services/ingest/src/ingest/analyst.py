@@ -8,11 +8,11 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
 
-from build_analysis.rule_set import default_rules
 from build_protocol.messages import BuildMetrics, FailureData
 from chassis.errors import StoreUnavailable
 
 from ingest import fold
+from ingest.alarm import Alarm
 from ingest.consumer import Intake
 from ingest.failures import Found, so_far, told
 from ingest.fold import BuildState
@@ -21,6 +21,7 @@ from ingest.plan import Step
 from ingest.reader import LogReader
 from ingest.reading import Reading
 from ingest.results import counts_of, merged
+from ingest.rules import fingerprint
 from ingest.store.contract import BuildStore
 
 READINGS = 200
@@ -43,11 +44,13 @@ class Analyst:
         store: BuildStore,
         intake: Intake,
         metrics: Metrics,
+        alarm: Alarm,
         make_reader: Callable[[], LogReader] = LogReader,
     ) -> None:
         self._store = store
         self._intake = intake
         self._metrics = metrics
+        self._alarm = alarm
         self._make_reader = make_reader
         self._readings: dict[str, Reading] = {}
         self._due: dict[str, None] = {}
@@ -76,7 +79,7 @@ class Analyst:
     async def run(self) -> None:
         """Read what is due, until cancelled."""
         # Taking in the rules costs a build's worth of time: not on the loop, and not when the first build fails.
-        await asyncio.to_thread(default_rules)
+        await asyncio.to_thread(fingerprint)
         async with asyncio.TaskGroup() as duties:
             duties.create_task(self._read_when_due())
             duties.create_task(self._show_results())
@@ -113,11 +116,13 @@ class Analyst:
         reading = self._readings.get(build.id) or Reading(state, self._make_reader(), self._store)
         async with reading.lock:
             try:
+                rules = await asyncio.to_thread(fingerprint)
                 found = await self._report(reading, state)
                 counts = await self._count_tests(reading) if found is not None else None
             finally:
                 # Finishing uses a reader up; whoever comes again begins anew.
                 self._readings.pop(build.id, None)
+                self._alarm.forget(build.id)
         is_analysed = found is not None
         if found is None:
             found = Found() if build.status == "succeeded" else await self._store.find_failures(build.id)
@@ -126,7 +131,9 @@ class Analyst:
         await self._intake.change(
             build.id,
             lambda now: (
-                fold.mark_failures(now, found.first, found.count, is_analysed=is_analysed, test_counts=counts)
+                fold.mark_failures(
+                    now, found.first, found.count, is_analysed=is_analysed, rules=rules, test_counts=counts
+                )
                 if now.verdict_revision == revision
                 else None
             ),
@@ -177,6 +184,8 @@ class Analyst:
         after = await self._intake.change(build_id, decide)
         if after is not None or is_shown:
             reading.told = count
+        if after is not None:
+            await self._alarm.ring(after, found.items)
 
     async def _report(self, reading: Reading, state: BuildState) -> Found | None:
         """The whole log's failures; None when the analysis broke."""

@@ -17,6 +17,7 @@ from chassis.service import create_service_app
 from chassis.vital import vital
 from fastapi import FastAPI
 
+from ingest.alarm import Alarm
 from ingest.analyst import Analyst
 from ingest.archive.archivist import Archivist
 from ingest.archive.depot import Depot
@@ -25,6 +26,7 @@ from ingest.caretaker import Caretaker
 from ingest.consumer import Intake
 from ingest.metrics import Metrics
 from ingest.plan import Step
+from ingest.reanalysis import Reanalysis
 from ingest.retention import Retention
 from ingest.routes import ROUTERS
 from ingest.settings import Settings
@@ -95,11 +97,20 @@ class Replica:
         self._keeper = ShardKeeper(store, settings.replica_name)
         self._consumers: dict[int, asyncio.Task[None]] = {}
         self.intake = Intake(store, bus, metrics, clock, self._notice)
-        self.analyst = Analyst(store, self.intake, metrics)
+        self.analyst = Analyst(store, self.intake, metrics, Alarm(store, bus))
         self.caretaker = Caretaker(store, bus, self.intake, self.analyst, metrics, clock=clock)
         self.archivist = None
         if depot is not None:
             self.archivist = Archivist(store, self.intake, depot, metrics, lambda: self.shards)
+        self.reanalysis = Reanalysis(
+            store,
+            Texts(store, depot),
+            self.intake,
+            metrics,
+            shards=lambda: self.shards,
+            judge=self.caretaker.notice,
+            days=settings.reanalyse_days,
+        )
         self.retention = Retention(store, self.intake, depot, keep_days=settings.keep_days, hot_days=settings.hot_days)
 
     def _notice(self, step: Step) -> None:
@@ -115,6 +126,7 @@ class Replica:
                 tasks.create_task(self.caretaker.run())
                 tasks.create_task(self.analyst.run())
                 tasks.create_task(self.retention.run())
+                tasks.create_task(self.reanalysis.run())
                 if self.archivist is not None:
                     tasks.create_task(self.archivist.run())
         finally:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import cast
 
-from build_protocol.messages import BuildStart, BuildVerdict, BuildVerdictData, FailureData, FinalStatus
+from build_protocol.messages import BuildFailing, BuildStart, BuildVerdict, BuildVerdictData, FailureData, FinalStatus
 
 from ingest.fold import BuildState, facts_of
 
@@ -13,32 +13,54 @@ FAILURES = 50
 
 def verdict_of(state: BuildState, start: BuildStart, failures: Sequence[FailureData] = ()) -> BuildVerdict:
     """The verdict of the state's current revision of judgement; key (build id, that revision)."""
-    build, facts = state.build, facts_of(start, state)
+    status = cast("FinalStatus", state.build.status)
     return BuildVerdict(
-        build_id=build.id,
-        project=build.project,
-        timestamp=build.ended_at or build.updated_at or start.timestamp,
-        data=BuildVerdictData(
-            status=cast("FinalStatus", build.status),
-            revision=state.verdict_revision,
-            branch=build.branch,
-            config=build.config,
-            origin=build.origin,
-            commit=build.commit,
-            agent=build.agent,
-            provisional=build.provisional,
-            started_at=build.started_at,
-            ended_at=build.ended_at,
-            duration_ms=build.duration_ms,
-            exit_code=build.exit_code,
-            error=build.error,
-            log_lines=build.log_lines,
-            metrics=build.metrics,
-            first_failure=failures[0] if failures else None,
-            failures=list(failures[:FAILURES]),
-            pins=facts.pins,
-            commits=facts.commits,
-        ),
+        build_id=state.build.id,
+        project=state.build.project,
+        timestamp=_time_of(state, start),
+        data=_judgement(state, start, failures, status, state.verdict_revision),
+    )
+
+
+def failing_of(state: BuildState, start: BuildStart, failures: Sequence[FailureData]) -> BuildFailing:
+    """What a verdict would say of a build that still runs and cannot end green any more; key build id."""
+    judgement = _judgement(state, start, failures, "failed", 0)
+    return BuildFailing(
+        build_id=state.build.id,
+        project=state.build.project,
+        timestamp=_time_of(state, start),
+        data=judgement.model_copy(update={"provisional": True}),
+    )
+
+
+def _time_of(state: BuildState, start: BuildStart) -> int:
+    return state.build.ended_at or state.build.updated_at or start.timestamp
+
+
+def _judgement(
+    state: BuildState, start: BuildStart, failures: Sequence[FailureData], status: FinalStatus, revision: int
+) -> BuildVerdictData:
+    build, facts = state.build, facts_of(start, state)
+    return BuildVerdictData(
+        status=status,
+        revision=revision,
+        branch=build.branch,
+        config=build.config,
+        origin=build.origin,
+        commit=build.commit,
+        agent=build.agent,
+        provisional=build.provisional,
+        started_at=build.started_at,
+        ended_at=build.ended_at,
+        duration_ms=build.duration_ms,
+        exit_code=build.exit_code,
+        error=build.error,
+        log_lines=build.log_lines,
+        metrics=build.metrics,
+        first_failure=failures[0] if failures else None,
+        failures=list(failures[:FAILURES]),
+        pins=facts.pins,
+        commits=facts.commits,
     )
 
 
