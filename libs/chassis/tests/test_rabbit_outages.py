@@ -10,6 +10,7 @@ from chassis.backoff import Backoff
 from chassis.bus import Announcement, BusUnavailable, Delivery, Listener, Outgoing, PublishFailed
 from chassis.bus.rabbit import RabbitBus
 from chassis.bus.rabbit.announcer import Numbers
+from chassis.bus.rabbit.link import Link, driven
 from chassis.bus.rabbit.listener import Gaps
 from chassis.consumer import run_consumer
 from chassis.testing.rabbitmq import Broker, PrivateBroker, private_rabbitmq
@@ -116,6 +117,51 @@ def _true_when(condition: Callable[[], bool]) -> Callable[[], Awaitable[bool]]:
         return condition()
 
     return ask
+
+
+@pytest.mark.parametrize("fault", [StopAsyncIteration(), asyncio.CancelledError(), EOFError(), KeyError("frame")])
+async def test_whatever_the_driver_raises_the_connection_is_made_again(
+    own_broker: Broker, fault: BaseException, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A connection that broke while it was made raised, and cancelled, what nobody foresaw; giving up is for ever."""
+    link = Link(own_broker.url, "test")
+    await link.open()
+    connect, faults = aio_pika.connect, [fault, fault]
+
+    async def fail_first(url: str) -> aio_pika.abc.AbstractConnection:
+        if faults:
+            raise faults.pop()
+        return await connect(url)
+
+    monkeypatch.setattr(aio_pika, "connect", fail_first)
+    before = await link.connection()
+    await before.close(ConnectionResetError())
+
+    await eventually(_true_when(lambda: not faults and link.is_open))
+
+    assert before is not await link.connection()
+    await link.close()
+
+
+async def test_an_ordered_cancellation_stays_one() -> None:
+    """Only what the driver cancels by itself becomes an error."""
+    waiting = asyncio.Event()
+
+    async def wait() -> None:
+        with driven():
+            waiting.set()
+            await asyncio.Event().wait()
+
+    task = asyncio.create_task(wait())
+    await waiting.wait()
+    task.cancel()
+    await asyncio.wait([task])
+    assert task.cancelled()
+
+    lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    lost.cancel()
+    with pytest.raises(ConnectionError), driven():
+        await lost
 
 
 async def test_an_alarm_blocks_publishing_and_only_that(own_broker: Broker, bus: RabbitBus) -> None:

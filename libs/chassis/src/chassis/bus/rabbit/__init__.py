@@ -15,7 +15,7 @@ from chassis.bus.contract import BusUnavailable, Outgoing
 from chassis.bus.rabbit import declare
 from chassis.bus.rabbit.announcer import Announcer
 from chassis.bus.rabbit.consumer import RabbitConsumer
-from chassis.bus.rabbit.link import LOST, Link
+from chassis.bus.rabbit.link import LOST, Link, driven
 from chassis.bus.rabbit.listener import RabbitListener
 from chassis.bus.rabbit.publisher import Publisher
 
@@ -80,14 +80,15 @@ class RabbitBus:
         if not (self._publishing.is_open and self._consuming.is_open):
             return ["connection"]
         try:
-            return await declare.missing_queues(await self._consuming.connection())
+            with driven():
+                return await declare.missing_queues(await self._consuming.connection())
         except LOST:
             return ["connection"]
 
     async def _declare_again(self) -> None:
         # Somebody deleted the queue. Its messages are gone from here, not from the agents' spools.
         log.error("declaring the topology again: a queue is gone")
-        with suppress(*LOST):
+        with suppress(*LOST), driven():
             await declare.topology(await self._publishing.connection())
 
     @property

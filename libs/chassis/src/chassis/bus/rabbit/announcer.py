@@ -10,7 +10,7 @@ from aio_pika import Message
 from aio_pika.abc import AbstractChannel
 
 from chassis.bus.contract import BusUnavailable
-from chassis.bus.rabbit.link import LOST, Link, discard, open_channel
+from chassis.bus.rabbit.link import LOST, Link, discard, driven, open_channel
 
 log = logging.getLogger(__name__)
 
@@ -84,7 +84,8 @@ class Announcer:
                 exchange, routing_key, body, number = self._waiting.popleft()
                 self._waiting_bytes -= len(body)
                 try:
-                    await self._send(exchange, routing_key, body, number)
+                    with driven():
+                        await self._send(exchange, routing_key, body, number)
                 except (*LOST, BusUnavailable) as error:
                     log.debug("dropped an announcement of %s: %s", routing_key, error)
                     self._channel = None

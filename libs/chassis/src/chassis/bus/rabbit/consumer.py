@@ -8,7 +8,7 @@ from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMe
 from build_protocol import topology
 
 from chassis.bus.contract import BusUnavailable, Delivery, Outgoing
-from chassis.bus.rabbit.link import LOST, discard, open_channel
+from chassis.bus.rabbit.link import LOST, discard, driven, open_channel
 from chassis.bus.rabbit.publisher import Publisher
 from chassis.failpoints import fail_at
 
@@ -36,14 +36,15 @@ class RabbitConsumer:
         """Begin to receive; raises BusUnavailable."""
         try:
             async with asyncio.timeout(START_SECONDS):
-                self._channel = await open_channel(self._connection)
-                self._channel.close_callbacks.add(lambda *_: self._lose("the channel was closed"))
-                # Only the layer below tells that the broker ended a consumer, as it does when its queue is deleted.
-                below = await self._channel.get_underlay_channel()
-                below.on_consumer_cancel_callbacks.add(lambda _: self._lose("the broker ended the consumer"))
-                await self._channel.set_qos(prefetch_count=self._prefetch)
-                self._consumed = await self._channel.get_queue(self._queue, ensure=False)
-                self._consumer_tag = await self._consumed.consume(self._receive)
+                with driven():
+                    self._channel = await open_channel(self._connection)
+                    self._channel.close_callbacks.add(lambda *_: self._lose("the channel was closed"))
+                    # Only the layer below tells that the broker ended a consumer, as it does when its queue is deleted.
+                    below = await self._channel.get_underlay_channel()
+                    below.on_consumer_cancel_callbacks.add(lambda _: self._lose("the broker ended the consumer"))
+                    await self._channel.set_qos(prefetch_count=self._prefetch)
+                    self._consumed = await self._channel.get_queue(self._queue, ensure=False)
+                    self._consumer_tag = await self._consumed.consume(self._receive)
         except LOST as error:
             raise BusUnavailable(f"queue {self._queue}: {error or type(error).__name__}") from error
 
@@ -57,7 +58,8 @@ class RabbitConsumer:
         queue = self._open_queue()
         try:
             if self._consumer_tag is None:
-                self._consumer_tag = await queue.consume(self._receive)
+                with driven():
+                    self._consumer_tag = await queue.consume(self._receive)
         except LOST as error:
             raise BusUnavailable(f"queue {self._queue}: {error}") from error
         while not self._buffer:
@@ -79,8 +81,9 @@ class RabbitConsumer:
         last = messages[-1].delivery_tag or 0
         is_prefix = sum(tag <= last for tag in self._unsettled) == len(messages)
         try:
-            for message in messages[-1:] if is_prefix else messages:
-                await message.ack(multiple=is_prefix)
+            with driven():
+                for message in messages[-1:] if is_prefix else messages:
+                    await message.ack(multiple=is_prefix)
         except LOST as error:
             raise BusUnavailable(f"queue {self._queue}: {error}") from error
         self._release(messages)
@@ -90,15 +93,16 @@ class RabbitConsumer:
         queue = self._open_queue()
         messages = self._unsettled_of(deliveries)
         try:
-            if self._consumer_tag is not None:
-                # While we still consumed, the broker would send the first again behind what waits here.
-                tag, self._consumer_tag = self._consumer_tag, None
-                await queue.cancel(tag)
-            # reject, not nack: from RabbitMQ 4.3 on only reject counts.
-            for message in messages:
-                await message.reject(requeue=True)
-            while self._buffer:
-                await self._buffer.popleft().reject(requeue=True)
+            with driven():
+                if self._consumer_tag is not None:
+                    # While we still consumed, the broker would send the first again behind what waits here.
+                    tag, self._consumer_tag = self._consumer_tag, None
+                    await queue.cancel(tag)
+                # reject, not nack: from RabbitMQ 4.3 on only reject counts.
+                for message in messages:
+                    await message.reject(requeue=True)
+                while self._buffer:
+                    await self._buffer.popleft().reject(requeue=True)
         except LOST as error:
             raise BusUnavailable(f"queue {self._queue}: {error}") from error
         self._release(messages)

@@ -2,8 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import aio_pika
@@ -12,6 +12,7 @@ from aio_pika.exceptions import AMQPError, ChannelClosed, ChannelInvalidStateErr
 
 from chassis.backoff import Backoff
 from chassis.bus.contract import BusUnavailable
+from chassis.vital import vital
 
 log = logging.getLogger(__name__)
 
@@ -22,7 +23,16 @@ WAIT_SECONDS = 1.0
 CLOSE_SECONDS = 5.0
 HEARTBEAT_SECONDS = 15
 
-LOST = (AMQPError, ChannelInvalidStateError, OSError, TimeoutError, asyncio.InvalidStateError, RuntimeError)
+LOST = (
+    AMQPError,
+    ChannelInvalidStateError,
+    OSError,
+    EOFError,
+    TimeoutError,
+    asyncio.InvalidStateError,
+    RuntimeError,
+    StopAsyncIteration,
+)
 """What the driver raises when a connection or channel is not there (any more)."""
 
 Prepare = Callable[[AbstractConnection], Awaitable[None]]
@@ -48,7 +58,7 @@ class Link:
         except LOST as error:
             raise BusUnavailable(f"broker: {error or type(error).__name__}") from error
         self._use(connection)
-        self._keeping = asyncio.create_task(self._keep(connection), name=f"amqp-{self._role}")
+        self._keeping = vital(asyncio.create_task(self._keep(connection), name=f"amqp-{self._role}"))
 
     async def close(self) -> None:
         """Disconnect for good."""
@@ -103,24 +113,42 @@ class Link:
             await asyncio.sleep(backoff.next_seconds())
             try:
                 return await self._connect()
-            except LOST as error:
+            except Exception as error:  # noqa: BLE001  whatever the driver finds to raise: to give up would be for ever
                 log.warning("waiting for the broker (%s): %s", self._role, error or type(error).__name__)
 
     async def _connect(self) -> AbstractConnection:
         async with asyncio.timeout(CONNECT_SECONDS):
-            connection = await aio_pika.connect(self._url)
+            with driven():
+                connection = await aio_pika.connect(self._url)
             try:
                 if self._prepare is not None:
-                    await self._prepare(connection)
+                    with driven():
+                        await self._prepare(connection)
             except BaseException:
                 await discard(connection)
                 raise
             return connection
 
 
+@contextmanager
+def driven() -> Iterator[None]:
+    """Waits for the driver. When a connection breaks it cancels whoever waits: that becomes a ConnectionError.
+
+    A cancellation that somebody ordered stays one. Else a task would end, silently, for a fault of the network.
+    """
+    try:
+        yield
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        raise ConnectionError("the driver gave up waiting") from error
+
+
 async def open_channel(connection: AbstractConnection, *, confirms: bool = False) -> AbstractChannel:
     """A new channel; with confirms, a message no queue takes raises too. Waits as long as the connection is blocked."""
-    return await connection.channel(publisher_confirms=confirms, on_return_raises=confirms)
+    with driven():
+        return await connection.channel(publisher_confirms=confirms, on_return_raises=confirms)
 
 
 async def discard(resource: AbstractConnection | AbstractChannel) -> None:

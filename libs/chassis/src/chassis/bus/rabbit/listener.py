@@ -14,7 +14,7 @@ from chassis.backoff import Backoff
 from chassis.bus.announcements import Mailbox
 from chassis.bus.contract import Announcement, BusUnavailable
 from chassis.bus.rabbit.announcer import KEYS_NUMBERED, NUMBER_HEADER, PUBLISHER_HEADER
-from chassis.bus.rabbit.link import LOST, Link, discard, open_channel
+from chassis.bus.rabbit.link import LOST, Link, discard, driven, open_channel
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +75,7 @@ class RabbitListener:
         self._keys[key] = None
         self._gaps.forget(key)
         if self._queue is not None:
-            with suppress(*LOST):  # lost meanwhile: the next channel binds all keys
+            with suppress(*LOST), driven():  # lost meanwhile: the next channel binds all keys
                 await self._queue.bind(self._exchange, key)
 
     async def unbind(self, key: str) -> None:
@@ -84,7 +84,7 @@ class RabbitListener:
             return
         self._gaps.forget(key)
         if self._queue is not None:
-            with suppress(*LOST):
+            with suppress(*LOST), driven():
                 await self._queue.unbind(self._exchange, key)
 
     def __aiter__(self) -> AsyncIterator[Announcement]:
@@ -115,14 +115,15 @@ class RabbitListener:
         connection = await self._link.connection()
         try:
             async with asyncio.timeout(START_SECONDS):
-                channel = await open_channel(connection)
-                # A name of our own could still be held by our last connection when we are back.
-                queue = await channel.declare_queue(
-                    "", exclusive=True, auto_delete=True, arguments={"x-max-length": self._capacity}
-                )
-                for key in list(self._keys):
-                    await queue.bind(self._exchange, key)
-                await queue.consume(self._hear, no_ack=True)
+                with driven():
+                    channel = await open_channel(connection)
+                    # A name of our own could still be held by our last connection when we are back.
+                    queue = await channel.declare_queue(
+                        "", exclusive=True, auto_delete=True, arguments={"x-max-length": self._capacity}
+                    )
+                    for key in list(self._keys):
+                        await queue.bind(self._exchange, key)
+                    await queue.consume(self._hear, no_ack=True)
         except LOST as error:
             raise BusUnavailable(f"exchange {self._exchange}: {error or type(error).__name__}") from error
         self._queue = queue

@@ -1,6 +1,7 @@
 """Publishing with confirms: in the order of the calls, many in flight, each call answered by what was confirmed."""
 
 import asyncio
+import logging
 import secrets
 import time
 from collections import deque
@@ -11,8 +12,10 @@ from aio_pika.abc import AbstractChannel, AbstractExchange
 from build_protocol import topology
 
 from chassis.bus.contract import BusUnavailable, Outgoing, PublishFailed
-from chassis.bus.rabbit.link import LOST, Link, discard, open_channel
+from chassis.bus.rabbit.link import LOST, Link, discard, driven, open_channel
 from chassis.failpoints import fail_at
+
+log = logging.getLogger(__name__)
 
 PUBLISH_SECONDS = 30.0
 """A call not confirmed by then failed. Not below two heartbeats: a dead broker is noticed by those."""
@@ -82,6 +85,10 @@ class Publisher:
                     self._send(channel, self._waiting.popleft())
         except BusUnavailable as error:
             self._fail_waiting(error)
+        except Exception as error:
+            # Nobody foresaw it, and those who wait must hear something.
+            log.exception("fail to send what waits")
+            self._fail_waiting(BusUnavailable(f"broker: {error or type(error).__name__}"))
         finally:
             self._sending = None
 
@@ -90,12 +97,13 @@ class Publisher:
             connection = await self._link.connection()
             try:
                 async with asyncio.timeout(PUBLISH_SECONDS):
-                    channel = await open_channel(connection, confirms=True)
-                    self._exchanges = {
-                        name: await channel.get_exchange(name, ensure=False)
-                        for name in (topology.EXCHANGE, topology.DEAD_EXCHANGE)
-                    }
-                    self._channel = channel
+                    with driven():
+                        channel = await open_channel(connection, confirms=True)
+                        self._exchanges = {
+                            name: await channel.get_exchange(name, ensure=False)
+                            for name in (topology.EXCHANGE, topology.DEAD_EXCHANGE)
+                        }
+                        self._channel = channel
             except LOST as error:
                 await discard(connection)
                 raise BusUnavailable(f"broker: {error or type(error).__name__}") from error
