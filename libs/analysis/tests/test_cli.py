@@ -1,11 +1,13 @@
 """The command line of the analyser."""
 
+import gzip
 import io
 import json
 from pathlib import Path
 
 import pytest
 from build_analysis.cli import CHUNK_BYTES, analyze, analyze_files, check_rule_files
+from build_analysis.rule_set import default_rules, own_rules
 
 LOGS = Path(__file__).parent / "logs"
 
@@ -63,3 +65,82 @@ def test_the_rules_check_themselves() -> None:
 
     assert check_rule_files(out=out) == 0
     assert "0 complaints" in out.getvalue()
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "gzip"])
+def test_logs_are_read_however_they_are_written(encoding: str, tmp_path: Path) -> None:
+    """Marks, UTF-16 as PowerShell writes it, and gzip give the same answer at the same line."""
+    text = (LOGS / "undef_gcc.log").read_text("utf-8")
+    mark = b"\xfe\xff" if encoding == "utf-16-be" else b""
+    log = tmp_path / "build.log"
+    log.write_bytes(gzip.compress(text.encode()) if encoding == "gzip" else mark + text.encode(encoding))
+
+    assert analyze(LOGS / "undef_gcc.log") == analyze(log)
+
+
+def test_a_damaged_gzip_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A cut file says so on standard error; nothing of it reads as green."""
+    log = tmp_path / "cut.log.gz"
+    log.write_bytes(gzip.compress(b"[1/2] Building\n" * 9999)[:-20])
+    out = io.StringIO()
+
+    assert analyze_files([log], True, out) == 2
+    assert "cut.log.gz" in capsys.readouterr().err
+    assert not out.getvalue()
+
+
+RULE = """
+tool: mytool
+rules:
+  - id: mytool.broken
+    category: toolchain_error
+    fault: config
+    has: ["mytool is broken"]
+    match: '^(?P<message>mytool is broken: .*)'
+    examples:
+      - text: "mytool is broken: no licence"
+        expect: {category: toolchain_error}
+    counter_examples: ["mytool is not broken"]
+"""
+
+
+def test_rules_come_from_a_folder_without_a_release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder of further rules is in force at once; a file of it that does not read costs only itself."""
+    (tmp_path / "mine.yaml").write_text(RULE)
+    (tmp_path / "broken.yaml").write_text("tool: [")
+    monkeypatch.setenv("BUILD_DASHBOARD_RULES", str(tmp_path))
+    default_rules.cache_clear()
+    log = tmp_path / "build.log"
+    log.write_text("mytool is broken: no licence\n")
+
+    try:
+        first = analyze(log).first()
+    finally:
+        monkeypatch.undo()
+        default_rules.cache_clear()
+
+    assert first is not None
+    assert ("toolchain_error", "mytool.broken") == (first.category, first.rule)
+
+
+def test_rules_check_names_what_is_wrong_with_a_folder(tmp_path: Path) -> None:
+    """Files that do not read, and examples that do not hold, are complaints."""
+    (tmp_path / "mine.yaml").write_text(RULE.replace("{category: toolchain_error}", "{category: link_error}"))
+    (tmp_path / "broken.yaml").write_text("tool: [")
+    out = io.StringIO()
+
+    assert check_rule_files(tmp_path, out) == 1
+    assert "mytool.broken: category is 'toolchain_error'" in out.getvalue()
+    assert "broken.yaml: " in out.getvalue()
+    assert "2 complaints" in out.getvalue()
+
+
+def test_a_rule_of_a_folder_replaces_the_one_of_its_name(tmp_path: Path) -> None:
+    """What a release got wrong can be put right before the next."""
+    rule = next(rule for rule in own_rules() if rule.id == "ninja.stopped")
+    (tmp_path / "mine.yaml").write_text(RULE.replace("mytool.broken", rule.id))
+    out = io.StringIO()
+
+    check_rule_files(tmp_path, out)
+
+    assert f"{len(own_rules())} rules" in out.getvalue()

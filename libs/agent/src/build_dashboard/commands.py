@@ -21,6 +21,8 @@ WAIT_SECONDS = 5.0
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Live builds of ML compilers, from any machine.")
 app.add_typer(users, name="users")
 app.add_typer(keys, name="keys")
+rules = typer.Typer(no_args_is_help=True, help="The rules by which failures are found in logs.")
+app.add_typer(rules, name="rules")
 
 Json = Annotated[bool, typer.Option("--json", help="Print what the server said, for programs.")]
 Id = Annotated[str, typer.Argument(metavar="ID", help="The build's id, or its beginning.")]
@@ -145,6 +147,16 @@ def analyze(
     from build_analysis.cli import analyze_files  # noqa: PLC0415  (the rules take a moment to load)
 
     raise typer.Exit(analyze_files(files, as_json=as_json))
+
+
+@rules.command()
+def check(
+    folder: Annotated[Path | None, typer.Argument(metavar="[DIR]", help="Further rule files, in YAML.")] = None,
+) -> None:
+    """Run every rule's examples and counter-examples, and say which do not hold."""
+    from build_analysis.cli import check_rule_files  # noqa: PLC0415  (the rules take a moment to load)
+
+    raise typer.Exit(check_rule_files(folder))
 
 
 @app.command()

@@ -1,18 +1,35 @@
 """The analyser's part of the command line: `build-dashboard analyze` and `rules check`; all I/O is here."""
 
+import codecs
+import gzip
+import io
 import json
 import os
 import sys
+import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TextIO
 
 from build_analysis.analyzer import LogAnalyzer
 from build_analysis.failure import Failure, Report
+from build_analysis.prefixes import MATCHED_CHARACTERS
+from build_analysis.rule import Rule
 from build_analysis.rule_check import check_rules
-from build_analysis.rule_set import RuleSet, default_rules, parse_rules
+from build_analysis.rule_set import (
+    FURTHER_RULES,
+    RuleFileError,
+    RuleSet,
+    merge_rules,
+    own_rules,
+    read_rules,
+)
 
 CHUNK_BYTES = 1 << 20
+LINE_CHARACTERS = 2 * MATCHED_CHARACTERS
+
+_GZIP = b"\x1f\x8b"
+_BARE_UTF_16 = b"l\0o\0"
 
 _COLOURS = {"red": "31;1", "dim": "2", "bold": "1", "cyan": "36"}
 
@@ -33,8 +50,8 @@ def analyze_files(paths: Sequence[Path], as_json: bool = False, out: TextIO | No
     for path in paths:
         try:
             report = analyze(path)
-        except OSError as error:
-            sys.stderr.write(f"cannot read {path}: {error.strerror or error}\n")
+        except (OSError, EOFError, zlib.error) as error:
+            sys.stderr.write(f"cannot read {path}: {getattr(error, 'strerror', None) or error}\n")
             code = 2
             continue
         if as_json:
@@ -45,10 +62,12 @@ def analyze_files(paths: Sequence[Path], as_json: bool = False, out: TextIO | No
 
 
 def analyze(path: Path, rules: RuleSet | None = None) -> Report:
-    """The report of one log file; lines end with LF or CRLF, bytes that are not UTF-8 become U+FFFD.
+    """The report of one log file, plain or gzipped, in UTF-8 or UTF-16; bytes that are neither become U+FFFD.
 
     Raises:
         OSError: the file cannot be read.
+        EOFError: the gzipped file ends too early.
+        zlib.error: the gzipped file is damaged.
     """
     analyzer = LogAnalyzer(rules)
     first = 1
@@ -85,22 +104,36 @@ def summary(name: str, report: Report, *, colour: bool) -> str:
     return "\n".join(rows) + "\n"
 
 
-def check_rule_files(paths: Sequence[Path] = (), out: TextIO | None = None) -> int:
-    """Run every rule's examples and counter-examples, those of further rule files too, and print what does not hold.
+def check_rule_files(folder: Path | None = None, out: TextIO | None = None) -> int:
+    """Run every rule's examples and counter-examples, and print what does not hold.
+
+    Args:
+        folder: further rule files, which stand in the place of rules with the same id; when None, those of
+            BUILD_DASHBOARD_RULES.
+        out: where to print; standard output when None.
 
     Returns:
-        0 when all hold, 1 when some do not.
+        0 when all hold, 1 when some do not or a file does not read.
     """
     out = out or sys.stdout
-    rules = list(default_rules().rules)
-    for path in paths:
-        rules += parse_rules(path.read_text("utf-8")).rules
-    rule_set = RuleSet(rules)
-    complaints = check_rules(rule_set)
+    named = os.environ.get(FURTHER_RULES)
+    folder = folder or (Path(named) if named else None)
+    complaints: list[str] = []
+    further: list[Rule] = []
+    if folder is not None and not folder.is_dir():
+        complaints.append(f"{folder} is no folder")
+    elif folder is not None:
+        for file in read_rules(folder):
+            if isinstance(file, RuleFileError):
+                complaints.append(str(file))
+            else:
+                further += file.rules
+    rules = RuleSet(merge_rules(own_rules(), further))
+    complaints += [str(complaint) for complaint in check_rules(rules)]
     for complaint in complaints:
         out.write(f"{complaint}\n")
-    examples = sum(len(rule.examples) + len(rule.counter_examples) for rule in rule_set.rules)
-    out.write(f"{len(rule_set.rules)} rules, {examples} examples, {len(complaints)} complaints\n")
+    examples = sum(len(rule.examples) + len(rule.counter_examples) for rule in rules.rules)
+    out.write(f"{len(rules.rules)} rules, {examples} examples, {len(complaints)} complaints\n")
     return 1 if complaints else 0
 
 
@@ -111,20 +144,30 @@ def _place(failure: Failure) -> str | None:
 
 
 def _chunks(path: Path) -> Iterator[list[str]]:
-    """The file's lines, a chunk at a time; whatever its size, one chunk and one line are held."""
-    stream = sys.stdin.buffer if str(path) == "-" else path.open("rb")
-    with stream:
-        rest = b""
+    """The file's lines, a chunk at a time; whatever its size and theirs, about one chunk is held.
+
+    Raises:
+        OSError: the file cannot be read, or says that it is compressed and is not.
+    """
+    with open(0, "rb", closefd=False) if str(path) == "-" else path.open("rb") as raw:
+        stream: io.BufferedReader = raw
+        if stream.peek(2)[:2] == _GZIP:
+            stream = io.BufferedReader(gzip.GzipFile(fileobj=raw))
+        decoder = _decoder(stream)
+        rest = ""
         while data := stream.read(CHUNK_BYTES):
-            head, newline, tail = data.rpartition(b"\n")
-            if not newline:
-                rest += data
-                continue
-            yield _lines(rest + head)
-            rest = tail
-        if rest:
-            yield _lines(rest)
+            lines = (rest + decoder.decode(data)).split("\n")
+            # Rules see no more of a line than this: a file without line ends is not held whole.
+            rest = lines.pop()[:LINE_CHARACTERS]
+            yield [line.removesuffix("\r") for line in lines]
+        if rest := rest + decoder.decode(b"", final=True):
+            yield [rest.removesuffix("\r")]
 
 
-def _lines(data: bytes) -> list[str]:
-    return [line.removesuffix("\r") for line in data.decode("utf-8", "replace").split("\n")]
+def _decoder(stream: io.BufferedReader) -> codecs.IncrementalDecoder:
+    """How the stream's text is written, by its first bytes: PowerShell's `>` writes UTF-16 with a mark."""
+    start = stream.peek(4)[:4]
+    name = "utf-16" if start[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8-sig"
+    if name == "utf-8-sig" and len(start) == len(_BARE_UTF_16) and start[1:2] == start[3:4] == b"\0" != start[:1]:
+        name = "utf-16-le"
+    return codecs.getincrementaldecoder(name)("replace")

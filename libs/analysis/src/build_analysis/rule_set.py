@@ -1,9 +1,13 @@
 """The rules in force: loaded from YAML text, ordered, and asked about a line."""
 
+import logging
+import os
 import re
 from collections.abc import Iterable, Iterator
 from functools import cache
 from importlib import resources
+from importlib.resources.abc import Traversable
+from pathlib import Path
 
 import yaml
 
@@ -17,6 +21,11 @@ _Index = dict[str, list[tuple[str, int]]]
 
 _ROLE_ORDER = {"ignore": 0, "open": 1, "close": 1, "list": 1, "end": 3, "cause": 2, "rollup": 4, "green": 5}
 
+
+FURTHER_RULES = "BUILD_DASHBOARD_RULES"
+"""The environment variable that names a folder of further rule files."""
+
+log = logging.getLogger("build_analysis")
 
 KNOWN_LIMIT = 4096
 """Sets of literals whose rules are remembered; a log's lines contain few different ones."""
@@ -113,12 +122,59 @@ def parse_rules(text: str) -> RuleFile:
     return file.model_copy(update={"rules": rules})
 
 
+class RuleFileError(ValueError):
+    """A rule file does not read as rules; `name` is the file, `reason` what is wrong with it."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"{name}: {reason}")
+        self.name = name
+        self.reason = reason
+
+
+def read_rules(folder: Traversable | Path) -> Iterator[RuleFile | RuleFileError]:
+    """The rule files of a folder in order of their names; what does not read comes as the error that says why."""
+    for entry in sorted(
+        (entry for entry in folder.iterdir() if entry.name.endswith(".yaml")), key=lambda one: one.name
+    ):
+        try:
+            yield parse_rules(entry.read_text("utf-8"))
+        except (OSError, ValueError, yaml.YAMLError, re.error) as error:
+            yield RuleFileError(entry.name, " ".join(str(error).split()))
+
+
+def merge_rules(rules: Iterable[Rule], further: Iterable[Rule]) -> list[Rule]:
+    """All rules; a further one stands in the place of one with its id."""
+    return list({rule.id: rule for rule in [*rules, *further]}.values())
+
+
 @cache
-def default_rules() -> RuleSet:
+def own_rules() -> tuple[Rule, ...]:
     """The rules this package carries, read from its data once."""
     folder = resources.files("build_analysis") / "rules"
-    files = sorted((entry for entry in folder.iterdir() if entry.name.endswith(".yaml")), key=lambda entry: entry.name)
-    return RuleSet(rule for entry in files for rule in parse_rules(entry.read_text("utf-8")).rules)
+    files = read_rules(folder)
+    return tuple(rule for file in files if isinstance(file, RuleFile) for rule in file.rules)
+
+
+@cache
+def default_rules() -> RuleSet:
+    """The rules in force: the package's own, and those in the folder that BUILD_DASHBOARD_RULES names.
+
+    A file there that does not read is logged and passed over: a mistake in it costs its rules, not the analysis.
+    """
+    return RuleSet(merge_rules(own_rules(), _further_rules(os.environ.get(FURTHER_RULES))))
+
+
+def _further_rules(folder: str | None) -> Iterator[Rule]:
+    if not folder:
+        return
+    if not Path(folder).is_dir():
+        log.error("%s is no folder path=%s", FURTHER_RULES, folder)
+        return
+    for file in read_rules(Path(folder)):
+        if isinstance(file, RuleFileError):
+            log.error("rule file passed over file=%s reason=%s", file.name, file.reason)
+        else:
+            yield from file.rules
 
 
 def _loader() -> type[yaml.SafeLoader]:
