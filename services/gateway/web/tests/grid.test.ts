@@ -16,6 +16,7 @@ const cell = (config: string, status: Cell['status'], more: Partial<Cell> = {}):
 const column = (config: string, more: Partial<Column> = {}): Column => ({
   config,
   colour: 'green',
+  state: 'production',
   latestStatus: 'succeeded',
   redBuilds: 0,
   ...more,

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { seriesOf, spanOf } from '../src/trends/series'
+import { isEmpty, seriesOf, spanOf } from '../src/trends/series'
 import type { Trend } from '../src/wire'
 
 function trend(...days: Partial<Trend['days'][number]>[]): Trend {
@@ -10,6 +10,7 @@ function trend(...days: Partial<Trend['days'][number]>[]): Trend {
     config: 'c',
     days: days.map((day) => ({ ...empty, succeeded: 0, failed: 0, buildMs: 0, ...day })),
     marks: [],
+    measureMarks: [],
   }
 }
 
@@ -17,7 +18,7 @@ test('a day without builds is a gap, and a day without a result has no share tha
   const series = seriesOf(trend({ day: 10, succeeded: 3, failed: 1, p50Ms: 5 }, { day: 12, other: 1 }), 10, 12)
 
   expect(series.days).toEqual([864_000, 950_400, 1_036_800])
-  expect(series.p50Ms).toEqual([5, null, null])
+  expect(series.lines.find(({ name }) => name === 'p50')?.values).toEqual([5, null, null])
   expect(series.succeeded).toEqual([75, null, null])
   expect(series.facts[1]).toBeUndefined()
 })
@@ -25,4 +26,14 @@ test('a day without builds is a gap, and a day without a result has no share tha
 test('all charts of a page span the days of all of them', () => {
   expect(spanOf([trend({ day: 4 }), trend({ day: 9 }, { day: 2 })])).toEqual({ first: 2, last: 9 })
   expect(spanOf([trend()])).toBeUndefined()
+})
+
+test('a measure is drawn of the days that told it, a rate of what was counted that day', () => {
+  const days = trend({ day: 1, cacheHits: 3, cacheMisses: 1 }, { day: 2, testsPassed: 8, testsFailed: 2 })
+  const valuesOf = (measure: 'cache' | 'tests' | 'memory') => seriesOf(days, 1, 2, measure).lines.at(-1)?.values
+
+  expect(valuesOf('cache')).toEqual([75, null])
+  expect(valuesOf('tests')).toEqual([null, 10])
+  expect(isEmpty(seriesOf(days, 1, 2, 'memory'))).toBe(true)
+  expect(isEmpty(seriesOf(days, 1, 2, 'cache'))).toBe(false)
 })

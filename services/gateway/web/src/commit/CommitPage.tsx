@@ -12,7 +12,7 @@ import layout from '../layout/layout.module.css'
 import { Notice, Unknown } from '../layout/Notice'
 import { Page, Section } from '../layout/Page'
 import { Table } from '../layout/Table'
-import { commit as text } from '../strings'
+import { commit as text, grid as gridText } from '../strings'
 import type { CommitOnBranch, ConfigAnswer } from '../wire'
 
 const COLUMNS = [text.config, text.answer, text.why, text.build]
@@ -101,6 +101,7 @@ function Row({ answer }: { answer: ConfigAnswer }) {
     <tr data-testid="commit-config" data-answer={answer.answer}>
       <td>
         <strong>{config}</strong>
+        {answer.state !== 'production' && <span className={layout.faint}> {gridText.states[answer.state]}</span>}
       </td>
       <td className={ANSWER_CLASS[answer.answer]}>
         {text.answerName[answer.answer]}

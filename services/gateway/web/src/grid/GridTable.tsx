@@ -60,7 +60,10 @@ export function GridTable({ label, columns, rows, ranges }: Props) {
             {columns.map((column) => (
               <th key={column.config} scope="col" className={classes.turned} data-colour={column.colour}>
                 <div>
-                  <span>{column.config}</span>
+                  <span>
+                    {column.config}
+                    {column.state !== 'production' && <em> {text.states[column.state]}</em>}
+                  </span>
                 </div>
               </th>
             ))}

@@ -29,7 +29,7 @@ export function Page({ title, lead, tools, children }: Props) {
 
 export function Section({ title, children, aside }: { title: string; children: ReactNode; aside?: ReactNode }) {
   return (
-    <section className={classes.section} aria-label={title}>
+    <section className={classes.section}>
       <h2>
         {title}
         {aside !== undefined && <span>{aside}</span>}

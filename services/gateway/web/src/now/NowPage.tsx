@@ -2,12 +2,14 @@
 import { BuildsList } from '../builds/BuildsList'
 import { now } from '../strings'
 import { AgentStrip } from './AgentStrip'
+import { OverdueNow } from './OverdueNow'
 import { RedNow } from './RedNow'
 
 export function NowPage() {
   return (
     <BuildsList title={now.title}>
       <RedNow />
+      <OverdueNow />
       <AgentStrip />
     </BuildsList>
   )

@@ -6,8 +6,9 @@ import { useFilter } from '../builds/useFilter'
 import { useOpenIncidents, useSummary } from '../history/queries'
 import { placeOf, toFailure, toGrid } from '../history/places'
 import { plainText } from '../log/ansi'
-import { now as text } from '../strings'
+import { now as text, verdict } from '../strings'
 import type { IncidentSummary } from '../wire'
+import { ownersOf, stillRed } from './owners'
 import classes from './RedNow.module.css'
 
 export function RedNow() {
@@ -43,7 +44,8 @@ export function RedNow() {
 
 function Incident({ incident }: { incident: IncidentSummary }) {
   const { project, branch, failure } = incident
-  const stillRed = incident.configs.filter((config) => !incident.recoveredConfigs.includes(config))
+  const red = stillRed(incident)
+  const owners = ownersOf(incident, useSummary().data?.items ?? [])
   return (
     <article className={classes.incident}>
       <IconCircleXFilled size={18} className={classes.glyph} aria-hidden />
@@ -54,19 +56,23 @@ function Incident({ incident }: { incident: IncidentSummary }) {
           </Link>
           <span className={classes.soft}>{branch}</span>
         </div>
-        <div className={classes.small} title={stillRed.join(', ')}>
-          {stillRed.length <= 3 ? stillRed.join(', ') : text.configs(stillRed.length)}
+        <div className={classes.small} title={red.join(', ')}>
+          {red.length <= 3 ? red.join(', ') : text.configs(red.length)}
+          {owners.length > 0 && <span> · {text.ownedBy(owners.join(', '))}</span>}
         </div>
       </div>
       <div className={classes.what}>
         <Link to={toFailure(incident.signature)} className={classes.message} data-known={failure != null}>
           {failure ? plainText(failure.message).split('\n')[0] : text.noFailure}
         </Link>
-        {failure?.file && (
-          <div className={classes.small}>
-            <code>{placeOf(failure)}</code>
-          </div>
-        )}
+        <div className={classes.small}>
+          {failure?.file && <code>{placeOf(failure)}</code>}
+          {incident.override != null && (
+            <span title={incident.override.reason}>
+              {text.said(incident.override.by, verdict.names[incident.override.verdict])}
+            </span>
+          )}
+        </div>
       </div>
       <div className={classes.whose}>
         <div title={incident.unknown.join('; ')}>

@@ -1,4 +1,5 @@
 /** Words of what history tells: red now, grids, failures, trends, commits, pins. */
+import type { Measure } from '../trends/series'
 import type { ConfigAnswer } from '../wire'
 
 export const now = {
@@ -12,6 +13,12 @@ export const now = {
   noFailure: 'No known failure was found in the log.',
   configs: (count: number) => (count === 1 ? '1 configuration' : `${count} configurations`),
   firstRed: 'First red build',
+  ownedBy: (owner: string) => `owner ${owner}`,
+  said: (name: string, what: string) => `${name}: ${what.toLowerCase()}`,
+  overdue: 'Overdue',
+  expectedEvery: (time: string) => `a build is expected every ${time}`,
+  neverBuilt: 'none was ever seen',
+  lastStarted: 'the last one began',
   failedToLoad: 'What is red could not be read:',
 }
 
@@ -30,6 +37,7 @@ export const projects = {
 export const grid = {
   filter: 'Filter configurations',
   hideGreen: 'Hide green',
+  states: { staging: '(staging)', silent: '(silent)' },
   label: (project: string, branch: string) => `Commits and configurations of ${project} ${branch}`,
   time: 'Time',
   commit: 'Commit',
@@ -107,11 +115,20 @@ export const trends = {
   branch: 'Project and branch',
   days: 'Days',
   daysOf: (days: number) => `${days} days`,
-  p50: 'p50',
-  p90: 'p90',
+  measure: 'Measure',
+  measures: {
+    duration: 'Duration',
+    memory: 'Peak memory',
+    cpu: 'CPU time',
+    disk: 'Peak disk',
+    cache: 'Compiler cache hits',
+    tests: 'Tests run',
+  } satisfies Record<Measure, string>,
+  lines: { p50: 'p50', p90: 'p90', failed: 'Failed' },
   success: 'Succeeded',
   day: 'Day',
-  durations: (config: string) => `${config}: duration of succeeded builds and share that succeeded, per day`,
+  chart: (config: string, measure: string) => `${config}: ${measure} and the share that succeeded, per day`,
+  noNumbers: (measure: string) => `${measure}: no build of this configuration has told it.`,
   hint: 'Drag over a chart to zoom all of them, double-click to see everything again.',
   emptyTitle: 'Nothing to draw yet',
   empty: 'Charts begin with the first day on which CI built this branch.',
@@ -127,6 +144,8 @@ export const trends = {
   pins: 'Pins',
   slower: 'slower',
   faster: 'faster',
+  up: 'higher',
+  down: 'lower',
   mark: (direction: string, before: string, after: string) => `Lastingly ${direction}: ${before} to ${after}`,
 }
 

@@ -1,15 +1,16 @@
-/** Chart: median and p90 of a configuration's durations, with the share that succeeded as ground; drag to zoom. */
+/** Chart: a measure of a configuration by day, with the share that succeeded as ground; drag to zoom. */
 import { useComputedColorScheme } from '@mantine/core'
 import { useEffect, useRef, useState } from 'react'
 import { Link } from 'react-router'
 import uPlot from 'uplot'
 import 'uplot/dist/uPlot.min.css'
-import { duration, percent, shortSha } from '../format'
+import { percent, shortSha } from '../format'
 import { toCommit } from '../history/places'
 import { trends as text } from '../strings'
 import type { Day } from '../wire'
 import classes from './HistoryPage.module.css'
-import type { Series } from './series'
+import { SCALES } from './scale'
+import type { Measure, Series } from './series'
 
 const HEIGHT = 168
 /** Charts of a page zoom and point together. */
@@ -19,7 +20,13 @@ const DAY_TICKS = [1, 2, 3, 7, 14, 30, 60, 90].map((days) => days * 86_400)
 const tick = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', timeZone: 'UTC' })
 const day = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium', timeZone: 'UTC' })
 
-export function Chart({ label, series }: { label: string; series: Series }) {
+interface Props {
+  label: string
+  measure: Measure
+  series: Series
+}
+
+export function Chart({ label, measure, series }: Props) {
   const box = useRef<HTMLDivElement>(null)
   const scheme = useComputedColorScheme('light')
   const [at, setAt] = useState<number>()
@@ -27,7 +34,7 @@ export function Chart({ label, series }: { label: string; series: Series }) {
   useEffect(() => {
     const element = box.current
     if (element === null) return
-    const plot = new uPlot(optionsOf(element, setAt), dataOf(series), element)
+    const plot = new uPlot(optionsOf(element, measure, series, setAt), dataOf(series), element)
     const watcher = new ResizeObserver(() => plot.setSize({ width: element.clientWidth, height: HEIGHT }))
     watcher.observe(element)
     return () => {
@@ -35,29 +42,28 @@ export function Chart({ label, series }: { label: string; series: Series }) {
       plot.destroy()
     }
     // The canvas keeps the colours it was drawn with: another theme is another chart.
-  }, [series, scheme])
+  }, [measure, series, scheme])
 
   return (
     <div className={classes.chart}>
       <div ref={box} role="img" aria-label={label} className={classes.canvas} />
-      <Legend series={series} at={at} />
+      <Legend measure={measure} series={series} at={at} />
     </div>
   )
 }
 
-function Legend({ series, at }: { series: Series; at: number | undefined }) {
+function Legend({ measure, series, at }: Omit<Props, 'label'> & { at: number | undefined }) {
   // Without a pointer the newest day speaks, so that the line never comes and goes.
   const place = at ?? series.facts.findLastIndex((each) => each !== undefined)
   const fact = series.facts[place]
   return (
     <p className={classes.legend}>
       <span>{day.format((series.days[place] ?? 0) * 1000)}</span>
-      <span data-series="p50">
-        {text.p50} {shown(fact?.p50Ms, duration)}
-      </span>
-      <span data-series="p90">
-        {text.p90} {shown(fact?.p90Ms, duration)}
-      </span>
+      {series.lines.toReversed().map(({ name, values }) => (
+        <span key={name} data-series={name}>
+          {name === 'value' ? text.measures[measure] : text.lines[name]} {shown(values[place], SCALES[measure].write)}
+        </span>
+      ))}
       <span data-series="succeeded">
         {text.success} {shown(series.succeeded[place], percent)}
       </span>
@@ -90,11 +96,17 @@ function shown(value: number | null | undefined, write: (value: number) => strin
   return value == null ? '–' : write(value)
 }
 
-function dataOf({ days, p50Ms, p90Ms, succeeded }: Series): uPlot.AlignedData {
-  return [days, succeeded, p90Ms, p50Ms]
+function dataOf({ days, lines, succeeded }: Series): uPlot.AlignedData {
+  return [days, succeeded, ...lines.map(({ values }) => values)]
 }
 
-function optionsOf(element: HTMLElement, onPoint: (at: number | undefined) => void): uPlot.Options {
+function optionsOf(
+  element: HTMLElement,
+  measure: Measure,
+  { lines }: Series,
+  onPoint: (at: number | undefined) => void,
+): uPlot.Options {
+  const { write, ticks, least } = SCALES[measure]
   const style = getComputedStyle(element)
   const colour = (name: string) => style.getPropertyValue(`--${name}`).trim()
   const axis = {
@@ -111,16 +123,16 @@ function optionsOf(element: HTMLElement, onPoint: (at: number | undefined) => vo
     cursor: { sync: { key: TOGETHER.key, scales: ['x', null] }, y: false, drag: { x: true, y: false } },
     scales: {
       share: { range: [0, 100] },
-      ms: { range: (_, __, most) => [0, Math.max(1000, most * 1.1)] },
+      value: { range: (_, __, most) => [0, measure === 'cache' ? least : Math.max(least, most * 1.1)] },
     },
     axes: [
       { ...axis, size: 28, incrs: DAY_TICKS, values: (_, seconds) => seconds.map((each) => tick.format(each * 1000)) },
       {
         ...axis,
-        scale: 'ms',
-        size: 62,
-        incrs: [1, 5, 10, 30, 60, 300, 600, 1800, 3600, 7200, 18_000, 36_000].map((seconds) => seconds * 1000),
-        values: (_, ticks) => ticks.map((ms) => duration(ms)),
+        scale: 'value',
+        size: 68,
+        incrs: ticks,
+        values: (_, at) => at.map(write),
       },
       { ...axis, scale: 'share', side: 1, size: 48, grid: { show: false }, values: (_, ticks) => ticks.map(percent) },
     ],
@@ -134,8 +146,16 @@ function optionsOf(element: HTMLElement, onPoint: (at: number | undefined) => vo
         points: { show: false },
         paths: uPlot.paths.stepped?.({ align: 1 }),
       },
-      { scale: 'ms', stroke: colour('warned-fill'), width: 1.5, points: { size: 4 }, spanGaps: true },
-      { scale: 'ms', stroke: colour('running-fill'), width: 2, points: { size: 4 }, spanGaps: true },
+      ...lines.map(({ name }) => {
+        const isMain = name === 'p50' || name === 'value'
+        return {
+          scale: 'value',
+          stroke: colour(isMain ? 'running-fill' : name === 'failed' ? 'failed-fill' : 'warned-fill'),
+          width: isMain ? 2 : 1.5,
+          points: { size: 4 },
+          spanGaps: true,
+        }
+      }),
     ],
     hooks: { setCursor: [(plot) => onPoint(plot.cursor.idx ?? undefined)] },
   }

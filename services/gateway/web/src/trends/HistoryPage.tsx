@@ -1,5 +1,5 @@
 /** History page: how long the builds of a branch take and how many succeed, per configuration and day. */
-import { SegmentedControl } from '@mantine/core'
+import { Select, SegmentedControl } from '@mantine/core'
 import { useMemo } from 'react'
 import { Link, useSearchParams } from 'react-router'
 import { age, count, duration, percent, shortSha } from '../format'
@@ -14,17 +14,22 @@ import { trends as text } from '../strings'
 import type { LaneSummary, Trend, TrendList } from '../wire'
 import { Chart } from './Chart'
 import classes from './HistoryPage.module.css'
-import { seriesOf, spanOf } from './series'
+import { SCALES } from './scale'
+import { isEmpty, MEASURES, seriesOf, spanOf, type Measure } from './series'
 
 const DAYS = [30, 90, 365]
+const NAMES = Object.keys(MEASURES) as Measure[]
 
 export function HistoryPage() {
   const [params, setParams] = useSearchParams()
   const { project, branch, select } = useBranch()
   const days = DAYS.find((each) => String(each) === params.get('days')) ?? 90
+  const measure = NAMES.find((each) => each === params.get('measure')) ?? 'duration'
   const summary = useSummary()
   const lanes = summary.data?.items ?? []
   const read = useTrends(project, branch, days)
+  const change = (name: string, value: string | null) =>
+    setParams((now) => withParam(new URLSearchParams(now), name, value), { replace: true })
 
   return (
     <Page
@@ -32,14 +37,21 @@ export function HistoryPage() {
       tools={
         <>
           {select}
+          <Select
+            size="xs"
+            w={150}
+            aria-label={text.measure}
+            data={NAMES.map((value) => ({ value, label: text.measures[value] }))}
+            value={measure}
+            onChange={(value) => change('measure', value)}
+            allowDeselect={false}
+          />
           <SegmentedControl
             size="xs"
             aria-label={text.days}
             data={DAYS.map((each) => ({ value: String(each), label: text.daysOf(each) }))}
             value={String(days)}
-            onChange={(value) =>
-              setParams((now) => withParam(new URLSearchParams(now), 'days', value), { replace: true })
-            }
+            onChange={(value) => change('days', value)}
           />
         </>
       }
@@ -49,7 +61,11 @@ export function HistoryPage() {
       ) : (
         <Answer read={read}>
           {(list) => (
-            <Charts list={list} lanes={lanes.filter((lane) => lane.project === project && lane.branch === branch)} />
+            <Charts
+              list={list}
+              measure={measure}
+              lanes={lanes.filter((lane) => lane.project === project && lane.branch === branch)}
+            />
           )}
         </Answer>
       )}
@@ -57,7 +73,13 @@ export function HistoryPage() {
   )
 }
 
-function Charts({ list, lanes }: { list: TrendList; lanes: readonly LaneSummary[] }) {
+interface ChartsProps {
+  list: TrendList
+  measure: Measure
+  lanes: readonly LaneSummary[]
+}
+
+function Charts({ list, measure, lanes }: ChartsProps) {
   const span = spanOf(list.items)
   if (span === undefined) return <Empty />
   return (
@@ -69,7 +91,7 @@ function Charts({ list, lanes }: { list: TrendList; lanes: readonly LaneSummary[
           title={trend.config}
           aside={<Facts lane={lanes.find((lane) => lane.config === trend.config)} />}
         >
-          <Lane trend={trend} first={span.first} last={span.last} />
+          <Lane trend={trend} measure={measure} first={span.first} last={span.last} />
         </Section>
       ))}
       <Unknown sentences={list.unknown} />
@@ -77,14 +99,22 @@ function Charts({ list, lanes }: { list: TrendList; lanes: readonly LaneSummary[
   )
 }
 
-function Lane({ trend, first, last }: { trend: Trend; first: number; last: number }) {
-  const series = useMemo(() => seriesOf(trend, first, last), [trend, first, last])
+interface LaneProps {
+  trend: Trend
+  measure: Measure
+  first: number
+  last: number
+}
+
+function Lane({ trend, measure, first, last }: LaneProps) {
+  const series = useMemo(() => seriesOf(trend, first, last, measure), [trend, first, last, measure])
+  if (isEmpty(series)) return <p className={layout.faint}>{text.noNumbers(text.measures[measure])}</p>
   return (
     <>
-      <Chart label={text.durations(trend.config)} series={series} />
-      {trend.marks.map((mark) => (
+      <Chart label={text.chart(trend.config, text.measures[measure])} measure={measure} series={series} />
+      {marksOf(trend, measure).map((mark) => (
         <p key={mark.buildId} className={classes.mark} data-direction={mark.direction}>
-          {text.mark(text[mark.direction], duration(mark.beforeMs), duration(mark.afterMs))}
+          {mark.words}
           {mark.commit != null && (
             <Link to={toCommit(mark.commit)}>
               <code>{shortSha(mark.commit)}</code>
@@ -99,6 +129,20 @@ function Lane({ trend, first, last }: { trend: Trend; first: number; last: numbe
       ))}
     </>
   )
+}
+
+/** Lasting changes of what is shown, in words. */
+function marksOf({ marks, measureMarks }: Trend, measure: Measure) {
+  if (measure === 'duration') {
+    return marks.map((mark) => ({
+      ...mark,
+      words: text.mark(text[mark.direction], duration(mark.beforeMs), duration(mark.afterMs)),
+    }))
+  }
+  const { write } = SCALES[measure]
+  return measureMarks
+    .filter((mark) => mark.measure === MEASURES[measure])
+    .map((mark) => ({ ...mark, words: text.mark(text[mark.direction], write(mark.before), write(mark.after)) }))
 }
 
 function Facts({ lane }: { lane: LaneSummary | undefined }) {
