@@ -10,6 +10,8 @@ from build_dashboard.build_tree import find_trees
 from build_dashboard.commit_range import gather_range, may_deepen
 from build_dashboard.delivery import Delivery
 from build_dashboard.directory import BuildDirectory, build_facts
+from build_dashboard.driven import DrivenBuild
+from build_dashboard.handlers import Handlers
 from build_dashboard.holding import GRACE_SECONDS, start
 from build_dashboard.redact import Redactor, secret_values
 from build_dashboard.speaker import Speaker
@@ -29,7 +31,7 @@ class Plan:
     branch: str | None = None
     commit: str | None = None
     config: str = "default"
-    origin: str = "ci"
+    origin: str | None = "ci"
     timeout_seconds: float = 0
     silence_seconds: float = 0
     grace_seconds: float = GRACE_SECONDS
@@ -45,26 +47,33 @@ class BuildResult:
     exit_code: int
 
 
-def build(plan: Plan, spool: Path, delivery: Delivery, on_start: Callable[[str], None]) -> BuildResult:
+def drive(plan: Plan, spool: Path, delivery: Delivery, handlers: Handlers) -> DrivenBuild:
+    """Begin a build that the caller drives; `end` it.
+
+    Raises:
+        OSError: the spool cannot be written.
+    """
+    directory = _directory(plan, spool, is_terminal=False)
+    gathering = facts.gather(plan.cwd, os.environ)
+    speaker = Speaker(directory, Redactor(secret_values(os.environ)), delivery, is_new=True)
+    gather_range(gathering, delivery, directory.facts, may_deepen=may_deepen(os.environ))
+    return DrivenBuild(directory, speaker, handlers, gathering)
+
+
+def build(
+    plan: Plan,
+    spool: Path,
+    delivery: Delivery,
+    on_start: Callable[[str], None],
+    handlers: Handlers | None = None,
+) -> BuildResult:
     """Run the command to its end, speaking for it; its records may still be on their way on return.
 
     Raises:
         OSError: the spool cannot be written.
     """
     is_terminal = os.isatty(1)
-    noted = build_facts(
-        plan.project,
-        plan.command,
-        branch=plan.branch,
-        commit=plan.commit,
-        config=plan.config,
-        origin=plan.origin,
-        is_terminal=is_terminal,
-        cwd=plan.cwd,
-    )
-    explaining = {**plan.environment, **facts.environment_facts(os.environ)}
-    noted["start"]["environment"] = dict(list(explaining.items())[:ENVIRONMENT_MAX])
-    directory = BuildDirectory.create(spool, noted)
+    directory = _directory(plan, spool, is_terminal=is_terminal)
     trees = find_trees(plan.command, plan.cwd)
     holding = start(
         directory.path,
@@ -79,10 +88,26 @@ def build(plan: Plan, spool: Path, delivery: Delivery, on_start: Callable[[str],
     gathering = facts.gather(plan.cwd, os.environ)
     redactor = Redactor(secret_values(os.environ))
     witness = Witness(directory.facts, trees, os.environ, spool, redactor)
-    speaker = Speaker(directory, redactor, delivery, is_new=True, witness=witness)
+    speaker = Speaker(directory, redactor, delivery, is_new=True, witness=witness, handlers=handlers)
     witness.begin()
     gather_range(gathering, delivery, directory.facts, may_deepen=may_deepen(os.environ))
     speaker.start(gathering)
     on_start(directory.build_id)
     end = speaker.follow(holding, gathering)
     return BuildResult(directory.build_id, end.status, holding.wait())
+
+
+def _directory(plan: Plan, spool: Path, *, is_terminal: bool) -> BuildDirectory:
+    noted = build_facts(
+        plan.project,
+        plan.command,
+        branch=plan.branch,
+        commit=plan.commit,
+        config=plan.config,
+        origin=plan.origin,
+        is_terminal=is_terminal,
+        cwd=plan.cwd,
+    )
+    explaining = {**plan.environment, **facts.environment_facts(os.environ)}
+    noted["start"]["environment"] = dict(list(explaining.items())[:ENVIRONMENT_MAX])
+    return BuildDirectory.create(spool, noted)

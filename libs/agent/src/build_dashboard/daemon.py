@@ -9,6 +9,7 @@ import platform
 import signal
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,8 @@ class Daemon:
         first = next(iter(projects))
         self._delivery = Delivery(endpoint, platform.node(), str(spool), find_backoff(first), serves=sorted(projects))
         self._delivery.commander = self._command
+        if handlers is not None:
+            self._delivery.on_cancel = partial(handlers.call_aside, "cancel")
         self._keepers = {
             name: Keeper(name, project, spool, self._delivery, handlers=handlers or Handlers(), stop=self._stop)
             for name, project in projects.items()

@@ -64,6 +64,9 @@ class Delivery:
         self.progress_at = time.monotonic()
         self.ready_at: float | None = None
         self.commander: Commander | None = None
+        self.on_cancel: Callable[[str], None] | None = None
+        """Called in the connection's loop with the build that somebody cancelled."""
+
         self.notices: list[str] = []
         self._is_closed = False
         self._endpoint = endpoint
@@ -277,6 +280,8 @@ class Delivery:
             if not state.is_running:
                 return _command_ack(command_id, "rejected", build_id, "the build is over")
             held.directory.stop("cancelled_by_user")
+            if self.on_cancel is not None:
+                self.on_cancel(build_id)
         held.command_id = command_id
         return _command_ack(command_id, "done" if state.is_complete else "accepted", build_id)
 

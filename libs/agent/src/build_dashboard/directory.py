@@ -91,6 +91,17 @@ class BuildDirectory:
         os.close(fd)
         return False
 
+    def hold(self) -> int:
+        """Be the holder oneself, for as long as this descriptor is open: there is no command."""
+        fd = _lock(self.path / "holder.lock")
+        if fd is None:
+            raise BuildBusy(self.build_id)
+        return fd
+
+    def open_control(self) -> int:
+        """Where `stop` writes, for whoever holds the build; reading never waits."""
+        return os.open(self.path / "control", os.O_RDWR | os.O_NONBLOCK)
+
     def stop(self, reason: str) -> bool:
         """Tell the holder to end the command; False when there is no holder any more."""
         try:

@@ -1,9 +1,11 @@
-"""Handlers: a person's functions, called when a build starts or ends; what they raise never harms the build."""
+"""Handlers: a person's functions, called when a build starts, says something or ends; what they raise harms nothing."""
 
 import asyncio
 import inspect
 import logging
-from collections.abc import Callable
+import threading
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 logger = logging.getLogger("build_dashboard")
@@ -22,16 +24,36 @@ class Handlers:
         self._functions.setdefault(occasion, []).append(function)
         return function
 
+    def has(self, occasion: str) -> bool:
+        """Whether anybody wants to be called then."""
+        return occasion in self._functions
+
+    def call_aside(self, occasion: str, *arguments: object) -> None:
+        """Call every function of this occasion, in a thread of their own."""
+        if self.has(occasion):
+            threading.Thread(target=self.call, args=(occasion, *arguments), name=f"on-{occasion}", daemon=True).start()
+
     def call(self, occasion: str, *arguments: object) -> None:
         """Call every function of this occasion."""
         for function in self._functions.get(occasion, ()):
             try:
                 outcome = function(*arguments)
                 if inspect.isawaitable(outcome):
-                    asyncio.run(_wait_for(outcome))
+                    _run(outcome)
             except Exception:
                 logger.exception("handler %s of %s failed", getattr(function, "__name__", function), occasion)
 
 
-async def _wait_for(outcome: Any) -> None:
+def _run(outcome: Awaitable[Any]) -> None:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        asyncio.run(_wait_for(outcome))
+        return
+    # We are called from a loop of the person's own, which must not wait for itself.
+    with ThreadPoolExecutor(1) as other:
+        other.submit(asyncio.run, _wait_for(outcome)).result()
+
+
+async def _wait_for(outcome: Awaitable[Any]) -> None:
     await outcome

@@ -147,7 +147,9 @@ class Keeper:
             command_id = trigger.command_id if trigger else None
             self._memory.begin(Attempt(commit, time.time_ns() // 1_000_000, command_id))
             with self._watched(branch, commit, is_watched=trigger is None) as started:
-                result = build(plan, self._spool, self._delivery, lambda build_id: started(build_id, command_id))
+                result = build(
+                    plan, self._spool, self._delivery, lambda build_id: started(build_id, command_id), self._handlers
+                )
         self.built.append(result.build_id)
         self._handlers.call("complete", result.build_id, result.status)
         logger.info("built %s of %s: %s, build_id %s", commit[:12], self._name, result.status, result.build_id)

@@ -57,6 +57,9 @@ class Scribe:
         self.foresee: Callable[[Progress], int | None] | None = None
         """How many milliseconds the build will still take, as of this progress."""
 
+        self.listeners: dict[str, Callable[[Any], object]] = {}
+        """Called with the lines (`log`) and the per cent done (`progress`) that are said."""
+
         self.last_progress: Progress | None = None
         self.remaining_ms: int | None = None
         self._spool = spool
@@ -183,6 +186,8 @@ class Scribe:
         if not blocks:
             return
         records += self._recorder.log(blocks)
+        if listener := self.listeners.get("log"):
+            listener([line for block in blocks for line in block.lines])
         for block in blocks:
             if seen := self._progress.read_chunk(block.lines):
                 self._unsaid = seen
@@ -230,6 +235,8 @@ class Scribe:
         records.append(self._recorder.record("BUILD_UPDATE", time.time_ns() // 1_000_000, data))
         self._said, self._unsaid, self._said_at = seen, None, now
         self.last_progress = seen
+        if seen.percent is not None and (listener := self.listeners.get("progress")):
+            listener(seen.percent)
 
     def _foresee(self, seen: Progress, now: float) -> int | None:
         if self.foresee is None or now < self._foreseen_at + FORESEE_SECONDS:

@@ -4,14 +4,17 @@ import platform
 import shlex
 import signal
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from build_dashboard.building import BuildResult, Plan, build
+from build_dashboard.building import BuildResult, Plan, build, drive
 from build_dashboard.config import config_path, find_backoff
 from build_dashboard.delivery import Delivery
+from build_dashboard.driven import DrivenBuild
 from build_dashboard.endpoint import find_endpoint, spool_directory
 from build_dashboard.handlers import Handler, Handlers
 
@@ -51,6 +54,18 @@ class BuildAgent:
         """Decorator: call `function(build_id, status)` when a build ended."""
         return self._handlers.add("complete", function)
 
+    def on_build_progress(self, function: Handler) -> Handler:
+        """Decorator: call `function(build_id, percent)` when a build has come further."""
+        return self._handlers.add("progress", function)
+
+    def on_build_log(self, function: Handler) -> Handler:
+        """Decorator: call `function(build_id, lines)` with what a build prints, as the dashboard will show it."""
+        return self._handlers.add("log", function)
+
+    def on_build_cancel(self, function: Handler) -> Handler:
+        """Decorator: call `function(build_id)`, in a thread of its own, when somebody cancels a build."""
+        return self._handlers.add("cancel", function)
+
     def start(self, *, once: bool = False) -> None:
         """Serve the project of config.yaml: build when its branch moves or when triggered; returns when stopped.
 
@@ -74,13 +89,13 @@ class BuildAgent:
         cwd: Path | str | None = None,
         branch: str | None = None,
         config: str = "default",
-        origin: str = "ci",
+        origin: str | None = None,
         timeout_seconds: float = 0,
         linger_seconds: float = 10.0,
     ) -> BuildResult:
         """Run one command as a build of the project; waits at most `linger_seconds` for the dashboard to have it all.
 
-        A string is split as a shell would split it, and run without one.
+        A string is split as a shell would split it, and run without one. Where `origin` is not given it is guessed.
         """
         arguments = shlex.split(command) if isinstance(command, str) else list(command)
         plan = Plan(
@@ -93,10 +108,52 @@ class BuildAgent:
             timeout_seconds=timeout_seconds,
         )
         delivery = self._deliverer()
-        result = build(plan, self._spool, delivery, lambda build_id: self._handlers.call("start", build_id))
+        result = build(plan, self._spool, delivery, partial(self._handlers.call, "start"), self._handlers)
         delivery.linger([result.build_id], linger_seconds)
         self._handlers.call("complete", result.build_id, result.status)
         return result
+
+    @contextmanager
+    def build(
+        self,
+        *,
+        command: str | Sequence[str] = (),
+        cwd: Path | str | None = None,
+        branch: str | None = None,
+        config: str = "default",
+        origin: str | None = None,
+        linger_seconds: float = 10.0,
+    ) -> Iterator[DrivenBuild]:
+        """A build that this program drives: `with agent.build(config="asan") as b: b.log("...")`.
+
+        `command` is only shown. What is raised inside makes the build failed and is raised again; waits at most
+        `linger_seconds` for the dashboard to have it all.
+
+        Raises:
+            OSError: the spool cannot be written.
+        """
+        shown = shlex.split(command) if isinstance(command, str) else list(command)
+        plan = Plan(
+            self.project_name,
+            shown,
+            str(Path(cwd or ".").resolve()),
+            branch=branch,
+            config=config,
+            origin=origin,
+        )
+        delivery = self._deliverer()
+        driven = drive(plan, self._spool, delivery, self._handlers)
+        self._handlers.call("start", driven.build_id)
+        error: BaseException | None = None
+        try:
+            yield driven
+        except BaseException as raised:
+            error = raised
+            raise
+        finally:
+            end = driven.end(error)
+            delivery.linger([driven.build_id], linger_seconds)
+            self._handlers.call("complete", driven.build_id, end.status)
 
     def close(self) -> None:
         """Let go of the connection; what is not delivered waits in the spool."""
@@ -116,5 +173,6 @@ class BuildAgent:
         if self._delivery is None:
             backoff = find_backoff(self.project_name, self._config)
             self._delivery = Delivery(self._endpoint, platform.node(), str(self._spool), backoff)
+            self._delivery.on_cancel = partial(self._handlers.call_aside, "cancel")
             self._delivery.start()
         return self._delivery

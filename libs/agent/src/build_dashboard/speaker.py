@@ -8,7 +8,8 @@ import os
 import select
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from build_dashboard import __version__
 from build_dashboard.delivery import Delivery
@@ -22,6 +23,9 @@ from build_dashboard.scribe import Scribe
 from build_dashboard.spool import Spool
 from build_dashboard.usage import tree_usage
 from build_dashboard.witness import Witness
+
+if TYPE_CHECKING:
+    from build_dashboard.handlers import Handlers
 
 FACTS_SECONDS = 0.3
 """BUILD_START waits this long for facts; later ones follow in BUILD_UPDATE."""
@@ -52,12 +56,16 @@ class Speaker:
         *,
         is_new: bool,
         witness: Witness | None = None,
+        handlers: "Handlers | None" = None,
     ) -> None:
         self.directory = directory
         self.spool = Spool(directory.path)
         self._delivery = delivery
         recorder = Recorder(directory.build_id, directory.facts["project"])
         self.scribe = Scribe(directory.raw, self.spool, recorder, Normaliser(redactor))
+        for occasion in ("log", "progress"):
+            if handlers is not None and handlers.has(occasion):
+                self.scribe.listeners[occasion] = partial(handlers.call, occasion, directory.build_id)
         self._witness = witness
         if witness is not None:
             self.scribe.foresee = witness.remaining_ms
@@ -89,23 +97,41 @@ class Speaker:
         wait = _Ticks(holding.status_fd) if holding else _Polls(self.directory.is_held)
         metrics_at = time.monotonic() + FIRST_METRICS_SECONDS
         while self.scribe.end is None:
-            while self.scribe.step(is_holder_gone=wait.is_over):
-                self._tell()
-            self._tell()
+            self.pump(is_over=wait.is_over)
             if self.scribe.end is not None or wait.is_over:
                 break
             patience = self.scribe.patience_seconds()
             due = metrics_at - time.monotonic()
             wait(max(0.0, due if patience is None else min(due, patience)))
             if gathering is not None:
-                self._say_late(gathering)
+                self.say_late(gathering)
             if holding and time.monotonic() >= metrics_at:
                 metrics_at = time.monotonic() + METRICS_SECONDS
                 self._say_metrics(holding.pid)
+        return self.finish(gathering)
+
+    def pump(self, *, is_over: bool = False) -> None:
+        """Spool what was printed since the last time."""
+        while self.scribe.step(is_holder_gone=is_over):
+            self._tell()
+        self._tell()
+
+    def say(self, data: Mapping[str, Any]) -> None:
+        """Say BUILD_UPDATE."""
+        self.scribe.update(data, _now_ms())
+        self._tell()
+
+    def say_late(self, gathering: Gathering) -> None:
+        """Say the facts that became known since the last time."""
+        if late := gathering.take():
+            self.say(late)
+
+    def finish(self, gathering: Gathering | None, error: str | None = None) -> End:
+        """Say what is still to be said, and BUILD_COMPLETE, when everything printed is spooled; how the build ended."""
         if gathering is not None:
             self._wait_for(gathering)
-            self._say_late(gathering)
-        return self._complete()
+            self.say_late(gathering)
+        return self._complete(error)
 
     def say_artifact(self, data: Mapping[str, Any]) -> None:
         """Say ARTIFACT_UPLOADED, after the build is complete."""
@@ -117,8 +143,8 @@ class Speaker:
         self._delivery.spooled(self.directory.build_id, self.spool.last_seq)
         self._delivery.complete(self.directory.build_id, has_totals=self.scribe.totals_known)
 
-    def _complete(self) -> End:
-        end, error = self.scribe.end, None
+    def _complete(self, error: str | None) -> End:
+        end = self.scribe.end
         if end is None:
             end = End(exit_code=1, reason="holder_lost")
             error = "the process that held the command ended without telling how (killed, or the machine went down)"
@@ -148,7 +174,7 @@ class Speaker:
         if self._witness is None:
             return {}
         for update in self._witness.finish(is_green=end.status == "succeeded", wall_seconds=(end.wall_ms or 0) / 1000):
-            self.scribe.update(update, _now_ms())
+            self.say(update)
         return self._witness.metrics
 
     def _wait_for(self, gathering: Gathering) -> None:
@@ -156,11 +182,6 @@ class Speaker:
         deadline = time.monotonic() + LATE_SECONDS
         while not gathering.is_done and time.monotonic() < deadline and self._delivery.may_answer:
             gathering.wait(WAIT_SECONDS)
-
-    def _say_late(self, gathering: Gathering) -> None:
-        if late := gathering.take():
-            self.scribe.update(late, _now_ms())
-            self._tell()
 
     def _say_metrics(self, pid: int) -> None:
         usage = tree_usage(pid)
@@ -170,8 +191,7 @@ class Speaker:
         self._largest_peak_bytes = max(self._largest_peak_bytes, usage.largest_rss_bytes)
         wall_ms = _now_ms() - self.directory.facts["startedMs"]
         metrics = {"cpuMs": usage.cpu_ms, "wallMs": max(0, wall_ms), "treeRssBytes": usage.rss_bytes}
-        self.scribe.update({"metrics": metrics}, _now_ms())
-        self._tell()
+        self.say({"metrics": metrics})
 
     def _tell(self) -> None:
         if self.spool.last_seq > self._told:
