@@ -131,7 +131,7 @@ async def test_rows_are_listed_by_rank_and_key_from_a_cursor_on(store):
     assert [keys[5]] == [r.key for r in await store.rows("k", limit=9, label_prefix="1", since_rank=2)]
     assert len(await store.rows("k", limit=9, labels=["0x", "1x", "2x"])) == 7
     assert await store.rows("k", limit=9, label_prefix="%") == []
-    assert len(await store.rows("k", limit=9, scope="s", labels=["0x"])) == 4
+    assert len(await store.rows("k", limit=9, scopes=["s"], labels=["0x"])) == 4
 
 
 async def test_opening_twice_keeps_what_is_there(store, builds):

@@ -70,9 +70,9 @@ async def _known_incidents(store: HistoryStore, project: str, branch: str, point
     """Rows of the branch's incidents that these points may change: begun among them, or still open when they began."""
     scope = derived.branch_scope(project, branch)
     since_ms = points[-1].started_ms if points else 0
-    begun = await store.rows("incident", scope=scope, since_rank=since_ms, limit=2 * BRANCH_WINDOW)
-    before = await store.rows("incident", scope=scope, after=(since_ms, ""), limit=100)
-    still = await store.rows("incident", scope=scope, labels=["open"], limit=1000)
+    begun = await store.rows("incident", scopes=[scope], since_rank=since_ms, limit=2 * BRANCH_WINDOW)
+    before = await store.rows("incident", scopes=[scope], after=(since_ms, ""), limit=100)
+    still = await store.rows("incident", scopes=[scope], labels=["open"], limit=1000)
     return {row.key: row for row in (*begun, *before, *still)}
 
 

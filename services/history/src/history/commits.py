@@ -7,7 +7,7 @@ are known, and the committer's time (else the first build's start) where they ar
 import heapq
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Literal, TypeVar
 
 from build_protocol.messages import BuildStatus, Fault
 from build_protocol.model import BuildId, Count, EpochMs, WireModel
@@ -47,13 +47,10 @@ class Cell(WireModel):
     judged: Judged | None = Field(None, description="Of a failed build, as of when its verdict arrived.")
 
 
-class CommitRow(WireModel):
-    """One commit of a branch with its cells; a commit known only from a range has none."""
+class CommitPlace(WireModel):
+    """A commit as far as its place among others needs it."""
 
-    project: str
-    branch: str
     info: CommitInfo
-    cells: list[Cell] = Field(default_factory=list)
     first_built_ms: EpochMs | None = None
 
     @property
@@ -62,6 +59,15 @@ class CommitRow(WireModel):
         return self.info.committed_at or self.first_built_ms or 0
 
 
+class CommitRow(CommitPlace):
+    """One commit of a branch with its cells; a commit known only from a range has none."""
+
+    project: str
+    branch: str
+    cells: list[Cell] = Field(default_factory=list)
+
+
+Placed = TypeVar("Placed", bound=CommitPlace)
 Answer = Literal["passed", "failed", "inconclusive", "running", "will_include", "not_built"]
 
 
@@ -136,7 +142,7 @@ def cells_of(points: Sequence[Point], judged: Mapping[str, Judged]) -> list[Cell
     ]
 
 
-def in_order(rows: Sequence[CommitRow]) -> list[CommitRow]:
+def in_order(rows: Sequence[Placed]) -> list[Placed]:
     """Newest first: a commit stands above its first parent wherever that is among the rows; else by rank."""
     at = {row.info.sha: row for row in rows}
     above: defaultdict[str, int] = defaultdict(int)
@@ -145,7 +151,7 @@ def in_order(rows: Sequence[CommitRow]) -> list[CommitRow]:
             above[parent] += 1
     ready = [(-row.rank, row.info.sha) for row in at.values() if not above[row.info.sha]]
     heapq.heapify(ready)
-    ordered: list[CommitRow] = []
+    ordered: list[Placed] = []
     while ready:
         row = at[heapq.heappop(ready)[1]]
         ordered.append(row)
@@ -256,6 +262,6 @@ def _expected(started_ms: int, usual_ms: int | None, now_ms: int) -> int | None:
     return None if usual_ms is None else max(now_ms, started_ms + usual_ms)
 
 
-def _first_parent(row: CommitRow, among: Mapping[str, CommitRow]) -> str | None:
+def _first_parent(row: CommitPlace, among: Mapping[str, CommitPlace]) -> str | None:
     parents = row.info.parents
     return parents[0] if parents and parents[0] in among and parents[0] != row.info.sha else None

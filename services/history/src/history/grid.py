@@ -8,7 +8,7 @@ from build_protocol.project_config import Project
 from pydantic import Field
 
 from history.colours import Colour
-from history.commits import CommitRow, in_order
+from history.commits import CommitPlace, CommitRow
 from history.lanes import LaneState
 from history.standing import State, standing_of
 
@@ -39,26 +39,30 @@ class Grid(WireModel):
 def grid_of(
     project: str,
     branch: str,
-    rows: Sequence[CommitRow],
+    rows: Sequence[CommitPlace],
     lanes: Sequence[LaneState],
     next_cursor: str | None,
     *,
     configured: Project | None = None,
 ) -> Grid:
-    """A page of the grid from its commit rows and the states of the branch's lanes."""
+    """A page of the grid, still without its rows, from the places of its commits and the states of the lanes."""
     file = configured or Project()
-    orphans = sum(row.info.parents is None for row in rows)
-    unknown = [f"the parents of {orphans} of {len(rows)} commits: those stand by time"] if orphans else []
     return Grid(
         project=project,
         branch=branch,
         columns=[
             _column(lane, standing_of(file, lane.config).state) for lane in sorted(lanes, key=lambda lane: lane.config)
         ],
-        rows=in_order(rows),
+        rows=[],
         next_cursor=next_cursor,
-        unknown=unknown,
+        unknown=unknown_of(rows),
     )
+
+
+def unknown_of(rows: Sequence[CommitPlace]) -> list[str]:
+    """What a page of commits does not know of their order."""
+    orphans = sum(row.info.parents is None for row in rows)
+    return [f"the parents of {orphans} of {len(rows)} commits: those stand by time"] if orphans else []
 
 
 def _column(lane: LaneState, state: State) -> Column:

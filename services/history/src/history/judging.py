@@ -65,7 +65,7 @@ async def judge_case(
     if next((point.colour for point in before if point.colour != "none"), None) != "green":
         # After a green build of this very config an incident of others clears nobody: then they are not asked for.
         scope = derived.branch_scope(project, branch)
-        rows = await store.rows("incident", scope=scope, labels=["open"], limit=INCIDENTS_MAX)
+        rows = await store.rows("incident", scopes=[scope], labels=["open"], limit=INCIDENTS_MAX)
         incidents = derived.read_all(Incident, rows)
     judged = judge(
         symptom,

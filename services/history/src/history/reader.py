@@ -23,11 +23,11 @@ from history.standing import Overdue, cadences_ms, overdue, unheard_in
 from history.steps import StepOverBuilds, slowest_steps
 from history.store import HistoryStore, Row
 from history.tallies import Order, Tallies, runs_of, selected
-from history.trends import Day
 from history.verdicts import Case
 from history.views import CommitOnBranch, TestInConfig, TestList
 
 LANES_MAX = 2000
+DAYS_MAX = 4000
 PIN_LINES_MAX = 2000
 INCLUDING_MAX = 500
 GROUP_ROWS_MAX = 5000
@@ -114,15 +114,18 @@ class Reader:
         facts = [known.fact for known in stored.values() if known.fact.slowest]
         return slowest_steps(facts)
 
-    async def days(self, state: LaneState, since_day: int) -> list[Day]:
-        """A lane's days since a day, oldest first."""
-        lane = derived.lane_scope_of(state)
-        rows = await self.store.rows("day", scope=lane, since_rank=since_day, newest_first=False, limit=1000)
-        return derived.read_all(Day, rows)
+    async def days(self, states: Sequence[LaneState], since_day: int) -> dict[str, list[str]]:
+        """Days of lanes since a day, oldest first, as the JSON they are stored as; by config, lanes of one branch."""
+        lanes = {derived.lane_scope_of(state): state.config for state in states}
+        days: dict[str, list[str]] = {config: [] for config in lanes.values()}
+        # All lanes in one question: for a page of 60 configs the round trips would cost more than the rows.
+        for row in await self.store.rows("day", scopes=lanes, since_rank=since_day, newest_first=False, limit=DAYS_MAX):
+            days[lanes[row.scope]].append(row.body)
+        return days
 
     async def commits(self, project: str, branch: str, limit: int, cursor: str | None) -> Page:
         """Commit rows of a branch, newest first."""
-        return await self._page("commit", limit, cursor, scope=derived.branch_scope(project, branch))
+        return await self._page("commit", limit, cursor, scopes=[derived.branch_scope(project, branch)])
 
     async def commits_like(self, prefix: str, limit: int) -> list[CommitRow]:
         """Commits whose sha begins so, in any project the caller sees."""
@@ -146,9 +149,9 @@ class Reader:
         self, project: str | None, branch: str | None, state: str | None, limit: int, cursor: str | None
     ) -> Page:
         """Incident rows, the latest first."""
-        scope = derived.branch_scope(project, branch) if project is not None and branch is not None else None
+        scopes = [derived.branch_scope(project, branch)] if project is not None and branch is not None else None
         labels = [state] if state is not None else None
-        return await self._page("incident", limit, cursor, project=project, scope=scope, labels=labels)
+        return await self._page("incident", limit, cursor, project=project, scopes=scopes, labels=labels)
 
     async def incident(self, incident_id: str) -> Incident | None:
         """One incident, if the caller sees its project."""
@@ -222,11 +225,11 @@ class Reader:
         cursor: str | None,
         *,
         project: str | None = None,
-        scope: str | None = None,
+        scopes: Collection[str] | None = None,
         labels: Collection[str] | None = None,
     ) -> Page:
         after = cursors.decode(cursor) if cursor else None
-        rows = await self._listed(kind, limit=limit + 1, project=project, scope=scope, labels=labels, after=after)
+        rows = await self._listed(kind, limit=limit + 1, project=project, scopes=scopes, labels=labels, after=after)
         more = len(rows) > limit
         rows = rows[:limit]
         return Page(rows=rows, next_cursor=cursors.encode(rows[-1].rank, rows[-1].key) if more else None)
@@ -238,20 +241,20 @@ class Reader:
         limit: int,
         project: str | None = None,
         branch: str | None = None,
-        scope: str | None = None,
+        scopes: Collection[str] | None = None,
         labels: Collection[str] | None = None,
         label_prefix: str | None = None,
         after: tuple[int, str] | None = None,
     ) -> list[Row]:
         """Rows the caller sees, newest first: one listing where they see everything, else one per project, merged."""
         if project is not None and branch is not None:
-            scope = derived.branch_scope(project, branch)
+            scopes = [derived.branch_scope(project, branch)]
         for_projects: Sequence[str | None] = [project]
         if project is None and self.caller.projects is not None:
             for_projects = sorted(self.caller.projects)
         listings = [
             await self.store.rows(
-                kind, limit=limit, project=name, scope=scope, labels=labels, label_prefix=label_prefix, after=after
+                kind, limit=limit, project=name, scopes=scopes, labels=labels, label_prefix=label_prefix, after=after
             )
             for name in for_projects
             if name is None or self.caller.may_see(name)

@@ -2,11 +2,12 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, HTTPException, Path, Query
+from fastapi import APIRouter, HTTPException, Path, Query, Response
 
 from history import derived
-from history.commits import CommitRow
-from history.grid import Grid, grid_of
+from history.bodies import answer, with_bodies
+from history.commits import CommitPlace, CommitRow, in_order
+from history.grid import Grid, grid_of, unknown_of
 from history.pins import leading, matrix
 from history.routes.asked import BranchQuery, Cursor, Limit, Now, ProjectQuery, Reads
 from history.views import CommitAnswer, CommitList, CommitSummary, PinList
@@ -41,9 +42,9 @@ async def list_commits(
     if at is None:
         return CommitList(items=[], unknown=["the project, or any build of it"])
     page = await reads.commits(project, at, limit, cursor)
-    grid = grid_of(project, at, derived.read_all(CommitRow, page.rows), [], page.next_cursor)
-    items = [CommitSummary.of(row, reads.unheard(project)) for row in grid.rows if _matches(row, None, None, author)]
-    return CommitList(items=items, next_cursor=page.next_cursor, unknown=grid.unknown)
+    rows = in_order(derived.read_all(CommitRow, page.rows))
+    items = [CommitSummary.of(row, reads.unheard(project)) for row in rows if _matches(row, None, None, author)]
+    return CommitList(items=items, next_cursor=page.next_cursor, unknown=unknown_of(rows))
 
 
 @router.get("/api/commits/{sha}", response_model_exclude_none=True)
@@ -71,22 +72,25 @@ async def list_pins(
     return PinList(items=[matrix([line for line in lines if line.name == upstream], now) for upstream in names])
 
 
-@router.get("/api/history/grid", response_model_exclude_none=True)
+@router.get("/api/history/grid", response_model=Grid)
 async def get_grid(
     reads: Reads,
     project: Annotated[str, Query(max_length=64)],
     branch: BranchQuery = None,
     limit: Limit = 50,
     cursor: Cursor = None,
-) -> Grid:
+) -> Response:
     """Commits x configs of a branch, a page of commits at a time."""
     at = await reads.branch_of(project, branch)
     if at is None:
-        return Grid(project=project, branch=branch or "", columns=[], rows=[], unknown=["any build of the project"])
+        empty = Grid(project=project, branch=branch or "", columns=[], rows=[], unknown=["any build of the project"])
+        return answer(empty.to_json())
     page = await reads.commits(project, at, limit, cursor)
     lanes = await reads.lanes(project, at)
-    rows = derived.read_all(CommitRow, page.rows)
-    return grid_of(project, at, rows, lanes, page.next_cursor, configured=reads.projects.get(project))
+    places = derived.read_all(CommitPlace, page.rows)
+    grid = grid_of(project, at, places, lanes, page.next_cursor, configured=reads.projects.get(project))
+    bodies = {row.label: row.body for row in page.rows}
+    return answer(with_bodies(grid, "rows", [bodies[place.info.sha] for place in in_order(places)]))
 
 
 def _sha_prefix(text: str) -> str:

@@ -2,8 +2,9 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 
+from history.bodies import answer, with_bodies
 from history.facts import DAY_MS
 from history.lanes import WINDOW
 from history.routes.asked import BranchQuery, ConfigQuery, Limit, Now, ProjectQuery, Reads
@@ -28,7 +29,7 @@ TREND_DAYS_MAX = 2000
 """Days one answer carries, over all its configs."""
 
 
-@router.get("/api/history/trends", response_model_exclude_none=True)
+@router.get("/api/history/trends", response_model=TrendList)
 async def list_trends(
     *,
     reads: Reads,
@@ -37,30 +38,35 @@ async def list_trends(
     branch: BranchQuery = None,
     config: ConfigQuery = None,
     days: Annotated[int, Query(ge=1, le=730)] = 90,
-) -> TrendList:
+) -> Response:
     """Durations, results, cache and memory per day of each config of a branch."""
     at = await reads.branch_of(project, branch)
     if at is None:
-        return TrendList(items=[], unknown=["the project, or any build of it"])
+        return answer(TrendList(items=[], unknown=["the project, or any build of it"]).to_json())
     lanes = [lane for lane in await reads.lanes(project, at) if config in (None, lane.config)]
     lanes.sort(key=lambda lane: lane.config)
     # All lanes of a page share one budget of rows, so that 60 configs over two years cannot be asked at once.
     shown = lanes[: max(1, TREND_DAYS_MAX // days)]
-    items = [
-        Trend(
-            project=lane.project,
-            branch=lane.branch,
-            config=lane.config,
-            days=await reads.days(lane, now // DAY_MS - days + 1),
-            marks=lane.marks,
-            measure_marks=lane.measure_marks,
-        )
-        for lane in shown
-    ]
+    told = await reads.days(shown, now // DAY_MS - days + 1)
     unknown = []
     if len(shown) < len(lanes):
         unknown.append(f"{len(lanes) - len(shown)} more configs: ask for one by `config`, or for fewer days")
-    return TrendList(items=items, unknown=unknown)
+    items = [
+        with_bodies(
+            Trend(
+                project=lane.project,
+                branch=lane.branch,
+                config=lane.config,
+                days=[],
+                marks=lane.marks,
+                measure_marks=lane.measure_marks,
+            ),
+            "days",
+            told[lane.config],
+        )
+        for lane in shown
+    ]
+    return answer(with_bodies(TrendList(items=[], unknown=unknown), "items", items))
 
 
 @router.get("/api/history/summary", response_model_exclude_none=True)

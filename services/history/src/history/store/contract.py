@@ -115,7 +115,7 @@ class HistoryStore(Protocol):
         *,
         limit: int,
         project: str | None = None,
-        scope: str | None = None,
+        scopes: Collection[str] | None = None,
         labels: Collection[str] | None = None,
         label_prefix: str | None = None,
         newest_first: bool = True,

@@ -137,7 +137,7 @@ class MongoHistoryStore:
         *,
         limit: int,
         project: str | None = None,
-        scope: str | None = None,
+        scopes: Collection[str] | None = None,
         labels: Collection[str] | None = None,
         label_prefix: str | None = None,
         newest_first: bool = True,
@@ -146,7 +146,10 @@ class MongoHistoryStore:
     ) -> list[Row]:
         """Rows of a kind by (rank, key), beyond `after`, with rank >= `since_rank`, that match every filter given."""
         query: Document = {"kind": kind}
-        query |= {name: wanted for name, wanted in (("project", project), ("scope", scope)) if wanted is not None}
+        if project is not None:
+            query["project"] = project
+        if scopes is not None:
+            query["scope"] = {"$in": list(scopes)} if len(scopes) != 1 else next(iter(scopes))
         if labels is not None:
             query["label"] = {"$in": list(labels)}
         if label_prefix is not None:
