@@ -39,9 +39,8 @@ def verify(tree: Path, chosen: Sequence[str], compiler: str, directory: Path | N
     with tempfile.TemporaryDirectory(prefix="breakages-") as temporary:
         place = directory or Path(temporary)
         copy = place / tree.resolve().name
-        if copy.exists():
-            shutil.rmtree(copy)
-        shutil.copytree(tree, copy, ignore=shutil.ignore_patterns("build", "__pycache__"))
+        ignored = shutil.ignore_patterns("build", "__pycache__")
+        shutil.copytree(tree, copy, ignore=ignored, copy_function=_refresh, dirs_exist_ok=True)
         build = BrokenBuild(copy, place / f"build-{compiler}", compiler, QUICK)
         wrong = 0
         print(f"{'NAME':26} {'EXPECTED':62} {'FOUND':62} OK")
@@ -62,6 +61,13 @@ def verify(tree: Path, chosen: Sequence[str], compiler: str, directory: Path | N
             for difference in outcome.differences:
                 print(f"{'':26} {difference}", file=sys.stderr)
     return 1 if wrong else 0
+
+
+def _refresh(source: str, copy: str) -> None:
+    """Copy a file that differs, dated now: what was built of a broken one must not pass for newer."""
+    if not Path(copy).exists() or Path(source).read_bytes() != Path(copy).read_bytes():
+        shutil.copyfile(source, copy)
+        shutil.copymode(source, copy)
 
 
 def check(build: BrokenBuild, breakage: Breakage) -> Outcome:

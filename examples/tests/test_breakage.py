@@ -27,19 +27,25 @@ def contents(tree: Path) -> dict[Path, bytes]:
     return {path: path.read_bytes() for path in tree.rglob("*") if path.is_file()}
 
 
+def touched(tree: Path, broken: breakage.Breakage) -> tuple[list[Path], list[bytes | None]]:
+    """Which files there are, and what is in those that the breakage edits."""
+    edited = [tree / edit.file for edit in broken.edit]
+    return sorted(tree.rglob("*")), [file.read_bytes() if file.exists() else None for file in edited]
+
+
 @pytest.mark.parametrize(("example", "name"), ALL)
 def test_reverting_restores_every_byte(trees: dict[str, Path], example: str, name: str) -> None:
     """A tree that was broken and mended is the tree that was there before; some breakages are only in the machine."""
     tree = trees[example]
-    before = contents(tree)
     loaded = breakage.load(tree, name)
+    before = touched(tree, loaded)
 
     assert breakage.main(["apply", str(tree), name]) == 0
-    assert (contents(tree) != before) == bool(loaded.edit)
+    assert (touched(tree, loaded) != before) == bool(loaded.edit)
     assert loaded.edit or loaded.configure or loaded.environment or loaded.limits != breakage.Limits()
     assert breakage.main(["revert", str(tree), name]) == 0
 
-    assert contents(tree) == before
+    assert touched(tree, loaded) == before
 
 
 @pytest.mark.parametrize(("example", "name"), ALL)
@@ -136,3 +142,11 @@ def test_an_unknown_field_is_refused(tree: Path, capsys: pytest.CaptureFixture[s
     assert breakage.main(["expect", str(tree), "api-change"]) == 1
 
     assert "lien" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("example", "name"), ALL)
+def test_every_breakage_is_in_the_table(trees: dict[str, Path], example: str, name: str) -> None:
+    """README.md tells of every breakage what it is, and which category is expected."""
+    loaded = breakage.load(trees[example], name)
+
+    assert f"| `{name}` | {loaded.summary} | `{loaded.category}` |" in (EXAMPLES / "README.md").read_text()

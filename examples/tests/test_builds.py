@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,39 @@ def check_is_found(build: BrokenBuild, name: str) -> None:
         pytest.skip(str(reason))
 
     assert outcome.differences == [], f"expected {outcome.expected}, found {outcome.found}\n{outcome.log}"
+
+
+@pytest.mark.slow
+def test_a_wrong_answer_is_told(tensor_demo: BrokenBuild, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """When the analyser says something else than what was broken, `verify` shows both, says where, and fails."""
+    tree = shutil.copytree(tensor_demo.tree, tmp_path / "tree")
+    file = tree / "breaks/unknown-command.toml"
+    file.write_text(file.read_text().replace('at = "loom_libary("', 'at = "function(loom_library"'))
+
+    code = breakage.main(["verify", str(tree), "unknown-command", "cmake-too-old", "--compiler", tensor_demo.compiler])
+
+    shown = capsys.readouterr()
+    assert code == 1
+    verdicts = {line.split()[0]: line.split()[-3] for line in shown.out.splitlines()[1:]}
+    assert verdicts == {"unknown-command": "no", "cmake-too-old": "yes"}
+    assert re.search(r"line is 32, not \d+", shown.err)
+
+
+@pytest.mark.slow
+def test_a_breakage_that_breaks_nothing_is_told(tensor_demo: BrokenBuild) -> None:
+    """A breakage whose build passes is a difference of its own, not a silent agreement."""
+    harmless = breakage.Breakage(
+        "harmless",
+        "",
+        "unknown",
+        None,
+        breakage.Expectation(log="nothing of this kind"),
+        environment={"TARGETS": "loom_check", "TESTS": "no_such_test"},
+    )
+
+    outcome = verification.check(tensor_demo, harmless)
+
+    assert "the build passed" in outcome.differences
 
 
 @pytest.mark.slow
