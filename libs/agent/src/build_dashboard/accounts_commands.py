@@ -8,8 +8,8 @@ import typer
 
 from build_dashboard.client import Client, DashboardError
 
-users = typer.Typer(no_args_is_help=True, help="People and their roles.")
-keys = typer.Typer(no_args_is_help=True, help="API keys of agents.")
+users = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="People and their roles.")
+keys = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="API keys of agents.")
 
 Projects = Annotated[list[str] | None, typer.Option("--project", help="Only this project; may be repeated.")]
 Role = Annotated[str, typer.Option(help="viewer, developer or admin.")]

@@ -2,12 +2,12 @@
 
 import os
 from collections.abc import Iterator, Mapping
-from typing import Any
-
-import httpx
+from typing import TYPE_CHECKING, Any
 
 from build_dashboard.endpoint import find_endpoint
-from build_dashboard.transport import RoutedTransport
+
+if TYPE_CHECKING:
+    import httpx
 
 PAGE_LINES = 5000
 
@@ -31,8 +31,12 @@ class Client:
         self,
         url: str | None = None,
         environment: Mapping[str, str] = os.environ,
-        transport: httpx.BaseTransport | None = None,
+        transport: "httpx.BaseTransport | None" = None,
     ) -> None:
+        import httpx  # noqa: PLC0415  (half a second that `--help` need not wait for)
+
+        from build_dashboard.transport import RoutedTransport  # noqa: PLC0415  (as above)
+
         self.url = (url or environment.get("BUILD_DASHBOARD_URL") or find_endpoint().dashboard_url).rstrip("/")
         self._environment = environment
         self._http = httpx.Client(base_url=self.url, timeout=30, transport=transport or RoutedTransport())
@@ -80,7 +84,7 @@ class Client:
             if not page["lines"] or first > page["total"]:
                 return
 
-    def _ask(self, method: str, path: str, **options: Any) -> httpx.Response:
+    def _ask(self, method: str, path: str, **options: Any) -> "httpx.Response":
         if self._token is None:
             self._token = self._login()
         return self._request(method, path, headers={"Authorization": f"Bearer {self._token}"}, **options)
@@ -95,7 +99,9 @@ class Client:
         credentials = {"username": environment.get("BUILD_DASHBOARD_USER", "admin"), "password": password}
         return str(self._request("POST", "/api/auth/login", json=credentials).json()["accessToken"])
 
-    def _request(self, method: str, path: str, **options: Any) -> httpx.Response:
+    def _request(self, method: str, path: str, **options: Any) -> "httpx.Response":
+        import httpx  # noqa: PLC0415  (as above)
+
         try:
             response = self._http.request(method, path, **options)
         except httpx.HTTPError as error:
@@ -105,7 +111,7 @@ class Client:
         raise DashboardError(_problem(response), response.status_code)
 
 
-def _problem(response: httpx.Response) -> str:
+def _problem(response: "httpx.Response") -> str:
     try:
         problem = response.json()
         return str(problem.get("detail") or problem.get("title") or response.text)

@@ -12,16 +12,22 @@ import typer
 
 from build_dashboard.accounts_commands import keys, users
 from build_dashboard.client import Client, DashboardError
-from build_dashboard.tables import show_build, show_builds
 
 RUNNING = ("queued", "running")
 FOLLOW_SECONDS = 0.5
 WAIT_SECONDS = 5.0
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="Live builds of ML compilers, from any machine.")
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    # Plain help: rich's would take longer to load than everything else together.
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help="Live builds of ML compilers, from any machine.",
+)
 app.add_typer(users, name="users")
 app.add_typer(keys, name="keys")
-rules = typer.Typer(no_args_is_help=True, help="The rules by which failures are found in logs.")
+rules = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The rules by which failures are found in logs.")
 app.add_typer(rules, name="rules")
 
 Json = Annotated[bool, typer.Option("--json", help="Print what the server said, for programs.")]
@@ -51,6 +57,8 @@ def builds(  # noqa: PLR0917  (typer's options, always given by name)
         if as_json:
             typer.echo(json.dumps(found, indent=2))
         else:
+            from build_dashboard.tables import show_builds  # noqa: PLC0415  (rich, which only tables need)
+
             show_builds(found)
 
 
@@ -63,6 +71,8 @@ def show(build_id: Id, as_json: Json = False) -> None:
         if as_json:
             typer.echo(json.dumps(build, indent=2))
         else:
+            from build_dashboard.tables import show_build  # noqa: PLC0415  (as above)
+
             show_build(build, client.url)
 
 
