@@ -17,6 +17,7 @@ from ingest.settings import Settings
 
 SECRET = "a secret of at least thirty-two bytes"
 EVERYBODY = Principal("ana", "viewer", None)
+DEVELOPER = Principal("dev", "developer", None)
 GATEWAY = Principal("gateway", "admin", None, kind="service")
 
 
@@ -33,6 +34,10 @@ class Service:
     async def get(self, path: str, principal: Principal = EVERYBODY, **headers: str) -> httpx.Response:
         token = mint_internal(principal, "ingest", SECRET)
         return await self._client.get(path, headers={"Authorization": f"Bearer {token}", **headers})
+
+    async def post(self, path: str, body: dict, principal: Principal = EVERYBODY) -> httpx.Response:
+        token = mint_internal(principal, "ingest", SECRET)
+        return await self._client.post(path, json=body, headers={"Authorization": f"Bearer {token}"})
 
     async def stored(self, speaker, upto: int | None = None) -> dict:
         async def reached() -> dict | None:
@@ -369,6 +374,58 @@ async def test_failures_are_answered_while_a_build_runs_and_at_its_end(service, 
         "b.o",
     )
     assert failure["signature"].startswith("compile_error-")
+
+
+async def test_a_person_says_which_line_is_the_right_one(service, speaker) -> None:
+    """Kept with the line's text and what the analysis said; said again it is replaced; exported across builds."""
+    await service.publish(
+        speaker, speaker.start(), speaker.log(["one", "lib/B.cpp:3:7: error: no such thing", "three"])
+    )
+    await service.publish(speaker, speaker.complete("failed", exit_code=1))
+
+    async def analysed() -> dict | None:
+        answer = (await service.get(f"/api/builds/{speaker.id}/failures")).json()
+        return answer if answer["analysed"] else None
+
+    await service.stored(speaker)
+    found = await eventually(analysed)
+    path = f"/api/builds/{speaker.id}/failures/feedback"
+    remark = {"line": 3, "signature": found["items"][0]["signature"], "note": "this one"}
+    answers = [await service.post(path, remark | {"note": note}) for note in ("this one", "no, really")]
+    of_build = (await service.get(path)).json()["items"]
+    export = await service.get("/api/builds/failures/feedback?project=torch-mlir", DEVELOPER)
+
+    assert [answer.status_code for answer in answers] == [201, 201]
+    (said,) = of_build
+    assert (said["text"], said["note"], said["by"], said["line"]) == ("three", "no, really", "ana", 3)
+    assert said["said"]["firstLine"] == 2
+    assert said["rules"] == found["rules"]
+    assert export.json()["items"] == of_build
+    assert (await service.post(path, {"line": 4})).status_code == 422
+    assert (await service.post(path, {"line": 1}, GATEWAY)).status_code == 403
+    assert (await service.get("/api/builds/failures/feedback")).status_code == 403
+    stranger = Principal("eve", "admin", frozenset({"iree"}))
+    assert (await service.post(path, {"line": 1}, stranger)).status_code == 404
+    assert (await service.get("/api/builds/failures/feedback", stranger)).json()["items"] == []
+
+
+async def test_a_maintainer_has_a_log_read_again(service, speaker) -> None:
+    """At once, whatever rules it was read by; a running build waits for its end, and viewers may not."""
+    path = f"/api/builds/{speaker.id}/analysis"
+    await service.publish(speaker, speaker.start(), speaker.log(["lib/B.cpp:3:7: error: no such thing"]))
+    await service.stored(speaker)
+    early = await service.post(path, {}, DEVELOPER)
+    await service.publish(speaker, speaker.complete("failed", exit_code=1))
+
+    async def read() -> httpx.Response | None:
+        answer = await service.post(path, {}, DEVELOPER)
+        return answer if answer.status_code == 200 else None
+
+    answer = await eventually(read)
+
+    assert early.status_code == 409
+    assert [failure["line"] for failure in answer.json()["items"]] == [3]
+    assert (await service.post(path, {})).status_code == 403
 
 
 async def test_what_an_agent_found_late_is_on_the_builds_page(service, speaker) -> None:

@@ -10,6 +10,7 @@ from ingest import fold
 from ingest.archive.label import Archive
 from ingest.chunk import merge, text_of
 from ingest.failures import Found
+from ingest.feedback import Feedback
 from ingest.plan import plan_build
 from ingest.results import pack
 from ingest.store import BuildQuery, Conflict
@@ -349,3 +350,50 @@ async def test_text_is_dropped_a_few_chunks_at_a_time(store, speaker) -> None:
     assert [chunk.is_cold for chunk in chunks] == [True, False, True]
     assert [(chunk.first_byte, chunk.end_byte) for chunk in chunks if chunk.is_cold] == [(0, 1), (2, 3)]
     assert [replace(chunk, text=b"") for chunk in (*first.chunks, *second.chunks, *third.chunks)] == chunks
+
+
+async def test_feedback_is_listed_newest_first_and_replaced_by_its_id(store) -> None:
+    """By project, by build, before a place; what is said again stands once, at its new time."""
+
+    def said(number: int, at: int, **more: str) -> Feedback:
+        facts = {"id": f"{number:032x}", "build_id": f"{number % 2:08x}-0000-7000-8000-000000000000", "project": "p"}
+        return Feedback(**{**facts, "line": 3, "by": "ann", "at": at, "text": "x", **more})
+
+    for feedback in (said(1, 10), said(2, 20), said(3, 30, project="q"), said(1, 40, note="again")):
+        await store.keep_feedback(feedback)
+
+    async def listed(projects=None, build_id=None, before=None, limit=10) -> list[tuple[int, int]]:
+        found = await store.list_feedback(projects, build_id, before, limit)
+        return [(int(feedback.id, 16), feedback.at) for feedback in found]
+
+    assert await listed() == [(1, 40), (3, 30), (2, 20)]
+    assert await listed(projects=["p"], limit=1) == [(1, 40)]
+    assert await listed(build_id=said(3, 1).build_id) == [(1, 40), (3, 30)]
+    assert await listed(before=said(3, 30).place) == [(2, 20)]
+    assert await listed(projects=[]) == []
+
+
+async def test_logs_read_by_other_rules_are_found_once_nobody_looks_after_them(store, make_speaker) -> None:
+    """Ended without success, in the time asked for, newest first; no open builds, and none read by the same rules."""
+
+    async def build(at: int, status: str, rules: str, *, is_settled: bool = True) -> str:
+        one = make_speaker(started_at=at)
+        step = _step(one, one.start(), one.complete(status))
+        state = step.after
+        if is_settled:
+            state = fold.mark_verdict_sent(fold.mark_verified(state, agrees=True))
+        state = fold.mark_failures(state, None, 0, is_analysed=True, rules=rules)
+        await store.advance([replace(step, after=state)])
+        return one.id
+
+    old = await build(1_000, "failed", "old")
+    first, second = await build(5_000, "failed", ""), await build(6_000, "timed_out", "old")
+    for status, rules, is_settled in (("failed", "new", True), ("succeeded", "old", True), ("failed", "old", False)):
+        await build(7_000, status, rules, is_settled=is_settled)
+
+    async def stale(since: int, before: str | None = None) -> list[str]:
+        return [state.build.id for state in await store.list_stale("new", range(8), f"{since:016d}", before, 10)]
+
+    assert await stale(2_000) == [second, first]
+    assert await stale(0, before=place_of((await store.find(first)).build)) == [old]
+    assert await store.list_stale("new", (), "0", None, 10) == []

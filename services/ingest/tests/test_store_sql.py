@@ -7,19 +7,20 @@ from chassis.store.sql import SqlEngine
 from ingest.failures import Found
 from ingest.plan import plan_build
 from ingest.store import BuildQuery, open_store
-from ingest.store.tables import failures, metadata, results
+from ingest.store.tables import failures, feedback, metadata, results
 from sqlalchemy import Connection
 
-ADDED_COLUMNS = {"builds_by_retry": "retry_of", "builds_by_archive": "archive"}
+ADDED_COLUMNS = {"builds_by_retry": "retry_of", "builds_by_archive": "archive", None: "rules"}
 """By the index that goes with them."""
 
 
 def _undo(db: Connection) -> None:
     """Take away what later releases added."""
-    for table in (failures, results):
+    for table in (failures, results, feedback):
         table.drop(db)
     for index, column in ADDED_COLUMNS.items():
-        db.exec_driver_sql(f"drop index {index}")
+        if index:
+            db.exec_driver_sql(f"drop index {index}")
         db.exec_driver_sql(f"alter table builds drop column {column}")
 
 

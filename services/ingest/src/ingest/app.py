@@ -54,12 +54,11 @@ def create_app(
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         depot = None if artifacts is None else Depot(artifacts)
         app.state.store = builds
-        app.state.texts = Texts(builds, depot)
         # Services start in any order: without its store this one says so and waits, see `Replica.run`.
         with suppress(StoreUnavailable):
             await builds.open()
         replica = Replica(settings, bus, builds, depot=depot, metrics=Metrics(app.state.registry), clock=clock)
-        app.state.replica = replica
+        app.state.replica, app.state.texts = replica, replica.texts
         running = vital(asyncio.create_task(replica.run(), name="ingest"))
         try:
             yield
@@ -99,12 +98,13 @@ class Replica:
         self.intake = Intake(store, bus, metrics, clock, self._notice)
         self.analyst = Analyst(store, self.intake, metrics, Alarm(store, bus))
         self.caretaker = Caretaker(store, bus, self.intake, self.analyst, metrics, clock=clock)
+        self.texts = Texts(store, depot)
         self.archivist = None
         if depot is not None:
             self.archivist = Archivist(store, self.intake, depot, metrics, lambda: self.shards)
         self.reanalysis = Reanalysis(
             store,
-            Texts(store, depot),
+            self.texts,
             self.intake,
             metrics,
             shards=lambda: self.shards,

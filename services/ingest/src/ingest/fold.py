@@ -62,6 +62,8 @@ class BuildState(WireModel):
     verdict_due: bool = False
     """The outbox: a verdict of `verdict_revision` is decided and not yet published."""
     archive: Archive = Archive()
+    rules: str = ""
+    """Fingerprint of the rules by which the whole log was read last; empty: not yet."""
     analysed_revision: Count = 0
     """The verdict for which the whole log was analysed."""
 
@@ -217,18 +219,26 @@ def mark_failures(
     count: int,
     *,
     is_analysed: bool,
+    rules: str | None = None,
     test_counts: BuildMetrics | None = None,
 ) -> BuildState:
     """Keep which failure comes first, how many there are, and whether these are all of the whole log.
 
-    `test_counts` fill the build's metrics where its agent said nothing.
+    `rules` are those by which all of it was read, or should have been; `test_counts` fill the build's metrics where its
+    agent said nothing.
     """
     row: dict[str, Any] = {"first_failure": first, "failure_count": count, "revision": state.revision + 1}
     if test_counts is not None:
         said = state.build.metrics
         row["metrics"] = test_counts if said is None else _merge(test_counts, said)
     analysed = state.verdict_revision if is_analysed else state.analysed_revision
-    return state.model_copy(update={"analysed_revision": analysed, "build": state.build.model_copy(update=row)})
+    read = {"analysed_revision": analysed, "rules": state.rules if rules is None else rules}
+    return state.model_copy(update={**read, "build": state.build.model_copy(update=row)})
+
+
+def judge_again(state: BuildState) -> BuildState:
+    """Decide the next revision of a verdict: its log was read again, and says something else."""
+    return state.model_copy(update={**_verdict(state), "analysed_revision": state.verdict_revision + 1})
 
 
 def mark_verdict_sent(state: BuildState) -> BuildState:

@@ -30,6 +30,7 @@ class Metrics:
         self.analysis_errors = Counter(
             "ingest_analysis_errors", "Builds whose log could not be analysed to its end.", registry=registry
         )
+        self.reanalysed = Counter("ingest_reanalysed", "Logs read again by other rules.", registry=registry)
         self.archived = Counter("ingest_archived", "Logs archived and verified.", registry=registry)
         self.archive_errors = Counter(
             "ingest_archive_errors", "Attempts to archive a log that went wrong.", registry=registry

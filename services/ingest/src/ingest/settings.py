@@ -17,6 +17,7 @@ class Settings(ServiceSettings):
     prefetch: int = Field(200, ge=1, le=2000, description="Deliveries of a shard in one batch, at most.")
     keep_days: int = Field(365, ge=0, description="Builds that started longer ago are deleted; 0 keeps all.")
     hot_days: int = Field(30, ge=0, description="After so long an archived log's text is dropped here; 0 keeps it.")
+    reanalyse_days: int = Field(14, ge=0, description="Logs so old are read again after a change of rules; 0: none.")
     artifacts_url: str = Field("http://127.0.0.1:8083", description="Where logs are archived; empty: nowhere.")
     replica: str = Field("", description="Name of this replica in claims; host and port where empty.")
 

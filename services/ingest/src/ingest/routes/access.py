@@ -1,9 +1,10 @@
 """Access: the build a route is about, if the caller may see it."""
 
+from collections.abc import Collection
 from typing import Annotated
 
 from build_protocol.model import BuildId
-from chassis.auth import Caller
+from chassis.auth import Caller, Principal
 from fastapi import Depends, Request
 
 from ingest.errors import BuildNotFound
@@ -33,6 +34,13 @@ async def get_state(build_id: BuildId, caller: Caller, store: Store) -> BuildSta
     if state is None or not caller.may_see(state.build.project):
         raise BuildNotFound(build_id)
     return state
+
+
+def visible_projects(caller: Principal, wanted: Collection[str]) -> frozenset[str] | None:
+    """The projects a list may show: those wanted, else all that the caller may see; None means every project."""
+    if not wanted:
+        return caller.projects
+    return frozenset(project for project in wanted if caller.may_see(project))
 
 
 VisibleBuild = Annotated[BuildState, Depends(get_state)]

@@ -6,14 +6,16 @@ from typing import Annotated, Any
 from build_protocol.messages import BuildStatus, FailureData, Outcome
 from build_protocol.model import BuildId, Count, ShortText, WireModel
 from build_protocol.views import Build, BuildDetail, BuildList, TestPage
-from chassis.auth import Caller, Principal
-from fastapi import APIRouter, Query, Response
+from chassis.auth import Caller
+from fastapi import APIRouter, HTTPException, Query, Request, Response
 from pydantic import Field
 
 from ingest.chunk import events_of
 from ingest.fold import BESIDE_ROW, facts_of
+from ingest.reanalysis import Reanalysis
 from ingest.results import Sort, merged, page_of
-from ingest.routes.access import Store, VisibleBuild
+from ingest.routes.access import Store, VisibleBuild, visible_projects
+from ingest.rules import fingerprint
 from ingest.store.contract import BuildQuery, place_of
 from ingest.verdict import is_final
 
@@ -27,6 +29,7 @@ class Failures(WireModel):
 
     items: list[FailureData] = Field(default_factory=list)
     analysed: bool = False
+    rules: str | None = Field(None, description="By which rules; another word after they changed.")
 
 
 class Events(WireModel):
@@ -55,7 +58,7 @@ async def list_builds(  # noqa: PLR0917  query parameters; nobody passes them by
 ) -> Response:
     """Builds, newest start first."""
     query = BuildQuery(
-        projects=_visible(caller, project),
+        projects=visible_projects(caller, project),
         branch=branch,
         config=config,
         statuses=status,
@@ -92,7 +95,19 @@ async def list_failures(state: VisibleBuild, store: Store) -> Response:
     """The build's failures, first real one first; while it runs, those that are certain so far."""
     found = await store.find_failures(state.build.id)
     is_live = bool(found.items) and not is_final(state)
-    return _answer(Failures(items=found.items, analysed=state.is_analysed or is_live))
+    return _answer(Failures(items=found.items, analysed=state.is_analysed or is_live, rules=state.rules or None))
+
+
+@router.post("/{build_id}/analysis", response_model=Failures, response_model_exclude_none=True)
+async def analyse_again(state: VisibleBuild, caller: Caller, request: Request) -> Response:
+    """Read the log of a judged build again, by today's rules. Another first failure is another verdict."""
+    if caller.role == "viewer":
+        raise HTTPException(403, "this needs role developer")
+    if not is_final(state) or state.verdict_due:
+        raise HTTPException(409, "this build is not judged yet: its log is analysed at its end")
+    reanalysis: Reanalysis = request.app.state.replica.reanalysis
+    found = await reanalysis.read(state)
+    return _answer(Failures(items=found.items, analysed=True, rules=await asyncio.to_thread(fingerprint)))
 
 
 @router.get("/{build_id}/tests", response_model=TestPage, response_model_exclude_none=True)
@@ -126,12 +141,6 @@ async def list_records(
     if len(events) > limit:
         return Events(items=events[:limit], next_after=events[limit - 1]["seq"])
     return Events(items=events, next_after=chunks[-1].last_seq if len(chunks) == CHUNKS_PER_READ else None)
-
-
-def _visible(caller: Principal, wanted: list[str]) -> frozenset[str] | None:
-    if not wanted:
-        return caller.projects
-    return frozenset(project for project in wanted if caller.may_see(project))
 
 
 def _answer(model: WireModel) -> Response:

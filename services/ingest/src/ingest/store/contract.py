@@ -25,6 +25,9 @@ LAST_PLACE = "9"
 """Beyond every place."""
 
 
+UNSUCCESSFUL = ("failed", "cancelled", "timed_out", "lost")
+
+
 class Conflict(Exception):
     """Another writer moved a build meanwhile: read it again and decide again. Nothing of the call is half done."""
 
@@ -142,6 +145,15 @@ class BuildStore(ChunkSource, FindingsStore, Protocol):
         self, step: ArchiveStep, shards: Collection[int], after: str, limit: int, before: str = LAST_PLACE
     ) -> list[BuildState]:
         """Builds of these shards whose archive is at this step, between two places (exclusive), oldest first."""
+        ...
+
+    async def list_stale(
+        self, rules: str, shards: Collection[int], since: str, before: str | None, limit: int
+    ) -> list[BuildState]:
+        """Builds of these shards that ended without success and were read by other rules, between places, newest first.
+
+        Those that somebody must look after are left out.
+        """
         ...
 
     async def drop_text(self, build_id: str, limit: int) -> int:

@@ -1,12 +1,13 @@
-"""What ingest's store promises about what was found in builds: failures and test results, beside their records.
+"""What ingest's store promises about what was found in builds: failures, test results, and what people say of them.
 
-All of it is derived: reading a build again finds it again. It goes with its build.
+Failures and results are derived: reading a build again finds them again. All of it goes with its build.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from ingest.failures import Found
+from ingest.feedback import Feedback
 from ingest.results import ResultBlock
 
 
@@ -29,6 +30,16 @@ class FindingsStore(Protocol):
 
         A block replaces one with as many results or fewer; one with more stays.
         """
+        ...
+
+    async def keep_feedback(self, feedback: Feedback) -> None:
+        """Keep what a person said; key its id: said again it is replaced."""
+        ...
+
+    async def list_feedback(
+        self, projects: Collection[str] | None, build_id: str | None, before: str | None, limit: int
+    ) -> list[Feedback]:
+        """What people said, newest first: of these projects (None: all), of this build, standing before this place."""
         ...
 
     async def read_results(self, build_id: str) -> list[ResultBlock]:

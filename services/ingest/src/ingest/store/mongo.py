@@ -20,8 +20,8 @@ from ingest.chunk import Chunk
 from ingest.fold import BuildState
 from ingest.plan import Step
 from ingest.store import rows
-from ingest.store.contract import LAST_PLACE, BuildQuery, Claim, Conflict, Following, in_order
-from ingest.store.mongo_findings import RESULT_INDEXES, MongoFindings
+from ingest.store.contract import LAST_PLACE, UNSUCCESSFUL, BuildQuery, Claim, Conflict, Following, in_order
+from ingest.store.mongo_findings import FEEDBACK_INDEXES, RESULT_INDEXES, MongoFindings
 from ingest.store.refold import refold
 
 DUPLICATE_KEY = 11000
@@ -62,6 +62,7 @@ class MongoBuildStore(MongoFindings):
             await self._builds.create_indexes(_BUILD_INDEXES)
             await self._chunks.create_indexes(_CHUNK_INDEXES)
             await self._results.create_indexes(RESULT_INDEXES)
+            await self._feedback.create_indexes(FEEDBACK_INDEXES)
 
     async def close(self) -> None:
         """Disconnect."""
@@ -199,6 +200,21 @@ class MongoBuildStore(MongoFindings):
             found = self._builds.find(wanted, _STATE_FIELDS).sort("place", ASCENDING).limit(limit)
             return [rows.build_state(document) for document in await found.to_list()]
 
+    async def list_stale(
+        self, rules: str, shards: Collection[int], since: str, before: str | None, limit: int
+    ) -> list[BuildState]:
+        """Builds that ended without success and were read by other rules, between places, newest first."""
+        wanted = {
+            "status": {"$in": list(UNSUCCESSFUL)},
+            "is_open": False,
+            "shard": {"$in": list(shards)},
+            "rules": {"$ne": rules},
+            "place": {"$gte": since, "$lt": before or LAST_PLACE},
+        }
+        with available(self._db):
+            found = self._builds.find(wanted, _STATE_FIELDS).sort("place", DESCENDING).limit(limit)
+            return [rows.build_state(document) for document in await found.to_list()]
+
     async def drop_text(self, build_id: str, limit: int) -> int:
         """Drop the text of up to `limit` chunks; key (build id, first seq)."""
         with available(self._db):
@@ -221,6 +237,7 @@ class MongoBuildStore(MongoFindings):
             await self._chunks.delete_many({"build_id": mine})
             await self._failures.delete_many({"_id": mine})
             await self._results.delete_many({"build_id": mine})
+            await self._feedback.delete_many({"build_id": mine})
             await self._builds.delete_many({"_id": mine})
 
     async def list_claims(self) -> list[Claim]:

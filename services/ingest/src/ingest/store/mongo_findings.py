@@ -1,26 +1,29 @@
-"""What was found in builds, on MongoDB: failures as one document a build, test results as a document a block."""
+"""What was found in builds, on MongoDB: failures a document a build, test results a document a block, feedback each."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 
-from chassis.store.mongo import Database, available
-from pymongo import ASCENDING, IndexModel
+from chassis.store.mongo import Database, Document, available
+from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.errors import DuplicateKeyError
 
 from ingest.failures import Found
+from ingest.feedback import Feedback
 from ingest.results import ResultBlock
 from ingest.store import rows
 
 RESULT_INDEXES = [IndexModel([("build_id", ASCENDING), ("source", ASCENDING), ("number", ASCENDING)], unique=True)]
+FEEDBACK_INDEXES = [IndexModel([("build_id", ASCENDING)]), IndexModel([("place", DESCENDING)])]
 
 
 class MongoFindings:
-    """Failures and test results in two collections."""
+    """Failures, test results and feedback in three collections."""
 
     def __init__(self, database: Database) -> None:
         self._db = database
         self._failures = database["failures"]
         self._results = database["results"]
+        self._feedback = database["feedback"]
 
     async def keep_failures(self, build_id: str, text_bytes: int, found: Found) -> None:
         """Keep what was found in the first `text_bytes` of a build's log; key build id."""
@@ -50,6 +53,25 @@ class MongoFindings:
                 if not changed.matched_count:
                     with suppress(DuplicateKeyError):
                         await self._results.insert_one({"_id": _key(block), **row})
+
+    async def keep_feedback(self, feedback: Feedback) -> None:
+        """Keep what a person said; key its id."""
+        row = rows.feedback_row(feedback)
+        with available(self._db):
+            await self._feedback.replace_one({"_id": row.pop("id")}, row, upsert=True)
+
+    async def list_feedback(
+        self, projects: Collection[str] | None, build_id: str | None, before: str | None, limit: int
+    ) -> list[Feedback]:
+        """What people said, newest first."""
+        wanted: Document = {} if projects is None else {"project": {"$in": list(projects)}}
+        if build_id is not None:
+            wanted["build_id"] = build_id
+        if before is not None:
+            wanted["place"] = {"$lt": before}
+        with available(self._db):
+            found = self._feedback.find(wanted, {"body": 1}).sort("place", DESCENDING).limit(limit)
+            return [Feedback.model_validate_json(document["body"]) for document in await found.to_list()]
 
     async def read_results(self, build_id: str) -> list[ResultBlock]:
         """All blocks of a build, by source and number."""

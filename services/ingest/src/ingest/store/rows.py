@@ -8,6 +8,7 @@ from build_protocol.views import Build
 
 from ingest.chunk import Chunk
 from ingest.failures import Found
+from ingest.feedback import Feedback
 from ingest.fold import BuildState
 from ingest.results import ResultBlock
 from ingest.store.contract import place_of
@@ -35,6 +36,7 @@ def build_row(state: BuildState) -> dict[str, Any]:
         "revision": build.revision,
         "is_open": state.is_open,
         "archive": state.archive.step,
+        "rules": state.rules,
         "search": _search_text(build),
         "view": build.to_json(),
         "state": state.model_dump_json(by_alias=True, exclude={"build"}, exclude_none=True),
@@ -80,6 +82,17 @@ def result_row(block: ResultBlock) -> dict[str, Any]:
 def result_of(row: Mapping[Any, Any]) -> ResultBlock:
     """The block back from its columns."""
     return ResultBlock(**{name: row[name] for name in RESULT_FIELDS})
+
+
+def feedback_row(feedback: Feedback) -> dict[str, Any]:
+    """What feedback is asked by, beside all of it as JSON."""
+    return {
+        "id": feedback.id,
+        "build_id": feedback.build_id,
+        "project": feedback.project,
+        "place": feedback.place,
+        "body": feedback.to_json(),
+    }
 
 
 def _search_text(build: Build) -> str:

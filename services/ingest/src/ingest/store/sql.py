@@ -22,7 +22,7 @@ from ingest.chunk import Chunk
 from ingest.fold import BuildState
 from ingest.plan import Step
 from ingest.store import rows
-from ingest.store.contract import LAST_PLACE, BuildQuery, Claim, Conflict, Following, in_order
+from ingest.store.contract import LAST_PLACE, UNSUCCESSFUL, BuildQuery, Claim, Conflict, Following, in_order
 from ingest.store.sql_findings import SqlFindings
 from ingest.store.tables import OWNED, STEPS, builds, chunks, claims, metadata, starts
 
@@ -175,6 +175,20 @@ class SqlBuildStore(SqlFindings):
             .where(builds.c.archive == step, builds.c.shard.in_(list(shards)))
             .where(builds.c.place > after, builds.c.place < before)
             .order_by(builds.c.place)
+            .limit(limit)
+        )
+        found = await self._engine.read(lambda db: db.execute(query).mappings().all())
+        return [rows.build_state(row) for row in found]
+
+    async def list_stale(
+        self, rules: str, shards: Collection[int], since: str, before: str | None, limit: int
+    ) -> list[BuildState]:
+        """Builds that ended without success and were read by other rules, between places, newest first."""
+        query = (
+            select(builds.c.view, builds.c.state)
+            .where(builds.c.status.in_(UNSUCCESSFUL), builds.c.is_open.is_(False), builds.c.shard.in_(list(shards)))
+            .where(builds.c.rules != rules, builds.c.place >= since, builds.c.place < (before or LAST_PLACE))
+            .order_by(builds.c.place.desc())
             .limit(limit)
         )
         found = await self._engine.read(lambda db: db.execute(query).mappings().all())

@@ -1,20 +1,22 @@
-"""What was found in builds, on SQL: failures as one row a build, test results as a row a block."""
+"""What was found in builds, on SQL: failures as one row a build, test results a row a block, feedback a row each."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 
 from chassis.store.sql import SqlEngine
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from ingest.failures import Found
+from ingest.feedback import Feedback
 from ingest.results import ResultBlock
 from ingest.store import rows
 from ingest.store.tables import failures, results
+from ingest.store.tables import feedback as remarks
 
 
 class SqlFindings:
-    """Failures and test results in two tables."""
+    """Failures, test results and feedback in three tables."""
 
     def __init__(self, engine: SqlEngine) -> None:
         self._engine = engine
@@ -54,6 +56,30 @@ class SqlFindings:
                     db.execute(insert(results), [row])
 
         await self._engine.write(put)
+
+    async def keep_feedback(self, feedback: Feedback) -> None:
+        """Keep what a person said; key its id."""
+        row = rows.feedback_row(feedback)
+
+        def put(db: Connection) -> None:
+            db.execute(delete(remarks).where(remarks.c.id == feedback.id))
+            db.execute(insert(remarks), [row])
+
+        await self._engine.write(put)
+
+    async def list_feedback(
+        self, projects: Collection[str] | None, build_id: str | None, before: str | None, limit: int
+    ) -> list[Feedback]:
+        """What people said, newest first."""
+        query = select(remarks.c.body).order_by(remarks.c.place.desc()).limit(limit)
+        if projects is not None:
+            query = query.where(remarks.c.project.in_(list(projects)))
+        if build_id is not None:
+            query = query.where(remarks.c.build_id == build_id)
+        if before is not None:
+            query = query.where(remarks.c.place < before)
+        found = await self._engine.read(lambda db: db.execute(query).scalars().all())
+        return [Feedback.model_validate_json(body) for body in found]
 
     async def read_results(self, build_id: str) -> list[ResultBlock]:
         """All blocks of a build, by source and number."""

@@ -38,6 +38,7 @@ builds = Table(
     Column("revision", BigInteger, nullable=False),
     Column("is_open", Boolean, nullable=False),
     Column("archive", String(8), nullable=False, server_default="none"),
+    Column("rules", String(16), nullable=False, server_default=""),
     Column("search", Text, nullable=False),
     Column("view", _LONG_TEXT, nullable=False),
     Column("state", _LONG_TEXT, nullable=False),
@@ -93,7 +94,19 @@ results = Table(
     Column("packed", _LONG_BYTES, nullable=False),
 )
 
-OWNED = (chunks, starts, failures, results)
+feedback = Table(
+    "feedback",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("build_id", String(36), nullable=False),
+    Column("project", String(64), nullable=False),
+    Column("place", String(49), nullable=False),
+    Column("body", _LONG_TEXT, nullable=False),
+    Index("feedback_by_build", "build_id"),
+    Index("feedback_by_place", "place"),
+)
+
+OWNED = (chunks, starts, failures, results, feedback)
 """What goes with its build."""
 
 claims = Table(
@@ -123,6 +136,11 @@ def _add_archive(db: Connection) -> None:
     _add_index(db, "builds_by_archive")
 
 
+def _add_rules(db: Connection) -> None:
+    _add_column(db, "rules varchar(16) not null default ''")
+    feedback.create(db, checkfirst=True)
+
+
 def _add_column(db: Connection, column: str) -> None:
     if column.split(maxsplit=1)[0] not in {known["name"] for known in inspect(db).get_columns(builds.name)}:
         db.exec_driver_sql(f"alter table builds add column {column}")
@@ -132,5 +150,5 @@ def _add_index(db: Connection, name: str) -> None:
     next(index for index in builds.indexes if index.name == name).create(db, checkfirst=True)
 
 
-STEPS = (_add_failures, _add_results, _add_retry_of, _add_archive)
+STEPS = (_add_failures, _add_results, _add_retry_of, _add_archive, _add_rules)
 """From version 1 on, what leads from one version to the next."""

@@ -1,0 +1,57 @@
+"""Feedback: what people say about a failure that the analysis got wrong, with what the rules' keepers need. Pure."""
+
+import hashlib
+from collections.abc import Sequence
+from typing import Annotated
+
+from build_protocol.messages import FailureData
+from build_protocol.model import BuildId, Count, EpochMs, ProjectName, ShortText, WireModel
+from pydantic import Field, StringConstraints
+
+Note = Annotated[str, StringConstraints(max_length=2000)]
+
+
+class Remark(WireModel):
+    """ "Wrong line?": the line that says what really went wrong; `signature` names the failure that is meant."""
+
+    line: Count = Field(ge=1, description="1-based line of the build's log.")
+    signature: ShortText | None = Field(None, description="Absent: the first failure.")
+    note: Note | None = None
+
+
+class Feedback(Remark):
+    """A remark as it is kept: who made it and when, the line's text, and what the analysis said by which rules."""
+
+    id: str
+    build_id: BuildId
+    project: ProjectName
+    by: str
+    at: EpochMs
+    text: str
+    said: FailureData | None = None
+    rules: str | None = None
+
+    @property
+    def place(self) -> str:
+        """Where it stands in lists: by its time, then its id."""
+        return f"{self.at:016d}.{self.id}"
+
+
+class FeedbackList(WireModel):
+    """Remarks, newest first; `next_cursor` asks for the following page."""
+
+    items: list[Feedback]
+    next_cursor: str | None = None
+
+
+def feedback_id(build_id: str, by: str, remark: Remark) -> str:
+    """32 hex digits: what one person says about one line and failure is one remark, said again or not."""
+    said = f"{build_id}\n{by}\n{remark.line}\n{remark.signature or ''}"
+    return hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def meant_by(remark: Remark, failures: Sequence[FailureData]) -> FailureData | None:
+    """The failure a remark is about."""
+    if remark.signature is None:
+        return failures[0] if failures else None
+    return next((failure for failure in failures if failure.signature == remark.signature), None)

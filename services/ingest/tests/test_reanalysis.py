@@ -1,0 +1,166 @@
+"""Reanalysis: after a change of rules, logs are read again; only another first failure is news."""
+
+from collections.abc import Callable
+
+import pytest
+from build_analysis.rule_set import RuleSet, default_rules, parse_rules
+from ingest import reader, reanalysis, rules
+from ingest.archive.texts import Texts
+from ingest.reanalysis import Reanalysis
+
+DAY = 86_400
+STARTED = 1_700_000_000
+LOG = [
+    "[1/9] Building CXX object a.o",
+    "FAILED: b.o",
+    "c++ -c lib/B.cpp -o b.o",
+    "lib/B.cpp:3:7: error: use of undeclared identifier 'lower'",
+    "1 error generated.",
+    "loom-fatal: the loom is out of thread",
+    "ninja: build stopped: subcommand failed.",
+]
+NEW_RULES = """
+tool: loom
+rules:
+  - id: loom-fatal
+    category: crash
+    fault: infra
+    rank: 1
+    certain: true
+    alone: true
+    has: ["loom-fatal:"]
+    match: "loom-fatal: (?P<message>.*)"
+"""
+
+
+@pytest.fixture(autouse=True)
+def no_rest(monkeypatch) -> None:
+    """Nothing else runs here that it should make room for."""
+    monkeypatch.setattr(reanalysis, "REST_SECONDS_MIN", 0)
+    monkeypatch.setattr(reanalysis, "REST_SHARE", 0)
+
+
+@pytest.fixture
+def change_rules(monkeypatch) -> Callable[[], None]:
+    """One more rule, whose failure comes before all others."""
+
+    def change() -> None:
+        more = RuleSet([*default_rules().rules, *parse_rules(NEW_RULES).rules])
+        analyzer = reader.LogAnalyzer
+        monkeypatch.setattr(reader, "LogAnalyzer", lambda: analyzer(more))
+        monkeypatch.setattr(reanalysis, "fingerprint", lambda: "new")
+
+    return change
+
+
+def again(bench, *, days: int = 14, at_day: float = 1) -> Reanalysis:
+    return Reanalysis(
+        bench.store,
+        Texts(bench.store, None),
+        bench.intake,
+        bench.metrics,
+        shards=lambda: range(8),
+        judge=bench.caretaker.notice,
+        days=days,
+        now=lambda: STARTED + at_day * DAY,
+    )
+
+
+async def ended(bench, speaker, lines=LOG, status: str = "failed") -> None:
+    said = [speaker.start(), speaker.log(lines), speaker.complete(status, exit_code=status != "succeeded")]
+    await bench.intake.handle([speaker.delivery(record) for record in said])
+    await bench.caretaker.settle_due()
+
+
+async def test_the_same_rules_read_nothing_again(bench, ear, speaker) -> None:
+    """A build remembers by which rules it was read."""
+    await ended(bench, speaker)
+    before = await bench.store.find(speaker.id)
+
+    await again(bench).read_stale()
+
+    assert before.rules == rules.fingerprint()
+    assert await bench.store.find(speaker.id) == before
+
+
+async def test_another_first_failure_is_another_verdict(make_bench, ear, speaker, change_rules) -> None:
+    """Failures are replaced, the row shows them, and the other services hear of revision 2, once."""
+    bench = make_bench()
+    await ended(bench, speaker)
+    assert (await bench.store.find(speaker.id)).build.first_failure.first_line == 4
+    change_rules()
+    restarted = make_bench()
+
+    for _ in range(2):
+        await again(restarted).read_stale()
+        await restarted.caretaker.settle_due()
+
+    state = await restarted.store.find(speaker.id)
+    first = (await restarted.store.find_failures(speaker.id)).items[0]
+    assert (first.first_line, first.category) == (6, "crash")
+    assert state.build.first_failure == ear.published[-1].data.first_failure == first
+    assert (state.rules, state.verdict_revision, state.is_analysed) == ("new", 2, True)
+    assert [verdict.data.revision for verdict in ear.published] == [1, 2]
+
+
+async def test_the_same_answer_is_no_news(bench, ear, speaker, change_rules) -> None:
+    """Read by new rules that say the same, a build is only marked as read by them."""
+    await ended(bench, speaker, LOG[:5] + LOG[6:])
+    change_rules()
+
+    await again(bench).read_stale()
+    await bench.caretaker.settle_due()
+
+    state = await bench.store.find(speaker.id)
+    assert (state.rules, state.verdict_revision, len(ear.published)) == ("new", 1, 1)
+    assert bench.metrics.reanalysed._value.get() == 1
+
+
+async def test_only_red_builds_of_the_last_days_are_read(bench, make_speaker, change_rules) -> None:
+    """Not green ones, not old ones, and none where it is turned off."""
+    red, green = make_speaker(), make_speaker()
+    await ended(bench, red)
+    await ended(bench, green, status="succeeded")
+    change_rules()
+
+    await again(bench, days=0).read_stale()
+    await again(bench, at_day=15).read_stale()
+    assert (await bench.store.find(red.id)).rules != "new"
+    await again(bench).read_stale()
+
+    assert (await bench.store.find(red.id)).rules == "new"
+    assert (await bench.store.find(green.id)).rules != "new"
+
+
+async def test_a_rule_that_breaks_costs_what_was_found_nothing(bench, ear, speaker, change_rules, monkeypatch) -> None:
+    """What earlier rules found stays; the build is not tried again and again."""
+    await ended(bench, speaker)
+    change_rules()
+    before = await bench.store.find_failures(speaker.id)
+
+    def broken(*_: object) -> None:
+        raise RecursionError("a rule")
+
+    monkeypatch.setattr(reader.LogReader, "read", broken)
+    for _ in range(2):
+        await again(bench).read_stale()
+
+    assert await bench.store.find_failures(speaker.id) == before
+    assert (await bench.store.find(speaker.id)).rules == "new"
+    assert (bench.metrics.analysis_errors._value.get(), len(ear.published)) == (1, 1)
+
+
+def test_the_fingerprint_is_of_rules_and_not_of_their_examples(monkeypatch) -> None:
+    """A new example changes no answer, so nothing is read again for it."""
+
+    def fingerprint_of(rule_set: RuleSet) -> str:
+        monkeypatch.setattr(rules, "default_rules", lambda: rule_set)
+        return rules.fingerprint.__wrapped__()
+
+    plain = fingerprint_of(default_rules())
+    bare = fingerprint_of(
+        RuleSet(rule.model_copy(update={"examples": (), "counter_examples": ()}) for rule in default_rules().rules)
+    )
+    more = fingerprint_of(RuleSet([*default_rules().rules, *parse_rules(NEW_RULES).rules]))
+
+    assert plain == bare != more
