@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 from build_protocol.messages import BuildUpdate
+from chassis.bus import Delivery
 from chassis.errors import PoisonMessage
 from ingest.chunk import text_of
 
@@ -137,6 +138,24 @@ async def test_poison_spoils_no_neighbour(bench, make_speaker) -> None:
 
     assert await _text(bench.store, good.id) == "y"
     assert (await bench.store.find(bad.id)).build.log_lines == 0
+
+
+async def test_a_record_that_cannot_be_read_leaves_a_stone_not_a_hole(bench, ear, speaker) -> None:
+    """It is parked; in its place people are told so, and what follows is stored, also when it comes again."""
+    start, log, after = speaker.start(), speaker.log(["unreadable"]), speaker.log(["after it"])
+    headers = {"agent": speaker.agent, "build_id": speaker.id, "seq": "2"}
+    body = log.to_json().replace('"BUILD_LOG"', '"BUILD_POEM"').encode()
+    unreadable = Delivery(99, f"0.BUILD_LOG.{speaker.project}", body, headers)
+
+    with pytest.raises(PoisonMessage):
+        await bench.intake.handle([speaker.delivery(start), unreadable, speaker.delivery(after)])
+    with pytest.raises(PoisonMessage, match="BUILD_LOG"):
+        await bench.intake.handle([unreadable])
+
+    build = (await bench.store.find(speaker.id)).build
+    assert (3, 1, "after it") == (build.as_of_seq, build.log_lines, build.last_line)
+    assert "record 2" in build.error
+    assert ear.heard("STORED")[-1].resend_from is None
 
 
 async def test_two_consumers_of_one_shard_do_no_harm(make_bench, speaker) -> None:

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
-from build_protocol.messages import AgentRecord, BuildHeartbeat, BuildLog, build_message
+from build_protocol.messages import AgentRecord, BuildHeartbeat, BuildLog, BuildUpdate, build_message
 from chassis.bus import Delivery
 from chassis.errors import PoisonMessage
 from pydantic import ValidationError
+from pydantic_core import from_json
 
 AGENT_HEADER = "agent"
 """Set by the gateway from the connection's key: the body is only the agent's words."""
@@ -63,6 +64,8 @@ def decode(deliveries: Sequence[Delivery]) -> Decoded:
             message = build_message.validate_json(delivery.body)
         except ValidationError as error:
             decoded.poison.append(f"{delivery.routing_key}: {error.error_count()} faults, first: {_first_fault(error)}")
+            if (stone := _tombstone(delivery)) is not None:
+                decoded.arrivals.setdefault(stone.record.build_id, []).append(stone)
             continue
         agent = delivery.headers.get(AGENT_HEADER, "")
         if isinstance(message, BuildHeartbeat):
@@ -78,6 +81,42 @@ def raise_poison(reasons: Sequence[str]) -> None:
     """Tell the consumer which deliveries to park, after their neighbours are safe."""
     if reasons:
         raise PoisonMessage("; ".join(reasons[:3]))
+
+
+def _tombstone(delivery: Delivery) -> Arrival | None:
+    """What stands in the sequence for a record that this release cannot read; None where it has no place in one.
+
+    Without it all that follows would wait for ever. The record itself is parked; people are told by `error`.
+    """
+    headers = delivery.headers
+    _, kind, project = delivery.routing_key.split(".", 2)
+    seq = headers.get("seq", "")
+    # A build cannot begin with a stone; and only what a gateway vouches for has a number to be believed.
+    if kind in ("BUILD_START", "BUILD_HEARTBEAT") or not seq.isdecimal() or AGENT_HEADER not in headers:
+        return None
+    try:
+        record = BuildUpdate.model_validate(
+            {
+                "buildId": headers.get("build_id"),
+                "project": project,
+                "seq": int(seq),
+                "timestamp": _timestamp(delivery.body),
+                "data": {"status": "running", "error": f"record {seq} ({kind}) cannot be read here and is parked"},
+            }
+        )
+    except ValidationError:
+        return None
+    return Arrival(record, record.to_json().encode(), headers[AGENT_HEADER])
+
+
+def _timestamp(body: bytes) -> int:
+    """The sender's time, as far as it can be read: the stone must be the same each time its record comes."""
+    try:
+        said = from_json(body)
+    except ValueError:
+        return 1
+    stamp = said.get("timestamp") if isinstance(said, dict) else None
+    return stamp if isinstance(stamp, int) and 0 < stamp < 2**48 else 1
 
 
 def _first_fault(error: ValidationError) -> str:
