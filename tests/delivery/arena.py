@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -191,15 +191,17 @@ def separate_arena(
 
 
 @contextmanager
-def embedded_arena(directory: Path, extra: Mapping[str, str] | None = None) -> Iterator[Arena]:
-    """The same system in one process, on its own bus and SQLite files."""
+def embedded_arena(
+    directory: Path, extra: Mapping[str, str] | None = None, program: Sequence[str] = ()
+) -> Iterator[Arena]:
+    """The same system in one process, on its own bus and SQLite files; `program` is run as `build-dashboard`."""
     with ExitStack() as stack:
         ledger, mails, port = Ledger(), stack.enter_context(sendgrid_server()), free_port()
         proxy = Proxy(port, ledger.tap).start()
         stack.callback(proxy.stop)
         password, key = secrets.token_urlsafe(12), f"key-{secrets.token_hex(16)}"
         environment = _environment(directory, mails, password, key) | dict(extra or {})
-        command = [sys.executable, "-m", "build_dashboard", "up"]
+        command = [*(program or (sys.executable, "-m", "build_dashboard")), "up"]
         command += ["--port", str(port), "--data", str(directory / "data"), "--config", str(directory / "config.yaml")]
         process = Process("embedded", command, environment, directory / "embedded.log", port)
         arena = Arena(

@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
@@ -26,7 +26,7 @@ from delivery.viewer import Viewer
 from delivery.workload import Build
 
 WORKLOAD = Path(__file__).with_name("workload.py")
-SETTLE_SECONDS = 75.0
+SETTLE_SECONDS = 150.0
 LINGER_SECONDS = 3
 GREEN = (False,)
 STORY = (False, True, False)
@@ -45,19 +45,23 @@ class Bout:
         lines: int = 120,
         seconds: float = 2.0,
         brings_artifact: bool = False,
+        patience_seconds: float = 60.0,
+        agent_environment: Mapping[str, str] | None = None,
     ) -> None:
         self.arena = arena
         self.project = arena.next_project()
         self.seed = random.randrange(1_000_000)
         self.expected = Expected({})
-        self.agent_environment: dict[str, str] = {}
-        """Further variables of the next real agent started."""
+        self.exit_codes: list[int] = []
+        """Of the real agents."""
+        self._agent_environment = dict(agent_environment or {})
         self._builds: dict[str, tuple[str, Build]] = {}
         self.expected.builds = self._builds
         self._story = list(story)
         self._lines = lines
         self._seconds = seconds
         self._brings_artifact = brings_artifact
+        self._patience_seconds = patience_seconds
         self._agents = [self._harsh(number) for number in range(harsh)]
         self._viewers: list[Viewer] = []
         self._rest = arena.rest()
@@ -90,7 +94,7 @@ class Bout:
         """How many records of a harsh agent's build were reported stored so far."""
         return self._agents[build].said.stored
 
-    def wait_stored(self, records: int, seconds: float = 45.0) -> None:
+    def wait_stored(self, records: int, seconds: float = 90.0) -> None:
         """Wait until the harsh agents' builds are well under way."""
         wait_until(
             lambda: all(agent.said.stored >= records for agent in self._agents),
@@ -101,6 +105,18 @@ class Bout:
     def wait_nearly_all_stored(self) -> None:
         """Wait until the harsh agents' builds are about to end."""
         self.wait_stored(min(agent.said.last for agent in self._agents) - 3)
+
+    def poison(self) -> None:
+        """Put a message on the broker, between the others, that nobody can read."""
+        broker = self.arena.broker
+        if broker is not None:
+            body = f'{{"type":"BUILD_LOG","project":"{self.project}","no":"record {random.random()}"}}'.encode()
+            self.expected.poison.append(body)
+            asyncio.run(_publish(broker.url, f"3.BUILD_LOG.{self.project}", body))
+
+    def order_in_vain(self) -> None:
+        """Give an order that cannot be carried out: cancel a build that nobody runs any more."""
+        self.arena.rest().post("/api/commands", {"kind": "cancel", "buildId": next(iter(self._builds))})
 
     def settle(self, seconds: float = SETTLE_SECONDS) -> None:
         """Wait until every agent heard that all is verified, the story is told, and every viewer has it all."""
@@ -134,11 +150,12 @@ class Bout:
         """Everything that can be seen of this bout's builds."""
         ids = set(self._builds)
         rows = list(self._rest.items(f"/api/builds?project={self.project}&limit=50"))
+        there = ids & {row["id"] for row in rows}
         self._rest = self.arena.rest(-1)  # the other gateway tells the same
         return Evidence(
             rows=rows,
-            texts={build_id: self._rest.read(f"/api/builds/{build_id}/logs?format=text") for build_id in ids},
-            pages={build_id: self._rest.lines(build_id)[0] for build_id in ids},
+            texts={build_id: self._rest.read(f"/api/builds/{build_id}/logs?format=text") for build_id in there},
+            pages={build_id: self._rest.lines(build_id)[0] for build_id in there},
             chunks=self.arena.chunks(ids),
             said=[*(agent.said for agent in self._agents), *self._real_said()],
             viewers=[viewer.transcript for viewer in self._viewers],
@@ -156,7 +173,11 @@ class Bout:
             for number, is_red in enumerate(self._story, 100):
                 self._run_real(Build(self.seed, number, self._lines, is_red))
                 # The next begins only when this one's verdict went round: colours depend on their order.
-                wait_until(lambda done=number - 99: self._counted_real() >= done, 60, lambda: "its verdict is counted")
+                wait_until(
+                    lambda done=number - 99: self._counted_real() >= done,
+                    self._patience_seconds,
+                    lambda: "its verdict is counted",
+                )
         except Exception as error:  # noqa: BLE001  raised again where the bout is settled
             self._story_error = error
 
@@ -177,10 +198,9 @@ class Bout:
             "HOME": str(self.arena.directory),
         }
         agent = [sys.executable, "-m", "build_dashboard", "run"]
-        faults, self.agent_environment = self.agent_environment, {}
         self.real = subprocess.Popen(
             [*agent, *options, "--", *command],
-            env=environment | faults,
+            env=environment | self._agent_environment,
             cwd=self.arena.directory,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
@@ -191,9 +211,9 @@ class Bout:
         if self._brings_artifact:
             self.expected.products |= {build_id}
         self._watch(build_id, self._lines)
-        self.real.wait(120)
+        self.exit_codes.append(self.real.wait(120))
         # As a machine's next build would: what is left in the spool is delivered by whoever comes next.
-        limit = time.monotonic() + 60
+        limit = time.monotonic() + self._patience_seconds
         resume = [*agent, "--resume", "--linger=5"]
         while subprocess.run(resume, env=environment, capture_output=True, check=False).returncode:
             if time.monotonic() > limit:
@@ -217,7 +237,7 @@ class Bout:
         return {name: sum(day[name] for day in days) for name in ("builds", "succeeded", "failed")}
 
     def _artifacts(self, build_id: str) -> list[dict[str, Any]]:
-        rows = self._rest.get(f"/api/builds/{build_id}/artifacts")["items"]
+        rows = _brought(self._rest.get(f"/api/builds/{build_id}/artifacts")["items"])
         for row in rows:
             content = self._rest.read(f"/api/artifacts/{row['id']}/download")
             row["downloaded"] = hashlib.sha256(content).hexdigest()
@@ -226,7 +246,7 @@ class Bout:
     def _all_brought(self) -> bool:
         rest = self.arena.rest()
         return all(
-            [row["state"] for row in rest.get(f"/api/builds/{build_id}/artifacts")["items"]] == ["verified"]
+            [row["state"] for row in _brought(rest.get(f"/api/builds/{build_id}/artifacts")["items"])] == ["verified"]
             for build_id in self.expected.products
         )
 
@@ -299,6 +319,15 @@ async def _end_tasks() -> None:
     await asyncio.gather(*others, return_exceptions=True)
 
 
+async def _publish(url: str, key: str, body: bytes) -> None:
+    connection = await aio_pika.connect(url)
+    async with connection:
+        channel = await connection.channel()
+        exchange = await channel.get_exchange("builds", ensure=False)
+        message = aio_pika.Message(body, delivery_mode=aio_pika.DeliveryMode.PERSISTENT)
+        await exchange.publish(message, key)
+
+
 async def _read_parking(url: str) -> list[bytes]:
     """All bodies in `parking`; closing the channel puts them back."""
     connection = await aio_pika.connect(url)
@@ -312,3 +341,8 @@ async def _read_parking(url: str) -> list[bytes]:
 
 
 Step = Callable[[Bout], None]
+
+
+def _brought(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What the agent brought: the log's archive comes from ingest, when it likes."""
+    return [row for row in rows if row["name"] != "build.log.zst"]
