@@ -248,6 +248,8 @@ export interface components {
              * @default false
              */
             analysed: boolean;
+            /** Rules */
+            rules?: string | null;
         };
         /** FailureData */
         FailureData: {
@@ -322,6 +324,37 @@ export interface components {
             /** Nextcursor */
             nextCursor?: string | null;
         };
+        /** FeedbackList */
+        FeedbackList: {
+            /** Items */
+            items: components["schemas"]["Feedback"][];
+            /** Nextcursor */
+            nextCursor?: string | null;
+        };
+        /** Feedback */
+        Feedback: {
+            /** Line */
+            line: number;
+            /** Signature */
+            signature?: string | null;
+            /** Note */
+            note?: string | null;
+            /** Id */
+            id: string;
+            /** Buildid */
+            buildId: string;
+            /** Project */
+            project: string;
+            /** By */
+            by: string;
+            /** At */
+            at: number;
+            /** Text */
+            text: string;
+            said?: components["schemas"]["FailureData"] | null;
+            /** Rules */
+            rules?: string | null;
+        };
         /** Grid */
         Grid: {
             /** Project */
@@ -369,15 +402,15 @@ export interface components {
         };
         /** CommitRow */
         CommitRow: {
+            info: components["schemas"]["CommitInfo"];
+            /** Firstbuiltms */
+            firstBuiltMs?: number | null;
             /** Project */
             project: string;
             /** Branch */
             branch: string;
-            info: components["schemas"]["CommitInfo"];
             /** Cells */
             cells?: components["schemas"]["Cell"][];
-            /** Firstbuiltms */
-            firstBuiltMs?: number | null;
         };
         /** Cell */
         Cell: {
@@ -755,6 +788,15 @@ export interface components {
             green: string;
             /** Red */
             red: string;
+        };
+        /** Remark */
+        Remark: {
+            /** Line */
+            line: number;
+            /** Signature */
+            signature?: string | null;
+            /** Note */
+            note?: string | null;
         };
         /** Summary */
         Summary: {
