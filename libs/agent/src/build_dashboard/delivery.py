@@ -33,6 +33,9 @@ UNCONNECTED_SECONDS = 1.0
 
 QUIET_SECONDS = 5.0
 
+UNVERIFIED_SECONDS = 7 * 24 * 3600
+"""A build that is stored and still not verified after this no longer takes up the disk."""
+
 
 @dataclass(slots=True)
 class Held:
@@ -237,6 +240,9 @@ class Delivery:
             self.progress_at = time.monotonic()
         fail_at("agent.acked")
         held.spool.forget_stored(state.stored)
+        if not state.may_forget and _is_stale(state, held):
+            self.notices.append(f"build {build_id} is stored, but was not verified within a week: it is let go")
+            state.is_verified = True
         if state.may_forget:
             fail_at("agent.verified")
             held.spool.close()
@@ -335,6 +341,11 @@ class Delivery:
     def _notify(self) -> None:
         with self._changed:
             self._changed.notify_all()
+
+
+def _is_stale(state: BuildState, held: Held) -> bool:
+    """Whether all of a build is stored, and nobody has said for long that it is as it should be."""
+    return state.is_delivered and time.time() > held.directory.facts["startedMs"] / 1000 + UNVERIFIED_SECONDS
 
 
 def _command_ack(command_id: str, state: str, build_id: str | None, detail: str | None = None) -> dict[str, Any]:

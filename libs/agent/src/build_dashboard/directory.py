@@ -15,6 +15,9 @@ from typing import Any, Self
 
 from build_protocol.ids import new_build_id
 
+from build_dashboard.machine import is_elsewhere, machine_id
+from build_dashboard.spool import Spool
+
 TEXT_CHARACTERS = 8192
 """The longest text of a fact on the wire."""
 
@@ -175,6 +178,7 @@ def build_facts(
         "branch": branch,
         "config": config,
         "startedMs": now_ms,
+        "machine": machine_id(),
         "artifacts": list(artifacts),
         "junit": list(junit),
         "start": {
@@ -209,7 +213,20 @@ def left_builds(spool: Path, *, retry_refused: bool = False, now: float | None =
                 directory.delete()
             directory.close()
             continue
+        if is_elsewhere(directory.facts, machine_id(), now or time.time()) and not _is_complete(path):
+            # Two that go on with one build would tell two stories of it; what is complete is the same from both.
+            directory.close()
+            continue
         yield directory
+
+
+def _is_complete(path: Path) -> bool:
+    """Whether the build's last record is spooled."""
+    spool = Spool(path)
+    try:
+        return bool(spool.checkpoint and json.loads(spool.checkpoint)["complete"])
+    finally:
+        spool.close()
 
 
 def _lock(path: Path) -> int | None:

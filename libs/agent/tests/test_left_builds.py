@@ -1,0 +1,81 @@
+"""What becomes of builds left in the spool: those of a copied disk, and those that nobody ever verifies."""
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+from build_dashboard.directory import BuildBusy, BuildDirectory, build_facts, left_builds
+from build_dashboard.machine import ELSEWHERE_SECONDS, machine_id
+from build_dashboard.spool import Spool
+
+
+def leave(spool: Path, *, machine: str | None, is_complete: bool, age_seconds: float = 0) -> str:
+    """A build's directory as a dead process left it."""
+    facts = build_facts("p", ["ninja"]) | {"machine": machine}
+    facts["startedMs"] -= int(age_seconds * 1000)
+    directory = BuildDirectory.create(spool, facts)
+    records = Spool(directory.path)
+    records.append([b"{}"], json.dumps({"complete": is_complete}).encode())
+    records.close()
+    directory.close()
+    return directory.build_id
+
+
+@pytest.mark.parametrize(
+    ("machine", "is_complete", "age_seconds", "is_taken"),
+    [
+        ("this", False, 0, True),
+        (None, False, 0, True),
+        ("other", False, 0, False),
+        ("other", True, 0, True),
+        ("other", False, ELSEWHERE_SECONDS + 1, True),
+    ],
+    ids=["own", "container", "clone", "clone of a complete build", "abandoned"],
+)
+def test_a_copied_disk_does_not_speak_for_running_builds(  # noqa: PLR0917  (one row of the table)
+    spool, monkeypatch, machine, is_complete, age_seconds, is_taken
+) -> None:
+    """A build that began elsewhere is left to that machine for a day, unless it is complete: then both say the same."""
+    monkeypatch.setattr("build_dashboard.directory.machine_id", lambda: "this")
+    build_id = leave(spool, machine=machine, is_complete=is_complete, age_seconds=age_seconds)
+
+    taken = [directory.build_id for directory in left_builds(spool)]
+    assert taken == ([build_id] if is_taken else [])
+
+
+def test_two_processes_never_speak_for_one_build(spool) -> None:
+    """Whoever comes second is refused by the lock."""
+    build_id = leave(spool, machine=None, is_complete=True)
+    first = BuildDirectory.adopt(spool / build_id)
+    with pytest.raises(BuildBusy):
+        BuildDirectory.adopt(spool / build_id)
+    first.close()
+
+
+def test_a_machine_has_a_name_of_its_own(tmp_path, monkeypatch) -> None:
+    """Identity and host name make it; without an identity there is none."""
+    (tmp_path / "id").write_text("0123\n")
+    names = set()
+    for host in ("a", "b"):
+        monkeypatch.setattr("platform.node", lambda host=host: host)
+        names.add(machine_id(tmp_path / "id"))
+    (tmp_path / "empty").write_text("")
+
+    assert len(names) == 2
+    assert (machine_id(tmp_path / "empty"), machine_id(tmp_path / "none")) == (None, None)
+
+
+def test_a_build_that_is_never_verified_is_let_go_after_a_week(agent, gateway, spool) -> None:
+    """Stored is enough then: the spool does not keep it for ever, and says so."""
+    gateway.verifies = False
+    assert agent.build("echo", "x").returncode == 0
+    assert len(agent.left()) == 1
+    path = spool / agent.left()[0] / "build.json"
+    facts = json.loads(path.read_text())
+
+    assert agent.run("run", "--resume", "--linger", "1").returncode == 1
+    path.write_text(json.dumps(facts | {"startedMs": int((time.time() - 8 * 86400) * 1000)}))
+    done = agent.run("run", "--resume")
+    assert (done.returncode, agent.left()) == (0, [])
+    assert b"not verified within a week" in done.stderr
