@@ -90,6 +90,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     add("--endpoint", help="the dashboard's address; WS_ENDPOINT or BUILD_DASHBOARD_URL where not given")
     add("--spool", metavar="DIR", help="where output is kept until it is stored; BUILD_DASHBOARD_SPOOL")
     add("--redact", action="append", default=[], metavar="REGEX", help="also mask what this matches")
+    add("--tty", action="store_true", help="keep the terminal's last row for progress, time left, cache and link")
     add("--quiet", action="store_true", help="say nothing of our own")
     add("--resume", action="store_true", help="deliver what earlier builds left in the spool, and exit")
     add("command", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)

@@ -21,7 +21,7 @@ class Terminal:
         self.has_interrupt = False
         self.copy_size()
         mode = termios.tcgetattr(1)
-        if os.isatty(0) and os.tcgetpgrp(0) == os.getpgrp():
+        if _is_in_foreground():
             self._before = termios.tcgetattr(0)
             mode = termios.tcgetattr(0)
             tty.setraw(0, termios.TCSADRAIN)  # what is typed is the command's, Ctrl-C too
@@ -73,3 +73,11 @@ class Terminal:
             with contextlib.suppress(OSError, termios.error):
                 termios.tcsetattr(0, termios.TCSADRAIN, self._before)  # type: ignore[arg-type]  # as it was got
             self._before = None
+
+
+def _is_in_foreground() -> bool:
+    """Whether what is typed is for us; a terminal that does not control our session types for somebody else."""
+    try:
+        return os.isatty(0) and os.tcgetpgrp(0) == os.getpgrp()
+    except OSError:
+        return False

@@ -5,6 +5,7 @@ import os
 import platform
 import threading
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from build_dashboard import facts
 from build_dashboard.build_tree import BuildTree
@@ -19,6 +20,9 @@ from build_dashboard.resume import adopt_left_builds
 from build_dashboard.run import Signals, say
 from build_dashboard.speaker import Speaker
 from build_dashboard.witness import Witness
+
+if TYPE_CHECKING:
+    from build_dashboard.status_line import StatusLine
 
 
 class Wrapping:
@@ -36,15 +40,16 @@ class Wrapping:
         self._holding = holding
         self._signals = signals
         self._is_quiet = options.quiet
+        self._has_status = options.tty and not options.quiet
         spool = spool_directory(options.spool)
         self._gathering = facts.gather(directory.facts["start"]["cwd"], os.environ)
         directory.facts["start"]["environment"] = facts.environment_facts(os.environ)
         backoff = find_backoff(directory.facts["project"])
         self._delivery = Delivery(find_endpoint(options.endpoint), platform.node(), str(spool), backoff)
         redactor = Redactor(secret_values(os.environ), options.redact)
-        witness = Witness(directory.facts, trees, os.environ, spool, redactor)
-        self._speaker = Speaker(directory, redactor, self._delivery, is_new=True, witness=witness)
-        witness.begin()
+        self._witness = Witness(directory.facts, trees, os.environ, spool, redactor)
+        self._speaker = Speaker(directory, redactor, self._delivery, is_new=True, witness=self._witness)
+        self._witness.begin()
         self._delivery.start()
         gather_range(self._gathering, self._delivery, directory.facts, may_deepen=options.deepen)
         # What earlier builds left goes out after what this one says.
@@ -55,7 +60,12 @@ class Wrapping:
         self._speaker.start(self._gathering)
         self._left.start()
         self._show_link_later()
-        self._speaker.follow(self._holding, self._gathering)
+        status = self._status_line()
+        try:
+            self._speaker.follow(self._holding, self._gathering)
+        finally:
+            if status is not None:
+                status.stop()
         self._signals.build_is_over()
 
     def deliver(self, linger_seconds: float) -> None:
@@ -88,6 +98,21 @@ class Wrapping:
             is_hurried=lambda: self._signals.is_hurried,
         )
 
+    def _status_line(self) -> "StatusLine | None":
+        if not self._has_status or not os.isatty(2):
+            return None
+        from build_dashboard.status_line import StatusLine  # noqa: PLC0415  (only who asks for it needs it)
+
+        scribe, count = self._speaker.scribe, self._witness.lookups
+        status = StatusLine(lambda: (scribe.last_progress, scribe.remaining_ms, self._link(0)), count)
+        status.start()
+        return status
+
+    def _link(self, seconds: float) -> str | None:
+        """The address of the build's page, once there is a connection."""
+        url = self._delivery.wait_for_dashboard(seconds)
+        return f"{url.rstrip('/')}/builds/{self._directory.build_id}" if url else None
+
     def _show_link_later(self) -> None:
         """Print the page's address once it is known, where a person or a CI log will see it."""
         if self._is_quiet or not (os.isatty(2) or os.environ.get("CI")):
@@ -95,5 +120,5 @@ class Wrapping:
         threading.Thread(target=self._show_link, daemon=True).start()
 
     def _show_link(self) -> None:
-        if url := self._delivery.wait_for_dashboard(10):
-            say(f"{url.rstrip('/')}/builds/{self._directory.build_id}")
+        if link := self._link(10):
+            say(link)
