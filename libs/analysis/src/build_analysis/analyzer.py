@@ -63,7 +63,8 @@ class LogAnalyzer:
             if index < next_hit and first_line + index > self._attention_until and not self._is_inside():
                 index = next_hit
                 continue
-            self._read(first_line + index, lines[index], is_hit=index == next_hit)
+            if not self._is_idle() or self._may_matter(lines[index]):
+                self._read(first_line + index, lines[index], is_hit=index == next_hit)
             index += 1
         self._last_number = first_line + count - 1
         if seen.last_step is not None:
@@ -92,6 +93,16 @@ class LogAnalyzer:
         if self._channels or self._listing is not None:
             return True
         return any(scope.failed or scope.best for scope in self._scopes)
+
+    def _is_idle(self) -> bool:
+        """Whether nothing is open that a line could add to."""
+        return not (self._scopes or self._channels or self._root.best or self._listing)
+
+    def _may_matter(self, raw: str) -> bool:
+        """Whether a rule might answer this line when nothing is open; prefixes only add to what a rule looks for."""
+        return bool(
+            "\x1b" in raw or "[error]" in raw or "::error" in raw or self._rules.candidates(raw[:MATCHED_CHARACTERS])
+        )
 
     def _read(self, number: int, raw: str, *, is_hit: bool) -> None:
         line = self._outdent(clean(raw))

@@ -238,6 +238,9 @@ FRAGMENTS = (
     ),
 )
 
+QUIET_START = 48
+"""A passed test says so at the beginning of its line, behind a stamp at most."""
+
 SAMPLE_LINES = 16
 """So many lines of a chunk are asked first: where most of them pass, each line is asked on its own."""
 
@@ -283,6 +286,7 @@ class Gate:
             if index != last_step:
                 break
             last_step -= 1
+        kept = [i for i in kept if not is_quiet(lines[i])]
         return Hits(self._search(kept, lines) if kept else [], last_step if last_step >= 0 else None)
 
     def _search(self, kept: list[int], lines: Sequence[str]) -> list[int]:
@@ -319,3 +323,13 @@ def is_last_step(step: str) -> bool:
 def is_green_step(line: str) -> bool:
     """Whether this is the line that ninja or make prints for a step: a status and what the step does, nothing more."""
     return line[:1] in "[2" and line[:1] != "" and _STEP.match(line) is not None and "\r" not in line
+
+
+def is_quiet(line: str) -> bool:
+    """Whether this is a warning, a note or a test that passed: whatever its words, it tells of no failure."""
+    return (
+        ": warning: " in line
+        or ": note: " in line
+        or ("PASS: " in line[:QUIET_START] and line[-1:] == ")")
+        or (" PASSED" in line and "::" in line)
+    ) and "\r" not in line
