@@ -204,3 +204,12 @@ def test_systemd_unit(repository, tmp_path) -> None:
     complaints = [line for line in answer.stderr.splitlines() if unit.name in line]
     assert complaints == []
     assert {"KillMode=process", "OOMPolicy=continue", "Restart=always"} <= set(text.splitlines())
+
+
+def test_doctor_finds_a_machine_well(reached, tmp_path) -> None:
+    """On a machine set up as the recipes say, every check passes, the way of uploads included."""
+    done = run(["build-dashboard", "doctor"], reached, tmp_path)
+
+    assert done.returncode == 0, done.stdout
+    assert "uploads: go to the dashboard" in done.stdout
+    assert "clock:" in done.stdout

@@ -108,16 +108,25 @@ def cancel(build_id: Id) -> None:
 
 
 @app.command()
-def trigger(
+def trigger(  # noqa: PLR0917  (as above)
     project: Annotated[str, typer.Argument(help="The project to build.")],
     branch: Annotated[str | None, typer.Option(help="This branch rather than the configured one.")] = None,
     commit: Annotated[str | None, typer.Option(help="This commit of it.")] = None,
     config: Annotated[str | None, typer.Option(help="This config.")] = None,
+    clean: Annotated[bool, typer.Option("--clean", help="From a clean checkout.")] = False,
+    parameter: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=VALUE", help="One that the project allows; may be repeated.")
+    ] = None,
 ) -> None:
     """Ask a waiting agent (`build-dashboard agent`) to build a project."""
     with problems():
-        wanted = {"branch": branch, "commit": commit, "config": config}
+        wanted = {"branch": branch, "commit": commit, "config": config, "clean": "true" if clean else None}
         args = {name: value for name, value in wanted.items() if value}
+        for each in parameter or ():
+            name, equals, value = each.partition("=")
+            if not equals:
+                raise DashboardError(f"--parameter {each}: write NAME=VALUE")
+            args[name] = value
         command = Client().post("/api/commands", {"kind": "trigger", "project": project, "args": args})
         typer.echo(f"{command['state']}: command {command['id']} to agent {command['agent']}")
 

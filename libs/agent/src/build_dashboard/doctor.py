@@ -24,6 +24,8 @@ from build_dashboard.transport import RoutedTransport
 LIMIT_SECONDS = 5.0
 CLOCK_SECONDS = 30.0
 
+_PROXY_PORTS = {"https": 443, "socks5": 1080, "socks5h": 1080, "socks4": 1080, "socks4a": 1080}
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -83,12 +85,13 @@ def _settings(url: str) -> Finding:
 
 
 def _proxy(url: str) -> Finding:
-    proxy = find_proxy(url)
-    if proxy is None:
-        return Finding("proxy", True, "none; the connection is direct")
-    parts = urlsplit(proxy)
     try:
-        socket.create_connection((parts.hostname or "", parts.port or 80), LIMIT_SECONDS).close()
+        proxy = find_proxy(url)
+        if proxy is None:
+            return Finding("proxy", True, "none; the connection is direct")
+        parts = urlsplit(proxy)
+        port = parts.port or _PROXY_PORTS.get(parts.scheme, 80)
+        socket.create_connection((parts.hostname or "", port), LIMIT_SECONDS).close()
     except (OSError, ValueError) as error:
         return _failed(error, url)
     return Finding("proxy", True, f"{without_password(proxy)} answers")

@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 
 _PORTS = {"http": 80, "ws": 80, "https": 443, "wss": 443}
 
+_PROXY_SCHEMES = ("http", "https", "socks5", "socks5h", "socks4", "socks4a")
+
 _PROXY_VARIABLES = {
     "https": ("https_proxy", "all_proxy"),
     "wss": ("https_proxy", "all_proxy"),
@@ -26,6 +28,9 @@ def find_proxy(url: str, environment: Mapping[str, str] = os.environ) -> str | N
     """The proxy for this address by HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY; None: straight there.
 
     This machine itself is never asked for through a proxy.
+
+    Raises:
+        NetworkSettingWrong: the variable holds no address of a proxy.
     """
     parts = urlsplit(url)
     host, port = parts.hostname or "", parts.port or _PORTS.get(parts.scheme, 0)
@@ -33,7 +38,7 @@ def find_proxy(url: str, environment: Mapping[str, str] = os.environ) -> str | N
         return None
     for name in _PROXY_VARIABLES.get(parts.scheme, ()):
         if proxy := _read(environment, name):
-            return proxy if "://" in proxy else f"http://{proxy}"
+            return _checked(proxy if "://" in proxy else f"http://{proxy}", name)
     return None
 
 
@@ -79,6 +84,18 @@ def without_password(proxy: str) -> str:
     """The proxy's address as it may be shown."""
     parts = urlsplit(proxy)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+
+
+def _checked(proxy: str, name: str) -> str:
+    try:
+        parts = urlsplit(proxy)
+        is_address = bool(parts.hostname) and parts.port != 0 and parts.scheme in _PROXY_SCHEMES
+    except ValueError:  # a port that is no number
+        is_address = False
+    if not is_address:
+        # Without its text, which may hold a password.
+        raise NetworkSettingWrong(f"{name.upper()} is no address of a proxy: write http://user:password@host:port")
+    return proxy
 
 
 def _load(context: ssl.SSLContext, variable: str, path: str) -> None:

@@ -70,11 +70,13 @@ def test_proxy_that_does_not_let_us_there(trusting, proxy) -> None:
     assert (found.check, "HTTP 403" in found.detail, HOST in found.remedy) == ("proxy", True, True)
 
 
-def test_proxy_with_an_address_that_is_none(trusting) -> None:
+@pytest.mark.parametrize("address", ["ftp://127.0.0.1:1", "http://host:port", "http://"])
+def test_proxy_with_an_address_that_is_none(trusting, address) -> None:
     """A typing error in the variable is said as such."""
-    trusting.setenv("HTTPS_PROXY", "ftp://127.0.0.1:1")
+    trusting.setenv("HTTPS_PROXY", address)
+    found = diagnosis(f"wss://{HOST}")
 
-    assert diagnosis(f"wss://{HOST}").check == "proxy"
+    assert (found.check, "HTTPS_PROXY is no address" in found.detail) == ("settings", True)
 
 
 def test_authority_nobody_trusts(bare_environment, authority, gateway, front) -> None:
