@@ -38,6 +38,10 @@ test: .cache/python $(PAGE) ## everything, on real servers (installs them where 
 	npm test --silent
 	$(RUN) pytest -q
 
+test-delivery: .cache/python $(PAGE) ## the proof that nothing is lost or shown twice (FULL=1: every fault, and the load: an hour)
+	$(SETUP) compiler rabbitmq mariadb
+	FULL=$(FULL) $(RUN) pytest -q tests/delivery
+
 format: .cache/python ## let ruff format everything
 	$(RUN) ruff check --fix .
 	$(RUN) ruff format .
@@ -60,7 +64,7 @@ requirements: .cache/python ## requirements.txt from the lock
 clean: ## forget caches, the demo's data and everything built
 	rm -rf .cache .demo .venv dist build node_modules services/gateway/web/node_modules $(dir $(PAGE)) examples/*/build
 
-.PHONY: help demo up setup check test format dev bench wheels requirements clean
+.PHONY: help demo up setup check test test-delivery format dev bench wheels requirements clean
 
 .cache/python: $(MANIFESTS)
 	@$(SETUP) uv

@@ -21,7 +21,7 @@ import pymysql
 import yaml
 from chassis.testing.mariadb import Database, PrivateDatabase
 from chassis.testing.rabbitmq import Broker, PrivateBroker
-from chassis.testing.stack import Process, free_port
+from chassis.testing.stack import Process, answers_ok, free_port
 from delivery.ledger import Ledger
 from delivery.proxy import Proxy
 from delivery.rest import Rest
@@ -29,6 +29,7 @@ from notifier.testing import SendGridServer, sendgrid_server
 
 PROJECTS = 400
 WATCH_SECONDS = 0.05
+READY_SECONDS = 300.0
 DATABASE = "ingest_arena"
 
 
@@ -92,7 +93,7 @@ class Arena:
         process.start()
         process.environment = own
         self._spared.discard(name)
-        process.wait_ready()
+        wait_ready(process)
 
     def chunks(self, build_ids: set[str]) -> dict[str, list[tuple[int, int]]]:
         """First and last record of every chunk in the database."""
@@ -218,6 +219,15 @@ def embedded_arena(
         yield arena
 
 
+def wait_ready(process: Process) -> None:
+    """Wait until the process says that it is ready, however busy the machine is."""
+    wait_until(
+        lambda: answers_ok(f"http://127.0.0.1:{process.port}/readyz"),
+        READY_SECONDS,
+        lambda: f"{process.name} ready\n{process.tail()}",
+    )
+
+
 def wait_until(done: Callable[[], object], seconds: float, what: Callable[[], str]) -> None:
     """Return once `done` is truthy; after `seconds`, TimeoutError says what did not come."""
     limit = time.monotonic() + seconds
@@ -255,7 +265,7 @@ def _running(arena: Arena) -> Iterator[None]:
         for process in arena.processes.values():
             process.start()
         for process in arena.processes.values():
-            process.wait_ready()
+            wait_ready(process)
         supervisor.start()
         yield
     finally:

@@ -38,7 +38,13 @@ IN_CI = {
     "agent.verified",
 }
 
-pytestmark = [pytest.mark.delivery, pytest.mark.rabbitmq, pytest.mark.mariadb, pytest.mark.timeout(400)]
+pytestmark = [
+    pytest.mark.delivery,
+    pytest.mark.slow,
+    pytest.mark.rabbitmq,
+    pytest.mark.mariadb,
+    pytest.mark.timeout(600),
+]
 
 
 def chosen(points: object) -> list[str]:

@@ -14,7 +14,7 @@ FULL = bool(os.environ.get("FULL"))
 REPORT = os.environ.get("DELIVERY_REPORT")
 """A file to which every run's result is appended, a line each."""
 
-pytestmark = [pytest.mark.delivery, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.delivery, pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 def chosen(faults: list[Fault]) -> list[object]:

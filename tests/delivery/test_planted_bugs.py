@@ -14,7 +14,7 @@ PLANTED = Path(__file__).with_name("planted.py")
 SHORT_SECONDS = 10.0
 """A bug may keep a bout from its end: then what is there is judged."""
 
-pytestmark = [pytest.mark.delivery, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.delivery, pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
 from build_dashboard.normalise import Block
 from build_dashboard.records import Recorder
 from build_dashboard.session import BuildState, Session
@@ -366,7 +367,7 @@ class Delivering(RuleBasedStateMachine):
         assert self.said == self.viewer_lines
 
 
-TestDelivering = Delivering.TestCase
+TestDelivering = pytest.mark.slow(pytest.mark.delivery(Delivering.TestCase))
 TestDelivering.settings = settings(
     max_examples=5000 if os.environ.get("FULL") else 120,
     stateful_step_count=60,
