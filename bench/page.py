@@ -22,7 +22,8 @@ from bench.statistics import spread
 from bench.systems import SYSTEMS, system
 
 LINES = Path(__file__).with_name("lines.py")
-WHEEL_TURNS = 200
+WHEEL_TURNS = 300
+NOTCH_PIXELS = 120
 COUNT_FRAMES = """() => {
   window.framesMs = []
   let last = performance.now()
@@ -80,7 +81,7 @@ def frames_while_scrolling(page: Page, build_id: str, line: int) -> list[float]:
     page.evaluate(COUNT_FRAMES)
     page.locator("[data-testid=log]").hover()
     for turn in range(WHEEL_TURNS):
-        page.mouse.wheel(0, 700 if turn % 20 < 15 else -900)
+        page.mouse.wheel(0, NOTCH_PIXELS if turn % 20 < 15 else -NOTCH_PIXELS)
     frames: list[float] = page.evaluate("() => window.framesMs.slice(1)")
     return frames
 
