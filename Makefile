@@ -54,6 +54,10 @@ bench: .cache/python $(PAGE) ## the figures of docs/performance.md, each beside 
 	@$(SETUP) compiler rabbitmq mariadb
 	@$(RUN) python -m bench
 
+screenshots: .cache/python $(PAGE) ## every page in both themes as .cache/screenshots/*/*.png, from the demo's builds
+	@$(SETUP) compiler git browser
+	@$(RUN) python -m embedded.screenshots
+
 ##@ Ship
 wheels: .cache/python $(PAGE) ## dist/*.whl; they carry the page, installing them needs no Node
 	uv build --quiet --all-packages --wheel --out-dir dist
@@ -64,7 +68,7 @@ requirements: .cache/python ## requirements.txt from the lock
 clean: ## forget caches, the demo's data and everything built
 	rm -rf .cache .demo .venv dist build node_modules services/gateway/web/node_modules $(dir $(PAGE)) examples/*/build
 
-.PHONY: help demo up setup check test test-delivery format dev bench wheels requirements clean
+.PHONY: help demo up setup check test test-delivery format dev bench screenshots wheels requirements clean
 
 .cache/python: $(MANIFESTS)
 	@$(SETUP) uv
