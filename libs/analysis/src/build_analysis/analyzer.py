@@ -245,12 +245,12 @@ class LogAnalyzer:
         for earlier, raw in self._window.lines_before(number, LOOK_BACK_LINES):
             if earlier <= stop:
                 return home
-            for rule in self._rules.lookbehind:
-                if any(literal in raw for literal in rule.has) and (match := rule.pattern.search(clean(raw).text)):
-                    self._drop_undecided()
-                    if rule.role == "open":
-                        self._scopes.append(_scope(rule, match, earlier, None))
-                    return self._scopes[-1] if self._scopes else self._root
+            if behind := next(self._rules.behind(raw), None):
+                rule, match = behind
+                self._drop_undecided()
+                if rule.role == "open":
+                    self._scopes.append(_scope(rule, match, earlier, None))
+                return self._scopes[-1] if self._scopes else self._root
         self._drop_undecided()
         return self._scopes[-1] if self._scopes else self._root
 

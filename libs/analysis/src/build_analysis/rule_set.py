@@ -13,7 +13,7 @@ import yaml
 
 from build_analysis.automaton import literal_search
 from build_analysis.gate import Gate
-from build_analysis.prefixes import CleanLine
+from build_analysis.prefixes import CleanLine, clean
 from build_analysis.rule import Rule, RuleFile
 
 # A fragment, and the literals that contain it, each with its number.
@@ -36,7 +36,8 @@ class RuleSet:
 
     def __init__(self, rules: Iterable[Rule]) -> None:
         self.rules = tuple(sorted(rules, key=lambda rule: (_ROLE_ORDER[rule.role], rule.effective_rank)))
-        self.lookbehind = tuple(rule for rule in self.rules if rule.lookbehind)
+        self._lookbehind = tuple((literal, rule) for rule in self.rules if rule.lookbehind for literal in rule.has)
+        self._lookbehind_search = literal_search([literal for literal, _ in self._lookbehind])
         self.gate = Gate(literal for rule in self.rules if _must_be_seen(rule) for literal in rule.has)
         self._marked = tuple(rule for rule in self.rules if rule.marked)
         by_literal: dict[str, list[int]] = {}
@@ -53,6 +54,9 @@ class RuleSet:
             fragment = next((known for known in self.gate.fragments if known in literal), None)
             index = self._nearby if fragment is None else self._by_fragment
             index.setdefault(fragment or literal, []).append((literal, at))
+        nearby = [entry for literals in self._nearby.values() for entry in literals]
+        self._nearby_at = tuple(at for _, at in nearby)
+        self._nearby_search = literal_search([literal for literal, _ in nearby])
         self._known: dict[tuple[int, ...], tuple[Rule, ...]] = {}
 
     def answers(self, line: CleanLine, *, is_hit: bool = True) -> Iterator[tuple[Rule, re.Match[str]]]:
@@ -77,9 +81,22 @@ class RuleSet:
         """The first rule that answers this line."""
         return next(self.answers(line, is_hit=is_hit), None)
 
+    def behind(self, raw: str) -> Iterator[tuple[Rule, re.Match[str]]]:
+        """The rules that looking back from a failure may meet on this line, with how they match it."""
+        if self._lookbehind_search is not None:
+            met = sorted(self._lookbehind_search(raw))
+        else:
+            met = [at for at, (literal, _) in enumerate(self._lookbehind) if literal in raw]
+        for at in met:
+            rule = self._lookbehind[at][1]
+            if match := rule.pattern.search(clean(raw).text):
+                yield rule, match
+
     def candidates(self, text: str, *, is_hit: bool = True) -> tuple[Rule, ...]:
         """The rules one of whose literals is in the text; the same object for the same literals."""
-        if not is_hit:
+        if not is_hit and self._nearby_search is not None:
+            found = tuple(self._nearby_at[i] for i in self._nearby_search(text))
+        elif not is_hit:
             found = tuple(_collect(text, self._nearby))
         elif self._literal_search is not None:
             found = tuple(self._literal_search(text))
