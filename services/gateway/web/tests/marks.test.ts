@@ -12,6 +12,7 @@ test('the next and the previous mark are found from anywhere, in whatever order 
   expect([0, 20, 21, 900].map((line) => marks.next('error', line, 1))).toEqual([20, 500, 500, undefined])
   expect([20, 500, 901].map((line) => marks.next('error', line, -1))).toEqual([undefined, 20, 900])
   expect(marks.next('warning', 1, 1)).toBeUndefined()
+  expect([20, 21, 900].map((line) => marks.placeOf('error', line))).toEqual([1, 0, 3])
 })
 
 test('on the strip every mark shows, an error over warnings, the last line within it', () => {

@@ -4,7 +4,7 @@ import { useMutation } from '@tanstack/react-query'
 import { useState } from 'react'
 import { useApp } from '../app/app-context'
 import { keys, wrongLine as text } from '../strings'
-import type { Build, FailureData } from '../wire'
+import type { Build, FailureData, Remark } from '../wire'
 import classes from './failure.module.css'
 
 export function WrongLine({ build, failure }: { build: Build; failure: FailureData | undefined }) {
@@ -18,7 +18,7 @@ export function WrongLine({ build, failure }: { build: Build; failure: FailureDa
         signature: failure?.signature ?? undefined,
         line: Number(line),
         note: note || undefined,
-      }),
+      } satisfies Remark),
     onSuccess: () => setOpen(false),
   })
   if (send.isSuccess) return <span role="status">{text.thanks}</span>

@@ -3,10 +3,10 @@ import { memo, type CSSProperties, type ReactNode } from 'react'
 import { clock, count } from '../format'
 import { log } from '../strings'
 import type { SourceTree } from '../source/source-tree'
-import { PLAIN, parseAnsi, plainText, type AnsiStyle } from './ansi'
+import { PLAIN, begunWith, parseAnsi, type AnsiStyle } from './ansi'
 import classes from './LogView.module.css'
 import { piecesOf, type Piece } from './pieces'
-import { LOOKED_AT, severityOf } from './severity'
+import { severityOf } from './severity'
 
 /** A longer line is shown up to here; browsers lay out longer ones too slowly. */
 export const SHOWN_CHARACTERS = 20_000
@@ -36,7 +36,7 @@ export const LogRow = memo(function LogRow(props: Props) {
       data-line={number}
       data-selected={isSelected || undefined}
       data-current={isCurrentError || undefined}
-      data-severity={text === undefined ? undefined : severityOf(plainText(text.slice(0, LOOKED_AT)))}
+      data-severity={text === undefined ? undefined : severityOf(begunWith(text))}
     >
       <a
         className={classes.number}

@@ -9,6 +9,8 @@ import type { Viewport } from './viewport'
 const WIDTH_PX = 14
 /** A mark is as high as an eye needs to find it. */
 const MARK_PX = 2
+/** What was not searched is dotted: empty would read as calm. */
+const DOT_PX = 5
 
 interface Props {
   marks: Marks
@@ -59,6 +61,9 @@ function draw(canvas: HTMLCanvasElement, marks: Marks, viewport: Viewport, heigh
     error: style.getPropertyValue('--failed-fill'),
     warning: style.getPropertyValue('--warned-fill'),
   }
+  const unknownFrom = viewport.placeOf(Math.min(marks.knownUpTo.error, marks.knownUpTo.warning)) * heightPx
+  context.fillStyle = style.getPropertyValue('--line')
+  for (let y = Math.floor(unknownFrom); y < heightPx; y += DOT_PX) context.fillRect(WIDTH_PX / 2 - 1, y, 2, 1)
   const strip = stripOf(marks, heightPx, (line) => viewport.placeOf(line))
   for (const severity of ['warning', 'error'] as const) {
     context.fillStyle = colours[severity]

@@ -68,6 +68,15 @@ export function plainText(line: string): string {
     .join('')
 }
 
+/** How much of a line is looked at for what kind of line it is: the words stand early, and lines may be very long. */
+const LOOKED_AT = 600
+
+/** The beginning of a line as a reader sees it. */
+export function begunWith(line: string): string {
+  const begin = line.length > LOOKED_AT ? line.slice(0, LOOKED_AT) : line
+  return hasEscapes(begin) ? plainText(begin) : begin
+}
+
 /** Whether a line may change the style of those after it. */
 export function hasEscapes(line: string): boolean {
   return line.includes('\x1b[')

@@ -7,6 +7,8 @@ const MAX_MARKS = 50_000
 export class Marks {
   /** Ascending line numbers by severity. */
   private readonly lines: Record<Severity, number[]> = { error: [], warning: [] }
+  /** Lines from here on were not searched for all there is. */
+  readonly knownUpTo: Record<Severity, number> = { error: 1, warning: 1 }
   /** Grows when a mark is added. */
   version = 0
 
@@ -20,6 +22,12 @@ export class Marks {
     if (lines[at] === line || lines.length >= MAX_MARKS) return
     lines.splice(at, 0, line)
     this.version += 1
+  }
+
+  /** Which mark, from 1, a line is; 0 where it is none. */
+  placeOf(severity: Severity, line: number): number {
+    const at = firstAtOrAfter(this.lines[severity], line)
+    return this.lines[severity][at] === line ? at + 1 : 0
   }
 
   /** The nearest mark after (1) or before (-1) a line, if there is one. */

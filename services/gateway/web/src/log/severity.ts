@@ -2,9 +2,6 @@
 
 export type Severity = 'error' | 'warning'
 
-/** How much of a line is looked at: the words stand early, and lines may be very long. */
-export const LOOKED_AT = 600
-
 interface Borders {
   /** The beginning of a line. */
   start: string

@@ -3,13 +3,13 @@ import { useInfiniteQuery } from '@tanstack/react-query'
 import { useEffect, useReducer, useRef, useState } from 'react'
 import { useApp } from '../app/app-context'
 import { isFinal, type Build, type LogSearch } from '../wire'
-import { plainText } from './ansi'
+import { begunWith } from './ansi'
 import type { LogStore } from './log-store'
 import { Marks } from './marks'
-import { LOOKED_AT, SEARCHED, severityOf, type Severity } from './severity'
+import { SEARCHED, severityOf, type Severity } from './severity'
 
-/** Hits of one answer: a strip beside the bar has fewer rows. */
-const HITS_AT_ONCE = 1000
+/** Hits of one answer; what lies beyond the last of them is shown as not searched. */
+const HITS_AT_ONCE = 5000
 /** Longer logs are searched when the reader asks for the next error, not on sight. */
 const SEARCHED_ON_SIGHT = 300_000
 /** How much of what just came in is looked at for marks: what pours in faster is found by the search at the end. */
@@ -49,6 +49,8 @@ export function useMarks(
     if (failed !== undefined) marks.add('error', failed)
     for (const { search, severity } of [errors, warnings]) {
       for (const page of search.data?.pages ?? []) for (const { line } of page.hits) marks.add(severity, line)
+      const last = search.data?.pages.at(-1)
+      marks.knownUpTo[severity] = last === undefined ? 1 : (last.nextFirst ?? Infinity)
     }
     redraw()
     // The objects of a search are new with every drawing; its data is new when it changed.
@@ -84,7 +86,7 @@ export function useMarks(
   return {
     marks,
     line: place === 0 ? undefined : place,
-    at: known.indexOf(place) + 1,
+    at: marks.placeOf('error', place),
     total: Math.max(known.length, errors.search.data?.pages.at(-1)?.totalHits ?? 0),
     isExact: errors.search.data?.pages.at(-1)?.totalIsExact ?? false,
     isBusy: waiting.current !== undefined,
@@ -118,7 +120,7 @@ function useLiveMarks(store: LogStore, marks: Marks): void {
     for (let line = Math.max(seen.current + 1, total - LIVE_LINES); line <= total; line++) {
       const text = store.line(line)?.text
       if (text === undefined) continue
-      const severity = severityOf(plainText(text.slice(0, LOOKED_AT)))
+      const severity = severityOf(begunWith(text))
       if (severity !== undefined) marks.add(severity, line)
     }
     seen.current = total

@@ -77,7 +77,7 @@ export class Viewport {
 
   /** Where a line is, from 0 to 1 of a strip that stands for the whole, or for the screen where that is higher. */
   placeOf(line: number): number {
-    return (this.rows.topOf(line) * this.rowPx) / this.stripPx
+    return (this.rows.topOf(Math.min(line, this.rows.lines + 1)) * this.rowPx) / this.stripPx
   }
 
   /** The line at a place of that strip. */

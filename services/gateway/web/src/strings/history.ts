@@ -133,7 +133,7 @@ export const trends = {
   emptyTitle: 'Nothing to draw yet',
   empty: 'Charts begin with the first day on which CI built this branch.',
   facts: {
-    builds: (count: string) => `${count} builds`,
+    builds: (count: string) => (count === '1' ? '1 build' : `${count} builds`),
     success: 'succeeded',
     median: 'median',
     red: 'to red',

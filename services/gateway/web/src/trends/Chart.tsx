@@ -17,6 +17,7 @@ const HEIGHT = 168
 const TOGETHER = uPlot.sync('history')
 /** Days are the smallest thing a chart knows, however far it is zoomed. */
 const DAY_TICKS = [1, 2, 3, 7, 14, 30, 60, 90].map((days) => days * 86_400)
+const WEEK = 7 * 86_400
 const tick = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', timeZone: 'UTC' })
 const day = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium', timeZone: 'UTC' })
 
@@ -122,6 +123,8 @@ function optionsOf(
     tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), 'UTC'),
     cursor: { sync: { key: TOGETHER.key, scales: ['x', null] }, y: false, drag: { x: true, y: false } },
     scales: {
+      // One day alone is a point in its week.
+      x: { range: (_, from, to) => (to - from < WEEK ? [from - WEEK / 2, to + WEEK / 2] : [from, to]) },
       share: { range: [0, 100] },
       value: { range: (_, __, most) => [0, measure === 'cache' ? least : Math.max(least, most * 1.1)] },
     },
