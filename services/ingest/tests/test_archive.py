@@ -250,6 +250,22 @@ async def test_a_kill_at_any_write_leaves_one_archive(
 
 
 @on_sqlite
+async def test_of_two_replicas_one_archives(make_desk, keeper, speaker) -> None:
+    """One that decided from an old row leaves the other's archive alone."""
+    desk = make_desk()
+    await ended(desk, speaker)
+    old = await desk.bench.store.find(speaker.id)
+    await desk.archivist.bring_due()
+    kept = await desk.bench.store.find(speaker.id)
+    await desk.bench.store.compact(merge(await desk.bench.store.read_chunks(speaker.id, "seq", 1, 100)))
+
+    await make_desk().archivist.bring(old)
+
+    assert (await desk.bench.store.find(speaker.id)).archive == kept.archive
+    assert keeper.held[kept.archive.artifact_id]["state"] == "verified"
+
+
+@on_sqlite
 async def test_an_artifacts_service_that_is_away_is_waited_for(make_desk, keeper, make_speaker) -> None:
     """Storing goes on, nothing is lost, and after some failures the others are left in peace."""
     desk = make_desk()

@@ -102,22 +102,24 @@ class Archivist:
                 await self._depot.let_go(str(before))
             size_bytes = file.seek(0, 2)
             label = Archive(step="due", artifact_id=plan.artifact_id, size_bytes=size_bytes)
-            if before != plan.artifact_id and not await self._label(build.id, label):
+            if before != plan.artifact_id and not await self._label(build.id, before, label):
                 return
             for put in plan.puts:
                 file.seek(put["offset"])
                 await self._depot.put(put, file.read(put["sizeBytes"]))
             await self._depot.verify(plan.artifact_id)
-            await self._label(build.id, label.model_copy(update={"step": "kept"}))
+            await self._label(build.id, plan.artifact_id, label.model_copy(update={"step": "kept"}))
         self._metrics.archived.inc()
         log.info("archived build_id=%s bytes=%s artifact=%s", build.id, size_bytes, plan.artifact_id)
 
-    async def _label(self, build_id: str, archive: Archive) -> bool:
-        """Write a due build's label; False when it is due no longer."""
-        after = await self._intake.change(
-            build_id, lambda now: fold.mark_archive(now, archive) if now.archive.step == "due" else None
-        )
-        return after is not None
+    async def _label(self, build_id: str, artifact_id: str | None, archive: Archive) -> bool:
+        """Write the label of a build that is due; False when somebody else has written another artifact's meanwhile."""
+
+        def decide(now: BuildState) -> BuildState | None:
+            is_ours = now.archive.step == "due" and now.archive.artifact_id == artifact_id
+            return fold.mark_archive(now, archive) if is_ours else None
+
+        return await self._intake.change(build_id, decide) is not None
 
     async def _write(self, state: BuildState, file: BinaryIO) -> None:
         """Write the archive's file. Its frames are the store's: nothing is packed again."""

@@ -90,19 +90,24 @@ class Depot:
     async def read(self, artifact_id: str, begin: int, end: int) -> bytes:
         """Bytes `begin` to `end` (exclusive) of the file. Raises StoreUnavailable."""
         url = await self._link(artifact_id)
-        wanted = {"range": f"bytes={begin}-{end - 1}"}
-        if "://" not in url:
-            answer = await self._ask("GET", url, headers=wanted)
-        else:
-            try:
-                got = await self._http.get(url, headers=wanted)
-            except httpx.TransportError as error:
-                raise StoreUnavailable("archive", error) from error
-            answer = _must_succeed(Answer(got.status_code, {}, got.content), "GET")
-        if answer.status != 206 or len(answer.body) != end - begin:
+        try:
+            answer = await self._get(url, {"range": f"bytes={begin}-{end - 1}"})
+            if answer.status != 206 or len(answer.body) != end - begin:
+                raise StoreUnavailable("archive", f"{answer.status} with {len(answer.body)} of {end - begin} bytes")
+        except StoreUnavailable:
+            # By the object store's clock the link may be over.
             self._links.pop(artifact_id, None)
-            raise StoreUnavailable("archive", f"{answer.status} with {len(answer.body)} of {end - begin} bytes")
+            raise
         return answer.body
+
+    async def _get(self, url: str, headers: Mapping[str, str]) -> Answer:
+        if "://" not in url:
+            return await self._ask("GET", url, headers=headers)
+        try:
+            got = await self._http.get(url, headers=headers)
+        except httpx.TransportError as error:
+            raise StoreUnavailable("archive", error) from error
+        return _must_succeed(Answer(got.status_code, {}, got.content), "GET")
 
     async def _link(self, artifact_id: str) -> str:
         url, expires_at = self._links.get(artifact_id, ("", 0.0))
