@@ -1,6 +1,58 @@
-"""Pages of a log agree with the state they are read at."""
+"""Pages of a log, and its verification, agree with the state they are read at, whatever is merged meanwhile."""
 
+import pytest
+from ingest.chunk import merge
 from ingest.log import read_page
+from ingest.verify import agrees
+
+
+class MergingStore:
+    """A store in which chunks are merged as soon as somebody has read some."""
+
+    def __init__(self, store, build_id: str) -> None:
+        self._store = store
+        self._build_id = build_id
+        self._is_merged = False
+
+    async def read_chunks(self, build_id: str, by: str, at: int, limit: int):
+        found = await self._store.read_chunks(build_id, by, at, limit)
+        if not self._is_merged:
+            self._is_merged = True
+            chunks = await self._store.read_chunks(build_id, "seq", 1, 100)
+            await self._store.compact(merge(chunks[1:6]))
+        return found
+
+
+async def say_line_by_line(bench, speaker) -> None:
+    for record in (speaker.start(), *(speaker.log([f"line {number}"]) for number in range(8))):
+        await bench.intake.handle([speaker.delivery(record)])
+
+
+async def test_a_merge_does_not_make_a_log_look_damaged(bench, store, speaker, monkeypatch) -> None:
+    """Verifying begins again when chunks move under it: a build flagged wrongly would stay so for ever."""
+    monkeypatch.setattr("ingest.verify.CHUNKS_PER_READ", 3)
+    await say_line_by_line(bench, speaker)
+
+    assert await agrees(MergingStore(store, speaker.id), speaker.id, 9, speaker.totals())
+
+
+async def test_a_chunk_that_is_gone_is_damage(bench, store, speaker) -> None:
+    """What does not come back is said to be missing."""
+    await say_line_by_line(bench, speaker)
+
+    assert not await agrees(store, speaker.id, 10, speaker.totals())
+
+
+@pytest.mark.parametrize("first", [1, 3])
+async def test_a_merge_leaves_no_page_short(bench, store, speaker, monkeypatch, first: int) -> None:
+    """What was merged between two reads is neither left out nor said twice."""
+    monkeypatch.setattr("ingest.log.CHUNKS_PER_READ", 2)
+    await say_line_by_line(bench, speaker)
+    state = await store.find(speaker.id)
+
+    page = await read_page(MergingStore(store, speaker.id), state, first, 100)
+
+    assert speaker.lines[first - 1 :] == page.lines
 
 
 async def test_a_page_holds_no_more_of_a_line_than_its_state(bench, store, speaker) -> None:

@@ -64,10 +64,10 @@ async def _chunks_of_lines(store: ChunkSource, build_id: str, first: int, last: 
     # The last line may go on in the next chunk, so one that ends with it is not enough.
     while chunks and chunks[-1].last_line <= last:
         more = await store.read_chunks(build_id, "seq", chunks[-1].last_seq + 1, CHUNKS_PER_READ)
-        following = [chunk for chunk in more if chunk.first_seq > chunks[-1].last_seq]
-        if not following:
+        if not more or more[-1].last_seq <= chunks[-1].last_seq:
             break
-        chunks += following
+        # A merge may have put some of what was read, and what follows it, into one chunk meanwhile.
+        chunks = [chunk for chunk in chunks if chunk.last_seq < more[0].first_seq] + more
     return [chunk for chunk in chunks if chunk.has_text and chunk.first_line <= last]
 
 

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 
 import zstandard
 from build_protocol.messages import LogTotals
@@ -12,30 +13,45 @@ from ingest.chunk import Chunk, text_of
 from ingest.store.contract import BuildStore, StoredChunkMissing
 
 CHUNKS_PER_READ = 8
+READS = 5
+MERGE_SECONDS = 0.05
+"""A merge of a build's last chunks takes about as long; there are one or two of them when a build ends."""
 
 log = logging.getLogger("ingest")
 
 
 async def agrees(store: BuildStore, build_id: str, upto: int, totals: LogTotals) -> bool:
     """Whether lines, bytes and sha256 of the stored text are the agent's. Memory does not grow with the log."""
-    tally = _Tally()
-    seq = 0
-    while seq < upto:
-        try:
-            chunks = await store.read_chunks(build_id, "seq", seq + 1, CHUNKS_PER_READ)
-            # Hashing and unpacking let go of the interpreter: other builds go on meanwhile.
-            await asyncio.to_thread(tally.add, chunks)
-        except (StoredChunkMissing, zstandard.ZstdError) as error:
-            log.error("damaged log build_id=%s after_seq=%s reason=%s", build_id, seq, error)
-            return False
-        if not chunks or chunks[0].first_seq != seq + 1:
-            log.error("damaged log build_id=%s after_seq=%s reason=missing chunk", build_id, seq)
-            return False
-        seq = chunks[-1].last_seq
-    found = tally.totals()
+    try:
+        found = await _found(store, build_id, upto)
+    except (StoredChunkMissing, zstandard.ZstdError) as error:
+        log.error("damaged log build_id=%s reason=%s", build_id, error)
+        return False
     if found != totals:
         log.error("log differs build_id=%s stored=%s agent=%s", build_id, found.to_json(), totals.to_json())
     return found == totals
+
+
+async def _found(store: BuildStore, build_id: str, upto: int) -> LogTotals:
+    """Totals of what is stored; a merge that moves chunks under the reader makes it begin again, a few times."""
+    for _ in range(READS - 1):
+        with suppress(StoredChunkMissing):
+            return await _read(store, build_id, upto)
+        await asyncio.sleep(MERGE_SECONDS)
+    return await _read(store, build_id, upto)
+
+
+async def _read(store: BuildStore, build_id: str, upto: int) -> LogTotals:
+    tally = _Tally()
+    seq = 0
+    while seq < upto:
+        chunks = await store.read_chunks(build_id, "seq", seq + 1, CHUNKS_PER_READ)
+        if not chunks or chunks[0].first_seq != seq + 1:
+            raise StoredChunkMissing(build_id, seq + 1)
+        # Hashing and unpacking let go of the interpreter: other builds go on meanwhile.
+        await asyncio.to_thread(tally.add, chunks)
+        seq = chunks[-1].last_seq
+    return tally.totals()
 
 
 class _Tally:
