@@ -214,7 +214,7 @@ SEPARATE: list[Fault] = [
     Fault("kill -9 loop", "history", STREAMING, kill_again_and_again("history", 2), STORY, in_ci=True),
     Fault("SIGTERM", "history", STREAMING, terminate("history"), STORY),
     Fault("SIGSTOP 5 s", "history", STREAMING, freeze("history", 5), STORY),
-    Fault("kill -9 loop", "artifacts", ENDING, kill_again_and_again("artifacts", 2), brings_artifact=True, in_ci=True),
+    Fault("kill -9 loop", "artifacts", ENDING, kill_again_and_again("artifacts", 2), brings_artifact=True),
     Fault("SIGTERM", "artifacts", STREAMING, terminate("artifacts"), brings_artifact=True),
     Fault("SIGSTOP 5 s", "artifacts", STREAMING, freeze("artifacts", 5), brings_artifact=True),
     Fault("kill -9", "RabbitMQ", STREAMING, broker_killed, STORY, in_ci=True),
@@ -230,9 +230,7 @@ SEPARATE: list[Fault] = [
     Fault("held 4 s", "agent to gateway", STREAMING, network("agents-gateway", "held", 4)),
     Fault("slow 4 s", "agent to gateway", STREAMING, network("agents-gateway", "slow", 4)),
     Fault("one-way up lost 3 s", "agent to gateway", STREAMING, network("agents-gateway", "deaf_up", 3)),
-    Fault(
-        "one-way down lost 3 s", "agent to gateway", STREAMING, network("agents-gateway", "deaf_down", 3), in_ci=True
-    ),
+    Fault("one-way down lost 3 s", "agent to gateway", STREAMING, network("agents-gateway", "deaf_down", 3)),
     Fault("cut 3 s", "gateway to RabbitMQ", STREAMING, network("gateway-broker", "cut", 3), in_ci=True),
     Fault("held 5 s", "gateway to RabbitMQ", STREAMING, network("gateway-broker", "held", 5)),
     Fault("slow 4 s", "gateway to RabbitMQ", STREAMING, network("gateway-broker", "slow", 4)),
@@ -242,7 +240,7 @@ SEPARATE: list[Fault] = [
     Fault("held 5 s", "ingest to RabbitMQ", STREAMING, network("ingest-broker", "held", 5)),
     Fault("one-way down lost 4 s", "ingest to RabbitMQ", STREAMING, network("ingest-broker", "deaf_down", 4)),
     Fault("cut 3 s", "others to RabbitMQ", STREAMING, network("others-broker", "cut", 3), STORY),
-    Fault("cut 3 s", "ingest to MariaDB", STREAMING, network("ingest-database", "cut", 3), in_ci=True),
+    Fault("cut 3 s", "ingest to MariaDB", STREAMING, network("ingest-database", "cut", 3)),
     Fault("held 6 s", "ingest to MariaDB", STREAMING, network("ingest-database", "held", 6)),
     Fault("kill -9", "agent", STREAMING, agent_killed, in_ci=True),
     Fault("SIGSTOP 3 s", "agent", STREAMING, agent_frozen),

@@ -11,7 +11,7 @@ from delivery.bout import GREEN, STORY, Bout
 from delivery.planted import BUGS, Bug
 
 PLANTED = Path(__file__).with_name("planted.py")
-SHORT_SECONDS = 10.0
+SHORT_SECONDS = 8.0
 """A bug may keep a bout from its end: then what is there is judged."""
 
 pytestmark = [pytest.mark.delivery, pytest.mark.slow, pytest.mark.timeout(300)]

@@ -119,7 +119,7 @@ def main() -> int:
         due = began + options.seconds * place / len(lines)
         if due > time.monotonic():
             sys.stdout.buffer.flush()
-            time.sleep(due - time.monotonic())
+            time.sleep(max(0.0, due - time.monotonic()))
         sys.stdout.buffer.write(line.printed)
     sys.stdout.buffer.flush()
     if options.product is not None:
