@@ -1,7 +1,8 @@
 """Answers over 100,000 builds: p50 and p99 of every listing (`python -m bench.history [STORE_URL...]`).
 
 Yardstick: the promised 100 ms. Five projects, one of them with 60 configs; breaks that hit all configs, flakes, ranges
-and pins. Asked through the app, a caller who sees everything and one who sees two projects in turn.
+and pins. Asked through the app, a caller who sees everything and one who sees two projects in turn. `--tests 20000`
+adds a lane whose newest 200 builds each ran so many tests, read by the harvest as from ingest.
 """
 
 import argparse
@@ -13,24 +14,42 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs
 
 import httpx
 from build_protocol.ids import new_build_id
-from build_protocol.messages import BuildVerdict, BuildVerdictData, Commit, FailureData, Pin
+from build_protocol.messages import (
+    BuildVerdict,
+    BuildVerdictData,
+    Commit,
+    FailureData,
+    Outcome,
+    Pin,
+    TestResult,
+)
 from chassis.auth import Principal, mint_internal
 from chassis.bus import EmbeddedBus
+from fastapi import Request, Response
 from history.app import create_app
 from history.consumer import record
-from history.derived import read_as
+from history.derived import read_as, shelf_row, tally_row
+from history.facts import Lane
 from history.groups import Group
+from history.harvest import Harvester
+from history.ledger import BUILDS_MAX, SHELVES, Column, Shelf, entries_of, packed
+from history.metrics import Metrics
 from history.settings import Settings
 from history.store import HistoryStore
+from history.tallies import tallied
+from prometheus_client import CollectorRegistry
 
 from bench.statistics import percentile, spread
 
 SECRET = "no secret, only long enough for a benchmark"
 BUDGET_MS = 100.0
 BATCH = 2000
+HARVESTED = 4
 NOW_MS = int(time.time() * 1000)
 PROJECTS = {"llvm": 60, "iree": 10, "torch-mlir": 10, "stablehlo": 10, "circt": 10}
 CALLERS = (Principal("all", "viewer", None), Principal("two", "viewer", frozenset({"iree", "torch-mlir"})))
@@ -93,6 +112,77 @@ def verdicts(count: int) -> Iterator[BuildVerdict]:
                     reds.pop((project, config), None)
 
 
+class TestedIngest:
+    """Ingest as the harvest asks it: every build ran the same tests."""
+
+    def __init__(self, names: list[str]) -> None:
+        results = [result(name, place, random.Random(place)) for place, name in enumerate(names)]
+        self._told = [one.model_dump(mode="json", by_alias=True) for one in results]
+
+    async def get_json(self, path: str, _principal: Principal) -> Any:
+        """A build without steps, or a page of its tests."""
+        place, _, query = path.partition("?")
+        if not place.endswith("/tests"):
+            return {}
+        first = int(parse_qs(query).get("cursor", ["0"])[0])
+        after = str(first + 500) if first + 500 < len(self._told) else None
+        return {"items": self._told[first : first + 500], "counts": {}, "nextCursor": after}
+
+    async def forward(self, request: Request, principal: Principal) -> Response:
+        """Nobody is forwarded to it."""
+        raise NotImplementedError
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+
+async def enter_tests(store: HistoryStore, tests: int) -> None:
+    """A lane of its own whose ledger is full, and what harvesting its next builds costs."""
+    lane, shelves = Lane("tested", "main", "tested"), [Shelf() for _ in range(SHELVES)]
+    names = [f"MLIR :: Dialect/Dialect{n % 97}/transform-{n:05d}.mlir" for n in range(tests)]
+    dice, starts = random.Random(3), [NOW_MS - (BUILDS_MAX - n) * 600_000 for n in range(BUILDS_MAX)]
+    for n, started_ms in enumerate(starts):
+        told = entries_of(result(name, place, dice) for place, name in enumerate(names))
+        for number, shelf in enumerate(shelves):
+            shelf.enter(Column(started_ms, new_build_id(started_ms), sha("tested", n)), told.get(number, {}))
+    rows = [shelf_row(lane, number, packed(shelf), NOW_MS, 0) for number, shelf in enumerate(shelves)]
+    await store.put_rows([*rows, tally_row(lane, tallied("tested", shelves).to_text(), NOW_MS, 0)])
+    for n in range(HARVESTED):
+        started_ms = NOW_MS + n * 1000
+        facts = {"branch": "main", "config": "tested", "commit": sha("new", n), "started_at": started_ms}
+        data = BuildVerdictData(status="succeeded", revision=1, ended_at=started_ms, **facts)
+        verdict = BuildVerdict(build_id=new_build_id(started_ms), project="tested", timestamp=started_ms, data=data)
+        await record([verdict], store=store)
+    # One step, so that builds of one lane are entered together, as after a busy minute.
+    harvester = Harvester(store, TestedIngest(names), Metrics(CollectorRegistry()), lambda: NOW_MS + 3_600_000)
+    begin, cpu = time.perf_counter(), time.process_time()
+    await harvester.step()
+    wall, cpu = time.perf_counter() - begin, time.process_time() - cpu
+    kept = await store.rows("shelf", project="tested", limit=1000)
+    kept += await store.rows("tally", project="tested", limit=10)
+    size = sum(len(row.body) for row in kept)
+    print(
+        f"  harvested   {HARVESTED} builds of {tests:,} tests into {BUILDS_MAX}: {wall:.1f} s, {cpu:.1f} s CPU;"
+        f" {size / 1e6:.1f} MB kept, {size / tests / BUILDS_MAX:.2f} bytes a result"
+    )
+
+
+def result(name: str, place: int, dice: random.Random) -> TestResult:
+    """How one test went in one build: one in 500 fails now and then."""
+    outcome: Outcome = "failed" if place % 500 == 0 and dice.random() < 0.2 else "passed"
+    return TestResult(name=name, outcome=outcome, seconds=(1 + place % 50) * dice.uniform(0.02, 0.03))
+
+
+TEST_QUESTIONS = {
+    "tests, by name": "/api/tests?project=tested",
+    "tests, flaky": "/api/tests?project=tested&sort=flaky",
+    "tests, slowest": "/api/tests?project=tested&sort=slowest",
+    "tests, failing": "/api/tests?project=tested&sort=failing",
+    "tests, by part of name": "/api/tests?project=tested&q=dialect13",
+    "one test's history": "/api/tests/history?project=tested&name=MLIR%20::%20Dialect/Dialect0/transform-00000.mlir",
+}
+
+
 def questions(count: int, signature: str) -> dict[str, str]:
     """What pages ask."""
     newest = count // sum(PROJECTS.values())
@@ -136,8 +226,9 @@ async def fill(store: HistoryStore, count: int) -> None:
     print(f"  one verdict recorded, all rows refreshed: ms {spread(took, 1)}")
 
 
-async def measure(store_url: str, count: int, asks: int, folder: Path) -> None:
+async def measure(store_url: str, arguments: argparse.Namespace, folder: Path) -> None:
     """Fill a store and time the questions."""
+    count, asks, tests = arguments.builds, arguments.asks, arguments.tests
     print(f"{store_url.split(':', maxsplit=1)[0]}: {count:,} builds")
     bus = EmbeddedBus(folder / "bus.sqlite")
     await bus.open()
@@ -150,10 +241,16 @@ async def measure(store_url: str, count: int, asks: int, folder: Path) -> None:
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://history") as client:
             groups = await app.state.store.rows("group", project="iree", limit=1)
-            for name, path in questions(count, read_as(Group, groups[0]).signature).items():
+            asked = questions(count, read_as(Group, groups[0]).signature if groups else "none")
+            if tests:
+                await enter_tests(app.state.store, tests)
+                asked = {**asked, **TEST_QUESTIONS}
+            for name, path in asked.items():
                 took, size, cpu_seconds = [], 0, 0.0
+                is_for_all = "llvm" in path or "tested" in path
                 for n in range(-3, asks):  # the first three warm up
-                    token = mint_internal(CALLERS[n % 2 and "llvm" not in path], "history", SECRET)
+                    caller = CALLERS[n % 2 and not is_for_all]
+                    token = mint_internal(caller, "history", SECRET)
                     begin, cpu = time.perf_counter(), time.process_time()
                     answer = await client.get(path, headers={"Authorization": f"Bearer {token}"})
                     if n >= 0:
@@ -177,12 +274,13 @@ def main() -> None:
     parser.add_argument("stores", nargs="*", metavar="STORE_URL")
     parser.add_argument("--builds", type=int, default=100_000)
     parser.add_argument("--asks", type=int, default=100)
+    parser.add_argument("--tests", type=int, default=0, metavar="N", help="tests of one more lane")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as home:
         for place, url in enumerate(arguments.stores or [f"sqlite:///{home}/history.sqlite"]):
             folder = Path(home) / str(place)
             folder.mkdir()
-            asyncio.run(measure(url, arguments.builds, arguments.asks, folder))
+            asyncio.run(measure(url, arguments, folder))
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ import random
 import pytest
 from build_protocol.messages import TestResult
 from history.ledger import BUILDS_MAX, Column, Shelf, entries_of, packed, shelf_of, unpacked
-from history.tallies import Tallies, runs_of, selected, tallied
+from history.tallies import Tallies, TallyCache, runs_of, selected, tallied
 
 NAME = "MLIR :: Dialect/Linalg/tile.mlir"
 
@@ -138,3 +138,19 @@ def test_a_question_finds_orders_and_pages():
     assert names("slowest") == (["Test3", "Test2", "Test1"], 3)
     assert names("name", q="tEST3") == (["Test3"], 1)
     assert names("name", first=2, count=1) == (["Test2"], 4)
+
+
+def test_lanes_are_listed_as_one_and_parsed_once():
+    """Two configs stand in one order, page by page; the same row and version is read from the cache."""
+    lanes = [tallied(config, [entered("passed", *(["failed"] * reds))]) for config, reds in (("gcc", 1), ("asan", 2))]
+    cache = TallyCache(tests_max=1)
+    first = cache.read("row", 1, lanes[0].to_text())
+
+    whole, total = selected(lanes, None, "failing", 0, 9)
+    pages = [selected(lanes, "LINALG", "failing", at, 1)[0] for at in range(2)]
+
+    assert (["asan", "gcc"], 2) == ([test.config for test in whole], total)
+    assert whole == [test for page in pages for test in page]
+    assert cache.read("row", 1, "not read again") is first
+    cache.read("row", 2, lanes[1].to_text())
+    assert cache.read("row", 1, lanes[0].to_text()) is not first

@@ -28,6 +28,7 @@ from history.retention import trim
 from history.routes import now_ms, router
 from history.settings import Settings
 from history.store import HistoryStore, open_store
+from history.tallies import TallyCache
 
 log = logging.getLogger("history")
 
@@ -51,7 +52,7 @@ def create_app(
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         projects = Projects(Path(settings.config_path))
-        app.state.store, app.state.projects = memory, projects
+        app.state.store, app.state.projects, app.state.tallies = memory, projects, TallyCache()
         is_open = await _try_open(memory)
         metrics = Metrics(app.state.registry)
         heeder = Heeder(memory, projects)

@@ -3,7 +3,7 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from heapq import merge
 from itertools import islice
 
@@ -22,7 +22,7 @@ from history.pins import PinLine
 from history.standing import Overdue, cadences_ms, overdue, unheard_in
 from history.steps import StepOverBuilds, slowest_steps
 from history.store import HistoryStore, Row
-from history.tallies import Order, Tallies, runs_of, selected
+from history.tallies import Order, Tallies, TallyCache, runs_of, selected
 from history.verdicts import Case
 from history.views import CommitOnBranch, TestInConfig, TestList
 
@@ -57,6 +57,7 @@ class Reader:
     store: HistoryStore
     caller: Principal
     projects: Projects
+    tallies: TallyCache = field(default_factory=TallyCache)
 
     def unheard(self, project: str) -> frozenset[str]:
         """The configs of a project that are not in production."""
@@ -190,7 +191,7 @@ class Reader:
     ) -> TestList:
         """Tests of a branch by this order; of many large configs only the newest are read, and the answer says so."""
         rows = await self._tally_rows(project, branch, config)
-        lanes, left = await asyncio.to_thread(_tallies_of, rows)
+        lanes, left = await asyncio.to_thread(self._tallies_of, rows)
         items, total = await asyncio.to_thread(selected, lanes, q, order, first, count)
         unknown = [f"the tests of {left} more configs: ask for one by `config`"] if left else []
         after = str(first + count) if first + count < total else None
@@ -206,6 +207,15 @@ class Reader:
             for key, row in rows.items()
         ]
         return sorted((lane for lane in told if lane.runs), key=lambda lane: lane.config)
+
+    def _tallies_of(self, rows: Sequence[Row]) -> tuple[list[Tallies], int]:
+        """The tallies of the newest lanes, up to a number of tests, and how many lanes are left out."""
+        lanes: list[Tallies] = []
+        for row in rows:
+            if lanes and sum(len(lane.names) for lane in lanes) >= TESTS_READ_MAX:
+                break
+            lanes.append(self.tallies.read(row.key, row.version, row.body))
+        return lanes, len(rows) - len(lanes)
 
     async def _tally_rows(self, project: str, branch: str, config: str | None) -> list[Row]:
         if config is not None:
@@ -266,13 +276,3 @@ class Reader:
 def _reversed(key: str) -> tuple[int, ...]:
     """Sorts keys downwards, as the stores do within one rank."""
     return tuple(-ord(letter) for letter in key)
-
-
-def _tallies_of(rows: Sequence[Row]) -> tuple[list[Tallies], int]:
-    """The tallies of the newest lanes, up to a number of tests, and how many lanes are left out."""
-    lanes: list[Tallies] = []
-    for row in rows:
-        if lanes and sum(len(lane.names) for lane in lanes) >= TESTS_READ_MAX:
-            break
-        lanes.append(Tallies.from_text(row.body))
-    return lanes, len(rows) - len(lanes)

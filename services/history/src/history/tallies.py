@@ -2,9 +2,12 @@
 
 import json
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import Literal
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, fields
+from heapq import merge
+from itertools import islice
+from typing import Any, Literal
 
 from build_protocol.messages import Outcome
 from build_protocol.model import BuildId, Count, EpochMs, WireModel
@@ -75,9 +78,36 @@ class Tallies:
     last_failure: list[int] = field(default_factory=list)
     """Index in `builds`; -1: none."""
 
+    _orders: dict[Order, list[int]] = field(default_factory=dict)
+    _folded: list[str] = field(default_factory=list)
+
+    def listed(self, order: Order, q: str | None) -> Sequence[int]:
+        """Indexes of the tests that stand in an order, in that order; with `q` those whose name holds it."""
+        if order not in self._orders:
+            self._orders[order] = sorted(filter(self._standing(order), range(len(self.names))), key=self._key(order))
+        indexes = self._orders[order]
+        if not q:
+            return indexes
+        if len(self._folded) != len(self.names):
+            self._folded = [name.casefold() for name in self.names]
+        wanted, folded = q.casefold(), self._folded
+        return [index for index in indexes if wanted in folded[index]]
+
+    def _standing(self, order: Order) -> Callable[[int], bool]:
+        if order == "flaky":
+            return lambda index: self.flaky[index] > 0
+        if order == "failing":
+            return lambda index: self.failed[index] > 0
+        return lambda index: order == "name" or self.seconds[index] is not None
+
+    def _key(self, order: Order) -> Callable[[int], Any]:
+        if order == "name":
+            return self.names.__getitem__
+        return lambda index: _rank(self, index, order)
+
     def to_text(self) -> str:
         """The tallies as text for a store."""
-        told = [getattr(self, name) for name in self.__slots__]
+        told = [getattr(self, name) for name in _STORED]
         return pack(json.dumps(told, ensure_ascii=False, separators=(",", ":")))
 
     @classmethod
@@ -105,6 +135,26 @@ class Tallies:
             last_outcome=OUTCOMES[self.last[index]],
             last_failure=_build(self.builds[red]) if red >= 0 else None,
         )
+
+
+_STORED = tuple(known.name for known in fields(Tallies) if not known.name.startswith("_"))
+
+
+class TallyCache:
+    """Tallies read lately, by row and version; parsing those of a large lane costs more than any question."""
+
+    def __init__(self, tests_max: int = 200_000) -> None:
+        self._tests_max = tests_max
+        self._kept: OrderedDict[tuple[str, int], Tallies] = OrderedDict()
+
+    def read(self, key: str, version: int, text: str) -> Tallies:
+        """The tallies of a row's text."""
+        known = self._kept.pop((key, version), None) or Tallies.from_text(text)
+        self._kept[key, version] = known
+        # The oldest go first; an outdated version is asked for no more and so becomes one of them.
+        while len(self._kept) > 1 and sum(len(lane.names) for lane in self._kept.values()) > self._tests_max:
+            self._kept.popitem(last=False)
+        return known
 
 
 def tallied(config: str, shelves: Iterable[Shelf]) -> Tallies:
@@ -137,15 +187,16 @@ def selected(
 
     `flaky` and `failing` list only tests that ever were; `slowest` those whose seconds are known.
     """
-    wanted = q.casefold() if q else ""
-    found = [
-        (lane, index)
-        for lane in lanes
-        for index, name in enumerate(lane.names)
-        if (not wanted or wanted in name.casefold()) and _stands(lane, index, order)
-    ]
-    found.sort(key=lambda at: _rank(at[0], at[1], order))
-    return [lane.at(index) for lane, index in found[first : first + count]], len(found)
+    found = [lane.listed(order, q) for lane in lanes]
+    ranked = (
+        [(_rank(lane, index, order), number, index) for index in indexes]
+        if len(lanes) > 1
+        else [((), number, index) for index in indexes[first : first + count]]
+        for number, (lane, indexes) in enumerate(zip(lanes, found, strict=True))
+    )
+    begin = first if len(lanes) > 1 else 0
+    page = islice(merge(*ranked), begin, begin + count)
+    return [lanes[number].at(index) for _, number, index in page], sum(map(len, found))
 
 
 def runs_of(shelf: Shelf, name: str) -> list[TestRun]:
@@ -160,14 +211,6 @@ def runs_of(shelf: Shelf, name: str) -> list[TestRun]:
         for at, letter in reversed(list(enumerate(letters)))
         if letter != NOT_RUN
     ]
-
-
-def _stands(lane: Tallies, index: int, order: Order) -> bool:
-    if order == "flaky":
-        return lane.flaky[index] > 0
-    if order == "failing":
-        return lane.failed[index] > 0
-    return order == "name" or lane.seconds[index] is not None
 
 
 def _rank(lane: Tallies, index: int, order: Order) -> tuple[float, float, str, str]:

@@ -10,7 +10,7 @@ from history.reader import Reader
 
 
 def _reader(request: Request, caller: Caller) -> Reader:
-    return Reader(request.app.state.store, caller, request.app.state.projects)
+    return Reader(request.app.state.store, caller, request.app.state.projects, request.app.state.tallies)
 
 
 def now_ms() -> int:
