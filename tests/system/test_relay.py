@@ -16,6 +16,7 @@ MIB = 1024 * 1024
 @pytest.mark.slow
 @pytest.mark.s3
 @pytest.mark.rabbitmq
+@pytest.mark.timeout(360)
 @pytest.mark.skipif(os.environ.get("FULL") != "1", reason="FULL=1: a system of its own; each part has its own tests")
 def test_artifacts_reach_an_object_store_that_the_machine_cannot(tmp_path: Path, seaweedfs: SeaweedFs) -> None:
     """The public address answers nobody: after one try the parts go through the gateway, and are verified."""
@@ -32,7 +33,7 @@ def test_artifacts_reach_an_object_store_that_the_machine_cannot(tmp_path: Path,
     with private_rabbitmq() as broker, separate_stack(tmp_path, broker.url, extra=settings) as stack:
         command = stack.agent_command("relayed", "true", options=("--artifact", "compiler.tar"))
         done = subprocess.run(
-            command, env=stack.agent_environment, cwd=tmp_path, capture_output=True, timeout=110, check=True
+            command, env=stack.agent_environment, cwd=tmp_path, capture_output=True, timeout=240, check=True
         )
         assert b"uploaded compiler.tar" in done.stderr
         token = stack.token()
