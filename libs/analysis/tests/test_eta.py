@@ -2,6 +2,7 @@
 
 from build_analysis.eta import Forecast, PastBuild, linear_ms
 from build_analysis.ninja_files import BuiltOutput, steps_of
+from build_analysis.step_graph import Followers, StepGraph
 
 
 def run(*durations_ms: int, slowness: float = 1.0) -> list[BuiltOutput]:
@@ -52,6 +53,25 @@ def test_part_of_the_build_takes_as_its_kind() -> None:
 
     assert left is not None
     assert 5000 < left < 7000
+
+
+def test_graph_tells_which_steps_an_incremental_build_has_left() -> None:
+    """One compile of fifty: what is left is its archive and the long link, not two steps of average length."""
+    graph = "build s0: CXX\nbuild s50: AR s0\nbuild s51: LINK s50\n"
+    past = run(*[1000] * 50, 100, 30_000)
+    forecast = Forecast(PastBuild(past), lambda: Followers(StepGraph(graph)))
+    forecast.finish(steps_of(run(1000)))
+
+    assert 30_100 == forecast.remaining_ms(1, 3, 1000)
+
+
+def test_running_steps_count_as_running_at_once() -> None:
+    """With as many steps under way as before, an incremental build is expected to go on so."""
+    past = run(*[1000] * 100)
+    forecast = Forecast(PastBuild(past))
+    forecast.finish(steps_of([BuiltOutput(f"s{n}", n // 4 * 1000, n // 4 * 1000 + 1000, str(n)) for n in range(8)]))
+
+    assert 3000 == forecast.remaining_ms(8, 20, 2000)
 
 
 def test_without_an_earlier_build_steps_are_counted() -> None:

@@ -1,7 +1,7 @@
 """ninja's log and graph: which steps ran, what the last whole run was, which chain was the longest."""
 
 from build_analysis.ninja_files import BuiltStep, last_whole_run, read_ninja_log, steps_of
-from build_analysis.step_graph import StepGraph
+from build_analysis.step_graph import Followers, StepGraph
 
 LOG = """# ninja log v6
 0\t40\t1\ta.o\taa
@@ -22,11 +22,17 @@ def test_outputs_of_one_command_are_one_step() -> None:
     assert 6 == len(steps)
 
 
+def test_step_is_known_by_the_same_output_in_every_log() -> None:
+    """A rewritten log has the outputs in another order, and CMake names some of them twice."""
+    assert "gen.cpp" == BuiltStep(("gen.h", "/b/gen.cpp", "gen.cpp"), 0, 1).key
+    assert "gen.cpp" == BuiltStep(("/b/gen.cpp", "gen.cpp", "gen.h"), 0, 1).key
+
+
 def test_last_whole_run_is_told_from_later_small_ones() -> None:
     """Times fall back where a run begins; the newest run that built most of the outputs is the last whole one."""
     run = last_whole_run(read_ninja_log(LOG))
 
-    assert ["a.o", "b.o", "gen.h", "app"] == [step.key for step in run]
+    assert ["a.o", "b.o", "gen.cpp", "app"] == [step.key for step in run]
     assert 100 == max(step.ended_ms for step in run)
 
 
@@ -79,3 +85,14 @@ def test_chain_is_of_what_ran() -> None:
     assert ["obj/a.o", "app"] == [s.key for s in graph.critical_path(built(("obj/a.o", 0, 9), ("app", 9, 12)))]
     assert [] == graph.critical_path(built(("elsewhere.o", 0, 9)))
     assert [] == graph.critical_path([])
+
+
+def test_followers_are_what_is_made_from_a_path() -> None:
+    """Over any number of steps, through order-only inputs and phony targets; what is added later counts too."""
+    followers = Followers(StepGraph(GRAPH))
+    followers.add(["obj/a.o"])
+
+    assert ["app"] == [path for path in ("app", "gen.h", "obj/a.o", "tool") if path in followers]
+    followers.add(["tool", "unknown"])
+    assert all(path in followers for path in ("gen.h", "obj/a.o", "obj/b with space.o", "app"))
+    assert "obj/tool.o" not in followers

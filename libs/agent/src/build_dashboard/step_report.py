@@ -49,14 +49,20 @@ def step_times(
 
 def read_chain(tree: str, steps: Sequence[BuiltStep], wall_seconds: float) -> list[BuiltStep]:
     """The longest chain of these steps through the tree's graph; empty where the graph is missing or too large."""
+    graph = read_graph(tree, min(GRAPH_BYTES, int(GRAPH_BYTES_PER_SECOND * wall_seconds)))
+    return graph.critical_path(steps) if graph is not None else []
+
+
+def read_graph(tree: str, limit_bytes: int) -> StepGraph | None:
+    """The tree's graph; None where there is none, or one larger than this."""
     path = os.path.join(tree, "build.ninja")  # noqa: PTH118  (one string)
     try:
-        if os.stat(path).st_size > min(GRAPH_BYTES, GRAPH_BYTES_PER_SECOND * wall_seconds):  # noqa: PTH116  (as above)
-            return []
+        if os.stat(path).st_size > limit_bytes:  # noqa: PTH116  (as above)
+            return None
         with open(path, encoding="utf-8", errors="replace") as file:  # noqa: PTH123  (as above)
-            return StepGraph(file.read()).critical_path(steps)
+            return StepGraph(file.read())
     except OSError:
-        return []
+        return None
 
 
 def read_hotspots(

@@ -6,18 +6,26 @@ Without an earlier build, or without knowing which steps finished, what is left 
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from build_analysis.ninja_files import BuiltOutput, BuiltStep, last_whole_run, steps_of
+from build_analysis.step_graph import Followers
 
 DOUBT_STEPS = 4.0
 """So many average steps speak for the machine being as fast as last time, until more steps of this build are known."""
+
+KNOWN_STEPS = 4
+"""From so many steps on this run's own concurrency is believed rather than the earlier one's."""
 
 SAME_BUILD = 0.8
 """When at least this share of the remaining steps is known, and vice versa, it is the same build again."""
 
 MIN_PERCENT = 2.0
 """Before this much is done, the step count alone predicts nothing."""
+
+
+FindFollowers = Callable[[], Followers | None]
+"""Reads the build's graph; called once, and only for builds of which the log alone tells too little."""
 
 
 class PastBuild:
@@ -58,12 +66,15 @@ class PastBuild:
 class Forecast:
     """One run of ninja against those before; told what finished, asked what is left."""
 
-    def __init__(self, past: PastBuild | None) -> None:
+    def __init__(self, past: PastBuild | None, find_followers: FindFollowers = lambda: None) -> None:
         self._past = past
+        self._find_followers = find_followers
+        self._followers: Followers | None = None
+        self._has_looked = False
+        self._new_outputs: list[str] = []
         self._unfinished_ms = dict(past.durations_ms) if past else {}
         self._run_unfinished_ms = dict(past.run_ms) if past else {}
-        self._finished = 0
-        self._last_end_ms = 0
+        self._ends_ms: list[int] = []
         self._work_ms = 0.0
         self._common_before_ms = 0.0
         self._common_now_ms = 0.0
@@ -71,9 +82,9 @@ class Forecast:
     def finish(self, steps: Iterable[BuiltStep]) -> None:
         """These steps of this run are done."""
         for step in steps:
-            self._finished += 1
+            self._new_outputs += step.outputs
             self._work_ms += step.duration_ms
-            self._last_end_ms = max(self._last_end_ms, step.ended_ms)
+            self._ends_ms.append(step.ended_ms)
             self._run_unfinished_ms.pop(step.key, None)
             before_ms = self._unfinished_ms.pop(step.key, None)
             if before_ms is not None:
@@ -85,7 +96,7 @@ class Forecast:
         if done >= total:
             return 0
         past = self._past
-        if past is None or not past.wall_ms or not self._finished:
+        if past is None or not past.wall_ms or not self._ends_ms:
             return linear_ms(done, total, elapsed_ms)
         mean_ms = past.work_ms / len(past.run_ms)
         left, known = total - done, len(self._run_unfinished_ms)
@@ -93,25 +104,44 @@ class Forecast:
             work_ms = sum(self._run_unfinished_ms.values()) * left / known
             time_ms = past.time_left_ms(work_ms)
         else:
-            time_ms = self._part_ms(left, mean_ms) / self._concurrency(past, elapsed_ms, mean_ms)
+            time_ms = self._part_ms(left, mean_ms) / self._concurrency(past, elapsed_ms)
         expected_ms = time_ms * self._slowness(mean_ms)
         # A step that runs longer than expected ends soon: what is left never falls to nothing.
-        since_ms = max(0.0, elapsed_ms - self._last_end_ms)
+        since_ms = max(0.0, elapsed_ms - self._ends_ms[-1])
         return round(max(expected_ms - since_ms, expected_ms / (2 * left)))
 
     def _part_ms(self, left: int, mean_ms: float) -> float:
-        """The work in so many steps of which it is not known which they are."""
-        known = len(self._unfinished_ms)
-        return left * (sum(self._unfinished_ms.values()) / known if known else mean_ms)
+        """The work in so many steps: first those that are made from what is finished, then any others."""
+        if not self._has_looked:
+            self._has_looked, self._followers = True, self._find_followers()
+        following_ms: list[int] = []
+        others_ms = list(self._unfinished_ms.values())
+        if self._followers is not None:
+            self._followers.add(self._new_outputs)
+            self._new_outputs.clear()
+            follows = self._followers.__contains__
+            following_ms = [before_ms for key, before_ms in self._unfinished_ms.items() if follows(key)]
+            others_ms = [before_ms for key, before_ms in self._unfinished_ms.items() if not follows(key)]
+        if len(following_ms) >= left:
+            return left * sum(following_ms) / len(following_ms)
+        rest_ms = sum(others_ms) / len(others_ms) if others_ms else mean_ms
+        return sum(following_ms) + (left - len(following_ms)) * rest_ms
 
     def _slowness(self, mean_ms: float) -> float:
         doubt_ms = DOUBT_STEPS * mean_ms
         return (self._common_now_ms + doubt_ms) / (self._common_before_ms + doubt_ms)
 
-    def _concurrency(self, past: PastBuild, elapsed_ms: float, mean_ms: float) -> float:
-        """As this run shows it, and the earlier one as long as this has shown little."""
-        doubt_ms = DOUBT_STEPS * mean_ms
-        return (self._work_ms + doubt_ms) / (max(elapsed_ms, 1.0) + doubt_ms / max(past.concurrency, 0.1))
+    def _concurrency(self, past: PastBuild, elapsed_ms: float) -> float:
+        """How many steps run at once: as many as explain the time, if each finished one made room for the next."""
+        if len(self._ends_ms) < KNOWN_STEPS:
+            return max(past.concurrency, 1.0)
+        best, least_ms, running_ms = 1, float("inf"), 0.0
+        for count, end_ms in enumerate(reversed(self._ends_ms), 1):
+            running_ms += elapsed_ms - end_ms
+            unexplained_ms = abs(count * elapsed_ms - self._work_ms - running_ms)
+            if unexplained_ms < least_ms:
+                best, least_ms = count, unexplained_ms
+        return float(best)
 
 
 def linear_ms(done: float, total: float, elapsed_ms: float) -> int | None:

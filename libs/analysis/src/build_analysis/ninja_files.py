@@ -30,8 +30,8 @@ class BuiltStep:
 
     @property
     def key(self) -> str:
-        """What the step is known by from one run to the next."""
-        return self.outputs[0]
+        """What the step is known by in every run; ninja loses the outputs' order when it rewrites its log."""
+        return min(self.outputs, key=_relative_first)
 
     @property
     def duration_ms(self) -> int:
@@ -109,6 +109,10 @@ def read_compile_commands(text: str) -> list[CompileCommand]:
         msg = "compile_commands.json is a list"
         raise ValueError(msg)
     return [_command(entry) for entry in entries]
+
+
+def _relative_first(path: str) -> tuple[bool, str]:
+    return path.startswith("/"), path
 
 
 def _command(entry: object) -> CompileCommand:

@@ -4,7 +4,7 @@ Read are the statements of the file itself, as CMake writes them; `include` and 
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from build_analysis.ninja_files import BuiltStep
 
@@ -24,6 +24,18 @@ class StepGraph:
                 for path in _paths(outputs):
                     self._maker[path] = len(self._inputs)
                 self._inputs.append(rest)
+
+    def maker(self, path: str) -> int | None:
+        """The number of the statement that makes this path."""
+        return self._maker.get(path)
+
+    def readers(self) -> dict[int, list[int]]:
+        """For each statement, those that take what it makes."""
+        readers: dict[int, list[int]] = {}
+        for place in range(len(self._inputs)):
+            for maker in self._makers(place):
+                readers.setdefault(maker, []).append(place)
+        return readers
 
     def critical_path(self, steps: Sequence[BuiltStep]) -> list[BuiltStep]:
         """The steps of the longest chain, first step first; steps that the graph does not know are left out."""
@@ -71,6 +83,26 @@ class StepGraph:
         _, _, inputs = self._inputs[place].partition(" ")
         inputs = inputs.partition(" |@ ")[0]  # validations are not waited for
         return [self._maker[path] for path in dict.fromkeys(_paths(inputs)) if path in self._maker]
+
+
+class Followers:
+    """Everything that is made, over any number of steps, from the paths added so far."""
+
+    def __init__(self, graph: StepGraph) -> None:
+        self._graph = graph
+        self._readers = graph.readers()
+        self._found: set[int] = set()
+
+    def add(self, paths: Iterable[str]) -> None:
+        """These are made anew."""
+        todo = [maker for path in paths if (maker := self._graph.maker(path)) is not None]
+        while todo:
+            later = [place for place in self._readers.get(todo.pop(), ()) if place not in self._found]
+            self._found.update(later)
+            todo += later
+
+    def __contains__(self, path: str) -> bool:
+        return self._graph.maker(path) in self._found
 
 
 def _length(chain: tuple[int, int | None]) -> int:
