@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from build_analysis.failure import MESSAGE_LIMIT_CHARACTERS, Failure, Fault
+from build_analysis.places import is_foreign
 from build_analysis.rule import FIELDS, Lookup, Rule, rank_of
 from build_analysis.signature import normalise, sign, stable_name, stable_test
 
@@ -59,6 +60,16 @@ class Candidate:
         Returns:
             Whether every line that the rule requires is there.
         """
+        found = self._search_back(lines)
+        for lookup in self.rule.before:
+            if lookup_match := found.get(id(lookup)):
+                self.take(lookup, lookup_match)
+            elif lookup.required:
+                return False
+        return True
+
+    def _search_back(self, lines: Iterable[tuple[int, str]]) -> dict[int, re.Match[str]]:
+        """What each lookup, by its identity, found in the lines before this one."""
         pending = [(lookup, self.first_line - lookup.within) for lookup in self.rule.before]
         found: dict[int, re.Match[str]] = {}
         for number, text in lines:
@@ -68,18 +79,14 @@ class Candidate:
             for entry in list(pending):
                 lookup = entry[0]
                 if match := _answer(lookup, text):
-                    found[id(lookup)] = match
+                    if not _is_worse(match, found.get(id(lookup))):
+                        found[id(lookup)] = match
                     if lookup.take == "first":
                         pending.remove(entry)
                         continue
                 if lookup.until_pattern and lookup.until_pattern.search(text):
                     pending.remove(entry)
-        for lookup in self.rule.before:
-            if lookup_match := found.get(id(lookup)):
-                self.take(lookup, lookup_match)
-            elif lookup.required:
-                return False
-        return True
+        return found
 
     def look_ahead(self, number: int, text: str) -> None:
         """Fill fields from a line after this one."""
@@ -106,6 +113,8 @@ class Candidate:
                 message = "" if lookup.replace and not goes_on else self.fields.get("message", "")
                 if len(message) < MESSAGE_LIMIT_CHARACTERS:
                     self.fields["message"] = f"{message} {value.strip()}".strip()
+            elif name == "location" and name in self.fields and is_foreign(value) and not is_foreign(self.fields[name]):
+                continue  # the project's own place says more than one further out
             elif name in FIELDS and (again or name not in self.fields):
                 self.fields[name] = value.strip()
         for name, value in lookup.set.items():
@@ -136,7 +145,7 @@ class Candidate:
             file=file,
             line=line if file else None,
             col=col if file and line else None,
-            project_location=fields.get("location"),
+            project_location=_elsewhere(fields.get("location"), file, line),
             message=fields["message"][:MESSAGE_LIMIT_CHARACTERS],
             target=target,
             command=fields.get("command") or command,
@@ -169,6 +178,21 @@ def _answer(lookup: Lookup, text: str) -> re.Match[str] | None:
     if match and lookup.unless_pattern and lookup.unless_pattern.search(text):
         return None
     return match
+
+
+def _is_worse(match: re.Match[str], than: re.Match[str] | None) -> bool:
+    """Whether a place is someone else's where the project's own is known."""
+    if than is None or "location" not in match.re.groupindex:
+        return False
+    return is_foreign(match["location"] or "") and not is_foreign(than["location"] or "")
+
+
+def _elsewhere(location: str | None, file: str | None, line: int | None) -> str | None:
+    """The place in the project, unless it is the failure's own."""
+    if location is None or file is None or line is None:
+        return location
+    own = (f"{file}:{line}", f"{file}({line}")
+    return None if location.startswith(own) and not location[len(own[0]) :][:1].isdigit() else location
 
 
 def _number(text: str | None) -> int | None:
