@@ -142,7 +142,7 @@ class Delivery:
             held.directory.stop(reason)
 
     def wait_for_green(self, build_id: str, branch: str | None) -> str | None:
-        """The last green commit of the build's config, however long the dashboard takes to say it."""
+        """The last green commit of the build's config, as soon as the dashboard tells it; None once the build is complete."""
 
         def ask() -> None:
             self._session.ask_green(build_id, branch)
@@ -150,9 +150,13 @@ class Delivery:
                 for question in self._session.questions():
                     self._connection.say(question)
 
+        def is_complete() -> bool:
+            state = self._session.builds.get(build_id)
+            return build_id in self._gone or (state is not None and state.is_complete)
+
         self._post(ask)
         with self._changed:
-            self._changed.wait_for(lambda: build_id in self._session.greens or self._is_closed)
+            self._changed.wait_for(lambda: build_id in self._session.greens or self._is_closed or is_complete())
         return self._session.greens.get(build_id)
 
     def is_delivered(self, build_id: str) -> bool:
