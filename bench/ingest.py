@@ -1,7 +1,8 @@
 """Lines a second from a filled queue to committed, searchable and verified (`python -m bench.ingest [STORE_URL...]`).
 
 Yardstick: the same messages put into a bare table of the standard library's sqlite3, 200 a commit. Beside it: stored
-size, a range read at three quarters of the log, the latency of a single line on an idle system.
+size, range reads and searches of the log, here and from its archive, pages of 100,000 test results, the latency of a
+single line on an idle system.
 """
 
 import argparse
@@ -11,17 +12,25 @@ import sqlite3
 import statistics
 import tempfile
 import time
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 
+import artifacts.app
+import artifacts.settings
 import httpx
+from build_analysis.test_results import TestResult
 from build_protocol.frames import Stored, live_event
 from build_protocol.ids import new_build_id
 from build_protocol.messages import BuildComplete, BuildLog, BuildStart, LogTotals, Record
 from build_protocol.topology import LIVE_EXCHANGE, routing_key
 from chassis.auth import Principal, mint_internal
 from chassis.bus import Bus, Outgoing, open_bus
+from chassis.peers import MountedPeer
+from fastapi import FastAPI
 from ingest.app import create_app
+from ingest.results import pack
+from ingest.retention import Retention
 from ingest.settings import Settings
 from ingest.store import open_store
 
@@ -29,6 +38,7 @@ from bench.lines import DIRECTORIES
 
 SECRET = "no secret, only long enough for a benchmark"
 LINES_PER_RECORD = 200
+RESULTS = 100_000
 PROBES = 200
 
 
@@ -99,11 +109,22 @@ async def measure(store_url: str, bus_url: str | None, count: int, folder: Path)
     bare_seconds = bare(messages, folder)
     bus = open_bus(bus_url or f"sqlite:///{folder}/bus.sqlite")
     store = open_store(store_url)
-    app = create_app(Settings(store_url=store_url, jwt_secret_key=SECRET, replica="bench"), bus, store)
+    keeper = artifacts.app.create_app(
+        artifacts.settings.Settings(
+            store_url=f"sqlite:///{folder}/artifacts.sqlite",
+            jwt_secret_key=SECRET,
+            directory=str(folder / "objects"),
+            s3_bucket="",
+        ),
+        bus,
+    )
+    settings = Settings(store_url=store_url, jwt_secret_key=SECRET, replica="bench")
+    app = create_app(settings, bus, store, artifacts=MountedPeer("artifacts", keeper, SECRET))
     async with AsyncExitStack() as stack:
         await store.open()
         await bus.open()
         stack.push_async_callback(bus.close)
+        await stack.enter_async_context(keeper.router.lifespan_context(keeper))
         for first in range(0, len(messages), 100):
             await bus.publish(messages[first : first + 100])
         listener = await stack.enter_async_context(bus.listen(LIVE_EXCHANGE, "stored.#"))
@@ -129,27 +150,60 @@ async def measure(store_url: str, bus_url: str | None, count: int, folder: Path)
         chunks = await app.state.store.read_chunks(talk.id, "seq", 1, 100_000)
         size = sum(len(c.text) + len(c.index) + len(c.events or b"") for c in chunks)
         print(f"  stored      {size / raw_bytes:.1%} of raw, {len(chunks)} chunks")
-        await read(app, talk.id, count)
+        logs = questions(talk.id, count)
+        await read(app, logs)
+        await results(app, talk.id)
+        await cool(app, talk.id)
+        print("  from the archive:")
+        await read(app, logs)
         await latency(bus, listener)
 
 
-async def read(app: object, build_id: str, count: int) -> None:
-    """Range reads and searches through the REST routes."""
+def questions(build_id: str, count: int) -> dict[str, str]:
+    """What readers ask of a log."""
+    logs = f"/api/builds/{build_id}/logs"
+    return {
+        "500 lines at 3/4": f"{logs}?first={count * 3 // 4}&count=500",
+        "search, 1 hit": f"{logs}?q=[{count - 1}/",
+        "search, all": f"{logs}?q=Building",
+        "whole text": f"{logs}?format=text",
+    }
+
+
+async def results(app: FastAPI, build_id: str) -> None:
+    """Pages of many test results, of which reports and log both tell."""
+    told = [TestResult(f"MLIR.Dialect/Op{n % 97}.t{n}.mlir", "passed", "junit", n % 50 / 100) for n in range(RESULTS)]
+    said = [TestResult(f"MLIR :: Dialect/Op{n % 97}/t{n}.mlir", "passed", "lit", None, n) for n in range(RESULTS)]
+    blocks = [pack(build_id, "record", at, told[at : at + 300]) for at in range(0, RESULTS, 300)]
+    await app.state.store.keep_results(blocks)
+    path = f"/api/builds/{build_id}/tests"
+    await read(app, {"100,000 tests": f"{path}?sort=slowest"})
+    blocks = [pack(build_id, "log", at, said[at : at + 1000]) for at in range(0, RESULTS, 1000)]
+    await app.state.store.keep_results(blocks)
+    await read(app, {"told twice": f"{path}?sort=slowest"})
+
+
+async def cool(app: FastAPI, build_id: str) -> None:
+    """Wait until the log is archived, then drop its text here."""
+    replica = app.state.replica
+    async with asyncio.timeout(60):
+        while (await app.state.store.find(build_id)).archive.step != "kept":  # noqa: ASYNC110  the archivist's work
+            await asyncio.sleep(0.05)
+    in_two_days = time.time() + 2 * 86_400
+    later = Retention(app.state.store, replica.intake, replica.depot, keep_days=0, hot_days=1, now=lambda: in_two_days)
+    await later.cool_old()
+
+
+async def read(app: FastAPI, paths: Mapping[str, str]) -> None:
+    """What the REST routes take to answer."""
     token = mint_internal(Principal("bench", "viewer", None), "ingest", SECRET)
-    transport = httpx.ASGITransport(app)  # type: ignore[arg-type]
+    transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://ingest") as client:
-        for name, query in (
-            ("500 lines at 3/4", f"first={count * 3 // 4}&count=500"),
-            ("search, 1 hit", f"q=[{count - 1}/"),
-            ("search, all", "q=Building"),
-            ("whole text", "format=text"),
-        ):
+        for name, path in paths.items():
             took = []
             for _ in range(5):
                 begin = time.perf_counter()
-                answer = await client.get(
-                    f"/api/builds/{build_id}/logs?{query}", headers={"Authorization": f"Bearer {token}"}
-                )
+                answer = await client.get(path, headers={"Authorization": f"Bearer {token}"})
                 took.append(time.perf_counter() - begin)
                 assert answer.status_code == 200
             print(f"  {name:<17} {statistics.median(took) * 1000:.1f} ms")

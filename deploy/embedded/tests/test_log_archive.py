@@ -122,7 +122,7 @@ async def test_a_log_is_archived_and_then_read_from_there(system: System) -> Non
     later = Retention(
         system.apps["ingest"].state.store,
         replica.intake,
-        replica.archivist._depot,
+        replica.depot,
         keep_days=0,
         hot_days=1,
         now=lambda: time.time() + 2 * 86_400,

@@ -3,8 +3,7 @@
 import time
 
 import pytest
-from build_analysis.test_results import TestResult
-from ingest.results import BLOCK_RESULTS, LogBlocks, counts_of, merged, pack, page_of
+from ingest.results import BLOCK_RESULTS, LogBlocks, Result, counts_of, merged, pack, page_of
 
 LIT = ["[1/2] Running the lit tests", "PASS: MLIR :: Dialect/a.mlir (1 of 3)", "FAIL: MLIR :: b.mlir (2 of 3)"]
 GTEST = ["[ RUN      ] Shape.Rank", "[       OK ] Shape.Rank (12 ms)", "done in 3 sec"]
@@ -14,7 +13,7 @@ async def feed(bench, speaker, *said) -> None:
     await bench.intake.handle([speaker.delivery(record) for record in said])
 
 
-async def results(bench, speaker) -> list[TestResult]:
+async def results(bench, speaker) -> list[Result]:
     return merged(await bench.store.read_results(speaker.id))
 
 
@@ -33,7 +32,7 @@ async def test_a_log_tells_results_while_the_build_runs(bench, speaker) -> None:
     await bench.analyst.read_due()
     await bench.analyst.show_results()
 
-    assert (await results(bench, speaker))[2] == TestResult("Shape.Rank", "passed", "gtest", 0.012, 5)
+    assert (await results(bench, speaker))[2] == Result("Shape.Rank", "passed", "gtest", 0.012, 5)
 
 
 async def test_a_report_beats_the_log_on_the_same_test(bench, speaker) -> None:
@@ -105,10 +104,10 @@ async def test_a_restart_repeats_no_result(make_bench, speaker) -> None:
 def test_blocks_fill_one_after_the_other() -> None:
     """A block that is full is stored for good; the last one is stored again when it grew."""
     blocks = LogBlocks("b")
-    blocks.add([TestResult(str(n), "passed", "lit") for n in range(BLOCK_RESULTS + 1)])
+    blocks.add([Result(str(n), "passed", "lit") for n in range(BLOCK_RESULTS + 1)])
     first = blocks.unkept()
     blocks.keep()
-    blocks.add([TestResult("more", "passed", "lit")])
+    blocks.add([Result("more", "passed", "lit")])
 
     assert [(block.number, block.count) for block in first] == [(1, BLOCK_RESULTS), (2, 1)]
     assert [(block.number, block.count) for block in blocks.unkept()] == [(2, 2)]
@@ -116,7 +115,7 @@ def test_blocks_fill_one_after_the_other() -> None:
 
 def test_a_page_shows_what_is_asked_for_and_counts_everything() -> None:
     """Filters and order choose the items; the counts and the seconds are the whole build's."""
-    found = [TestResult(f"Suite.T{n}", ["passed", "failed"][n % 2], "gtest", n / 10) for n in range(10)]
+    found = [Result(f"Suite.T{n}", ["passed", "failed"][n % 2], "gtest", n / 10) for n in range(10)]
 
     page = page_of(found, outcomes=["failed"], sort="slowest", first=0, count=2)
     rest = page_of(found, outcomes=["failed"], sort="slowest", first=int(page.next_cursor), count=5)
@@ -130,15 +129,15 @@ def test_outcomes_are_counted_as_test_drivers_do() -> None:
     """An expected failure is well; an unexpected success, a crash and a time-out are not."""
     outcomes = ["passed", "xfailed", "flaky", "failed", "xpassed", "timed_out", "crashed", "unresolved", "skipped"]
 
-    counts = counts_of([TestResult(outcome, outcome, "lit") for outcome in outcomes])
+    counts = counts_of([Result(outcome, outcome, "lit") for outcome in outcomes])
 
     assert (counts.tests_passed, counts.tests_failed, counts.tests_skipped) == (3, 5, 1)
 
 
 def test_a_hundred_thousand_results_are_small_and_answered_soon() -> None:
     """Told by reports and by the log both: a few bytes each, and a page in well under the time of a click."""
-    log = [TestResult(f"MLIR :: Dialect/Op{n % 97}/t{n}.mlir", "passed", "lit", None, n) for n in range(100_000)]
-    told = [TestResult(f"MLIR.Dialect/Op{n % 97}.t{n}.mlir", "passed", "junit", n % 50 / 100) for n in range(100_000)]
+    log = [Result(f"MLIR :: Dialect/Op{n % 97}/t{n}.mlir", "passed", "lit", None, n) for n in range(100_000)]
+    told = [Result(f"MLIR.Dialect/Op{n % 97}.t{n}.mlir", "passed", "junit", n % 50 / 100) for n in range(100_000)]
     blocks = [pack("b", "log", n, log[n * 1000 : n * 1000 + 1000]) for n in range(100)]
     blocks += [pack("b", "record", n, told[n * 300 : n * 300 + 300]) for n in range(334)]
 

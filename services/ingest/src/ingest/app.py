@@ -98,6 +98,7 @@ class Replica:
         self.intake = Intake(store, bus, metrics, clock, self._notice)
         self.analyst = Analyst(store, self.intake, metrics, Alarm(store, bus))
         self.caretaker = Caretaker(store, bus, self.intake, self.analyst, metrics, clock=clock)
+        self.depot = depot
         self.texts = Texts(store, depot)
         self.archivist = None
         if depot is not None:

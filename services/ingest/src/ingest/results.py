@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from operator import attrgetter
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import zstandard
 from build_analysis.test_results import TestResult
@@ -28,6 +28,16 @@ Sort = Literal["order", "slowest"]
 
 _PASSED: frozenset[Outcome] = frozenset({"passed", "xfailed", "flaky"})
 """What a test driver does not count as a failure; a test that was expected to fail and did is well."""
+
+
+class Result(NamedTuple):
+    """One run of one test, as it is read back: a hundred thousand of these are made for every page."""
+
+    name: str
+    outcome: Outcome
+    tool: str | None = None
+    seconds: float | None = None
+    line: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,29 +90,28 @@ class LogBlocks:
         self.is_behind = False
 
 
-def pack(build_id: str, source: Source, number: int, results: Sequence[TestResult]) -> ResultBlock:
+def pack(build_id: str, source: Source, number: int, results: Sequence[TestResult | Result]) -> ResultBlock:
     """One block of results."""
-    columns = [[getattr(result, name) for result in results] for name in TestResult.__slots__]
+    columns = [[getattr(result, name) for result in results] for name in Result._fields]
     packed = zstandard.ZstdCompressor(write_checksum=True).compress(to_json(columns))
     return ResultBlock(build_id, source, number, len(results), packed)
 
 
-def told_by(record: dict[str, Any]) -> list[TestResult]:
+def told_by(record: dict[str, Any]) -> list[Result]:
     """The results that a stored record carries, as its agent said them."""
     said = record.get("data", {}).get("tests") or []
     return [
-        TestResult(each["name"], each["outcome"], each.get("tool"), each.get("seconds"), each.get("line"))
-        for each in said
+        Result(each["name"], each["outcome"], each.get("tool"), each.get("seconds"), each.get("line")) for each in said
     ]
 
 
-def merged(blocks: Iterable[ResultBlock]) -> list[TestResult]:
+def merged(blocks: Iterable[ResultBlock]) -> list[Result]:
     """All results of a build, in order: those of records, then those that only the log tells.
 
     What a record tells beats the log's word on the same test, and takes the log's line.
     """
-    told: list[TestResult] = []
-    read: list[TestResult] = []
+    told: list[Result] = []
+    read: list[Result] = []
     for block in blocks:
         (told if block.source == "record" else read).extend(_unpack(block))
     if not told or not read:
@@ -113,13 +122,13 @@ def merged(blocks: Iterable[ResultBlock]) -> list[TestResult]:
         place = places.get(key, places.get(at_root))
         if place is None:
             only_read.append(result)
-        elif (better := told[place]).line is None:
-            told[place] = TestResult(better.name, better.outcome, better.tool, better.seconds, result.line)
+        elif told[place].line is None:
+            told[place] = told[place]._replace(line=result.line)
     return told + only_read
 
 
 def page_of(
-    results: Sequence[TestResult],
+    results: Sequence[Result],
     *,
     outcomes: Collection[str] = (),
     q: str | None = None,
@@ -128,7 +137,7 @@ def page_of(
     count: int = 100,
 ) -> TestPage:
     """Results `first` and following (counted from 0) of those wanted; the counts are of all of the build's."""
-    wanted: Iterable[TestResult] = results
+    wanted: Iterable[Result] = results
     if outcomes:
         wanted = (result for result in wanted if result.outcome in outcomes)
     if q:
@@ -146,7 +155,7 @@ def page_of(
     )
 
 
-def counts_of(results: Sequence[TestResult]) -> BuildMetrics:
+def counts_of(results: Sequence[Result]) -> BuildMetrics:
     """How many tests passed, failed and were skipped, as a build's metrics."""
     counts = Counter(map(attrgetter("outcome"), results))
     passed = sum(counts[outcome] for outcome in _PASSED)
@@ -174,17 +183,16 @@ def _keys(names: Iterable[str]) -> list[bytes]:
     return joined.split(b"\n")
 
 
-def _at_root(result: TestResult) -> str:
+def _at_root(result: Result) -> str:
     """The name in lit's report of a test that lies in no folder: it has its suite twice."""
     suite, _, path = result.name.partition(" :: ")
     return result.name if "/" in path or not path else f"{suite}.{suite}.{path}"
 
 
-def _unpack(block: ResultBlock) -> list[TestResult]:
+def _unpack(block: ResultBlock) -> Iterable[Result]:
     columns = from_json(zstandard.ZstdDecompressor().decompress(block.packed))
-    return [TestResult(*row) for row in zip(*columns, strict=True)]
+    return map(Result._make, zip(*columns, strict=True))
 
 
-def _on_wire(result: TestResult) -> messages.TestResult:
-    said = {name: getattr(result, name) for name in TestResult.__slots__}
-    return messages.TestResult(**said | {"name": result.name[:NAME_CHARACTERS]})
+def _on_wire(result: Result) -> messages.TestResult:
+    return messages.TestResult(**result._asdict() | {"name": result.name[:NAME_CHARACTERS]})
