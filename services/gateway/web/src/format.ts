@@ -2,6 +2,7 @@
 
 const number = new Intl.NumberFormat('en-US')
 const dateTime = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium', timeStyle: 'medium' })
+const hourMinute = new Intl.DateTimeFormat('en-GB', { timeStyle: 'short' })
 const SECOND = 1000
 const MINUTE = 60 * SECOND
 const HOUR = 60 * MINUTE
@@ -42,6 +43,11 @@ export function ago(ms: number): string {
 
 export function instant(epochMs: number): string {
   return dateTime.format(epochMs)
+}
+
+/** Time of day to the minute, for what is only about to be. */
+export function timeOfDay(epochMs: number): string {
+  return hourMinute.format(epochMs)
 }
 
 /** Time of day with milliseconds, for log lines. */

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { Shortcuts } from '../src/keyboard/shortcuts'
+import { byTitle, Shortcuts } from '../src/keyboard/shortcuts'
 
 test('a chord works when its keys follow each other, and not when they do not', () => {
   const pressed: string[] = []
@@ -27,4 +27,17 @@ test('the newest layer has a key, and gives it back', () => {
   expect(shortcuts.list().map(({ title }) => title)).toEqual(['log'])
   remove()
   expect(shortcuts.list().map(({ title }) => title)).toEqual(['page'])
+})
+
+test('the help names what can be done once, with every way to do it', () => {
+  const listed = [
+    { keys: ']', title: 'Next error' },
+    { keys: 'f', title: 'Follow' },
+    { keys: 'e', title: 'Next error' },
+  ]
+
+  expect(byTitle(listed)).toEqual([
+    { title: 'Next error', chords: [']', 'e'] },
+    { title: 'Follow', chords: ['f'] },
+  ])
 })

@@ -2,7 +2,7 @@
 import { Link, useParams } from 'react-router'
 import { ApiError } from '../api/client'
 import { Ago } from '../builds/Elapsed'
-import { age, shortSha } from '../format'
+import { age, instant, shortSha, timeOfDay } from '../format'
 import { useNow } from '../app/now'
 import { evidenceOf, wordOn } from '../history/judged'
 import { toCommit, toFailure, toGrid } from '../history/places'
@@ -106,7 +106,7 @@ function Row({ answer }: { answer: ConfigAnswer }) {
       <td className={ANSWER_CLASS[answer.answer]}>
         {text.answerName[answer.answer]}
         {answer.bothWays && <div className={layout.faint}>{text.bothWays}</div>}
-        {answer.expectedMs != null && <Expected at={answer.expectedMs} />}
+        {answer.expectedMs != null && <Expected at={answer.expectedMs} isNext={answer.answer === 'will_include'} />}
       </td>
       <td>
         {judged != null && <span title={evidenceOf(judged)}>{text.verdict[wordOn(judged)]}</span>}
@@ -141,11 +141,11 @@ function byUrgency(a: ConfigAnswer, b: ConfigAnswer): number {
   return URGENCY.indexOf(a.answer) - URGENCY.indexOf(b.answer) || a.config.localeCompare(b.config)
 }
 
-function Expected({ at }: { at: number }) {
+function Expected({ at, isNext }: { at: number; isNext: boolean }) {
   const left = at - useNow()
   return left > 0 ? (
-    <div className={layout.faint}>
-      {text.expected} {age(left)}
+    <div className={layout.faint} title={instant(at)}>
+      {isNext ? text.includes : text.ends} {timeOfDay(at)}, {text.inAbout(age(left))}
     </div>
   ) : null
 }

@@ -1,12 +1,16 @@
 /** Verdict: whose a failure is: new, red before, flaky, the machine's; with its evidence, and a person's word above it. */
 import { Popover } from '@mantine/core'
 import { useState } from 'react'
+import { Link } from 'react-router'
 import { Ago } from '../builds/Elapsed'
 import { useVerdict } from '../history/queries'
 import { verdict as text } from '../strings'
 import type { Build, FailureData } from '../wire'
 import classes from './failure.module.css'
 import { OverrideForm } from './OverrideForm'
+
+/** Caught, so that splitting keeps it. */
+const BUILD_ID = /([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})/
 
 export function Verdict({ build, failure }: { build: Build; failure: FailureData }) {
   const { data } = useVerdict(build, failure)
@@ -32,7 +36,9 @@ export function Verdict({ build, failure }: { build: Build; failure: FailureData
         <h3>{text.names[data.verdict]}</h3>
         <ul>
           {data.evidence.map((sentence) => (
-            <li key={sentence}>{sentence}</li>
+            <li key={sentence}>
+              <Sentence text={sentence} />
+            </li>
           ))}
         </ul>
         {data.override != null && (
@@ -52,5 +58,18 @@ export function Verdict({ build, failure }: { build: Build; failure: FailureData
         )}
       </Popover.Dropdown>
     </Popover>
+  )
+}
+
+/** A sentence of evidence; a build it names is a link to it. */
+function Sentence({ text: sentence }: { text: string }) {
+  return sentence.split(BUILD_ID).map((part, at) =>
+    at % 2 === 0 ? (
+      part
+    ) : (
+      <Link key={at} to={`/builds/${part}`} className={classes.link}>
+        <code>{part.slice(-8)}</code>
+      </Link>
+    ),
   )
 }

@@ -2,6 +2,7 @@
 import { Kbd, Modal } from '@mantine/core'
 import { keys } from '../strings'
 import classes from './HelpDialog.module.css'
+import { byTitle } from './shortcuts'
 import { shortcuts } from './useShortcuts'
 
 export function HelpDialog({ isOpen, onClose }: { isOpen: boolean; onClose: () => void }) {
@@ -10,18 +11,23 @@ export function HelpDialog({ isOpen, onClose }: { isOpen: boolean; onClose: () =
       opened={isOpen}
       onClose={onClose}
       title={keys.title}
-      size="sm"
+      size="lg"
       lockScroll={false}
       closeButtonProps={{ 'aria-label': keys.close }}
     >
       <dl className={classes.list}>
         {isOpen &&
-          shortcuts.list().map((shortcut) => (
-            <div key={shortcut.keys} className={classes.row}>
-              <dt>{shortcut.title}</dt>
+          byTitle([...shortcuts.list(), ...keys.everywhere]).map(({ title, chords }) => (
+            <div key={title} className={classes.row}>
+              <dt>{title}</dt>
               <dd>
-                {shortcut.keys.split(' ').map((key) => (
-                  <Kbd key={key}>{key}</Kbd>
+                {chords.map((chord, at) => (
+                  <span key={chord}>
+                    {at > 0 && <i>{keys.or}</i>}
+                    {chord.split(' ').map((key, place) => (
+                      <Kbd key={place}>{key}</Kbd>
+                    ))}
+                  </span>
                 ))}
               </dd>
             </div>

@@ -7,6 +7,13 @@ export interface Shortcut {
   run: () => void
 }
 
+/** Shortcuts as people read them: what can be done, and each way to do it. */
+export function byTitle(shortcuts: readonly Pick<Shortcut, 'keys' | 'title'>[]): { title: string; chords: string[] }[] {
+  const chords = new Map<string, string[]>()
+  for (const { keys, title } of shortcuts) chords.set(title, [...(chords.get(title) ?? []), keys])
+  return [...chords].map(([title, ways]) => ({ title, chords: ways }))
+}
+
 /** The keys of a chord must follow each other this fast. */
 const CHORD_MS = 1000
 

@@ -170,7 +170,9 @@ export const commit = {
   fresh: (count: number) => (count === 0 ? 'None of that is known to be new.' : `New in ${count} of them.`),
   open: 'Not known everywhere yet.',
   notExact: (sha: string) => `told by a build of ${sha}`,
-  expected: 'ends in about',
+  ends: 'ends about',
+  includes: 'will include you about',
+  inAbout: (time: string) => `in ${time}`,
   counts: (passed: number, failed: number, running: number) =>
     [passed && `${passed} passed`, failed && `${failed} failed`, running && `${running} running`]
       .filter(Boolean)

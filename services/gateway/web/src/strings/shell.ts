@@ -65,6 +65,9 @@ export const keys = {
   end: 'Newest line',
   theme: 'Switch light and dark',
   close: 'Close',
+  or: 'or',
+  /** Works wherever something is open, without a page's doing. */
+  everywhere: [{ keys: 'Esc', title: 'Close what is open' }],
 }
 
 export const crash = {
