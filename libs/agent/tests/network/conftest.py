@@ -137,6 +137,7 @@ class Proxy(Listener):
         inspects_as: Authority | None = None,
         trusts: Authority | None = None,
         idle_seconds: float | None = None,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self.hosts = hosts
         self.connects: list[str] = []
@@ -144,14 +145,15 @@ class Proxy(Listener):
         self._inspects_as = inspects_as
         self._trusts = trusts
         self._idle_seconds = idle_seconds
-        super().__init__()
+        self._scheme = "https" if tls else "http"
+        super().__init__(tls)
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"{self._scheme}://127.0.0.1:{self.port}"
 
     def url_for(self, user_password: str) -> str:
-        return f"http://{user_password}@127.0.0.1:{self.port}"
+        return f"{self._scheme}://{user_password}@127.0.0.1:{self.port}"
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")

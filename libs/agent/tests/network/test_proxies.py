@@ -41,6 +41,15 @@ def test_a_build_arrives_through_a_proxy_with_a_password(far_agent, gateway, pro
     assert through.connects == [HOST]
 
 
+def test_a_build_arrives_through_a_proxy_that_speaks_tls_itself(far_agent, gateway, authority, proxy) -> None:
+    """An https:// proxy: the way to it is encrypted too, with the same authorities."""
+    through = proxy(user_password="ann:pass", tls=authority.server_context("127.0.0.1"))
+    far_agent.environment["HTTPS_PROXY"] = through.url_for("ann:pass")
+
+    assert_built(far_agent, gateway, "one")
+    assert through.connects == [HOST]
+
+
 def test_a_refused_password_costs_the_build_nothing(far_agent, proxy) -> None:
     """The command runs and its exit code stays; what is to be done is said; the output waits in the spool."""
     through = proxy(user_password="ann:right")
@@ -67,11 +76,11 @@ def test_a_build_arrives_through_a_proxy_that_looks_into_tls(far_agent, gateway,
 
 
 def test_a_proxy_that_cuts_idle_connections_does_not_cut_ours(far_agent, gateway, proxy) -> None:
-    """A build that says nothing for three times the proxy's patience keeps its one connection, by heartbeats."""
-    through = proxy(idle_seconds=0.6)
+    """A build that says nothing for longer than the proxy's patience keeps its one connection, by heartbeats."""
+    through = proxy(idle_seconds=1.2)
     far_agent.environment["HTTPS_PROXY"] = through.url
 
-    assert far_agent.build("sh", "-c", "echo one; sleep 1.8; echo two").returncode == 0
+    assert far_agent.build("sh", "-c", "echo one; sleep 3; echo two").returncode == 0
     assert gateway.log(gateway.only_build()) == ["one", "two"]
     assert through.connects == [HOST]
 
@@ -178,11 +187,11 @@ def upload(tmp_path, authority, bare_environment):
     return upload
 
 
-def test_uploads_take_the_same_way_as_the_build(upload, store, proxy) -> None:
-    """Proxy, password and authority hold for both hosts that an upload talks to."""
-    port = store.server_address[1]
-    # The object store's certificate is for another name: both are one server here, so its requests are relayed.
-    through = proxy({HOST: port}, user_password="ann:pass")
+@pytest.mark.parametrize("is_secured", [False, True], ids=["http", "https"])
+def test_uploads_take_the_same_way_as_the_build(upload, store, authority, proxy, is_secured) -> None:
+    """Proxy, password and authority hold for uploads too."""
+    tls = authority.server_context("127.0.0.1") if is_secured else None
+    through = proxy({HOST: store.server_address[1]}, user_password="ann:pass", tls=tls)
 
     said = upload(through.url_for("ann:pass"))
 
