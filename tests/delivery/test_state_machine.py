@@ -6,8 +6,10 @@ sockets, the broker's queue and the store between them are lists that lose, repe
 
 import json
 import os
+import sys
 from collections import deque
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -19,14 +21,23 @@ from build_protocol.ids import new_build_id
 from build_protocol.messages import agent_record
 from chassis.bus import Delivery
 from gateway.agents.window import BuildWindow, Run
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 from ingest.arrival import decode
 from ingest.chunk import text_of
 from ingest.live import log_announcements, stored_announcement
 from ingest.plan import plan_build
 from ingest.waiting import Waiting
+
+plan_build_, log_announcements_ = plan_build, log_announcements
+"""What the machine calls: a test plants bugs here."""
 
 AGENT = "builder-1"
 PROJECT = "p"
@@ -201,7 +212,7 @@ class Delivering(RuleBasedStateMachine):
         deliveries = [Delivery(tag, f"0.X.{PROJECT}", body, {"agent": AGENT}) for tag, body in enumerate(bodies)]
         decoded = decode(deliveries)
         assert [] == decoded.poison
-        plan = plan_build(self.state, self.waiting.of(self.build_id), decoded.arrivals[self.build_id])
+        plan = plan_build_(self.state, self.waiting.of(self.build_id), decoded.arrivals[self.build_id])
         assert [] == plan.poison
         if ends == "before commit":
             self.crash_ingest(bodies)
@@ -215,7 +226,7 @@ class Delivering(RuleBasedStateMachine):
         if plan.step is not None:
             self.live.extend(
                 ("LOG", LogAppended.model_validate_json(told.body))
-                for told in log_announcements(plan.step, plan.accepted)
+                for told in log_announcements_(plan.step, plan.accepted)
             )
         is_new_hole = self.waiting.keep(self.build_id, plan.ahead)
         if self.state is not None:
@@ -241,6 +252,29 @@ class Delivering(RuleBasedStateMachine):
     @property
     def applied(self) -> int:
         return 0 if self.state is None else self.state.applied
+
+    @precondition(lambda self: self.connection)
+    @rule(rounds=st.integers(1, 3))
+    def goes_well(self, rounds: int) -> None:
+        """For a while nothing fails: else few examples would come far enough to have something to lose."""
+        for _ in range(rounds):
+            self.flow()
+
+    def flow(self) -> None:
+        """Everything moves one hop on."""
+        self.send()
+        while self.connection.up:
+            self.gateway_reads()
+        if self.connection.publishing:
+            self.broker_confirms(3)
+        while self.queue:
+            self.ingest_handles(6, "well")
+        if self.state is not None:
+            self.ingest_repeats_heads()
+        while self.live:
+            self.live_arrives(is_lost=False)
+        while self.connection.down:
+            self.agent_hears()
 
     # --- the live exchange, the gateway's answers, the viewer
 
@@ -347,24 +381,75 @@ class Delivering(RuleBasedStateMachine):
             build = self.session.builds[self.build_id]
             if build.is_delivered and self.told_stored >= len(self.spool):
                 break
-            self.send()
-            while self.connection.up:
-                self.gateway_reads()
-            if self.connection.publishing:
-                self.broker_confirms(3)
-            while self.queue:
-                self.ingest_handles(6, "well")
-            if self.state is not None:
-                self.ingest_repeats_heads()
-            while self.live:
-                self.live_arrives(is_lost=False)
-            while self.connection.down:
-                self.agent_hears()
+            self.flow()
         assert self.applied == len(self.spool), "everything that was spooled is stored"
         assert self.session.builds[self.build_id].is_delivered, "and the agent knows"
         assert self.said == self.stored_lines()
         self.viewer_reads()
         assert self.said == self.viewer_lines
+
+
+def one_more_is_said_stored(patch: pytest.MonkeyPatch) -> None:
+    store = BuildWindow.store
+    patch.setattr(BuildWindow, "store", lambda self, upto, again, verified: store(self, upto + 1, again, verified))
+
+
+def later_confirms_count_for_earlier(patch: pytest.MonkeyPatch) -> None:
+    def confirm(self: BuildWindow, run: Run) -> bool:
+        self.confirmed = max(self.confirmed, run.last + 1)
+        return True
+
+    patch.setattr(BuildWindow, "confirm", confirm)
+
+
+def repeats_are_stored_again(patch: pytest.MonkeyPatch) -> None:
+    def bad(state: Any, waiting: Any, arrivals: Any) -> Any:
+        if state is not None:
+            following = state.applied + 1
+            moved = [each.record.model_copy(update={"seq": following + place}) for place, each in enumerate(arrivals)]
+            arrivals = [replace(each, record=record) for each, record in zip(arrivals, moved, strict=True)]
+        return plan_build(state, waiting, arrivals)
+
+    patch.setattr(sys.modules[__name__], "plan_build_", bad)
+
+
+def text_is_shown_a_line_too_far(patch: pytest.MonkeyPatch) -> None:
+    def bad(step: Any, accepted: Any) -> Any:
+        for told in log_announcements(step, accepted):
+            frame = json.loads(told.body)
+            yield replace(told, body=json.dumps({**frame, "lines": [*frame["lines"], "more"]}).encode())
+
+    patch.setattr(sys.modules[__name__], "log_announcements_", bad)
+
+
+@pytest.mark.slow
+@pytest.mark.delivery
+@pytest.mark.parametrize(
+    "bug",
+    [
+        one_more_is_said_stored,
+        later_confirms_count_for_earlier,
+        repeats_are_stored_again,
+        text_is_shown_a_line_too_far,
+    ],
+)
+def test_the_machine_finds_planted_bugs(bug: Callable[[pytest.MonkeyPatch], None]) -> None:
+    """An invariant that no bug can break says nothing."""
+    with pytest.MonkeyPatch.context() as patch:
+        bug(patch)
+        with pytest.raises((AssertionError, IndexError, ExceptionGroup)):
+            run_state_machine_as_test(  # type: ignore[no-untyped-call]
+                Delivering,
+                settings=settings(
+                    max_examples=300,
+                    stateful_step_count=60,
+                    deadline=None,
+                    database=None,
+                    derandomize=True,
+                    phases=(Phase.generate,),
+                    suppress_health_check=list(HealthCheck),
+                ),
+            )
 
 
 TestDelivering = pytest.mark.slow(pytest.mark.delivery(Delivering.TestCase))
