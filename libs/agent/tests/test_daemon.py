@@ -16,11 +16,13 @@ KEY = "bmk_test_key_of_the_tests"
 
 
 class Repository:
-    """A repository with commits, as a server would hold it."""
+    """Somebody's clone, and the bare repository of a server that every commit is pushed to."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.url = f"file://{path}.git"
         path.mkdir()
+        self.git("init", "--quiet", "--bare", "--initial-branch=main", f"{path}.git")
         self.git("init", "--quiet", "--initial-branch=main")
         self.commit("one")
 
@@ -35,6 +37,7 @@ class Repository:
         (self.path / "word").write_text(text + "\n")
         self.git("add", "-A")
         self.git("commit", "--quiet", "-m", f"say {text}")
+        self.git("push", "--quiet", "--force", self.url, "HEAD:main")
         return self.git("rev-parse", "HEAD")
 
 
@@ -47,7 +50,7 @@ def repository(tmp_path) -> Repository:
 def config(tmp_path, repository) -> Path:
     path = tmp_path / "config.yaml"
     path.write_text(
-        f"projects:\n  p:\n    repo_url: {repository.path}\n    build_command: |\n      cat word \\\n        word\n"
+        f"projects:\n  p:\n    repo_url: {repository.url}\n    build_command: |\n      cat word \\\n        word\n"
         f"    build_dir: {tmp_path}/p-build\n    poll_seconds: 1\n    websocket:\n      reconnect_interval: 50\n"
     )
     return path
