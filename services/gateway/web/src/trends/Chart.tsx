@@ -104,7 +104,7 @@ function dataOf({ days, lines, succeeded }: Series): uPlot.AlignedData {
 function optionsOf(
   element: HTMLElement,
   measure: Measure,
-  { lines }: Series,
+  { days, lines }: Series,
   onPoint: (at: number | undefined) => void,
 ): uPlot.Options {
   const { write, ticks, least } = SCALES[measure]
@@ -124,7 +124,7 @@ function optionsOf(
     cursor: { sync: { key: TOGETHER.key, scales: ['x', null] }, y: false, drag: { x: true, y: false } },
     scales: {
       // One day alone is a point in its week.
-      x: { range: (_, from, to) => (to - from < WEEK ? [from - WEEK / 2, to + WEEK / 2] : [from, to]) },
+      x: { range: (_, from, to) => (days.length === 1 ? [from - WEEK / 2, from + WEEK / 2] : [from, to]) },
       share: { range: [0, 100] },
       value: { range: (_, __, most) => [0, measure === 'cache' ? least : Math.max(least, most * 1.1)] },
     },
