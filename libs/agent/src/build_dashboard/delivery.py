@@ -142,7 +142,7 @@ class Delivery:
             held.directory.stop(reason)
 
     def wait_for_green(self, build_id: str, branch: str | None) -> str | None:
-        """The last green commit of the build's config, as soon as the dashboard tells it; None once the build is complete."""
+        """The last green commit of the build's config, once the dashboard tells it; None when the build is complete."""
 
         def ask() -> None:
             self._session.ask_green(build_id, branch)
