@@ -156,9 +156,7 @@ class Findings:
         real = [failure for failure in failures if failure.rank < WRAPPER]
         # Wrappers without a cause of their own only speak when nothing better does.
         failures = real + [
-            failure
-            for failure in failures
-            if failure.rank >= WRAPPER and not (real and _TEST_TARGET.search(failure.target or ""))
+            failure for failure in failures if failure.rank >= WRAPPER and not (real and _says_nothing_new(failure))
         ]
         if not failures and self._wrapper is not None and self._wrapper.first_line > self._well_at:
             failures = [self._wrapper]
@@ -195,6 +193,13 @@ class Findings:
             if other.signature == failure.signature and other.target == failure.target:
                 return failure.first_line - other.last_line < ENDING_LINES
         return False
+
+
+def _says_nothing_new(failure: Failure) -> bool:
+    """Whether this only repeats that something failed: a target that runs tests, a tool's word without a target."""
+    if failure.target is None:
+        return failure.rank >= UNKNOWN
+    return _TEST_TARGET.search(failure.target) is not None
 
 
 def _ended(failure: Failure, last_line: int) -> bool:

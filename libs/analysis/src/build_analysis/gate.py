@@ -192,6 +192,10 @@ FRAGMENTS = (
     *(
         "manifest unknown",
         " died ",
+        ": F ",
+        "Non-OK",
+        "No test targets",
+        "Analysis of",
         "sorry, uni",
         ".proto:",
         "requires Bazel",

@@ -22,6 +22,7 @@ _STAMP = re.compile(
     r"|#\d+ \d+\.\d+(?: |$)"  # docker buildx: step and seconds
     r"|\d+\.\d{3} (?=\[\d)"
     r"|##\[(?:error|warning|command|debug|group)\]|::(?:error|group)(?: [^:]{0,300})?::"
+    r"|\[[!*+xX-]\](?: |$)"
     r"|# [|] ?(?:\| )?"  # lit's internal shell
     # a build driver: [build], [iree-compile]
     r"|\[(?!gw\d)[a-z][\w+./:-]{0,30}(?: [\w+./:-]{1,20})?\](?: (?!\*{1,3}(?!\*))|$)"
@@ -32,12 +33,13 @@ _MARKS = ("##[error]", "::error")
 _STAMP_STARTS = frozenset("0123456789[#:\ufeff")
 _DRIVER = re.compile(
     r"(?:C/C\+\+|stderr|stdout|err|out)(?: ?[:|] |> )"
+    r"|cargo:warning=|npm (?:ERR!|error) "
     r"|[a-z@][\w@./-]{0,40} > (?=\S)"
     r"|\|(?: |$)"  # bitbake
     r"| {2,12}> (?=\S)"  # nix: the last lines of a builder's log
     r"|[a-z][\w-]{0,30}[ _]?\d* +\|(?: |$)"  # docker compose, GNU parallel, foreman: "web_1  | "
 )
-_DRIVERS = ("C/C++", "std", "err", "out")
+_DRIVERS = ("C/C++", "std", "err", "out", "cargo:warning=", "npm ")
 _DRIVER_STARTS = frozenset("abcdefghijklmnopqrstuvwxyz@C| ")
 _CTEST_CHANNEL = re.compile(r"(\d{1,6}): ?(?=\D|$|\d+:)")
 _VISUAL_STUDIO_CHANNEL = re.compile(r" *(\d{1,5})>")

@@ -74,6 +74,9 @@ class Scope:
             # Inside a test, a diagnostic is what the test saw, not a broken build.
             candidate.category = self.becomes
             candidate.rank = min(max(candidate.rank, SPECIFIC), WRAPPER)
+        elif candidate.category == "unknown" and self.rule is not None:
+            # What no rule explains is at least what the scope says of itself: a failed test.
+            candidate.category, candidate.fault = self.rule.category, self.rule.fault
         if self.best is not None and self.best.rank <= candidate.rank:
             self.follow(candidate.first_line)
             return
