@@ -11,6 +11,8 @@ from build_dashboard import BuildAgent
 from build_dashboard.checkout import Checkout
 from build_dashboard.config import ConfigError
 from build_dashboard.daemon import buildable
+from build_dashboard.memory import Memory
+from build_dashboard.trigger import Trigger
 
 KEY = "bmk_test_key_of_the_tests"
 
@@ -187,7 +189,9 @@ def test_superseded_build_is_cancelled_where_wanted(agent, gateway, config, wait
     assert ends[0]["reason"] == "cancelled_superseded"
 
 
-def test_drained_daemon_stays_so_until_resumed(agent, gateway, config, wait_until, repository) -> None:
+def test_drained_daemon_stays_so_until_resumed(  # noqa: PLR0917  (fixtures, given by name)
+    agent, gateway, config, wait_until, repository, spool
+) -> None:
     """A drained agent starts nothing and takes no orders, also after a restart; resumed, it builds what it missed."""
     process = agent.start("agent", "--config", str(config))
     try:
@@ -200,6 +204,8 @@ def test_drained_daemon_stays_so_until_resumed(agent, gateway, config, wait_unti
         process.terminate()
         process.communicate(timeout=20)
     repository.commit("two")
+    # An order that was taken just before the drain.
+    Memory(spool.parent / "projects" / "p.json").take(Trigger("t2"))
     assert agent.run("agent", "--config", str(config), "--once").returncode == 0
     assert len(gateway.records) == 1
 
@@ -208,7 +214,7 @@ def test_drained_daemon_stays_so_until_resumed(agent, gateway, config, wait_unti
     try:
         wait_until(lambda: _hellos(gateway) > before, 20)
         gateway.send({"type": "COMMAND", "commandId": "r1", "kind": "resume"})
-        wait_until(lambda: len(gateway.records) == 2 and gateway.of(max(gateway.records), "BUILD_COMPLETE"), 20)
+        wait_until(lambda: len(gateway.records) == 3 and gateway.of(max(gateway.records), "BUILD_COMPLETE"), 20)
     finally:
         process.terminate()
         process.communicate(timeout=20)

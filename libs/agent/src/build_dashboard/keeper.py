@@ -70,6 +70,8 @@ class Keeper:
         """Look for something new to build, until stopped."""
         while not self._stop.is_set():
             self.look()
+            if once and self._memory.is_drained:
+                return
             try:
                 self._triggered(self._triggers.get(timeout=0 if once else self._project.poll_seconds))
             except queue.Empty:
