@@ -63,7 +63,10 @@ def stream(stack: Stack, tree: Tree) -> int:
     """Build the tree through the agent; the build's exit code."""
     tools = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     command = stack.agent_command(
-        PROJECT, str(tree.path / "build.sh"), str(tree.build_directory), options=("--config-name", CONFIG, "--origin", "ci")
+        PROJECT,
+        str(tree.path / "build.sh"),
+        str(tree.build_directory),
+        options=("--config-name", CONFIG, "--origin", "ci"),
     )
     return subprocess.run(
         command,

@@ -5,7 +5,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 CONTENT_SECURITY_POLICY = "; ".join(
     (
-        # What is not named is refused. The page has no inline script or style and no `data:` URL; its WebSocket is 'self'.
+        # What is not named is refused. The page has no inline script or style, no `data:` URL; its socket is `self`.
         "default-src 'none'",
         "script-src 'self'",
         "style-src 'self'",
