@@ -4,12 +4,16 @@ import ipaddress
 import os
 import ssl
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
 
 _PORTS = {"http": 80, "ws": 80, "https": 443, "wss": 443}
 
 _PROXY_SCHEMES = ("http", "https", "socks5", "socks5h", "socks4", "socks4a")
+
+_SOCKS_MODULES = ("python_socks", "socksio")
+"""What WebSockets and uploads need for it; few machines do."""
 
 _PROXY_VARIABLES = {
     "https": ("https_proxy", "all_proxy"),
@@ -95,6 +99,8 @@ def _checked(proxy: str, name: str) -> str:
     if not is_address:
         # Without its text, which may hold a password.
         raise NetworkSettingWrong(f"{name.upper()} is no address of a proxy: write http://user:password@host:port")
+    if proxy.startswith("socks") and not all(find_spec(module) for module in _SOCKS_MODULES):
+        raise NetworkSettingWrong(f"{name.upper()}: SOCKS needs more: pip install 'python-socks[asyncio]' socksio")
     return proxy
 
 

@@ -71,6 +71,15 @@ def test_a_company_authority_is_trusted_beside_the_others(company) -> None:
     assert before < after
 
 
+def test_socks_says_what_it_needs(monkeypatch) -> None:
+    """A missing package is named, rather than ending the delivery of builds."""
+    monkeypatch.setattr("build_dashboard.network.find_spec", lambda module: None)
+    with pytest.raises(NetworkSettingWrong, match="pip install"):
+        find_proxy("wss://d.example", {"ALL_PROXY": "socks5://p:1080"})
+    monkeypatch.setattr("build_dashboard.network.find_spec", lambda module: object())
+    assert find_proxy("wss://d.example", {"ALL_PROXY": "socks5://p:1080"}) == "socks5://p:1080"
+
+
 def test_a_password_is_never_shown() -> None:
     """What is said of a proxy leaves user and password out."""
     assert without_password("http://user:p%40ss@proxy.test:3128") == "http://proxy.test:3128"
