@@ -148,7 +148,7 @@ class Holder:
     def _open_pipe(self, kind: bytes, outlet_fd: int) -> int:
         """A pipe for one stream; the command's end of it."""
         read, write = os.pipe()
-        with contextlib.suppress(OSError):  # over the user's limit for pipes
+        with contextlib.suppress(OSError, AttributeError):  # over the user's limit for pipes; macOS has no such call
             fcntl.fcntl(write, fcntl.F_SETPIPE_SZ, PIPE_BYTES)  # a burst should not have to wait for us
         os.set_blocking(read, False)
         self._add(read, kind, outlet_fd)

@@ -35,6 +35,10 @@ class SpoolFull(OSError):
     """The disk takes no more; nothing was written, and the same append may be tried again."""
 
 
+# macOS has no fdatasync.
+_sync = os.fdatasync if hasattr(os, "fdatasync") else os.fsync
+
+
 class Spool:
     """One build's records. `append` may run in another thread than the rest."""
 
@@ -191,7 +195,7 @@ class Spool:
         try:
             while written < len(data):
                 written += os.pwrite(self._fd, data[written:] if written else data, self._size + written)
-            os.fdatasync(self._fd)
+            _sync(self._fd)
         except OSError:
             os.ftruncate(self._fd, self._size)
             raise
