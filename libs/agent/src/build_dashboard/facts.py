@@ -14,9 +14,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-from build_dashboard.asking import LIMIT_SECONDS, git, output
+from build_dashboard.asking import git, output
 
 TOOLS = ("cc", "c++", "clang", "gcc", "cmake", "ninja", "make", "ccache", "sccache", "ld.lld", "bazel", "python3")
+TOOLS_SECONDS = 10.0
+"""A tool that is a wrapper (cmake of PyPI) takes its time on a busy machine; nothing waits for it but late facts."""
+
 TEXT_CHARACTERS = 500
 
 _VARIABLES = re.compile(
@@ -144,7 +147,7 @@ def tool_versions(environment: Mapping[str, str]) -> dict[str, str]:
     names = dict.fromkeys([*TOOLS, *filter(None, (environment.get("CC"), environment.get("CXX")))])
 
     def ask(name: str) -> None:
-        line = (output([name, "--version"], ".") or "").partition("\n")[0].strip()
+        line = (output([name, "--version"], ".", limit_seconds=TOOLS_SECONDS) or "").partition("\n")[0].strip()
         if line:
             versions[name[:TEXT_CHARACTERS]] = line[:TEXT_CHARACTERS]
 
@@ -152,7 +155,7 @@ def tool_versions(environment: Mapping[str, str]) -> dict[str, str]:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(LIMIT_SECONDS)
+        thread.join(TOOLS_SECONDS)
     return {name: versions[name] for name in names if name in versions}
 
 
