@@ -31,7 +31,7 @@ def test_program_tells_its_own_build(sdk, gateway, spool) -> None:
     with sdk.build(command="python setup.py build", config="wheel", origin="ci") as build:
         build.phase("configure")
         build.log("-- The C compiler")
-        build.metric("tests_passed", 12)
+        build.metric("tests_passed", 12.0)
         build.metric("x", 1)
         build.progress(10, step="first")
         build.log("warned\nagain", stream="err")

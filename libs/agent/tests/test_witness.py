@@ -104,9 +104,8 @@ JUNIT = "<testsuite>{cases}</testsuite>"
 def test_reports_written_by_the_build_are_told(build, gateway, tmp_path) -> None:
     """Known names, names in the command and `--junit`: results in whole, as records that fit; old reports are not."""
     cases = "".join(f'<testcase classname="suite" name="{"x" * 60}-{n}" time="0.5"/>' for n in range(1200))
-    failing = (
-        '<testcase name="bad" time="1"><failure message="no"/></testcase><testcase name="off"><skipped/></testcase>'
-    )
+    failing = '<testcase name="bad" time="1"><failure message="no"/></testcase>'
+    failing += '<testcase name="off" time="nan"><skipped/></testcase>'
     (tmp_path / "stale-junit.xml").write_text(JUNIT.format(cases='<testcase name="old"/>'))
     os.utime(tmp_path / "stale-junit.xml", (1, 1))
     (tmp_path / "many").write_text(JUNIT.format(cases=cases))
@@ -120,6 +119,7 @@ def test_reports_written_by_the_build_are_told(build, gateway, tmp_path) -> None
     assert {"name": "bad", "outcome": "failed", "tool": "junit", "seconds": 1.0} in [
         test for part in results for test in part
     ]
+    assert {"name": "off", "outcome": "skipped", "tool": "junit"} in results[-1]
     totals = metrics(gateway, build_id)
     assert (1200, 1, 1) == (totals["testsPassed"], totals["testsFailed"], totals["testsSkipped"])
 

@@ -77,7 +77,8 @@ class DrivenBuild:
         if not math.isfinite(value):
             raise ValueError(f"metric {name} is {value}: only finite numbers can be told")
         first, *rest = name.split("_")
-        self._say({"metrics": {first + "".join(word.capitalize() for word in rest): value}})
+        told = int(value) if float(value).is_integer() else value
+        self._say({"metrics": {first + "".join(word.capitalize() for word in rest): told}})
 
     def progress(self, percent: float, step: str | None = None) -> None:
         """How far the build is, and what it is doing now.

@@ -66,10 +66,9 @@ class Gathering:
         self._threads[name].join()
         return self.known
 
-    @property
-    def is_done(self) -> bool:
-        """Whether nothing more will come."""
-        return not any(thread.is_alive() for thread in list(self._threads.values()))
+    def is_done(self, names: Collection[str]) -> bool:
+        """Whether nothing more will come from these sources."""
+        return not any(thread.is_alive() for name, thread in list(self._threads.items()) if name in names)
 
     def take(self) -> dict[str, Any]:
         """What became known since the last time."""

@@ -19,6 +19,8 @@ TESTS_MAX = 500
 
 RESULTS_MAX = 200_000
 NAME_CHARACTERS = 1000
+SECONDS_MAX = 1e9
+"""No test runs for thirty years: the report is wrong there."""
 
 KNOWN = ("*junit*.xml", "*xunit*.xml", "TEST-*.xml", "test-results*.xml", "test_results*.xml", "test-reports/*.xml")
 _NAMED = re.compile(r"--(?:junit-?xml|xunit-xml-output|output-junit|gtest_output)[= ](?:xml:)?[\"']?([^\s\"';&|]+)")
@@ -89,4 +91,5 @@ def _written(
 
 def _told(result: "TestResult") -> dict[str, Any]:
     told = {"name": result.name[:NAME_CHARACTERS], "outcome": result.outcome, "tool": result.tool}
-    return {**told, "seconds": max(result.seconds, 0.0)} if result.seconds is not None else told
+    is_time = result.seconds is not None and 0 <= result.seconds < SECONDS_MAX  # a NaN is not
+    return {**told, "seconds": result.seconds} if is_time else told

@@ -32,8 +32,9 @@ FACTS_SECONDS = 0.3
 
 FIRST_FACTS = ("git", "tools")
 
+LATE_FACTS = ("git", "range")
 LATE_SECONDS = 3.0
-"""A build that ends before its facts are known waits at most this long for them, where the dashboard is there."""
+"""A build that ends before its commits are known waits at most this long for them, where the dashboard is there."""
 
 METRICS_SECONDS = 5.0
 FIRST_METRICS_SECONDS = 2.0
@@ -180,8 +181,8 @@ class Speaker:
     def _wait_for(self, gathering: Gathering) -> None:
         """Short builds end before the dashboard has said what was green; what it is never asked is not waited for."""
         deadline = time.monotonic() + LATE_SECONDS
-        while not gathering.is_done and time.monotonic() < deadline and self._delivery.may_answer:
-            gathering.wait(WAIT_SECONDS)
+        while not gathering.is_done(LATE_FACTS) and time.monotonic() < deadline and self._delivery.may_answer:
+            gathering.wait(WAIT_SECONDS, LATE_FACTS)
 
     def _say_metrics(self, pid: int) -> None:
         usage = tree_usage(pid)
