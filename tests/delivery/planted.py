@@ -110,10 +110,10 @@ def counted_without_a_key(is_awake: Callable[[], bool]) -> None:
 
     record = consumer.record
 
-    async def bad(messages: Sequence[Any], *, store: Any) -> None:
+    async def bad(messages: Sequence[Any], **edges: Any) -> None:
         if is_awake():
             messages = [message.model_copy(update={"build_id": str(uuid.uuid4())}) for message in messages]
-        await record(messages, store=store)
+        await record(messages, **edges)
 
     consumer.record = bad
 
