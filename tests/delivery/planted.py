@@ -25,6 +25,7 @@ class Bug:
     fail: str = ""
     is_story: bool = False
     """Whether it takes a green, a red and a green build to show."""
+    in_ci: bool = False
 
 
 def stored_before_confirmed(is_awake: Callable[[], bool]) -> None:
@@ -233,14 +234,14 @@ def overflow_kept_silent(is_awake: Callable[[], bool]) -> None:
 
 
 BUGS = (
-    Bug("stored is said before the broker confirmed", stored_before_confirmed),
-    Bug("nothing is deduplicated", nothing_is_deduplicated, "ingest.committed:kill@2"),
-    Bug("everybody is told before it is committed", told_before_committed),
-    Bug("the cursor is off by one", cursor_off_by_one),
+    Bug("stored is said before the broker confirmed", stored_before_confirmed, in_ci=True),
+    Bug("nothing is deduplicated", nothing_is_deduplicated, "ingest.committed:kill@2", in_ci=True),
+    Bug("everybody is told before it is committed", told_before_committed, in_ci=True),
+    Bug("the cursor is off by one", cursor_off_by_one, in_ci=True),
     Bug("history counts without a key", counted_without_a_key, "history.filed:kill@2"),
     Bug("a lost race is ignored", return_ignored, is_story=True),
-    Bug("a mail is sent before it is claimed", mail_before_claim, is_story=True),
-    Bug("a log is verified without being compared", verified_without_comparing),
+    Bug("a mail is sent before it is claimed", mail_before_claim, is_story=True, in_ci=True),
+    Bug("a log is verified without being compared", verified_without_comparing, in_ci=True),
     Bug("deliveries are acked before they are handled", acked_before_handled, "history.filed:kill@3"),
     Bug("the outbox is emptied before its verdict is sent", outbox_emptied_before_sent),
     Bug("an overflow is kept silent", overflow_kept_silent),
