@@ -204,7 +204,7 @@ async def test_a_kill_at_any_call_leaves_one_archive(
 ) -> None:
     """Whoever goes on finishes what was begun, or lets go of it when its chunks were merged meanwhile."""
     desk = make_desk()
-    await ended(desk, speaker)
+    await ended(desk, speaker, lines=60)
     keeper.kill_at = kill_at
     with pytest.raises(Killed):
         await desk.archivist.bring_due()
@@ -227,7 +227,7 @@ async def test_a_kill_at_any_write_leaves_one_archive(
 ) -> None:
     """Between the artifacts service's answer and the build's row."""
     desk = make_desk()
-    await ended(desk, speaker)
+    await ended(desk, speaker, lines=60)
     replace, writes = desk.bench.store.replace, []
 
     async def dying(before, after) -> bool:

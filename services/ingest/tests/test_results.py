@@ -3,6 +3,8 @@
 import time
 
 import pytest
+from ingest import recent_results
+from ingest.recent_results import RecentResults
 from ingest.results import BLOCK_RESULTS, LogBlocks, Result, counts_of, merged, pack, page_of
 
 LIT = ["[1/2] Running the lit tests", "PASS: MLIR :: Dialect/a.mlir (1 of 3)", "FAIL: MLIR :: b.mlir (2 of 3)"]
@@ -99,6 +101,25 @@ async def test_a_restart_repeats_no_result(make_bench, speaker) -> None:
         ("told", "passed"),
         *((f"MLIR :: t{n}.mlir", "passed") for n in range(1, 2501)),
     ]
+
+
+async def test_pages_of_a_build_merge_it_once(bench, speaker, monkeypatch) -> None:
+    """While it runs each page is of what there is now; once analysed its results are kept, up to a number."""
+    recent = RecentResults(bench.store)
+    await feed(bench, speaker, speaker.start(), speaker.update(tests=[{"name": "a", "outcome": "passed"}]))
+    await bench.analyst.read_due()
+    running = await recent.of(await bench.store.find(speaker.id))
+    await feed(bench, speaker, speaker.update(tests=[{"name": "b", "outcome": "passed"}]), speaker.complete())
+    await bench.caretaker.settle_due()
+    ended = await bench.store.find(speaker.id)
+
+    first, second = await recent.of(ended), await recent.of(ended)
+    monkeypatch.setattr(recent_results, "RESULTS_KEPT", 1)
+    full = RecentResults(bench.store)
+
+    assert (len(running), len(first)) == (1, 2)
+    assert first is second
+    assert await full.of(ended) is not await full.of(ended)
 
 
 def test_blocks_fill_one_after_the_other() -> None:

@@ -27,6 +27,7 @@ from ingest.consumer import Intake
 from ingest.metrics import Metrics
 from ingest.plan import Step
 from ingest.reanalysis import Reanalysis
+from ingest.recent_results import RecentResults
 from ingest.retention import Retention
 from ingest.routes import ROUTERS
 from ingest.settings import Settings
@@ -53,7 +54,7 @@ def create_app(
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         depot = None if artifacts is None else Depot(artifacts)
-        app.state.store = builds
+        app.state.store, app.state.recent = builds, RecentResults(builds)
         # Services start in any order: without its store this one says so and waits, see `Replica.run`.
         with suppress(StoreUnavailable):
             await builds.open()

@@ -123,7 +123,7 @@ def merged(blocks: Iterable[ResultBlock]) -> list[Result]:
         if place is None:
             only_read.append(result)
         elif told[place].line is None:
-            told[place] = told[place]._replace(line=result.line)
+            told[place] = Result(*told[place][:4], result.line)
     return told + only_read
 
 

@@ -9,6 +9,7 @@ from fastapi import Depends, Request
 
 from ingest.errors import BuildNotFound
 from ingest.fold import BuildState
+from ingest.recent_results import RecentResults
 from ingest.store.contract import BuildStore, ChunkSource
 
 
@@ -24,6 +25,13 @@ def get_texts(request: Request) -> ChunkSource:
     return texts
 
 
+def get_recent(request: Request) -> RecentResults:
+    """The app's test results."""
+    recent: RecentResults = request.app.state.recent
+    return recent
+
+
+Recent = Annotated[RecentResults, Depends(get_recent)]
 LogTexts = Annotated[ChunkSource, Depends(get_texts)]
 Store = Annotated[BuildStore, Depends(get_store)]
 

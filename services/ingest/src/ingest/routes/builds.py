@@ -13,8 +13,8 @@ from pydantic import Field
 from ingest.chunk import events_of
 from ingest.fold import BESIDE_ROW, facts_of
 from ingest.reanalysis import Reanalysis
-from ingest.results import Sort, merged, page_of
-from ingest.routes.access import Store, VisibleBuild, visible_projects
+from ingest.results import Sort, page_of
+from ingest.routes.access import Recent, Store, VisibleBuild, visible_projects
 from ingest.rules import fingerprint
 from ingest.store.contract import BuildQuery, place_of
 from ingest.verdict import is_final
@@ -113,7 +113,7 @@ async def analyse_again(state: VisibleBuild, caller: Caller, request: Request) -
 @router.get("/{build_id}/tests", response_model=TestPage, response_model_exclude_none=True)
 async def list_tests(  # noqa: PLR0917  query parameters; nobody passes them by position
     state: VisibleBuild,
-    store: Store,
+    recent: Recent,
     outcome: Annotated[list[Outcome], Query(default_factory=list, max_length=10)],
     q: Annotated[str | None, Query(max_length=200, description="Part of a name, in any case.")] = None,
     sort: Sort = "order",
@@ -121,9 +121,9 @@ async def list_tests(  # noqa: PLR0917  query parameters; nobody passes them by 
     cursor: Annotated[str, Query(pattern=r"^\d{1,9}$", description="`nextCursor` of the page before.")] = "0",
 ) -> Response:
     """The build's test results, those of structured reports first; while it runs, those there are so far."""
-    blocks = await store.read_results(state.build.id)
+    results = await recent.of(state)
     page = await asyncio.to_thread(
-        lambda: page_of(merged(blocks), outcomes=outcome, q=q, sort=sort, first=int(cursor), count=limit)
+        lambda: page_of(results, outcomes=outcome, q=q, sort=sort, first=int(cursor), count=limit)
     )
     return _answer(page)
 
