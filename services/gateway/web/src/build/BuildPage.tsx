@@ -55,6 +55,12 @@ function OneBuild({ id }: { id: string }) {
   const [params] = useSearchParams()
   const tab = tabOf(params)
   const Content = CONTENT[tab]
+  const isKnown = rows.has(id)
+  const { isError, refetch } = query
+  useEffect(() => {
+    // A build that was just ordered may be opened before it is stored: its first pushed row says that it is.
+    if (isError && isKnown) void refetch()
+  }, [isError, isKnown, refetch])
   useTabSubject(build)
   useFreshPhases(build, query.refetch)
 

@@ -3,6 +3,9 @@ import { Button } from '@mantine/core'
 import { useInfiniteQuery } from '@tanstack/react-query'
 import { useApp } from '../app/app-context'
 import { clock, instant } from '../format'
+import { Answer } from '../layout/Answer'
+import { Notice } from '../layout/Notice'
+import { Table } from '../layout/Table'
 import { events as text } from '../strings'
 import type { Build, RecordPage } from '../wire'
 import classes from './EventsTab.module.css'
@@ -24,37 +27,11 @@ export function EventsTab({ build }: { build: Build }) {
     initialPageParam: 0,
     getNextPageParam: (last) => last.nextAfter ?? undefined,
   })
-  const records = (query.data?.pages.flatMap((page) => page.items) ?? []) as unknown as RecordRow[]
   return (
     <div className={classes.page}>
-      {query.isError && <p role="alert">{text.failedToLoad}</p>}
-      {query.isSuccess && records.length === 0 && <p>{text.none}</p>}
-      {records.length > 0 && (
-        <table className={classes.table}>
-          <thead>
-            <tr>
-              <th>{text.seq}</th>
-              <th>{text.time}</th>
-              <th>{text.type}</th>
-              <th>{text.data}</th>
-            </tr>
-          </thead>
-          <tbody>
-            {records.map((record, at) => (
-              <tr key={at}>
-                <td className={classes.number}>{record.seq}</td>
-                <td className={classes.number} title={instant(record.timestamp)}>
-                  {clock(record.timestamp)}
-                </td>
-                <td>{record.type}</td>
-                <td>
-                  <code>{JSON.stringify(record.data)}</code>
-                </td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      )}
+      <Answer read={query}>
+        {({ pages }) => <Records records={pages.flatMap((page) => page.items) as unknown as RecordRow[]} />}
+      </Answer>
       {query.hasNextPage && (
         <Button
           size="xs"
@@ -66,5 +43,25 @@ export function EventsTab({ build }: { build: Build }) {
         </Button>
       )}
     </div>
+  )
+}
+
+function Records({ records }: { records: readonly RecordRow[] }) {
+  if (records.length === 0) return <Notice title={text.none} />
+  return (
+    <Table label={text.title} columns={[text.seq, text.time, text.type, text.data]}>
+      {records.map((record, at) => (
+        <tr key={at}>
+          <td className={classes.number}>{record.seq}</td>
+          <td className={classes.number} title={instant(record.timestamp)}>
+            {clock(record.timestamp)}
+          </td>
+          <td>{record.type}</td>
+          <td className={classes.data}>
+            <code>{JSON.stringify(record.data)}</code>
+          </td>
+        </tr>
+      ))}
+    </Table>
   )
 }

@@ -120,11 +120,11 @@ export const configuration = {
 }
 
 export const events = {
+  title: 'Records',
   seq: 'Seq',
   time: 'Time',
   type: 'Type',
   data: 'Data',
-  failedToLoad: 'The records could not be read.',
   none: 'No records.',
   more: 'Show more',
 }
