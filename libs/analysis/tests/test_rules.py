@@ -1,7 +1,7 @@
 """Rules live up to their own examples."""
 
 import pytest
-from build_analysis.gate import FRAGMENTS
+from build_analysis.fragments import FRAGMENTS
 from build_analysis.rule import Rule
 from build_analysis.rule_check import check_rule, check_rules
 from build_analysis.rule_set import RuleSet, default_rules, parse_rules

@@ -10,9 +10,10 @@ from build_analysis.candidate import Candidate
 from build_analysis.failure import Failure, Report
 from build_analysis.findings import Findings
 from build_analysis.gate import is_last_step
+from build_analysis.indent import Indent
 from build_analysis.prefixes import MATCHED_CHARACTERS, CleanLine, clean
 from build_analysis.python_frames import REACH_LINES, look_through_frames
-from build_analysis.rule import UNKNOWN, WRAPPER, Rule
+from build_analysis.rule import Rule
 from build_analysis.rule_set import RuleSet, default_rules
 from build_analysis.scope import SCOPE_LIMIT_LINES, Scope
 from build_analysis.window import LOOK_BACK_LINES, Window
@@ -34,7 +35,7 @@ class LogAnalyzer:
     def __init__(self, rules: RuleSet | None = None) -> None:
         self._rules = rules or default_rules()
         self._window = Window()
-        self._indent = ""
+        self._indent = Indent()
         self._attention_until = 0
         self._scopes: list[Scope] = []
         self._channels: dict[str, Scope] = {}
@@ -105,7 +106,7 @@ class LogAnalyzer:
         )
 
     def _read(self, number: int, raw: str, *, is_hit: bool) -> None:
-        line = self._outdent(clean(raw))
+        line = self._indent.taken_off(clean(raw))
         scope = self._scope_of(line)
         for open_scope in self._scopes:
             if open_scope is not scope:
@@ -121,21 +122,7 @@ class LogAnalyzer:
             is_hit and "\r" in raw[:-1] and self._answer_overwritten(number, raw)
         ):
             return
-        self._note_output(scope, number, line.text)
-
-    def _outdent(self, line: CleanLine) -> CleanLine:
-        """Take off the indent that pip and others put before all of a build's output."""
-        text = line.text
-        if text[:1] not in " \t":
-            if text:
-                self._indent = ""
-            return line
-        if self._indent and text.startswith(self._indent):
-            return line._replace(text=text[len(self._indent) :])
-        if match := _INDENTED.match(text):
-            self._indent = match[0]
-            return line._replace(text=text[match.end() :])
-        return line
+        scope.note_output(number, line.text)
 
     def _is_flood(self, scope: Scope, number: int, text: str) -> bool:
         """Whether this is one more of many lines in a row that the same rules ask about: they are not asked again."""
@@ -195,12 +182,6 @@ class LogAnalyzer:
             return self._channels[line.channel]
         return self._scopes[-1] if self._scopes else self._root
 
-    def _note_output(self, scope: Scope, number: int, text: str) -> None:
-        if scope.failed and not scope.first_alarm_line and _ALARM.match(text):
-            scope.first_alarm_line, scope.first_alarm = number, text
-        if scope.failed and not scope.first_output_line and text and not text.startswith(("--", "$ ")):
-            scope.first_output_line, scope.first_output = number, text
-
     def _forget_stale(self, number: int) -> None:
         if self._root.best is not None and number > self._root.last_candidate_line + CLUSTER_GAP_LINES:
             self._end_cluster()
@@ -249,7 +230,7 @@ class LogAnalyzer:
                 rule, match = behind
                 self._drop_undecided()
                 if rule.role == "open":
-                    self._scopes.append(_scope(rule, match, earlier, None))
+                    self._scopes.append(Scope.opened(rule, match, earlier, None))
                 return self._scopes[-1] if self._scopes else self._root
         self._drop_undecided()
         return self._scopes[-1] if self._scopes else self._root
@@ -267,7 +248,7 @@ class LogAnalyzer:
     # Scopes
 
     def _open(self, rule: Rule, match: re.Match[str], number: int, line: CleanLine) -> None:
-        scope = _scope(rule, match, number, line.channel)
+        scope = Scope.opened(rule, match, number, line.channel)
         told = self._channels.pop(f"ctest {match.groupdict().get('number')}", None)
         if told is not None and told.best is not None:
             # `ctest -V` printed the test's output before it told how the test ended.
@@ -344,7 +325,7 @@ class LogAnalyzer:
             for outer in self._scopes:
                 outer.is_explained = outer.is_explained or outer.first_line < scope.first_line
         elif scope.rule is not None and scope.failed and not scope.is_explained:
-            self._findings.add(_bare(scope, number), certain=scope.kind != "edge", rule=scope.rule)
+            self._findings.add(scope.bare_failure(scope.rule, number), certain=scope.kind != "edge", rule=scope.rule)
 
     def _end_cluster(self, *, certain: bool = False) -> None:
         best, self._root = self._root.best, Scope("root", 0)
@@ -374,51 +355,10 @@ class LogAnalyzer:
         return True
 
 
-_ENDING = {"crash": "crashed", "timeout": "timed out"}
 _SPEAKER = re.compile(r"[^\s\"']+:(?: |$)|CMake Error|[Ee]rror: ")
-_ALARM = re.compile(
-    r"\s*(?:\S{1,80}: )?\[?(?:\w*error|fatal|failed|failure|panic|abort(?:ed|ing)?|\w*exception)\b", re.I
-)
-# What tools print at the beginning of a line only: before it, white space is someone else's.
-_INDENTED = re.compile(
-    r"\s{1,24}(?=FAILED: |\[\d+/\d+\] |ninja: |CMake (?:Error|Warning)|-- [A-Z]|Traceback \(most|g?make(?:\[\d+\])?: "
-    r"|\*{10}|={20}|_{10}|\[ (?:RUN|  FAILED)  |FAIL: |In file included from |ERROR: |FAILED )"
-)
 _PROGRESS = re.compile(r"\[\s*\d+/\d+[^\]]{0,20}\] |\[\s{0,2}\d{1,3}%\] ")
-
-
-def _scope(rule: Rule, match: re.Match[str], number: int, channel: str | None) -> Scope:
-    groups = match.groupdict()
-    failed = None if rule.outcome is None else rule.outcome == "failed"
-    return Scope(
-        rule.scope or "test",
-        number,
-        rule,
-        channel,
-        target=(groups.get("target") or "").strip() or None,
-        command=groups.get("command"),
-        failed=failed,
-        becomes=rule.becomes,
-    )
 
 
 def _starts_anew(best: Candidate, rule: Rule) -> bool:
     """Whether an unscoped diagnostic is a failure of its own: the same kind of thing, told by another tool."""
     return best.rank == rule.effective_rank and best.rule.tool != rule.tool
-
-
-def _bare(scope: Scope, number: int) -> Failure:
-    """A failed scope in which no rule found a cause: unclassified, with the first thing it said."""
-    rule = scope.rule
-    assert rule is not None  # noqa: S101 - the caller has checked
-    is_edge = scope.kind == "edge"
-    line = scope.first_alarm_line or (is_edge and scope.first_output_line) or scope.first_line
-    message = (
-        scope.first_alarm
-        or (is_edge and scope.first_output)
-        or f"{scope.target or 'a step'} {_ENDING.get(rule.category, 'failed')}"
-    )
-    rank = UNKNOWN if rule.category == "unknown" else max(rule.effective_rank, WRAPPER if rule.rank is None else 0)
-    candidate = Candidate(rule, line, number, rule.category, rule.fault, rank)
-    candidate.fields.update(message=message.strip(), tool=rule.tool or "")
-    return candidate.failure(scope.target, scope.command)

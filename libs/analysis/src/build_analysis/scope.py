@@ -1,9 +1,11 @@
 """Scopes: stretches of a log that belong to one edge, test or action, whose outcome decides what their lines mean."""
 
+import re
 from dataclasses import dataclass
 
 from build_analysis.candidate import Candidate
-from build_analysis.rule import SPECIFIC, WRAPPER, Rule
+from build_analysis.failure import Failure
+from build_analysis.rule import SPECIFIC, UNKNOWN, WRAPPER, Rule
 
 SCOPE_LIMIT_LINES = 50_000
 """A scope whose end never comes (a cut log) is given up after this many lines."""
@@ -31,6 +33,12 @@ _OWN_MEANING = frozenset(
 )
 
 
+_ENDING = {"crash": "crashed", "timeout": "timed out"}
+_ALARM = re.compile(
+    r"\s*(?:\S{1,80}: )?\[?(?:\w*error|fatal|failed|failure|panic|abort(?:ed|ing)?|\w*exception)\b", re.I
+)
+
+
 @dataclass(slots=True)
 class Scope:
     """An open stretch of the log; `failed` is None while its outcome is not known."""
@@ -55,6 +63,44 @@ class Scope:
     first_alarm: str = ""
     """The first line that no rule knows and that yet begins like an error."""
     is_explained: bool = False
+
+    @classmethod
+    def opened(cls, rule: Rule, match: re.Match[str], number: int, channel: str | None) -> "Scope":
+        """The scope that a rule opens on line `number`."""
+        groups = match.groupdict()
+        return cls(
+            rule.scope or "test",
+            number,
+            rule,
+            channel,
+            target=(groups.get("target") or "").strip() or None,
+            command=groups.get("command"),
+            failed=None if rule.outcome is None else rule.outcome == "failed",
+            becomes=rule.becomes,
+        )
+
+    def note_output(self, number: int, text: str) -> None:
+        """Remember the first line of a failed scope, and the first that begins like an error, which no rule knows."""
+        if not self.failed:
+            return
+        if not self.first_alarm_line and _ALARM.match(text):
+            self.first_alarm_line, self.first_alarm = number, text
+        if not self.first_output_line and text and not text.startswith(("--", "$ ")):
+            self.first_output_line, self.first_output = number, text
+
+    def bare_failure(self, rule: Rule, number: int) -> Failure:
+        """The failure of a scope that ended on line `number` without a known cause, in the words it said first."""
+        is_edge = self.kind == "edge"
+        line = self.first_alarm_line or (is_edge and self.first_output_line) or self.first_line
+        message = (
+            self.first_alarm
+            or (is_edge and self.first_output)
+            or f"{self.target or 'a step'} {_ENDING.get(rule.category, 'failed')}"
+        )
+        rank = UNKNOWN if rule.category == "unknown" else max(rule.effective_rank, WRAPPER if rule.rank is None else 0)
+        candidate = Candidate(rule, line, number, rule.category, rule.fault, rank)
+        candidate.fields.update(message=message.strip(), tool=rule.tool or "")
+        return candidate.failure(self.target, self.command)
 
     def look_ahead(self, number: int, text: str) -> None:
         """Let what was found take its place or its words from a line after it."""
