@@ -137,6 +137,12 @@ def told(stack: Stack, mails: SendGridServer, count: int) -> list[dict[str, Any]
     return mails.mails
 
 
+def text_of(mail: dict[str, Any]) -> str:
+    """The plain text of a mail to the one reader."""
+    assert [READER] == [to["email"] for person in mail["personalizations"] for to in person["to"]]
+    return str(next(part["value"] for part in mail["content"] if part["type"] == "text/plain"))
+
+
 def extract_of(stack: Stack, build: dict[str, Any]) -> list[str]:
     """The log around the first failure, as the mail should quote it."""
     line = build["firstFailure"]["firstLine"]
@@ -201,14 +207,13 @@ def test_three_red_builds_are_one_mail_and_the_fix_is_another(
         assert ["failed"] * 3 == [build["status"] for build in red]
         assert ("succeeded", "succeeded") == (good["status"], fixed["status"])
 
-        broken_mail, fixed_mail = told(stack, mails, 2)
-        for mail in (broken_mail, fixed_mail):
-            assert [READER] == [to["email"] for person in mail["personalizations"] for to in person["to"]]
-        text = next(part["value"] for part in broken_mail["content"] if part["type"] == "text/plain")
-        assert all(line in text for line in extract_of(stack, red[0]))
-        assert red[0]["firstFailure"]["file"].rsplit("/", 1)[-1] in text
-        assert red[0]["id"] in text
-        assert fixed["id"] in next(part["value"] for part in fixed_mail["content"] if part["type"] == "text/plain")
+        texts = [text_of(mail) for mail in told(stack, mails, 2)]
+        assert 1 == sum(fixed["id"] in text for text in texts)
+        (broken_text,) = [text for text in texts if fixed["id"] not in text]
+        # What comes back after an outage comes shard by shard: any of the three may be the one that opened it.
+        assert any(build["id"] in broken_text for build in (red if away else red[:1]))
+        assert all(line in broken_text for line in extract_of(stack, red[0]))
+        assert red[0]["firstFailure"]["file"].rsplit("/", 1)[-1] in broken_text
 
         signature = red[0]["firstFailure"]["signature"]
         group = wait_until(
