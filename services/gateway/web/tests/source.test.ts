@@ -29,6 +29,7 @@ test('a place in the tree is a link to that line at the commit that was built', 
     address,
   )
   expect(urlOf('../lib/Conversion/Op s.cpp', 12, { command: ['./build.sh'] })).toBe(address)
+  expect(urlOf('../../lib/Conversion/Op s.cpp', 12, { command: ['sh', '-ec', 'cmake --build out/x'] })).toBe(address)
   expect(urlOf('CMakeLists.txt', undefined, { command: ['cmake', '-S', '.'] })).toBe(
     `https://github.com/llvm/torch-mlir/blob/${SHA}/CMakeLists.txt`,
   )

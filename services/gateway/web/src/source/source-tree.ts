@@ -70,7 +70,8 @@ function rootOf(cwd: string, name: string): string {
 }
 
 function directoryOf(command: readonly string[]): string | undefined {
-  const words = command.length === 1 ? (command[0] ?? '').split(/\s+/) : command
+  // What a shell is handed as one word is a command line of its own.
+  const words = command.flatMap((word) => word.split(/\s+/))
   const at = words.findIndex((word) => WORKS_IN.test(word))
   return at === -1 ? words.find((word) => /^-C./.test(word))?.slice(2) : words[at + 1]
 }
