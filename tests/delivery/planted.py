@@ -76,13 +76,15 @@ def told_before_committed(is_awake: Callable[[], bool]) -> None:
     late: list[asyncio.Task[None]] = []
 
     async def commit(self: Any, steps: Any, before: asyncio.Task[None] | None) -> None:
+        await asyncio.sleep(1.5)
         if before is not None:
             await asyncio.wait([before])
-        await asyncio.sleep(0.3)
         await advance(self, steps)
 
     async def bad(self: Any, steps: Any) -> None:
         if is_awake():
+            if not late:
+                asyncio.get_running_loop().call_later(2.5, _die_once)
             late.append(asyncio.create_task(commit(self, steps, late[-1] if late else None)))
         else:
             await advance(self, steps)

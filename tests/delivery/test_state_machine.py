@@ -454,7 +454,7 @@ def test_the_machine_finds_planted_bugs(bug: Callable[[pytest.MonkeyPatch], None
 
 TestDelivering = pytest.mark.slow(pytest.mark.delivery(Delivering.TestCase))
 TestDelivering.settings = settings(
-    max_examples=5000 if os.environ.get("FULL") else 120,
+    max_examples=2000 if os.environ.get("FULL") else 120,
     stateful_step_count=60,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
