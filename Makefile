@@ -30,7 +30,7 @@ check: .cache/python ## lint, types, import rules and fast tests: seconds, no se
 
 test: .cache/python $(PAGE) ## everything, on real servers (installs them where it can)
 	$(SETUP) compiler git browser rabbitmq mariadb
-	$(if $(CI),$(SETUP) gtest mlir)
+	$(if $(CI),$(SETUP) ccache gtest mlir)
 	$(RUN) ruff check .
 	$(RUN) ruff format --check .
 	$(RUN) mypy

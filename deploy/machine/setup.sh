@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes a machine able to build, test and run the dashboard: ./setup.sh uv node compiler gtest browser rabbitmq mariadb mlir
+# Makes a machine able to build, test and run the dashboard: ./setup.sh uv node compiler ccache gtest browser rabbitmq mariadb mlir
 # Installs only what is missing. See README.md beside this file.
 set -eu
 root=$(cd "$(dirname "$0")/../.." && pwd)
@@ -62,6 +62,8 @@ setup_node() {
 
 setup_compiler() { command -v c++ >/dev/null || apt_install "a C++ compiler" g++; }
 
+setup_ccache() { command -v ccache >/dev/null || apt_install "ccache" ccache; }
+
 setup_gtest() { [ -e /usr/include/gtest/gtest.h ] || apt_install "GoogleTest" libgtest-dev; }
 
 setup_git() { command -v git >/dev/null || apt_install "git" git; }
@@ -87,7 +89,7 @@ setup_mlir() {
 
 for what in "$@"; do
     case $what in
-        uv | node | compiler | gtest | git | browser | rabbitmq | mariadb | mlir) "setup_$what" ;;
+        uv | node | compiler | ccache | gtest | git | browser | rabbitmq | mariadb | mlir) "setup_$what" ;;
         *) say "unknown: $what"; exit 2 ;;
     esac
 done

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from chassis.testing.browser import log_in
 from chassis.testing.stack import Stack
-from chassis.testing.story import Story, going_on, tell
+from chassis.testing.story import TABS, Story, going_on, tell
 from playwright.sync_api import Browser, Page, expect
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -20,8 +20,11 @@ PAGES = [
     "commit",
     "pins",
     "build",
+    *(f"build-{tab}" for tab in TABS),
+    "compare",
     "failures",
     "failure",
+    "tests",
     "history",
     "agents",
     "notifications",

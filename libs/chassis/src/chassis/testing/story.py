@@ -13,6 +13,7 @@ from typing import Any
 from chassis.testing.stack import Stack, wait_until
 
 SECONDS = 30
+TABS = ("failures", "tests", "steps", "metrics", "artifacts", "configuration", "events")
 IDENTITY = ("-c", "user.name=Story Teller", "-c", "user.email=story@example.com")
 GREEN = (
     'for n in 1 2 3 4; do echo "[$n/4] Building CXX object lib/part$n.o"; done; echo "PASS: Story :: a.mlir (1 of 1)"'
@@ -59,8 +60,11 @@ class Story:
             "commit": f"/c/{self.commits['breaks']}",
             "pins": "/pins",
             "build": red,
+            **{f"build-{tab}": f"{red}?tab={tab}" for tab in TABS},
+            "compare": f"{red}?compare={self.builds['green']}",
             "failures": "/failures",
             "failure": f"/failures/{self.signature}",
+            "tests": "/tests",
             "history": f"/history?project={self.project}",
             "agents": "/agents",
             "notifications": "/notifications",
