@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from chassis.testing.rabbitmq import Broker
 from delivery.arena import Arena, wait_until
 from delivery.bout import GREEN, STORY, Bout
 from delivery.proxy import State
@@ -102,7 +103,7 @@ def memory_alarm(bout: Bout) -> None:
 def disk_alarm(bout: Bout) -> None:
     """RabbitMQ's disk is said to be full, for a while."""
     broker = _broker(bout.arena)
-    broker.control("set_disk_free_limit", "9000TB")
+    broker.control("set_disk_free_limit", "900000GB")
     time.sleep(4)
     broker.control("set_disk_free_limit", "50MB")
 
@@ -115,12 +116,14 @@ def queue_deleted(bout: Bout) -> None:
 
 def binding_deleted(bout: Bout) -> None:
     """Somebody takes away the bindings of all log records; they come back when a service starts."""
-    _broker(bout.arena).control(
+    broker = _broker(bout.arena)
+    broker.control(
         "eval",
         'X = rabbit_misc:r(<<"/">>, exchange, <<"builds">>),'
         '[rabbit_binding:remove(B, fun(_, _) -> ok end, <<"test">>) || B <- rabbit_binding:list_for_source(X),'
         ' binary:match(element(3, B), <<"BUILD_LOG">>) =/= nomatch], ok.',
     )
+    assert "BUILD_LOG" not in broker.control("list_bindings"), "they are still there"
     time.sleep(2)
     bout.arena.terminate("gateway-2")
 
@@ -187,7 +190,7 @@ def together(*happenings: Happen) -> Happen:
     return happen
 
 
-def _broker(arena: Arena):  # type: ignore[no-untyped-def]
+def _broker(arena: Arena) -> Broker:
     assert arena.broker is not None
     return arena.broker
 

@@ -22,6 +22,7 @@ RECORD_BYTES = 20 * 1024
 FRAME_RECORDS = 20
 PIECE_CHARACTERS = 8 * 1024
 STALL_SECONDS = 20.0
+BEAT_SECONDS = 5.0
 
 
 class HarshAgent:
@@ -87,19 +88,25 @@ class HarshAgent:
                 ],
             }
             await socket.send(json.dumps(hello))
-            sending: asyncio.Task[None] | None = None
+            sending: asyncio.Future[Any] | None = None
             try:
                 while not self.is_done:
                     async with asyncio.timeout(STALL_SECONDS):
                         frame = json.loads(await socket.recv())
                     self._hear(frame)
                     if frame["type"] == "WELCOME":
-                        sending = asyncio.create_task(self._send(socket))
+                        sending = asyncio.gather(self._send(socket), self._beat(socket))
                     elif frame["type"] == "DRAIN":
                         return
             finally:
                 if sending is not None:
                     sending.cancel()
+                    await asyncio.gather(sending, return_exceptions=True)
+
+    async def _beat(self, socket: ClientConnection) -> None:
+        while True:
+            await asyncio.sleep(BEAT_SECONDS)
+            await socket.send(json.dumps({"type": "HEARTBEAT", "builds": [self.said.build_id]}))
 
     async def _send(self, socket: ClientConnection) -> None:
         while True:

@@ -127,6 +127,8 @@ async def test_a_blocked_broker_pauses_agents_and_keeps_their_sessions(
         await hear(socket, "ACK", windowBytes=0)
         await say(socket, type="RECORDS", records=[record(2)])
         await (await socket.ping())
+        await say(socket, type="HEARTBEAT", builds=[BUILD])
+        await hear(socket, "ACK", buildId=BUILD, windowBytes=0)
         monkeypatch.setattr(type(gateway.bus), "blocked", False)
 
         assert (await hear(socket, "ACK", buildId=BUILD, confirmed=2))["windowBytes"] >= 0

@@ -253,8 +253,12 @@ class AgentSession:
             }
         )
         self.edges.roster.changed(self.row)
-        # A sign of life behind a stuck broker would be old when it arrives; the next one comes in seconds.
-        batch = self._admission.heartbeats(heartbeat.builds) if self.edges.valve.is_open else None
+        if not self.edges.valve.is_open:
+            # A sign of life behind a stuck broker would be old when it arrives; the next one comes in seconds. Say so:
+            # an agent that hears nothing for a minute takes its connection for dead, and all come back at once.
+            self._window_changed()
+            return
+        batch = self._admission.heartbeats(heartbeat.builds)
         if batch is not None:
             self._pipeline.submit(batch)
 
