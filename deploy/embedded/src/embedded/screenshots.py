@@ -43,7 +43,9 @@ def tell_story(stack: Stack, tree: Tree) -> None:
 @contextmanager
 def still_running(stack: Stack, tree: Tree) -> Iterator[None]:
     """A build in progress while the pictures are taken."""
-    command = stack.agent_command(PROJECT, sys.executable, "-c", PRINT_STEPS, options=("--config-name", "asan"))
+    command = stack.agent_command(
+        PROJECT, sys.executable, "-c", PRINT_STEPS, options=("--config-name", "asan", "--origin", "ci")
+    )
     agent = subprocess.Popen(command, env=stack.agent_environment, cwd=tree.path, stdout=subprocess.DEVNULL)
     try:
         wait_until(lambda: newest(stack, "running"), RUNNING_SECONDS, "the running build is listed")
@@ -61,10 +63,9 @@ def newest(stack: Stack, status: str) -> dict[str, str] | None:
 
 def addresses(stack: Stack) -> dict[str, str]:
     """Every page by name, where it has something to show."""
-    red = newest(stack, "failed")
-    running = newest(stack, "running")
-    if red is None or running is None:
-        raise RuntimeError("the demo's builds are not there: one failed and one running were expected")
+    green, red, running = (newest(stack, status) for status in ("succeeded", "failed", "running"))
+    if green is None or red is None or running is None:
+        raise RuntimeError("the demo's builds are not there: a good, a failed and a running one were expected")
     group = wait_until(lambda: stack.get("/api/failures")["items"], RUNNING_SECONDS, "the failure group")[0]
     return {
         "now": "/",
@@ -75,10 +76,12 @@ def addresses(stack: Stack) -> dict[str, str]:
         "pins": "/pins",
         "build-failed": f"/builds/{red['id']}",
         "build-running": f"/builds/{running['id']}",
-        "build-tests": f"/builds/{red['id']}?tab=tests",
-        "build-steps": f"/builds/{red['id']}?tab=steps",
-        "build-artifacts": f"/builds/{red['id']}?tab=artifacts",
-        "build-configuration": f"/builds/{red['id']}?tab=configuration",
+        "build-tests": f"/builds/{green['id']}?tab=tests",
+        "build-steps": f"/builds/{green['id']}?tab=steps",
+        "build-artifacts": f"/builds/{green['id']}?tab=artifacts",
+        "build-configuration": f"/builds/{green['id']}?tab=configuration",
+        "build-metrics": f"/builds/{green['id']}?tab=metrics",
+        "build-compare": f"/builds/{red['id']}?compare={green['id']}",
         "failures": "/failures",
         "failure": f"/failures/{group['signature']}",
         "tests": "/tests",
