@@ -40,6 +40,13 @@ def test_an_unknown_range_stays_unknown(builds):
     assert [builds.sha(1)] == [commit.sha for commit in told.commits]
 
 
+def test_a_commit_named_late_is_known_by_its_verdict(builds):
+    """An agent on a busy machine tells of its commit after the start; the verdict repeats what was told."""
+    fact = merged(builds.start(1), builds.verdict(1, commit_subject="fix it", commit_author="Ada"))
+
+    assert (fact.commit_subject, fact.commit_author) == ("fix it", "Ada")
+
+
 def test_a_failure_without_a_name_is_unclassified(builds):
     """A failed build that analysis could not explain is red under a name of its own, never without one."""
     assert with_verdict(None, builds.verdict(1, "failed")).signatures == (UNCLASSIFIED,)

@@ -275,6 +275,9 @@ class BuildVerdictData(OpenWireModel):
     config: ShortText = "default"
     origin: Origin = "ci"
     commit: Sha | None = None
+    commit_subject: ShortText | None = None
+    commit_author: ShortText | None = None
+    committed_at: EpochMs | None = None
     agent: ShortText | None = None
     provisional: bool = False
     started_at: EpochMs | None = None

@@ -243,7 +243,7 @@ def with_verdict(fact: Fact | None, message: BuildVerdict) -> Fact:
         "failures": _first_in_front(failures, data.first_failure),
         "metrics": data.metrics,
     }
-    for name in ("branch", "config", "origin", "commit", "agent", "pins", "commits"):
+    for name in (*_JUDGED, "agent"):
         value = getattr(data, name)
         if name in data.model_fields_set and value not in (None, []):
             said[name] = value
@@ -255,7 +255,17 @@ def with_verdict(fact: Fact | None, message: BuildVerdict) -> Fact:
     return Fact(id=message.build_id, project=message.project, **said)
 
 
-_JUDGED = frozenset({"branch", "config", "origin", "commit", "pins", "commits"})
+_JUDGED = (
+    "branch",
+    "config",
+    "origin",
+    "commit",
+    "commit_subject",
+    "commit_author",
+    "committed_at",
+    "pins",
+    "commits",
+)
 """What a verdict says too: once it did, a late BUILD_START no longer changes it."""
 
 
