@@ -28,6 +28,7 @@ from delivery.workload import Build
 WORKLOAD = Path(__file__).with_name("workload.py")
 SETTLE_SECONDS = 150.0
 LINGER_SECONDS = 3
+BROKER_SECONDS = 60.0
 GREEN = (False,)
 STORY = (False, True, False)
 """Green, red, green: one mail that it is broken, one that it is fixed."""
@@ -112,7 +113,7 @@ class Bout:
         if broker is not None:
             body = f'{{"type":"BUILD_LOG","project":"{self.project}","no":"record {random.random()}"}}'.encode()
             self.expected.poison.append(body)
-            asyncio.run(_publish(broker.url, f"3.BUILD_LOG.{self.project}", body))
+            asyncio.run(asyncio.wait_for(_publish(broker.url, f"3.BUILD_LOG.{self.project}", body), BROKER_SECONDS))
 
     def order_in_vain(self) -> None:
         """Give an order that cannot be carried out: cancel a build that nobody runs any more."""
@@ -273,7 +274,7 @@ class Bout:
     def _parked(self) -> list[bytes]:
         if self.arena.broker is None:
             return []
-        bodies = asyncio.run(_read_parking(self.arena.broker.url))
+        bodies = asyncio.run(asyncio.wait_for(_read_parking(self.arena.broker.url), BROKER_SECONDS))
         own = [f'"{self.project}"'.encode(), *(build_id.encode() for build_id in self._builds)]
         return [body for body in bodies if body in self.expected.poison or any(word in body for word in own)]
 
