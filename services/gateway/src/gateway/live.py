@@ -44,16 +44,14 @@ class Live:
     async def listen(self) -> None:
         """Hear and hand over, for ever; after a broken connection everybody is told to read again."""
         self._audience.bind, self._audience.unbind = self._bind, self._unbind
-        is_first = True
         while True:
             try:
                 async with self._bus.listen(topology.LIVE_EXCHANGE, *ALWAYS) as listener:
                     self._listener = listener
                     for build_id in self._audience.followed:
                         await listener.bind(_log_key(build_id))
-                    if not is_first:
-                        self._audience.resync("the live feed was interrupted")
-                    is_first = False
+                    # Also the first time: pages may have come before the broker did, and heard nothing until now.
+                    self._audience.resync("the live feed was interrupted")
                     await self._hear(listener)
             except BusUnavailable as error:
                 logger.warning("listen to live again after: %s", error)
