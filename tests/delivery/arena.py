@@ -28,6 +28,8 @@ from delivery.rest import Rest
 from notifier.testing import SendGridServer, sendgrid_server
 
 PROJECTS = 400
+_NUMBERS = iter(range(PROJECTS))
+"""Of projects: arenas that share a broker and a database share these, too."""
 WATCH_SECONDS = 0.05
 READY_SECONDS = 300.0
 DATABASE = "ingest_arena"
@@ -49,7 +51,6 @@ class Arena:
     broker: Broker | None = None
     database: Database | None = None
     deaths: Counter[str] = field(default_factory=Counter)
-    _projects: Iterator[int] = field(default_factory=lambda: iter(range(PROJECTS)))
     _spared: set[str] = field(default_factory=set)
 
     @property
@@ -65,7 +66,7 @@ class Arena:
 
     def next_project(self) -> str:
         """A project nobody used yet."""
-        return f"p{next(self._projects):03d}"
+        return f"p{next(_NUMBERS):03d}"
 
     def kill(self, name: str) -> None:
         """SIGKILL; the supervisor starts it again."""
