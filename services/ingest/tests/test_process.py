@@ -76,9 +76,10 @@ async def test_kill_minus_nine_loses_and_repeats_nothing(tmp_path: Path, amqp_ur
         await say(speaker.complete())
         async with ingest_process(environment, tmp_path / "ingest.log"):
             known = await until(lambda known: known.get("verified"))
-    async with bus.consume("notifier.builds") as notifier:
-        verdicts = await asyncio.wait_for(notifier.fetch(10), 10)
-        await notifier.ack(verdicts)
+            # A build is verified first and judged then: the process has to live until its verdict is out.
+            async with bus.consume("notifier.builds") as notifier:
+                verdicts = await asyncio.wait_for(notifier.fetch(10), 45)
+                await notifier.ack(verdicts)
     await bus.close()
 
     assert known["logLines"] == len(speaker.lines) == LIVES * 1600

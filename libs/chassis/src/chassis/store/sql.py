@@ -220,7 +220,10 @@ def _migrate(connection: Connection, metadata: MetaData, steps: Sequence[Step]) 
         if connection.execute(lock, {"seconds": MIGRATION_LOCK_SECONDS}).scalar() != 1:
             raise StoreUnavailable("schema", "another replica is migrating it")
     try:
-        return _run_steps(connection, metadata, steps)
+        version = _run_steps(connection, metadata, steps)
+        if is_mysql:  # who takes the lock next has to see the version, not only the tables
+            connection.execute(text("commit"))
+        return version
     finally:
         if is_mysql:
             connection.execute(text("select release_lock(concat(database(), '.schema'))"))
