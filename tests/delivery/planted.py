@@ -68,6 +68,10 @@ def nothing_is_deduplicated(is_awake: Callable[[], bool]) -> None:
     consumer.plan_build = bad
 
 
+TELLING_SECONDS = 4.0
+"""So long everybody is told before the first commit would come: it never does, for the process dies then."""
+
+
 def told_before_committed(is_awake: Callable[[], bool]) -> None:
     """Steps are committed a while after everybody was told of them."""
     from ingest.store.sql import SqlBuildStore
@@ -76,7 +80,7 @@ def told_before_committed(is_awake: Callable[[], bool]) -> None:
     late: list[asyncio.Task[None]] = []
 
     async def commit(self: Any, steps: Any, before: asyncio.Task[None] | None) -> None:
-        await asyncio.sleep(1.5)
+        await asyncio.sleep(TELLING_SECONDS + 1)
         if before is not None:
             await asyncio.wait([before])
         await advance(self, steps)
@@ -84,7 +88,7 @@ def told_before_committed(is_awake: Callable[[], bool]) -> None:
     async def bad(self: Any, steps: Any) -> None:
         if is_awake():
             if not late:
-                asyncio.get_running_loop().call_later(2.5, _die_once)
+                asyncio.get_running_loop().call_later(TELLING_SECONDS, _die_once)
             late.append(asyncio.create_task(commit(self, steps, late[-1] if late else None)))
         else:
             await advance(self, steps)
