@@ -50,7 +50,7 @@ def test_a_failure_leads_to_its_group(page: Page, story: Story) -> None:
 
     page.goto(f"/failures/{story.signature}")
     expect(page.locator("main")).to_contain_text("no member named")
-    links = page.get_by_test_id("failure-build")
+    links = page.get_by_test_id("failure-build").filter(has_text=story.project)
     expect(links).to_have_count(4)
     links.first.get_by_role("link").first.click()
     expect(page.get_by_test_id("build")).to_have_attribute("data-status", "failed")
