@@ -127,10 +127,12 @@ def test_range_is_told_in_the_build(agent, gateway, tree) -> None:
     (query,) = {str(frame) for frame in gateway.frames if frame["type"] == "LAST_GREEN_QUERY"}
     assert "'branch': 'main'" in query
     assert "'config': 'asan'" in query
+    build = gateway.only_build()
     told = [
-        update["data"]["commits"]
-        for update in gateway.of(gateway.only_build(), "BUILD_UPDATE")
-        if "commits" in update["data"]
+        record["data"]["commits"]
+        # Known before the first record was said, it is in that one.
+        for record in [*gateway.of(build, "BUILD_START"), *gateway.of(build, "BUILD_UPDATE")]
+        if "commits" in record["data"]
     ]
     assert [["worse"]] == [[commit["subject"] for commit in commits] for commits in told]
 
