@@ -7,26 +7,25 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from build_protocol.topology import queue_name
-from chassis.backoff import Backoff
 from chassis.bus import Bus
 from chassis.consumer import run_consumer
 from chassis.errors import StoreUnavailable
 from chassis.projects import Projects
 from chassis.service import create_service_app
-from chassis.vital import vital
+from chassis.work import try_open, wait_until_open, working
 from fastapi import FastAPI
 
 from artifacts import ticket_routes
 from artifacts.consumer import Receiver
 from artifacts.metrics import Metrics
-from artifacts.objects import Objects, open_objects
+from artifacts.objects import open_objects
 from artifacts.offers import Desk
 from artifacts.relay import Relay
 from artifacts.relay import router as relay_router
 from artifacts.retention import Janitor
 from artifacts.routes import now_ms, router
 from artifacts.settings import Settings
-from artifacts.store import ArtifactStore, open_store
+from artifacts.store import open_store
 
 log = logging.getLogger("artifacts")
 
@@ -36,6 +35,10 @@ TIDY_SECONDS = 3600.0
 def create_app(settings: Settings, bus: Bus, clock: Callable[[], int] = now_ms) -> FastAPI:
     """The service on this bus. The bus is opened and closed by whoever made it; store and objects are ours."""
     store, objects = open_store(settings.store_url), open_objects(settings)
+
+    async def open_both() -> None:
+        await store.open()
+        await objects.open()
 
     async def ping() -> None:
         await store.ping()
@@ -50,11 +53,10 @@ def create_app(settings: Settings, bus: Bus, clock: Callable[[], int] = now_ms) 
         state.desk = Desk(store, objects, settings.per_build, settings.upload_seconds)
         state.receiver = receiver = Receiver(store, objects, bus, state.metrics, clock)
         janitor = Janitor(store, objects, settings, state.metrics)
-        is_open = await _try_open(store, objects)
+        is_open = await try_open(open_both)
 
         async def work() -> None:
-            if not is_open:
-                await _wait_until_open(store, objects)
+            await wait_until_open(open_both, is_open=is_open)
             async with asyncio.TaskGroup() as tasks:
                 queue = queue_name("artifacts")
                 tasks.create_task(
@@ -62,13 +64,10 @@ def create_app(settings: Settings, bus: Bus, clock: Callable[[], int] = now_ms) 
                 )
                 tasks.create_task(_tidy(janitor, clock))
 
-        working = vital(asyncio.create_task(work(), name="artifacts"))
         try:
-            yield
+            async with working("artifacts", work()):
+                yield
         finally:
-            working.cancel()
-            with suppress(asyncio.CancelledError):
-                await working
             await state.relay.close()
             await objects.close()
             await store.close()
@@ -87,21 +86,3 @@ async def _tidy(janitor: Janitor, clock: Callable[[], int]) -> None:
         with suppress(StoreUnavailable):  # the next round does it
             await janitor.tidy(clock())
         await asyncio.sleep(TIDY_SECONDS)
-
-
-async def _wait_until_open(store: ArtifactStore, objects: Objects) -> None:
-    backoff = Backoff()
-    is_open = False
-    while not is_open:  # services start in any order: the store may come later
-        await asyncio.sleep(backoff.next_seconds())
-        is_open = await _try_open(store, objects)
-
-
-async def _try_open(store: ArtifactStore, objects: Objects) -> bool:
-    try:
-        await store.open()
-        await objects.open()
-    except StoreUnavailable as error:
-        log.warning("waiting for the store: %s", error)
-        return False
-    return True

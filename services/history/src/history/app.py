@@ -2,20 +2,19 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from build_protocol.topology import queue_name
-from chassis.backoff import Backoff
 from chassis.bus import Bus, Delivery
 from chassis.consumer import run_consumer
 from chassis.errors import StoreUnavailable
-from chassis.peers import Peer, PeerUnavailable
+from chassis.peers import Peer
 from chassis.problems import problem
 from chassis.projects import Projects
 from chassis.service import create_service_app
-from chassis.vital import vital
+from chassis.work import repeat, try_open, wait_until_open, working
 from fastapi import FastAPI, Request
 from fastapi.responses import Response
 
@@ -53,17 +52,14 @@ def create_app(
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         projects = Projects(Path(settings.config_path))
         app.state.store, app.state.projects, app.state.tallies = memory, projects, TallyCache()
-        is_open = await _try_open(memory)
+        is_open = await try_open(memory.open)
         metrics = Metrics(app.state.registry)
         heeder = Heeder(memory, projects)
         work = _work(settings, bus, memory, ingest, heeder=heeder, metrics=metrics, is_open=is_open)
-        working = vital(asyncio.create_task(work, name="history"))
         try:
-            yield
+            async with working("history", work):
+                yield
         finally:
-            working.cancel()
-            with suppress(asyncio.CancelledError):
-                await working
             if ingest is not None:
                 await ingest.close()
             await memory.close()
@@ -85,10 +81,7 @@ async def _work(
     metrics: Metrics,
     is_open: bool,
 ) -> None:
-    backoff = Backoff()
-    while not is_open:  # services start in any order: the store may come later
-        await asyncio.sleep(backoff.next_seconds())
-        is_open = await _try_open(store)
+    await wait_until_open(store.open, is_open=is_open)
 
     async def record(deliveries: Sequence[Delivery]) -> None:
         with metrics.batch_seconds.time():
@@ -100,29 +93,10 @@ async def _work(
             run_consumer(bus, queue_name("history"), record, prefetch=settings.prefetch, wait_for_store=store.ping)
         )
         tasks.create_task(_forget(settings, store, metrics))
-        tasks.create_task(_repeat(heeder.step, HEED_SECONDS))
+        tasks.create_task(repeat(heeder.step, HEED_SECONDS))
         if ingest is not None:
             harvester = Harvester(store, ingest, metrics, now_ms, heeder.unheard)
-            tasks.create_task(_repeat(harvester.step, HARVEST_SECONDS))
-
-
-async def _repeat(step: Callable[[], Awaitable[object]], seconds: float) -> None:
-    """Take a step again and again: at once while it found something to do, else after a while."""
-    backoff = Backoff()
-    while True:
-        try:
-            found = await step()
-        except (StoreUnavailable, PeerUnavailable) as error:
-            log.warning("waiting: %s", error)
-            await asyncio.sleep(backoff.next_seconds())
-        except Exception:
-            # One build whose answer cannot be read must not keep the others out for ever.
-            log.exception("failed a step; it is tried again")
-            await asyncio.sleep(backoff.next_seconds())
-        else:
-            backoff.reset()
-            if not found:
-                await asyncio.sleep(seconds)
+            tasks.create_task(repeat(harvester.step, HARVEST_SECONDS))
 
 
 async def _forget(settings: Settings, store: HistoryStore, metrics: Metrics) -> None:
@@ -132,15 +106,6 @@ async def _forget(settings: Settings, store: HistoryStore, metrics: Metrics) -> 
                 metrics.forgotten.inc(trimmed.facts)
             metrics.forgotten.inc(trimmed.facts)
         await asyncio.sleep(TRIM_EVERY_SECONDS)
-
-
-async def _try_open(store: HistoryStore) -> bool:
-    try:
-        await store.open()
-    except StoreUnavailable as error:
-        log.warning("waiting for the store: %s", error)
-        return False
-    return True
 
 
 async def _bad_cursor(request: Request, error: Exception) -> Response:

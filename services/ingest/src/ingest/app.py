@@ -8,13 +8,12 @@ from contextlib import asynccontextmanager, suppress
 
 from build_protocol.ids import shard_of
 from build_protocol.topology import ingest_queue
-from chassis.backoff import Backoff
 from chassis.bus import Bus
 from chassis.consumer import run_consumer
 from chassis.errors import StoreUnavailable
 from chassis.peers import Neighbour
 from chassis.service import create_service_app
-from chassis.vital import vital
+from chassis.work import try_open, wait_until_open, working
 from fastapi import FastAPI
 
 from ingest.alarm import Alarm
@@ -55,18 +54,13 @@ def create_app(
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         depot = None if artifacts is None else Depot(artifacts)
         app.state.store, app.state.recent = builds, RecentResults(builds)
-        # Services start in any order: without its store this one says so and waits, see `Replica.run`.
-        with suppress(StoreUnavailable):
-            await builds.open()
+        is_open = await try_open(builds.open)
         replica = Replica(settings, bus, builds, depot=depot, metrics=Metrics(app.state.registry), clock=clock)
         app.state.replica, app.state.texts = replica, replica.texts
-        running = vital(asyncio.create_task(replica.run(), name="ingest"))
         try:
-            yield
+            async with working("ingest", replica.run(is_open=is_open)):
+                yield
         finally:
-            running.cancel()
-            with suppress(asyncio.CancelledError):
-                await running
             if depot is not None:
                 await depot.close()
             await builds.close()
@@ -119,9 +113,9 @@ class Replica:
         self.analyst.notice(step)
         self.caretaker.notice(step.after)
 
-    async def run(self) -> None:
-        """Work until cancelled; then settle what is in flight and give the shards back."""
-        await self._wait_for_store()
+    async def run(self, *, is_open: bool) -> None:
+        """Work until cancelled, once the store is open; then settle what is in flight and give the shards back."""
+        await wait_until_open(self._store.open, is_open=is_open)
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._keep_shards())
@@ -140,17 +134,6 @@ class Replica:
     def shards(self) -> frozenset[int]:
         """The shards consumed here."""
         return frozenset(self._consumers)
-
-    async def _wait_for_store(self) -> None:
-        backoff = Backoff()
-        while True:
-            try:
-                await self._store.open()
-            except StoreUnavailable as error:
-                log.warning("waiting for the store reason=%s", error)
-                await asyncio.sleep(backoff.next_seconds())
-            else:
-                return
 
     async def _keep_shards(self) -> None:
         while True:

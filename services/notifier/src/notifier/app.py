@@ -4,19 +4,17 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from build_protocol.topology import queue_name
-from chassis.backoff import Backoff
 from chassis.bus import Bus, Delivery
 from chassis.consumer import run_consumer
-from chassis.errors import StoreUnavailable
 from chassis.peers import Peer
 from chassis.problems import problem
 from chassis.projects import Projects
 from chassis.service import create_service_app
-from chassis.vital import vital
+from chassis.work import repeat, try_open, wait_until_open, working
 from fastapi import FastAPI, Request
 from fastapi.responses import Response
 
@@ -39,8 +37,6 @@ SWEEP_SECONDS = 60.0
 LAST_SEND_SECONDS = 20.0
 """What is being sent at a stop may take this long; what takes longer is found in doubt by its lease."""
 
-Step = Callable[[], Awaitable[object]]
-
 
 def now_ms() -> int:
     """Milliseconds since the Unix epoch."""
@@ -58,15 +54,12 @@ def create_app(
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.store, app.state.clock, app.state.webhook_key = rows, clock, webhook_key
         app.state.metrics = metrics = Metrics(app.state.registry)
-        is_open = await _try_open(rows)
+        is_open = await try_open(rows.open)
         work = _work(settings, bus, rows, ingest, metrics=metrics, clock=clock, is_open=is_open)
-        working = vital(asyncio.create_task(work, name="notifier"))
         try:
-            yield
+            async with working("notifier", work):
+                yield
         finally:
-            working.cancel()
-            with suppress(asyncio.CancelledError):
-                await working
             await ingest.close()
             await rows.close()
 
@@ -87,10 +80,7 @@ async def _work(
     clock: Callable[[], int],
     is_open: bool,
 ) -> None:
-    backoff = Backoff()
-    while not is_open:  # services start in any order: the store may come later
-        await asyncio.sleep(backoff.next_seconds())
-        is_open = await _try_open(store)
+    await wait_until_open(store.open, is_open=is_open)
 
     projects = Projects(Path(settings.config_path))
     channels = open_channels(settings, projects)
@@ -107,32 +97,13 @@ async def _work(
             tasks.create_task(
                 run_consumer(bus, queue_name("notifier"), record, prefetch=settings.prefetch, wait_for_store=store.ping)
             )
-            tasks.create_task(_repeat(planner.plan_due, settings.poll_seconds))
-            tasks.create_task(_repeat(sweeper.sweep, SWEEP_SECONDS))
+            tasks.create_task(repeat(planner.plan_due, settings.poll_seconds))
+            tasks.create_task(repeat(sweeper.sweep, SWEEP_SECONDS))
             for _ in range(settings.senders):
-                tasks.create_task(_repeat(lambda: _whole(postman.post_next()), settings.poll_seconds))
+                tasks.create_task(repeat(lambda: _whole(postman.post_next()), settings.poll_seconds))
     finally:
         for channel in channels.values():
             await channel.close()
-
-
-async def _repeat(step: Step, seconds: float) -> None:
-    """Take a step again and again: at once while it found something to do, else after a while."""
-    backoff = Backoff()
-    while True:
-        try:
-            found = await step()
-        except StoreUnavailable as error:
-            log.warning("waiting for the store: %s", error)
-            await asyncio.sleep(backoff.next_seconds())
-        except Exception:
-            # One row that cannot be handled must not silence all the others for ever.
-            log.exception("failed a step; it is tried again")
-            await asyncio.sleep(backoff.next_seconds())
-        else:
-            backoff.reset()
-            if not found:
-                await asyncio.sleep(seconds)
 
 
 async def _whole(step: Awaitable[bool]) -> bool:
@@ -144,15 +115,6 @@ async def _whole(step: Awaitable[bool]) -> bool:
         await asyncio.wait([task], timeout=LAST_SEND_SECONDS)
         task.cancel()
         raise
-
-
-async def _try_open(store: NotifierStore) -> bool:
-    try:
-        await store.open()
-    except StoreUnavailable as error:
-        log.warning("waiting for the store: %s", error)
-        return False
-    return True
 
 
 async def _bad_cursor(request: Request, error: Exception) -> Response:
