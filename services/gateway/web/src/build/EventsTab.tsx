@@ -1,9 +1,9 @@
 /** Events tab: the build's records as they were said, log text left out. */
-import { Button } from '@mantine/core'
 import { useInfiniteQuery } from '@tanstack/react-query'
 import { useApp } from '../app/app-context'
 import { clock, instant } from '../format'
 import { Answer } from '../layout/Answer'
+import { More } from '../layout/More'
 import { Notice } from '../layout/Notice'
 import { Table } from '../layout/Table'
 import { events as text } from '../strings'
@@ -32,16 +32,7 @@ export function EventsTab({ build }: { build: Build }) {
       <Answer read={query}>
         {({ pages }) => <Records records={pages.flatMap((page) => page.items) as unknown as RecordRow[]} />}
       </Answer>
-      {query.hasNextPage && (
-        <Button
-          size="xs"
-          variant="default"
-          loading={query.isFetchingNextPage}
-          onClick={() => void query.fetchNextPage()}
-        >
-          {text.more}
-        </Button>
-      )}
+      <More read={query} label={text.more} />
     </div>
   )
 }

@@ -1,5 +1,5 @@
 /** Tests tab: what each test of a build came to, how long it took, and where in the log it stands. */
-import { Button, SegmentedControl, TextInput } from '@mantine/core'
+import { SegmentedControl, TextInput } from '@mantine/core'
 import { useDebouncedCallback } from '@mantine/hooks'
 import { IconSearch } from '@tabler/icons-react'
 import { useRef } from 'react'
@@ -9,6 +9,7 @@ import { nameOf } from '../history/useBranch'
 import { useShortcuts } from '../keyboard/useShortcuts'
 import { Answer } from '../layout/Answer'
 import layout from '../layout/layout.module.css'
+import { More } from '../layout/More'
 import { Notice } from '../layout/Notice'
 import { Table } from '../layout/Table'
 import { keys, tests as text } from '../strings'
@@ -34,17 +35,7 @@ export function TestsTab({ build }: { build: Build }) {
             <>
               <Tools filter={filter} counts={first.counts} totalSeconds={first.totalSeconds} onChange={change} />
               <Results build={build} items={pages.flatMap((page) => page.items)} />
-              {read.hasNextPage && (
-                <Button
-                  className={layout.more}
-                  variant="default"
-                  size="xs"
-                  loading={read.isFetchingNextPage}
-                  onClick={() => void read.fetchNextPage()}
-                >
-                  {text.more}
-                </Button>
-              )}
+              <More read={read} label={text.more} />
             </>
           )
         }}

@@ -4,6 +4,7 @@ import { useMemo, useRef, type ReactNode } from 'react'
 import { useRows } from '../app/app-context'
 import { count } from '../format'
 import { useShortcuts } from '../keyboard/useShortcuts'
+import { More } from '../layout/More'
 import { mergedList } from '../live/rows'
 import { useTabName } from '../shell/useTabState'
 import { keys, list } from '../strings'
@@ -63,17 +64,7 @@ export function BuildsList({ title, children }: Props) {
       )}
       {running.length > 0 && <Section title={list.running} total={running.length} builds={running} />}
       {ended.length > 0 && <Section title={list.recent} builds={ended} />}
-      {query.hasNextPage && (
-        <Button
-          className={classes.more}
-          variant="default"
-          size="xs"
-          loading={query.isFetchingNextPage}
-          onClick={() => void query.fetchNextPage()}
-        >
-          {list.more}
-        </Button>
-      )}
+      <More read={query} label={list.more} />
       {query.isSuccess && builds.length === 0 && !isFiltered && <EmptyBuilds />}
       {query.isSuccess && builds.length === 0 && isFiltered && (
         <div className={classes.notice}>

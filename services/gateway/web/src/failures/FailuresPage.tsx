@@ -1,5 +1,5 @@
 /** Failures page: what breaks builds, by signature, the last seen first. */
-import { Button, Select } from '@mantine/core'
+import { Select } from '@mantine/core'
 import { Link, useSearchParams } from 'react-router'
 import { Ago } from '../builds/Elapsed'
 import { count } from '../format'
@@ -7,6 +7,7 @@ import { placeOf, toFailure } from '../history/places'
 import { useFailureGroups, useSummary } from '../history/queries'
 import { Answer } from '../layout/Answer'
 import layout from '../layout/layout.module.css'
+import { More } from '../layout/More'
 import { Notice } from '../layout/Notice'
 import { Page } from '../layout/Page'
 import { Table } from '../layout/Table'
@@ -39,17 +40,7 @@ export function FailuresPage() {
       }
     >
       <Answer read={read}>{({ pages }) => <Groups groups={pages.flatMap((page) => page.items)} />}</Answer>
-      {read.hasNextPage && (
-        <Button
-          className={layout.more}
-          variant="default"
-          size="xs"
-          loading={read.isFetchingNextPage}
-          onClick={() => void read.fetchNextPage()}
-        >
-          {text.more}
-        </Button>
-      )}
+      <More read={read} label={text.more} />
     </Page>
   )
 }

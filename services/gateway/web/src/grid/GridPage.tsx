@@ -1,5 +1,5 @@
 /** Grid page: the commits of a branch by its configurations: look down a column for where the red begins. */
-import { Button, Switch, TextInput } from '@mantine/core'
+import { Switch, TextInput } from '@mantine/core'
 import { useDebouncedCallback } from '@mantine/hooks'
 import { IconSearch } from '@tabler/icons-react'
 import { useMemo, useRef, useState } from 'react'
@@ -8,6 +8,7 @@ import { useGrid } from '../history/queries'
 import { useShortcuts } from '../keyboard/useShortcuts'
 import { Answer } from '../layout/Answer'
 import layout from '../layout/layout.module.css'
+import { More } from '../layout/More'
 import { Notice, Unknown } from '../layout/Notice'
 import { Page } from '../layout/Page'
 import { grid as text, keys } from '../strings'
@@ -55,17 +56,7 @@ export function GridPage() {
       <Answer read={read}>
         {({ pages }) => <Commits pages={pages} filter={filter} isGreenHidden={isGreenHidden} />}
       </Answer>
-      {read.hasNextPage && (
-        <Button
-          className={layout.more}
-          variant="default"
-          size="xs"
-          loading={read.isFetchingNextPage}
-          onClick={() => void read.fetchNextPage()}
-        >
-          {text.more}
-        </Button>
-      )}
+      <More read={read} label={text.more} />
     </Page>
   )
 }

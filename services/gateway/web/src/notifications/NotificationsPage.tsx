@@ -1,10 +1,11 @@
 /** Notifications page: what was said to whom, how far it came, and what people asked not to hear. */
-import { Button, Select } from '@mantine/core'
+import { Select } from '@mantine/core'
 import { Link, useSearchParams } from 'react-router'
 import { Ago } from '../builds/Elapsed'
 import { instant } from '../format'
 import { Answer } from '../layout/Answer'
 import layout from '../layout/layout.module.css'
+import { More } from '../layout/More'
 import { Notice } from '../layout/Notice'
 import { Page, Section } from '../layout/Page'
 import { Table } from '../layout/Table'
@@ -44,17 +45,7 @@ export function NotificationsPage() {
       <Mutes />
       <Section title={text.log}>
         <Answer read={read}>{({ pages }) => <Log rows={pages.flatMap((page) => page.items)} />}</Answer>
-        {read.hasNextPage && (
-          <Button
-            className={layout.more}
-            variant="default"
-            size="xs"
-            loading={read.isFetchingNextPage}
-            onClick={() => void read.fetchNextPage()}
-          >
-            {text.more}
-          </Button>
-        )}
+        <More read={read} label={text.more} />
       </Section>
     </Page>
   )

@@ -1,5 +1,5 @@
 /** Tests page: which tests of a branch fail, which come out one way and the other, which take long. */
-import { Button, SegmentedControl, TextInput } from '@mantine/core'
+import { SegmentedControl, TextInput } from '@mantine/core'
 import { useDebouncedCallback } from '@mantine/hooks'
 import { IconSearch } from '@tabler/icons-react'
 import { useRef } from 'react'
@@ -10,6 +10,7 @@ import { useBranch, withParam } from '../history/useBranch'
 import { useShortcuts } from '../keyboard/useShortcuts'
 import { Answer } from '../layout/Answer'
 import layout from '../layout/layout.module.css'
+import { More } from '../layout/More'
 import { Notice, Unknown } from '../layout/Notice'
 import { Page } from '../layout/Page'
 import { Table } from '../layout/Table'
@@ -80,17 +81,7 @@ function Tests() {
           )}
         </Answer>
       )}
-      {read.hasNextPage && (
-        <Button
-          className={layout.more}
-          variant="default"
-          size="xs"
-          loading={read.isFetchingNextPage}
-          onClick={() => void read.fetchNextPage()}
-        >
-          {text.more}
-        </Button>
-      )}
+      <More read={read} label={text.more} />
     </Page>
   )
 }
