@@ -132,14 +132,7 @@ class HttpPeer:
 
     async def get_json(self, path: str, principal: Principal) -> Any:
         """The parsed answer to a small GET; raises PeerUnavailable or PeerRefused."""
-        token = mint_internal(principal, self._service, self._secret)
-        try:
-            answer = await self._client.get(path, headers={"Authorization": f"Bearer {token}"})
-        except httpx.TransportError as error:
-            raise PeerUnavailable(self._service, error) from error
-        if answer.status_code != 200:
-            raise PeerRefused(self._service, path, answer.status_code, answer.content)
-        return answer.json()
+        return _parsed(self._service, path, await self.call("GET", path, principal))
 
     async def call(
         self,
@@ -194,10 +187,7 @@ class MountedPeer:
 
     async def get_json(self, path: str, principal: Principal) -> Any:
         """The parsed answer to a small GET; raises PeerUnavailable or PeerRefused."""
-        answer = await self.call("GET", path, principal)
-        if answer.status != 200:
-            raise PeerRefused(self._service, path, answer.status, answer.body)
-        return json.loads(answer.body)
+        return _parsed(self._service, path, await self.call("GET", path, principal))
 
     async def call(
         self,
@@ -307,6 +297,12 @@ def _headers(request: Request, token: str) -> list[tuple[str, str]]:
     if "content-length" in request.headers:
         kept.append(("content-length", request.headers["content-length"]))
     return [*kept, ("authorization", f"Bearer {token}")]
+
+
+def _parsed(service: str, path: str, answer: Answer) -> Any:
+    if answer.status != 200:
+        raise PeerRefused(service, path, answer.status, answer.body)
+    return json.loads(answer.body)
 
 
 def _has_body(request: Request) -> bool:
