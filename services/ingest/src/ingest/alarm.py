@@ -7,12 +7,11 @@ import logging
 from collections.abc import Sequence
 
 from build_protocol.messages import FailureData
-from build_protocol.topology import routing_key
-from chassis.bus import Bus, BusUnavailable, Outgoing, PublishFailed
+from chassis.bus import Bus, BusUnavailable, PublishFailed
 
 from ingest.fold import BuildState
 from ingest.store.contract import BuildStore
-from ingest.verdict import failing_of
+from ingest.verdict import failing_of, outgoing
 
 log = logging.getLogger("ingest")
 
@@ -33,18 +32,15 @@ class Alarm:
         start = await self._store.find_start(build.id)
         if start is None:
             return
-        message = failing_of(state, start, failures)
-        key = routing_key(message.type, build.id, build.project)
         try:
-            headers = {"build_id": build.id, "agent": build.agent or ""}
-            await self._bus.publish([Outgoing(key, message.to_json().encode(), headers)])
+            await self._bus.publish([outgoing(failing_of(state, start, failures), state)])
         except (BusUnavailable, PublishFailed) as error:
             log.warning("an early alert waits build_id=%s reason=%s", build.id, error)
             return
         self._told.add(build.id)
 
     def forget(self, build_id: str) -> None:
-        """The build ended: its verdict says what there is to say."""
+        """The build ended, or another replica reads it now."""
         self._told.discard(build_id)
 
 

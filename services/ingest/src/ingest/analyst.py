@@ -75,6 +75,7 @@ class Analyst:
         """Another replica reads these builds now."""
         for build_id in build_ids:
             self._readings.pop(build_id, None)
+            self._alarm.forget(build_id)
 
     async def run(self) -> None:
         """Read what is due, until cancelled."""

@@ -9,8 +9,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 from build_protocol.limits import HEADS_SECONDS
-from build_protocol.topology import routing_key
-from chassis.bus import Bus, BusUnavailable, Outgoing, PublishFailed
+from chassis.bus import Bus, BusUnavailable, PublishFailed
 from chassis.errors import StoreUnavailable
 from chassis.failpoints import fail_at
 
@@ -21,7 +20,7 @@ from ingest.fold import BuildState
 from ingest.live import ROW_SECONDS, stored_announcement
 from ingest.metrics import Metrics
 from ingest.store.contract import BuildStore
-from ingest.verdict import is_final, verdict_of
+from ingest.verdict import is_final, outgoing, verdict_of
 from ingest.verify import agrees
 
 JUDGE_SECONDS = 5.0
@@ -119,10 +118,8 @@ class Caretaker:
             if judged.verdict_revision != state.verdict_revision:
                 return  # judged anew meanwhile: that verdict is due
             verdict = verdict_of(judged, start, failures)
-            key = routing_key(verdict.type, build_id, verdict.project)
-            headers = {"build_id": build_id, "agent": state.build.agent or ""}
             fail_at("ingest.judged")
-            await self._bus.publish([Outgoing(key, verdict.to_json().encode(), headers)])
+            await self._bus.publish([outgoing(verdict, state)])
             fail_at("ingest.verdict_sent")
             self._metrics.verdicts.inc()
         revision = state.verdict_revision

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from typing import cast
 
 from build_protocol.messages import BuildFailing, BuildStart, BuildVerdict, BuildVerdictData, FailureData, FinalStatus
+from build_protocol.topology import routing_key
+from chassis.bus import Outgoing
 
 from ingest.fold import BuildState, facts_of
 
@@ -31,6 +33,13 @@ def failing_of(state: BuildState, start: BuildStart, failures: Sequence[FailureD
         timestamp=_time_of(state, start),
         data=judgement.model_copy(update={"provisional": True}),
     )
+
+
+def outgoing(message: BuildVerdict | BuildFailing, state: BuildState) -> Outgoing:
+    """The message as the bus takes it."""
+    key = routing_key(message.type, message.build_id, message.project)
+    headers = {"build_id": message.build_id, "agent": state.build.agent or ""}
+    return Outgoing(key, message.to_json().encode(), headers)
 
 
 def _time_of(state: BuildState, start: BuildStart) -> int:
