@@ -6,30 +6,12 @@ from typing import Any
 import pytest
 from chassis.testing.browser import log_in
 from chassis.testing.stack import Stack
-from chassis.testing.story import TABS, Story, going_on, tell
+from chassis.testing.story import PAGES, Story, going_on, tell
 from playwright.sync_api import Browser, Page, expect
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 STANDARDS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
-PAGES = [
-    "now",
-    "projects",
-    "grid",
-    "commits",
-    "commit",
-    "pins",
-    "build",
-    *(f"build-{tab}" for tab in TABS),
-    "compare",
-    "failures",
-    "failure",
-    "tests",
-    "history",
-    "agents",
-    "notifications",
-    "settings",
-]
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +58,7 @@ def violations(page: Page, axe: str) -> list[str]:
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_has_no_barrier(themed: Page, story: Story, axe: str, name: str) -> None:
     """axe finds no violation of WCAG 2.0, 2.1 or 2.2, A or AA, once the page shows what it has."""
-    themed.goto(story.pages()[name])
+    themed.goto(story.address(name))
     expect(themed.locator("main")).not_to_be_empty()
     themed.wait_for_load_state("networkidle")
 

@@ -7,12 +7,12 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from chassis.testing.rabbitmq import private_rabbitmq
+from chassis.testing.repository import Repository
 from chassis.testing.stack import Stack, separate_stack, wait_until
 from notifier.testing import KEY, SendGridServer, sendgrid_server
 
@@ -23,7 +23,6 @@ BREAKAGE = "api-change"
 READER = "ci@example.com"
 ARTIFACTS = ("build/.ninja_log", "build/compile_commands.json")
 SECONDS = 60
-IDENTITY = ("-c", "user.name=Loom Developer", "-c", "user.email=loom@example.com")
 CONSUMERS = ("ingest", "notifier", "artifacts", "history")
 
 OUTAGES: list[Any] = [
@@ -38,22 +37,8 @@ OUTAGES: list[Any] = [
 ]
 
 
-@dataclass(frozen=True)
-class Tree:
-    """A git working tree of the example, built in `build/`."""
-
-    path: Path
-
-    def git(self, *arguments: str) -> str:
-        return subprocess.run(
-            ["git", "-C", str(self.path), *IDENTITY, *arguments], check=True, stdout=subprocess.PIPE, text=True
-        ).stdout.strip()
-
-    def commit(self, subject: str) -> str:
-        """Commit everything; gives the sha."""
-        self.git("add", "--all")
-        self.git("commit", "--quiet", "--allow-empty", "--message", subject)
-        return self.git("rev-parse", "HEAD")
+class Tree(Repository):
+    """A repository of the example, built in `build/`."""
 
     def breakage(self, verb: str, examples: Path) -> None:
         subprocess.run([sys.executable, str(examples / "breakage.py"), verb, str(self.path), BREAKAGE], check=True)
@@ -86,9 +71,7 @@ def built(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReque
     path = tmp_path_factory.mktemp("loom") / PROJECT
     shutil.copytree(source, path, ignore=shutil.ignore_patterns("build*/", "__pycache__"))
     (path / ".gitignore").write_text("build/\n")
-    tree = Tree(path)
-    tree.git("init", "--quiet", "--initial-branch", "main")
-    tree.commit("Import the Loom tensor compiler")
+    Tree(path).create().commit("Import the Loom tensor compiler")
     return path
 
 
@@ -151,24 +134,12 @@ def extract_of(stack: Stack, build: dict[str, Any]) -> list[str]:
 
 
 def assert_artifacts(stack: Stack, build: dict[str, Any], tree: Tree, names: Sequence[str]) -> None:
-    items: dict[str, dict[str, Any]] = wait_until(
-        lambda: (
-            found
-            if names
-            and (
-                found := {
-                    item["name"]: item
-                    for item in stack.get(f"/api/builds/{build['id']}/artifacts")["items"]
-                    if item["state"] == "verified"
-                }
-            ).keys()
-            >= set(names)
-            else None
-        ),
-        SECONDS,
-        f"artifacts {names}",
-        every=0.1,
-    )
+    def verified() -> dict[str, dict[str, Any]] | None:
+        items = stack.get(f"/api/builds/{build['id']}/artifacts")["items"]
+        found = {item["name"]: item for item in items if item["state"] == "verified"}
+        return found if found.keys() >= set(names) else None
+
+    items: dict[str, dict[str, Any]] = wait_until(verified, SECONDS, f"artifacts {names}", every=0.1)
     for name in names:
         content = stack.get_bytes(f"/api/artifacts/{items[name]['id']}/download")
         assert hashlib.sha256(content).hexdigest() == items[name]["sha256"]

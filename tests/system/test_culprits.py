@@ -4,6 +4,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from chassis.testing.repository import Repository
 from chassis.testing.stack import Stack, wait_until
 
 PROJECT = "culprits"
@@ -11,15 +12,8 @@ FAILING = "echo 'src/a.cpp:3:1: error: use of undeclared identifier x'; exit 1"
 SECONDS = 30
 
 
-def git(tree: Path, *arguments: str, author: str = "Ada Byte") -> str:
-    identity = ("-c", f"user.name={author}", "-c", "user.email=dev@example.com")
-    command = ["git", "-C", str(tree), *identity, *arguments]
-    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
-
-
-def commit(tree: Path, author: str) -> str:
-    git(tree, "commit", "--quiet", "--allow-empty", "--message", f"A change of {author}", author=author)
-    return git(tree, "rev-parse", "HEAD")
+def commit(path: Path, author: str) -> str:
+    return Repository(path, author).commit(f"A change of {author}")
 
 
 def build(stack: Stack, tree: Path, script: str) -> None:
@@ -37,7 +31,7 @@ def builds(stack: Stack, status: str, count: int) -> None:
 
 def test_incident_names_exactly_the_commits_since_green(embedded: Stack, tmp_path: Path) -> None:
     """Two green builds, three commits, a red one: the incident suspects these three and their authors, nobody else."""
-    git(tmp_path, "init", "--quiet", "--initial-branch", "main")
+    Repository(tmp_path).create()
     for number, author in enumerate(("Grace", "Edsger"), 1):
         commit(tmp_path, author)
         build(embedded, tmp_path, "true")

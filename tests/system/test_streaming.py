@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from chassis.testing.repository import Repository
 from chassis.testing.stack import Stack, wait_until
 
 AWKWARD = r"""
@@ -79,10 +80,7 @@ def test_output_passes_through_byte_for_byte(stack: Stack) -> None:
 
 def test_progress_and_facts_reach_the_build(stack: Stack, tmp_path: Path) -> None:
     """Steps parsed from ninja's status, the commit of the tree, host and command are on the build."""
-    subprocess.run(["git", "init", "-q", "-b", "main", str(tmp_path)], check=True)
-    identity = ["-c", "user.name=Someone", "-c", "user.email=someone@example.com"]
-    subprocess.run(["git", "-C", str(tmp_path), *identity, "commit", "-q", "--allow-empty", "-m", "First"], check=True)
-    sha = subprocess.check_output(["git", "-C", str(tmp_path), "rev-parse", "HEAD"], text=True).strip()
+    sha = Repository(tmp_path).create().commit("First")
     script = 'for n in 1 2 3 4; do echo "[$n/4] Building CXX object a$n.o"; done'
 
     subprocess.run(

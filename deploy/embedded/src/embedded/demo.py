@@ -12,6 +12,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from chassis.testing.repository import Repository
 from chassis.testing.stack import Stack, embedded_stack, free_port, port_is_free
 
 from embedded.secrets_file import KEY, PASSWORD, load_secrets
@@ -21,29 +22,19 @@ PROJECT = "loom"
 CONFIG = "release"
 BREAKAGE = "api-change"
 BUILD_SECONDS = 900
-IDENTITY = ("-c", "user.name=Loom Developer", "-c", "user.email=loom@example.com")
 
 
 @dataclass(frozen=True)
 class Tree:
-    """A git working tree of the example."""
+    """A repository of the example, and where it is built."""
 
-    path: Path
+    source: Repository
     build_directory: Path
-
-    def git(self, *arguments: str) -> None:
-        """Run git in the tree."""
-        subprocess.run(["git", "-C", str(self.path), *IDENTITY, *arguments], check=True, stdout=subprocess.DEVNULL)
-
-    def commit(self, subject: str) -> None:
-        """Commit everything as it is."""
-        self.git("add", "--all")
-        self.git("commit", "--quiet", "--message", subject)
 
     def breakage(self, verb: str) -> None:
         """Apply or revert the demo's breakage."""
-        script = self.path.parent / "breakage.py"
-        subprocess.run([sys.executable, str(script), verb, str(self.path), BREAKAGE], check=True)
+        path = self.source.path
+        subprocess.run([sys.executable, str(path.parent / "breakage.py"), verb, str(path), BREAKAGE], check=True)
 
 
 def lay_out(examples: Path, demo: Path) -> Tree:
@@ -52,10 +43,9 @@ def lay_out(examples: Path, demo: Path) -> Tree:
     shutil.rmtree(path.parent, ignore_errors=True)
     shutil.copytree(examples / "tensor-demo", path, ignore=shutil.ignore_patterns("build*/", "__pycache__"))
     shutil.copy(examples / "breakage.py", path.parent)
-    tree = Tree(path, demo / "build")
+    tree = Tree(Repository(path).create(), demo / "build")
     shutil.rmtree(tree.build_directory, ignore_errors=True)
-    tree.git("init", "--quiet", "--initial-branch", "main")
-    tree.commit("Import the Loom tensor compiler")
+    tree.source.commit("Import the Loom tensor compiler")
     return tree
 
 
@@ -64,31 +54,32 @@ def stream(stack: Stack, tree: Tree) -> int:
     tools = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     command = stack.agent_command(
         PROJECT,
-        str(tree.path / "build.sh"),
+        str(tree.source.path / "build.sh"),
         str(tree.build_directory),
         options=("--config-name", CONFIG, "--origin", "ci"),
     )
     return subprocess.run(
         command,
         env=stack.agent_environment | {"PATH": tools},
-        cwd=tree.path,
+        cwd=tree.source.path,
         stdout=subprocess.DEVNULL,
         timeout=BUILD_SECONDS,
         check=False,
     ).returncode
 
 
-def newest(stack: Stack) -> dict[str, object]:
-    """The newest build of the demo's project, as the page is told it."""
-    build: dict[str, object] = stack.get(f"/api/builds?project={PROJECT}&limit=1")["items"][0]
-    return build
+def newest(stack: Stack, status: str | None = None) -> dict[str, object] | None:
+    """The newest build of the demo's project (with this status), as the page is told it."""
+    wanted = "" if status is None else f"&status={status}"
+    found: list[dict[str, object]] = stack.get(f"/api/builds?project={PROJECT}&limit=1{wanted}")["items"]
+    return found[0] if found else None
 
 
 def check_shown(stack: Stack, status: str) -> None:
     """Raise unless the newest build is stored whole, verified and listed with this status."""
     build = newest(stack)
-    lines = stack.get(f"/api/builds/{build['id']}/logs?first=1&count=10")["lines"]
-    if build["status"] != status or not build["verified"] or not lines:
+    lines = build and stack.get(f"/api/builds/{build['id']}/logs?first=1&count=10")["lines"]
+    if build is None or build["status"] != status or not build["verified"] or not lines:
         raise RuntimeError(f"expected a verified {status} build with a log, the page shows {build}")
 
 
@@ -124,7 +115,7 @@ def main() -> None:
             check_shown(stack, "succeeded")
             print("  ... and one that someone broke ...", flush=True)
             tree.breakage("apply")
-            tree.commit("Rename a method of the scope")
+            tree.source.commit("Rename a method of the scope")
             stream(stack, tree)
             check_shown(stack, "failed")
             print("  ... both are stored and shown.", flush=True)

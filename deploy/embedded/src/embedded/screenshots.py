@@ -13,9 +13,10 @@ from typing import Literal
 
 from chassis.testing.browser import chromium, log_in
 from chassis.testing.stack import Stack, embedded_stack, wait_until
+from chassis.testing.story import PAGES
 from playwright.sync_api import Page
 
-from embedded.demo import PROJECT, Tree, lay_out, stream
+from embedded.demo import PROJECT, Tree, lay_out, newest, stream
 
 THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 SIZES = {"": (1440, 900), "-phone": (390, 844)}
@@ -33,10 +34,10 @@ def tell_story(stack: Stack, tree: Tree) -> None:
     """Builds as a week has them: green, broken by a commit, still broken, mended."""
     stream(stack, tree)
     tree.breakage("apply")
-    tree.commit("Rename a method of the scope")
+    tree.source.commit("Rename a method of the scope")
     stream(stack, tree)
-    (tree.path / "NOTES").write_text("What the optimiser does.\n")
-    tree.commit("Describe the optimiser")
+    (tree.source.path / "NOTES").write_text("What the optimiser does.\n")
+    tree.source.commit("Describe the optimiser")
     stream(stack, tree)
 
 
@@ -46,7 +47,7 @@ def still_running(stack: Stack, tree: Tree) -> Iterator[None]:
     command = stack.agent_command(
         PROJECT, sys.executable, "-c", PRINT_STEPS, options=("--config-name", "asan", "--origin", "ci")
     )
-    agent = subprocess.Popen(command, env=stack.agent_environment, cwd=tree.path, stdout=subprocess.DEVNULL)
+    agent = subprocess.Popen(command, env=stack.agent_environment, cwd=tree.source.path, stdout=subprocess.DEVNULL)
     try:
         wait_until(lambda: newest(stack, "running"), RUNNING_SECONDS, "the running build is listed")
         yield
@@ -55,40 +56,17 @@ def still_running(stack: Stack, tree: Tree) -> Iterator[None]:
         agent.wait(RUNNING_SECONDS)
 
 
-def newest(stack: Stack, status: str) -> dict[str, str] | None:
-    """The newest build with this status."""
-    found: list[dict[str, str]] = stack.get(f"/api/builds?project={PROJECT}&status={status}&limit=1")["items"]
-    return found[0] if found else None
-
-
 def addresses(stack: Stack) -> dict[str, str]:
     """Every page by name, where it has something to show."""
     green, red, running = (newest(stack, status) for status in ("succeeded", "failed", "running"))
     if green is None or red is None or running is None:
         raise RuntimeError("the demo's builds are not there: a good, a failed and a running one were expected")
     group = wait_until(lambda: stack.get("/api/failures")["items"], RUNNING_SECONDS, "the failure group")[0]
+    shown = {"project": PROJECT, "commit": red["commit"], "signature": group["signature"]}
+    pages = {**PAGES, "build-running": "/builds/{running}"}
     return {
-        "now": "/",
-        "projects": "/p",
-        "grid": f"/p/{PROJECT}/main",
-        "commits": "/c",
-        "commit": f"/c/{red['commit']}",
-        "pins": "/pins",
-        "build-failed": f"/builds/{red['id']}",
-        "build-running": f"/builds/{running['id']}",
-        "build-tests": f"/builds/{green['id']}?tab=tests",
-        "build-steps": f"/builds/{green['id']}?tab=steps",
-        "build-artifacts": f"/builds/{green['id']}?tab=artifacts",
-        "build-configuration": f"/builds/{green['id']}?tab=configuration",
-        "build-metrics": f"/builds/{green['id']}?tab=metrics",
-        "build-compare": f"/builds/{red['id']}?compare={green['id']}",
-        "failures": "/failures",
-        "failure": f"/failures/{group['signature']}",
-        "tests": "/tests",
-        "history": f"/history?project={PROJECT}",
-        "agents": "/agents",
-        "notifications": "/notifications",
-        "settings": "/settings",
+        name: page.format(red=red["id"], green=green["id"], running=running["id"], **shown)
+        for name, page in pages.items()
     }
 
 

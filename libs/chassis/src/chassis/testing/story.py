@@ -10,11 +10,33 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from chassis.testing.repository import Repository
 from chassis.testing.stack import Stack, wait_until
 
 SECONDS = 30
-TABS = ("failures", "tests", "steps", "metrics", "artifacts", "configuration", "events")
-IDENTITY = ("-c", "user.name=Story Teller", "-c", "user.email=story@example.com")
+PAGES = {
+    "now": "/",
+    "projects": "/p",
+    "grid": "/p/{project}/main",
+    "commits": "/c",
+    "commit": "/c/{commit}",
+    "pins": "/pins",
+    "build": "/builds/{red}",
+    "build-failures": "/builds/{red}?tab=failures",
+    **{
+        f"build-{tab}": f"/builds/{{green}}?tab={tab}"
+        for tab in ("tests", "steps", "metrics", "artifacts", "configuration", "events")
+    },
+    "compare": "/builds/{red}?compare={green}",
+    "failures": "/failures",
+    "failure": "/failures/{signature}",
+    "tests": "/tests",
+    "history": "/history?project={project}",
+    "agents": "/agents",
+    "notifications": "/notifications",
+    "settings": "/settings",
+}
+"""Every page of the dashboard by name: its address, with gaps for what it shows."""
 GREEN = (
     'for n in 1 2 3 4; do echo "[$n/4] Building CXX object lib/part$n.o"; done; echo "PASS: Story :: a.mlir (1 of 1)"'
 )
@@ -49,34 +71,15 @@ class Story:
         build: dict[str, Any] = self.stack.get(f"/api/builds/{self.builds['red']}")
         return str(build["firstFailure"]["signature"])
 
-    def pages(self) -> dict[str, str]:
-        """Every page of the dashboard by name, as an address with something on it."""
-        red = f"/builds/{self.builds['red']}"
-        return {
-            "now": "/",
-            "projects": "/p",
-            "grid": f"/p/{self.project}/main",
-            "commits": "/c",
-            "commit": f"/c/{self.commits['breaks']}",
-            "pins": "/pins",
-            "build": red,
-            **{f"build-{tab}": f"{red}?tab={tab}" for tab in TABS},
-            "compare": f"{red}?compare={self.builds['green']}",
-            "failures": "/failures",
-            "failure": f"/failures/{self.signature}",
-            "tests": "/tests",
-            "history": f"/history?project={self.project}",
-            "agents": "/agents",
-            "notifications": "/notifications",
-            "settings": "/settings",
-        }
+    def address(self, page: str) -> str:
+        """Where a page of PAGES has something on it."""
+        commit = self.commits["breaks"]
+        return PAGES[page].format(project=self.project, commit=commit, signature=self.signature, **self.builds)
 
 
 def tell(stack: Stack, directory: Path, project: str = "story") -> Story:
     """Run the story's builds; returns when all are verified and history has filed them."""
-    tree = directory / project
-    tree.mkdir(parents=True)
-    _git(tree, "init", "--quiet", "--initial-branch", "main")
+    tree = Repository(directory / project).create()
     commits: dict[str, str] = {}
     builds: dict[str, str] = {}
     for name, subject, script in (
@@ -84,15 +87,15 @@ def tell(stack: Stack, directory: Path, project: str = "story") -> Story:
         ("breaks", "Rename a method of the scope", RED),
         ("goes-on", "Write the next chapter", RED),
     ):
-        commits[name] = _commit(tree, subject)
+        commits[name] = tree.commit(subject)
         for config in ("release", "asan"):
-            newest = _build(stack, tree, project, config, script)
+            newest = _build(stack, tree.path, project, config, script)
             builds.setdefault("green" if script == GREEN else "red", newest)
     token = stack.token()
     wait_until(
         lambda: len(_incident_configs(stack, project, token)) == 2, SECONDS, "one incident of two configs", every=0.1
     )
-    return Story(stack, project, tree, commits, builds)
+    return Story(stack, project, tree.path, commits, builds)
 
 
 @contextmanager
@@ -137,15 +140,3 @@ def _builds(stack: Stack, project: str) -> list[dict[str, Any]]:
 def _incident_configs(stack: Stack, project: str, token: str) -> list[str]:
     incidents = stack.get(f"/api/incidents?project={project}&state=open", token)["items"]
     return sorted(config for incident in incidents for config in incident["configs"])
-
-
-def _commit(tree: Path, subject: str) -> str:
-    (tree / "chapter.txt").write_text(subject)
-    _git(tree, "add", "--all")
-    _git(tree, "commit", "--quiet", "--message", subject)
-    return _git(tree, "rev-parse", "HEAD")
-
-
-def _git(tree: Path, *arguments: str) -> str:
-    command = ["git", "-C", str(tree), *IDENTITY, *arguments]
-    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
