@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from build_protocol.ids import SHARDS
 from build_protocol.messages import BuildUpdate
 from chassis.bus import Delivery
 from chassis.errors import PoisonMessage
@@ -94,6 +95,62 @@ async def test_a_hole_is_asked_for_and_filled(bench, ear, speaker) -> None:
     assert (holed.upto, holed.resend_from) == (1, 2) == (repeated.upto, repeated.resend_from)
     assert (ear.heard("STORED")[-1].upto, ear.heard("STORED")[-1].resend_from) == (4, None)
     assert await _text(bench.store, speaker.id) == "2\n3\n4"
+
+
+async def test_what_another_replica_stored_is_no_hole(make_bench, ear, speaker) -> None:
+    """A replica that took a shard over while the former one finished a batch asks for nothing that is stored."""
+    start, two, three, four = (
+        speaker.delivery(r) for r in (speaker.start(), speaker.log(["2"]), speaker.log(["3"]), speaker.log(["4"]))
+    )
+    former, latter = make_bench(), make_bench()
+    await former.intake.handle([start])
+    await latter.intake.adopt(range(SHARDS))
+    await former.intake.handle([two, three])
+
+    await latter.intake.handle([four])
+
+    assert [(head.upto, head.resend_from) for head in ear.heard("STORED")] == [(1, None), (3, None), (4, None)]
+    assert await _text(latter.store, speaker.id) == "2\n3\n4"
+
+
+async def test_a_hole_that_another_replica_fills_is_no_longer_asked_for(make_bench, ear, speaker) -> None:
+    """The repeated head says what is stored by now, whoever stored it."""
+    said = [speaker.start(), *(speaker.log([text]) for text in "2345")]
+    start, two, three, _, five = map(speaker.delivery, said)
+    former, latter = make_bench(), make_bench()
+    await latter.intake.handle([start, five])
+    await former.intake.handle([two, three])
+
+    await latter.intake.repeat_heads()
+
+    assert (ear.heard("STORED")[-1].upto, ear.heard("STORED")[-1].resend_from) == (3, 4)
+
+
+async def test_builds_that_another_replica_moved_are_caught_up_with(make_bench, speaker, make_speaker) -> None:
+    """What a former owner still committed, new builds and ends alike, is looked after by the present one."""
+    late = make_speaker()
+    former, latter = make_bench(), make_bench()
+    await former.intake.handle([speaker.delivery(speaker.start())])
+    await latter.intake.adopt(range(SHARDS))
+    await former.intake.handle([speaker.delivery(speaker.complete()), late.delivery(late.start())])
+
+    moved = await latter.intake.catch_up(range(SHARDS))
+
+    assert {state.build.id for state in moved} == {speaker.id, late.id} == set(latter.intake.open_builds)
+    assert latter.intake.open_builds[speaker.id].complete
+    assert await latter.intake.catch_up(range(SHARDS)) == []
+
+
+async def test_a_build_that_another_replica_settled_is_let_alone(make_bench, speaker) -> None:
+    """Once nobody has to look after it, nobody does."""
+    former, latter = make_bench(), make_bench()
+    await former.intake.handle([speaker.delivery(speaker.start()), speaker.delivery(speaker.complete())])
+    await latter.intake.adopt(range(SHARDS))
+    await former.caretaker.settle_due()
+
+    await latter.intake.catch_up(range(SHARDS))
+
+    assert latter.intake.open_builds == {}
 
 
 async def test_a_build_without_its_beginning_is_asked_for_from_record_1(bench, ear, speaker) -> None:

@@ -1,7 +1,7 @@
 """Shards: every one has a consumer, none has two for long."""
 
 import pytest
-from ingest.shards import BEAT_SECONDS, DEAD_SECONDS, ShardKeeper
+from ingest.shards import BEAT_SECONDS, DEAD_SECONDS, ShardKeeper, shard_key
 
 ALL = frozenset(range(8))
 
@@ -13,13 +13,19 @@ class Fleet:
         self._store = store
         self.now = 0.0
         self.keepers: dict[str, ShardKeeper] = {}
+        self.let_go: list[tuple[int, str | None]] = []
+        """Shards as they were let go, and who owned them then."""
 
     def join(self, name: str) -> None:
         self.keepers[name] = ShardKeeper(self._store, name)
 
     async def tick(self) -> dict[str, frozenset[int]]:
         self.now += BEAT_SECONDS
-        return {name: await keeper.tick(self.now) for name, keeper in self.keepers.items()}
+        return {name: await keeper.tick(self.now, self._let_go) for name, keeper in self.keepers.items()}
+
+    async def _let_go(self, shards: list[int]) -> None:
+        owners = {claim.key: claim.owner for claim in await self._store.list_claims()}
+        self.let_go += [(shard, owners[shard_key(shard)]) for shard in shards]
 
     async def settle(self, seconds: float) -> dict[str, frozenset[int]]:
         owned: dict[str, frozenset[int]] = {}
@@ -61,6 +67,17 @@ async def test_replicas_share(fleet) -> None:
         assert frozenset().union(*owned.values()) == ALL
         assert sum(map(len, owned.values())) == 8
         assert max(map(len, owned.values())) <= -(-8 // len(owned))
+
+
+async def test_a_shard_is_let_go_before_another_may_take_it(fleet) -> None:
+    """Whoever gives shards back stops consuming them while they are still its own."""
+    fleet.join("one")
+    await fleet.tick()
+    fleet.join("two")
+
+    owned = await fleet.settle(4 * BEAT_SECONDS)
+
+    assert sorted(fleet.let_go) == [(shard, "one") for shard in sorted(owned["two"])]
 
 
 async def test_a_dead_replicas_shards_are_taken_over(fleet) -> None:

@@ -204,11 +204,14 @@ async def test_open_builds_are_those_somebody_must_look_after(store, make_speake
     await store.advance([_step(running, running.start()), done])
 
     assert {state.build.id for state in await store.list_open(range(8))} == {running.id, ended.id}
+    assert await store.list_open_revisions(range(8)) == {running.id: 1, ended.id: done.after.revision}
     await store.replace(done.after, settled := fold.mark_verified(done.after, agrees=True))
     await store.replace(settled, fold.mark_verdict_sent(settled))
 
     assert [state.build.id for state in await store.list_open(range(8))] == [running.id]
+    assert await store.list_open_revisions(range(8)) == {running.id: 1}
     assert await store.list_open(()) == []
+    assert await store.list_open_revisions(()) == {}
 
 
 async def test_old_builds_are_forgotten_whole(store, make_speaker) -> None:

@@ -23,6 +23,7 @@ from ingest.archive.depot import Depot
 from ingest.archive.texts import Texts
 from ingest.caretaker import Caretaker
 from ingest.consumer import Intake
+from ingest.fold import BuildState
 from ingest.metrics import Metrics
 from ingest.plan import Step
 from ingest.reanalysis import Reanalysis
@@ -138,7 +139,7 @@ class Replica:
     async def _keep_shards(self) -> None:
         while True:
             try:
-                await self._take(await self._keeper.tick(self._clock()))
+                await self._take(await self._keeper.tick(self._clock(), self._stop))
             except StoreUnavailable as error:
                 log.warning("shards wait reason=%s", error)
             await asyncio.sleep(BEAT_SECONDS)
@@ -146,16 +147,19 @@ class Replica:
     async def _take(self, owned: frozenset[int]) -> None:
         await self._stop([shard for shard, task in self._consumers.items() if shard not in owned or task.done()])
         gained = [shard for shard in sorted(owned) if shard not in self._consumers]
+        self._look_after(await self.intake.catch_up(self.shards))
         if gained:
-            adopted = await self.intake.adopt(gained)
-            self.analyst.adopt(adopted)
-            for state in adopted:
-                self.caretaker.notice(state)
+            self._look_after(await self.intake.adopt(gained))
         for shard in gained:
             self._consumers[shard] = asyncio.create_task(self._consume(shard), name=ingest_queue(shard))
         if gained:
             log.info("consuming shards=%s", sorted(self._consumers))
         self._metrics.shards.set(len(self._consumers))
+
+    def _look_after(self, states: list[BuildState]) -> None:
+        self.analyst.adopt(states)
+        for state in states:
+            self.caretaker.notice(state)
 
     async def _consume(self, shard: int) -> None:
         await run_consumer(
@@ -167,7 +171,7 @@ class Replica:
         )
 
     async def _stop(self, shards: list[int]) -> None:
-        stopping = [self._consumers.pop(shard) for shard in shards]
+        stopping = [self._consumers.pop(shard) for shard in shards if shard in self._consumers]
         for task in stopping:
             task.cancel()
         await asyncio.gather(*stopping, return_exceptions=True)

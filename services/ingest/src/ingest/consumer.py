@@ -4,9 +4,10 @@ import asyncio
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
+from build_protocol.ids import shard_of
 from build_protocol.topology import LIVE_EXCHANGE
 from build_protocol.views import Build
 from chassis.bus import Bus, BusUnavailable, Delivery
@@ -93,6 +94,17 @@ class Intake:
             self._renew(state)
         return states
 
+    async def catch_up(self, shards: Collection[int]) -> list[BuildState]:
+        """Read again the builds of our shards that another replica moved; those that came or moved.
+
+        A replica that was frozen, or that is slow to let go, may commit a batch after we took its shard over.
+        """
+        stored = await self._store.list_open_revisions(shards)
+        ours = {build_id: state.revision for build_id, state in self._open.items() if shard_of(build_id) in shards}
+        return await self._refresh(
+            build_id for build_id in stored.keys() | ours.keys() if stored.get(build_id) != ours.get(build_id)
+        )
+
     def abandon(self, build_ids: Iterable[str]) -> None:
         """Another replica looks after these builds now."""
         for build_id in build_ids:
@@ -126,6 +138,7 @@ class Intake:
 
     async def repeat_heads(self) -> None:
         """Say again what is stored of open builds: a lost announcement or a lost tail heals."""
+        await self._refresh([build_id for build_id in self._open if self._waiting.has_hole(build_id)])
         for build_id, state in list(self._open.items()):
             await self.announce(stored_announcement(state, self._resend_from(build_id, state)))
 
@@ -140,6 +153,9 @@ class Intake:
         for _ in range(CONFLICTS):
             states = {build_id: await self._state(build_id) for build_id in decoded.arrivals}
             plans = await _aside(size_bytes, self._plan, decoded, states)
+            holed = [build_id for build_id, plan in plans.items() if plan.ahead and plan.step is None]
+            if await self._refresh(holed):
+                continue  # what seemed to be missing is stored already, by another replica
             steps = [plan.step for plan in plans.values() if plan.step is not None]
             try:
                 if steps:
@@ -237,6 +253,18 @@ class Intake:
         else:
             self._states.move_to_end(build_id)
         return state
+
+    async def _refresh(self, build_ids: Iterable[str]) -> list[BuildState]:
+        """Read builds from the store; those of which it has more than we knew, which get a whole lease."""
+        newer: list[BuildState] = []
+        for build_id in build_ids:
+            known = self._states.get(build_id) or self._open.get(build_id)
+            state = await self._store.load(build_id)
+            if state is not None and (known is None or state.revision > known.revision):
+                self._keep(state)
+                self._renew(state)
+                newer.append(state)
+        return newer
 
     def _keep(self, state: BuildState) -> None:
         build_id = state.build.id

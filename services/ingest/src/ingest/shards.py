@@ -6,7 +6,7 @@ clocks are compared. A shard consumed twice for a moment does no harm: the store
 
 import asyncio
 import math
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 
 from build_protocol.ids import SHARDS
 
@@ -25,11 +25,15 @@ class ShardKeeper:
         self._replica = replica
         self._beats = _BeatWatch()
 
-    async def tick(self, now: float) -> frozenset[int]:
-        """Raise our beats, give back what is too much, take what is free; the shards that are ours now."""
+    async def tick(self, now: float, let_go: Callable[[list[int]], Awaitable[None]]) -> frozenset[int]:
+        """Raise our beats, give back what is too much, take what is free; the shards that are ours now.
+
+        `let_go` is awaited with the shards to be given back before anybody may take them.
+        """
         claims = {claim.key: claim for claim in await self._store.list_claims()}
         alive = self._beats.alive(claims.values(), now)
         changes = plan_claims(self._replica, claims, alive)
+        await let_go([shard for shard in range(SHARDS) if any(_gives_back(change, shard) for change in changes)])
         done = await asyncio.gather(*(self._store.claim(before, after) for before, after in changes))
         ours = {after.key for (_, after), is_ours in zip(changes, done, strict=True) if is_ours and after.owner}
         return frozenset(shard for shard in range(SHARDS) if shard_key(shard) in ours)
@@ -66,6 +70,11 @@ def shard_key(shard: int) -> str:
 def replica_key(replica: str) -> str:
     """The key by which a replica shows that it lives."""
     return f"replica:{replica}"
+
+
+def _gives_back(change: tuple[Claim, Claim], shard: int) -> bool:
+    before, after = change
+    return before.key == shard_key(shard) and before.owner is not None and after.owner is None
 
 
 def _beat(claim: Claim, owner: str | None) -> tuple[Claim, Claim]:

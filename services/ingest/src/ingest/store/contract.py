@@ -141,6 +141,10 @@ class BuildStore(ChunkSource, FindingsStore, Protocol):
         """Builds of these shards that run, wait for verification, or have a verdict to be published."""
         ...
 
+    async def list_open_revisions(self, shards: Collection[int]) -> dict[str, int]:
+        """The revision of each build that `list_open` lists, by build id."""
+        ...
+
     async def list_archives(
         self, step: ArchiveStep, shards: Collection[int], after: str, limit: int, before: str = LAST_PLACE
     ) -> list[BuildState]:

@@ -191,6 +191,12 @@ class MongoBuildStore(MongoFindings):
             found = self._builds.find({"is_open": True, "shard": {"$in": list(shards)}}, _STATE_FIELDS)
             return [rows.build_state(document) for document in await found.to_list()]
 
+    async def list_open_revisions(self, shards: Collection[int]) -> dict[str, int]:
+        """The revision of each build that `list_open` lists, by build id."""
+        with available(self._db):
+            found = self._builds.find({"is_open": True, "shard": {"$in": list(shards)}}, {"revision": 1})
+            return {document["_id"]: document["revision"] for document in await found.to_list()}
+
     async def list_archives(
         self, step: ArchiveStep, shards: Collection[int], after: str, limit: int, before: str = LAST_PLACE
     ) -> list[BuildState]:

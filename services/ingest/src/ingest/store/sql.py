@@ -166,6 +166,12 @@ class SqlBuildStore(SqlFindings):
         found = await self._engine.read(lambda db: db.execute(query).mappings().all())
         return [rows.build_state(row) for row in found]
 
+    async def list_open_revisions(self, shards: Collection[int]) -> dict[str, int]:
+        """The revision of each build that `list_open` lists, by build id."""
+        query = select(builds.c.id, builds.c.revision).where(builds.c.is_open, builds.c.shard.in_(list(shards)))
+        found = await self._engine.read(lambda db: db.execute(query).all())
+        return {row.id: row.revision for row in found}
+
     async def list_archives(
         self, step: ArchiveStep, shards: Collection[int], after: str, limit: int, before: str = LAST_PLACE
     ) -> list[BuildState]:
