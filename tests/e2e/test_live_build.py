@@ -4,8 +4,6 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -18,20 +16,6 @@ LINES = Path(__file__).parents[2] / "bench" / "lines.py"
 FIRST_LINE_SECONDS = 1.0
 # What bench/page.py measures is well under one second; a test must also hold on a machine that does three other things.
 DEEP_LINK_SECONDS = 3.0
-
-
-@contextmanager
-def streaming(stack: Stack, project: str, *command: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A build that runs while the context lasts; it is ended with it."""
-    agent = subprocess.Popen(
-        stack.agent_command(project, *command), env=stack.agent_environment, stdout=subprocess.DEVNULL
-    )
-    try:
-        yield agent
-    finally:
-        if agent.poll() is None:
-            agent.terminate()
-        agent.wait(30)
 
 
 def open_running_build(page: Page, project: str) -> None:
@@ -51,7 +35,7 @@ def shown_lines(page: Page) -> dict[int, str]:
 def test_a_build_is_watched_from_first_line_to_result(stack: Stack, page: Page) -> None:
     """It appears in the list by itself; its page shows lines and steps while it runs, and the result when it ends."""
     script = 'for n in $(seq 1 40); do echo "[$n/40] Building CXX object part$n.o"; sleep 0.1; done; echo done; exit 3'
-    with streaming(stack, "watched", "sh", "-c", script):
+    with stack.streaming("watched", "sh", "-c", script):
         open_running_build(page, "watched")
         expect(page.get_by_text("Building CXX object part9.o").first).to_be_visible()
         expect(page.locator("[data-testid=build]")).to_have_attribute("data-status", "running")
@@ -65,7 +49,7 @@ def test_a_build_is_watched_from_first_line_to_result(stack: Stack, page: Page) 
 def test_the_first_line_is_on_the_page_within_a_second(stack: Stack, page: Page) -> None:
     """From the moment the build prints its first line to the moment the open list shows it: under one second."""
     script = "import time; time.sleep(2); print('printed', time.time(), flush=True); time.sleep(4)"
-    with streaming(stack, "first-line", sys.executable, "-c", script):
+    with stack.streaming("first-line", sys.executable, "-c", script):
         open_running_build(page, "first-line")
         line = page.locator("[data-testid=log] [data-line]", has_text="printed").first
         line.wait_for(state="visible")
@@ -78,7 +62,7 @@ def test_the_first_line_is_on_the_page_within_a_second(stack: Stack, page: Page)
 def test_a_cut_connection_resumes_without_a_gap(stack: Stack, page: Page) -> None:
     """The pill says offline while the network is gone; afterwards every line printed meanwhile is there, once."""
     script = "import time\nfor n in range(60): print('number', n, flush=True); time.sleep(0.1)"
-    with streaming(stack, "cut", sys.executable, "-c", script) as agent:
+    with stack.streaming("cut", sys.executable, "-c", script) as agent:
         open_running_build(page, "cut")
         expect(page.get_by_text("number 5", exact=True).first).to_be_visible()
         page.context.set_offline(True)

@@ -131,6 +131,19 @@ class Stack:
         """The command line that wraps `command` in an agent."""
         return [sys.executable, "-m", "build_dashboard", "run", "--project", project, *options, "--", *command]
 
+    @contextmanager
+    def streaming(self, project: str, *command: str) -> Iterator[subprocess.Popen[bytes]]:
+        """A build that runs while the context lasts; it is ended with it."""
+        agent = subprocess.Popen(
+            self.agent_command(project, *command), env=self.agent_environment, stdout=subprocess.DEVNULL
+        )
+        try:
+            yield agent
+        finally:
+            if agent.poll() is None:
+                agent.terminate()
+            agent.wait(2 * STOP_SECONDS)
+
     def get(self, path: str, token: str | None = None) -> Any:
         """GET a path as the administrator; the answer's JSON."""
         return json.loads(self.get_bytes(path, token))
