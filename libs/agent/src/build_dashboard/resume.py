@@ -10,6 +10,7 @@ from build_dashboard.delivery import Delivery
 from build_dashboard.directory import BuildDirectory, left_builds
 from build_dashboard.endpoint import find_endpoint, spool_directory
 from build_dashboard.redact import Redactor, secret_values
+from build_dashboard.saying import say
 from build_dashboard.speaker import Speaker
 
 ADOPTED_LIMIT = 100
@@ -18,8 +19,6 @@ ADOPTED_LIMIT = 100
 
 def resume(options: argparse.Namespace) -> int:
     """Deliver everything in the spool; 0 when nothing is left."""
-    from build_dashboard.run import say  # noqa: PLC0415  (run imports us)
-
     spool = spool_directory(options.spool)
     delivery = Delivery(find_endpoint(options.endpoint), platform.node(), str(spool))
     delivery.start()

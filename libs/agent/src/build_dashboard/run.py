@@ -7,8 +7,6 @@ command's output and exit code are what they would have been.
 import argparse
 import contextlib
 import os
-import signal
-import sys
 import termios
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +15,9 @@ from typing import Any
 from build_dashboard.build_tree import find_trees
 from build_dashboard.directory import BuildDirectory, build_facts
 from build_dashboard.endpoint import spool_directory
-from build_dashboard.holding import GRACE_SECONDS, Holding, start
+from build_dashboard.holding import GRACE_SECONDS, start
+from build_dashboard.saying import say
+from build_dashboard.signals import Signals
 
 LINGER_SECONDS = 10.0
 
@@ -26,7 +26,7 @@ def main(arguments: Sequence[str]) -> int:
     """Run the command of these arguments; its exit code."""
     options = parse(arguments)
     if options.resume:
-        from build_dashboard.resume import resume  # noqa: PLC0415  (costs `run` nothing)
+        from build_dashboard.resume import resume  # noqa: PLC0415  (a build needs nothing of it to start)
 
         return resume(options)
     environment = dict(os.environ)
@@ -107,27 +107,6 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     return options
 
 
-class Signals:
-    """Passes signals on to the build while it runs; afterwards they end the wait for delivery."""
-
-    def __init__(self, holding: Holding) -> None:
-        self.is_hurried = False
-        self._holding: Holding | None = holding
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
-            if signal.getsignal(number) != signal.SIG_IGN:
-                signal.signal(number, self._take)
-
-    def build_is_over(self) -> None:
-        """Nothing is left to signal."""
-        self._holding = None
-
-    def _take(self, number: int, _frame: object) -> None:
-        if self._holding is not None:
-            self._holding.signal(number)
-        else:
-            self.is_hurried = True
-
-
 def _facts(options: argparse.Namespace) -> dict[str, Any]:
     return build_facts(
         options.project,
@@ -141,13 +120,6 @@ def _facts(options: argparse.Namespace) -> dict[str, Any]:
         junit=options.junit,
         is_terminal=os.isatty(1),
     )
-
-
-def say(text: str) -> None:
-    """Tell the person at the terminal."""
-    with contextlib.suppress(OSError):
-        sys.stderr.write(f"build-dashboard: {text}\n")
-        sys.stderr.flush()
 
 
 def _terminal_mode() -> list[Any] | None:

@@ -17,7 +17,8 @@ from build_dashboard.endpoint import find_endpoint, spool_directory
 from build_dashboard.holding import Holding
 from build_dashboard.redact import Redactor, secret_values
 from build_dashboard.resume import adopt_left_builds
-from build_dashboard.run import Signals, say
+from build_dashboard.saying import say
+from build_dashboard.signals import Signals
 from build_dashboard.speaker import Speaker
 from build_dashboard.witness import Witness
 
