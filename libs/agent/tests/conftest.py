@@ -37,10 +37,10 @@ class MiniGateway:
         self.green: str | None = None
         self.port = 0
         self._sockets: set[ServerConnection] = set()
-        self._loop = asyncio.new_event_loop()
         self._stop = asyncio.Event()
         self._ready = threading.Event()
-        self._thread = threading.Thread(target=self._loop.run_until_complete, args=(self._main(),), daemon=True)
+        # Whoever is still half-way through a handshake when the test ends is ended by asyncio.run.
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._main()), daemon=True)
 
     @property
     def url(self) -> str:
@@ -100,6 +100,7 @@ class MiniGateway:
         return upto
 
     async def _main(self) -> None:
+        self._loop = asyncio.get_running_loop()
         async with serve(
             self._serve,
             "127.0.0.1",
