@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from build_dashboard.build_tree import find_trees
+from build_dashboard.build_tree import TREES_MAX, find_trees
 from build_dashboard.compiler_cache import Lookups, read_ccache, read_sccache, tools_in_use
 from build_dashboard.disk import used_bytes
 from build_dashboard.fitting import chunks, encoded_bytes
 from build_dashboard.ninja_watch import NinjaWatch
+from build_dashboard.redact import Redactor
+from build_dashboard.witness import ANNOUNCED_TREES_MAX, Witness
 
 TOOLS = str(Path(sys.executable).parent)
 
@@ -68,6 +70,42 @@ def test_steps_of_this_build_are_told_beside_those_before(build, gateway, tmp_pa
     assert ["a.o", "app"] == [step["output"] for step in after["criticalPath"]]
     assert metrics(gateway, second)["criticalPathMs"] == sum(step["durationMs"] for step in after["criticalPath"])
     assert metrics(gateway, second)["diskBytes"] > 0
+
+
+@pytest.mark.parametrize(
+    ("announcing", "build_in"),
+    [
+        ("echo '-- Build files have been written to: {tree}'", "(cd {tree} && ninja)"),
+        ("true", "ninja -C deep/out"),
+    ],
+)
+def test_a_directory_that_only_the_output_names_is_looked_at(build, gateway, tmp_path, announcing, build_in) -> None:
+    """A script tells nobody where it builds; CMake and ninja do."""
+    (tmp_path / "deep").mkdir()
+    tree = ninja_project(tmp_path / "deep" / "out", command="sleep 0.2 && touch $out")
+    script = tmp_path / "build.sh"
+    script.write_text("\n".join(["#!/bin/sh", "set -e", announcing, "sleep 0.2", build_in]).format(tree=tree))
+    script.chmod(0o755)
+
+    build_id = build("./build.sh")
+
+    (times,) = told(gateway, build_id, "stepTimes")
+    assert 3 == times["count"]
+    assert {"a.o", "b.o", "app"} == {step["output"] for step in times["slowest"]}
+
+
+def test_output_that_names_directories_without_end_costs_little(tmp_path) -> None:
+    """What a build prints is only believed of directories that are there, and only so often."""
+    for name in range(30):
+        ninja_project(tmp_path / f"tree{name}")
+    facts = {"start": {"command": ["sh"], "cwd": str(tmp_path)}, "startedMs": 0}
+    witness = Witness(facts, [], {}, tmp_path / "spool", Redactor([]))
+
+    witness.hear([f"ninja: Entering directory `nowhere{n}\0'" for n in range(50)])
+    witness.hear([f"ninja: Entering directory `tree{n % 30}'" for n in range(1000)])
+
+    assert len(witness._trees) <= TREES_MAX + ANNOUNCED_TREES_MAX
+    assert str(tmp_path / "tree0") == witness._trees[0].path
 
 
 def test_a_log_that_ninja_wrote_anew_loses_nothing(tmp_path) -> None:

@@ -1,7 +1,8 @@
-"""Build trees: the directories a command builds in, and ninja's log of each as it was when the command started.
+"""Build trees: the directories a command builds in, and ninja's log of each as it was before ninja ran.
 
 Found before the command starts, so it costs a few system calls: the log is opened, and read when there is time. ninja
-replaces a log that has grown too long, and the open file is still the old one.
+replaces a log that has grown too long, and the open file is still the old one. What a script does not name on its
+command line, CMake and ninja name in what they print.
 """
 
 import contextlib
@@ -14,6 +15,7 @@ LOG_BYTES = 64 * 1024 * 1024
 
 _NAMED = re.compile(r"(?:^|\s)(?:-C|-B|--build|--directory|--output_base)(?:[ =]|(?<=-[CB]))[\"']?([^\s\"';&|]+)")
 _MARKS = (".ninja_log", "CMakeCache.txt", "build.ninja")
+_ANNOUNCING = ("-- Build files have been written to: ", "ninja: Entering directory `")
 
 
 class BuildTree:
@@ -54,6 +56,15 @@ def find_trees(command: Sequence[str], cwd: str) -> list[BuildTree]:
     for path in (*_named(command), cwd, os.path.join(cwd, "build")):  # noqa: PTH118  (before the start: no objects)
         found.setdefault(os.path.normpath(os.path.join(cwd, os.path.expanduser(path))))  # noqa: PTH111, PTH118  (as above)
     return [BuildTree(path) for path in list(found)[:TREES_MAX]]
+
+
+def announced_trees(lines: Sequence[str], cwd: str) -> Iterator[str]:
+    """The directories that CMake and ninja say in these lines they are about to build in, absolute."""
+    for line in lines:
+        if line.startswith(_ANNOUNCING):
+            prefix = next(prefix for prefix in _ANNOUNCING if line.startswith(prefix))
+            path = line[len(prefix) :].rstrip("'\r\n ")
+            yield os.path.normpath(os.path.join(cwd, path))  # noqa: PTH118  (one string)
 
 
 def _named(command: Sequence[str]) -> Iterator[str]:

@@ -57,7 +57,7 @@ class Scribe:
         self.foresee: Callable[[Progress], int | None] | None = None
         """How many milliseconds the build will still take, as of this progress."""
 
-        self.listeners: dict[str, Callable[[Any], object]] = {}
+        self.listeners: dict[str, list[Callable[[Any], object]]] = {"log": [], "progress": []}
         """Called with the lines (`log`) and the per cent done (`progress`) that are said."""
 
         self.last_progress: Progress | None = None
@@ -186,8 +186,10 @@ class Scribe:
         if not blocks:
             return
         records += self._recorder.log(blocks)
-        if listener := self.listeners.get("log"):
-            listener([line for block in blocks for line in block.lines])
+        if self.listeners["log"]:
+            lines = [line for block in blocks for line in block.lines]
+            for listener in self.listeners["log"]:
+                listener(lines)
         for block in blocks:
             if seen := self._progress.read_chunk(block.lines):
                 self._unsaid = seen
@@ -235,8 +237,9 @@ class Scribe:
         records.append(self._recorder.record("BUILD_UPDATE", time.time_ns() // 1_000_000, data))
         self._said, self._unsaid, self._said_at = seen, None, now
         self.last_progress = seen
-        if seen.percent is not None and (listener := self.listeners.get("progress")):
-            listener(seen.percent)
+        if seen.percent is not None:
+            for listener in self.listeners["progress"]:
+                listener(seen.percent)
 
     def _foresee(self, seen: Progress, now: float) -> int | None:
         if self.foresee is None or now < self._foreseen_at + FORESEE_SECONDS:

@@ -66,10 +66,11 @@ class Speaker:
         self.scribe = Scribe(directory.raw, self.spool, recorder, Normaliser(redactor))
         for occasion in ("log", "progress"):
             if handlers is not None and handlers.has(occasion):
-                self.scribe.listeners[occasion] = partial(handlers.call, occasion, directory.build_id)
+                self.scribe.listeners[occasion].append(partial(handlers.call, occasion, directory.build_id))
         self._witness = witness
         if witness is not None:
             self.scribe.foresee = witness.remaining_ms
+            self.scribe.listeners["log"].append(witness.hear)
         self._tree_peak_bytes = self._largest_peak_bytes = 0
         self._told = 0
         delivery.add(directory, self.spool, self._replace, is_running=is_new or not self.scribe.is_complete)

@@ -14,7 +14,7 @@ from build_analysis.progress import Progress
 
 from build_dashboard import compiler_cache
 from build_dashboard.asking import LIMIT_SECONDS
-from build_dashboard.build_tree import BuildTree
+from build_dashboard.build_tree import TREES_MAX, BuildTree, announced_trees
 from build_dashboard.compiler_cache import Lookups
 from build_dashboard.configuration import GreenConfigurations, configuration_text, read_configuration, told_changes
 from build_dashboard.disk import DiskWatch
@@ -26,6 +26,11 @@ from build_dashboard.step_report import read_chain, read_hotspots, step_times
 logger = logging.getLogger("build_dashboard")
 
 Update = dict[str, Any]
+
+ANNOUNCED_MAX = 100
+"""Directories named by the output that are looked at: a build may print what it likes."""
+
+ANNOUNCED_TREES_MAX = 4
 
 CLOCK_SLACK_SECONDS = 0.02
 """Files carry the time of the kernel's last tick, which is a little before ours."""
@@ -46,7 +51,7 @@ class Witness:
         self._build = build
         self._command: list[str] = build["start"]["command"]
         self._cwd: str = build["start"]["cwd"]
-        self._trees = trees
+        self._trees = list(trees)
         self._environment = environment
         self._redactor = redactor
         self._since = build["startedMs"] / 1000 - CLOCK_SLACK_SECONDS
@@ -55,12 +60,21 @@ class Witness:
         self._expectation = Expectation(self._watches)
         self._disk = DiskWatch(self._real_paths)
         self._lookups: dict[str, Lookups] = {}
-        self._thread = threading.Thread(target=self._look_before, name="witness", daemon=True)
+        self._announced = 0
+        self._looking: list[threading.Thread] = []
 
     def begin(self) -> None:
         """Look at what was there before, beside the command."""
-        self._thread.start()
+        self._look_aside(self._watches)
         self._disk.start()
+
+    def hear(self, lines: Sequence[str]) -> None:
+        """Learn of build directories that only the output names, before ninja has built anything in them."""
+        try:
+            for path in announced_trees(lines, self._cwd):
+                self._learn_of(path)
+        except Exception:
+            logger.exception("a directory that the output names could not be looked at")
 
     def remaining_ms(self, seen: Progress) -> int | None:
         """How long the build will still take."""
@@ -81,7 +95,8 @@ class Witness:
 
     def finish(self, *, is_green: bool, wall_seconds: float) -> Iterator[Update]:
         """What was found, as updates; afterwards `metrics` is whole."""
-        self._thread.join(LIMIT_SECONDS)
+        for thread in self._looking:
+            thread.join(LIMIT_SECONDS)
         for look in (self._steps, self._tests, self._configuration, self._cache, self._disk_use):
             try:
                 yield from look(is_green, wall_seconds)
@@ -93,8 +108,22 @@ class Witness:
         paths = [tree.path for tree in self._trees if tree.is_real]
         return [path for path in paths if not any(path.startswith(f"{other}/") for other in paths)]
 
-    def _look_before(self) -> None:
-        for look in (*(watch.load for watch in self._watches), self._count_before):
+    def _learn_of(self, path: str) -> None:
+        self._announced += 1
+        if self._announced > ANNOUNCED_MAX or len(self._trees) >= TREES_MAX + ANNOUNCED_TREES_MAX:
+            return
+        if not any(tree.path == path for tree in self._trees) and (tree := BuildTree(path)).is_real:
+            self._trees.append(tree)
+            self._watches.append(watch := NinjaWatch(tree))
+            self._look_aside([watch])
+
+    def _look_aside(self, watches: Sequence[NinjaWatch]) -> None:
+        thread = threading.Thread(target=self._look_before, args=(tuple(watches),), name="witness", daemon=True)
+        self._looking.append(thread)
+        thread.start()
+
+    def _look_before(self, watches: Sequence[NinjaWatch]) -> None:
+        for look in (*(watch.load for watch in watches), self._count_before):
             try:
                 look()
             except Exception:
@@ -103,7 +132,7 @@ class Witness:
     def _count_before(self) -> None:
         texts = [text for tree in self._trees if (text := configuration_text(tree.path))]
         for tool in compiler_cache.tools_in_use(self._command, texts, self._environment):
-            if lookups := compiler_cache.count(tool, self._cwd):
+            if tool not in self._lookups and (lookups := compiler_cache.count(tool, self._cwd)):
                 self._lookups[tool] = lookups
 
     def _steps(self, _is_green: bool, wall_seconds: float) -> Iterator[Update]:
