@@ -2,13 +2,13 @@
 import { useMemo, type ReactNode } from 'react'
 import { Link } from 'react-router'
 import { count } from '../format'
-import { placeOf } from '../history/places'
 import { plainText } from '../log/ansi'
 import { rangeHash } from '../log/line-range'
 import { SourceTree } from '../source/source-tree'
 import { build as text, log } from '../strings'
 import type { BuildDetail, FailureData } from '../wire'
 import classes from './failure.module.css'
+import { PlaceName } from './PlaceName'
 import { Verdict } from './Verdict'
 
 interface Props {
@@ -38,7 +38,7 @@ export function FailureHead({ build, failure, title, children }: Props) {
 function Place({ build, failure }: { build: BuildDetail; failure: FailureData }) {
   const tree = useMemo(() => SourceTree.of(build), [build])
   const href = tree?.urlOf(failure.file ?? '', failure.line)
-  const place = <code className={classes.place}>{placeOf(failure)}</code>
+  const place = <PlaceName failure={failure} cwd={build.cwd} className={classes.place} />
   return href === undefined ? (
     place
   ) : (

@@ -3,7 +3,8 @@ import type { ReactNode } from 'react'
 import { Link, useParams } from 'react-router'
 import { Ago } from '../builds/Elapsed'
 import { count, shortSha } from '../format'
-import { placeOf, toCommit, toGrid } from '../history/places'
+import { PlaceName } from '../failure/PlaceName'
+import { toCommit, toGrid } from '../history/places'
 import { useFailureGroup } from '../history/queries'
 import { Answer } from '../layout/Answer'
 import layout from '../layout/layout.module.css'
@@ -31,7 +32,7 @@ function Group({ group }: { group: FailureGroup }) {
   return (
     <>
       <div className={classes.sample}>
-        {sample?.file && <code className={classes.place}>{placeOf(sample)}</code>}
+        {sample?.file && <PlaceName failure={sample} className={classes.place} />}
         <pre data-known={sample != null}>{sample ? plainText(sample.message) : text.unclassified}</pre>
       </div>
       <dl className={classes.numbers}>

@@ -3,7 +3,8 @@ import { Select } from '@mantine/core'
 import { Link, useSearchParams } from 'react-router'
 import { Ago } from '../builds/Elapsed'
 import { count } from '../format'
-import { placeOf, toFailure } from '../history/places'
+import { PlaceName } from '../failure/PlaceName'
+import { toFailure } from '../history/places'
 import { useFailureGroups, useSummary } from '../history/queries'
 import { Answer } from '../layout/Answer'
 import layout from '../layout/layout.module.css'
@@ -64,7 +65,7 @@ function Groups({ groups }: { groups: readonly FailureGroup[] }) {
             {group.sample && (
               <p className={classes.facts}>
                 <span>{group.sample.category}</span>
-                {group.sample.file && <code>{placeOf(group.sample)}</code>}
+                {group.sample.file && <PlaceName failure={group.sample} />}
               </p>
             )}
           </td>

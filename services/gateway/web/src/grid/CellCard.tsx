@@ -4,9 +4,10 @@ import { useLayoutEffect, useRef } from 'react'
 import { Link } from 'react-router'
 import { Ago } from '../builds/Elapsed'
 import { useBuildDetail } from '../builds/queries'
+import { PlaceName } from '../failure/PlaceName'
 import { duration } from '../format'
 import { evidenceOf, wordOn } from '../history/judged'
-import { placeOf, toFailure } from '../history/places'
+import { toFailure } from '../history/places'
 import { plainText } from '../log/ansi'
 import { rangeHash } from '../log/line-range'
 import { build as buildText, commit as commitText, grid as text } from '../strings'
@@ -62,7 +63,7 @@ function CapturedError({ buildId }: { buildId: string }) {
   const lines = { first: failure.firstLine, last: failure.lastLine ?? failure.firstLine }
   return (
     <Link className={classes.error} to={{ pathname: `/builds/${buildId}`, hash: rangeHash(lines) }}>
-      {failure.file && <span>{placeOf(failure)}</span>}
+      {failure.file && <PlaceName failure={failure} cwd={data.cwd} className={classes.place} />}
       <code>{plainText(failure.message)}</code>
       <span>{buildText.toLine(String(failure.firstLine))}</span>
     </Link>

@@ -4,7 +4,8 @@ import { Link } from 'react-router'
 import { Ago } from '../builds/Elapsed'
 import { useFilter } from '../builds/useFilter'
 import { useOpenIncidents, useSummary } from '../history/queries'
-import { placeOf, toFailure, toGrid } from '../history/places'
+import { PlaceName } from '../failure/PlaceName'
+import { toFailure, toGrid } from '../history/places'
 import { plainText } from '../log/ansi'
 import { now as text, verdict } from '../strings'
 import type { IncidentSummary } from '../wire'
@@ -66,7 +67,7 @@ function Incident({ incident }: { incident: IncidentSummary }) {
           {failure ? plainText(failure.message).split('\n')[0] : text.noFailure}
         </Link>
         <div className={classes.small}>
-          {failure?.file && <code>{placeOf(failure)}</code>}
+          {failure?.file && <PlaceName failure={failure} />}
           {incident.override != null && (
             <span title={incident.override.reason}>
               {text.said(incident.override.by, verdict.names[incident.override.verdict])}
