@@ -1,7 +1,7 @@
 """`make demo`: the embedded system with real builds in it: a good one, then a broken one.
 
-Everything lies under `.demo/`: the data, and a small git repository of the example so that builds have commits.
-`DEMO_EXIT=1` ends with 0 once both builds are stored and shown.
+Everything lies under `.demo/`: the data, a small git repository of the example so that builds have commits, and the
+mail about the broken build, caught there instead of sent. `DEMO_EXIT=1` ends with 0 once all is stored and shown.
 """
 
 import os
@@ -9,11 +9,15 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from chassis.testing.repository import Repository
-from chassis.testing.stack import Stack, embedded_stack, free_port, port_is_free
+from chassis.testing.stack import Stack, embedded_stack, free_port, port_is_free, wait_until
+from notifier.testing import KEY as MAIL_KEY
+from notifier.testing import SendGridServer, sendgrid_server
 
 from embedded.secrets_file import KEY, PASSWORD, load_secrets
 
@@ -21,7 +25,19 @@ PORT = 8080
 PROJECT = "loom"
 CONFIG = "release"
 BREAKAGE = "api-change"
+LOOMC = "tools/loomc/loomc"
 BUILD_SECONDS = 900
+MAIL_SECONDS = 60
+NEXT_PIN = "24a30daaa559829ad079f2ff7f73eb4e18095f88"
+"""LLVM 20.1.0, which the broken commit moves to."""
+
+CONFIG_YAML = f"""
+projects:
+  {PROJECT}:
+    notification_emails: [compilers@example.com]
+    configs:
+      {CONFIG}: {{owner: dev@example.com}}
+"""
 
 
 @dataclass(frozen=True)
@@ -31,10 +47,30 @@ class Tree:
     source: Repository
     build_directory: Path
 
-    def breakage(self, verb: str) -> None:
-        """Apply or revert the demo's breakage."""
+    def break_it(self) -> None:
+        """Commit a change that does not compile."""
         path = self.source.path
-        subprocess.run([sys.executable, str(path.parent / "breakage.py"), verb, str(path), BREAKAGE], check=True)
+        subprocess.run([sys.executable, str(path.parent / "breakage.py"), "apply", str(path), BREAKAGE], check=True)
+        (path / "cmake" / "llvm-hash.txt").write_text(f"{NEXT_PIN}\n")
+        self.source.commit("Follow LLVM 20: a scope binds names")
+
+
+@contextmanager
+def demo_stack(directory: Path, extra: Mapping[str, str], port: int) -> Iterator[tuple[Stack, SendGridServer]]:
+    """The embedded system, and who catches its mails."""
+    config = directory / "config.yaml"
+    config.write_text(CONFIG_YAML)
+    with sendgrid_server() as mails:
+        notifying = {
+            "BUILD_DASHBOARD_CONFIG": str(config),
+            "NOTIFICATION_EMAIL": "dashboard@example.com",
+            "NOTIFIER_QUIET_SECONDS": "1",
+            "NOTIFIER_SENDGRID_HOST": mails.url,
+            "SECRET_API_KEY": MAIL_KEY,
+        }
+        url = {"BUILD_DASHBOARD_URL": f"http://127.0.0.1:{port}"}
+        with embedded_stack(directory, extra={**extra, **notifying, **url}, port=port) as stack:
+            yield stack, mails
 
 
 def lay_out(examples: Path, demo: Path) -> Tree:
@@ -56,7 +92,7 @@ def stream(stack: Stack, tree: Tree) -> int:
         PROJECT,
         str(tree.source.path / "build.sh"),
         str(tree.build_directory),
-        options=("--config-name", CONFIG, "--origin", "ci"),
+        options=("--config-name", CONFIG, "--origin", "ci", "--artifact", str(tree.build_directory / LOOMC)),
     )
     return subprocess.run(
         command,
@@ -81,6 +117,18 @@ def check_shown(stack: Stack, status: str) -> None:
     lines = build and stack.get(f"/api/builds/{build['id']}/logs?first=1&count=10")["lines"]
     if build is None or build["status"] != status or not build["verified"] or not lines:
         raise RuntimeError(f"expected a verified {status} build with a log, the page shows {build}")
+
+
+def keep_mail(mails: SendGridServer, directory: Path) -> Path:
+    """Wait for the mail about the broken build and keep it as a page; where it lies."""
+    mail = wait_until(
+        lambda: next((mail for mail in mails.mails if "is broken" in mail["subject"]), None),
+        MAIL_SECONDS,
+        "the mail about the broken build",
+    )
+    path = directory / "mail.html"
+    path.write_text(next(part["value"] for part in mail["content"] if part["type"] == "text/html"))
+    return path
 
 
 def greet(stack: Stack) -> None:
@@ -108,17 +156,19 @@ def main() -> None:
     port = PORT if port_is_free(PORT) else free_port()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        with embedded_stack(demo, extra={PASSWORD: secrets.password, KEY: secrets.key}, port=port) as stack:
+        with demo_stack(demo, {PASSWORD: secrets.password, KEY: secrets.key}, port) as (stack, mails):
             greet(stack)
             print("  Building the example through the agent: a good build ...", flush=True)
             stream(stack, tree)
             check_shown(stack, "succeeded")
             print("  ... and one that someone broke ...", flush=True)
-            tree.breakage("apply")
-            tree.source.commit("Rename a method of the scope")
+            tree.break_it()
             stream(stack, tree)
             check_shown(stack, "failed")
-            print("  ... both are stored and shown.", flush=True)
+            mail = keep_mail(mails, demo)
+            print(
+                f"  ... both are stored and shown. The mail about it was caught: {mail.relative_to(root)}", flush=True
+            )
             if os.environ.get("DEMO_EXIT") != "1":
                 print("  Ctrl-C ends the demo.", flush=True)
                 signal.pause()

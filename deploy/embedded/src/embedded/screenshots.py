@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Literal
 
 from chassis.testing.browser import chromium, log_in
-from chassis.testing.stack import Stack, embedded_stack, wait_until
+from chassis.testing.stack import Stack, free_port, wait_until
 from chassis.testing.story import PAGES
 from playwright.sync_api import Page
 
-from embedded.demo import PROJECT, Tree, lay_out, newest, stream
+from embedded.demo import PROJECT, Tree, demo_stack, keep_mail, lay_out, newest, stream
 
 THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 SIZES = {"": (1440, 900), "-phone": (390, 844)}
@@ -31,10 +31,9 @@ for step in range(1, 401):
 
 
 def tell_story(stack: Stack, tree: Tree) -> None:
-    """Builds as a week has them: green, broken by a commit, still broken, mended."""
+    """Builds as a week has them: green, broken by a commit, still broken."""
     stream(stack, tree)
-    tree.breakage("apply")
-    tree.source.commit("Rename a method of the scope")
+    tree.break_it()
     stream(stack, tree)
     (tree.source.path / "NOTES").write_text("What the optimiser does.\n")
     tree.source.commit("Describe the optimiser")
@@ -85,8 +84,9 @@ def main() -> None:
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True, exist_ok=True)
     tree = lay_out(root / "examples", directory)
-    with embedded_stack(directory) as stack:
+    with demo_stack(directory, {}, free_port()) as (stack, mails):
         tell_story(stack, tree)
+        keep_mail(mails, directory)
         with still_running(stack, tree), chromium() as browser:
             pages = addresses(stack)
             for theme in THEMES:
