@@ -97,6 +97,14 @@ def test_the_theme_stays_as_it_was_set(page: Page, story: Story) -> None:
     expect(scheme).to_have_attribute("data-mantine-color-scheme", after)
 
 
+def test_a_page_that_is_left_while_it_loads_stays_signed_in(page: Page, story: Story) -> None:
+    """Reloaded in haste, again and again: nobody is asked for the password."""
+    for _ in range(5):
+        page.goto("/", wait_until="commit")
+    page.goto(f"/builds/{story.builds['red']}", wait_until="commit")
+    expect(page.get_by_test_id("build")).to_have_attribute("data-status", "failed")
+
+
 def test_a_line_is_found_among_very_many(page: Page, long_build: str) -> None:
     """The server searches; the hits are counted and stepped through; the page shows the hit."""
     page.goto(f"/builds/{long_build}")

@@ -97,7 +97,8 @@ async def test_a_refresh_token_is_spent_by_exactly_one(store: GatewayStore) -> N
     spent = await asyncio.gather(*(store.spend_refresh("t1", 5) for _ in range(5)))
 
     assert sorted(each[1] for each in spent if each is not None) == [False] * 4 + [True]
-    assert {each[0] for each in spent if each is not None} == {token}
+    assert {each[0] for each in spent if each is not None} == {token.model_copy(update={"spent_at": 5})}
+    assert await store.spend_refresh("t1", 8) == (token.model_copy(update={"spent_at": 5}), False)
     assert await store.spend_refresh("unknown", 5) is None
 
 

@@ -19,6 +19,8 @@ from gateway.store.rows import RefreshToken, User
 logger = logging.getLogger("gateway")
 FRESH_SECONDS = 3.0
 """How long a user read from the store is believed: a revocation that the control exchange lost ends within 5 s."""
+LEEWAY_MS = 20_000
+"""So long a spent refresh token is still taken: a page that was left before the answer came has only that one."""
 CACHED_USERS = 10_000
 ADMIN = "admin"
 
@@ -84,13 +86,13 @@ class Directory:
         return await self._grant(user, secrets.token_hex(16))
 
     async def refresh(self, token: str) -> Grant | None:
-        """A new grant for a refresh token shown for the first time; shown twice, its whole family ends."""
+        """A new grant for a refresh token; shown again later than LEEWAY_MS after, its whole family ends."""
         now_ms = int(self._clock() * 1000)
         spent = await self._store.spend_refresh(_sha256(token), now_ms)
         if spent is None:
             return None
         row, was_first = spent
-        if not was_first:
+        if not was_first and now_ms > (row.spent_at or 0) + LEEWAY_MS:
             logger.warning("end the refresh family of user %s: a spent token was shown again", row.user)
             await self._store.drop_refresh(row.family)
             return None

@@ -62,7 +62,7 @@ class GatewayStore(Protocol):
         ...
 
     async def spend_refresh(self, sha256: str, now_ms: int) -> tuple[RefreshToken, bool] | None:
-        """The token and whether this call was the one that spent it (exactly one is); None when unknown."""
+        """The token as spent, and whether this call was the one that spent it (exactly one is); None when unknown."""
         ...
 
     async def drop_refresh(self, family: str) -> None:

@@ -95,7 +95,7 @@ class MongoGatewayStore:
         await self._put("refresh_tokens", token.sha256, fields)
 
     async def spend_refresh(self, sha256: str, now_ms: int) -> tuple[RefreshToken, bool] | None:
-        """The token and whether this call was the one that spent it (exactly one is); None when unknown."""
+        """The token as spent, and whether this call was the one that spent it (exactly one is); None when unknown."""
         with mongo.available(self._db):
             result = await self._db["refresh_tokens"].update_one(
                 {"_id": sha256, "spent_at": None}, {"$set": {"spent_at": now_ms}}
@@ -103,7 +103,8 @@ class MongoGatewayStore:
         document = await self._find("refresh_tokens", {"_id": sha256})
         if document is None:
             return None
-        return RefreshToken.model_validate_json(document["body"]), result.modified_count == 1
+        token = RefreshToken.model_validate_json(document["body"])
+        return token.model_copy(update={"spent_at": document["spent_at"]}), result.modified_count == 1
 
     async def drop_refresh(self, family: str) -> None:
         """Forget a whole family; repeating changes nothing."""

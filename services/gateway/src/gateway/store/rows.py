@@ -57,7 +57,7 @@ class Key(Row):
 
 
 class RefreshToken(Row):
-    """A refresh cookie, usable once; its family ends when a spent one is shown again."""
+    """A refresh cookie, spent by its first use; its family ends when it is shown again long after that."""
 
     sha256: str
     family: str

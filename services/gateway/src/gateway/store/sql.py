@@ -164,17 +164,19 @@ class SqlGatewayStore:
         await self._put(refresh_tokens, {"sha256": token.sha256}, columns)
 
     async def spend_refresh(self, sha256: str, now_ms: int) -> tuple[RefreshToken, bool] | None:
-        """The token and whether this call was the one that spent it (exactly one is); None when unknown."""
+        """The token as spent, and whether this call was the one that spent it (exactly one is); None when unknown."""
 
-        def spend(db: Connection) -> tuple[str, bool] | None:
+        def spend(db: Connection) -> tuple[RefreshToken, bool] | None:
             mine = refresh_tokens.c.sha256 == sha256
             unspent = refresh_tokens.c.spent_at.is_(None)
             was_first = db.execute(update(refresh_tokens).where(mine, unspent).values(spent_at=now_ms)).rowcount == 1
-            body = db.execute(select(refresh_tokens.c.body).where(mine)).scalar_one_or_none()
-            return None if body is None else (body, was_first)
+            row = db.execute(select(refresh_tokens.c.body, refresh_tokens.c.spent_at).where(mine)).first()
+            if row is None:
+                return None
+            token = RefreshToken.model_validate_json(row.body)
+            return token.model_copy(update={"spent_at": row.spent_at}), was_first
 
-        spent = await self._engine.write(spend)
-        return None if spent is None else (RefreshToken.model_validate_json(spent[0]), spent[1])
+        return await self._engine.write(spend)
 
     async def drop_refresh(self, family: str) -> None:
         """Forget a whole family; repeating changes nothing."""
