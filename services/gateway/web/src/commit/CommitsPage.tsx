@@ -28,7 +28,9 @@ export function CommitsPage() {
   const search = useRef<HTMLInputElement>(null)
   const lanes = useSummary().data?.items ?? []
   const asked = params.get('q') ?? ''
-  const project = params.get('project') ?? undefined
+  const projects = [...new Set(lanes.map((lane) => lane.project))].sort()
+  // A sha is looked for everywhere; without one there is something to see at once.
+  const project = params.get('project') ?? (isSha(asked) ? undefined : projects[0])
   const branch = params.get('branch') ?? undefined
   const query: Params = isSha(asked) ? { q: asked, project, branch } : { author: asked || undefined, project, branch }
   const isAsked = isSha(asked) || project !== undefined
@@ -53,6 +55,7 @@ export function CommitsPage() {
         <>
           <TextInput
             ref={search}
+            className={layout.search}
             size="xs"
             aria-label={text.query}
             placeholder={text.queryHint}
@@ -67,7 +70,7 @@ export function CommitsPage() {
             size="xs"
             aria-label={list.project}
             placeholder={list.anyProject}
-            data={[...new Set(lanes.map((lane) => lane.project))].sort()}
+            data={projects}
             value={project ?? null}
             onChange={(value) => change({ project: value, branch: null })}
             clearable
