@@ -25,6 +25,8 @@ CLUSTER_GAP_LINES = 40
 CHANNEL_LIMIT = 256
 FLOOD_LINES = 20
 """After so many failing lines in a row, more of the same kind belong to them without a look."""
+ANNOUNCED_LIMIT = 500
+"""So many names of failed tests are kept until a block, or a list, says more of them."""
 OVERWRITTEN_PARTS = 8
 """Of a line that carriage returns wrote over, so many of the last parts are read."""
 
@@ -42,6 +44,7 @@ class LogAnalyzer:
         self._root = Scope("root", 0)
         self._findings = Findings()
         self._listing: Rule | None = None
+        self._announced: dict[str, Candidate] = {}
         self._last_number = 0
         self._last_step = 0
         self._is_complete = False
@@ -85,6 +88,8 @@ class LogAnalyzer:
             self._close(scope, self._last_number, failed=scope.failed is not False)
         self._scopes.clear()
         self._end_cluster()
+        for target in list(self._announced):
+            self._tell_announced(target)
         return self._findings.report(exit_code, self._last_number, self._last_step, is_complete=self._is_complete)
 
     # Reading one line
@@ -153,6 +158,8 @@ class LogAnalyzer:
             self._open(rule, match, number, line)
         elif rule.role == "close":
             self._close_by(rule, match, number, line)
+            if rule.announces and len(self._announced) < ANNOUNCED_LIMIT:
+                self._announced.setdefault(match["target"], Candidate.of(rule, number, match))
         elif rule.role == "end":
             self._end_cluster()
         elif rule.role == "rollup":
@@ -309,7 +316,9 @@ class LogAnalyzer:
 
     def _close_all(self, number: int) -> None:
         for scope in reversed(self._scopes):
-            self._close(scope, number - 1, failed=scope.failed is True)
+            # Of a gtest whose outcome nobody told before a wrapper spoke, the process died.
+            died = scope.kind == "gtest" and scope.failed is None
+            self._close(scope, number - 1, failed=scope.failed is True or died)
         self._scopes.clear()
 
     def _close(self, scope: Scope, number: int, *, failed: bool) -> None:
@@ -349,9 +358,17 @@ class LogAnalyzer:
             if text:
                 self._listing = None
             return False
-        if not self._findings.knows_test(match["target"]):
+        if not self._tell_announced(match["target"]) and not self._findings.knows_test(match["target"]):
             candidate = Candidate.of(rule, number, match)
             self._findings.add(candidate.failure(None, None), certain=True, rule=rule)
+        return True
+
+    def _tell_announced(self, target: str) -> bool:
+        """A test that was only named as failed, and whose reason the log does not show, failed on that line."""
+        candidate = self._announced.pop(target, None)
+        if candidate is None or self._findings.knows_test(target):
+            return False
+        self._findings.add(candidate.failure(None, None), certain=True, rule=candidate.rule)
         return True
 
 

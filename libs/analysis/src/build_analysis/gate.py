@@ -107,6 +107,6 @@ def is_quiet(line: str) -> bool:
     return (
         ": warning: " in line
         or ": note: " in line
-        or ("PASS: " in line[:QUIET_START] and line[-1:] == ")")
+        or (line[-1:] == ")" and "PASS: " in line[:QUIET_START] and "XPASS: " not in line[:QUIET_START])
         or (" PASSED" in line and "::" in line)
     ) and "\r" not in line

@@ -111,6 +111,7 @@ class Rule(_Part):
     alone: bool = Field(False, description="A failure of its own, whatever stands next to it.")
     marked: bool = Field(False, description="Only for what a CI system marks as an error and no other rule answers.")
     lookbehind: bool = Field(False, description="Also found by looking back from a failure; the gate may pass it by.")
+    announces: bool = Field(False, description="Names a failed test whose reason, or a list, follows.")
     item: str | None = Field(None, description="One entry of a list.")
     message: str | None = Field(None, description="Instead of the line's own text.")
     frames: Literal["python"] | None = None

@@ -115,7 +115,11 @@ class RuleSet:
 
 def _must_be_seen(rule: Rule) -> bool:
     """Whether a green log's lines must be searched for this rule; the others matter only near a failure."""
-    return rule.role in ("cause", "list", "rollup") or (rule.role == "open" and rule.outcome == "failed")
+    return (
+        rule.role in ("cause", "list", "rollup")
+        or (rule.role == "open" and rule.outcome == "failed")
+        or (rule.role == "close" and rule.announces)
+    )
 
 
 def _collect(text: str, index: _Index) -> Iterator[int]:
