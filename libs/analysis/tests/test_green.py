@@ -33,6 +33,29 @@ SCENES = [
         "Waiting 15 seconds before trying again",
         "Submodule path 'third_party/llvm': checked out '1111111'",
     ],
+    [
+        "1/1 Test #12: ops_test ...........***Failed    0.10 sec",
+        "cannot open the device",
+        "    Test #12: ops_test ...........   Passed    0.10 sec",
+        "100% tests passed, 0 tests failed out of 99",
+    ],
+    [
+        "FAIL: //lib:ops_test (see /b/testlogs/lib/ops_test/test_attempts/attempt_1.log)",
+        "//lib:ops_test   FLAKY, failed in 1 out of 2 in 3.0s",
+        "INFO: Build completed successfully, 3 total actions",
+    ],
+    [
+        "  ERROR: Failed building wheel for tally",
+        "  Running setup.py install for tally: finished with status 'done'",
+        "Successfully installed tally-1.0",
+    ],
+    [
+        "Err:3 http://archive.example jammy InRelease",
+        "  Temporary failure resolving 'archive.example'",
+        "W: Failed to fetch http://archive.example/jammy  Temporary failure resolving 'archive.example'",
+        "W: Some index files failed to download. They have been ignored, or old ones used instead.",
+        "Setting up ninja-build (1.11.1-1) ...",
+    ],
 ]
 STEPS = [f"[{i}/300] Building CXX object lib/f{i}.cpp.o" for i in range(1, 301)]
 
@@ -81,3 +104,32 @@ def test_one_failure_among_scary_lines_is_the_one_found(seed: int) -> None:
     assert [(2003, "compile_error", "a.cpp")] == [
         (failure.first_line, failure.category, failure.file) for failure in failures_of(lines)
     ]
+
+
+@pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene[0][:40])
+def test_what_went_well_in_the_end_is_no_failure(scene: list[str]) -> None:
+    """A death that a test wants, an attempt that a later one made good: alone, and after a run."""
+    for lines in (scene, [*STEPS, *scene]):
+        assert [] == failures_of(lines)
+
+
+def test_cleaning_up_after_a_job_breaks_no_build() -> None:
+    """What a CI system does when a job is over may fail; what failed before it did."""
+    cleanup = [
+        "Post job cleanup.",
+        "fatal: No url found for submodule path 'third_party/x' in .gitmodules",
+        "##[warning]The process '/usr/bin/git' failed with exit code 128",
+    ]
+
+    assert [] == failures_of([*STEPS, *cleanup])
+    assert ["compile_error"] == [
+        failure.category for failure in failures_of([*STEPS[:9], "a.cpp:3:5: error: expected ';'", *cleanup])
+    ]
+
+
+def test_an_attempt_counts_when_the_last_one_failed() -> None:
+    """Of attempts that all failed, the first is where it began."""
+    attempt = "fatal: unable to access 'https://git.example/x.git/': The requested URL returned error: 504"
+    lines = [attempt, "Waiting 15 seconds before trying again", attempt, "##[error]The process failed"]
+
+    assert [("network_error", 1)] == [(failure.category, failure.first_line) for failure in failures_of(lines)][:1]

@@ -27,6 +27,8 @@ FLOOD_LINES = 20
 """After so many failing lines in a row, more of the same kind belong to them without a look."""
 ANNOUNCED_LIMIT = 500
 """So many names of failed tests are kept until a block, or a list, says more of them."""
+POST_JOB_LINES = 200
+"""So many lines after a CI job's end only clean up; what fails there fails no build."""
 OVERWRITTEN_PARTS = 8
 """Of a line that carriage returns wrote over, so many of the last parts are read."""
 
@@ -48,6 +50,7 @@ class LogAnalyzer:
         self._last_number = 0
         self._last_step = 0
         self._is_complete = False
+        self._over_until = 0
         self._looked_back_to = 0
 
     def feed(self, first_line: int, lines: Sequence[str]) -> list[Failure]:
@@ -166,10 +169,21 @@ class LogAnalyzer:
             self._roll_up(rule, match, number)
         elif rule.role == "list":
             self._listing = rule
-        elif rule.role == "green":
-            self._end_cluster()
-            self._findings.all_well(number)
+        else:
+            self._reassure(rule, number)
         return True
+
+    def _reassure(self, rule: Rule, number: int) -> None:
+        """Take back, or doubt, what was found, or will be, as the rule's role says."""
+        if rule.role == "green":
+            self._scopes = [one for one in self._scopes if one.rule is None or one.rule.tool not in rule.retracts]
+            self._end_cluster()
+            self._findings.all_well(number, rule.retracts)
+        elif rule.role == "retry":
+            self._end_cluster()
+            self._findings.tried_again(number)
+        elif rule.role == "post":
+            self._over_until = number + POST_JOB_LINES
 
     def _is_command(self, scope: Scope, line: CleanLine) -> bool:
         """Whether this line is the command that ninja prints below FAILED."""
@@ -198,6 +212,8 @@ class LogAnalyzer:
     # Causes
 
     def _suspect(self, rule: Rule, match: re.Match[str], number: int, line: CleanLine) -> bool:
+        if number <= self._over_until and not (line.is_marked or rule.certain):
+            return True
         scope = self._home_of(line, number)
         if scope is self._root and scope.best is not None and _starts_anew(scope.best, rule):
             self._end_cluster()
@@ -330,7 +346,8 @@ class LogAnalyzer:
             certain = scope.failed is True or scope.channel is not None or scope.kind == "gtest"
             if self._findings.has_room():
                 failure = scope.best.failure(scope.target, scope.command)
-                self._findings.add(failure, certain=certain, rule=scope.best.rule)
+                within = scope.rule.tool if scope.rule else None
+                self._findings.add(failure, certain=certain, rule=scope.best.rule, within=within)
             for outer in self._scopes:
                 outer.is_explained = outer.is_explained or outer.first_line < scope.first_line
         elif scope.rule is not None and scope.failed and not scope.is_explained:

@@ -1,6 +1,7 @@
 """The failures found so far: which are certain, which wait for a word that confirms them, and their final order."""
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from build_analysis.candidate import Candidate
@@ -13,6 +14,9 @@ FAILURE_LIMIT = 200
 
 ENDING_LINES = 40
 """What is this near to the end of a log is what ended it."""
+
+RETRY_LINES = 20
+"""So near before a tool's word that it tries again stands what failed."""
 
 _TEST_TARGET = re.compile(r"\bcheck(?:-|\b)|\btests?\b|[-/](?:build|stamp|install)$|-stamp/|Makefile:|\ball\b")
 
@@ -48,6 +52,10 @@ class _Finding:
     certain: bool
     tentative: bool
     told: bool = False
+    retried_at: int | None = None
+    """The line on which a tool said that it tries again."""
+    within: str | None = None
+    """The tool that ran the test, or that spoke."""
 
 
 class Findings:
@@ -59,21 +67,27 @@ class Findings:
         self._dropped = 0
         self._wrapper: Failure | None = None
         self._well_at = 0
+        self._wrapped_to = 0
 
-    def add(self, failure: Failure, *, certain: bool, rule: Rule) -> None:
+    def add(self, failure: Failure, *, certain: bool, rule: Rule, within: str | None = None) -> None:
         """Take a failure; the same test failing again (a summary) is not another one."""
         if failure.target and failure.category in _TEST_CATEGORIES and self.knows_test(failure.target):
             self._name_fully(failure.target)
             return
         if failure.target:
             self._tests.add(_test_key(failure.target))
-        if self._repeats(failure):
+        if (other := self._repeated(failure)) is not None:
+            if other.retried_at is not None:
+                other.retried_at = None
+                other.failure = replace(other.failure, last_line=failure.last_line)
             return
         if self._findings and failure.category == "python_packaging_error" and failure.rank >= PACKAGER_RANK:
             self._confirm(failure.first_line)
             return
         if self.has_room():
-            self._findings.append(_Finding(failure, certain, rule.tentative and not certain))
+            self._findings.append(
+                _Finding(failure, certain, rule.tentative and not certain, within=within or rule.tool)
+            )
 
     @property
     def is_full(self) -> bool:
@@ -95,6 +109,7 @@ class Findings:
     def roll_up(self, wrapper: Candidate, number: int) -> None:
         """On line `number` a wrapper says that something failed: confirm what waits, give it the wrapper's target."""
         waiting = self._confirm(number)
+        self._wrapped_to = number
         target = wrapper.fields.get("target")
         if target:
             unnamed = [finding for finding in waiting if finding.failure.target is None]
@@ -118,10 +133,28 @@ class Findings:
             finding.certain = True
         return waiting
 
-    def all_well(self, number: int) -> None:
-        """Everything so far went well, says a tool: what was not certain was no failure."""
-        self._findings = [finding for finding in self._findings if finding.certain]
+    def all_well(self, number: int, retracts: Collection[str] = ()) -> None:
+        """Everything so far went well, says a tool: what was not certain was no failure.
+
+        Args:
+            number: the line that says so.
+            retracts: the tools whose failed tests passed in the end; what a wrapper confirmed stays. `*` is everything.
+        """
+        self._findings = [
+            finding
+            for finding in self._findings
+            if finding.certain
+            and "*" not in retracts
+            and not (finding.within in retracts and finding.failure.first_line > self._wrapped_to)
+        ]
+        self._tests = {_test_key(finding.failure.target) for finding in self._findings if finding.failure.target}
         self._well_at = number
+
+    def tried_again(self, number: int) -> None:
+        """What just failed is tried again, says a tool: it counts only if a later attempt failed, too."""
+        for finding in self._findings:
+            if finding.tentative and number - finding.failure.last_line <= RETRY_LINES:
+                finding.retried_at = number
 
     def newly_certain(self) -> list[Failure]:
         """The failures that became certain since the last call."""
@@ -152,6 +185,13 @@ class Findings:
             or (_ended(finding.failure, last_line) and not (is_complete and finding.failure.last_line < last_step))
             or self._stopped(finding, last_step, is_complete=is_complete)
         ]
+        kept = [
+            finding
+            for finding in kept
+            if finding.retried_at is None
+            or finding.retried_at >= last_line
+            or self._failed_again(finding, kept, is_unfinished=last_step > 0 and not is_complete)
+        ]
         failures = [finding.failure for finding in kept]
         real = [failure for failure in failures if failure.rank < WRAPPER]
         # Wrappers without a cause of their own only speak when nothing better does.
@@ -177,6 +217,15 @@ class Findings:
             return True
         return not is_complete and finding.failure.category in _DIAGNOSTICS
 
+    def _failed_again(self, finding: _Finding, kept: list[_Finding], *, is_unfinished: bool) -> bool:
+        """Whether the last attempt failed, or nothing else explains a wrapper's word or an unfinished run."""
+        if len(kept) == 1:
+            return self._wrapper is not None or is_unfinished
+        return any(
+            later.failure.category == finding.failure.category and later.retried_at is None
+            for later in kept[kept.index(finding) + 1 :]
+        ) or (self._wrapper is not None and all(one.retried_at is not None for one in kept))
+
     def _name_fully(self, target: str) -> None:
         """A summary names a test with its file; its section did not."""
         key = _test_key(target)
@@ -186,13 +235,13 @@ class Findings:
                 finding.failure = replace(finding.failure, target=target)
                 return
 
-    def _repeats(self, failure: Failure) -> bool:
-        """Whether the same thing was found close by: a report printed twice, a cascade in the next unit."""
+    def _repeated(self, failure: Failure) -> _Finding | None:
+        """The same thing found close by: a report printed twice, a cascade in the next unit, another attempt."""
         for finding in self._findings[-3:]:
             other = finding.failure
             if other.signature == failure.signature and other.target == failure.target:
-                return failure.first_line - other.last_line < ENDING_LINES
-        return False
+                return finding if failure.first_line - other.last_line < ENDING_LINES else None
+        return None
 
 
 def _says_nothing_new(failure: Failure) -> bool:

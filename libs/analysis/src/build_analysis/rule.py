@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from build_analysis.failure import Fault
 
-Role = Literal["cause", "ignore", "open", "close", "end", "rollup", "green", "list"]
+Role = Literal["cause", "ignore", "open", "close", "end", "rollup", "green", "list", "retry", "post"]
 ScopeKind = Literal["edge", "test", "gtest", "listing", "action"]
 
 FIELDS = frozenset(
@@ -91,7 +91,8 @@ class Rule(_Part):
 
     Roles: `cause` is a failure; `ignore` is a false friend; `open` and `close` bound a scope (a ninja edge, a test)
     whose `outcome` decides what its lines mean; `end` ends a run of diagnostics; `rollup` is a wrapper's word that
-    something before it failed; `green` says that all before it went well; `list` heads a list of failed tests.
+    something before it failed; `green` says that all before it went well; `list` heads a list of failed tests; `retry`
+    says that what just failed is tried again; `post` says that a CI job is over and cleans up.
     """
 
     id: str
@@ -111,6 +112,9 @@ class Rule(_Part):
     alone: bool = Field(False, description="A failure of its own, whatever stands next to it.")
     marked: bool = Field(False, description="Only for what a CI system marks as an error and no other rule answers.")
     lookbehind: bool = Field(False, description="Also found by looking back from a failure; the gate may pass it by.")
+    retracts: tuple[str, ...] = Field(
+        (), description="Tools whose failed tests passed in the end, as a green word says; `*` is a whole job's word."
+    )
     announces: bool = Field(False, description="Names a failed test whose reason, or a list, follows.")
     item: str | None = Field(None, description="One entry of a list.")
     message: str | None = Field(None, description="Instead of the line's own text.")

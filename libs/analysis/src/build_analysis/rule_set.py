@@ -19,7 +19,18 @@ from build_analysis.rule import Rule, RuleFile
 # A fragment, and the literals that contain it, each with its number.
 _Index = dict[str, list[tuple[str, int]]]
 
-_ROLE_ORDER = {"ignore": 0, "open": 1, "close": 1, "list": 1, "end": 3, "cause": 2, "rollup": 4, "green": 5}
+_ROLE_ORDER = {
+    "ignore": 0,
+    "open": 1,
+    "close": 1,
+    "list": 1,
+    "end": 3,
+    "cause": 2,
+    "rollup": 4,
+    "green": 5,
+    "retry": 5,
+    "post": 5,
+}
 
 
 FURTHER_RULES = "BUILD_DASHBOARD_RULES"
@@ -115,10 +126,11 @@ class RuleSet:
 
 def _must_be_seen(rule: Rule) -> bool:
     """Whether a green log's lines must be searched for this rule; the others matter only near a failure."""
-    return (
-        rule.role in ("cause", "list", "rollup")
+    return bool(
+        rule.role in ("cause", "list", "rollup", "retry", "post")
         or (rule.role == "open" and rule.outcome == "failed")
         or (rule.role == "close" and rule.announces)
+        or (rule.role == "green" and rule.retracts)
     )
 
 
