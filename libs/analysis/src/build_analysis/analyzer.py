@@ -341,7 +341,7 @@ class LogAnalyzer:
         """Judge a scope at its end: what it found is a failure only if it failed."""
         if not failed:
             return
-        if scope.best is not None:
+        if scope.best is not None and not scope.has_better_words():
             scope.best.last_line = max(scope.best.last_line, min(number, scope.best.first_line + 2000))
             certain = scope.failed is True or scope.channel is not None or scope.kind == "gtest"
             if self._findings.has_room():

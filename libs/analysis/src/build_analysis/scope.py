@@ -39,6 +39,14 @@ _ALARM = re.compile(
 )
 
 
+# Between these lies what a lit test's tools printed; the rest of its block is the script.
+_LIT_OUTPUT = re.compile(r"Command Output \(stderr\):|# \.---command std(?:err|out)-|# command (?:stderr|output):")
+_LIT_SCRIPT = re.compile(r"Command Output \(stdout\):|# `---|# RUN: ")
+_LIT_CHATTER = re.compile(
+    r"--$|\$ |(?:\S+: )?[Ww]arning: |\+ |RUN: at line|FileCheck command line: |# |\*{5}|note: command had no output"
+)
+
+
 @dataclass(slots=True)
 class Scope:
     """An open stretch of the log; `failed` is None while its outcome is not known."""
@@ -63,6 +71,8 @@ class Scope:
     first_alarm: str = ""
     """The first line that no rule knows and that yet begins like an error."""
     is_explained: bool = False
+    is_in_output: bool = False
+    """Whether a lit test's block has come to what its tools printed."""
 
     @classmethod
     def opened(cls, rule: Rule, match: re.Match[str], number: int, channel: str | None) -> "Scope":
@@ -85,17 +95,32 @@ class Scope:
             return
         if not self.first_alarm_line and _ALARM.match(text):
             self.first_alarm_line, self.first_alarm = number, text
-        if not self.first_output_line and text and not text.startswith(("--", "$ ")):
+        if not self.first_output_line and text and self._is_output(text):
             self.first_output_line, self.first_output = number, text
+
+    def _is_output(self, text: str) -> bool:
+        """Whether a tool said this, as far as the scope can tell its words from a script."""
+        if not self._is_lit():
+            return self.kind == "edge" and not text.startswith(("--", "$ "))
+        if _LIT_OUTPUT.match(text):
+            self.is_in_output = True
+            return False
+        if _LIT_SCRIPT.match(text):
+            self.is_in_output = False
+        return self.is_in_output and not _LIT_CHATTER.match(text)
+
+    def has_better_words(self) -> bool:
+        """Whether what a lit test's tools said comes before lit's own word that a command failed."""
+        return self.best is not None and self.best.rule.id == "lit.command_failed" and self.first_output_line > 0
+
+    def _is_lit(self) -> bool:
+        return self.kind == "test" and self.rule is not None and self.rule.tool == "lit"
 
     def bare_failure(self, rule: Rule, number: int) -> Failure:
         """The failure of a scope that ended on line `number` without a known cause, in the words it said first."""
-        is_edge = self.kind == "edge"
-        line = self.first_alarm_line or (is_edge and self.first_output_line) or self.first_line
+        line = self.first_alarm_line or self.first_output_line or self.first_line
         message = (
-            self.first_alarm
-            or (is_edge and self.first_output)
-            or f"{self.target or 'a step'} {_ENDING.get(rule.category, 'failed')}"
+            self.first_alarm or self.first_output or f"{self.target or 'a step'} {_ENDING.get(rule.category, 'failed')}"
         )
         rank = UNKNOWN if rule.category == "unknown" else max(rule.effective_rank, WRAPPER if rule.rank is None else 0)
         candidate = Candidate(rule, line, number, rule.category, rule.fault, rank)
