@@ -7,6 +7,8 @@ from build_analysis.candidate import Candidate
 from build_analysis.rule import PACKAGER_RANK, rank_of
 
 _FRAME = re.compile(r'^\s*(?:E\s+)?(?:File ")?(?P<file>[^"]{1,400})", line (?P<line>\d+)(?:, in (?P<function>.+))?')
+# IPython, and what runs notebooks, name a frame so.
+_CELL_FRAME = re.compile(r"^File (?P<file>[^\s:,]{1,400}\.pyx?):(?P<line>\d+)(?:, in (?P<function>\w+))?")
 _START = re.compile(r"Traceback \(most recent call last\)")
 # Frames of the import machinery and of test runners are not where a project's fault lies.
 _MACHINERY = re.compile(
@@ -36,7 +38,7 @@ def look_through_frames(candidate: Candidate, lines: Sequence[tuple[int, str]]) 
     for number, text in lines[:REACH_LINES]:
         if _START.search(text) or number < candidate.first_line - REACH_LINES:
             break
-        if match := _FRAME.match(text):
+        if match := _FRAME.match(text) or _CELL_FRAME.match(text):
             frames.append(match)
     own = [frame for frame in frames if not _MACHINERY.search(frame["file"])]
     exception = candidate.fields.get("code", "").rpartition(".")[2]
