@@ -19,6 +19,10 @@ from build_analysis.signature import normalise, sign, stable_name, stable_test
         ),
         ("1 / 2048 elements differ", "3 / 4096 elements differ"),
         ("duplicate symbol in x-79113a.o", "duplicate symbol in x-81aa02.o"),
+        ("SEGV (pc 0x55d1 sp 0x7ffc T114970)", "SEGV (pc 0x55d2 sp 0x7ffd T7)"),
+        ("data race by thread T1", "data race by thread T12"),
+        ("FAILED in 1 out of 25 in 23.0s", "FAILED in 2 out of 25 in 3.12s"),
+        ("tried to allocate 2.00GiB", "tried to allocate 7.45GiB"),
     ],
 )
 def test_what_changes_between_runs_does_not_change_a_signature(one: str, other: str) -> None:

@@ -16,6 +16,8 @@ _REPLACEMENTS = [
     (re.compile(r"\bcc[A-Za-z0-9]{6}(?=\.(?:s|o|ltrans|res|c|ld)\b)"), "cc<tmp>"),
     (re.compile(r"\b[0-9a-f]{40}\b|0x[0-9a-fA-F]+|\b[0-9a-fA-F]{12,16}\b"), "<hex>"),
     (re.compile(r"==\d+=="), ""),
+    (re.compile(r"(?<=\bthread )T\d+\b|(?<=<hex> )T\d+(?=\))"), "T<id>"),
+    (re.compile(r"(?<![\w<.])\d+(?:\.\d+)?(?=(?:ms|us|ns|s|sec|[kKMGT]i?B)\b)"), "#"),
     (re.compile(r"\(pid[= ]\d+\)|\bpid[= :]+\d+", re.I), "<pid>"),
     (re.compile(r"\b(?=[0-9a-f]*\d)(?=[0-9a-f]*[a-f])[0-9a-f]{7,64}\b"), "<hex>"),
     (re.compile(r"\b(tmp|temp|tmp_|pip-install-|pip-req-build-|tmpxft_)[A-Za-z0-9_]{5,}"), r"\1<tmp>"),
