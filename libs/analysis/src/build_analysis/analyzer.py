@@ -155,14 +155,14 @@ class LogAnalyzer:
 
     def _act(self, rule: Rule, match: re.Match[str], number: int, line: CleanLine) -> bool:
         """Do what the rule's role says; `ignore` does nothing. False when the rule looks back and was wrong."""
+        if rule.announces and len(self._announced) < ANNOUNCED_LIMIT:
+            self._announced.setdefault(match["target"], Candidate.of(rule, number, match))
         if rule.role == "cause":
             return self._suspect(rule, match, number, line)
         if rule.role == "open":
             self._open(rule, match, number, line)
         elif rule.role == "close":
             self._close_by(rule, match, number, line)
-            if rule.announces and len(self._announced) < ANNOUNCED_LIMIT:
-                self._announced.setdefault(match["target"], Candidate.of(rule, number, match))
         elif rule.role == "end":
             self._end_cluster()
         elif rule.role == "rollup":

@@ -16,7 +16,9 @@ _LOCATION_BEFORE_MESSAGE = re.compile(
 _TEST_CATEGORIES = frozenset({"lit_test_failure", "gtest_failure", "ctest_failure", "python_test_failure", "timeout"})
 _PLACED_CATEGORIES = frozenset({"compile_error", "missing_header", "warning_as_error", "tablegen_error", "crash"})
 
-_NO_FILES = frozenset({"<unknown>", "<stdin>", "-", "unknown file", "{standard input}", "<command line>", "<built-in>"})
+_NO_FILES = frozenset(
+    {"<unknown>", "<stdin>", "-", "unknown file", "{standard input}", "<command line>", "<built-in>", "RC", "rc"}
+)
 """What tools print in the place of a file where there is none."""
 
 

@@ -18,7 +18,7 @@ _TEST_FILE = re.compile(r"(?:^|[/\\])(?:test_[^/\\]*|[^/\\]*_test|conftest)\.py$
 _TEST_NAME = re.compile(r"test(?:_|[A-Z]|$)")
 # Who is among the callers when a package is built.
 _PACKAGING = re.compile(
-    r"[/\\](?:setuptools|distutils|_distutils|pyproject_hooks|scikit_build_core|skbuild|hatchling|mesonpy|maturin)[/\\]"
+    r"[/\\](?:setuptools|distutils|_distutils|pyproject_hooks|scikit_build_core|skbuild|setuptools_scm|vcs_versioning|flit_core|poetry|pdm|hatchling|mesonpy|maturin)[/\\]"
     r"|pip-build-env|pip-install-|pip-req-build|<pip-setuptools-caller>"
 )
 _IMPORT = re.compile(r"^(?:ImportError|ModuleNotFoundError)$")

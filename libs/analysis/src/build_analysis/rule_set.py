@@ -129,7 +129,7 @@ def _must_be_seen(rule: Rule) -> bool:
     return bool(
         rule.role in ("cause", "list", "rollup", "retry", "post")
         or (rule.role == "open" and rule.outcome == "failed")
-        or (rule.role == "close" and rule.announces)
+        or rule.announces
         or (rule.role == "green" and rule.retracts)
     )
 
