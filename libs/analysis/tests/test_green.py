@@ -133,3 +133,32 @@ def test_an_attempt_counts_when_the_last_one_failed() -> None:
     lines = [attempt, "Waiting 15 seconds before trying again", attempt, "##[error]The process failed"]
 
     assert [("network_error", 1)] == [(failure.category, failure.first_line) for failure in failures_of(lines)][:1]
+
+
+LET_PASS = [
+    ["touch: cannot touch '/var/cache/x': Permission denied"],
+    ["bash: nproc: command not found"],
+    ["fatal: bad revision 'HEAD^2'"],
+    ["ModuleNotFoundError: No module named 'yaml'"],
+    ["wget: unable to resolve host address 'mirror.example'"],
+    ["/tmp/probe.c:1:10: fatal error: 'x.h' file not found"],
+    ["ERROR: No matching distribution found for tally==99"],
+    ["make: *** No rule to make target 'clean'.  Stop."],
+]
+
+
+@pytest.mark.parametrize("stray", LET_PASS, ids=lambda stray: stray[0][:40])
+def test_what_a_script_let_pass_long_before_is_not_the_failure(stray: list[str]) -> None:
+    """A build that went on for hundreds of steps broke at what its end tells, and not at all if it ended well."""
+    steps = [f"[{i}/900] Building CXX object lib/f{i}.cpp.o" for i in range(1, 500)]
+    broken = [
+        "FAILED: a.cpp.o",
+        "/usr/bin/c++ -c a.cpp -o a.cpp.o",
+        "a.cpp:3:5: error: 'x' was not declared in this scope",
+    ]
+    lines = [*stray, *steps, *broken, "ninja: build stopped: subcommand failed."]
+
+    assert [(len(stray) + 502, "compile_error")] == [
+        (failure.first_line, failure.category) for failure in failures_of(lines)
+    ]
+    assert [] == failures_of([*stray, *steps, "[900/900] Linking CXX executable bin/tally"])

@@ -229,7 +229,7 @@ class LogAnalyzer:
                 look_through_frames(candidate, list(self._window.clean_lines_before(number, REACH_LINES)))
         if rule.alone and scope is self._root:
             self._end_cluster()
-            self._findings.add(candidate.failure(None, None), certain=rule.certain, rule=rule)
+            self._findings.add(candidate.failure(None, None), certain=rule.certain, rule=rule, by_word=True)
             return True
         scope.add(candidate)
         self._attention_until = max(self._attention_until, number + ATTENTION_LINES)
@@ -358,7 +358,9 @@ class LogAnalyzer:
     def _end_cluster(self, *, certain: bool = False) -> None:
         best, self._root = self._root.best, Scope("root", 0)
         if best is not None:
-            self._findings.add(best.failure(None, None), certain=certain or best.rule.certain, rule=best.rule)
+            self._findings.add(
+                best.failure(None, None), certain=certain or best.rule.certain, rule=best.rule, by_word=not certain
+            )
 
     # Wrappers and lists
 

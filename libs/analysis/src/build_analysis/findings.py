@@ -18,6 +18,9 @@ ENDING_LINES = 40
 RETRY_LINES = 20
 """So near before a tool's word that it tries again stands what failed."""
 
+OVERTAKEN_LINES = 300
+"""What a build went on after for so long, until something else broke it, did not break it."""
+
 _TEST_TARGET = re.compile(r"\bcheck(?:-|\b)|\btests?\b|[-/](?:build|stamp|install)$|-stamp/|Makefile:|\ball\b")
 
 
@@ -46,6 +49,22 @@ _DIAGNOSTICS = frozenset(
 """What no tool prints while all is well, outside tests that want it."""
 
 
+_TOLERATED = frozenset(
+    {
+        "git_error",
+        "build_graph_error",
+        "python_packaging_error",
+        "python_import_error",
+        "network_error",
+        "permission_error",
+        "cache_error",
+        "ci_service_error",
+        "toolchain_error",
+    }
+)
+"""What scripts let pass on purpose (`pip install x || true`), however sure the tool is that it failed."""
+
+
 @dataclass(slots=True)
 class _Finding:
     failure: Failure
@@ -54,6 +73,8 @@ class _Finding:
     told: bool = False
     retried_at: int | None = None
     """The line on which a tool said that it tries again."""
+    by_word: bool = False
+    """Certain by its tool's word alone: neither a failed edge or test nor a wrapper says so."""
     within: str | None = None
     """The tool that ran the test, or that spoke."""
 
@@ -69,7 +90,9 @@ class Findings:
         self._well_at = 0
         self._wrapped_to = 0
 
-    def add(self, failure: Failure, *, certain: bool, rule: Rule, within: str | None = None) -> None:
+    def add(
+        self, failure: Failure, *, certain: bool, rule: Rule, within: str | None = None, by_word: bool = False
+    ) -> None:
         """Take a failure; the same test failing again (a summary) is not another one."""
         if failure.target and failure.category in _TEST_CATEGORIES and self.knows_test(failure.target):
             self._name_fully(failure.target)
@@ -81,12 +104,13 @@ class Findings:
                 other.retried_at = None
                 other.failure = replace(other.failure, last_line=failure.last_line)
             return
-        if self._findings and failure.category == "python_packaging_error" and failure.rank >= PACKAGER_RANK:
-            self._confirm(failure.first_line)
-            return
+        if failure.category == "python_packaging_error" and failure.rank >= PACKAGER_RANK:
+            if any(failure.first_line - one.failure.last_line <= OVERTAKEN_LINES for one in self._findings):
+                self._confirm(failure.first_line)
+                return
         if self.has_room():
             self._findings.append(
-                _Finding(failure, certain, rule.tentative and not certain, within=within or rule.tool)
+                _Finding(failure, certain, rule.tentative and not certain, by_word=by_word, within=within or rule.tool)
             )
 
     @property
@@ -124,14 +148,34 @@ class Findings:
 
     def _confirm(self, number: int) -> list[_Finding]:
         """What waits became certain on line `number`; what tools try again only if it stands near."""
-        waiting = [
-            finding
-            for finding in self._findings
-            if not finding.certain and (not finding.tentative or number - finding.failure.last_line <= ENDING_LINES)
-        ]
-        for finding in waiting:
-            finding.certain = True
+        waiting: list[_Finding] = []
+        for finding in reversed(self._findings):
+            if (
+                not finding.certain
+                and (not finding.tentative or number - finding.failure.last_line <= ENDING_LINES)
+                and not self._is_overtaken(finding, number)
+            ):
+                finding.certain, finding.by_word = True, False
+                waiting.insert(0, finding)
+        for finding in self._findings:
+            finding.by_word = finding.by_word and number - finding.failure.last_line > OVERTAKEN_LINES
         return waiting
+
+    def _is_overtaken(self, finding: _Finding, number: int) -> bool:
+        """Whether the build went on for long after this, until something else broke it.
+
+        Args:
+            finding: what is asked about.
+            number: the line of a wrapper's word, or the log's last: what stands near before it explains it.
+        """
+        return any(
+            other.failure.first_line - finding.failure.last_line > OVERTAKEN_LINES
+            and (
+                (other.certain and not other.by_word)
+                or (other.failure.rank < WRAPPER and number - other.failure.last_line <= OVERTAKEN_LINES)
+            )
+            for other in self._findings
+        )
 
     def all_well(self, number: int, retracts: Collection[str] = ()) -> None:
         """Everything so far went well, says a tool: what was not certain was no failure.
@@ -180,6 +224,11 @@ class Findings:
         kept = [
             finding
             for finding in self._findings
+            if not self._was_let_pass(finding, last_line, last_step, is_complete=is_complete and not failed)
+        ]
+        kept = [
+            finding
+            for finding in kept
             if finding.certain
             or failed
             or (_ended(finding.failure, last_line) and not (is_complete and finding.failure.last_line < last_step))
@@ -202,6 +251,13 @@ class Findings:
             failures = [self._wrapper]
         failures.sort(key=lambda failure: (failure.rank >= WRAPPER, failure.rank >= UNKNOWN, failure.first_line))
         return Report(failures, self._dropped)
+
+    def _was_let_pass(self, finding: _Finding, last_line: int, last_step: int, *, is_complete: bool) -> bool:
+        """Whether the build went on after this, and something else, or nothing at all, broke it in the end."""
+        if finding.certain and not (finding.by_word and finding.failure.category in _TOLERATED):
+            return False
+        went_on = is_complete and self._wrapper is None and last_step - finding.failure.last_line > OVERTAKEN_LINES
+        return went_on or self._is_overtaken(finding, last_line)
 
     def _stopped(self, finding: _Finding, last_step: int, *, is_complete: bool) -> bool:
         """Whether something that no tool confirmed may have stopped the build.
