@@ -10,6 +10,7 @@ from build_analysis.candidate import Candidate
 from build_analysis.failure import Failure, Report
 from build_analysis.findings import Findings
 from build_analysis.gate import is_last_step
+from build_analysis.hard_wrap import PARTS, HardWrap
 from build_analysis.indent import Indent
 from build_analysis.prefixes import MATCHED_CHARACTERS, CleanLine, clean
 from build_analysis.python_frames import REACH_LINES, look_through_frames
@@ -40,6 +41,8 @@ class LogAnalyzer:
         self._rules = rules or default_rules()
         self._window = Window()
         self._indent = Indent()
+        self._wrap = HardWrap()
+        self._joined_to = 0
         self._attention_until = 0
         self._scopes: list[Scope] = []
         self._channels: dict[str, Scope] = {}
@@ -60,6 +63,7 @@ class LogAnalyzer:
             The failures that became certain with these lines.
         """
         self._window.open(first_line, lines)
+        self._wrap.look(lines)
         seen = self._rules.gate.hits(lines)
         hits = seen.lines
         at_hit, index, count = 0, 0, len(lines)
@@ -70,7 +74,7 @@ class LogAnalyzer:
             if index < next_hit and first_line + index > self._attention_until and not self._is_inside():
                 index = next_hit
                 continue
-            if not self._is_idle() or self._may_matter(lines[index]):
+            if not self._is_idle() or self._wrap.width or self._may_matter(lines[index]):
                 self._read(first_line + index, lines[index], is_hit=index == next_hit)
             index += 1
         self._last_number = first_line + count - 1
@@ -126,6 +130,9 @@ class LogAnalyzer:
         if self._is_flood(scope, number, line.text):
             scope.follow(number)
             return
+        if number <= self._joined_to or (self._wrap.width and self._answer_joined(number, raw)):
+            scope.follow(number)
+            return
         if self._answer(number, line, is_hit=is_hit) or (
             is_hit and "\r" in raw[:-1] and self._answer_overwritten(number, raw)
         ):
@@ -152,6 +159,29 @@ class LogAnalyzer:
         """Ask about what a carriage return wrote over: a terminal hides it, a log does not."""
         parts = raw[:MATCHED_CHARACTERS].rstrip("\r").split("\r")[:-1]
         return any(self._answer(number, clean(part)) for part in reversed(parts[-OVERWRITTEN_PARTS:]))
+
+    def _answer_joined(self, number: int, raw: str) -> bool:
+        """Ask about the text that was wrapped into this line and its neighbours, for a cause only."""
+        parts, first = [raw], number
+        for earlier, before in self._window.lines_before(number, PARTS):
+            if not self._wrap.goes_on(before, parts[0]):
+                break
+            parts.insert(0, before)
+            first = earlier
+        for following in self._window.lines_after(number, PARTS):
+            if not self._wrap.goes_on(parts[-1], following):
+                break
+            parts.append(following)
+        if len(parts) == 1:
+            return False
+        line = self._indent.taken_off(clean("".join(parts)))
+        for rule, match in self._rules.answers(line):
+            if rule.role != "cause":
+                return False
+            if self._act(rule, match, first, line):
+                self._joined_to = first + len(parts) - 1
+                return True
+        return False
 
     def _act(self, rule: Rule, match: re.Match[str], number: int, line: CleanLine) -> bool:
         """Do what the rule's role says; `ignore` does nothing. False when the rule looks back and was wrong."""

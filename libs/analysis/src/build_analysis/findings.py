@@ -104,10 +104,11 @@ class Findings:
                 other.retried_at = None
                 other.failure = replace(other.failure, last_line=failure.last_line)
             return
-        if failure.category == "python_packaging_error" and failure.rank >= PACKAGER_RANK:
-            if any(failure.first_line - one.failure.last_line <= OVERTAKEN_LINES for one in self._findings):
-                self._confirm(failure.first_line)
-                return
+        is_packager = failure.category == "python_packaging_error" and failure.rank >= PACKAGER_RANK
+        near = failure.first_line - OVERTAKEN_LINES
+        if is_packager and any(one.failure.last_line >= near for one in self._findings):
+            self._confirm(failure.first_line)
+            return
         if self.has_room():
             self._findings.append(
                 _Finding(failure, certain, rule.tentative and not certain, by_word=by_word, within=within or rule.tool)

@@ -40,6 +40,11 @@ class Window:
             yield earlier, raw
             left -= 1
 
+    def lines_after(self, number: int, reach: int) -> Sequence[str]:
+        """At most `reach` lines after line `number`, as far as the chunk that is being read has them."""
+        index = number - self._chunk_first + 1
+        return self._chunk[index : index + reach]
+
     def clean_lines_before(self, number: int, reach: int = LOOK_BACK_LINES) -> Iterator[tuple[int, str]]:
         """The lines before line `number` without prefixes, nearest first."""
         return ((earlier, clean(raw).text) for earlier, raw in self.lines_before(number, reach))
