@@ -17,7 +17,10 @@ from build_protocol.frames import VIEWER_SUBPROTOCOL
 
 STAMP = re.compile(rb"stamp (\d{19})")
 STAMP_BYTES = 25
-TEXT = 0x81
+PING = re.compile(rb"\x89\x04(.{4})", re.DOTALL)
+"""As the server sends them every 20 s: bytes that no JSON of ours holds, and who does not answer is given up."""
+
+TEXT, PONG = 0x81, 0x8A
 MASKED = 0x80
 
 
@@ -46,13 +49,15 @@ class Viewer(asyncio.Protocol):
         )
 
     def data_received(self, data: bytes) -> None:
-        """After the upgrade's answer, log in and subscribe; then look for stamps, which a read may cut in two."""
+        """After the upgrade's answer, log in and subscribe; then look for stamps and pings, which reads may cut."""
         now = time.time_ns()
         while self._frames and b"\r\n\r\n" in data:
             self._transport.write(text_frame(json.dumps(self._frames.pop(0))))
         seen = self._tail + data
         stamps = list(STAMP.finditer(seen))
         self._tail = seen[stamps[-1].end() :][-STAMP_BYTES:] if stamps else seen[-STAMP_BYTES:]
+        for ping in PING.finditer(seen):
+            self._transport.write(bytes([PONG, MASKED | 4]) + b"\0\0\0\0" + ping[1])
         if now / 1e9 > self._warm_at:
             self.ages.extend((now - int(stamp[1])) / 1e6 for stamp in stamps)
 

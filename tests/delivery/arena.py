@@ -137,19 +137,28 @@ class Arena:
 
 @contextmanager
 def separate_arena(
-    directory: Path, broker: PrivateBroker, database: PrivateDatabase, extra: Mapping[str, str] | None = None
+    directory: Path,
+    broker: PrivateBroker,
+    database: PrivateDatabase,
+    extra: Mapping[str, str] | None = None,
+    *,
+    has_proxies: bool = True,
 ) -> Iterator[Arena]:
-    """Two gateways, two ingests, notifier, history and artifacts on a RabbitMQ and a MariaDB."""
+    """Two gateways, two ingests, notifier, history and artifacts on a RabbitMQ and a MariaDB.
+
+    Without proxies on the connections to those nothing of ours slows what is measured.
+    """
     with ExitStack() as stack:
         ledger, mails = Ledger(), stack.enter_context(sendgrid_server())
         ports = {name: free_port() for name in _SEPARATE}
+        broker_port, database_port = (urlsplit(url).port or 0 for url in (broker.url, database.database_url("x")))
         proxies = {
             "agents-gateway": Proxy(ports["gateway"], ledger.tap),
             "agents-gateway-2": Proxy(ports["gateway-2"], ledger.tap),
-            "gateway-broker": Proxy(urlsplit(broker.url).port or 0),
-            "ingest-broker": Proxy(urlsplit(broker.url).port or 0),
-            "others-broker": Proxy(urlsplit(broker.url).port or 0),
-            "ingest-database": Proxy(urlsplit(database.database_url("x")).port or 0),
+            "gateway-broker": Proxy(broker_port),
+            "ingest-broker": Proxy(broker_port),
+            "others-broker": Proxy(broker_port),
+            "ingest-database": Proxy(database_port),
         }
         for proxy in proxies.values():
             proxy.start()
@@ -169,12 +178,13 @@ def separate_arena(
             prefix = service.upper()
             store = f"sqlite:///{directory / service}.sqlite"
             if service == "ingest":
-                store = f"mysql://root@127.0.0.1:{proxies['ingest-database'].port}/{DATABASE}"
+                port = proxies["ingest-database"].port if has_proxies else database_port
+                store = f"mysql://root@127.0.0.1:{port}/{DATABASE}"
             proxy = proxies.get(f"{service}-broker", proxies["others-broker"])
             environment = shared | {
                 f"{prefix}_PORT": str(ports[name]),
                 f"{prefix}_STORE_URL": store,
-                "AMQP_URL": f"amqp://guest:guest@127.0.0.1:{proxy.port}/",
+                "AMQP_URL": f"amqp://guest:guest@127.0.0.1:{proxy.port if has_proxies else broker_port}/",
             }
             return Process(name, [sys.executable, "-m", service], environment, directory / f"{name}.log", ports[name])
 

@@ -5,14 +5,18 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import psutil
 import pytest
-from delivery.arena import Arena
+from chassis.testing.mariadb import PrivateDatabase
+from chassis.testing.rabbitmq import PrivateBroker
+from delivery.arena import Arena, separate_arena
 from delivery.harsh_agent import new_build_id
+from delivery.load import WARM_SECONDS
 
 WAYS = [str(Path(__file__).parents[1]), str(Path(__file__).parents[2])]
 """To the modules of this folder and of `bench`."""
@@ -30,6 +34,15 @@ pytestmark = [
     pytest.mark.timeout(3 * LOAD_SECONDS + 3 * OUTAGE_SECONDS + 600),
     pytest.mark.skipif(not os.environ.get("FULL"), reason="minutes long: FULL=1"),
 ]
+
+
+@pytest.fixture(scope="module")
+def separate(
+    tmp_path_factory: pytest.TempPathFactory, own_rabbitmq: PrivateBroker, own_mariadb: PrivateDatabase
+) -> Iterator[Arena]:
+    """Seven processes, connected to broker and database straight."""
+    with separate_arena(tmp_path_factory.mktemp("load"), own_rabbitmq, own_mariadb, has_proxies=False) as arena:
+        yield arena
 
 
 def start(role: str, *, urls: str, secret: str, builds: list[str], seconds: float) -> Any:
@@ -84,6 +97,8 @@ def test_fifty_agents_and_a_hundred_viewers_are_held(separate: Arena) -> None:
         load=seen, growth={name: round(value, 3) for name, value in growth.items()}, last=said[-1], seconds=LOAD_SECONDS
     )
     assert (AGENTS, []) == (said[-1]["done"], said[-1]["faults"])
+    # Who was given up by the gateway hears nothing, and nothing is never late.
+    assert seen["lines"] > 0.9 * VIEWERS * RATE * (LOAD_SECONDS - 5 - WARM_SECONDS)
     assert seen["p99"] < 1000
     assert max(growth.values()) < 1.15
 
