@@ -9,6 +9,7 @@ from chassis.store.sql import SqlEngine
 from sqlalchemy import (
     Connection,
     Select,
+    bindparam,
     delete,
     func,
     insert,
@@ -261,6 +262,12 @@ class SqlBuildStore(SqlFindings):
         return in_order(read) if is_whole else read
 
 
+# Built once: it runs for every step of every build.
+_MOVE_BUILD = update(builds).where(
+    builds.c.id == bindparam("moved_id"), builds.c.revision == bindparam("moved_revision")
+)
+
+
 def _put_build(db: Connection, before: BuildState | None, head: dict[str, Any]) -> None:
     if before is None:
         try:
@@ -268,9 +275,7 @@ def _put_build(db: Connection, before: BuildState | None, head: dict[str, Any]) 
         except IntegrityError as error:
             raise Conflict(f"build {head['id']} exists already") from error
         return
-    changed = db.execute(
-        update(builds).where(builds.c.id == head["id"], builds.c.revision == before.revision).values(head)
-    )
+    changed = db.execute(_MOVE_BUILD, {**head, "moved_id": head["id"], "moved_revision": before.revision})
     if changed.rowcount != 1:
         raise Conflict(f"build {head['id']} is no longer at revision {before.revision}")
 
