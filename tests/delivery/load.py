@@ -17,7 +17,6 @@ from delivery.workload import Build
 from bench.viewer import Viewer, follow
 
 RECORDS_PER_SECOND = 10
-WARM_SECONDS = 10.0
 
 
 class LoadAgent(HarshAgent):
@@ -98,7 +97,7 @@ async def be_agents(options: argparse.Namespace) -> None:
 async def be_viewers(options: argparse.Namespace) -> None:
     """All viewers; prints how old lines were when they came, in milliseconds."""
     builds = options.builds.split(",")
-    warm_at = time.time() + WARM_SECONDS
+    warm_at = time.time() + options.warm
     everyone = [
         Viewer(options.urls, options.secret, builds[number % len(builds)], warm_at) for number in range(options.count)
     ]
@@ -117,6 +116,7 @@ def main() -> None:
     parser.add_argument("--rate", type=int, default=40, help="lines a second of each agent")
     parser.add_argument("--count", type=int, default=100)
     parser.add_argument("--seconds", type=float, required=True)
+    parser.add_argument("--warm", type=float, default=0.0, help="seconds before a viewer counts")
     options = parser.parse_args()
     asyncio.run((be_agents if options.role == "agents" else be_viewers)(options))
 

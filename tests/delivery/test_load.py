@@ -16,7 +16,6 @@ from chassis.testing.mariadb import PrivateDatabase
 from chassis.testing.rabbitmq import PrivateBroker
 from delivery.arena import Arena, separate_arena
 from delivery.harsh_agent import new_build_id
-from delivery.load import WARM_SECONDS
 
 WAYS = [str(Path(__file__).parents[1]), str(Path(__file__).parents[2])]
 """To the modules of this folder and of `bench`."""
@@ -24,6 +23,7 @@ WAYS = [str(Path(__file__).parents[1]), str(Path(__file__).parents[2])]
 LOAD_SECONDS = float(os.environ.get("LOAD_SECONDS", "600"))
 OUTAGE_SECONDS = float(os.environ.get("OUTAGE_SECONDS", "300"))
 AGENTS, VIEWERS, RATE = 50, 100, 40
+WARM_SECONDS = 10.0
 REPORT = os.environ.get("DELIVERY_REPORT")
 
 pytestmark = [
@@ -49,6 +49,7 @@ def start(role: str, *, urls: str, secret: str, builds: list[str], seconds: floa
     """One of the load's processes."""
     command = [sys.executable, "-m", "delivery.load", role, f"--urls={urls}", f"--secret={secret}"]
     command += [f"--builds={','.join(builds)}", f"--rate={RATE}", f"--count={VIEWERS}", f"--seconds={seconds}"]
+    command += [f"--warm={WARM_SECONDS}"]
     path = os.pathsep.join([*WAYS, os.environ.get("PYTHONPATH", "")])
     return subprocess.Popen(command, env=os.environ | {"PYTHONPATH": path}, stdout=subprocess.PIPE, text=True)
 
