@@ -22,6 +22,7 @@ DRESSES: dict[str, Callable[[str], str]] = {
     "buildkite": lambda line: f"\x1b_bk;t=1700000000000\x07{line}",
     "buildx": lambda line: f"#12 3.456 {line}",
     "bitbake": lambda line: f"| {line}",
+    "nix": lambda line: f"llvm-mlir> {line}",
     "compose": lambda line: f"builder_1  | {line}",
     "driver": lambda line: f"[build] {line}",
     "colours": lambda line: f"\x1b[0;1;31m{line}\x1b[0m",

@@ -315,7 +315,7 @@ class LogAnalyzer:
             if self._root.best is not None and not self._progress_since(self._root.best.first_line, number):
                 # A console edge (a test run) printed before ninja could say that it failed.
                 scope.best, self._root.best = self._root.best, None
-            scope.awaits_command = True
+            scope.awaits_command = scope.command is None
         else:
             for same in [open_scope for open_scope in self._scopes if open_scope.kind == scope.kind]:
                 self._close(

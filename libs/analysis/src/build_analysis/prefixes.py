@@ -36,6 +36,7 @@ _DRIVER = re.compile(
     r"|cargo:warning=|npm (?:ERR!|error) "
     r"|[a-z@][\w@./-]{0,40} > (?=\S)"
     r"|\|(?: |$)"  # bitbake
+    r"|[a-z][\w.+-]{1,40}>(?: |$)"  # nix build -L: the package
     r"| {2,12}> (?=\S)"  # nix: the last lines of a builder's log
     r"|[a-z][\w-]{0,30}[ _]?\d* +\|(?: |$)"  # docker compose, GNU parallel, foreman: "web_1  | "
 )
@@ -89,4 +90,4 @@ def clean(raw: str) -> CleanLine:
 
 def _may_be_driven(first: str, text: str) -> bool:
     head = text[:48]
-    return first == "|" or " |" in head or " > " in head or text.startswith(_DRIVERS)
+    return first == "|" or " |" in head or "> " in head or text[-1:] == ">" or text.startswith(_DRIVERS)
