@@ -302,8 +302,10 @@ class LogAnalyzer:
 
     def _open(self, rule: Rule, match: re.Match[str], number: int, line: CleanLine) -> None:
         scope = Scope.opened(rule, match, number, line.channel)
-        # The block of a test that was named as failed says more than the name.
-        self._announced.pop(scope.target or "", None)
+        # The block of a test that was named as failed says more than the name, unless it has no words.
+        named = self._announced.pop(scope.target or "", None)
+        if named is not None and named.category == "timeout":
+            scope.rule = named.rule
         told = self._channels.pop(f"ctest {match.groupdict().get('number')}", None)
         if told is not None and told.best is not None:
             # `ctest -V` printed the test's output before it told how the test ended.
