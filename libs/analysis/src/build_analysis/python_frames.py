@@ -23,7 +23,10 @@ _PACKAGING = re.compile(
 )
 _IMPORT = re.compile(r"^(?:ImportError|ModuleNotFoundError)$")
 _UNPARSED = frozenset({"SyntaxError", "IndentationError", "TabError"})
-_INSTALLED = re.compile(r"[/\\](?:site|dist)-packages[/\\]")
+_INSTALLED = re.compile(
+    r"[/\\](?:site|dist)-packages[/\\]|[/\\]lib[/\\]python\d[\d.]*[/\\]|[/\\]Python\d+[/\\]Lib[/\\]"
+)
+"""Dependencies and the standard library: where an exception is raised, not where it is brought about."""
 REACH_LINES = 120
 
 

@@ -27,6 +27,8 @@ _REPLACEMENTS = [
 _PATH = re.compile(r"(?:[A-Za-z]:)?(?:[\w.+@~{}%-]*[/\\])+(?=[\w.+@~%-])")
 _NUMBER = re.compile(r"(?<![\w<])[-+]?\d+(?:\.\d+)*(?:e[-+]?\d+)?(?![\w>])")
 _SHARD = re.compile(r"(?:/\d+)+$|, where (?:GetParam|TypeParam)\(\).*$|\s+\(\d+ of \d+\)$")
+# ninja names the outputs of a custom command twice, the second time from the root.
+_ROOTED = re.compile(r"(?<=\s)(?:[A-Za-z]:)?[/\\](?:[^\s/\\]*[/\\])*(?=[^\s/\\])")
 _SPACES = re.compile(r"\s+")
 
 
@@ -52,7 +54,7 @@ def stable_test(test: str) -> str:
         text = pattern.sub(replacement, text)
     if text.startswith("/") or text[1:3] in (":\\", ":/"):
         text = _PATH.sub("", text)
-    return text
+    return _ROOTED.sub("", text)
 
 
 def sign(parts: tuple[str, ...]) -> str:
