@@ -17,7 +17,20 @@ _TEST_CATEGORIES = frozenset({"lit_test_failure", "gtest_failure", "ctest_failur
 _PLACED_CATEGORIES = frozenset({"compile_error", "missing_header", "warning_as_error", "tablegen_error", "crash"})
 
 _NO_FILES = frozenset(
-    {"<unknown>", "<stdin>", "-", "unknown file", "{standard input}", "<command line>", "<built-in>", "RC", "rc"}
+    {
+        "<unknown>",
+        "<stdin>",
+        "-",
+        "unknown file",
+        "{standard input}",
+        "<command line>",
+        "<built-in>",
+        "RC",
+        "rc",
+        "c1",
+        "c1xx",
+        "c2",
+    }
 )
 """What tools print in the place of a file where there is none."""
 
