@@ -114,13 +114,16 @@ def main() -> None:
                 frames = sorted(
                     frames_while_scrolling(page, print_lines(stack, "long", arguments.lines), arguments.lines // 2)
                 )
+            print(f"  {name:9s}  first line {spread(first, 0)}   line 150,000 of 200,000 {spread(deep, 0)}", flush=True)
+            within = [f"{share} % within {frames[len(frames) * share // 100 - 1]:.0f}" for share in (50, 95, 99)]
+            print(
+                f"  {name:9s}  {arguments.lines:,} lines scrolled, {len(frames)} frames: {', '.join(within)}",
+                flush=True,
+            )
             tell(stack, arguments.builds)
             with signed_in(stack) as page:
                 paints = [first_paint(page) for _ in range(arguments.runs)]
-        print(f"  {name:9s}  first line {spread(first, 0)}   line 150,000 of 200,000 {spread(deep, 0)}", flush=True)
-        print(f"  {name:9s}  first paint of / with {arguments.builds:,} builds {spread(paints, 0)}")
-        within = [f"{share} % within {frames[len(frames) * share // 100 - 1]:.0f}" for share in (50, 95, 99)]
-        print(f"  {name:9s}  {arguments.lines:,} lines scrolled, {len(frames)} frames: {', '.join(within)}", flush=True)
+            print(f"  {name:9s}  first paint of / with {arguments.builds:,} builds {spread(paints, 0)}", flush=True)
 
 
 if __name__ == "__main__":
