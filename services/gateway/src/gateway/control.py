@@ -40,6 +40,8 @@ class Control:
     async def _answer(
         self, announcement: Announcement, answer: Callable[[Revoked | CommandStored | AgentConnected], Awaitable[None]]
     ) -> None:
+        if not announcement.body:
+            return  # what was missed meanwhile is in the store
         try:
             event = control_event.validate_json(announcement.body)
         except ValidationError:

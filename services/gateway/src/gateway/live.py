@@ -94,7 +94,9 @@ class Live:
 
     def _hand_over(self, announcement: Announcement) -> None:
         if announcement.missed:
-            self._audience.resync("the live feed was too fast")
+            self._audience.resync("the live feed was interrupted or too fast")
+        if not announcement.body:
+            return
         kind = announcement.routing_key.partition(".")[0]
         self._metrics.live_events.labels(kind).inc()
         try:

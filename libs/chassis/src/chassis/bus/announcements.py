@@ -14,7 +14,7 @@ MAILBOX_BYTES = 64 * 1024**2
 
 
 class Mailbox:
-    """What one listener has not read yet. When it is full the oldest makes room, and the next one read says so."""
+    """What one listener has not read yet. When it is full the oldest makes room, and what is read next says so."""
 
     def __init__(self, capacity: int) -> None:
         self._waiting: deque[Announcement] = deque()
@@ -34,8 +34,9 @@ class Mailbox:
         self._changed.set()
 
     def miss(self) -> None:
-        """Something was dropped before it came here."""
+        """Something was dropped before it came here: the reader is told now, though nothing may follow for hours."""
         self._has_missed = True
+        self._changed.set()
 
     def close(self) -> None:
         """End the reader's iteration once it has read what is there."""
@@ -51,6 +52,10 @@ class Mailbox:
                     self._has_missed = False
                     announcement = Announcement(announcement.routing_key, announcement.body, missed=True)
                 yield announcement
+            if self._has_missed:
+                self._has_missed = False
+                yield Announcement("", b"", missed=True)
+                continue
             if self._is_closed:
                 return
             self._changed.clear()

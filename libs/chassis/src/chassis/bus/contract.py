@@ -45,7 +45,10 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Announcement:
-    """A best-effort message of a live exchange. `missed`: some before this one were dropped."""
+    """A best-effort message of a live exchange. `missed`: some before this one were dropped.
+
+    Without a body it tells only that: after an outage nothing may follow.
+    """
 
     routing_key: str
     body: bytes

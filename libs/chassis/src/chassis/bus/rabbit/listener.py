@@ -99,9 +99,10 @@ class RabbitListener:
             finally:
                 self._queue = None
                 await discard(channel)
-            self._mailbox.miss()
             backoff.reset()
             channel = await self._attach_again(backoff)
+            # Not before: what is said until we hear again would be missed, and nobody told.
+            self._mailbox.miss()
 
     async def _attach_again(self, backoff: Backoff) -> AbstractChannel:
         while True:
