@@ -6,6 +6,7 @@ cache did. Everything has a limit, and nothing that goes wrong here harms the bu
 
 import logging
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -88,15 +89,16 @@ class Witness:
         """What the compiler caches did since the build began; None where none is in use."""
         changes = [
             done
-            for tool, before in self._lookups.items()
+            for tool, before in list(self._lookups.items())  # a directory found late may add to them meanwhile
             if (now := compiler_cache.count(tool, self._cwd)) and (done := now.since(before))
         ]
         return Lookups(sum(one.hits for one in changes), sum(one.misses for one in changes)) if changes else None
 
     def finish(self, *, is_green: bool, wall_seconds: float) -> Iterator[Update]:
         """What was found, as updates; afterwards `metrics` is whole."""
+        deadline = time.monotonic() + LIMIT_SECONDS
         for thread in self._looking:
-            thread.join(LIMIT_SECONDS)
+            thread.join(max(0.0, deadline - time.monotonic()))
         for look in (self._steps, self._tests, self._configuration, self._cache, self._disk_use):
             try:
                 yield from look(is_green, wall_seconds)
