@@ -62,14 +62,14 @@ def demo_stack(directory: Path, extra: Mapping[str, str], port: int) -> Iterator
     config.write_text(CONFIG_YAML)
     with sendgrid_server() as mails:
         notifying = {
+            "BUILD_DASHBOARD_URL": f"http://127.0.0.1:{port}",
             "BUILD_DASHBOARD_CONFIG": str(config),
             "NOTIFICATION_EMAIL": "dashboard@example.com",
             "NOTIFIER_QUIET_SECONDS": "1",
             "NOTIFIER_SENDGRID_HOST": mails.url,
             "SECRET_API_KEY": MAIL_KEY,
         }
-        url = {"BUILD_DASHBOARD_URL": f"http://127.0.0.1:{port}"}
-        with embedded_stack(directory, extra={**extra, **notifying, **url}, port=port) as stack:
+        with embedded_stack(directory, extra={**extra, **notifying}, port=port) as stack:
             yield stack, mails
 
 
