@@ -28,10 +28,8 @@ CONSUMERS = ("ingest", "notifier", "artifacts", "history")
 LONG = pytest.mark.skipif(os.environ.get("FULL") != "1", reason="FULL=1")
 OUTAGES: list[Any] = [
     pytest.param((), id="all-up"),
-    pytest.param(("notifier",), id="notifier-away"),
-    # With ingest away builds are judged shard by shard: should the fix come first, nobody hears of what is over.
-    pytest.param(CONSUMERS, id="every-consumer-away", marks=LONG),
-    *(pytest.param((name,), id=f"{name}-away", marks=LONG) for name in CONSUMERS if name != "notifier"),
+    pytest.param(CONSUMERS, id="every-consumer-away"),
+    *(pytest.param((name,), id=f"{name}-away", marks=LONG) for name in CONSUMERS),
 ]
 
 

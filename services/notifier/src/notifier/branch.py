@@ -49,13 +49,30 @@ class Evidence(WireModel):
         )
 
 
-class Lane(WireModel):
-    """One config of the branch: its colour, and the verdict that gave it; the newest verdict of any kind."""
+class Coloured(WireModel):
+    """A build that had a colour."""
 
-    colour: Colour | None = None
-    coloured_by: Place | None = None
+    colour: Colour
+    place: Place
+    evidence: Evidence
+
+
+class Lane(WireModel):
+    """One config of the branch: its last coloured builds, in the order they started; the newest verdict of any kind."""
+
+    builds: list[Coloured] = Field(default_factory=list)
     last: Place
     heard_ms: EpochMs = Field(description="When the newest verdict came in, by our clock.")
+
+    @property
+    def newest(self) -> Coloured | None:
+        """The build whose colour is the lane's."""
+        return self.builds[-1] if self.builds else None
+
+    @property
+    def colour(self) -> Colour | None:
+        """The lane's colour; None before the first coloured build."""
+        return self.newest.colour if self.newest else None
 
 
 class Member(WireModel):

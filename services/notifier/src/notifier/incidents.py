@@ -5,18 +5,17 @@
 | red, shows a signature of an open incident      | joins it                                   | to new owners |
 | red, shows another one, its config is in one    | the incident gains the signature           | changed       |
 | red, but started before its incident was closed | belongs to the closed one                  | -             |
+| red, and heard of only after its lane's fix     | opens an incident that is over, or joins   | opened, fixed |
 | red, else                                       | opens an incident                          | opened        |
 | red, and its config never had a colour          | opens or joins silently: it is no news     | -             |
 | green                                           | recovers; the last one closes the incident | fixed         |
 
-Builds without a colour (lost, cancelled, infra) and builds older than the lane's colour change no incident.
+Builds without a colour (lost, cancelled, infra) and builds that their lane overtook (`late.py`) change no incident.
 """
-
-from collections.abc import Sequence
 
 from build_protocol.messages import BuildVerdict, Commit
 
-from notifier import ids
+from notifier import ids, late
 from notifier.branch import Branch, Evidence, Incident, Lane, Member
 from notifier.colours import Colour, Place, colour_of, place_of, signatures_of
 from notifier.draft import Draft
@@ -28,39 +27,36 @@ SIGNATURES_KEPT = 50
 
 def apply(branch: Branch, verdict: BuildVerdict, *, now_ms: int, quiet_ms: int) -> Branch:
     """The branch after this verdict of origin `ci`; a repeated or overtaken verdict changes nothing."""
-    config, place = verdict.data.config, place_of(verdict)
+    config, place, colour = verdict.data.config, place_of(verdict), colour_of(verdict)
     lane = branch.lanes.get(config)
-    colour = colour_of(verdict)
     is_newest = lane is None or _follows(place, lane.last)
-    has_colour = colour is not None and (lane is None or _follows(place, lane.coloured_by))
-    if not is_newest and not has_colour:
+    if not is_newest and (lane is None or colour is None or late.is_known(lane, place)):
         return branch
     draft = Draft.of(branch, now_ms, quiet_ms)
-    before = lane.colour if lane else None
-    if has_colour and colour == "red":
-        _redden(draft, verdict, before)
-    elif has_colour:
-        _recover(draft, verdict)
+    if colour is not None and _is_colour_of_its_lane(lane, place):
+        if colour == "red":
+            _redden(draft, verdict, lane.colour if lane else None)
+        else:
+            _recover(draft, verdict)
+    elif lane is not None and colour == "red":
+        late.note_red(draft, lane, verdict)
     if is_newest:
         note_agent(draft, verdict)
-    draft.lanes[config] = _lane(lane, place, colour if has_colour else None, now_ms, is_newest=is_newest)
+    known = lane or Lane(last=place, heard_ms=now_ms)
+    if is_newest:
+        known = known.model_copy(update={"last": place, "heard_ms": now_ms})
+    draft.lanes[config] = late.remembering(known, verdict) if colour is not None else known
     return draft.result()
 
 
-def _follows(place: Place, other: Place | None) -> bool:
-    if other is None:
-        return True
+def _is_colour_of_its_lane(lane: Lane | None, place: Place) -> bool:
+    return lane is None or lane.newest is None or _follows(place, lane.newest.place)
+
+
+def _follows(place: Place, other: Place) -> bool:
     if place.build_id == other.build_id:
         return place.revision > other.revision
     return place > other
-
-
-def _lane(lane: Lane | None, place: Place, colour: Colour | None, now_ms: int, *, is_newest: bool) -> Lane:
-    known = lane or Lane(last=place, heard_ms=now_ms)
-    update: dict[str, object] = {"last": place, "heard_ms": now_ms} if is_newest else {}
-    if colour is not None:
-        update |= {"colour": colour, "coloured_by": place}
-    return known.model_copy(update=update)
 
 
 def _redden(draft: Draft, verdict: BuildVerdict, before: Colour | None) -> None:
@@ -71,8 +67,8 @@ def _redden(draft: Draft, verdict: BuildVerdict, before: Colour | None) -> None:
     if shown:
         for incident in shown:
             _join(draft, incident, verdict, before)
-    elif (late := _closed_meanwhile(draft, verdict, signatures)) is not None:
-        _join_late(draft, late, verdict)
+    elif (closed := late.closed_meanwhile(draft, verdict, signatures)) is not None:
+        _join_late(draft, closed, verdict)
     elif own:
         _change(draft, own[0], signatures[0], verdict)
     else:
@@ -105,21 +101,6 @@ def _change(draft: Draft, incident: Incident, signature: str, verdict: BuildVerd
     changed = incident.model_copy(update={"signatures": [*incident.signatures, signature], "is_told": True})
     draft.put(changed)
     draft.say("changed", changed, Evidence.of(verdict), key=f"changed:{ids.short(signature)}")
-
-
-def _closed_meanwhile(draft: Draft, verdict: BuildVerdict, signatures: Sequence[str]) -> Incident | None:
-    """The closed incident this build was under way for: it shows it, and started before the build that closed it."""
-    started_ms = place_of(verdict).started_ms
-    for incident in reversed(draft.incidents.values()):
-        if (
-            not incident.is_open
-            and incident.kind == "break"
-            and incident.closing is not None
-            and started_ms < incident.closing.started_ms
-            and not set(signatures).isdisjoint(incident.signatures)
-        ):
-            return incident
-    return None
 
 
 def _join_late(draft: Draft, incident: Incident, verdict: BuildVerdict) -> None:
