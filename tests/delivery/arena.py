@@ -84,6 +84,16 @@ class Arena:
         """SIGCONT."""
         self._signal(name, signal.SIGCONT)
 
+    def take_away(self, name: str) -> None:
+        """Stop it in order, until it is brought back."""
+        self._spared.add(name)
+        self.processes[name].stop()
+
+    def bring_back(self, name: str) -> None:
+        """Start what was taken away."""
+        self.processes[name].start()
+        self._spared.discard(name)
+
     def restart_with(self, name: str, **environment: str) -> None:
         """Start a process again with these variables; they are gone with its next start."""
         self._spared.add(name)

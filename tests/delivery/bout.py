@@ -26,8 +26,10 @@ from delivery.viewer import Viewer
 from delivery.workload import Build
 
 WORKLOAD = Path(__file__).with_name("workload.py")
+AGENT = (sys.executable, "-m", "build_dashboard", "run")
 SETTLE_SECONDS = 150.0
 LINGER_SECONDS = 3
+LONGEST_REAL_SECONDS = 10.0
 BROKER_SECONDS = 60.0
 GREEN = (False,)
 STORY = (False, True, False)
@@ -48,6 +50,7 @@ class Bout:
         brings_artifact: bool = False,
         patience_seconds: float = 60.0,
         agent_environment: Mapping[str, str] | None = None,
+        pauses: bool = False,
     ) -> None:
         self.arena = arena
         self.project = arena.next_project()
@@ -63,6 +66,11 @@ class Bout:
         self._seconds = seconds
         self._brings_artifact = brings_artifact
         self._patience_seconds = patience_seconds
+        self._real_seconds = min(seconds, LONGEST_REAL_SECONDS)
+        self._is_left_alone = False
+        self._goes_on, self._is_back = threading.Event(), threading.Event()
+        if not pauses:
+            self._goes_on.set()
         self._agents = [self._harsh(number) for number in range(harsh)]
         self._viewers: list[Viewer] = []
         self._rest = arena.rest()
@@ -114,6 +122,21 @@ class Bout:
             body = f'{{"type":"BUILD_LOG","project":"{self.project}","no":"record {random.random()}"}}'.encode()
             self.expected.poison.append(body)
             asyncio.run(asyncio.wait_for(_publish(broker.url, f"3.BUILD_LOG.{self.project}", body), BROKER_SECONDS))
+
+    def wait_first_counted(self, seconds: float = 90.0) -> None:
+        """Wait until the story's first build is told, where a bout pauses."""
+        wait_until(lambda: self._counted_real() >= 1, seconds, lambda: "the first build is counted")
+
+    def leave_alone(self, seconds: float) -> None:
+        """Go on after the pause, while who would judge the builds is away: each takes so long, none waits for another's
+        verdict, and what is left in the spool waits for `is_back`.
+        """
+        self._is_left_alone, self._real_seconds = True, seconds
+        self._goes_on.set()
+
+    def is_back(self) -> None:
+        """Whoever was away is back."""
+        self._is_back.set()
 
     def order_in_vain(self) -> None:
         """Give an order that cannot be carried out: cancel a build that nobody runs any more."""
@@ -173,35 +196,35 @@ class Bout:
         try:
             for number, is_red in enumerate(self._story, 100):
                 self._run_real(Build(self.seed, number, self._lines, is_red))
+                if self._is_left_alone:
+                    continue
+                self._deliver()
                 # The next begins only when this one's verdict went round: colours depend on their order.
                 wait_until(
                     lambda done=number - 99: self._counted_real() >= done,
                     self._patience_seconds,
                     lambda: "its verdict is counted",
                 )
+                self._goes_on.wait()
+            if self._is_left_alone:
+                self._is_back.wait()
+                self._deliver()
         except Exception as error:  # noqa: BLE001  raised again where the bout is settled
             self._story_error = error
 
     def _run_real(self, build: Build) -> None:
         ledger = self.arena.directory / f"{self.project}-{build.number}.id"
         command = [sys.executable, str(WORKLOAD), f"--seed={build.seed}", f"--number={build.number}"]
-        command += [f"--lines={build.count}", f"--seconds={self._seconds}", f"--ledger={ledger}"]
+        command += [f"--lines={build.count}", f"--seconds={self._real_seconds}", f"--ledger={ledger}"]
         command += ["--red"] if build.is_red else []
         options = ["--project", self.project, "--branch", "main", "--config-name", "real", f"--linger={LINGER_SECONDS}"]
         product = self.arena.directory / f"{self.project}-{build.number}.bin"
         if self._brings_artifact:
             command += [f"--product={product}"]
             options += [f"--artifact={product.name}"]
-        environment = dict(os.environ) | {
-            "WS_ENDPOINT": random.choice(self.arena.agent_gateways),
-            "BUILD_DASHBOARD_API_KEY": self.arena.key,
-            "BUILD_DASHBOARD_SPOOL": str(self._spool),
-            "HOME": str(self.arena.directory),
-        }
-        agent = [sys.executable, "-m", "build_dashboard", "run"]
         self.real = subprocess.Popen(
-            [*agent, *options, "--", *command],
-            env=environment | self._agent_environment,
+            [*AGENT, *options, "--", *command],
+            env=self._environment() | self._agent_environment,
             cwd=self.arena.directory,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
@@ -212,13 +235,23 @@ class Bout:
         if self._brings_artifact:
             self.expected.products |= {build_id}
         self._watch(build_id, self._lines)
-        self.exit_codes.append(self.real.wait(120))
-        # As a machine's next build would: what is left in the spool is delivered by whoever comes next.
+        self.exit_codes.append(self.real.wait(120 + self._real_seconds))
+
+    def _deliver(self) -> None:
+        """As a machine's next build would: what is left in the spool is delivered by whoever comes next."""
         limit = time.monotonic() + self._patience_seconds
-        resume = [*agent, "--resume", "--linger=5"]
-        while subprocess.run(resume, env=environment, capture_output=True, check=False).returncode:
+        resume = [*AGENT, "--resume", "--linger=5"]
+        while subprocess.run(resume, env=self._environment(), capture_output=True, check=False).returncode:
             if time.monotonic() > limit:
                 raise TimeoutError(f"the spool of {self.project} is not delivered: {list(self._spool.iterdir())}")
+
+    def _environment(self) -> dict[str, str]:
+        return dict(os.environ) | {
+            "WS_ENDPOINT": random.choice(self.arena.agent_gateways),
+            "BUILD_DASHBOARD_API_KEY": self.arena.key,
+            "BUILD_DASHBOARD_SPOOL": str(self._spool),
+            "HOME": str(self.arena.directory),
+        }
 
     def _counted_real(self) -> int:
         return sum(day["succeeded"] + day["failed"] for day in self._days() if day["config"] == "real")

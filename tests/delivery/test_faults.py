@@ -1,18 +1,15 @@
 """Faults happen to real processes while builds stream and viewers watch; afterwards every promise is checked."""
 
-import json
 import os
 import time
-from pathlib import Path
 
 import pytest
 from delivery.arena import Arena
 from delivery.bout import Bout
 from delivery.faults import EMBEDDED, ENDING, SEPARATE, STARTING, Fault
+from delivery.report import report
 
 FULL = bool(os.environ.get("FULL"))
-REPORT = os.environ.get("DELIVERY_REPORT")
-"""A file to which every run's result is appended, a line each."""
 
 pytestmark = [pytest.mark.delivery, pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -49,13 +46,6 @@ def endure(fault: Fault, arena: Arena) -> None:
             bout.settle()
             faults = bout.verdict()
     finally:
-        report(fault, faults, time.monotonic() - began)
+        report(fault=fault.name, seconds=round(time.monotonic() - began, 1), faults=faults)
 
     assert [] == faults
-
-
-def report(fault: Fault, faults: list[str], seconds: float) -> None:
-    if REPORT:
-        line = {"fault": fault.name, "seconds": round(seconds, 1), "faults": faults}
-        with Path(REPORT).open("a") as file:
-            file.write(json.dumps(line) + "\n")

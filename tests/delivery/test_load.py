@@ -16,6 +16,7 @@ from chassis.testing.mariadb import PrivateDatabase
 from chassis.testing.rabbitmq import PrivateBroker
 from delivery.arena import Arena, separate_arena
 from delivery.harsh_agent import new_build_id
+from delivery.report import report
 
 WAYS = [str(Path(__file__).parents[1]), str(Path(__file__).parents[2])]
 """To the modules of this folder and of `bench`."""
@@ -24,7 +25,6 @@ LOAD_SECONDS = float(os.environ.get("LOAD_SECONDS", "600"))
 OUTAGE_SECONDS = float(os.environ.get("OUTAGE_SECONDS", "300"))
 AGENTS, VIEWERS, RATE = 50, 100, 40
 WARM_SECONDS = 10.0
-REPORT = os.environ.get("DELIVERY_REPORT")
 
 pytestmark = [
     pytest.mark.delivery,
@@ -66,13 +66,6 @@ def rss(arena: Arena) -> dict[str, int]:
         for name, process in arena.processes.items()
         if process.popen is not None
     }
-
-
-def report(**line: Any) -> None:
-    print(line)
-    if REPORT:
-        with Path(REPORT).open("a") as file:
-            file.write(json.dumps(line) + "\n")
 
 
 def test_fifty_agents_and_a_hundred_viewers_are_held(separate: Arena) -> None:
