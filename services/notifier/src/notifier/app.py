@@ -99,11 +99,25 @@ async def _work(
             )
             tasks.create_task(repeat(planner.plan_due, settings.poll_seconds))
             tasks.create_task(repeat(sweeper.sweep, SWEEP_SECONDS))
+            bell = asyncio.Event()
+            tasks.create_task(repeat(lambda: _ring_when_due(postman, bell), settings.poll_seconds))
             for _ in range(settings.senders):
-                tasks.create_task(repeat(lambda: _whole(postman.post_next()), settings.poll_seconds))
+                tasks.create_task(repeat(lambda: _post_when_rung(postman, bell), 0))
     finally:
         for channel in channels.values():
             await channel.close()
+
+
+async def _ring_when_due(postman: Postman, bell: asyncio.Event) -> None:
+    """One looks for all senders: most of the time there is nothing to do."""
+    if not bell.is_set() and await postman.is_something_due():
+        bell.set()
+
+
+async def _post_when_rung(postman: Postman, bell: asyncio.Event) -> None:
+    await bell.wait()
+    if not await _whole(postman.post_next()):
+        bell.clear()
 
 
 async def _whole(step: Awaitable[bool]) -> bool:

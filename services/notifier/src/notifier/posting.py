@@ -45,6 +45,10 @@ class Postman:
         self._clock = clock
         self._draw = draw
 
+    async def is_something_due(self) -> bool:
+        """Whether a notification's next step is due."""
+        return bool(await self._store.due_notifications(self._clock(), 1))
+
     async def post_next(self) -> bool:
         """Take one notification that is due through its next step; False when nothing was due."""
         for due in await self._store.due_notifications(self._clock(), LOOKED_AT):
