@@ -48,6 +48,17 @@ test('lines missed on the way are read by range as soon as they are looked at', 
   expect(asked).toEqual([1, 1])
 })
 
+test('a log opened at a line is read there first, and only there', async () => {
+  const { read, asked } = serverOf(numbered(9000), 7)
+  const store = new LogStore(read, atOnce, 8100)
+  await store.resync()
+  store.want(8090, 8140)
+  await settled()
+
+  expect([store.total, store.line(8100)?.text]).toEqual([9000, 'line 8100'])
+  expect(asked).toEqual([8001])
+})
+
 test('a line that goes on in the next frame is one line', async () => {
   const { read } = serverOf(['begin'], 1)
   const store = new LogStore(read, atOnce)

@@ -23,11 +23,11 @@ const ROW_PX = 19
 const SETTLED_MS = 160
 
 export function LogView({ build }: { build: BuildDetail }) {
-  const store = useLogStore(build.id)
-  useWholeLog(store, build)
   const { hash } = useLocation()
   const navigate = useNavigate()
   const range = parseRange(hash)
+  const store = useLogStore(build.id, range?.first ?? firstLooked(build))
+  useWholeLog(store, build)
   const [viewport] = useState(() => new Viewport(ROW_PX, range === undefined && opensAtEnd(build)))
   const [, redraw] = useReducer((drawn: number) => drawn + 1, 0)
   const folds = useFolds(build)
@@ -221,6 +221,10 @@ function useSourceTree({ repository, commit, cwd, command, submodules }: BuildDe
 /** Where a reader looks first: what happens now, or how it ended when that was not well. */
 function opensAtEnd(build: Build): boolean {
   return build.status !== 'succeeded' && !(isFinal(build.status) && build.firstFailure != null)
+}
+
+function firstLooked(build: Build): number {
+  return opensAtEnd(build) ? build.logLines : (build.firstFailure?.firstLine ?? 1)
 }
 
 function GapRows({ gaps, afterLine }: { gaps: readonly Gap[]; afterLine: number }) {

@@ -26,6 +26,8 @@ export class LogStore {
   constructor(
     private readonly read: ReadLog,
     private readonly schedule: (act: () => void) => void,
+    /** The line a reader looks at first: its page also tells how long the log is. */
+    private readonly opensAt = 1,
   ) {}
 
   readonly subscribe = (watcher: () => void): (() => void) => {
@@ -71,7 +73,7 @@ export class LogStore {
 
   /** Learns how long the log is now, and reads its tail again: after a cut or an overflow. */
   async resync(): Promise<void> {
-    await this.readTail(this.cursor.total)
+    await this.readTail(this.hasOpened ? this.cursor.total : this.opensAt)
     this.hasOpened = true
     this.changed()
     this.readMissing()
@@ -171,8 +173,8 @@ export class LogStore {
     this.pages.put(page, answer)
     if (answer.asOfSeq <= this.cursor.seq) return
     // All lines before the tail are for ever; only the last one known may have gone on since.
-    const tail = Math.max(1, this.cursor.total)
-    if (pageOf(tail) !== page) this.revalidate(tail)
+    const tail = this.cursor.total
+    if (tail > 0 && pageOf(tail) !== page) this.revalidate(tail)
     this.cursor = { seq: answer.asOfSeq, total: Math.max(this.cursor.total, answer.total) }
   }
 

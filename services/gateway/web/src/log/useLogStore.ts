@@ -8,13 +8,14 @@ import { LogStore } from './log-store'
 /** Lines appear with the next frame; while they pour in, this often. */
 const LINES_MS = 40
 
-export function useLogStore(buildId: string): LogStore {
+export function useLogStore(buildId: string, opensAt: number): LogStore {
   const { api, connection } = useApp()
   const [store] = useState(
     () =>
       new LogStore(
         (first, count, signal) => api.get<LogPage>(`/builds/${buildId}/logs`, { first, count }, signal),
         paced(LINES_MS),
+        opensAt,
       ),
   )
   useEffect(() => {

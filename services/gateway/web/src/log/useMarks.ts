@@ -39,7 +39,8 @@ export function useMarks(
   const [, redraw] = useReducer((drawn: number) => drawn + 1, 0)
   const [isAsked, ask] = useState(false)
   const [place, setPlace] = useState(0)
-  const isSearched = isAsked || (isFinal(build.status) && build.logLines <= SEARCHED_ON_SIGHT)
+  // The lines themselves come first.
+  const isSearched = isAsked || (store.isOpen && isFinal(build.status) && build.logLines <= SEARCHED_ON_SIGHT)
   const errors = useSeverity(build, 'error', isSearched)
   const warnings = useSeverity(build, 'warning', isSearched)
   useLiveMarks(store, marks)
