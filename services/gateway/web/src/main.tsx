@@ -8,7 +8,7 @@ import { createRoot } from 'react-dom/client'
 import { BrowserRouter } from 'react-router'
 import { Api, ApiError } from './api/client'
 import { AppContext } from './app/app-context'
-import { Pages } from './app/Pages'
+import { Pages, preloadPage } from './app/Pages'
 import { HistoryFreshness } from './history/freshness'
 import { Connection } from './live/connection'
 import { paced } from './live/frame'
@@ -19,6 +19,7 @@ import { VIEWER_SUBPROTOCOL } from './wire'
 
 /** Rows change what many parts show: ten times a second is as live as a reader can tell. */
 const ROWS_MS = 100
+const FIRST_CHECK_MS = 1000
 
 const session = new Session()
 const api = new Api(session)
@@ -39,8 +40,16 @@ const queries = new QueryClient({
 
 const history = new HistoryFreshness(queries)
 
+let hasConnected = false
+
 connection.listen({
-  onSubscribed: (isNewConnection) => (isNewConnection ? queries.invalidateQueries() : undefined),
+  onSubscribed: (isNewConnection) => {
+    if (!isNewConnection) return
+    // What happened since something was read and before pushes came is read again: at the first connection that was a
+    // moment ago, and can wait until the page is drawn.
+    setTimeout(() => void queries.invalidateQueries(), hasConnected ? 0 : FIRST_CHECK_MS)
+    hasConnected = true
+  },
   onBuild: (frame) => {
     rows.push(frame.build)
     history.noticed(frame.build)
@@ -64,6 +73,7 @@ session.subscribe(() => {
     queries.clear()
   }
 })
+preloadPage(location.pathname)
 void session.resume()
 
 createRoot(document.getElementById('root') as HTMLElement).render(

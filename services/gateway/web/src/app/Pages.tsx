@@ -1,27 +1,49 @@
 /** Pages: which page an address shows; who is not signed in is asked to, at that same address. */
-import { lazy, Suspense } from 'react'
-import { Navigate, Route, Routes, useLocation } from 'react-router'
+import { matchPath, Navigate, Route, Routes, useLocation } from 'react-router'
 import { NowPage } from '../now/NowPage'
 import { LoginPage } from '../login/LoginPage'
 import { Shell } from '../shell/Shell'
 import { useSession } from './app-context'
 import { Crash } from './Crash'
+import { onDemand } from './on-demand'
 
-const AgentsPage = lazy(() => import('../agents/AgentsPage').then((module) => ({ default: module.AgentsPage })))
-const BuildPage = lazy(() => import('../build/BuildPage').then((module) => ({ default: module.BuildPage })))
-const CommitPage = lazy(() => import('../commit/CommitPage').then((module) => ({ default: module.CommitPage })))
-const CommitsPage = lazy(() => import('../commit/CommitsPage').then((module) => ({ default: module.CommitsPage })))
-const FailurePage = lazy(() => import('../failures/FailurePage').then((module) => ({ default: module.FailurePage })))
-const FailuresPage = lazy(() => import('../failures/FailuresPage').then((module) => ({ default: module.FailuresPage })))
-const GridPage = lazy(() => import('../grid/GridPage').then((module) => ({ default: module.GridPage })))
-const HistoryPage = lazy(() => import('../trends/HistoryPage').then((module) => ({ default: module.HistoryPage })))
-const NotificationsPage = lazy(() =>
-  import('../notifications/NotificationsPage').then((module) => ({ default: module.NotificationsPage })),
+const AgentsPage = onDemand(() => import('../agents/AgentsPage').then((module) => module.AgentsPage))
+const BuildPage = onDemand(() => import('../build/BuildPage').then((module) => module.BuildPage))
+const CommitPage = onDemand(() => import('../commit/CommitPage').then((module) => module.CommitPage))
+const CommitsPage = onDemand(() => import('../commit/CommitsPage').then((module) => module.CommitsPage))
+const FailurePage = onDemand(() => import('../failures/FailurePage').then((module) => module.FailurePage))
+const FailuresPage = onDemand(() => import('../failures/FailuresPage').then((module) => module.FailuresPage))
+const GridPage = onDemand(() => import('../grid/GridPage').then((module) => module.GridPage))
+const HistoryPage = onDemand(() => import('../trends/HistoryPage').then((module) => module.HistoryPage))
+const NotificationsPage = onDemand(() =>
+  import('../notifications/NotificationsPage').then((module) => module.NotificationsPage),
 )
-const PinsPage = lazy(() => import('../pins/PinsPage').then((module) => ({ default: module.PinsPage })))
-const ProjectsPage = lazy(() => import('../grid/ProjectsPage').then((module) => ({ default: module.ProjectsPage })))
-const SettingsPage = lazy(() => import('../settings/SettingsPage').then((module) => ({ default: module.SettingsPage })))
-const TestsPage = lazy(() => import('../tests/TestsPage').then((module) => ({ default: module.TestsPage })))
+const PinsPage = onDemand(() => import('../pins/PinsPage').then((module) => module.PinsPage))
+const ProjectsPage = onDemand(() => import('../grid/ProjectsPage').then((module) => module.ProjectsPage))
+const SettingsPage = onDemand(() => import('../settings/SettingsPage').then((module) => module.SettingsPage))
+const TestsPage = onDemand(() => import('../tests/TestsPage').then((module) => module.TestsPage))
+
+const PAGES = {
+  '/builds/:id': BuildPage,
+  '/p': ProjectsPage,
+  '/p/:project/*': GridPage,
+  '/failures': FailuresPage,
+  '/failures/:signature': FailurePage,
+  '/tests': TestsPage,
+  '/history': HistoryPage,
+  '/pins': PinsPage,
+  '/c': CommitsPage,
+  '/c/:sha': CommitPage,
+  '/agents': AgentsPage,
+  '/notifications': NotificationsPage,
+  '/settings': SettingsPage,
+}
+
+/** Begins to load the page of an address, while it is still found out who is signed in. */
+export function preloadPage(pathname: string): void {
+  // What fails here fails again where the page is drawn, and is told there.
+  for (const [path, page] of Object.entries(PAGES)) if (matchPath(path, pathname)) page.preload().catch(() => undefined)
+}
 
 export function Pages() {
   const session = useSession()
@@ -31,25 +53,13 @@ export function Pages() {
   return (
     <Shell user={session.user}>
       <Crash key={pathname}>
-        <Suspense fallback={null}>
-          <Routes>
-            <Route path="/" element={<NowPage />} />
-            <Route path="/builds/:id" element={<BuildPage />} />
-            <Route path="/p" element={<ProjectsPage />} />
-            <Route path="/p/:project/*" element={<GridPage />} />
-            <Route path="/failures" element={<FailuresPage />} />
-            <Route path="/failures/:signature" element={<FailurePage />} />
-            <Route path="/tests" element={<TestsPage />} />
-            <Route path="/history" element={<HistoryPage />} />
-            <Route path="/pins" element={<PinsPage />} />
-            <Route path="/c" element={<CommitsPage />} />
-            <Route path="/c/:sha" element={<CommitPage />} />
-            <Route path="/agents" element={<AgentsPage />} />
-            <Route path="/notifications" element={<NotificationsPage />} />
-            <Route path="/settings" element={<SettingsPage />} />
-            <Route path="*" element={<Navigate to="/" replace />} />
-          </Routes>
-        </Suspense>
+        <Routes>
+          <Route path="/" element={<NowPage />} />
+          {Object.entries(PAGES).map(([path, Page]) => (
+            <Route key={path} path={path} element={<Page />} />
+          ))}
+          <Route path="*" element={<Navigate to="/" replace />} />
+        </Routes>
       </Crash>
     </Shell>
   )

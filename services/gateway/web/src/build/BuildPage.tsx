@@ -1,9 +1,10 @@
 /** Build page: one build, live: how it stands, what failed, its log. */
 import { Button } from '@mantine/core'
-import { lazy, Suspense, useEffect, useRef, type ComponentType } from 'react'
+import { useEffect, useRef, type ComponentType } from 'react'
 import { Link, useParams, useSearchParams } from 'react-router'
 import { ApiError } from '../api/client'
 import { useRows } from '../app/app-context'
+import { onDemand } from '../app/on-demand'
 import { useBuildDetail } from '../builds/queries'
 import { FailureBox } from '../failure/FailureBox'
 import { count } from '../format'
@@ -18,17 +19,17 @@ import { StatusShelf } from './StatusShelf'
 import { searchOf, tabOf, TABS, type Tab } from './tabs'
 import { useFreshPhases } from './useFreshPhases'
 
+const waiting = <div className={classes.skeletonLog} aria-busy="true" />
+
 // Loaded when they are opened: most readers want the log, and want it now.
-const ArtifactsTab = lazy(() => import('./ArtifactsTab').then((module) => ({ default: module.ArtifactsTab })))
-const CompareTab = lazy(() => import('../compare/CompareTab').then((module) => ({ default: module.CompareTab })))
-const ConfigurationTab = lazy(() =>
-  import('./ConfigurationTab').then((module) => ({ default: module.ConfigurationTab })),
-)
-const EventsTab = lazy(() => import('./EventsTab').then((module) => ({ default: module.EventsTab })))
-const FailuresTab = lazy(() => import('../failure/FailuresTab').then((module) => ({ default: module.FailuresTab })))
-const MetricsTab = lazy(() => import('./MetricsTab').then((module) => ({ default: module.MetricsTab })))
-const StepsTab = lazy(() => import('./StepsTab').then((module) => ({ default: module.StepsTab })))
-const TestsTab = lazy(() => import('./TestsTab').then((module) => ({ default: module.TestsTab })))
+const ArtifactsTab = onDemand(() => import('./ArtifactsTab').then((module) => module.ArtifactsTab), waiting)
+const CompareTab = onDemand(() => import('../compare/CompareTab').then((module) => module.CompareTab), waiting)
+const ConfigurationTab = onDemand(() => import('./ConfigurationTab').then((module) => module.ConfigurationTab), waiting)
+const EventsTab = onDemand(() => import('./EventsTab').then((module) => module.EventsTab), waiting)
+const FailuresTab = onDemand(() => import('../failure/FailuresTab').then((module) => module.FailuresTab), waiting)
+const MetricsTab = onDemand(() => import('./MetricsTab').then((module) => module.MetricsTab), waiting)
+const StepsTab = onDemand(() => import('./StepsTab').then((module) => module.StepsTab), waiting)
+const TestsTab = onDemand(() => import('./TestsTab').then((module) => module.TestsTab), waiting)
 
 const CONTENT = {
   log: LogView,
@@ -77,9 +78,7 @@ function OneBuild({ id }: { id: string }) {
           <TabLink key={each} tab={each} isCurrent={each === tab} badge={badgeOf(build, each)} />
         ))}
       </nav>
-      <Suspense fallback={<div className={classes.skeletonLog} aria-busy="true" />}>
-        <Content build={build} />
-      </Suspense>
+      <Content build={build} />
     </article>
   )
 }
