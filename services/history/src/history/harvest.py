@@ -20,7 +20,7 @@ from pydantic import ValidationError
 
 from history import derived
 from history.facts import STEPS_KEPT, Fact, Lane
-from history.filing import touched_by
+from history.filing import Touched, touched_by
 from history.ledger import SHELVES, Column, Entry, Shelf, entries_of, packed, unpacked
 from history.metrics import Metrics
 from history.racing import RACES, version_of
@@ -79,9 +79,9 @@ class Harvester:
                 by_lane[known.fact.lane].append((known.fact, read))
         for lane, reads in by_lane.items():
             await self._enter(lane, [(fact, read) for fact, read in reads if read.entries])
-            for fact, read in reads:
-                await self._tell(fact, read)
-            self._metrics.harvested.inc(len(reads))
+        everything = [read for reads in by_lane.values() for read in reads]
+        await self._tell(everything)
+        self._metrics.harvested.inc(len(everything))
         return bool(due)
 
     async def _read(self, fact: Fact, row: Row) -> Read | None:
@@ -136,19 +136,29 @@ class Harvester:
                 return
         raise StoreUnavailable("history", f"the ledger of {lane} is contended")
 
-    async def _tell(self, fact: Fact, read: Read) -> None:
-        """The fact says what was read, and so that nothing is due. Key: build id and revision."""
+    async def _tell(self, reads: Sequence[tuple[Fact, Read]]) -> None:
+        """The facts say what was read, and so that nothing is due. Key: build id and revision."""
+        due = {fact.id: (fact, read) for fact, read in reads}
+        facts: dict[str, Fact] = {}
+        versions: dict[str, int] = {}
+        stale: set[Touched] = set()
         for _ in range(RACES):
-            stored = (await self._store.facts([fact.id])).get(fact.id)
-            if stored is None:
+            writes: dict[str, FactWrite] = {}
+            for build_id, stored in (await self._store.facts(due)).items():
+                fact, read = due[build_id]
+                told = _told(stored.fact, fact.revision, read)
+                writes[build_id] = FactWrite(told, stored.stale | touched_by(told), stored.version, stored.fact)
+            written = await self._store.put_facts(list(writes.values()))
+            for build_id in written:
+                facts[build_id], versions[build_id] = writes[build_id].fact, writes[build_id].replaces + 1
+                stale |= writes[build_id].stale
+            due = {build_id: due[build_id] for build_id in writes.keys() - written}
+            if not due:
+                # Together, for they share lanes, days and branches.
+                await refresh(self._store, stale, facts, self._unheard)
+                await self._store.settle(versions)
                 return
-            told = _told(stored.fact, fact.revision, read)
-            stale = stored.stale | touched_by(told)
-            if await self._store.put_facts([FactWrite(told, stale, stored.version, stored.fact)]):
-                await refresh(self._store, stale, {fact.id: told}, self._unheard)
-                await self._store.settle({fact.id: stored.version + 1})
-                return
-        raise StoreUnavailable("history", f"build {fact.id} is contended")
+        raise StoreUnavailable("history", f"{len(due)} builds are contended")
 
 
 def _entered(lane: Lane, texts: Mapping[int, str], reads: Sequence[tuple[Fact, Read]]) -> tuple[dict[int, str], str]:
