@@ -1,4 +1,6 @@
-"""Answers over 100,000 builds: p50 and p99 of every listing (`python -m bench.history [STORE_URL...]`).
+"""Answers over 100,000 builds: p50 and p99 of every listing (`python -m bench.history [STORE...]`).
+
+A store is `sqlite`, `mariadb` or `mongodb` (a server of our own while it lasts), or the URL of an empty one.
 
 Yardstick: the promised 100 ms. Five projects, one of them with 60 configs; breaks that hit all configs, flakes, ranges
 and pins. Asked through the app, a caller who sees everything and one who sees two projects in turn. `--tests 20000`
@@ -13,6 +15,7 @@ import random
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
@@ -30,6 +33,8 @@ from build_protocol.messages import (
 )
 from chassis.auth import Principal, mint_internal
 from chassis.bus import EmbeddedBus
+from chassis.testing.mariadb import private_mariadb
+from chassis.testing.mongodb import private_mongodb
 from fastapi import Request, Response
 from history.app import create_app
 from history.consumer import record
@@ -268,19 +273,35 @@ async def measure(store_url: str, arguments: argparse.Namespace, folder: Path) -
     await bus.close()
 
 
+@contextmanager
+def empty_store(name: str, folder: Path) -> Iterator[str]:
+    """The URL of an empty store."""
+    if name == "sqlite":
+        yield f"sqlite:///{folder}/history.sqlite"
+    elif name == "mariadb":
+        with private_mariadb() as mariadb:
+            yield mariadb.database_url("history")
+    elif name == "mongodb":
+        with private_mongodb() as mongodb:
+            yield mongodb.database_url("history")
+    else:
+        yield name
+
+
 def main() -> None:
-    """Measure every store URL given; without one, SQLite in a temporary folder."""
+    """Measure every store named; without one, SQLite."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("stores", nargs="*", metavar="STORE_URL")
+    parser.add_argument("stores", nargs="*", metavar="STORE", default=["sqlite"])
     parser.add_argument("--builds", type=int, default=100_000)
     parser.add_argument("--asks", type=int, default=100)
     parser.add_argument("--tests", type=int, default=0, metavar="N", help="tests of one more lane")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as home:
-        for place, url in enumerate(arguments.stores or [f"sqlite:///{home}/history.sqlite"]):
+        for place, name in enumerate(arguments.stores):
             folder = Path(home) / str(place)
             folder.mkdir()
-            asyncio.run(measure(url, arguments, folder))
+            with empty_store(name, folder) as url:
+                asyncio.run(measure(url, arguments, folder))
 
 
 if __name__ == "__main__":
