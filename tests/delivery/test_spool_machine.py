@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from build_dashboard.spool import Spool, SpoolFull
+from build_dashboard.recording.spool import Spool, SpoolFull
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule

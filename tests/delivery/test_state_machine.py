@@ -13,9 +13,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
-from build_dashboard.normalise import Block
-from build_dashboard.records import Recorder
-from build_dashboard.session import BuildState, Session
+from build_dashboard.delivery.session import BuildState, Session
+from build_dashboard.recording.normalise import Block
+from build_dashboard.recording.records import Recorder
 from build_protocol.frames import LogAppended, Stored
 from build_protocol.ids import new_build_id
 from build_protocol.messages import agent_record

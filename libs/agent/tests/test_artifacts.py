@@ -6,8 +6,8 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from build_dashboard import artifacts
-from build_dashboard.artifacts import Uploader, UploadLater, UploadRefused, digest, find
+from build_dashboard.builds import artifacts
+from build_dashboard.builds.artifacts import Uploader, UploadLater, UploadRefused, digest, find
 
 BUILD = {"buildId": "b", "project": "p"}
 

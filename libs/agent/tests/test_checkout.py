@@ -5,9 +5,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from build_dashboard.checkout import Checkout, CheckoutError
-from build_dashboard.memory import Attempt, Memory, started_since
-from build_dashboard.trigger import Trigger, TriggerRefused
+from build_dashboard.daemon.checkout import Checkout, CheckoutError
+from build_dashboard.daemon.memory import Attempt, Memory, started_since
+from build_dashboard.daemon.trigger import Trigger, TriggerRefused
 from build_protocol.project_config import Project
 
 

@@ -4,8 +4,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from build_dashboard.commit_range import COMMITS_MAX, RANGE_BYTES, commits_since, fitted
-from build_dashboard.facts import origin_of
+from build_dashboard.evidence.commit_range import COMMITS_MAX, RANGE_BYTES, commits_since, fitted
+from build_dashboard.evidence.facts import origin_of
 from build_protocol.messages import Commit
 
 

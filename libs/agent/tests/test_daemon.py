@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 from build_dashboard import BuildAgent
-from build_dashboard.checkout import Checkout
 from build_dashboard.config import ConfigError
-from build_dashboard.daemon import buildable
-from build_dashboard.memory import Memory
-from build_dashboard.trigger import Trigger
+from build_dashboard.daemon.checkout import Checkout
+from build_dashboard.daemon.daemon import buildable
+from build_dashboard.daemon.memory import Memory
+from build_dashboard.daemon.trigger import Trigger
 
 KEY = "bmk_test_key_of_the_tests"
 

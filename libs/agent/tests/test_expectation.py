@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 from build_analysis.progress import Progress
-from build_dashboard.build_tree import find_trees
-from build_dashboard.expectation import Expectation
-from build_dashboard.ninja_watch import NinjaWatch
+from build_dashboard.evidence.build_tree import find_trees
+from build_dashboard.evidence.expectation import Expectation
+from build_dashboard.evidence.ninja_watch import NinjaWatch
 
 HEADER = "# ninja log v7\n"
 

@@ -13,14 +13,14 @@ import time
 from pathlib import Path
 
 import pytest
-from build_dashboard import raw
-from build_dashboard.directory import BuildDirectory
-from build_dashboard.holding import parse_end, start
+from build_dashboard.holder import raw
+from build_dashboard.holder.holding import parse_end, start
+from build_dashboard.recording.directory import BuildDirectory
 
 HOLD = """
 import os, sys
 from pathlib import Path
-from build_dashboard.holding import start
+from build_dashboard.holder.holding import start
 options = eval(sys.argv[2])
 holding = start(Path(sys.argv[1]), sys.argv[3:], os.environ, is_terminal=os.isatty(1), **options)
 sys.exit(holding.wait())

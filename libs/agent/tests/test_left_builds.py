@@ -5,9 +5,9 @@ import time
 from pathlib import Path
 
 import pytest
-from build_dashboard.directory import BuildBusy, BuildDirectory, build_facts, left_builds
-from build_dashboard.machine import ELSEWHERE_SECONDS, machine_id
-from build_dashboard.spool import Spool
+from build_dashboard.recording.directory import BuildBusy, BuildDirectory, build_facts, left_builds
+from build_dashboard.recording.machine import ELSEWHERE_SECONDS, machine_id
+from build_dashboard.recording.spool import Spool
 
 
 def leave(spool: Path, *, machine: str | None, is_complete: bool, age_seconds: float = 0) -> str:
@@ -37,7 +37,7 @@ def test_a_copied_disk_does_not_speak_for_running_builds(  # noqa: PLR0917  (one
     spool, monkeypatch, machine, is_complete, age_seconds, is_taken
 ) -> None:
     """A build that began elsewhere is left to that machine for a day, unless it is complete: then both say the same."""
-    monkeypatch.setattr("build_dashboard.directory.machine_id", lambda: "this")
+    monkeypatch.setattr("build_dashboard.recording.directory.machine_id", lambda: "this")
     build_id = leave(spool, machine=machine, is_complete=is_complete, age_seconds=age_seconds)
 
     taken = [directory.build_id for directory in left_builds(spool)]

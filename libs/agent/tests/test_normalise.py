@@ -3,8 +3,8 @@
 from itertools import pairwise
 
 import pytest
-from build_dashboard.normalise import Block, Normaliser, overwrite
-from build_dashboard.redact import Redactor, secret_values
+from build_dashboard.recording.normalise import Block, Normaliser, overwrite
+from build_dashboard.recording.redact import Redactor, secret_values
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -3,8 +3,8 @@
 import json
 
 import pytest
-from build_dashboard.normalise import Block
-from build_dashboard.records import Recorder
+from build_dashboard.recording.normalise import Block
+from build_dashboard.recording.records import Recorder
 from build_protocol.limits import RECORD_BYTES
 from build_protocol.messages import BuildLog, agent_record
 from hypothesis import given, settings

@@ -179,6 +179,6 @@ def test_secrets_of_the_environment_are_masked(agent, gateway) -> None:
 
 def test_words_on_the_wire_are_the_protocols() -> None:
     """The subprotocol's name is the one that the gateway asks for."""
-    from build_dashboard.connection import SUBPROTOCOL
+    from build_dashboard.delivery.connection import SUBPROTOCOL
 
     assert SUBPROTOCOL == AGENT_SUBPROTOCOL

@@ -2,8 +2,8 @@
 
 import json
 
-from build_dashboard.backoff import Backoff
-from build_dashboard.session import BuildState, Session
+from build_dashboard.delivery.backoff import Backoff
+from build_dashboard.delivery.session import BuildState, Session
 from build_protocol.frames import agent_frame
 from hypothesis import settings
 from hypothesis import strategies as st

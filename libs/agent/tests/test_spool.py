@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 import pytest
-from build_dashboard.spool import Spool, SpoolFull
+from build_dashboard.recording.spool import Spool, SpoolFull
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

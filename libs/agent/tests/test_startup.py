@@ -5,8 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from build_dashboard.facts import environment_facts, without_credentials
-from build_dashboard.run import parse
+from build_dashboard.cli.run import parse
+from build_dashboard.evidence.facts import environment_facts, without_credentials
 
 HEAVY = {"pydantic", "typer", "rich", "httpx", "websockets", "asyncio", "yaml"}
 ROOT = Path(__file__).parents[3]
@@ -19,18 +19,18 @@ def imported(statement: str) -> set[str]:
 
 def test_command_does_not_wait_for_heavy_imports() -> None:
     """Up to the command's start nothing is imported that only the dashboard needs."""
-    assert not imported("import build_dashboard.run") & HEAVY
+    assert not imported("import build_dashboard.cli.run") & HEAVY
 
 
 def test_wrapping_needs_no_models() -> None:
     """A whole `run` works without pydantic and the command line's libraries: they cost a third of a second."""
-    statement = "import build_dashboard.wrapping, build_dashboard.connection"
+    statement = "import build_dashboard.builds.wrapping, build_dashboard.delivery.connection"
     assert not imported(statement) & {"pydantic", "typer", "rich", "httpx"}
 
 
 def test_holder_imports_next_to_nothing() -> None:
     """The process beside every build knows no thread, no JSON and no regular expression."""
-    code = "import sys; sys.path.append(sys.argv[1]); import build_dashboard.holder; print(*sys.modules)"
+    code = "import sys; sys.path.append(sys.argv[1]); import build_dashboard.holder.process; print(*sys.modules)"
     command = [sys.executable, "-I", "-S", "-E", "-c", code, str(ROOT / "libs/agent/src")]
     modules = set(subprocess.run(command, check=True, capture_output=True).stdout.decode().split())
 

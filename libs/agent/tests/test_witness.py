@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from build_dashboard.build_tree import TREES_MAX, find_trees
-from build_dashboard.compiler_cache import Lookups, read_ccache, read_sccache, tools_in_use
-from build_dashboard.disk import used_bytes
-from build_dashboard.fitting import chunks, encoded_bytes
-from build_dashboard.ninja_watch import NinjaWatch
-from build_dashboard.redact import Redactor
-from build_dashboard.witness import ANNOUNCED_TREES_MAX, Witness
+from build_dashboard.evidence.build_tree import TREES_MAX, find_trees
+from build_dashboard.evidence.compiler_cache import Lookups, read_ccache, read_sccache, tools_in_use
+from build_dashboard.evidence.disk import used_bytes
+from build_dashboard.evidence.ninja_watch import NinjaWatch
+from build_dashboard.evidence.witness import ANNOUNCED_TREES_MAX, Witness
+from build_dashboard.recording.fitting import chunks, encoded_bytes
+from build_dashboard.recording.redact import Redactor
 
 TOOLS = str(Path(sys.executable).parent)
 

@@ -2,7 +2,7 @@
 
 TYPE_CHECKING = False  # typing's own costs the holder a megabyte; type checkers know the name
 if TYPE_CHECKING:
-    from build_dashboard.sdk import BuildAgent
+    from build_dashboard.daemon.sdk import BuildAgent
 
 __all__ = ["BuildAgent", "__version__"]
 
@@ -12,7 +12,7 @@ __version__ = "0.1.0"
 def __getattr__(name: str) -> object:
     # The holder and the command line import this package too; they must not pay for the SDK.
     if name == "BuildAgent":
-        from build_dashboard.sdk import BuildAgent  # noqa: PLC0415  (see above)
+        from build_dashboard.daemon.sdk import BuildAgent  # noqa: PLC0415  (see above)
 
         return BuildAgent
     raise AttributeError(name)

@@ -1,5 +1,5 @@
 """`python -m build_dashboard` is `build-dashboard`."""
 
-from build_dashboard.cli import main
+from build_dashboard.cli.main import main
 
 main()

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from build_dashboard.backoff import Backoff
+from build_dashboard.delivery.backoff import Backoff
 
 if TYPE_CHECKING:
     from build_protocol.project_config import ConfigFile

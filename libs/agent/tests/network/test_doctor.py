@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from build_dashboard.doctor import Finding, examine
+from build_dashboard.cli.doctor import Finding, examine
 from build_dashboard.endpoint import Endpoint
 
 HOST = "dashboard.test"

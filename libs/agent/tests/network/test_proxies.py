@@ -9,8 +9,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
-from build_dashboard import artifacts
-from build_dashboard.artifacts import Uploader, find
+from build_dashboard.builds import artifacts
+from build_dashboard.builds.artifacts import Uploader, find
 
 HOST = "dashboard.test"
 OBJECTS = "objects.test"

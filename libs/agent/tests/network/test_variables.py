@@ -1,7 +1,7 @@
 """Which proxy and which certificates the environment's variables mean, without a socket."""
 
 import pytest
-from build_dashboard.network import NetworkSettingWrong, find_proxy, is_exempt, tls_context, without_password
+from build_dashboard.delivery.network import NetworkSettingWrong, find_proxy, is_exempt, tls_context, without_password
 
 
 @pytest.mark.parametrize(
@@ -73,10 +73,10 @@ def test_a_company_authority_is_trusted_beside_the_others(company) -> None:
 
 def test_socks_says_what_it_needs(monkeypatch) -> None:
     """A missing package is named, rather than ending the delivery of builds."""
-    monkeypatch.setattr("build_dashboard.network.find_spec", lambda module: None)
+    monkeypatch.setattr("build_dashboard.delivery.network.find_spec", lambda module: None)
     with pytest.raises(NetworkSettingWrong, match="pip install"):
         find_proxy("wss://d.example", {"ALL_PROXY": "socks5://p:1080"})
-    monkeypatch.setattr("build_dashboard.network.find_spec", lambda module: object())
+    monkeypatch.setattr("build_dashboard.delivery.network.find_spec", lambda module: object())
     assert find_proxy("wss://d.example", {"ALL_PROXY": "socks5://p:1080"}) == "socks5://p:1080"
 
 

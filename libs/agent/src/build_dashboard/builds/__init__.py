@@ -1,0 +1,1 @@
+"""Builds: one build, from its first record to its last."""

@@ -1,0 +1,113 @@
+"""Building: runs one command as a build, for agents that live on after it."""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from build_dashboard.builds.driven import DrivenBuild
+from build_dashboard.builds.handlers import Handlers
+from build_dashboard.builds.speaker import Speaker
+from build_dashboard.delivery.delivery import Delivery
+from build_dashboard.evidence import facts
+from build_dashboard.evidence.build_tree import find_trees
+from build_dashboard.evidence.commit_range import gather_range, may_deepen
+from build_dashboard.evidence.witness import Witness
+from build_dashboard.holder.holding import GRACE_SECONDS, start
+from build_dashboard.recording.directory import BuildDirectory, build_facts
+from build_dashboard.recording.redact import Redactor, secret_values
+
+ENVIRONMENT_MAX = 64
+"""Variables that BUILD_START carries, at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to build, and as what."""
+
+    project: str
+    command: Sequence[str]
+    cwd: str
+    branch: str | None = None
+    commit: str | None = None
+    config: str = "default"
+    origin: str | None = "ci"
+    timeout_seconds: float = 0
+    silence_seconds: float = 0
+    grace_seconds: float = GRACE_SECONDS
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class BuildResult:
+    """How a build ended: `status` is succeeded, failed, cancelled or timed_out."""
+
+    build_id: str
+    status: str
+    exit_code: int
+
+
+def drive(plan: Plan, spool: Path, delivery: Delivery, handlers: Handlers) -> DrivenBuild:
+    """Begin a build that the caller drives; `end` it.
+
+    Raises:
+        OSError: the spool cannot be written.
+    """
+    directory = _directory(plan, spool, is_terminal=False)
+    gathering = facts.gather(plan.cwd, os.environ)
+    speaker = Speaker(directory, Redactor(secret_values(os.environ)), delivery, is_new=True)
+    gather_range(gathering, delivery, directory.facts, may_deepen=may_deepen(os.environ))
+    return DrivenBuild(directory, speaker, handlers, gathering)
+
+
+def build(
+    plan: Plan,
+    spool: Path,
+    delivery: Delivery,
+    on_start: Callable[[str], None],
+    handlers: Handlers | None = None,
+) -> BuildResult:
+    """Run the command to its end, speaking for it; its records may still be on their way on return.
+
+    Raises:
+        OSError: the spool cannot be written.
+    """
+    is_terminal = os.isatty(1)
+    directory = _directory(plan, spool, is_terminal=is_terminal)
+    trees = find_trees(plan.command, plan.cwd)
+    holding = start(
+        directory.path,
+        plan.command,
+        {**os.environ, **plan.environment, "BUILD_DASHBOARD_BUILD_ID": directory.build_id},
+        is_terminal=is_terminal,
+        timeout_seconds=plan.timeout_seconds,
+        silence_seconds=plan.silence_seconds,
+        grace_seconds=plan.grace_seconds,
+        cwd=plan.cwd,
+    )
+    gathering = facts.gather(plan.cwd, os.environ)
+    redactor = Redactor(secret_values(os.environ))
+    witness = Witness(directory.facts, trees, os.environ, spool, redactor)
+    speaker = Speaker(directory, redactor, delivery, is_new=True, witness=witness, handlers=handlers)
+    witness.begin()
+    gather_range(gathering, delivery, directory.facts, may_deepen=may_deepen(os.environ))
+    speaker.start(gathering)
+    on_start(directory.build_id)
+    end = speaker.follow(holding, gathering)
+    return BuildResult(directory.build_id, end.status, holding.wait())
+
+
+def _directory(plan: Plan, spool: Path, *, is_terminal: bool) -> BuildDirectory:
+    noted = build_facts(
+        plan.project,
+        plan.command,
+        branch=plan.branch,
+        commit=plan.commit,
+        config=plan.config,
+        origin=plan.origin,
+        is_terminal=is_terminal,
+        cwd=plan.cwd,
+    )
+    explaining = {**plan.environment, **facts.environment_facts(os.environ)}
+    noted["start"]["environment"] = dict(list(explaining.items())[:ENVIRONMENT_MAX])
+    return BuildDirectory.create(spool, noted)

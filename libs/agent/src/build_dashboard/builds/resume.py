@@ -1,0 +1,68 @@
+"""Resuming: builds that an earlier process left in the spool are spoken for to their end, and delivered."""
+
+import argparse
+import os
+import platform
+import threading
+from pathlib import Path
+
+from build_dashboard.builds.saying import say
+from build_dashboard.builds.speaker import Speaker
+from build_dashboard.delivery.delivery import Delivery
+from build_dashboard.endpoint import find_endpoint, spool_directory
+from build_dashboard.recording.directory import BuildDirectory, left_builds
+from build_dashboard.recording.redact import Redactor, secret_values
+
+ADOPTED_LIMIT = 100
+"""Builds of earlier processes that one process takes on; the next takes more."""
+
+
+def resume(options: argparse.Namespace) -> int:
+    """Deliver everything in the spool; 0 when nothing is left."""
+    spool = spool_directory(options.spool)
+    delivery = Delivery(find_endpoint(options.endpoint), platform.node(), str(spool))
+    delivery.start()
+    build_ids = adopt_left_builds(spool, delivery, retry_refused=True)
+    is_delivered = delivery.linger(build_ids, max(options.linger, 1.0))
+    delivery.close()
+    if not options.quiet:
+        for notice in delivery.notices:
+            say(notice)
+        why = f" ({delivery.problem})" if delivery.problem else ""
+        left = sum(1 for build_id in build_ids if not delivery.is_delivered(build_id))
+        say(f"{len(build_ids) - left} builds delivered" + (f", {left} left{why}" if left else ""))
+    return 0 if is_delivered else 1
+
+
+def adopt_left_builds(spool: Path, delivery: Delivery, *, retry_refused: bool = False) -> list[str]:
+    """Speak for the builds nobody speaks for; returns when all of them are over."""
+    threads: list[threading.Thread] = []
+    build_ids: list[str] = []
+    for directory in left_builds(spool, retry_refused=retry_refused):
+        build_ids.append(directory.build_id)
+        if directory.is_held():
+            thread = threading.Thread(target=_speak, args=(directory, delivery), daemon=True)
+            threads.append(thread)
+            thread.start()
+        else:
+            _speak(directory, delivery)
+        if len(build_ids) >= ADOPTED_LIMIT:
+            break
+    for thread in threads:
+        thread.join()
+    return build_ids
+
+
+def _speak(directory: BuildDirectory, delivery: Delivery) -> None:
+    speaker = Speaker(directory, Redactor(secret_values(os.environ)), delivery, is_new=False)
+    has_artifacts = bool(directory.facts.get("artifacts"))
+    if not speaker.scribe.is_complete:
+        if not speaker.scribe.is_started:
+            speaker.start(None)
+        speaker.follow(None)
+    elif not has_artifacts:
+        speaker.deliver_only()
+    if has_artifacts:
+        from build_dashboard.builds.bringing import bring_artifacts  # noqa: PLC0415  (costs builds without any nothing)
+
+        bring_artifacts(speaker, delivery, say=delivery.notices.append, is_hurried=lambda: False)

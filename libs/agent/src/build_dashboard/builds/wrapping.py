@@ -1,0 +1,125 @@
+"""Wrapping: everything that happens beside a running command until it is told to the dashboard."""
+
+import argparse
+import os
+import platform
+import threading
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from build_dashboard.builds.resume import adopt_left_builds
+from build_dashboard.builds.saying import say
+from build_dashboard.builds.speaker import Speaker
+from build_dashboard.config import find_backoff
+from build_dashboard.delivery.delivery import Delivery
+from build_dashboard.endpoint import find_endpoint, spool_directory
+from build_dashboard.evidence import facts
+from build_dashboard.evidence.build_tree import BuildTree
+from build_dashboard.evidence.commit_range import gather_range
+from build_dashboard.evidence.witness import Witness
+from build_dashboard.holder.holding import Holding
+from build_dashboard.holder.signals import Signals
+from build_dashboard.recording.directory import BuildDirectory
+from build_dashboard.recording.redact import Redactor, secret_values
+
+if TYPE_CHECKING:
+    from build_dashboard.builds.status_line import StatusLine
+
+
+class Wrapping:
+    """One `run`, from the command's start to the end of delivery."""
+
+    def __init__(
+        self,
+        directory: BuildDirectory,
+        holding: Holding,
+        options: argparse.Namespace,
+        signals: Signals,
+        trees: Sequence[BuildTree],
+    ) -> None:
+        self._directory = directory
+        self._holding = holding
+        self._signals = signals
+        self._is_quiet = options.quiet
+        self._has_status = options.tty and not options.quiet
+        spool = spool_directory(options.spool)
+        self._gathering = facts.gather(directory.facts["start"]["cwd"], os.environ)
+        directory.facts["start"]["environment"] = facts.environment_facts(os.environ)
+        backoff = find_backoff(directory.facts["project"])
+        self._delivery = Delivery(find_endpoint(options.endpoint), platform.node(), str(spool), backoff)
+        redactor = Redactor(secret_values(os.environ), options.redact)
+        self._witness = Witness(directory.facts, trees, os.environ, spool, redactor)
+        self._speaker = Speaker(directory, redactor, self._delivery, is_new=True, witness=self._witness)
+        self._witness.begin()
+        self._delivery.start()
+        gather_range(self._gathering, self._delivery, directory.facts, may_deepen=options.deepen)
+        # What earlier builds left goes out after what this one says.
+        self._left = threading.Thread(target=adopt_left_builds, args=(spool, self._delivery), daemon=True)
+
+    def follow(self) -> None:
+        """Speak for the build until its command is over."""
+        self._speaker.start(self._gathering)
+        self._left.start()
+        self._show_link_later()
+        status = self._status_line()
+        try:
+            self._speaker.follow(self._holding, self._gathering)
+        finally:
+            if status is not None:
+                status.stop()
+        self._signals.build_is_over()
+
+    def deliver(self, linger_seconds: float) -> None:
+        """Wait a little for the rest to be stored, and say what is left."""
+        build_id = self._directory.build_id
+        if self._directory.facts.get("artifacts"):
+            self._bring_artifacts()
+        is_delivered = self._delivery.linger([build_id], linger_seconds, lambda: self._signals.is_hurried)
+        self._delivery.close()
+        if self._is_quiet:
+            return
+        for notice in self._delivery.notices:
+            say(notice)
+        if self._delivery.is_offline:
+            say(f"the dashboard could not be reached {self._delivery.failures} times")
+        if not is_delivered:
+            left = self._speaker.spool.last_seq - self._speaker.spool.stored_seq
+            why = f" ({self._delivery.problem})" if self._delivery.problem else ""
+            say(f"{left} records of build {build_id} wait in the spool{why}")
+            say("the next run, or `build-dashboard run --resume`, delivers them")
+
+    def _bring_artifacts(self) -> None:
+        from build_dashboard.builds.bringing import bring_artifacts  # noqa: PLC0415  (costs builds without any nothing)
+
+        bring_artifacts(
+            self._speaker,
+            self._delivery,
+            # What is said to nobody is noted: quiet runs read no notices.
+            say=self._delivery.notices.append if self._is_quiet else say,
+            is_hurried=lambda: self._signals.is_hurried,
+        )
+
+    def _status_line(self) -> "StatusLine | None":
+        if not self._has_status or not os.isatty(2):
+            return None
+        from build_dashboard.builds.status_line import StatusLine  # noqa: PLC0415  (only who asks for it needs it)
+
+        scribe, count = self._speaker.scribe, self._witness.lookups
+        status = StatusLine(lambda: (scribe.last_progress, scribe.remaining_ms, self._link(0)), count)
+        status.start()
+        return status
+
+    def _link(self, seconds: float) -> str | None:
+        """The address of the build's page, once there is a connection."""
+        url = self._delivery.wait_for_dashboard(seconds)
+        return f"{url.rstrip('/')}/builds/{self._directory.build_id}" if url else None
+
+    def _show_link_later(self) -> None:
+        """Print the page's address once it is known, where a person or a CI log will see it."""
+        if self._is_quiet or not (os.isatty(2) or os.environ.get("CI")):
+            return
+        threading.Thread(target=self._show_link, daemon=True).start()
+
+    def _show_link(self) -> None:
+        if link := self._link(10):
+            say(link)

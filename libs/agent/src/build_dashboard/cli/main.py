@@ -1,0 +1,29 @@
+"""The command `build-dashboard`: `run` starts at once; the other commands load what they need.
+
+Distributions add commands by entry points of the group `build_dashboard.commands`: a name, and a function that takes
+the arguments behind it. It is loaded only when called; `build-dashboard up` comes so from the embedded system.
+"""
+
+import sys
+
+GROUP = "build_dashboard.commands"
+
+
+def main() -> None:
+    """Entry point."""
+    arguments = sys.argv[1:]
+    if arguments[:1] == ["run"]:
+        # A build must not wait for the imports of commands it does not use.
+        from build_dashboard.cli.run import main as run  # noqa: PLC0415  (see above)
+
+        sys.exit(run(arguments[1:]))
+    from importlib.metadata import entry_points  # noqa: PLC0415  (as above)
+
+    others = {entry.name: entry for entry in entry_points(group=GROUP)}
+    if arguments and arguments[0] in others:
+        sys.exit(others[arguments[0]].load()(arguments[1:]))
+    from build_dashboard.cli.commands import app  # noqa: PLC0415  (as above)
+
+    for name in others:
+        app.command(name, help=f"See `{name} --help`.")(lambda: None)  # listed only; called above
+    app(prog_name="build-dashboard")

@@ -1,0 +1,135 @@
+"""`build-dashboard run`: wraps one command, speaks for it, and exits as it did.
+
+The command starts first; everything the dashboard needs happens beside it. Whatever goes wrong on our side, the
+command's output and exit code are what they would have been.
+"""
+
+import argparse
+import contextlib
+import os
+import termios
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from build_dashboard.builds.saying import say
+from build_dashboard.endpoint import spool_directory
+from build_dashboard.evidence.build_tree import find_trees
+from build_dashboard.holder.holding import GRACE_SECONDS, start
+from build_dashboard.holder.signals import Signals
+from build_dashboard.recording.directory import BuildDirectory, build_facts
+
+LINGER_SECONDS = 10.0
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the command of these arguments; its exit code."""
+    options = parse(arguments)
+    if options.resume:
+        from build_dashboard.builds.resume import resume  # noqa: PLC0415  (a build needs nothing of it to start)
+
+        return resume(options)
+    environment = dict(os.environ)
+    try:
+        directory = BuildDirectory.create(spool_directory(options.spool), _facts(options))
+    except OSError as error:
+        say(f"cannot write the spool ({error}): the build runs unrecorded")
+        os.execvp(options.command[0], options.command)  # noqa: S606  (it is what the person asked for)
+    environment["BUILD_DASHBOARD_BUILD_ID"] = directory.build_id
+    trees = find_trees(options.command, str(Path.cwd()))
+    terminal = _terminal_mode()
+    holding = start(
+        directory.path,
+        options.command,
+        environment,
+        is_terminal=os.isatty(1),
+        timeout_seconds=options.timeout,
+        silence_seconds=options.silence_timeout,
+        grace_seconds=options.grace,
+    )
+    signals = Signals(holding)
+    try:
+        from build_dashboard.builds.wrapping import Wrapping  # noqa: PLC0415  (the command runs; now there is time)
+
+        wrapping = Wrapping(directory, holding, options, signals, trees)
+        wrapping.follow()
+    except Exception as error:  # noqa: BLE001  (a fault of ours must not become one of the build)
+        say(f"recording stopped ({type(error).__name__}: {error}); the build goes on")
+        wrapping = None
+    code = holding.wait()
+    if terminal is not None:
+        with contextlib.suppress(termios.error):
+            termios.tcsetattr(0, termios.TCSADRAIN, terminal)
+    if wrapping is not None:
+        with contextlib.suppress(Exception):
+            wrapping.deliver(options.linger)
+    return code
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """The options of `run`; what follows `--` is the command."""
+    parser = argparse.ArgumentParser(
+        prog="build-dashboard run",
+        description="Run a build and show it on the dashboard. Its output and exit code stay as they are.",
+        usage="build-dashboard run --project P [options] -- COMMAND...",
+    )
+    add = parser.add_argument
+    add("--project", help="project name; BUILD_DASHBOARD_PROJECT where not given")
+    add("--branch", help="branch; the checkout's where not given")
+    add("--commit", help="commit; the checkout's where not given")
+    add("--config-name", default="default", help="what is built how, e.g. release or asan")
+    add("--origin", choices=("ci", "premerge", "local"), help="local builds never count as red or green; else guessed")
+    add("--deepen", action="store_true", help="may fetch history into a shallow clone, to tell what came since green")
+    add("--retry-of", help="id of the build that this one tries again")
+    add("--artifact", action="append", default=[], metavar="GLOB", help="files to upload when the build ends")
+    add("--junit", action="append", default=[], metavar="GLOB", help="test reports (JUnit XML) that the build writes")
+    add("--timeout", type=float, default=0, metavar="S", help="end the build after this many seconds")
+    add("--silence-timeout", type=float, default=0, metavar="S", help="end the build after so long without output")
+    add("--grace", type=float, default=GRACE_SECONDS, metavar="S", help="from SIGTERM to SIGKILL (default 10)")
+    add("--linger", type=float, default=LINGER_SECONDS, metavar="S", help="wait for delivery at most (default 10)")
+    add("--endpoint", help="the dashboard's address; WS_ENDPOINT or BUILD_DASHBOARD_URL where not given")
+    add("--spool", metavar="DIR", help="where output is kept until it is stored; BUILD_DASHBOARD_SPOOL")
+    add("--redact", action="append", default=[], metavar="REGEX", help="also mask what this matches")
+    add("--tty", action="store_true", help="keep the terminal's last row for progress, time left, cache and link")
+    add("--quiet", action="store_true", help="say nothing of our own")
+    add("--resume", action="store_true", help="deliver what earlier builds left in the spool, and exit")
+    add("command", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    options = parser.parse_args(arguments)
+    if options.command[:1] == ["--"]:
+        options.command = options.command[1:]
+    options.deepen = options.deepen or os.environ.get("BUILD_DASHBOARD_DEEPEN", "") not in ("", "0", "false")
+    options.project = options.project or os.environ.get("BUILD_DASHBOARD_PROJECT")
+    if not options.resume:
+        if not options.command:
+            parser.error("no command: write it after --, as in: build-dashboard run --project P -- ninja")
+        if not options.project or not _is_project_name(options.project):
+            parser.error("--project must be a name of a-z, 0-9, _ . and -, beginning with a letter or digit")
+    return options
+
+
+def _facts(options: argparse.Namespace) -> dict[str, Any]:
+    return build_facts(
+        options.project,
+        options.command,
+        branch=options.branch,
+        commit=options.commit,
+        config=options.config_name,
+        origin=options.origin,
+        retry_of=options.retry_of,
+        artifacts=options.artifact,
+        junit=options.junit,
+        is_terminal=os.isatty(1),
+    )
+
+
+def _terminal_mode() -> list[Any] | None:
+    """How the terminal is set, should the holder be killed before it can restore it."""
+    try:
+        return termios.tcgetattr(0)
+    except termios.error:
+        return None
+
+
+def _is_project_name(name: str) -> bool:
+    allowed = "abcdefghijklmnopqrstuvwxyz0123456789"
+    return len(name) <= 64 and name[0] in allowed and all(letter in allowed + "_.-" for letter in name)

@@ -1,0 +1,1 @@
+"""The daemon: agents that live on, and build again and again."""

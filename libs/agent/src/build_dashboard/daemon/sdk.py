@@ -1,0 +1,178 @@
+"""The SDK: `BuildAgent`, an agent inside a person's own Python program."""
+
+import platform
+import shlex
+import signal
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from build_dashboard.builds.building import BuildResult, Plan, build, drive
+from build_dashboard.builds.driven import DrivenBuild
+from build_dashboard.builds.handlers import Handler, Handlers
+from build_dashboard.config import config_path, find_backoff
+from build_dashboard.delivery.delivery import Delivery
+from build_dashboard.endpoint import find_endpoint, spool_directory
+
+
+class BuildAgent:
+    """Builds one project and tells the dashboard.
+
+    `api_key` and `ws_endpoint` fall back to BUILD_DASHBOARD_API_KEY and WS_ENDPOINT; `config` is the config.yaml that
+    `start` serves (BUILD_DASHBOARD_CONFIG, else the working directory's). Handlers may be plain or async functions;
+    what they raise is logged and never breaks a build.
+
+    Raises:
+        ValueError: `ws_endpoint` is no address.
+    """
+
+    def __init__(
+        self,
+        project_name: str,
+        api_key: str | None = None,
+        ws_endpoint: str | None = None,
+        *,
+        config: Path | str | None = None,
+        spool: Path | str | None = None,
+    ) -> None:
+        self.project_name = project_name
+        self._endpoint = find_endpoint(ws_endpoint, api_key)
+        self._config = Path(config) if config else config_path()
+        self._spool = spool_directory(str(spool) if spool else None)
+        self._handlers = Handlers()
+        self._delivery: Delivery | None = None
+
+    def on_build_start(self, function: Handler) -> Handler:
+        """Decorator: call `function(build_id)` when a build starts."""
+        return self._handlers.add("start", function)
+
+    def on_build_complete(self, function: Handler) -> Handler:
+        """Decorator: call `function(build_id, status)` when a build ended."""
+        return self._handlers.add("complete", function)
+
+    def on_build_progress(self, function: Handler) -> Handler:
+        """Decorator: call `function(build_id, percent)` when a build has come further."""
+        return self._handlers.add("progress", function)
+
+    def on_build_log(self, function: Handler) -> Handler:
+        """Decorator: call `function(build_id, lines)` with what a build prints, as the dashboard will show it."""
+        return self._handlers.add("log", function)
+
+    def on_build_cancel(self, function: Handler) -> Handler:
+        """Decorator: call `function(build_id)`, in a thread of its own, when somebody cancels a build."""
+        return self._handlers.add("cancel", function)
+
+    def start(self, *, once: bool = False) -> None:
+        """Serve the project of config.yaml: build when its branch moves or when triggered; returns when stopped.
+
+        Raises:
+            ConfigError: config.yaml is missing, wrong, or does not say how to build the project.
+        """
+        from build_dashboard.daemon.daemon import Daemon, buildable  # noqa: PLC0415  (`run` does without)
+
+        daemon = Daemon(buildable(self._config, [self.project_name]), self._endpoint, self._spool, self._handlers)
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, lambda *_: daemon.stop())
+        try:
+            daemon.serve(once=once)
+        except KeyboardInterrupt:
+            daemon.stop()
+
+    def run(
+        self,
+        command: str | Sequence[str],
+        *,
+        cwd: Path | str | None = None,
+        branch: str | None = None,
+        config: str = "default",
+        origin: str | None = None,
+        timeout_seconds: float = 0,
+        linger_seconds: float = 10.0,
+    ) -> BuildResult:
+        """Run one command as a build of the project; waits at most `linger_seconds` for the dashboard to have it all.
+
+        A string is split as a shell would split it, and run without one. Where `origin` is not given it is guessed.
+        """
+        arguments = shlex.split(command) if isinstance(command, str) else list(command)
+        plan = Plan(
+            self.project_name,
+            arguments,
+            str(Path(cwd or ".").resolve()),
+            branch=branch,
+            config=config,
+            origin=origin,
+            timeout_seconds=timeout_seconds,
+        )
+        delivery = self._deliverer()
+        result = build(plan, self._spool, delivery, partial(self._handlers.call, "start"), self._handlers)
+        delivery.linger([result.build_id], linger_seconds)
+        self._handlers.call("complete", result.build_id, result.status)
+        return result
+
+    @contextmanager
+    def build(
+        self,
+        *,
+        command: str | Sequence[str] = (),
+        cwd: Path | str | None = None,
+        branch: str | None = None,
+        config: str = "default",
+        origin: str | None = None,
+        linger_seconds: float = 10.0,
+    ) -> Iterator[DrivenBuild]:
+        """A build that this program drives: `with agent.build(config="asan") as b: b.log("...")`.
+
+        `command` is only shown. What is raised inside makes the build failed and is raised again; waits at most
+        `linger_seconds` for the dashboard to have it all.
+
+        Raises:
+            OSError: the spool cannot be written.
+        """
+        shown = shlex.split(command) if isinstance(command, str) else list(command)
+        plan = Plan(
+            self.project_name,
+            shown,
+            str(Path(cwd or ".").resolve()),
+            branch=branch,
+            config=config,
+            origin=origin,
+        )
+        delivery = self._deliverer()
+        driven = drive(plan, self._spool, delivery, self._handlers)
+        self._handlers.call("start", driven.build_id)
+        error: BaseException | None = None
+        try:
+            yield driven
+        except BaseException as raised:
+            error = raised
+            raise
+        finally:
+            end = driven.end(error)
+            delivery.linger([driven.build_id], linger_seconds)
+            self._handlers.call("complete", driven.build_id, end.status)
+
+    def close(self) -> None:
+        """Let go of the connection; what is not delivered waits in the spool."""
+        if self._delivery is not None:
+            self._delivery.close()
+            self._delivery = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _deliverer(self) -> Delivery:
+        if self._delivery is None:
+            backoff = find_backoff(self.project_name, self._config)
+            self._delivery = Delivery(self._endpoint, platform.node(), str(self._spool), backoff)
+            self._delivery.on_cancel = partial(self._handlers.call_aside, "cancel")
+            self._delivery.start()
+        return self._delivery

@@ -1,0 +1,1 @@
+"""Evidence: what explains a build beside its output."""

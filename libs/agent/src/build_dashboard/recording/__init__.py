@@ -1,0 +1,1 @@
+"""Recording: raw output becomes numbered, redacted records in the spool."""

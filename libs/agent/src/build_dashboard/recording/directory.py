@@ -1,0 +1,250 @@
+"""A build's directory in the spool: its lock, its facts, its raw output, records, control pipe and command journal.
+
+One process at a time speaks for a build; it holds the lock. The holder has a lock of its own, which tells whether the
+command may still run.
+"""
+
+import fcntl
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+from build_protocol.ids import new_build_id
+
+from build_dashboard.recording.machine import is_elsewhere, machine_id
+from build_dashboard.recording.spool import Spool
+
+TEXT_CHARACTERS = 8192
+"""The longest text of a fact on the wire."""
+
+REFUSED_SECONDS = 7 * 24 * 3600
+"""A refused build is kept this long for a person to look at, then deleted."""
+
+
+class BuildBusy(RuntimeError):
+    """Another process speaks for this build."""
+
+    def __init__(self, build_id: str) -> None:
+        super().__init__(f"another process already speaks for build {build_id}")
+        self.build_id = build_id
+
+
+class BuildDirectory:
+    """One build's files."""
+
+    def __init__(self, path: Path, facts: Mapping[str, Any], lock_fd: int) -> None:
+        self.path = path
+        self.facts = facts
+        self._lock_fd = lock_fd
+
+    @classmethod
+    def create(cls, spool: Path, facts: Mapping[str, Any]) -> Self:
+        """Make the directory of a new build; `facts` are what is needed to speak for it after a restart.
+
+        Raises:
+            OSError: the spool cannot be written.
+        """
+        spool.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path = spool / facts["buildId"]
+        path.mkdir(mode=0o700)
+        (path / "raw").mkdir(mode=0o700)
+        os.mkfifo(path / "control", 0o600)
+        lock_fd = _lock(path / "lock")
+        if lock_fd is None:
+            raise BuildBusy(facts["buildId"])
+        _write_whole(path / "build.json", json.dumps(facts))
+        return cls(path, facts, lock_fd)
+
+    @classmethod
+    def adopt(cls, path: Path) -> Self:
+        """Speak for a build that an earlier process left.
+
+        Raises:
+            BuildBusy: a living process speaks for it.
+            ValueError: there is no build in it.
+        """
+        lock_fd = _lock(path / "lock")
+        if lock_fd is None:
+            raise BuildBusy(path.name)
+        try:
+            return cls(path, json.loads((path / "build.json").read_text()), lock_fd)
+        except (OSError, ValueError) as error:
+            os.close(lock_fd)
+            raise ValueError(f"{path} holds no build: {error}") from error
+
+    @property
+    def build_id(self) -> str:
+        """The build."""
+        return str(self.facts["buildId"])
+
+    @property
+    def raw(self) -> str:
+        """Where the holder writes."""
+        return str(self.path / "raw")
+
+    def is_held(self) -> bool:
+        """Whether the holder lives."""
+        fd = _lock(self.path / "holder.lock")
+        if fd is None:
+            return True
+        os.close(fd)
+        return False
+
+    def hold(self) -> int:
+        """Be the holder oneself, for as long as this descriptor is open: there is no command."""
+        fd = _lock(self.path / "holder.lock")
+        if fd is None:
+            raise BuildBusy(self.build_id)
+        return fd
+
+    def open_control(self) -> int:
+        """Where `stop` writes, for whoever holds the build; reading never waits."""
+        return os.open(self.path / "control", os.O_RDWR | os.O_NONBLOCK)
+
+    def stop(self, reason: str) -> bool:
+        """Tell the holder to end the command; False when there is no holder any more."""
+        try:
+            fd = os.open(self.path / "control", os.O_WRONLY | os.O_NONBLOCK)
+        except OSError:
+            return False
+        try:
+            os.write(fd, f"{reason}\n".encode())
+        finally:
+            os.close(fd)
+        return True
+
+    def journal_command(self, command_id: str) -> bool:
+        """Note a command before it takes effect; False when it was noted before (it must not act twice)."""
+        path = self.path / "commands"
+        known = path.read_text().splitlines() if path.exists() else []
+        if command_id in known:
+            return False
+        with path.open("a") as file:
+            file.write(f"{command_id}\n")
+            file.flush()
+            os.fsync(file.fileno())
+        return True
+
+    def refuse(self, reason: str) -> None:
+        """Note that the dashboard will never take this build; it is kept for a person to look at."""
+        _write_whole(self.path / "refused", reason)
+
+    def replace_record(self, seq: int, record: bytes) -> None:
+        """Send this instead of a record that was refused (the store never had it)."""
+        _write_whole(self.path / f"{seq}.replaced", record.decode())
+
+    def replaced_records(self) -> dict[int, bytes]:
+        """What is sent instead of refused records."""
+        return {int(path.stem): path.read_bytes() for path in self.path.glob("*.replaced")}
+
+    def delete(self) -> None:
+        """The build is where it belongs: nothing of it stays here."""
+        # Renamed first, so that a kill in between leaves nothing that looks like a build.
+        gone = self.path.with_name(f".{self.path.name}.deleted")
+        self.path.rename(gone)
+        shutil.rmtree(gone, ignore_errors=True)
+        self.close()
+
+    def close(self) -> None:
+        """Let others speak for this build."""
+        if self._lock_fd >= 0:
+            os.close(self._lock_fd)
+            self._lock_fd = -1
+
+
+def build_facts(
+    project: str,
+    command: Sequence[str],
+    *,
+    branch: str | None = None,
+    commit: str | None = None,
+    config: str = "default",
+    origin: str | None = None,
+    retry_of: str | None = None,
+    is_terminal: bool = False,
+    cwd: str | None = None,
+    artifacts: Sequence[str] = (),
+    junit: Sequence[str] = (),
+) -> dict[str, Any]:
+    """What must be known of a new build to speak for it, whoever does: `start` goes into BUILD_START."""
+    now_ms = time.time_ns() // 1_000_000
+    return {
+        "buildId": new_build_id(now_ms),
+        "project": project,
+        "branch": branch,
+        "config": config,
+        "startedMs": now_ms,
+        "machine": machine_id(),
+        "artifacts": list(artifacts),
+        "junit": list(junit),
+        "start": {
+            "branch": branch,
+            "commit": commit,
+            "config": config,
+            "origin": origin,
+            "command": [argument[:TEXT_CHARACTERS] for argument in command[:1024]],
+            "cwd": cwd or str(Path.cwd()),
+            "tty": is_terminal,
+            "retryOf": retry_of,
+        },
+    }
+
+
+def left_builds(spool: Path, *, retry_refused: bool = False, now: float | None = None) -> Iterator[BuildDirectory]:
+    """The builds in the spool that no living process speaks for, oldest first, each locked by being yielded."""
+    if not spool.is_dir():
+        return
+    for path in sorted(spool.iterdir()):
+        if path.name.endswith(".deleted"):
+            shutil.rmtree(path, ignore_errors=True)
+            continue
+        if path.name.startswith("."):
+            continue  # what is kept beside builds
+        try:
+            directory = BuildDirectory.adopt(path)
+        except (BuildBusy, ValueError, OSError):
+            continue
+        if (path / "refused").exists() and not retry_refused:
+            if (path / "refused").stat().st_mtime < (now or time.time()) - REFUSED_SECONDS:
+                directory.delete()
+            directory.close()
+            continue
+        if is_elsewhere(directory.facts, machine_id(), now or time.time()) and not _is_complete(path):
+            # Two that go on with one build would tell two stories of it; what is complete is the same from both.
+            directory.close()
+            continue
+        yield directory
+
+
+def _is_complete(path: Path) -> bool:
+    """Whether the build's last record is spooled."""
+    spool = Spool(path)
+    try:
+        return bool(spool.checkpoint and json.loads(spool.checkpoint)["complete"])
+    finally:
+        spool.close()
+
+
+def _lock(path: Path) -> int | None:
+    """An exclusive lock for as long as the descriptor lives; None when someone has it."""
+    fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(fd)
+        return None
+    return fd
+
+
+def _write_whole(path: Path, text: str) -> None:
+    """Write a file so that a crash leaves the old one or the new one."""
+    new = path.with_name(f"{path.name}.new")
+    with new.open("w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    new.replace(path)
