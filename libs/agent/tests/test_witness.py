@@ -3,15 +3,17 @@
 import json
 import os
 import shutil
+import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
-from build_dashboard.evidence.build_tree import TREES_MAX, find_trees
+from build_dashboard.evidence.build_tree import TREES_MAX, BuildTree, find_trees
 from build_dashboard.evidence.compiler_cache import Lookups, read_ccache, read_sccache, tools_in_use
 from build_dashboard.evidence.disk import used_bytes
-from build_dashboard.evidence.ninja_watch import NinjaWatch
+from build_dashboard.evidence.ninja_watch import STAMP_SLACK_NS, NinjaWatch
 from build_dashboard.evidence.witness import ANNOUNCED_TREES_MAX, Witness
 from build_dashboard.recording.fitting import chunks, encoded_bytes
 from build_dashboard.recording.redact import Redactor
@@ -92,6 +94,24 @@ def test_a_directory_that_only_the_output_names_is_looked_at(build, gateway, tmp
     (times,) = told(gateway, build_id, "stepTimes")
     assert 3 == times["count"]
     assert {"a.o", "b.o", "app"} == {step["output"] for step in times["slowest"]}
+
+
+def test_a_directory_heard_of_late_tells_all_the_same(tmp_path) -> None:
+    """What ninja logged since the command began is the command's, whenever we look; what stood there before is not."""
+    tree = ninja_project(tmp_path / "out")
+    ninja = [f"{TOOLS}/ninja", "-C", str(tree)]
+    subprocess.run(ninja, check=True, stdout=subprocess.DEVNULL)
+    begun_ns = (tree / "app").stat().st_mtime_ns + 2 * STAMP_SLACK_NS
+    (tree / "a.o").unlink()
+    while time.time_ns() < begun_ns + STAMP_SLACK_NS:
+        time.sleep(0.001)
+    subprocess.run(ninja, check=True, stdout=subprocess.DEVNULL)
+
+    watch = NinjaWatch(BuildTree(str(tree)), begun_ns)
+    watch.load()
+    watch.read_new()
+
+    assert {"a.o", "app"} == {step.key for step in watch.steps()}
 
 
 def test_output_that_names_directories_without_end_costs_little(tmp_path) -> None:

@@ -13,6 +13,8 @@ class BuiltOutput:
     started_ms: int
     ended_ms: int
     command_hash: str
+    stamp_ns: int = 0
+    """When its command began, by the file system's clock (ninja from 1.11 on); something earlier of `restat` rules."""
 
     @property
     def duration_ms(self) -> int:
@@ -68,7 +70,8 @@ def read_entries(text: str) -> list[BuiltOutput]:
         fields = line.split("\t")
         # A line cut by a crash has fewer fields, and ninja itself drops it.
         if len(fields) == 5 and fields[0].isdigit() and fields[1].isdigit():
-            entries.append(BuiltOutput(fields[3], int(fields[0]), int(fields[1]), fields[4]))
+            stamp_ns = int(fields[2]) if fields[2].isdigit() else 0
+            entries.append(BuiltOutput(fields[3], int(fields[0]), int(fields[1]), fields[4], stamp_ns))
     return entries
 
 

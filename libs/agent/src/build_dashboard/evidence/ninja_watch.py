@@ -8,12 +8,20 @@ from build_analysis.ninja_files import BuiltOutput, BuiltStep, read_entries, rea
 
 from build_dashboard.evidence.build_tree import LOG_BYTES, BuildTree
 
+STAMP_SLACK_NS = 20_000_000
+"""A file system's clock goes by ticks: what it stamps may seem to have begun this much earlier."""
+
 
 class NinjaWatch:
-    """One tree's log. `load` once, then `read_new` as often as is worth it."""
+    """One tree's log. `load` once, then `read_new` as often as is worth it.
 
-    def __init__(self, tree: BuildTree) -> None:
+    Of a tree found while the command ran `begun_ns` is when that began (ns since the epoch): whatever the log says was
+    begun later is the command's, though it was there when the log was first looked at.
+    """
+
+    def __init__(self, tree: BuildTree, begun_ns: int | None = None) -> None:
         self.tree = tree
+        self._begun_ns = begun_ns
         self.past: PastBuild | None = None
         self.built: list[BuiltOutput] = []
         """What the command has built so far, in ninja's order."""
@@ -29,6 +37,10 @@ class NinjaWatch:
             entries = read_ninja_log(text) if text else []
         except ValueError:
             entries = []
+        if self._begun_ns is not None:
+            since_ns = self._begun_ns - STAMP_SLACK_NS
+            self.built += [entry for entry in entries if entry.stamp_ns >= since_ns]
+            entries = [entry for entry in entries if entry.stamp_ns < since_ns]
         self._before = frozenset(entries)
         self.past = PastBuild(entries)
 

@@ -75,7 +75,7 @@ class Witness:
         self._disk.start()
 
     def hear(self, lines: Sequence[str]) -> None:
-        """Learn of build directories that only the output names, before ninja has built anything in them."""
+        """Learn of build directories that only the output names, mostly before ninja has built anything in them."""
         try:
             for path in announced_trees(lines, self._cwd):
                 self._learn_of(path)
@@ -121,7 +121,7 @@ class Witness:
             return
         if not any(tree.path == path for tree in self._trees) and (tree := BuildTree(path)).is_real:
             self._trees.append(tree)
-            self._watches.append(watch := NinjaWatch(tree))
+            self._watches.append(watch := NinjaWatch(tree, self._build["startedMs"] * 1_000_000))
             self._look_aside([watch])
 
     def _look_aside(self, watches: Sequence[NinjaWatch]) -> None:
