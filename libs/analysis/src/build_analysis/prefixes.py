@@ -17,7 +17,8 @@ _STAMP = re.compile(
     r"\ufeff?\[?\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)? ?(?:Z|UTC|[+-]\d\d:?\d\d)?\]?(?: \|)? ?"
     r"(?:\d\d[OE](?: |\+|$))?"  # gitlab: stream and kind
     r"|\[\d\d:\d\d:\d\d(?:\.\d+)?\]:? ?"
-    r"|\d\d:\d\d:\d\d(?:[.,]\d+)?(?: {1,2}|$)(?:\| )?"
+    # One space or two end this stamp; tools indent by twos, which tells whose a third one is.
+    r"|\d\d:\d\d:\d\d(?:[.,]\d+)?(?: (?=(?:  )*(?! ))|  |$)(?:\| )?"
     r"|\d+:\d\d\.\d\d (?:[A-Z]+: \| )?"
     r"|#\d+ \d+\.\d+(?: |$)"  # docker buildx: step and seconds
     r"|\d+\.\d{3} (?=\[\d)"
@@ -37,7 +38,8 @@ _DRIVER = re.compile(
     r"|[a-z@][\w@./-]{0,40} > (?=\S)"
     r"|\|(?: |$)"  # bitbake
     r"|[a-z][\w.+-]{1,40}>(?: |$)"  # nix build -L: the package
-    r"| {2,12}> (?=\S)"  # nix: the last lines of a builder's log
+    r"| {2,12}>(?: |$)"  # nix: the last lines of a builder's log
+    r"|  \| (?=\S)"  # buildkite's blocks, when copied
     r"|[a-z][\w-]{0,30}[ _]?\d* +\|(?: |$)"  # docker compose, GNU parallel, foreman: "web_1  | "
 )
 _DRIVERS = ("C/C++", "std", "err", "out", "cargo:warning=", "npm ")

@@ -27,6 +27,8 @@ _INSTALLED = re.compile(
     r"[/\\](?:site|dist)-packages[/\\]|[/\\]lib[/\\]python\d[\d.]*[/\\]|[/\\]Python\d+[/\\]Lib[/\\]"
 )
 """Dependencies and the standard library: where an exception is raised, not where it is brought about."""
+_IN_TESTS = frozenset({"python_test_failure", "device_error"})
+"""What is placed in the test that met it."""
 REACH_LINES = 120
 
 
@@ -76,7 +78,7 @@ def _place(category: str, exception: str, own: Sequence[re.Match[str]]) -> re.Ma
     if category == "python_packaging_error":
         return None if _INSTALLED.search(innermost["file"]) else innermost
     place = next((frame for frame in own if not _INSTALLED.search(frame["file"])), innermost)
-    return (_in_test(own) or place) if category == "python_test_failure" else place
+    return (_in_test(own) or place) if category in _IN_TESTS else place
 
 
 def _in_test(own: Sequence[re.Match[str]]) -> re.Match[str] | None:

@@ -11,6 +11,7 @@ import re
 _QUOTES = str.maketrans({"\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"', "`": "'"})
 _URL = re.compile(r"\b(?:https?|git|ssh)://\S+?(?=[\s'\"\])>,]|$)")
 _REPLACEMENTS = [
+    (re.compile(r"\b(?=[0-9a-z]*\d)[0-9a-z]{32}-(?=[\w.+-])"), ""),  # nix
     (re.compile(r"\b[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b", re.I), "<uuid>"),
     (_URL, "<url>"),
     (re.compile(r"\bcc[A-Za-z0-9]{6}(?=\.(?:s|o|ltrans|res|c|ld)\b)"), "cc<tmp>"),
