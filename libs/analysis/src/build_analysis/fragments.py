@@ -318,5 +318,12 @@ FRAGMENTS = (
         "remote provider",
         "directives found",
         "definition or use",
+        "before formatting",
+        "(original)",
+        "not formatted",
+        "found issues",
+        "formatting issues",
+        "needs formatting",
+        "too old",
     ),
 )

@@ -49,7 +49,9 @@ def look_through_frames(candidate: Candidate, lines: Sequence[tuple[int, str]]) 
     exception = candidate.fields.get("code", "").rpartition(".")[2]
     if candidate.category == "python_test_failure":
         _classify(candidate, exception, frames, own)
-    place = _place(candidate.category, exception, own) if own else None
+    # Code that was passed as a text, as setup.py is by pip, has no place of its own.
+    is_text = bool(frames) and frames[0]["file"] == "<string>" and candidate.category != "python_test_failure"
+    place = _place(candidate.category, exception, own) if own and not is_text else None
     if place is None:
         return
     candidate.fields.setdefault("file", place["file"])
