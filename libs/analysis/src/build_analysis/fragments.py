@@ -325,5 +325,7 @@ FRAGMENTS = (
         "formatting issues",
         "needs formatting",
         "too old",
+        "*** Received signal",
+        "[E ",
     ),
 )
