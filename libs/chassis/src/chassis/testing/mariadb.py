@@ -51,18 +51,17 @@ class PrivateDatabase(Database):
     def install(self) -> None:
         """Create the system tables; the account root needs no password and listens on 127.0.0.1 only."""
         installer = shutil.which("mariadb-install-db") or "mysql_install_db"
-        subprocess.run(
-            [
-                installer,
-                "--no-defaults",
-                f"--datadir={self._directory / 'data'}",
-                "--auth-root-authentication-method=normal",
-                "--skip-test-db",
-                *_as_root(),
-            ],
-            check=True,
-            capture_output=True,
-        )
+        command = [
+            installer,
+            "--no-defaults",
+            f"--datadir={self._directory / 'data'}",
+            "--auth-root-authentication-method=normal",
+            "--skip-test-db",
+            *_as_root(),
+        ]
+        ran = subprocess.run(command, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        if ran.returncode:
+            raise OSError(f"{installer} ended with {ran.returncode}:\n{ran.stdout}")
 
     def start(self) -> None:
         """Start the server and wait until it accepts connections."""
