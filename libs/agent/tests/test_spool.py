@@ -138,3 +138,23 @@ def test_full_disk_loses_nothing_of_before(tmp_path, monkeypatch) -> None:
     assert spool.read_after(0, 1 << 20, 100) == [b"record 1", b"record 2"]
     spool.close()
     assert Spool(tmp_path).last_seq == 2
+
+
+def test_a_disk_that_fills_at_a_new_segment_loses_no_checkpoint(tmp_path, monkeypatch) -> None:
+    """Each segment alone tells where to go on, though its first append was refused: else lines would come twice."""
+    spool = fill(tmp_path, 2, segment_bytes=10)
+    real = os.pwrite
+
+    def full(fd: int, data: bytes, offset: int) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "pwrite", full)
+    with pytest.raises(SpoolFull):
+        spool.append([b"record 3"], b"checkpoint 3")
+    monkeypatch.setattr(os, "pwrite", real)
+    spool.append([b"record 3"])
+    spool.close()
+
+    again = Spool(tmp_path)
+    assert (3, b"checkpoint 2") == (again.last_seq, again.checkpoint)
+    again.close()

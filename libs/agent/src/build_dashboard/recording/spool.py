@@ -79,11 +79,13 @@ class Spool:
         parts = [_entry(RECORD, seq + place, record) for place, record in enumerate(records, 1)]
         if checkpoint:
             parts.append(_entry(CHECKPOINT, seq + len(records), checkpoint))
-        data = b"".join(parts)
         try:
             if self._fd < 0 or self._size >= self._segment_bytes:
-                self._begin_segment(checkpoint_before=self.checkpoint)
-            self._write(data)
+                self._begin_segment()
+            if self._size == 0 and self.checkpoint:
+                # The newest segment alone must tell where to go on: earlier ones may be deleted.
+                parts.insert(0, _entry(CHECKPOINT, seq, self.checkpoint))
+            self._write(b"".join(parts))
         except OSError as error:
             raise SpoolFull(*error.args) from error
         with self._lock:
@@ -168,7 +170,7 @@ class Spool:
             cursor.offset = next_offset
         return cursor
 
-    def _begin_segment(self, checkpoint_before: bytes) -> None:
+    def _begin_segment(self) -> None:
         first_seq = self.last_seq + 1
         path = self._path(first_seq)
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -186,9 +188,6 @@ class Spool:
             os.fsync(directory)  # else a power cut may forget the file, fsynced or not
         finally:
             os.close(directory)
-        if checkpoint_before:
-            # The newest segment alone must tell where to go on: earlier ones may be deleted.
-            self._write(_entry(CHECKPOINT, self.last_seq, checkpoint_before))
 
     def _write(self, data: bytes) -> None:
         written = 0
