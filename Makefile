@@ -38,7 +38,7 @@ test: .cache/python $(PAGE) ## everything, on real servers (installs them where 
 	npm test --silent
 	$(RUN) pytest -q
 
-test-delivery: .cache/python $(PAGE) ## the proof that nothing is lost or shown twice (FULL=1: every fault, and the load: an hour)
+test-delivery: .cache/python $(PAGE) ## the proof that nothing is lost or shown twice (FULL=1: every fault, long outages, the load: two hours)
 	$(SETUP) compiler rabbitmq mariadb
 	FULL=$(FULL) $(RUN) pytest -q tests/delivery
 
