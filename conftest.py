@@ -5,4 +5,5 @@ pytest_plugins = [
     "chassis.testing.mariadb",
     "chassis.testing.mongodb",
     "chassis.testing.seaweedfs",
+    "chassis.testing.stores",
 ]

@@ -177,19 +177,10 @@ def fresh_note() -> Any:
     return lambda n=1: unjudged(build_id(n), "p", NOON_MS)
 
 
-@pytest.fixture(
-    params=[
-        "sqlite",
-        pytest.param("mariadb", marks=pytest.mark.mariadb),
-        pytest.param("mongodb", marks=pytest.mark.mongodb),
-    ]
-)
-async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[ArtifactStore]:
+@pytest.fixture
+async def store(store_url: str) -> AsyncIterator[ArtifactStore]:
     """An empty store, once on every driver."""
-    is_file = request.param == "sqlite"
-    opened = open_store(
-        f"sqlite:///{tmp_path}/artifacts.sqlite" if is_file else request.getfixturevalue(f"{request.param}_url")
-    )
+    opened = open_store(store_url)
     await opened.open()
     yield opened
     await opened.close()

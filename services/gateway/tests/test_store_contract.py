@@ -2,9 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from gateway.store import GatewayStore, open_store
@@ -14,20 +12,10 @@ QUEUED: tuple[CommandState, ...] = ("queued",)
 SENT: tuple[CommandState, ...] = ("sent",)
 
 
-@pytest.fixture(
-    params=[
-        "sqlite",
-        pytest.param("mariadb", marks=pytest.mark.mariadb),
-        pytest.param("mongodb", marks=pytest.mark.mongodb),
-    ]
-)
-async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[GatewayStore]:
+@pytest.fixture
+async def store(store_url: str) -> AsyncIterator[GatewayStore]:
     """An empty, open store of each driver."""
-    if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path}/gateway.sqlite"
-    else:
-        url = request.getfixturevalue(request.param).database_url(f"gateway_{uuid4().hex[:12]}")
-    opened = open_store(url)
+    opened = open_store(store_url)
     await opened.open()
     yield opened
     await opened.close()

@@ -101,19 +101,10 @@ async def sqlite_store(tmp_path: Path) -> AsyncIterator[HistoryStore]:
     await store.close()
 
 
-@pytest.fixture(
-    params=[
-        "sqlite",
-        pytest.param("mariadb", marks=pytest.mark.mariadb),
-        pytest.param("mongodb", marks=pytest.mark.mongodb),
-    ]
-)
-async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[HistoryStore]:
+@pytest.fixture
+async def store(store_url: str) -> AsyncIterator[HistoryStore]:
     """An empty store, once on every driver."""
-    is_file = request.param == "sqlite"
-    opened = open_store(
-        f"sqlite:///{tmp_path}/history.sqlite" if is_file else request.getfixturevalue(f"{request.param}_url")
-    )
+    opened = open_store(store_url)
     await opened.open()
     yield opened
     await opened.close()

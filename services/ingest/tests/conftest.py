@@ -3,7 +3,6 @@
 import hashlib
 import itertools
 from collections.abc import AsyncIterator, Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -111,20 +110,10 @@ def make_speaker_factory() -> Callable[..., Speaker]:
     return Speaker
 
 
-@pytest.fixture(
-    params=[
-        "sqlite",
-        pytest.param("mariadb", marks=pytest.mark.mariadb),
-        pytest.param("mongodb", marks=pytest.mark.mongodb),
-    ]
-)
-async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[BuildStore]:
+@pytest.fixture
+async def store(store_url: str) -> AsyncIterator[BuildStore]:
     """An empty, open store of each driver."""
-    if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path}/ingest.sqlite"
-    else:
-        url = request.getfixturevalue(f"{request.param}_url")
-    opened = open_store(url)
+    opened = open_store(store_url)
     await opened.open()
     yield opened
     await opened.close()

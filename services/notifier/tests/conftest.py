@@ -133,20 +133,10 @@ async def sqlite_store(tmp_path: Path) -> AsyncIterator[NotifierStore]:
     await opened.close()
 
 
-@pytest.fixture(
-    params=[
-        "sqlite",
-        pytest.param("mariadb", marks=pytest.mark.mariadb),
-        pytest.param("mongodb", marks=pytest.mark.mongodb),
-    ]
-)
-async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[NotifierStore]:
+@pytest.fixture
+async def store(store_url: str) -> AsyncIterator[NotifierStore]:
     """An empty store, once on every driver."""
-    if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path}/notifier.sqlite"
-    else:
-        url = request.getfixturevalue(f"{request.param}_url")
-    opened = open_store(url)
+    opened = open_store(store_url)
     await opened.open()
     yield opened
     await opened.close()
