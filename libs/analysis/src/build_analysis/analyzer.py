@@ -349,7 +349,7 @@ class LogAnalyzer:
                 for inner in reversed(self._scopes[at:]):
                     # Something else goes on while a test's outcome was awaited: its process died.
                     failed = inner.failed is not False if rule.outcome is None else rule.outcome == "failed"
-                    if inner.kind == "gtest" and inner.target != groups.get("target", inner.target):
+                    if (inner.kind == "gtest" or inner.failed) and inner.target != groups.get("target", inner.target):
                         failed = True  # another test speaks, which is no word for this one
                     if inner.kind == rule.scope:
                         inner.target = inner.target or groups.get("target")

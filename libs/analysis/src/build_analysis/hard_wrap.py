@@ -16,7 +16,8 @@ PARTS = 12
 
 # A line that begins like this is no continuation, however long the one before it is.
 _BEGINS = re.compile(
-    r"\s{2}|\s*(?:\[\s*\d+|\d{4}-\d\d-|#\d+ |-- |FAILED|CMake |g?make[\[:]|ninja: |Traceback|\*{3}|={3}|E  "
+    r"\s{2}|\s*(?:\[\s*\d+|\d{4}-\d\d-|\d\d:\d\d:\d\d[ .,]|[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:|#\d+ |-- |FAILED|CMake "
+    r"|g?make[\[:]|ninja: |Traceback|\*{3}|={3}|E  "
     r"|\S+:\d+(?::\d+)?: |[A-Z]{4,}: |In file included|\S*(?:error|warning|note): )"
 )
 

@@ -6,6 +6,7 @@ _FOREIGN = re.compile(
     r"^/usr/|^/opt/(?:rocm|intel|conda|hostedtoolcache|gcc|llvm)|^/nix/store/|^/Library/|^/Applications/Xcode"
     r"|[/\\]include[/\\]c\+\+[/\\]|[/\\](?:site|dist)-packages[/\\]|[/\\]third[_-]party[/\\]|[/\\]3rdparty[/\\]"
     r"|^third[_-]party[/\\]|^external[/\\]|[/\\]external[/\\]|[/\\]_deps[/\\]|[/\\]node_modules[/\\]"
+    r"|[/\\]lib(?:32|64)?[/\\]cmake[/\\]"
     r"|Program Files|[/\\]VC[/\\]Tools[/\\]|Windows Kits|[/\\]\.cargo[/\\]|^<"
 )
 

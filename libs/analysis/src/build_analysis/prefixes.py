@@ -42,6 +42,12 @@ _DRIVER = re.compile(
     r"|  \| (?=\S)"  # buildkite's blocks, when copied
     r"|[a-z][\w-]{0,30}[ _]?\d* +\|(?: |$)"  # docker compose, GNU parallel, foreman: "web_1  | "
 )
+_SYSLOG = re.compile(r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) [ \d]\d \d\d:\d\d:\d\d(?: |$)")
+_MONTH_STARTS = frozenset("JFMASOND")
+_COPIED_MARK = re.compile(
+    r"\s{0,12}Error: (?=(?:fatal|error): |CMake Error\b|(?:[A-Za-z]:)?[^\s:]+:\d+:(?:\d+:)? (?:fatal )?error: )"
+)
+"""What GitHub's pages show instead of `##[error]`, before a line of a tool's own form."""
 _DRIVERS = ("C/C++", "std", "err", "out", "cargo:warning=", "npm ")
 _DRIVER_STARTS = frozenset("abcdefghijklmnopqrstuvwxyz@C| ")
 _CTEST_CHANNEL = re.compile(r"(\d{1,6}): ?(?=\D|$|\d+:)")
@@ -83,11 +89,20 @@ def clean(raw: str) -> CleanLine:
             channel, text = f"ctest {match[1]}", text[match.end() :]
         elif first in _CHANNEL_STARTS and (match := _VISUAL_STUDIO_CHANNEL.match(text)):
             channel, text = f"project {match[1]}", text[match.end() :]
-        elif first in _DRIVER_STARTS and _may_be_driven(first, text) and (match := _DRIVER.match(text)):
+        elif match := _before_words(first, text):
             text = text[match.end() :]
         else:
             break
     return CleanLine(text, channel, is_marked)
+
+
+def _before_words(first: str, text: str) -> re.Match[str] | None:
+    """What a log daemon, a CI system's page or a driver put before a tool's words."""
+    if first in _MONTH_STARTS and (match := _SYSLOG.match(text)):
+        return match
+    if "Error: " in text[:20] and (match := _COPIED_MARK.match(text)):
+        return match
+    return _DRIVER.match(text) if first in _DRIVER_STARTS and _may_be_driven(first, text) else None
 
 
 def _may_be_driven(first: str, text: str) -> bool:
