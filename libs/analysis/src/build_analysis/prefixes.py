@@ -45,7 +45,8 @@ _DRIVER = re.compile(
 _SYSLOG = re.compile(r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) [ \d]\d \d\d:\d\d:\d\d(?: |$)")
 _MONTH_STARTS = frozenset("JFMASOND")
 _COPIED_MARK = re.compile(
-    r"\s{0,12}Error: (?=(?:fatal|error): |CMake Error\b|(?:[A-Za-z]:)?[^\s:]+:\d+:(?:\d+:)? (?:fatal )?error: )"
+    r"\s{0,12}Error: (?=CMake Error\b|fatal: "
+    r"|(?:(?:[A-Za-z]:)?[^\s:()]+(?:(?::\d+){1,2}|\(\d+(?:,\d+)?\) ?)?: )?(?:fatal )?error(?: [A-Z]+\d+)?: )"
 )
 """What GitHub's pages show instead of `##[error]`, before a line of a tool's own form."""
 _DRIVERS = ("C/C++", "std", "err", "out", "cargo:warning=", "npm ")
