@@ -42,6 +42,16 @@ def test_exit_code_survives_a_dashboard_that_is_down(lone_agent) -> None:
     assert len(lone_agent.left()) == 1
 
 
+def test_a_log_still_being_checked_is_not_called_undelivered(agent, gateway) -> None:
+    """All of it is stored: what is waited for is the check, and the spool stays until then."""
+    gateway.verifies = False
+    done = agent.build("echo", "one", options=("--linger", "1"))
+
+    assert b"is stored, and its log is still being checked" in done.stderr
+    assert b"wait in the spool" not in done.stderr
+    assert len(agent.left()) == 1
+
+
 def test_next_run_delivers_what_an_earlier_one_left(lone_agent, gateway) -> None:
     """A build made while the dashboard was down arrives with the next build."""
     lone_agent.build("echo", "first")

@@ -85,8 +85,12 @@ class Wrapping:
         if not is_delivered:
             left = self._speaker.spool.last_seq - self._speaker.spool.stored_seq
             why = f" ({self._delivery.problem})" if self._delivery.problem else ""
-            say(f"{left} records of build {build_id} wait in the spool{why}")
-            say("the next run, or `build-dashboard run --resume`, delivers them")
+            if left:
+                say(f"{left} records of build {build_id} wait in the spool{why}")
+                say("the next run, or `build-dashboard run --resume`, delivers them")
+            else:
+                say(f"build {build_id} is stored, and its log is still being checked{why}")
+                say("its spool stays until the next run, or `build-dashboard run --resume`, hears the result")
 
     def _bring_artifacts(self) -> None:
         from build_dashboard.builds.bringing import bring_artifacts  # noqa: PLC0415  (costs builds without any nothing)
