@@ -71,11 +71,32 @@ def test_a_chunk_answers_with_its_newest_line() -> None:
     """Only the state at the end of a chunk counts; a chunk without progress changes nothing."""
     reader = ProgressReader()
 
-    newest = reader.read_chunk(["[1/9] Building A", "[2/9] Building B", "b.cpp: In function 'f':", "  12 | int x[3];"])
+    (newest,) = reader.read_chunk(
+        ["[1/9] Building A", "[2/9] Building B", "b.cpp: In function 'f':", "  12 | int x[3];"]
+    )
 
     assert Progress(2, 9, 22.2, "build", "Building B", "ninja") == newest
-    assert reader.read_chunk(["note: candidate", "[2/9] Building B"]) is None
-    assert reader.read_chunk(["nothing here"]) is None
+    assert reader.read_chunk(["note: candidate", "[2/9] Building B"]) == []
+    assert reader.read_chunk(["nothing here"]) == []
+
+
+def test_no_phase_of_a_chunk_is_passed_over() -> None:
+    """A small build configures, builds and tests faster than its output is read."""
+    reader = ProgressReader()
+    lines = [
+        "-- Configuring done (0.0s)",
+        "-- Generating done (0.0s)",
+        "[1/9] Building A",
+        "note: x",
+        "[9/9] Building B",
+    ]
+    lines += ["1/2 Test #1: first ....   Passed    0.01 sec", "2/2 Test #2: second ...   Passed    0.01 sec"]
+
+    seen = reader.read_chunk(lines)
+
+    assert ["configure", "build", "test"] == [progress.phase for progress in seen]
+    assert (seen[1].done, seen[2].done) == (1, 2)
+    assert reader.read_chunk(lines[-1:]) == []
 
 
 def test_a_second_ninja_run_is_reported_as_it_counts() -> None:

@@ -52,9 +52,15 @@ class ProgressReader:
         self._last = seen
         return seen
 
-    def read_chunk(self, lines: Sequence[str]) -> Progress | None:
-        """The progress as of the end of these lines; looks from the end and stops at the first line that tells."""
-        for line in reversed(lines):
+    def read_chunk(self, lines: Sequence[str]) -> list[Progress]:
+        """What these lines report, nothing twice: how each phase began that they pass through, then how it stands now.
+
+        Looks from the end and stops at the first line that tells; what stands before it is read only where it is of
+        another phase than the chunk before.
+        """
+        before, triple = self._last, self._triple
+        for at in range(len(lines) - 1, -1, -1):
+            line = lines[at]
             # The same question as may_tell_progress, here without a call for each of a million lines.
             if (
                 "[" in line[:48]
@@ -62,12 +68,24 @@ class ProgressReader:
                 or " of " in line[-32:]
                 or "Test" in line[:24]
                 or line[:3] == "-- "
-            ) and (seen := self._parse(line)):
-                if seen == self._last:
-                    return None
-                self._last = seen
-                return seen
-        return None
+            ) and (newest := self._parse(line)):
+                if newest == before:
+                    return []
+                after = self._triple
+                self._triple = triple
+                passed = [] if before and newest.phase == before.phase else self._passed(lines[:at], newest.phase)
+                self._last, self._triple = newest, after
+                return [*passed, newest]
+        return []
+
+    def _passed(self, lines: Sequence[str], until: Phase | None) -> list[Progress]:
+        """The first of each phase that begins and ends in these lines."""
+        passed: list[Progress] = []
+        for line in lines:
+            phase = self._last.phase if self._last else None
+            if (seen := self.read(line)) and seen.phase not in (phase, until):
+                passed.append(seen)
+        return passed
 
     def _parse(self, line: str) -> Progress | None:
         text = strip_ansi(last_overwrite(line.rstrip("\n")))[:2000]

@@ -136,7 +136,6 @@ class Scribe:
         records: list[bytes] = []
         self._finish_log(time_ms, blocks, records)
         self._log(blocks, records)
-        self._unsaid = self._progress_now() or self._unsaid
         self._say_progress(self._said_at + UPDATE_SECONDS, records)
         totals = self._recorder.totals()
         self.totals_known = totals is not None
@@ -191,8 +190,8 @@ class Scribe:
             for listener in self.listeners["log"]:
                 listener(lines)
         for block in blocks:
-            if seen := self._progress.read_chunk(block.lines):
-                self._unsaid = seen
+            for seen in self._progress.read_chunk(block.lines):
+                self._note(seen, records)
 
     def _finish_log(self, time_ms: int, blocks: list[Block], records: list[bytes]) -> None:
         blocks += self._normaliser.finish()
@@ -216,14 +215,23 @@ class Scribe:
         showing = self._normaliser.showing
         return self._progress.read(showing) if showing else None
 
+    def _note(self, seen: Progress, records: list[bytes]) -> None:
+        """Keep what is seen until it is its turn; a phase that is over before that is said all the same."""
+        if self._unsaid is not None and self._unsaid.phase != seen.phase and self._is_new_phase(self._unsaid):
+            self._say(self._unsaid, self._clock(), records)
+        self._unsaid = seen
+
+    def _is_new_phase(self, seen: Progress) -> bool:
+        return self._said is None or seen.phase != self._said.phase
+
     def _say_progress(self, now: float, records: list[bytes]) -> None:
-        self._unsaid = self._progress_now() or self._unsaid
+        if showing := self._progress_now():
+            self._note(showing, records)
         seen = self._unsaid
-        if seen is None:
-            return
-        has_new_phase = self._said is None or seen.phase != self._said.phase
-        if not has_new_phase and now < self._said_at + UPDATE_SECONDS:
-            return
+        if seen is not None and (self._is_new_phase(seen) or now >= self._said_at + UPDATE_SECONDS):
+            self._say(seen, now, records)
+
+    def _say(self, seen: Progress, now: float, records: list[bytes]) -> None:
         steps = {"stepsDone": seen.done, "stepsTotal": seen.total}
         metrics = {name: value for name, value in steps.items() if value is not None}
         data = {
