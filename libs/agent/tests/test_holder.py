@@ -122,9 +122,11 @@ def test_unknown_command_is_127_and_told(directory) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
 def test_signals_reach_the_whole_group(directory, number) -> None:
     """A signal to the holder reaches the command and its children; the end says which it was."""
+    ignored_under_nohup = signal.signal(signal.SIGHUP, signal.SIG_DFL)
     process = subprocess.Popen(
         arguments(directory, sys.executable, "-c", PARENT_AND_CHILD, str(int(number))), stdout=-1
     )
+    signal.signal(signal.SIGHUP, ignored_under_nohup)
     assert process.stdout.readline() == b"up\n"
     os.kill(_child_of(process.pid), number)
     out, _ = process.communicate(timeout=10)
