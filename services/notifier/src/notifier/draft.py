@@ -1,5 +1,6 @@
 """A branch while a verdict changes it: what the folds of `incidents` and `missing` write on."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from build_protocol.messages import BuildVerdict
@@ -40,6 +41,10 @@ class Draft:
     def open_incidents(self, kind: str) -> list[Incident]:
         """Open incidents of a kind, oldest first."""
         return [incident for incident in self.incidents.values() if incident.is_open and incident.kind == kind]
+
+    def breaks_showing(self, signatures: Sequence[str]) -> list[Incident]:
+        """Open breaks that show one of these signatures, oldest first."""
+        return [i for i in self.open_incidents("break") if not set(signatures).isdisjoint(i.signatures)]
 
     def open(self, signature: str, verdict: BuildVerdict, *, is_told: bool) -> Incident:
         """Open the break this build is the first to show."""

@@ -45,7 +45,7 @@ def apply(branch: Branch, verdict: BuildVerdict, *, now_ms: int, quiet_ms: int) 
     known = lane or Lane(last=place, heard_ms=now_ms)
     if is_newest:
         known = known.model_copy(update={"last": place, "heard_ms": now_ms})
-    draft.lanes[config] = late.remembering(known, verdict) if colour is not None else known
+    draft.lanes[config] = late.remembering(known, verdict, colour) if colour is not None else known
     return draft.result()
 
 
@@ -61,9 +61,8 @@ def _follows(place: Place, other: Place) -> bool:
 
 def _redden(draft: Draft, verdict: BuildVerdict, before: Colour | None) -> None:
     signatures, config = signatures_of(verdict), verdict.data.config
-    running = draft.open_incidents("break")
-    shown = [incident for incident in running if not set(signatures).isdisjoint(incident.signatures)]
-    own = [incident for incident in running if config in incident.red_configs]
+    shown = draft.breaks_showing(signatures)
+    own = [incident for incident in draft.open_incidents("break") if config in incident.red_configs]
     if shown:
         for incident in shown:
             _join(draft, incident, verdict, before)

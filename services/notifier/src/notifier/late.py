@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from build_protocol.messages import BuildVerdict
 
 from notifier.branch import Coloured, Evidence, Incident, Lane, Member
-from notifier.colours import Place, colour_of, place_of, signatures_of
+from notifier.colours import Colour, Place, place_of, signatures_of
 from notifier.draft import Draft
 
 BUILDS_KEPT = 10
@@ -25,14 +25,12 @@ def is_known(lane: Lane, place: Place) -> bool:
     return len(lane.builds) >= BUILDS_KEPT and place < lane.builds[0].place
 
 
-def remembering(lane: Lane, verdict: BuildVerdict) -> Lane:
+def remembering(lane: Lane, verdict: BuildVerdict, colour: Colour) -> Lane:
     """The lane with this coloured build in its place, without what is too long ago."""
-    colour, place, evidence = colour_of(verdict), place_of(verdict), Evidence.of(verdict)
-    if colour is None:
-        return lane
+    place = place_of(verdict)
     others = [build for build in lane.builds if build.place.build_id != place.build_id]
     # Only the evidence of a fix is ever asked for again: what failed, and how, may be long.
-    evidence = evidence.model_copy(update={"failure": None, "error": None})
+    evidence = Evidence.of(verdict).model_copy(update={"failure": None, "error": None})
     builds = sorted([*others, Coloured(colour=colour, place=place, evidence=evidence)], key=lambda build: build.place)
     return lane.model_copy(update={"builds": builds[-BUILDS_KEPT:]})
 
@@ -44,13 +42,12 @@ def note_red(draft: Draft, lane: Lane, verdict: BuildVerdict) -> None:
         return
     signatures, config = signatures_of(verdict), verdict.data.config
     recovered = Member(config=config, build_id=verdict.build_id, is_recovered=True)
-    shown = [
-        incident for incident in draft.open_incidents("break") if not set(signatures).isdisjoint(incident.signatures)
-    ]
-    closed = closed_meanwhile(draft, verdict, signatures)
-    for known in shown or ([closed] if closed else []):
-        draft.put(known.model_copy(update={"members": {config: recovered, **known.members}}))
-    if shown or closed:
+    known = draft.breaks_showing(signatures)
+    if not known and (closed := closed_meanwhile(draft, verdict, signatures)) is not None:
+        known = [closed]
+    for incident in known:
+        draft.put(incident.model_copy(update={"members": {config: recovered, **incident.members}}))
+    if known:
         return
     incident = draft.open(signatures[0], verdict, is_told=True).model_copy(
         update={"members": {config: recovered}, "is_open": False, "closed_ms": draft.now_ms, "closing": fix}
