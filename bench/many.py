@@ -39,7 +39,8 @@ async def _tell(stack: Stack, count: int, projects: int) -> None:
 
 
 async def _verified(socket: Any) -> set[str]:
-    frame = json.loads(await asyncio.wait_for(socket.recv(), 60))
+    async with asyncio.timeout(60):
+        frame = json.loads(await socket.recv())
     if frame["type"] == "REFUSED":
         raise RuntimeError(f"refused: {frame}")
     return {frame["buildId"]} if frame["type"] == "ACK" and frame.get("verified") else set()

@@ -1,5 +1,7 @@
 """The caretaker: silence, verdicts, verification."""
 
+import asyncio
+
 import pytest
 from build_protocol.messages import LogTotals
 from chassis.bus import PublishFailed
@@ -150,3 +152,21 @@ async def test_heads_of_open_builds_only_are_repeated(bench, ear, make_speaker) 
     await bench.intake.repeat_heads()
 
     assert [head.build_id for head in ear.heard("STORED")] == [running.id]
+
+
+async def test_a_stop_is_heeded_whatever_happens_at_its_moment(bench, speaker) -> None:
+    """A build that falls due in the very moment of the stop does not keep the caretaker alive."""
+    await _feed(bench, speaker, speaker.start(), speaker.complete())
+    due = bench.intake.open_builds[speaker.id]
+    await bench.caretaker.settle_due()
+
+    for steps in range(6):
+        running = asyncio.create_task(bench.caretaker.run())
+        for _ in range(10):
+            await asyncio.sleep(0)
+        bench.caretaker.notice(due)
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        running.cancel()
+        ended, _ = await asyncio.wait([running], timeout=5)
+        assert ended, f"still runs: noticed {steps} steps of the loop before the stop"

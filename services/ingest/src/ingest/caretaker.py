@@ -7,6 +7,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 from build_protocol.limits import HEADS_SECONDS
 from chassis.bus import Bus, BusUnavailable, PublishFailed
@@ -144,10 +145,9 @@ class Caretaker:
         while True:
             self._due.clear()
             await self._patiently(self.settle_due)
-            try:
-                await asyncio.wait_for(self._due.wait(), OUTBOX_SECONDS)
-            except TimeoutError:
-                continue
+            with suppress(TimeoutError):
+                async with asyncio.timeout(OUTBOX_SECONDS):
+                    await self._due.wait()
 
     async def _every(self, seconds: float, duty: Callable[[], Awaitable[None]]) -> None:
         while True:

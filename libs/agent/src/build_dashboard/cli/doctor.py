@@ -143,7 +143,8 @@ async def _greet(endpoint: Endpoint) -> Any:
     hello = {"type": "HELLO", "agentVersion": __version__, "instance": f"doctor-{uuid.uuid4().hex}"}
     async with dial(endpoint, LIMIT_SECONDS) as connection:
         await connection.send(json.dumps(hello))
-        return json.loads(await asyncio.wait_for(connection.recv(), LIMIT_SECONDS))
+        async with asyncio.timeout(LIMIT_SECONDS):
+            return json.loads(await connection.recv())
 
 
 def _answers(welcome: dict[str, Any]) -> Iterator[Finding]:

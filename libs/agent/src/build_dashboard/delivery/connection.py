@@ -122,10 +122,7 @@ class Connection:
     async def _serve_once(self) -> None:
         async with self._dial() as socket:
             await socket.send(_encode(self._session.hello()))
-            welcome = await asyncio.wait_for(_receive(socket), WELCOME_SECONDS)
-            while welcome.get("type") != "WELCOME":
-                welcome = await asyncio.wait_for(_receive(socket), WELCOME_SECONDS)
-            self._session.welcome(welcome)
+            self._session.welcome(await _welcome(socket))
             self.is_connected, self.problem, self.is_rejected = True, "", False
             self._heard_at = time.monotonic()
             for build_id in list(self._session.builds):
@@ -244,7 +241,8 @@ class Connection:
         if self._closing.is_set():
             return
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._hurry.wait(), wait)
+            async with asyncio.timeout(wait):
+                await self._hurry.wait()
 
 
 def dial(endpoint: Endpoint, open_seconds: float, **options: Any) -> connect:
@@ -268,6 +266,13 @@ def dial(endpoint: Endpoint, open_seconds: float, **options: Any) -> connect:
         proxy=proxy,
         **options,
     )
+
+
+async def _welcome(socket: ClientConnection) -> dict[str, Any]:
+    async with asyncio.timeout(WELCOME_SECONDS):
+        while (frame := await _receive(socket)).get("type") != "WELCOME":
+            continue
+        return frame
 
 
 async def _receive(socket: ClientConnection) -> dict[str, Any]:

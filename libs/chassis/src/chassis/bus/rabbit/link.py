@@ -152,11 +152,12 @@ async def open_channel(connection: AbstractConnection, *, confirms: bool = False
 
 
 async def discard(resource: AbstractConnection | AbstractChannel) -> None:
-    """Close a connection or channel, in any state, without waiting long."""
-    with suppress(*LOST, asyncio.CancelledError):
+    """Close a connection or channel, in any state, without waiting long. Who is cancelled meanwhile stays cancelled."""
+    with suppress(*LOST):
         async with asyncio.timeout(CLOSE_SECONDS):
-            # The reason is what those get who still wait for something on it.
-            await resource.close(ChannelClosed(None, "discarded"))
+            with driven():
+                # The reason is what those get who still wait for something on it.
+                await resource.close(ChannelClosed(None, "discarded"))
 
 
 async def _lost(connection: AbstractConnection) -> None:
