@@ -1,13 +1,18 @@
 """The systems under test: embedded, and five processes on a RabbitMQ."""
 
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from chassis.testing.stack import Stack, embedded_stack, separate_stack
+import psutil
+from chassis.testing.stack import Stack, embedded_stack, separate_stack, wait_until
 
 SYSTEMS = ("embedded", "separate")
+IDLE_SHARE = 0.05
+IDLE_OVER_SECONDS = 3.0
+IDLE_LIMIT_SECONDS = 3600.0
 
 
 @contextmanager
@@ -22,3 +27,16 @@ def system(name: str) -> Iterator[Stack]:
 
             with private_rabbitmq() as broker, separate_stack(Path(directory), broker.url) as stack:
                 yield stack
+
+
+def wait_until_idle(stack: Stack) -> None:
+    """Wait until the services together take less than a twentieth of a core: what they were told is digested."""
+    processes = [psutil.Process(process.popen.pid) for process in stack.processes.values() if process.popen]
+
+    def is_idle() -> bool:
+        before = sum(sum(process.cpu_times()[:2]) for process in processes)
+        time.sleep(IDLE_OVER_SECONDS)
+        after = sum(sum(process.cpu_times()[:2]) for process in processes)
+        return after - before < IDLE_SHARE * IDLE_OVER_SECONDS
+
+    wait_until(is_idle, IDLE_LIMIT_SECONDS, "the services have nothing left to do")
