@@ -1,9 +1,9 @@
 """A real ninja build, bare and wrapped, in pairs: what the agent costs (`python -m bench.wrapped BUILD_DIR TARGET`).
 
 BUILD_DIR is a configured Ninja tree, e.g. that of `bench/llvm/configure.sh`; TARGET is cleaned and built in every run.
-Who goes first alternates from pair to pair. The stored log of each wrapped run is compared
-with what the build printed.
-CPU of agent and holder is read from /proc until they end, without the build they wait for.
+Who goes first alternates from pair to pair. The stored log of each wrapped run is compared with what the build
+printed; with `--down` the dashboard comes up after the last pair, and is sent what waits. CPU of agent and holder is
+read from /proc until they end, without the build they wait for.
 """
 
 import argparse
@@ -16,7 +16,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -110,15 +110,28 @@ def build(command: list[str], clean: Callable[[], None], environment: dict[str, 
     return Run(wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, overhead)
 
 
-def compare(stack: Stack, printed: Path) -> str:
-    """Wait until the newest build is verified; say how its stored log compares with what was printed, line by line."""
-    newest = stack.get(f"/api/builds?project={PROJECT}")["items"][0]["id"]
-    stack.wait_for_build(newest, lambda build: bool(build["verified"]), VERIFIED_SECONDS)
-    stored = stack.get_bytes(f"/api/builds/{newest}/logs?format=text").decode().splitlines()
+def compare(stack: Stack, printed: Sequence[Path]) -> str:
+    """Wait until the builds are verified; say how their stored logs compare with what they printed, line by line."""
+    listed = stack.get(f"/api/builds?project={PROJECT}")["items"]
+    newest = sorted(listed, key=lambda build: build["startedAt"])[-len(printed) :]
+    lines = [_compare(stack, build["id"], own) for build, own in zip(newest, printed, strict=True)]
+    return f"stored log equal ({', '.join(map(str, lines))} lines)"
+
+
+def _compare(stack: Stack, build_id: str, printed: Path) -> int:
+    stack.wait_for_build(build_id, lambda build: bool(build["verified"]), VERIFIED_SECONDS)
+    stored = stack.get_bytes(f"/api/builds/{build_id}/logs?format=text").decode().splitlines()
     own = printed.read_text(errors="replace").splitlines()
     if stored != own:
         raise SystemExit(f"stored {len(stored)} lines, printed {len(own)}: they differ")
-    return f"stored log equal ({len(stored)} lines)"
+    return len(stored)
+
+
+def resume(stack: Stack) -> None:
+    """Send what waits in the spool."""
+    subprocess.run(
+        [sys.executable, "-m", "build_dashboard", "run", "--resume"], env=stack.agent_environment, check=True
+    )
 
 
 def interval(values: list[float]) -> tuple[float, float]:
@@ -148,15 +161,21 @@ def main() -> None:
             wrapped_command, environment = _wrapped(stack, ninja, directory)
             bare: list[Run] = []
             wrapped: list[Run] = []
+            printed: list[Path] = []
             for pair in range(1, arguments.pairs + 1):
                 for is_wrapped in (False, True) if pair % 2 else (True, False):
                     if is_wrapped:
-                        wrapped.append(build(wrapped_command, clean, environment, directory / "wrapped.log"))
+                        printed.append(directory / f"wrapped-{pair}.log")
+                        wrapped.append(build(wrapped_command, clean, environment, printed[-1]))
                     else:
                         bare.append(build(ninja, clean, dict(os.environ), directory / "bare.log"))
                 walls = f"bare {bare[-1].wall:.2f} s, wrapped {wrapped[-1].wall:.2f} s"
-                stored = "" if stack is None else f", {compare(stack, directory / 'wrapped.log')}"
+                stored = "" if stack is None else f", {compare(stack, printed[-1:])}"
                 print(f"  pair {pair}: {walls}{stored}", flush=True)
+        if arguments.down:
+            with embedded_stack(directory) as stack:
+                resume(stack)
+                print(f"  the dashboard is there: {compare(stack, printed)}")
     ratios = [w.wall / b.wall for b, w in zip(bare, wrapped, strict=True)]
     low, high = interval(ratios)
     print(f"wrapped: {' '.join(ninja)}, dashboard {'down' if arguments.down else 'up'}")
@@ -175,7 +194,7 @@ def _wrapped(stack: Stack | None, ninja: list[str], directory: Path) -> tuple[li
     return command, os.environ | {
         "WS_ENDPOINT": "ws://127.0.0.1:9",
         "BUILD_DASHBOARD_API_KEY": "a key that nobody asks for",
-        "XDG_STATE_HOME": str(directory),
+        "XDG_STATE_HOME": str(directory / "state"),
     }
 
 
