@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { changeOf } from '../src/build/change'
 import { searchOf, tabOf } from '../src/build/tabs'
 import { filterOf, paramsOf } from '../src/build/test-filter'
-import { baselineOf, differences, failureSides, phaseTimes, stepTimes } from '../src/compare/comparison'
+import { baselineOf, differences, failureSides, phaseTimes, stepTimes, wholeChange } from '../src/compare/comparison'
 import type { BuildDetail, FailureData } from '../src/wire'
 import { buildRow } from './frames'
 
@@ -98,6 +98,14 @@ test('a change within the noise is shown and not coloured', () => {
   expect(changeOf(10_400, 10_000)?.tone).toBeUndefined()
   expect(changeOf(300, 100)?.tone).toBeUndefined()
   expect(changeOf(300, undefined)).toBeUndefined()
+})
+
+test('a build that stopped early is not praised for being quick', () => {
+  const times = { name: 'Whole build', here: 900, there: 51_000 }
+  const [green, red] = [{ status: 'succeeded' }, { status: 'failed' }] as const
+
+  expect(wholeChange(times, green, green)?.tone).toBe('good')
+  expect(wholeChange(times, red, green)).toEqual({ text: '−98 %', tone: undefined })
 })
 
 test('a tab and what it shows survive in the address', () => {

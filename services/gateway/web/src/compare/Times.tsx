@@ -1,11 +1,11 @@
 /** Times: how long two builds and their parts took, and the other numbers of both. */
 import { bytes, count, duration, percent } from '../format'
-import { changeOf, type Change } from '../build/change'
+import type { Change } from '../build/change'
 import classes from '../build/tabs.module.css'
 import { Table } from '../layout/Table'
 import { compare as text, phaseName } from '../strings'
 import type { Build, BuildDetail } from '../wire'
-import { phaseTimes, stepTimes, type Pair } from './comparison'
+import { phaseTimes, stepTimes, timeChange, wholeChange, type Pair } from './comparison'
 
 const SHOWN_STEPS = 10
 const FIGURES = [text.here, text.there, text.change]
@@ -30,7 +30,7 @@ export function Times({ here, there }: { here: BuildDetail; there: BuildDetail }
       <h2>{text.times}</h2>
       <Table label={text.times} columns={['', ...FIGURES]} figures={FIGURES}>
         {[whole, ...phases, cpu].map((each) => (
-          <PairRow key={each.name} pair={each} show={duration} change={timeChange(each)} />
+          <PairRow key={each.name} pair={each} show={duration} change={wholeChange(each, here, there)} />
         ))}
         <PairRow pair={memory} show={bytes} change={undefined} />
         <PairRow pair={pair(text.cache, cacheOf(here), cacheOf(there))} show={percent} change={undefined} />
@@ -68,10 +68,6 @@ function PairRow({ pair: { name, here, there }, show, change, isCode }: PairProp
 
 function pair(name: string, here: number | null | undefined, there: number | null | undefined): Pair {
   return { name, here: here ?? undefined, there: there ?? undefined }
-}
-
-function timeChange({ here, there }: Pair) {
-  return here === undefined ? undefined : changeOf(here, there)
 }
 
 function cacheOf({ metrics }: Build): number | undefined {

@@ -1,4 +1,5 @@
 /** Comparison: in what a build differs from another one: how long, in which facts, in what broke. */
+import { changeOf, type Change } from '../build/change'
 import { commandLine } from '../source/shell'
 import { compare as text } from '../strings'
 import type { Build, BuildDetail, FailureData, PhaseSpan, StepTime, TestResult } from '../wire'
@@ -51,6 +52,18 @@ export function factsOf({ commit, branch, config, host, agentVersion, command, c
 export function pinsOf({ pins, submodules }: BuildDetail): Facts {
   const named = pins.map(({ name, commit }) => [name, commit] as const)
   return Object.fromEntries([...submodules.map(({ path, commit }) => [path, commit] as const), ...named])
+}
+
+/** How the time of something that ran in both differs. */
+export function timeChange({ here, there }: Pair): Change | undefined {
+  return here === undefined ? undefined : changeOf(here, there)
+}
+
+/** The same of what a whole build takes: of one that stopped early, a shorter time is no better one. */
+export function wholeChange(pair: Pair, ...builds: readonly Pick<Build, 'status'>[]): Change | undefined {
+  const change = timeChange(pair)
+  const isJudged = builds.every(({ status }) => status === 'succeeded')
+  return change && { ...change, tone: isJudged ? change.tone : undefined }
 }
 
 /** Ms that each kind of phase took, as far as it has ended. */
