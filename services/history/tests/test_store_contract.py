@@ -77,6 +77,21 @@ async def test_points_come_by_start_within_bounds(store, builds):
     assert newest == {tag: await store.points(tag, limit=3), "f" * 32: []}
 
 
+async def test_a_page_asked_for_again_holds_the_newest_of_now(store, builds):
+    """What came in between is on it, and what was dropped is not, however far it then reaches back."""
+    facts = [fact_of(builds, n) for n in range(1, 6)]
+    tag = coloured_tag("p", "main")
+    await store.put_facts([FactWrite(fact, frozenset()) for fact in facts[:4]])
+
+    first = await store.points(tag, limit=2)
+    await store.put_facts([FactWrite(facts[4], frozenset())])
+    second = await store.points(tag, limit=2)
+    await store.drop_facts(facts[3:])
+
+    pages = [first, second, await store.points(tag, limit=2)]
+    assert [[facts[n - 1].point for n in told] for told in ([4, 3], [5, 4], [3, 2])] == pages
+
+
 async def test_marks_are_settled_only_for_the_version_they_were_read_at(store, builds):
     """A fact that changed meanwhile keeps its marks: its rows are still due."""
     facts = [fact_of(builds, n) for n in (1, 2)]
@@ -132,6 +147,10 @@ async def test_rows_are_listed_by_rank_and_key_from_a_cursor_on(store):
     assert len(await store.rows("k", limit=9, labels=["0x", "1x", "2x"])) == 7
     assert await store.rows("k", limit=9, label_prefix="%") == []
     assert len(await store.rows("k", limit=9, scopes=["s"], labels=["0x"])) == 4
+    assert keys[3:] == [r.key for r in await store.rows("k", limit=9, newest_first=False, after=(1, keys[2]))]
+    assert keys[3:5] == [r.key for r in await store.rows("k", limit=2, newest_first=False, after=(1, keys[2]))]
+    assert [keys[3], keys[2]] == [r.key for r in await store.rows("k", limit=9, after=(2, keys[4]), since_rank=1)]
+    assert await store.rows("k", limit=9, after=(1, "f" * 32), since_rank=2) == []
 
 
 async def test_opening_twice_keeps_what_is_there(store, builds):

@@ -126,7 +126,7 @@ class Reader:
 
     async def commits(self, project: str, branch: str, limit: int, cursor: str | None) -> Page:
         """Commit rows of a branch, newest first."""
-        return await self._page("commit", limit, cursor, scopes=[derived.branch_scope(project, branch)])
+        return await self._page("commit", limit, cursor, project=project, branch=branch)
 
     async def commits_like(self, prefix: str, limit: int) -> list[CommitRow]:
         """Commits whose sha begins so, in any project the caller sees."""
@@ -150,9 +150,8 @@ class Reader:
         self, project: str | None, branch: str | None, state: str | None, limit: int, cursor: str | None
     ) -> Page:
         """Incident rows, the latest first."""
-        scopes = [derived.branch_scope(project, branch)] if project is not None and branch is not None else None
         labels = [state] if state is not None else None
-        return await self._page("incident", limit, cursor, project=project, scopes=scopes, labels=labels)
+        return await self._page("incident", limit, cursor, project=project, branch=branch, labels=labels)
 
     async def incident(self, incident_id: str) -> Incident | None:
         """One incident, if the caller sees its project."""
@@ -235,11 +234,11 @@ class Reader:
         cursor: str | None,
         *,
         project: str | None = None,
-        scopes: Collection[str] | None = None,
+        branch: str | None = None,
         labels: Collection[str] | None = None,
     ) -> Page:
         after = cursors.decode(cursor) if cursor else None
-        rows = await self._listed(kind, limit=limit + 1, project=project, scopes=scopes, labels=labels, after=after)
+        rows = await self._listed(kind, limit=limit + 1, project=project, branch=branch, labels=labels, after=after)
         more = len(rows) > limit
         rows = rows[:limit]
         return Page(rows=rows, next_cursor=cursors.encode(rows[-1].rank, rows[-1].key) if more else None)
@@ -251,20 +250,25 @@ class Reader:
         limit: int,
         project: str | None = None,
         branch: str | None = None,
-        scopes: Collection[str] | None = None,
         labels: Collection[str] | None = None,
         label_prefix: str | None = None,
         after: tuple[int, str] | None = None,
     ) -> list[Row]:
         """Rows the caller sees, newest first: one listing where they see everything, else one per project, merged."""
-        if project is not None and branch is not None:
-            scopes = [derived.branch_scope(project, branch)]
+        scopes = [derived.branch_scope(project, branch)] if project is not None and branch is not None else None
         for_projects: Sequence[str | None] = [project]
         if project is None and self.caller.projects is not None:
             for_projects = sorted(self.caller.projects)
         listings = [
             await self.store.rows(
-                kind, limit=limit, project=name, scopes=scopes, labels=labels, label_prefix=label_prefix, after=after
+                kind,
+                limit=limit,
+                # A branch's scope names its project: one filter is what one index answers.
+                project=name if scopes is None else None,
+                scopes=scopes,
+                labels=labels,
+                label_prefix=label_prefix,
+                after=after,
             )
             for name in for_projects
             if name is None or self.caller.may_see(name)

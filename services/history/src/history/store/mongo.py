@@ -1,9 +1,10 @@
 """History on MongoDB: two collections, no transactions; every write is one document, guarded by its version."""
 
 import asyncio
-import re
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from itertools import chain
+from typing import Any, TypeVar
 from uuid import uuid4
 
 from chassis.store.mongo import available, close, connect, ping
@@ -15,6 +16,7 @@ from history.facts import Fact, Point
 from history.filing import Touched, tags_of
 from history.store.contract import FactWrite, Row, StoredFact
 
+T = TypeVar("T")
 Document = dict[str, Any]
 _DUPLICATE_KEY = 11000
 _KEYS_AT_ONCE = 1000
@@ -22,6 +24,10 @@ _WRITES_AT_ONCE = 250
 """Operations in one bulk: a slow server answers each well within the socket's 30 s."""
 
 _READS_AT_ONCE = 4
+_BEGINS_MAX = 10_000
+_FILTERS = ("project", "scope", "label")
+_AFTER_ALL = "\U0010ffff"
+"""Sorts behind every text that goes on otherwise."""
 
 
 class MongoHistoryStore:
@@ -31,14 +37,15 @@ class MongoHistoryStore:
         self._database = connect(url)
         self._facts: AsyncCollection[Document] = self._database["history_facts"]
         self._rows: AsyncCollection[Document] = self._database["history_rows"]
+        self._begins: OrderedDict[tuple[str, int], int] = OrderedDict()
 
     async def open(self) -> None:
         """Create the indexes; doing so twice is harmless."""
         with available(self._database):
             await self._facts.create_index([("tags", ASCENDING), ("started_ms", ASCENDING), ("_id", ASCENDING)])
-            for name in ("project", "scope", "label"):
+            for name in _FILTERS:
                 await self._rows.create_index(
-                    [("kind", ASCENDING), (name, ASCENDING), ("rank", ASCENDING), ("_id", ASCENDING)]
+                    [(name, ASCENDING), ("kind", ASCENDING), ("rank", ASCENDING), ("_id", ASCENDING)]
                 )
             await self._rows.create_index([("kind", ASCENDING), ("rank", ASCENDING), ("_id", ASCENDING)])
 
@@ -92,8 +99,22 @@ class MongoHistoryStore:
         before_ms: int | None = None,
     ) -> list[Point]:
         """Points filed under a tag by start: from `since_ms` on, before `before_ms`, at most `limit`."""
+        if not newest_first or since_ms is not None or before_ms is not None:
+            return await self._filed(tag, limit, newest_first, {"$gte": since_ms, "$lt": before_ms})
+        # A full page reaches back no further than it did before. Not every server stops at the limit by itself.
+        found: list[Point] = []
+        if (begin := self._begins.pop((tag, limit), None)) is not None:
+            found = await self._filed(tag, limit, newest_first, {"$gte": begin})
+        if len(found) < limit:
+            found = await self._filed(tag, limit, newest_first, {})
+        if len(found) == limit:
+            self._begins[tag, limit] = found[-1].started_ms
+            if len(self._begins) > _BEGINS_MAX:
+                self._begins.popitem(last=False)
+        return found
+
+    async def _filed(self, tag: str, limit: int, newest_first: bool, between: Mapping[str, int | None]) -> list[Point]:
         query: Document = {"tags": tag}
-        between = {"$gte": since_ms, "$lt": before_ms}
         if bounds := {operator: bound for operator, bound in between.items() if bound is not None}:
             query["started_ms"] = bounds
         way = DESCENDING if newest_first else ASCENDING
@@ -104,13 +125,8 @@ class MongoHistoryStore:
 
     async def points_by_tag(self, tags: Collection[str], *, limit: int) -> dict[str, list[Point]]:
         """For each of these tags the newest points filed under it, newest first, at most `limit` each."""
-        slots = asyncio.Semaphore(_READS_AT_ONCE)
-
-        async def one(tag: str) -> tuple[str, list[Point]]:
-            async with slots:
-                return tag, await self.points(tag, limit=limit)
-
-        return dict(await asyncio.gather(*(one(tag) for tag in set(tags))))
+        asked = list(set(tags))
+        return dict(zip(asked, await self._each(asked, lambda tag: self.points(tag, limit=limit)), strict=True))
 
     async def rows_by_key(self, keys: Collection[str]) -> dict[str, Row]:
         """Those of these rows that exist."""
@@ -145,21 +161,57 @@ class MongoHistoryStore:
         since_rank: int | None = None,
     ) -> list[Row]:
         """Rows of a kind by (rank, key), beyond `after`, with rank >= `since_rank`, that match every filter given."""
-        query: Document = {"kind": kind}
+        # The closest filter first: a planner that looks at one of them alone takes the first that has an index.
+        query: Document = {}
+        if label_prefix is not None:
+            query["label"] = {"$gte": label_prefix, "$lt": label_prefix + _AFTER_ALL}
+        if labels is not None:
+            query["label"] = _any_of(labels)
+        if scopes is not None:
+            query["scope"] = _any_of(scopes)
         if project is not None:
             query["project"] = project
-        if scopes is not None:
-            query["scope"] = {"$in": list(scopes)} if len(scopes) != 1 else next(iter(scopes))
-        if labels is not None:
-            query["label"] = {"$in": list(labels)}
-        if label_prefix is not None:
-            query["label"] = {"$regex": f"^{re.escape(label_prefix)}"}
+        query["kind"] = kind
         if since_rank is not None:
             query["rank"] = {"$gte": since_rank}
-        if after is not None:
-            rank, key = after
-            beyond = "$lt" if newest_first else "$gt"
-            query["$or"] = [{"rank": {beyond: rank}}, {"rank": rank, "_id": {beyond: key}}]
+        if scopes is None or len(scopes) == 1 or since_rank is None:
+            return await self._page(query, limit=limit, newest_first=newest_first, after=after)
+        # A stretch of the index for each; asked for together they would be sorted first and cut last.
+        pages = await self._each(
+            scopes,
+            lambda scope: self._page({**query, "scope": scope}, limit=limit, newest_first=newest_first, after=after),
+        )
+        return sorted(chain(*pages), key=lambda row: (row.rank, row.key), reverse=newest_first)[:limit]
+
+    async def _page(
+        self, query: Document, *, limit: int, newest_first: bool, after: tuple[int, str] | None
+    ) -> list[Row]:
+        if after is None:
+            return await self._listed(query, limit=limit, newest_first=newest_first)
+        # Two questions that an index answers each, where one with `$or` would be sorted.
+        rank, key = after
+        beyond = "$lt" if newest_first else "$gt"
+        between = query.get("rank", {})
+        found: list[Row] = []
+        if rank >= between.get("$gte", rank):
+            alike = {**query, "rank": rank, "_id": {beyond: key}}
+            found = await self._listed(alike, limit=limit, newest_first=newest_first)
+        if len(found) < limit:
+            further = {**query, "rank": {**between, beyond: rank}}
+            found += await self._listed(further, limit=limit - len(found), newest_first=newest_first)
+        return found
+
+    async def _each(self, words: Collection[str], ask: Callable[[str], Awaitable[T]]) -> list[T]:
+        """The answers, a few asked for at a time."""
+        slots = asyncio.Semaphore(_READS_AT_ONCE)
+
+        async def one(word: str) -> T:
+            async with slots:
+                return await ask(word)
+
+        return await asyncio.gather(*(one(word) for word in words))
+
+    async def _listed(self, query: Document, *, limit: int, newest_first: bool) -> list[Row]:
         way = DESCENDING if newest_first else ASCENDING
         with available(self._database):
             cursor = self._rows.find(query, batch_size=limit).sort([("rank", way), ("_id", way)]).limit(limit)
@@ -196,6 +248,10 @@ class MongoHistoryStore:
                 mine = {"_id": {"$in": keys[at : at + _KEYS_AT_ONCE]}, "token": token}
                 written |= {document["_id"] for document in await collection.find(mine, {"_id": 1}).to_list()}
         return written
+
+
+def _any_of(values: Collection[str]) -> Document | str:
+    return {"$in": list(values)} if len(values) != 1 else next(iter(values))
 
 
 def _fact_document(write: FactWrite) -> Document:
