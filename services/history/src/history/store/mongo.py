@@ -37,6 +37,7 @@ class MongoHistoryStore:
         self._database = connect(url)
         self._facts: AsyncCollection[Document] = self._database["history_facts"]
         self._rows: AsyncCollection[Document] = self._database["history_rows"]
+        # By tag and limit the start of the last point on the last full page.
         self._begins: OrderedDict[tuple[str, int], int] = OrderedDict()
 
     async def open(self) -> None:
