@@ -91,6 +91,15 @@ async def test_a_page_asked_for_again_holds_the_newest_of_now(store, builds):
     pages = [first, second, await store.points(tag, limit=2)]
     assert [[facts[n - 1].point for n in told] for told in ([4, 3], [5, 4], [3, 2])] == pages
 
+    await store.put_rows([row(f"{n:032x}", n) for n in range(1, 5)])
+    first = await store.rows("k", limit=2)
+    await store.put_rows([row(f"{5:032x}", 5)])
+    second = await store.rows("k", limit=2)
+    await store.drop_rows(second)
+
+    pages = [first, second, await store.rows("k", limit=2)]
+    assert [[4, 3], [5, 4], [3, 2]] == [[found.rank for found in page] for page in pages]
+
 
 async def test_marks_are_settled_only_for_the_version_they_were_read_at(store, builds):
     """A fact that changed meanwhile keeps its marks: its rows are still due."""

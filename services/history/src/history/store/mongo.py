@@ -1,7 +1,6 @@
 """History on MongoDB: two collections, no transactions; every write is one document, guarded by its version."""
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from itertools import chain
 from typing import Any, TypeVar
@@ -14,6 +13,7 @@ from pymongo.errors import BulkWriteError
 
 from history.facts import Fact, Point
 from history.filing import Touched, tags_of
+from history.store.begins import Begins
 from history.store.contract import FactWrite, Row, StoredFact
 
 T = TypeVar("T")
@@ -24,7 +24,6 @@ _WRITES_AT_ONCE = 250
 """Operations in one bulk: a slow server answers each well within the socket's 30 s."""
 
 _READS_AT_ONCE = 4
-_BEGINS_MAX = 10_000
 _FILTERS = ("project", "scope", "label")
 _AFTER_ALL = "\U0010ffff"
 """Sorts behind every text that goes on otherwise."""
@@ -37,8 +36,7 @@ class MongoHistoryStore:
         self._database = connect(url)
         self._facts: AsyncCollection[Document] = self._database["history_facts"]
         self._rows: AsyncCollection[Document] = self._database["history_rows"]
-        # By tag and limit the start of the last point on the last full page.
-        self._begins: OrderedDict[tuple[str, int], int] = OrderedDict()
+        self._begins = Begins()
 
     async def open(self) -> None:
         """Create the indexes; doing so twice is harmless."""
@@ -100,29 +98,21 @@ class MongoHistoryStore:
         before_ms: int | None = None,
     ) -> list[Point]:
         """Points filed under a tag by start: from `since_ms` on, before `before_ms`, at most `limit`."""
-        if not newest_first or since_ms is not None or before_ms is not None:
-            return await self._filed(tag, limit, newest_first, {"$gte": since_ms, "$lt": before_ms})
-        # A full page reaches back no further than it did before. Not every server stops at the limit by itself.
-        found: list[Point] = []
-        if (begin := self._begins.pop((tag, limit), None)) is not None:
-            found = await self._filed(tag, limit, newest_first, {"$gte": begin})
-        if len(found) < limit:
-            found = await self._filed(tag, limit, newest_first, {})
-        if len(found) == limit:
-            self._begins[tag, limit] = found[-1].started_ms
-            if len(self._begins) > _BEGINS_MAX:
-                self._begins.popitem(last=False)
-        return found
 
-    async def _filed(self, tag: str, limit: int, newest_first: bool, between: Mapping[str, int | None]) -> list[Point]:
-        query: Document = {"tags": tag}
-        if bounds := {operator: bound for operator, bound in between.items() if bound is not None}:
-            query["started_ms"] = bounds
-        way = DESCENDING if newest_first else ASCENDING
-        with available(self._database):
-            cursor = self._facts.find(query, {"_id": 0, "point": 1}, batch_size=limit)
-            documents = await cursor.sort([("started_ms", way), ("_id", way)]).limit(limit).to_list()
-        return [Point.model_validate(document["point"]) for document in documents]
+        async def ask(begin_ms: int | None) -> list[Point]:
+            query: Document = {"tags": tag}
+            between = {"$gte": since_ms if begin_ms is None else begin_ms, "$lt": before_ms}
+            if bounds := {operator: bound for operator, bound in between.items() if bound is not None}:
+                query["started_ms"] = bounds
+            way = DESCENDING if newest_first else ASCENDING
+            with available(self._database):
+                cursor = self._facts.find(query, {"_id": 0, "point": 1}, batch_size=limit)
+                documents = await cursor.sort([("started_ms", way), ("_id", way)]).limit(limit).to_list()
+            return [Point.model_validate(document["point"]) for document in documents]
+
+        if newest_first and since_ms is None and before_ms is None:
+            return await self._begins.page(tag, limit, ask, lambda point: point.started_ms)
+        return await ask(None)
 
     async def points_by_tag(self, tags: Collection[str], *, limit: int) -> dict[str, list[Point]]:
         """For each of these tags the newest points filed under it, newest first, at most `limit` each."""
@@ -214,9 +204,16 @@ class MongoHistoryStore:
 
     async def _listed(self, query: Document, *, limit: int, newest_first: bool) -> list[Row]:
         way = DESCENDING if newest_first else ASCENDING
-        with available(self._database):
-            cursor = self._rows.find(query, batch_size=limit).sort([("rank", way), ("_id", way)]).limit(limit)
-            return [_row(document) for document in await cursor.to_list()]
+
+        async def ask(begin: int | None) -> list[Row]:
+            bounded = query if begin is None else {**query, "rank": {"$gte": begin}}
+            with available(self._database):
+                cursor = self._rows.find(bounded, batch_size=limit).sort([("rank", way), ("_id", way)]).limit(limit)
+                return [_row(document) for document in await cursor.to_list()]
+
+        if newest_first and "rank" not in query:
+            return await self._begins.page(repr(query), limit, ask, lambda row: row.rank)
+        return await ask(None)
 
     async def _put(
         self, collection: AsyncCollection[Document], documents: Mapping[str, Document], replaces: Mapping[str, int]
