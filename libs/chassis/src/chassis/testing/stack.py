@@ -5,6 +5,7 @@ Nothing is imported from a service: processes are started by their module's name
 
 import json
 import os
+import random
 import secrets
 import signal
 import socket
@@ -23,11 +24,21 @@ START_SECONDS = 90.0
 STOP_SECONDS = 15.0
 
 
+PORTS = range(10_240, 20_000)
+"""Below those that the kernel gives to connections and to listeners without a choice of their own: else one of these
+may take a port between its being found free and its server's start. SeaweedFS takes each port's 10,000th behind too.
+"""
+
+_left = random.SystemRandom().sample(PORTS, len(PORTS))
+
+
 def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A TCP port of 127.0.0.1 that nobody listens on now; this process is given none twice."""
+    while _left:
+        port = _left.pop()
+        if port_is_free(port):
+            return port
+    raise OSError(f"no port of {PORTS.start} to {PORTS.stop - 1} is left")
 
 
 def port_is_free(port: int) -> bool:
