@@ -57,7 +57,7 @@ export function AgentsPage() {
 function Row({ agent: { newest, state, builds, processes } }: { agent: Agent }) {
   return (
     <tr data-testid="agent" data-state={state}>
-      <td>
+      <td className={layout.words}>
         <strong>{newest.name}</strong>
         <div className={layout.faint}>{newest.serves.length > 0 ? newest.serves.join(', ') : text.anyone}</div>
       </td>

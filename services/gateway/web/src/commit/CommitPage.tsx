@@ -108,7 +108,7 @@ function Row({ answer }: { answer: ConfigAnswer }) {
         {answer.bothWays && <div className={layout.faint}>{text.bothWays}</div>}
         {answer.expectedMs != null && <Expected at={answer.expectedMs} isNext={answer.answer === 'will_include'} />}
       </td>
-      <td>
+      <td className={layout.words}>
         {judged != null && <span title={evidenceOf(judged)}>{text.verdict[wordOn(judged)]}</span>}
         {signature != null && (
           <div>

@@ -115,7 +115,7 @@ function Found({ commits, unknown }: { commits: readonly CommitSummary[]; unknow
                 <code>{shortSha(info.sha)}</code>
               </Link>
             </td>
-            <td>{info.subject}</td>
+            <td className={layout.words}>{info.subject}</td>
             <td className={layout.soft}>{info.author}</td>
             <td>
               {project} <span className={layout.faint}>{branch}</span>

@@ -71,7 +71,7 @@ function Log({ rows }: { rows: readonly NotificationRow[] }) {
 function Row({ row }: { row: NotificationRow }) {
   return (
     <tr data-testid="notification" data-state={row.state}>
-      <td>
+      <td className={layout.words}>
         {row.buildId == null ? (
           <strong>{row.subject}</strong>
         ) : (
