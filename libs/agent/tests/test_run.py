@@ -59,6 +59,7 @@ def test_next_run_delivers_what_an_earlier_one_left(lone_agent, gateway) -> None
     done = lone_agent.run("run", "--resume")
 
     assert done.returncode == 0, done.stderr
+    assert b": 1 build delivered" in done.stderr
     assert gateway.log(gateway.only_build()) == ["first"]
     assert lone_agent.left() == []
 

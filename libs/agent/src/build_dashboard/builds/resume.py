@@ -30,7 +30,9 @@ def resume(options: argparse.Namespace) -> int:
             say(notice)
         why = f" ({delivery.problem})" if delivery.problem else ""
         left = sum(1 for build_id in build_ids if not delivery.is_delivered(build_id))
-        say(f"{len(build_ids) - left} builds delivered" + (f", {left} left{why}" if left else ""))
+        delivered = len(build_ids) - left
+        noun = "build" if delivered == 1 else "builds"
+        say(f"{delivered} {noun} delivered" + (f", {left} left{why}" if left else ""))
     return 0 if is_delivered else 1
 
 
