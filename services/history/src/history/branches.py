@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from chassis.errors import StoreUnavailable
 
 from history import derived
+from history.concurrently import each
 from history.facts import Point
 from history.filing import coloured_tag
 from history.incidents import EXPLAINED, Incident, explained, fold
 from history.pins import lines_of
-from history.racing import RACES, differs, each, version_of
+from history.racing import RACES, differs, version_of
 from history.store import HistoryStore, Row
 
 BRANCH_WINDOW = 2000

@@ -14,12 +14,13 @@ from chassis.errors import StoreUnavailable
 from history import derived
 from history.branches import refresh_branch
 from history.commits import CommitInfo, CommitRow, cells_of, info_of, informed
+from history.concurrently import each
 from history.facts import Fact, Lane, Point
 from history.filing import Touched, colour_tag, commit_tag, day_tag, failure_tag, lane_tag
 from history.groups import Group, refreshed
 from history.judging import judge_first
 from history.lanes import WINDOW, LaneState, state_of
-from history.racing import RACES, differs, each, version_of
+from history.racing import RACES, differs, version_of
 from history.standing import Unheard, everybody_is_heard
 from history.store import HistoryStore, Row
 from history.trends import day_of

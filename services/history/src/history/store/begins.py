@@ -26,12 +26,11 @@ class Begins:
         rank_of: Callable[[T], int],
     ) -> list[T]:
         """The newest `limit`; `ask` answers with the newest from a rank on, None: of all."""
-        found: list[T] = []
-        rank = self._ranks.pop((listing, limit), None)
-        if rank is not None:
-            found = await ask(rank)
-        if len(found) < limit:
+        rank = self._ranks.get((listing, limit))
+        found = await ask(rank)
+        if rank is not None and len(found) < limit:
             found = await ask(None)
+        self._ranks.pop((listing, limit), None)
         if len(found) == limit:
             self._ranks[listing, limit] = rank_of(found[-1])
             if len(self._ranks) > LISTINGS_MAX:

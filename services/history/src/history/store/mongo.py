@@ -1,9 +1,8 @@
 """History on MongoDB: two collections, no transactions; every write is one document, guarded by its version."""
 
-import asyncio
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import chain
-from typing import Any, TypeVar
+from typing import Any
 from uuid import uuid4
 
 from chassis.store.mongo import available, close, connect, ping
@@ -11,19 +10,18 @@ from pymongo import ASCENDING, DESCENDING, DeleteOne, InsertOne, ReplaceOne, Upd
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.errors import BulkWriteError
 
+from history.concurrently import each
 from history.facts import Fact, Point
 from history.filing import Touched, tags_of
 from history.store.begins import Begins
 from history.store.contract import FactWrite, Row, StoredFact
 
-T = TypeVar("T")
 Document = dict[str, Any]
 _DUPLICATE_KEY = 11000
 _KEYS_AT_ONCE = 1000
 _WRITES_AT_ONCE = 250
 """Operations in one bulk: a slow server answers each well within the socket's 30 s."""
 
-_READS_AT_ONCE = 4
 _FILTERS = ("project", "scope", "label")
 _AFTER_ALL = "\U0010ffff"
 """Sorts behind every text that goes on otherwise."""
@@ -101,7 +99,7 @@ class MongoHistoryStore:
 
         async def ask(begin_ms: int | None) -> list[Point]:
             query: Document = {"tags": tag}
-            between = {"$gte": since_ms if begin_ms is None else begin_ms, "$lt": before_ms}
+            between = {"$gte": begin_ms, "$lt": before_ms}
             if bounds := {operator: bound for operator, bound in between.items() if bound is not None}:
                 query["started_ms"] = bounds
             way = DESCENDING if newest_first else ASCENDING
@@ -112,12 +110,12 @@ class MongoHistoryStore:
 
         if newest_first and since_ms is None and before_ms is None:
             return await self._begins.page(tag, limit, ask, lambda point: point.started_ms)
-        return await ask(None)
+        return await ask(since_ms)
 
     async def points_by_tag(self, tags: Collection[str], *, limit: int) -> dict[str, list[Point]]:
         """For each of these tags the newest points filed under it, newest first, at most `limit` each."""
         asked = list(set(tags))
-        return dict(zip(asked, await self._each(asked, lambda tag: self.points(tag, limit=limit)), strict=True))
+        return dict(zip(asked, await each(asked, lambda tag: self.points(tag, limit=limit)), strict=True))
 
     async def rows_by_key(self, keys: Collection[str]) -> dict[str, Row]:
         """Those of these rows that exist."""
@@ -168,7 +166,7 @@ class MongoHistoryStore:
         if scopes is None or len(scopes) == 1 or since_rank is None:
             return await self._page(query, limit=limit, newest_first=newest_first, after=after)
         # A stretch of the index for each; asked for together they would be sorted first and cut last.
-        pages = await self._each(
+        pages = await each(
             scopes,
             lambda scope: self._page({**query, "scope": scope}, limit=limit, newest_first=newest_first, after=after),
         )
@@ -191,16 +189,6 @@ class MongoHistoryStore:
             further = {**query, "rank": {**between, beyond: rank}}
             found += await self._listed(further, limit=limit - len(found), newest_first=newest_first)
         return found
-
-    async def _each(self, words: Collection[str], ask: Callable[[str], Awaitable[T]]) -> list[T]:
-        """The answers, a few asked for at a time."""
-        slots = asyncio.Semaphore(_READS_AT_ONCE)
-
-        async def one(word: str) -> T:
-            async with slots:
-                return await ask(word)
-
-        return await asyncio.gather(*(one(word) for word in words))
 
     async def _listed(self, query: Document, *, limit: int, newest_first: bool) -> list[Row]:
         way = DESCENDING if newest_first else ASCENDING
