@@ -127,13 +127,6 @@ def _compare(stack: Stack, build_id: str, printed: Path) -> int:
     return len(stored)
 
 
-def resume(stack: Stack) -> None:
-    """Send what waits in the spool."""
-    subprocess.run(
-        [sys.executable, "-m", "build_dashboard", "run", "--resume"], env=stack.agent_environment, check=True
-    )
-
-
 def interval(values: list[float]) -> tuple[float, float]:
     """95 % bootstrap interval of the median."""
     chance = random.Random(0)
@@ -174,7 +167,7 @@ def main() -> None:
                 print(f"  pair {pair}: {walls}{stored}", flush=True)
         if arguments.down:
             with embedded_stack(directory) as stack:
-                resume(stack)
+                stack.resume(VERIFIED_SECONDS)
                 print(f"  the dashboard is there: {compare(stack, printed)}")
     ratios = [w.wall / b.wall for b, w in zip(bare, wrapped, strict=True)]
     low, high = interval(ratios)

@@ -4,7 +4,6 @@ import hashlib
 import os
 import signal
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -30,12 +29,6 @@ def finish(agent: subprocess.Popen[bytes]) -> int:
         return agent.wait(90)
     finally:
         agent.kill()
-
-
-def resume(stack: Stack) -> None:
-    """What the next run does with what is left."""
-    command = [sys.executable, "-m", "build_dashboard", "run", "--resume", "--linger", "60"]
-    subprocess.run(command, env=stack.agent_environment, check=True, timeout=90, stdin=subprocess.DEVNULL)
 
 
 def verified(stack: Stack, count: int) -> list[dict[str, Any]]:
@@ -94,11 +87,11 @@ def test_a_kill_in_mid_multipart_costs_only_what_was_on_its_way(tmp_path: Path, 
         if victim == "agent":
             agent.kill()
             agent.wait()
-            resume(stack)
+            stack.resume(60)
         else:
             stack.processes["embedded"].restart(signal.SIGKILL)
             assert finish(agent) == 0
-            resume(stack)  # nothing, or what the agent left when it gave up waiting
+            stack.resume(60)  # nothing, or what the agent left when it gave up waiting
         assert_equal(stack, verified(stack, 1)[0], path)
 
 

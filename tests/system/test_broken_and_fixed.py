@@ -87,12 +87,6 @@ def system(directory: Path, mails: SendGridServer) -> Iterator[Stack]:
         yield stack
 
 
-def bring_what_is_left(stack: Stack) -> None:
-    """What an agent could not deliver during the outage comes with the next run."""
-    command = [sys.executable, "-m", "build_dashboard", "run", "--resume", "--linger", str(SECONDS)]
-    subprocess.run(command, env=stack.agent_environment, check=True, timeout=2 * SECONDS, stdin=subprocess.DEVNULL)
-
-
 def settled_builds(stack: Stack, count: int) -> list[dict[str, Any]]:
     """The project's builds, oldest first, once all are verified with their artifacts."""
     token = stack.token()
@@ -168,7 +162,7 @@ def test_three_red_builds_are_one_mail_and_the_fix_is_another(
             stack.processes[name].start()
         for name in away:
             stack.processes[name].wait_ready()
-        bring_what_is_left(stack)
+        stack.resume(SECONDS)
 
         good, *red, fixed = settled_builds(stack, 5)
         assert ["failed"] * 3 == [build["status"] for build in red]

@@ -26,7 +26,7 @@ STOP_SECONDS = 15.0
 
 PORTS = range(10_240, 20_000)
 """Below those that the kernel gives to connections and to listeners without a choice of their own: else one of these
-may take a port between its being found free and its server's start. SeaweedFS takes each port's 10,000th behind too.
+may take a port between its being found free and its server's start.
 """
 
 _left = random.SystemRandom().sample(PORTS, len(PORTS))
@@ -154,6 +154,17 @@ class Stack:
             if agent.poll() is None:
                 agent.terminate()
             agent.wait(2 * STOP_SECONDS)
+
+    def resume(self, seconds: float) -> None:
+        """What an agent could not deliver comes with the next run, which waits so long for it at the most."""
+        command = [sys.executable, "-m", "build_dashboard", "run", "--resume", "--linger", str(seconds)]
+        subprocess.run(
+            command,
+            env=self.agent_environment,
+            check=True,
+            timeout=seconds + 2 * STOP_SECONDS,
+            stdin=subprocess.DEVNULL,
+        )
 
     def get(self, path: str, token: str | None = None) -> Any:
         """GET a path as the administrator; the answer's JSON."""
