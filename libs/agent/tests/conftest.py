@@ -234,8 +234,10 @@ class Agent:
         out, err = process.communicate(timeout=60)
         return subprocess.CompletedProcess(arguments, process.returncode, out, err)
 
-    def build(self, *command: str, options: tuple[str, ...] = ()) -> subprocess.CompletedProcess[bytes]:
-        return self.run("run", "--project", "p", *options, "--", *command)
+    def build(
+        self, *command: str, options: tuple[str, ...] = (), cwd: Path | None = None
+    ) -> subprocess.CompletedProcess[bytes]:
+        return self.run("run", "--project", "p", *options, "--", *command, cwd=cwd)
 
     def left(self) -> list[str]:
         return sorted(path.name for path in self.spool.iterdir()) if self.spool.exists() else []

@@ -72,8 +72,9 @@ def test_a_commit_on_no_branch_is_fetched_by_its_name(tmp_path) -> None:
 
 def test_submodules_follow_the_commit(tmp_path, monkeypatch) -> None:
     """Also when they move to another address."""
-    for number, name in enumerate(("GIT_CONFIG_KEY_0", "GIT_CONFIG_VALUE_0", "GIT_CONFIG_COUNT")):
-        monkeypatch.setenv(name, ("protocol.file.allow", "always", "1")[number])
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / ".gitconfig").write_text('[protocol "file"]\n\tallow = always\n')
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
     repository(tmp_path / "llvm", "llvm")
     repository(tmp_path / "far")
     git(tmp_path / "far", "submodule", "--quiet", "add", str(tmp_path / "llvm"), "llvm")

@@ -3,10 +3,11 @@
 import fcntl
 import os
 import re
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from build_dashboard.git import GitFailed, run_git
 
 CLONE_SECONDS = 3600.0
 ASK_SECONDS = 60.0
@@ -14,11 +15,14 @@ ASK_SECONDS = 60.0
 COMMITS_MAX = 100
 """More new commits than this at once are a merge of something else: only the newest so many are built."""
 
+LOCK = "build-dashboard.lock"
+"""In the `.git` of every clone that a daemon made, and of those that a person handed over to it."""
+
 _SIBLING = re.compile(r"\.\./(\w[\w.+-]*)")
 
 
 class CheckoutError(RuntimeError):
-    """git could not do what was asked; carries its own words."""
+    """A project cannot be checked out; reads as a sentence, with git's own words where it was git."""
 
 
 class Checkout:
@@ -35,10 +39,15 @@ class Checkout:
 
     @contextmanager
     def reserved(self) -> Iterator[None]:
-        """Have the directory to oneself: waits for whoever else builds in it, in this process or another."""
+        """Have the directory to oneself: waits for whoever else builds in it, in this process or another.
+
+        Raises:
+            CheckoutError: another repository is there, or git failed.
+        """
         git_directory = self.path / ".git"
+        self._refuse_foreign(git_directory)
         git_directory.mkdir(parents=True, exist_ok=True)
-        fd = os.open(git_directory / "build-dashboard.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        fd = os.open(git_directory / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX)
             self._lock_fd = fd
@@ -56,10 +65,10 @@ class Checkout:
             CheckoutError: the remote does not answer, or has no such branch.
         """
         if branch is None:
-            told = _git(None, "ls-remote", "--symref", self.repo_url, "HEAD")
+            told = self._ask("--symref", self.repo_url, "HEAD")
             symbolic = re.search(r"^ref: refs/heads/(\S+)\tHEAD$", told, re.MULTILINE)
             branch = symbolic[1] if symbolic else "HEAD"
-        told = _git(None, "ls-remote", self.repo_url, branch if branch == "HEAD" else f"refs/heads/{branch}")
+        told = self._ask(self.repo_url, branch if branch == "HEAD" else f"refs/heads/{branch}")
         if not told:
             raise CheckoutError(f"{self.repo_url} has no branch {branch}")
         return branch, told.split()[0]
@@ -124,28 +133,35 @@ class Checkout:
             return False
         return True
 
+    def _refuse_foreign(self, git_directory: Path) -> None:
+        """Leave alone what no daemon made: it would lose its checkout, its changes and the address of its origin."""
+        is_link = git_directory.is_symlink() or git_directory.is_file()
+        if is_link or ((git_directory / "HEAD").exists() and not (git_directory / LOCK).exists()):
+            how = "" if is_link else f", or hand it over with `touch {git_directory / LOCK}`"
+            raise CheckoutError(
+                f"build_dir {self.path} is a git checkout that this agent did not make, and building there would"
+                f" change it: choose another build_dir in config.yaml{how}"
+            )
+
+    def _ask(self, *arguments: str) -> str:
+        """What `ls-remote` prints."""
+        try:
+            return run_git(None, "ls-remote", *arguments, limit_seconds=ASK_SECONDS)
+        except GitFailed as error:
+            raise CheckoutError(str(error)) from error
+
     def _git(self, *arguments: str) -> str:
-        return _git(self.path, *arguments, lock_fd=self._lock_fd)
-
-
-def _git(cwd: Path | None, *arguments: str, lock_fd: int | None = None) -> str:
-    seconds = ASK_SECONDS if cwd is None else CLONE_SECONDS
-    environment = {**os.environ, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
-    try:
-        done = subprocess.run(
-            # Housekeeping in the background would hold the reservation of a directory that is free.
-            ["git", "-c", "gc.autoDetach=false", *arguments],
-            cwd=cwd,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=seconds,
-            check=False,
-            # A git that outlives a killed daemon keeps the directory reserved until it is done.
-            pass_fds=() if lock_fd is None else (lock_fd,),
-        )
-    except (OSError, subprocess.SubprocessError) as error:
-        raise CheckoutError(f"git {arguments[0]}: {error}") from error
-    if done.returncode:
-        raise CheckoutError(f"git {arguments[0]}: {done.stderr.decode('utf-8', 'replace').strip()[-500:]}")
-    return done.stdout.decode("utf-8", "replace")
+        try:
+            return run_git(
+                self.path,
+                *arguments,
+                limit_seconds=CLONE_SECONDS,
+                # Housekeeping in the background would hold the reservation of a directory that is free.
+                options=("-c", "gc.autoDetach=false"),
+                # A clone that is broken must not make git find the repository around it.
+                ceiling=self.path.parent,
+                # A git that outlives a killed daemon keeps the directory reserved until it is done.
+                pass_fds=() if self._lock_fd is None else (self._lock_fd,),
+            )
+        except GitFailed as error:
+            raise CheckoutError(str(error)) from error

@@ -3,22 +3,26 @@
 import os
 import subprocess
 
+from build_dashboard.git import GitFailed, run_git
+
 LIMIT_SECONDS = 2.0
 
 
 def git(cwd: str, *arguments: str, limit_seconds: float = LIMIT_SECONDS) -> str | None:
-    """What git prints in this directory."""
-    return output(["git", *arguments], cwd, limit_seconds=limit_seconds)
+    """What git prints in this directory; None when it is not there, fails or takes too long."""
+    try:
+        return run_git(cwd, *arguments, limit_seconds=limit_seconds).strip()
+    except GitFailed:
+        return None
 
 
 def output(command: list[str], cwd: str, *, limit_seconds: float = LIMIT_SECONDS) -> str | None:
     """What a command prints; None when it is not there, fails or takes too long."""
-    environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
     try:
         done = subprocess.run(
             command,
             cwd=cwd,
-            env=environment,
+            env={**os.environ, "LC_ALL": "C"},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=limit_seconds,

@@ -1,0 +1,69 @@
+"""Git: the one place that starts it, in a repository that its working directory alone decides.
+
+Whoever starts the agent may stand in a git hook or have variables of git exported for another repository. With them
+git would read, or reset, that other repository, whatever directory it runs in.
+"""
+
+import os
+import re
+import subprocess
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+_KEPT = re.compile(r"GIT_(?:SSH\w*|ASKPASS|SSL_\w+|HTTP_\w+|PROXY_\w+|ALLOW_PROTOCOL|PROTOCOL_FROM_USER|EXEC_PATH)")
+"""How a remote is reached and where git is installed. Every other GIT_ variable moves a repository's places
+(`git rev-parse --local-env-vars`), changes what git does or prints, or is configuration meant for another call."""
+
+
+class GitFailed(RuntimeError):
+    """git could not do what was asked; reads as a sentence with git's own words."""
+
+
+def git_environment(environment: Mapping[str, str], *, ceiling: Path | None = None) -> dict[str, str]:
+    """The environment for a git of ours; `ceiling` is a directory that holds no repository of ours, nor do those above.
+
+    The build command keeps the caller's environment: this is for what the agent itself starts.
+    """
+    kept = {name: value for name, value in environment.items() if not name.startswith("GIT_") or _KEPT.fullmatch(name)}
+    # Nobody is there to be asked, and looking must not lock what a person works in.
+    kept |= {"GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
+    return kept if ceiling is None else {**kept, "GIT_CEILING_DIRECTORIES": str(ceiling)}
+
+
+def run_git(
+    cwd: Path | str | None,
+    *arguments: str,
+    limit_seconds: float,
+    options: Collection[str] = (),
+    ceiling: Path | None = None,
+    pass_fds: Collection[int] = (),
+) -> str:
+    """What git prints in this directory, undecodable bytes replaced.
+
+    Args:
+        cwd: the directory; None for a question that needs no repository.
+        arguments: the command and what follows it.
+        limit_seconds: a git that takes longer is ended.
+        options: of git itself, before the command.
+        ceiling: the repository is not looked for in this directory or above.
+        pass_fds: descriptors that stay open in git.
+
+    Raises:
+        GitFailed: git is not there, took too long, or failed.
+    """
+    try:
+        done = subprocess.run(
+            ["git", *options, *arguments],
+            cwd=cwd,
+            env=git_environment(os.environ, ceiling=ceiling),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=limit_seconds,
+            check=False,
+            pass_fds=tuple(pass_fds),
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        raise GitFailed(f"git {arguments[0]}: {error}") from error
+    if done.returncode:
+        raise GitFailed(f"git {arguments[0]}: {done.stderr.decode('utf-8', 'replace').strip()[-500:]}")
+    return done.stdout.decode("utf-8", "replace")
