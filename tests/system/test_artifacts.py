@@ -62,6 +62,27 @@ def wait_for_a_part(data: Path) -> None:
     assert not whole, "the upload was over before anything could be killed"
 
 
+def test_links_neither_hide_nor_multiply_nor_lead_out(stack: Stack, tmp_path: Path) -> None:
+    """`--artifact '**'` beside `ln -s . loop` and folders that link to each other: each file once, the rest is said."""
+    (tmp_path / "secret").write_text("not for the dashboard")
+    directory = tmp_path / "work"
+    for name in ("a/one", "b/two"):
+        (directory / name).parent.mkdir(parents=True)
+        (directory / name).write_text(name)
+    links = {"loop": ".", "a/b": "../b", "b/a": "../a", "x": "y", "y": "x", "out": "../secret"}
+    for link, target in links.items():
+        (directory / link).symlink_to(target)
+    patterns = ("--artifact", "**", "--artifact", "../secret", "--artifact", "*.whl")
+    command = stack.agent_command("artifacts", "true", options=patterns)
+
+    options = {"env": stack.agent_environment, "cwd": directory, "timeout": 60}
+    done = subprocess.run(command, check=False, capture_output=True, **options)
+
+    assert (done.returncode, [item["name"] for item in verified(stack, 2)]) == (0, ["a/one", "b/two"])
+    for words in ("linked folder", "leads nowhere", "leads out", "../secret: outside", "*.whl: matches no file"):
+        assert words in done.stderr.decode()
+
+
 def test_artifacts_arrive_equal(stack: Stack, tmp_path: Path) -> None:
     """Small files of any name, by pattern, through the gateway."""
     for name in ("wheels/a.whl", "größe.json", ".ninja_log"):

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -114,14 +115,31 @@ def file_of(directory, content, name="mlir-opt"):
 
 
 def test_files_are_found_by_pattern_and_named_below_the_directory(tmp_path):
-    """Directories are no files; one matched twice is one; a file elsewhere has its last element as name."""
+    """Folders are no files; one matched twice is one; one elsewhere is left out, and so it is said."""
     for name in ("bin/mlir-opt", "a.whl", "lib/deep/b.whl"):
         file_of(tmp_path / "build", b"x", name)
     outside = file_of(tmp_path, b"x", "outside.json").path
 
-    found = find(["**/*.whl", "*.whl", "bin/*", "bin", "none*", str(outside)], tmp_path / "build")
+    found, left_out = find(["**/*.whl", "*.whl", "bin/*", "none*", str(outside)], tmp_path / "build")
 
-    assert ["a.whl", "bin/mlir-opt", "lib/deep/b.whl", "outside.json"] == sorted(file.name for file in found)
+    assert ["a.whl", "bin/mlir-opt", "lib/deep/b.whl"] == [file.name for file in found]
+    assert left_out == [f"{outside}: outside of the working directory {tmp_path / 'build'}", "none*: matches no file"]
+
+
+@pytest.mark.parametrize("kind", ["link", "pipe"])
+def test_what_took_a_files_place_since_it_was_found_is_not_read(tmp_path, store, uploader, kind):
+    """A link that leads out, or a pipe that nobody writes to: refused at once, nothing is offered."""
+    found = file_of(tmp_path / "build", b"x")
+    found.path.unlink()
+    if kind == "link":
+        found.path.symlink_to(file_of(tmp_path, b"secret", "secret").path)
+    else:
+        os.mkfifo(found.path)
+
+    with pytest.raises(UploadRefused, match="cannot be read"):
+        uploader.upload(found)
+
+    assert store.offers == []
 
 
 @pytest.mark.parametrize("content", [b"", b"x" * 100, bytes(range(256)) * 3], ids=["empty", "single", "parts"])

@@ -4,22 +4,23 @@ The dashboard plans each upload and says where the bytes go, to itself or to its
 again is how everything is repeated: the answer asks only for what is missing.
 """
 
-import glob
 import hashlib
 import os
 import random
+import stat
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import IO, Any
 from urllib.parse import urlsplit
 
 import httpx
 
 from build_dashboard.delivery.transport import RoutedTransport
+from build_dashboard.file_search import search_files
 
 SINGLE_BYTES = 64 * 1024 * 1024
 """Up to this one request carries a file; above it parts do."""
@@ -65,23 +66,18 @@ class Digest:
     part_sha256: tuple[str, ...]
 
 
-def find(patterns: Sequence[str], directory: Path) -> list[Found]:
-    """The files below `directory` (or at an absolute path) that a pattern matches; `**` reaches into directories."""
-    names = {
-        match
-        for pattern in patterns
-        for match in glob.glob(pattern, root_dir=directory, recursive=True)  # noqa: PTH207  (Path.glob takes no absolute pattern)
-    }
-    found = [Found(directory / name, _shown(directory / name, directory)) for name in sorted(names)]
-    return [each for each in found if each.path.is_file()]
+def find(patterns: Sequence[str], directory: Path) -> tuple[list[Found], list[str]]:
+    """The files below `directory` to bring, by name, and a sentence for each reason why something is left out."""
+    found = search_files(patterns, directory)
+    return [Found(path, _shown(name)) for name, path in found.files], list(found.left_out.sentences())
 
 
 def digest(path: Path) -> Digest:
     """Read a file once, for its hash and those of its parts. Raises OSError."""
-    size = path.stat().st_size
-    part_bytes = None if size <= SINGLE_BYTES else max(PART_BYTES, -(-size // PARTS_MAX))
     whole, parts, read = hashlib.sha256(), [], 0
-    with path.open("rb") as file:
+    with _opened(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        part_bytes = None if size <= SINGLE_BYTES else max(PART_BYTES, -(-size // PARTS_MAX))
         while piece := file.read(part_bytes or BLOCK_BYTES):
             whole.update(piece)
             read += len(piece)
@@ -188,7 +184,7 @@ class Uploader:
 
     def _piece(self, path: Path, put: Mapping[str, Any], count: "_Count") -> Iterator[bytes]:
         left = put["sizeBytes"]
-        with path.open("rb") as file:
+        with _opened(path) as file:
             file.seek(put["offset"])
             while left and (block := file.read(min(BLOCK_BYTES, left))):
                 if self._is_hurried():
@@ -212,9 +208,16 @@ class _Count:
             self._tell(self._done)
 
 
-def _shown(path: Path, directory: Path) -> str:
-    """The path below the directory, else its last element."""
-    name = path.relative_to(directory).as_posix() if path.is_relative_to(directory) else path.name
+def _opened(path: Path) -> IO[bytes]:
+    """The file that was found: what took its place since, a link or a pipe, is not read. Raises OSError."""
+    file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb")
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise OSError("it is no regular file any more")
+    return file
+
+
+def _shown(name: str) -> str:
     # A file name may be any bytes; the wire carries text of at most 512 characters.
     return name.encode("utf-8", "replace").decode()[-512:]
 

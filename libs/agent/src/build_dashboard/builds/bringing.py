@@ -29,11 +29,11 @@ def bring_artifacts(
 ) -> bool:
     """Upload what the build's patterns match; False when some wait for the next run, and the build with them."""
     facts = speaker.directory.facts
-    found = find(facts["artifacts"], Path(facts["start"]["cwd"]))
+    found, left_out = find(facts["artifacts"], Path(facts["start"]["cwd"]))
+    for sentence in left_out:
+        say(f"--artifact {sentence}")
     if len(found) > FILES_MAX:
         say(f"--artifact matches {len(found)} files; the first {FILES_MAX} are uploaded")
-    if not found:
-        say("--artifact matches no file")
     is_old = facts["startedMs"] / 1000 < time.time() - KEEP_SECONDS
     if found and not is_old:
         if delivery.wait_for_dashboard(CONNECT_SECONDS) is None:

@@ -1,6 +1,5 @@
 """Test reports: JUnit XML that the build's tests wrote, found by the command's own words, known names and `--junit`."""
 
-import glob
 import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from build_analysis.test_results import TestResult
 
+from build_dashboard.file_search import is_pattern, search_files
 from build_dashboard.recording.fitting import chunks
 
 FILES_MAX = 200
+LOOK_SECONDS = 10.0
 FILE_BYTES = 64 * 1024 * 1024
 TESTS_MAX = 500
 """Results in one record, as the protocol has it."""
@@ -77,9 +78,8 @@ def _written(
     words = " ".join([*command, *(environment.get(name, "") for name in _VARIABLES)])
     named = [match[1] for match in _NAMED.finditer(words)]
     seen: set[str] = set()
-    for directory, pattern in itertools.product(directories, (*patterns, *named, *KNOWN)):
-        for name in glob.iglob(pattern, root_dir=directory, recursive=True):  # noqa: PTH207  (absolute patterns too)
-            path = Path(directory, name)
+    for directory, name in itertools.product(directories, (*patterns, *named, *KNOWN)):
+        for path in _matching(name, Path(directory)):
             try:
                 status, whole = path.stat(), str(path.resolve())
             except OSError:
@@ -87,6 +87,14 @@ def _written(
             if whole not in seen and status.st_mtime >= since and 0 < status.st_size <= FILE_BYTES:
                 seen.add(whole)
                 yield path
+
+
+def _matching(name: str, directory: Path) -> Iterator[Path]:
+    """The file that is spelled out, wherever it is; else those below the directory that match the pattern."""
+    if is_pattern(name):
+        yield from (path for _, path in search_files([name], directory, limit_seconds=LOOK_SECONDS).files)
+    else:
+        yield directory / name
 
 
 def _told(result: "TestResult") -> dict[str, Any]:
