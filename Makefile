@@ -1,6 +1,8 @@
 # Every habit is a target; `make help` lists them. Each target does all of its own set-up.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
+# In a git hook these name the hook's repository: what the demo and the tests commit would land there.
+unexport $(shell git rev-parse --local-env-vars 2>/dev/null)
 export PATH := $(CURDIR)/.cache/bin:$(CURDIR)/.cache/uv/bin:$(PATH)
 SETUP := deploy/machine/setup.sh
 RUN := uv run --no-sync
