@@ -3,6 +3,7 @@
 import fcntl
 import os
 import re
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -137,7 +138,7 @@ class Checkout:
         """Leave alone what no daemon made: it would lose its checkout, its changes and the address of its origin."""
         is_link = git_directory.is_symlink() or git_directory.is_file()
         if is_link or ((git_directory / "HEAD").exists() and not (git_directory / LOCK).exists()):
-            how = "" if is_link else f", or hand it over with `touch {git_directory / LOCK}`"
+            how = "" if is_link else f", or hand it over with `touch {shlex.quote(str(git_directory / LOCK))}`"
             raise CheckoutError(
                 f"build_dir {self.path} is a git checkout that this agent did not make, and building there would"
                 f" change it: choose another build_dir in config.yaml{how}"

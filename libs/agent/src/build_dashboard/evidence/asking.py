@@ -3,7 +3,7 @@
 import os
 import subprocess
 
-from build_dashboard.git import GitFailed, run_git
+from build_dashboard.git import GitFailed, git_environment, run_git
 
 LIMIT_SECONDS = 2.0
 
@@ -22,7 +22,8 @@ def output(command: list[str], cwd: str, *, limit_seconds: float = LIMIT_SECONDS
         done = subprocess.run(
             command,
             cwd=cwd,
-            env={**os.environ, "LC_ALL": "C"},
+            # A tool may be a wrapper that asks git where it is.
+            env=git_environment(os.environ),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=limit_seconds,
