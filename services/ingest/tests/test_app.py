@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -479,3 +480,24 @@ def test_the_failures_of_a_build_are_typed_in_openapi(tmp_path: Path) -> None:
     answer = schema["paths"]["/api/builds/{build_id}/failures"]["get"]["responses"]["200"]["content"]
     assert answer["application/json"]["schema"]["$ref"].endswith("/Failures")
     assert "signature" in schema["components"]["schemas"]["FailureData"]["properties"]
+
+
+async def test_builds_are_listed_by_what_people_call_them(service, make_speaker) -> None:
+    """Every build that answers to a beginning or end of an id; one of another's project is not even counted."""
+    ours, theirs = make_speaker("iree"), make_speaker("torch-mlir")
+    theirs.id = f"{theirs.id[:-12]}{ours.id[-12:]}"
+    for one in (ours, theirs):
+        await service.publish(one, one.start())
+        await service.stored(one)
+    stranger = Principal("eve", "admin", frozenset({"iree"}))
+
+    async def named(text: str, **caller: Principal) -> list[str]:
+        answer = await service.get(f"/api/builds?id={quote(text)}", **caller)
+        return [build["id"] for build in answer.json()["items"]]
+
+    assert await named(ours.id[-8:]) == [theirs.id, ours.id]
+    assert await named(f" {ours.id[-8:].upper()}\n", principal=stranger) == [ours.id]
+    assert await named(theirs.id, principal=stranger) == []
+    for wrong, why in {"abc": "too short", "latest": "is no build id", "": "is no build id"}.items():
+        answer = await service.get(f"/api/builds?id={wrong}")
+        assert (answer.status_code, why in answer.json()["detail"]) == (422, True)

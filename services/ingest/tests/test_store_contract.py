@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 from build_analysis.test_results import TestResult
+from build_protocol.ids import read_build_name
 from build_protocol.messages import BuildCompleteData, FailureData
 from ingest import fold
 from ingest.archive.label import Archive
@@ -173,6 +174,56 @@ async def test_lists_are_filtered_and_paged_newest_first(store, make_speaker) ->
     assert await count(agent="agent-1") == 4
     assert await count(text="FIX 100%_3") == 1
     assert await count(text="fix 100__") == 0
+
+
+async def test_a_build_is_found_by_the_beginning_or_the_end_of_its_id(store, make_speaker) -> None:
+    """However many there are: all that answer to a name, newest first, of the projects asked for; nobody else."""
+    builds = {
+        "018bcfe5-6800-7000-8000-00000000aaaa": "iree",
+        "018bcfe5-6800-7000-8000-00000001aaaa": "torch-mlir",
+        "018bcfe5-6800-7000-8000-00010001aaaa": "iree",
+        "018bcfe5-6800-7fff-8000-000000000000": "iree",
+        "018bd001-aaaa-7000-8000-00000001bbbb": "iree",
+    }
+    for number, (build_id, project) in enumerate(builds.items()):
+        one = make_speaker(project, started_at=1_700_000_000_000 + number)
+        one.id = build_id
+        await store.advance([_step(one, one.start())])
+    a, b, c, d, e = builds
+
+    async def named(text: str, **more: object) -> list[str]:
+        found = await store.list_builds(BuildQuery(name=read_build_name(text), **more))
+        return [build.id for build in found]
+
+    for build_id in builds:
+        assert await named(build_id) == [build_id]
+    assert await named("0000aaaa") == [a]
+    assert await named("01aaaa") == [c, b]
+    assert await named("0001aaaa", projects=["iree"]) == [c]
+    assert await named("0001aaaa", projects=["llvm"]) == await named("0001aaaa", projects=[]) == []
+    assert await named("8000-00010001aaaa") == [c]
+    assert await named("018bcfe5") == [d, c, b, a]
+    assert await named("018bcfe5", limit=1) == [d]
+    assert await named("018bcfe5-6800-7f") == [d]
+    assert await named("018bcfe568007f") == [d]
+    assert await named("018bd001-aaaa") == [e]
+    # A middle, the neighbours of a beginning, and an end that only the index's digits share.
+    for nobody in ("01aaaa-7000", "018bcfe4", "018bcfe6", "1101aaaa", "018bcfe5-6800-7000-8000-00000000aaab"):
+        assert await named(nobody) == []
+
+
+async def test_a_name_that_is_the_beginning_of_one_and_the_end_of_another_finds_both(store, make_speaker) -> None:
+    """A build that answers to a name twice is found once."""
+    first, last, both = make_speaker(), make_speaker(), make_speaker()
+    first.id = "018bcfe5-6800-7000-8000-000000000001"
+    last.id = "018bd000-6800-7000-8000-0000018bcfe5"
+    both.id = "018bcfe5-6800-7000-8000-0000018bcfe5"
+    for one in (first, last, both):
+        await store.advance([_step(one, one.start())])
+
+    found = await store.list_builds(BuildQuery(name=read_build_name("018bcfe5")))
+
+    assert sorted(build.id for build in found) == sorted([first.id, last.id, both.id])
 
 
 async def test_last_green_is_the_last_started_success_of_ci(store, make_speaker) -> None:

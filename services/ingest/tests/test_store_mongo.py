@@ -3,8 +3,10 @@
 from collections.abc import AsyncIterator
 
 import pytest
+from build_protocol.ids import read_build_name, short_id
 from ingest.chunk import merge
 from ingest.plan import plan_build
+from ingest.store import BuildQuery
 from ingest.store.mongo import MongoBuildStore
 
 pytestmark = pytest.mark.mongodb
@@ -81,3 +83,17 @@ async def test_a_merge_that_died_halfway_hides_nothing(mongo, speaker) -> None:
         assert len(seqs) == len(set(seqs))
     await mongo.compact(merge(before))
     assert len(await mongo.read_chunks(speaker.id, "seq", 1, 10)) == 1
+
+
+async def test_builds_of_earlier_releases_are_found_by_the_end_of_their_id(mongo, make_speaker) -> None:
+    """Opening the store adds what their documents lack; also of those that an earlier release stored beside us."""
+    speakers = [make_speaker() for _ in range(3)]
+    for one in speakers:
+        await mongo.advance([plan_build(None, {}, [one.arrival(one.start())]).step])
+    await mongo._builds.update_many({"_id": {"$in": [one.id for one in speakers[:2]]}}, {"$unset": {"tail": 1}})
+
+    await mongo.open()
+
+    for one in speakers:
+        found = await mongo.list_builds(BuildQuery(name=read_build_name(short_id(one.id))))
+        assert [build.id for build in found] == [one.id]

@@ -2,39 +2,56 @@
 
 from pathlib import Path
 
+import pytest
+from build_protocol.ids import read_build_name, short_id
 from build_protocol.messages import FailureData
 from chassis.store.sql import SqlEngine
 from ingest.failures import Found
 from ingest.plan import plan_build
 from ingest.store import BuildQuery, open_store
-from ingest.store.tables import failures, feedback, metadata, results
+from ingest.store.sql import _listing
+from ingest.store.tables import builds, failures, feedback, results
 from sqlalchemy import Connection
+from sqlalchemy.dialects import sqlite
 
-ADDED_COLUMNS = {"builds_by_retry": "retry_of", "builds_by_archive": "archive", None: "rules"}
+ADDED_COLUMNS = {"builds_by_retry": "retry_of", "builds_by_archive": "archive", None: "rules", "builds_by_tail": "tail"}
 """By the index that goes with them."""
+
+
+@pytest.fixture(params=["sqlite", pytest.param("mariadb", marks=pytest.mark.mariadb)])
+def sql_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database of each dialect."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/old.sqlite"
+    return str(request.getfixturevalue("mariadb_url"))
 
 
 def _undo(db: Connection) -> None:
     """Take away what later releases added."""
+    db.exec_driver_sql("update schema_version set version = 1")
     for table in (failures, results, feedback):
         table.drop(db)
+    indexes = {index.name: index for index in builds.indexes}
     for index, column in ADDED_COLUMNS.items():
         if index:
-            db.exec_driver_sql(f"drop index {index}")
+            indexes[index].drop(db)
         db.exec_driver_sql(f"alter table builds drop column {column}")
 
 
-async def test_an_old_database_is_brought_up_to_date(tmp_path: Path, speaker) -> None:
+async def test_an_old_database_is_brought_up_to_date(sql_url: str, speaker, make_speaker) -> None:
     """The first release's database gets the tables and columns it lacks, and keeps what it has."""
-    url = f"sqlite:///{tmp_path}/old.sqlite"
-    old = SqlEngine(url)
-    await old.migrate(metadata, ())
+    earlier = make_speaker()
+    first = open_store(sql_url)
+    await first.open()
+    await first.advance([plan_build(None, {}, [earlier.arrival(earlier.start())]).step])
+    await first.close()
+    old = SqlEngine(sql_url)
     await old.write(_undo)
     await old.close()
     repeated = speaker.start(retry_of=speaker.id)
     found = Found(items=[FailureData(category="crash", message="x", first_line=1)], count=1)
 
-    store = open_store(url)
+    store = open_store(sql_url)
     await store.open()
     await store.keep_failures(speaker.id, 1, found)
     await store.advance([plan_build(None, {}, [speaker.arrival(repeated)]).step])
@@ -42,4 +59,24 @@ async def test_an_old_database_is_brought_up_to_date(tmp_path: Path, speaker) ->
     assert await store.find_failures(speaker.id) == found
     assert await store.read_results(speaker.id) == []
     assert [build.id for build in await store.list_builds(BuildQuery(retry_of=speaker.id))] == [speaker.id]
+    for known in (earlier.id, speaker.id):
+        named = BuildQuery(name=read_build_name(short_id(known)))
+        assert [build.id for build in await store.list_builds(named)] == [known]
     await store.close()
+
+
+@pytest.mark.parametrize("more", [{}, {"projects": ["a", "b"]}, {"statuses": ["failed"], "commit_prefix": "abc"}])
+async def test_a_name_is_looked_up_by_index(tmp_path: Path, more: dict) -> None:
+    """Whatever else is asked for, no build is read that does not answer to the name."""
+    store = open_store(f"sqlite:///{tmp_path}/store.sqlite")
+    await store.open()
+    listing = _listing(BuildQuery(name=read_build_name("0123abcd"), **more))
+    said = str(listing.compile(dialect=sqlite.dialect(), compile_kwargs={"literal_binds": True}))
+
+    steps = await store._engine.read(lambda db: [row[3] for row in db.exec_driver_sql(f"explain query plan {said}")])
+    await store.close()
+
+    assert [step.partition("INDEX ")[2].partition(" ")[0] for step in steps if "builds" in step] == [
+        "sqlite_autoindex_builds_1",
+        "builds_by_tail",
+    ]

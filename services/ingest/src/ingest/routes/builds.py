@@ -3,6 +3,7 @@
 import asyncio
 from typing import Annotated, Any
 
+from build_protocol.ids import BadBuildName, BuildName, read_build_name
 from build_protocol.messages import BuildStatus, FailureData, Outcome
 from build_protocol.model import BuildId, Count, ShortText, WireModel
 from build_protocol.views import Build, BuildDetail, BuildList, TestPage
@@ -50,6 +51,10 @@ async def list_builds(  # noqa: PLR0917  query parameters; nobody passes them by
     commit: Annotated[str | None, Query(pattern=r"^[0-9a-fA-F]{1,64}$", description="A prefix will do.")] = None,
     agent: ShortText | None = None,
     retry_of: Annotated[BuildId | None, Query(alias="retryOf", description="Builds that repeat this one.")] = None,
+    name: Annotated[
+        str | None,
+        Query(alias="id", max_length=200, description="An id, or 6 or more digits of its beginning or end."),
+    ] = None,
     q: Annotated[str | None, Query(max_length=200)] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     cursor: Annotated[
@@ -65,6 +70,7 @@ async def list_builds(  # noqa: PLR0917  query parameters; nobody passes them by
         commit_prefix=commit.lower() if commit else None,
         agent=agent,
         retry_of=retry_of,
+        name=None if name is None else _name_of(name),
         text=q or None,
         before=cursor,
         limit=limit + 1,
@@ -141,6 +147,13 @@ async def list_records(
     if len(events) > limit:
         return Events(items=events[:limit], next_after=events[limit - 1]["seq"])
     return Events(items=events, next_after=chunks[-1].last_seq if len(chunks) == CHUNKS_PER_READ else None)
+
+
+def _name_of(text: str) -> BuildName:
+    try:
+        return read_build_name(text)
+    except BadBuildName as error:
+        raise HTTPException(422, f"query.id: {error}") from error
 
 
 def _answer(model: WireModel) -> Response:

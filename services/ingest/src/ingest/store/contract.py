@@ -8,6 +8,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from build_protocol.ids import LEAST_DIGITS, BuildName
 from build_protocol.messages import BuildStart
 from build_protocol.views import Build
 
@@ -50,6 +51,8 @@ class BuildQuery:
     commit_prefix: str | None = None
     agent: str | None = None
     retry_of: str | None = None
+    name: BuildName | None = None
+    """Those that answer to it. An index answers for both ends of an id, however many builds there are."""
     text: str | None = None
     """Found in subject, author, branch, config, command, commit or id, in any case."""
     before: str | None = None
@@ -60,6 +63,11 @@ class BuildQuery:
 def place_of(build: Build) -> str:
     """Where a build stands in lists: by its start, then its id. One word, so that any index can sort by it."""
     return f"{build.started_at or 0:016d}.{build.id}"
+
+
+def tail_of(build_id: str) -> str:
+    """The end of an id that is kept beside it with an index of its own: as much as every name has."""
+    return build_id[-LEAST_DIGITS:]
 
 
 @dataclass(frozen=True, slots=True)

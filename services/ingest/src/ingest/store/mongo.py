@@ -12,7 +12,7 @@ from typing import Any
 from build_protocol.messages import BuildStart
 from build_protocol.views import Build
 from chassis.store.mongo import Document, available, close, connect, ping
-from pymongo import ASCENDING, DESCENDING, IndexModel
+from pymongo import ASCENDING, DESCENDING, IndexModel, UpdateOne
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
 from ingest.archive.label import ArchiveStep
@@ -20,7 +20,16 @@ from ingest.chunk import Chunk
 from ingest.fold import BuildState
 from ingest.plan import Step
 from ingest.store import rows
-from ingest.store.contract import LAST_PLACE, UNSUCCESSFUL, BuildQuery, Claim, Conflict, Following, in_order
+from ingest.store.contract import (
+    LAST_PLACE,
+    UNSUCCESSFUL,
+    BuildQuery,
+    Claim,
+    Conflict,
+    Following,
+    in_order,
+    tail_of,
+)
 from ingest.store.mongo_findings import FEEDBACK_INDEXES, RESULT_INDEXES, MongoFindings
 from ingest.store.refold import refold
 
@@ -39,6 +48,7 @@ _BUILD_INDEXES = [
     IndexModel([("is_open", ASCENDING), ("shard", ASCENDING)]),
     IndexModel([("retry_of", ASCENDING)]),
     IndexModel([("archive", ASCENDING), ("place", ASCENDING)]),
+    IndexModel([("tail", ASCENDING)]),
 ]
 _CHUNK_INDEXES = [
     IndexModel([("build_id", ASCENDING), ("first_seq", ASCENDING)], unique=True),
@@ -63,6 +73,7 @@ class MongoBuildStore(MongoFindings):
             await self._chunks.create_indexes(_CHUNK_INDEXES)
             await self._results.create_indexes(RESULT_INDEXES)
             await self._feedback.create_indexes(FEEDBACK_INDEXES)
+            await self._add_tails()
 
     async def close(self) -> None:
         """Disconnect."""
@@ -266,9 +277,23 @@ class MongoBuildStore(MongoFindings):
                 return False
             return True
 
+    async def _add_tails(self) -> None:
+        """Add the ends of their ids to builds that an earlier release stored; key build id.
+
+        At every start: an earlier release may have stored builds beside this one. The index lists those without.
+        """
+        while ids := [
+            each["_id"] for each in await self._builds.find({"tail": None}, {"_id": 1}).limit(1000).to_list()
+        ]:
+            await self._builds.bulk_write(
+                [UpdateOne({"_id": build_id}, {"$set": {"tail": tail_of(build_id)}}) for build_id in ids],
+                ordered=False,
+            )
+
     async def _put_build(self, before: BuildState | None, after: BuildState, start: BuildStart | None) -> None:
         fields = rows.build_row(after)
         build_id = fields.pop("id")
+        fields["tail"] = tail_of(build_id)
         if before is None and start is not None:
             try:
                 await self._builds.insert_one({"_id": build_id, **fields, "start": start.to_json()})
@@ -309,6 +334,10 @@ def _filter(query: BuildQuery) -> Document:
     if query.commit_prefix:
         # A range, which an index answers. Hex digits end at `f`.
         wanted["commit_sha"] = {"$gte": query.commit_prefix, "$lt": query.commit_prefix + "g"}
+    if query.name is not None:
+        beginning, end = query.name
+        begins = {"_id": {"$gte": beginning, "$lt": beginning + "g"}}
+        wanted["$or"] = [begins, {"tail": tail_of(end), "_id": {"$regex": f"{end}$"}}]
     if query.text:
         wanted["search"] = {"$regex": re.escape(query.text.lower())}
     if query.before is not None:

@@ -3,17 +3,22 @@
 from collections.abc import Collection, Sequence
 from typing import Any
 
+from build_protocol.ids import BuildName
 from build_protocol.messages import BuildStart
 from build_protocol.views import Build
 from chassis.store.sql import SqlEngine
 from sqlalchemy import (
     Connection,
     Select,
+    Subquery,
+    and_,
     bindparam,
     delete,
     func,
     insert,
+    not_,
     select,
+    union_all,
     update,
 )
 from sqlalchemy.exc import IntegrityError
@@ -23,7 +28,16 @@ from ingest.chunk import Chunk
 from ingest.fold import BuildState
 from ingest.plan import Step
 from ingest.store import rows
-from ingest.store.contract import LAST_PLACE, UNSUCCESSFUL, BuildQuery, Claim, Conflict, Following, in_order
+from ingest.store.contract import (
+    LAST_PLACE,
+    UNSUCCESSFUL,
+    BuildQuery,
+    Claim,
+    Conflict,
+    Following,
+    in_order,
+    tail_of,
+)
 from ingest.store.sql_findings import SqlFindings
 from ingest.store.tables import OWNED, STEPS, builds, chunks, claims, metadata, starts
 
@@ -281,25 +295,36 @@ def _put_build(db: Connection, before: BuildState | None, head: dict[str, Any]) 
 
 
 def _listing(query: BuildQuery) -> Select[Any]:
-    listing = select(builds.c.view)
+    source = builds if query.name is None else _named(query.name)
+    known = source.c
+    listing = select(known.view)
     if query.projects is not None:
-        listing = listing.where(builds.c.project.in_(query.projects))
+        listing = listing.where(known.project.in_(query.projects))
     if query.statuses:
-        listing = listing.where(builds.c.status.in_(query.statuses))
+        listing = listing.where(known.status.in_(query.statuses))
     for column, wanted in (
-        (builds.c.branch, query.branch),
-        (builds.c.config, query.config),
-        (builds.c.agent, query.agent),
-        (builds.c.retry_of, query.retry_of),
+        (known.branch, query.branch),
+        (known.config, query.config),
+        (known.agent, query.agent),
+        (known.retry_of, query.retry_of),
     ):
         if wanted is not None:
             listing = listing.where(column == wanted)
     if query.commit_prefix:
         # A range, which an index answers. Hex digits end at `f`.
         beyond = query.commit_prefix + "g"
-        listing = listing.where(builds.c.commit_sha >= query.commit_prefix, builds.c.commit_sha < beyond)
+        listing = listing.where(known.commit_sha >= query.commit_prefix, known.commit_sha < beyond)
     if query.text:
-        listing = listing.where(builds.c.search.contains(query.text.lower(), autoescape=True))
+        listing = listing.where(known.search.contains(query.text.lower(), autoescape=True))
     if query.before is not None:
-        listing = listing.where(builds.c.place < query.before)
-    return listing.order_by(builds.c.place.desc()).limit(query.limit)
+        listing = listing.where(known.place < query.before)
+    return listing.order_by(known.place.desc()).limit(query.limit)
+
+
+def _named(name: BuildName) -> Subquery:
+    """The builds that answer to a name: those whose ids begin so, then others that end so; each a range of an index."""
+    begins = and_(builds.c.id >= name.beginning, builds.c.id < name.beginning + "g")
+    ends = and_(builds.c.tail == tail_of(name.end), builds.c.id.endswith(name.end))
+    both = union_all(select(builds).where(begins), select(builds).where(ends, not_(begins)))
+    # Beyond every number of builds: a limit keeps planners from asking the index of a project or status instead.
+    return both.limit(2**31 - 1).subquery("named")

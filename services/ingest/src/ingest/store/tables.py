@@ -4,6 +4,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Computed,
     Connection,
     Index,
     Integer,
@@ -15,6 +16,10 @@ from sqlalchemy import (
     inspect,
 )
 from sqlalchemy.dialects import mysql
+
+# As `contract.tail_of` has it. Computed, so that the builds of earlier releases have it too, and those that an earlier
+# release stores while this one runs beside it; only the index takes room.
+_TAIL = "substr(id, 31)"
 
 _LONG_TEXT = Text().with_variant(mysql.MEDIUMTEXT(), "mysql", "mariadb")
 _LONG_BYTES = LargeBinary().with_variant(mysql.MEDIUMBLOB(), "mysql", "mariadb")
@@ -40,6 +45,7 @@ builds = Table(
     Column("archive", String(8), nullable=False, server_default="none"),
     Column("rules", String(16), nullable=False, server_default=""),
     Column("search", Text, nullable=False),
+    Column("tail", String(6), Computed(_TAIL, persisted=False)),
     Column("view", _LONG_TEXT, nullable=False),
     Column("state", _LONG_TEXT, nullable=False),
     Index("builds_by_place", "place"),
@@ -49,6 +55,7 @@ builds = Table(
     Index("builds_open", "is_open", "shard"),
     Index("builds_by_retry", "retry_of"),
     Index("builds_by_archive", "archive", "place"),
+    Index("builds_by_tail", "tail"),
 )
 
 starts = Table(
@@ -141,6 +148,11 @@ def _add_rules(db: Connection) -> None:
     feedback.create(db, checkfirst=True)
 
 
+def _add_tail(db: Connection) -> None:
+    _add_column(db, f"tail varchar(6) generated always as ({_TAIL}) virtual")
+    _add_index(db, "builds_by_tail")
+
+
 def _add_column(db: Connection, column: str) -> None:
     if column.split(maxsplit=1)[0] not in {known["name"] for known in inspect(db).get_columns(builds.name)}:
         db.exec_driver_sql(f"alter table builds add column {column}")
@@ -150,5 +162,5 @@ def _add_index(db: Connection, name: str) -> None:
     next(index for index in builds.indexes if index.name == name).create(db, checkfirst=True)
 
 
-STEPS = (_add_failures, _add_results, _add_retry_of, _add_archive, _add_rules)
+STEPS = (_add_failures, _add_results, _add_retry_of, _add_archive, _add_rules, _add_tail)
 """From version 1 on, what leads from one version to the next."""
