@@ -3,7 +3,9 @@
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import pytest
 from build_protocol.frames import CommandStored
+from build_protocol.ids import short_id
 from gateway.commands import Commands
 from gateway.store import open_store
 from gateway.store.rows import CommandState
@@ -17,6 +19,13 @@ async def order(gateway: Gateway, **body: Any) -> dict[str, Any]:
     assert answer.status_code == 202, answer.text
     command: dict[str, Any] = answer.json()
     return command
+
+
+async def limited_developer(gateway: Gateway) -> str:
+    """The token of somebody who sees one project only."""
+    who = {"name": "ann", "password": "a long password", "role": "developer", "projects": ["llvm-mlir"]}
+    await gateway.as_admin("POST", "/api/users", who)
+    return await gateway.login("ann", "a long password")
 
 
 async def state_of(gateway: Gateway, command_id: str) -> str:
@@ -143,12 +152,7 @@ async def test_a_command_expires(tmp_path_factory: Any) -> None:
 
 async def test_an_order_for_nobody_is_refused_with_what_to_do(gateway: Gateway) -> None:
     """A build that is not there or not visible is 404, a project nobody builds 409, ingest away 503."""
-    await gateway.as_admin(
-        "POST",
-        "/api/users",
-        {"name": "ann", "password": "a long password", "role": "developer", "projects": ["llvm-mlir"]},
-    )
-    token = await gateway.login("ann", "a long password")
+    token = await limited_developer(gateway)
     gateway.ingest.builds[BUILD] = {"stored": 0, "agent": "default", "project": "torch-mlir"}
 
     async def status(body: dict[str, Any]) -> int:
@@ -164,6 +168,79 @@ async def test_an_order_for_nobody_is_refused_with_what_to_do(gateway: Gateway) 
     assert await status({"kind": "explode"}) == 422
     gateway.ingest.is_away = True
     assert await status({"kind": "cancel", "buildId": BUILD}) == 503
+
+
+@pytest.mark.parametrize("status", ["succeeded", "failed", "cancelled", "timed_out"])
+async def test_a_finished_build_is_not_cancelled(gateway: Gateway, status: str) -> None:
+    """The refusal says how it ended; nothing is stored, sent or written into the audit trail."""
+    known = {"stored": 9, "agent": "default", "project": "torch-mlir", "status": status, "complete": True}
+    gateway.ingest.builds[BUILD] = known
+
+    refused = await gateway.as_admin("POST", "/api/commands", {"kind": "cancel", "buildId": BUILD})
+
+    ended = status.replace("_", " ")
+    assert refused.status_code == 409
+    assert refused.json()["detail"] == f"build {short_id(BUILD)} is already {ended}: nothing to cancel"
+    assert (await gateway.as_admin("GET", f"/api/commands?buildId={BUILD}")).json()["items"] == []
+    assert "cancel" not in [entry.action for entry in await gateway.app.state.store.list_audit()]
+
+
+@pytest.mark.parametrize("status", ["queued", "running", "lost"])
+async def test_a_build_that_may_still_run_is_cancelled(gateway: Gateway, status: str) -> None:
+    """`lost` only says that its agent is silent: the order waits for it."""
+    gateway.ingest.builds[BUILD] = {"stored": 1, "agent": "default", "project": "torch-mlir", "status": status}
+
+    assert (await order(gateway, kind="cancel", buildId=BUILD))["state"] == "queued"
+
+
+async def test_the_end_of_anothers_build_stays_unknown(gateway: Gateway) -> None:
+    """Who may not see the project learns neither that the build is there nor that it is over."""
+    known = {"stored": 9, "agent": "default", "project": "torch-mlir", "status": "failed", "complete": True}
+    gateway.ingest.builds[BUILD] = known
+    token = await limited_developer(gateway)
+
+    answers = []
+    for build_id in (BUILD, OTHER_BUILD):
+        async with gateway.http as client:
+            body = {"kind": "cancel", "buildId": build_id}
+            answer = await client.post("/api/commands", json=body, headers={"Authorization": f"Bearer {token}"})
+        answers.append((answer.status_code, answer.json()["detail"].replace(build_id, "")))
+
+    assert answers == [(404, "no build "), (404, "no build ")]
+
+
+async def test_a_build_is_cancelled_once(gateway: Gateway) -> None:
+    """Whoever asks again while an order waits or is carried out gets that one; it is sent again, under its id."""
+    gateway.ingest.builds[BUILD] = {"stored": 0, "agent": "default", "project": "torch-mlir", "status": "running"}
+    ordered = await order(gateway, kind="cancel", buildId=BUILD)
+    held = [{"buildId": BUILD, "project": "torch-mlir", "firstUnacked": 1, "lastSpooled": 1}]
+    async with gateway.agent() as socket:
+        await hello(socket, builds=held)
+        await hear(socket, "COMMAND", commandId=ordered["id"])
+        again = await order(gateway, kind="cancel", buildId=BUILD)
+        await hear(socket, "COMMAND", commandId=ordered["id"])
+        await say(socket, type="COMMAND_ACK", commandId=ordered["id"], state="accepted")
+        await say(socket, type="RECORDS", records=[record(1, "BUILD_START")])
+        await hear(socket, "ACK", confirmed=1)
+        accepted = await order(gateway, kind="cancel", buildId=BUILD)
+
+    assert (again["id"], again["state"]) == (ordered["id"], "sent")
+    assert (accepted["id"], accepted["state"]) == (ordered["id"], "accepted")
+    assert len((await gateway.as_admin("GET", f"/api/commands?buildId={BUILD}")).json()["items"]) == 1
+
+
+@pytest.mark.parametrize("change", [{"state": "rejected"}, {"state": "expired"}, {"expires_at": 1}])
+async def test_a_cancel_that_came_to_nothing_may_be_ordered_again(gateway: Gateway, change: dict[str, Any]) -> None:
+    """Rejected, expired or out of time: the next order is another one."""
+    gateway.ingest.builds[BUILD] = {"stored": 0, "agent": "default", "project": "torch-mlir", "status": "running"}
+    ordered = await order(gateway, kind="cancel", buildId=BUILD)
+    store = gateway.app.state.store
+    row = await store.find_command(ordered["id"])
+    assert await store.move_command(row.model_copy(update=change), QUEUED)
+
+    again = await order(gateway, kind="cancel", buildId=BUILD)
+
+    assert (again["id"] != ordered["id"], again["state"]) == (True, "queued")
 
 
 def _agent() -> Any:

@@ -74,6 +74,15 @@ class Commands:
         await self._announce(CommandStored(agent=agent, command_id=row.id))
         return row
 
+    async def cancel(self, build_id: str, *, agent: str, project: str, requested_by: str) -> CommandRow:
+        """Order the end of a build; an order that waits or is being carried out is sent again instead of a second."""
+        now_ms = _now_ms()
+        for row in await self._store.list_commands(build_id=build_id):
+            if row.kind == "cancel" and row.state in UNFINISHED and now_ms < row.expires_at:
+                await self._announce(CommandStored(agent=row.agent, command_id=row.id))
+                return row
+        return await self.order("cancel", agent=agent, requested_by=requested_by, build_id=build_id, project=project)
+
     async def deliver(self, session: CommandSession) -> None:
         """Send this session what waits for it; a store that is away now is asked again at the next occasion."""
         try:

@@ -34,6 +34,7 @@ class StoredBuild(BaseModel):
     agent: str | None = None
     project: str
     status: str | None = None
+    complete: bool = False
 
 
 _stored_builds = TypeAdapter(dict[str, StoredBuild])

@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+from build_protocol.ids import short_id
 from build_protocol.model import BuildId, ProjectName, ShortText, WireModel
 from chassis.auth import Principal
 from fastapi import APIRouter, HTTPException, Query, Request
@@ -56,19 +57,15 @@ class CommandList(WireModel):
 
 @router.post("", status_code=202)
 async def order(body: NewCommand, request: Request, caller: Developer) -> CommandView:
-    """Store a command and send it to its agent; its state tells how far it came."""
-    agent, project = await _addressee(body, request, caller)
-    commands: Commands = request.app.state.commands
-    row = await commands.order(
-        body.kind,
-        agent=agent,
-        requested_by=caller.name,
-        build_id=body.build_id if body.kind == "cancel" else None,
-        project=project,
-        args=body.args,
-    )
+    """Store a command and send it to its agent; its state tells how far it came. A build is cancelled once."""
+    if body.kind == "cancel":
+        row = await _cancel(body, request, caller)
+    else:
+        agent, project = await _addressee(body, request, caller)
+        commands: Commands = request.app.state.commands
+        row = await commands.order(body.kind, agent=agent, requested_by=caller.name, project=project, args=body.args)
     audit: Audit = request.app.state.audit
-    await audit.note(caller.name, body.kind, body.build_id or project or agent, f"command {row.id}")
+    await audit.note(caller.name, body.kind, row.build_id or row.project or row.agent, f"command {row.id}")
     return _view(row)
 
 
@@ -97,8 +94,6 @@ async def get_command(command_id: str, request: Request, caller: Person) -> Comm
 
 async def _addressee(body: NewCommand, request: Request, caller: Principal) -> tuple[str, str | None]:
     """The agent a command is for, and its project. Raises HTTPException."""
-    if body.kind == "cancel":
-        return await _owner(body, request, caller)
     if body.kind == "trigger":
         return await _builder(body, request, caller)
     if caller.role != "admin":
@@ -108,7 +103,8 @@ async def _addressee(body: NewCommand, request: Request, caller: Principal) -> t
     return body.agent, body.project
 
 
-async def _owner(body: NewCommand, request: Request, caller: Principal) -> tuple[str, str | None]:
+async def _cancel(body: NewCommand, request: Request, caller: Principal) -> CommandRow:
+    """The order to end a build that may still run; `lost` may: its agent is silent. Raises HTTPException."""
     if body.build_id is None:
         raise HTTPException(422, "buildId: name the build to cancel")
     ingest: IngestView = request.app.state.ingest
@@ -118,7 +114,11 @@ async def _owner(body: NewCommand, request: Request, caller: Principal) -> tuple
     build = known.get(body.build_id)
     if build is None or build.agent is None or not caller.may_see(build.project):
         raise HTTPException(404, f"no build {body.build_id}")
-    return build.agent, build.project
+    if build.complete:
+        ended = (build.status or "over").replace("_", " ")
+        raise HTTPException(409, f"build {short_id(body.build_id)} is already {ended}: nothing to cancel")
+    commands: Commands = request.app.state.commands
+    return await commands.cancel(body.build_id, agent=build.agent, project=build.project, requested_by=caller.name)
 
 
 async def _builder(body: NewCommand, request: Request, caller: Principal) -> tuple[str, str | None]:
