@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     import httpx
 
 PAGE_LINES = 5000
+PAGE_BUILDS = 200
 
 
 class DashboardError(RuntimeError):
@@ -63,12 +64,13 @@ class Client:
         """Delete or revoke."""
         self._ask("DELETE", path)
 
-    def builds(self, limit: int, **filters: Any) -> list[dict[str, Any]]:
-        """The newest builds, at most this many."""
+    def builds(self, limit: int | None = None, **filters: Any) -> list[dict[str, Any]]:
+        """The newest builds, at most this many; all of them without a limit."""
         found: list[dict[str, Any]] = []
         cursor = None
-        while len(found) < limit:
-            page = self.get("/api/builds", limit=min(limit - len(found), 200), cursor=cursor, **filters)
+        while limit is None or len(found) < limit:
+            some = PAGE_BUILDS if limit is None else min(limit - len(found), PAGE_BUILDS)
+            page = self.get("/api/builds", limit=some, cursor=cursor, **filters)
             found += page["items"]
             cursor = page.get("nextCursor")
             if not cursor:

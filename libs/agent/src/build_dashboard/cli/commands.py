@@ -12,6 +12,7 @@ import typer
 
 from build_dashboard.cli.accounts_commands import keys, users
 from build_dashboard.cli.client import Client, DashboardError
+from build_dashboard.cli.lookup import builds_of_commit, find_build, read_commit, titled
 
 RUNNING = ("queued", "running")
 FOLLOW_SECONDS = 0.5
@@ -31,7 +32,12 @@ rules = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The rules
 app.add_typer(rules, name="rules")
 
 Json = Annotated[bool, typer.Option("--json", help="Print what the server said, for programs.")]
-Id = Annotated[str, typer.Argument(metavar="ID", help="The build's id, or its beginning.")]
+Id = Annotated[
+    str,
+    typer.Argument(
+        metavar="ID", help="The build's id, its last 8 digits as the page shows them, or 6 or more of either end."
+    ),
+]
 
 
 @app.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
@@ -67,7 +73,7 @@ def show(build_id: Id, as_json: Json = False) -> None:
     """Show one build."""
     with problems():
         client = Client()
-        build = client.get(f"/api/builds/{full_id(client, build_id)}")
+        build = client.get(f"/api/builds/{find_build(client, build_id)['id']}")
         if as_json:
             typer.echo(json.dumps(build, indent=2))
         else:
@@ -85,7 +91,7 @@ def logs(
     """Print a build's log; with -f as it grows."""
     with problems():
         client = Client()
-        build_id = full_id(client, build_id)
+        build_id = find_build(client, build_id)["id"]
         while True:
             # Asked before the lines: a build that was over then has no line after them.
             is_over = client.get(f"/api/builds/{build_id}")["status"] not in RUNNING
@@ -100,11 +106,15 @@ def logs(
 
 @app.command()
 def cancel(build_id: Id) -> None:
-    """Stop a running build on its machine."""
+    """Stop a running build on its machine; one that is finished is an error."""
     with problems():
         client = Client()
-        command = client.post("/api/commands", {"kind": "cancel", "buildId": full_id(client, build_id)})
-        typer.echo(f"{command['state']}: command {command['id']} to agent {command['agent']}")
+        build = find_build(client, build_id)
+        command = client.post("/api/commands", {"kind": "cancel", "buildId": build["id"]})
+        typer.echo(
+            f"cancel {titled(build)}: {command['state']}, "
+            f"command {command['id']} to agent {command['agent']}, ordered by {command['requestedBy']}"
+        )
 
 
 @app.command()
@@ -133,7 +143,9 @@ def trigger(  # noqa: PLR0917  (as above)
 
 @app.command()
 def status(
-    sha: Annotated[str | None, typer.Argument(help="The commit; that of this directory where not given.")] = None,
+    sha: Annotated[
+        str | None, typer.Argument(help="The commit or its beginning; that of this directory where not given.")
+    ] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Until it is known.")] = False,
     project: Annotated[str | None, typer.Option(help="Only this project.")] = None,
 ) -> None:
@@ -141,11 +153,13 @@ def status(
     with problems(code=2):
         from build_dashboard.evidence.facts import git_facts  # noqa: PLC0415  (only this command needs it)
 
-        commit = sha or git_facts(str(Path.cwd())).get("commit")
-        if not commit:
+        # Given and empty is a variable that was not set: another commit's answer would be no answer.
+        named = git_facts(str(Path.cwd())).get("commit") if sha is None else sha
+        if named is None:
             raise DashboardError("this directory is no git checkout: name the commit")
+        commit = read_commit(named)
         while True:
-            newest = newest_per_config(Client().builds(1000, commit=commit, project=project))
+            newest = newest_per_config(builds_of_commit(Client(), commit, project))
             code = commit_code(newest)
             if code != 2 or not wait:
                 break
@@ -213,16 +227,6 @@ def problems(code: int = 1) -> Iterator[None]:
     except DashboardError as error:
         typer.echo(f"build-dashboard: {error}", err=True)
         raise typer.Exit(code) from error
-
-
-def full_id(client: Client, beginning: str) -> str:
-    """The id of the newest build that begins so."""
-    if len(beginning) == 36:
-        return beginning
-    for build in client.builds(1000):
-        if build["id"].startswith(beginning):
-            return str(build["id"])
-    raise DashboardError(f"no build among the newest 1000 begins with {beginning}")
 
 
 def newest_per_config(found: list[dict[str, Any]]) -> list[dict[str, Any]]:

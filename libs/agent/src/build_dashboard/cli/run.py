@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from build_protocol.ids import BadBuildName, read_build_name
+
 from build_dashboard.builds.saying import say
 from build_dashboard.endpoint import spool_directory
 from build_dashboard.evidence.build_tree import find_trees
@@ -80,7 +82,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     add("--config-name", default="default", help="what is built how, e.g. release or asan")
     add("--origin", choices=("ci", "premerge", "local"), help="local builds never count as red or green; else guessed")
     add("--deepen", action="store_true", help="may fetch history into a shallow clone, to tell what came since green")
-    add("--retry-of", help="id of the build that this one tries again")
+    add("--retry-of", metavar="ID", help="whole id of the build that this one tries again")
     add("--artifact", action="append", default=[], metavar="GLOB", help="files to upload when the build ends")
     add("--junit", action="append", default=[], metavar="GLOB", help="test reports (JUnit XML) that the build writes")
     add("--timeout", type=float, default=0, metavar="S", help="end the build after this many seconds")
@@ -104,7 +106,21 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
             parser.error("no command: write it after --, as in: build-dashboard run --project P -- ninja")
         if not options.project or not _is_project_name(options.project):
             parser.error("--project must be a name of a-z, 0-9, _ . and -, beginning with a letter or digit")
+        options.retry_of = _whole_id(parser, options.retry_of)
     return options
+
+
+def _whole_id(parser: argparse.ArgumentParser, text: str | None) -> str | None:
+    """The id, as it is sent: a record with any other would be refused, and with it the whole build."""
+    if not text:
+        return None
+    try:
+        name = read_build_name(text)
+    except BadBuildName as error:
+        parser.error(f"--retry-of: {error}")
+    if not name.is_whole:
+        parser.error(f"--retry-of {text}: give the whole id, no build waits until the dashboard was asked for it")
+    return name.beginning
 
 
 def _facts(options: argparse.Namespace) -> dict[str, Any]:

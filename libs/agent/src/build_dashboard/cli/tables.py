@@ -44,6 +44,7 @@ def show_build(build: dict[str, Any], url: str) -> None:
     table.add_column(style="dim")
     table.add_column(overflow="fold")
     rows = {
+        "id": build["id"],
         "status": Text(build["status"], style=COLOURS.get(build["status"], "")),
         "exit code": build.get("exitCode"),
         "reason": build.get("reason") or build.get("error"),
