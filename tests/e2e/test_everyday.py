@@ -85,6 +85,48 @@ def test_a_running_build_is_cancelled_from_its_page(page: Page, story: Story) ->
     expect(page.get_by_text("Building CXX object lib/part2.o").first).to_be_visible()
 
 
+def test_a_build_that_ended_unseen_is_not_cancelled(page: Page, story: Story) -> None:
+    """The dialog gives the server's answer and only closes; then the page shows how the build ended."""
+    page.route_web_socket("**/ws", lambda _: None)
+    with going_on(story) as build_id:
+        page.goto(f"/builds/{build_id}")
+        expect(page.get_by_test_id("build")).to_have_attribute("data-status", "running")
+    story.stack.wait_for_build(build_id, lambda build: build["status"] == "cancelled", STOP_SECONDS)
+
+    page.get_by_role("button", name="Cancel build").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("button", name="Cancel build").click()
+    expect(dialog.get_by_role("alert")).to_contain_text(f"build {build_id[-8:]} is already cancelled")
+    expect(dialog.get_by_role("button", name="Cancel build")).to_have_count(0)
+    dialog.get_by_role("button", name="Close").last.click()
+    expect(page.get_by_test_id("build")).to_have_attribute("data-status", "cancelled")
+
+
+def test_a_build_is_reached_by_what_is_printed_of_its_id(page: Page, story: Story) -> None:
+    """Its last digits lead to its page, in the address and in the palette; what several answer to lists them."""
+    build_id = story.builds["red"]
+    page.goto(f"/builds/{build_id[-8:].upper()}?tab=events#L1")
+    expect(page.get_by_test_id("build")).to_have_attribute("data-build", build_id)
+    assert page.url.endswith(f"/builds/{build_id}?tab=events#L1")
+    expect(page.get_by_test_id("build-id")).to_have_text(build_id[-8:])
+
+    page.goto(f"/builds/{build_id[:6]}")
+    shown = page.get_by_test_id("named-build")
+    expect(shown.filter(has_text=build_id[-8:])).to_have_count(1)
+    assert shown.filter(has_text=story.project).count() > 1
+    shown.filter(has_text=build_id[-8:]).get_by_role("link").click()
+    expect(page.get_by_test_id("build")).to_have_attribute("data-build", build_id)
+
+    page.goto("/")
+    page.get_by_test_id("red-now").wait_for()
+    page.keyboard.press("Control+k")
+    page.get_by_role("combobox").fill(build_id)
+    page.keyboard.press("Enter")
+    expect(page.get_by_test_id("build")).to_have_attribute("data-build", build_id)
+    page.goto("/builds/ffffffff")
+    expect(page.get_by_role("alert")).to_contain_text("There is no such build")
+
+
 def test_the_theme_stays_as_it_was_set(page: Page, story: Story) -> None:
     """One key; a reload does not forget it."""
     scheme = page.locator("html")

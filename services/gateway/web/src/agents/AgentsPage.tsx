@@ -3,6 +3,7 @@ import { Button } from '@mantine/core'
 import { useMutation, useQueryClient } from '@tanstack/react-query'
 import { Link } from 'react-router'
 import { useApp } from '../app/app-context'
+import { shortId } from '../builds/build-id'
 import { Ago } from '../builds/Elapsed'
 import { bytes } from '../format'
 import { Answer } from '../layout/Answer'
@@ -72,7 +73,7 @@ function Row({ agent: { newest, state, builds, processes } }: { agent: Agent }) 
         {builds.map((id) => (
           <div key={id}>
             <Link to={`/builds/${id}`} className={layout.link}>
-              <code>{id.slice(-8)}</code>
+              <code>{shortId(id)}</code>
             </Link>
           </div>
         ))}

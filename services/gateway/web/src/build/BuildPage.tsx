@@ -5,6 +5,7 @@ import { Link, useParams, useSearchParams } from 'react-router'
 import { ApiError } from '../api/client'
 import { useRows } from '../app/app-context'
 import { onDemand } from '../app/on-demand'
+import { nameOf } from '../builds/build-id'
 import { useBuildDetail } from '../builds/queries'
 import { FailureBox } from '../failure/FailureBox'
 import { count } from '../format'
@@ -14,6 +15,7 @@ import { useTabSubject } from '../shell/useTabState'
 import { build as text, list } from '../strings'
 import type { BuildDetail } from '../wire'
 import classes from './BuildPage.module.css'
+import { NamedBuild } from './NamedBuild'
 import { PhaseStrip } from './PhaseStrip'
 import { StatusShelf } from './StatusShelf'
 import { searchOf, tabOf, TABS, type Tab } from './tabs'
@@ -45,8 +47,9 @@ const CONTENT = {
 
 export function BuildPage() {
   const { id = '' } = useParams()
+  const name = nameOf(id)
   // Another build is another page: nothing of the last one's log or place may stay.
-  return <OneBuild key={id} id={id} />
+  return name === undefined || name.id === id ? <OneBuild key={id} id={id} /> : <NamedBuild key={id} name={name} />
 }
 
 function OneBuild({ id }: { id: string }) {

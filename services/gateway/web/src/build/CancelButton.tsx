@@ -1,7 +1,8 @@
 /** Cancel button: asks once, then orders the agent to stop the build. */
 import { Alert, Button, Modal } from '@mantine/core'
-import { useMutation } from '@tanstack/react-query'
+import { useMutation, useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
+import { ApiError } from '../api/client'
 import { useApp } from '../app/app-context'
 import { build as text, keys } from '../strings'
 import type { CommandView, NewCommand } from '../wire'
@@ -9,11 +10,18 @@ import classes from './CancelButton.module.css'
 
 export function CancelButton({ buildId }: { buildId: string }) {
   const { api } = useApp()
+  const queries = useQueryClient()
   const [isAsking, setAsking] = useState(false)
   const cancel = useMutation({
     mutationFn: () => api.post<CommandView>('/commands', { kind: 'cancel', buildId } satisfies Partial<NewCommand>),
     onSuccess: () => setAsking(false),
   })
+  const isOver = cancel.error instanceof ApiError && cancel.error.status === 409
+  const close = () => {
+    setAsking(false)
+    // This page did not hear of the build's end: it is read again.
+    if (isOver) void queries.invalidateQueries({ queryKey: ['build', buildId] })
+  }
   return (
     <>
       <Button variant="default" size="xs" disabled={cancel.isSuccess} onClick={() => setAsking(true)}>
@@ -21,7 +29,7 @@ export function CancelButton({ buildId }: { buildId: string }) {
       </Button>
       <Modal
         opened={isAsking}
-        onClose={() => setAsking(false)}
+        onClose={close}
         title={text.cancelTitle}
         lockScroll={false}
         centered
@@ -34,12 +42,14 @@ export function CancelButton({ buildId }: { buildId: string }) {
           </Alert>
         )}
         <div className={classes.actions}>
-          <Button variant="default" onClick={() => setAsking(false)}>
-            {text.cancelKeep}
+          <Button variant="default" onClick={close}>
+            {isOver ? keys.close : text.cancelKeep}
           </Button>
-          <Button color="red" loading={cancel.isPending} onClick={() => cancel.mutate()} data-autofocus>
-            {text.cancel}
-          </Button>
+          {!isOver && (
+            <Button color="red" loading={cancel.isPending} onClick={() => cancel.mutate()} data-autofocus>
+              {text.cancel}
+            </Button>
+          )}
         </div>
       </Modal>
     </>

@@ -3,6 +3,7 @@ import { Tooltip } from '@mantine/core'
 import { IconChevronLeft, IconRosetteDiscountCheck } from '@tabler/icons-react'
 import type { ReactNode } from 'react'
 import { Link } from 'react-router'
+import { shortId } from '../builds/build-id'
 import { Ago, Elapsed, Remaining } from '../builds/Elapsed'
 import { ProgressLine } from '../builds/ProgressLine'
 import { StatusGlyph } from '../builds/StatusGlyph'
@@ -44,6 +45,11 @@ export function StatusShelf({ build }: { build: Build }) {
       </div>
       {build.error && !build.firstFailure && <p className={classes.error}>{build.error}</p>}
       <dl className={classes.facts}>
+        <Fact name={text.id}>
+          <code title={build.id} data-testid="build-id">
+            {shortId(build.id)}
+          </code>
+        </Fact>
         <Fact name={text.duration}>
           <Elapsed build={build} />
         </Fact>
@@ -62,7 +68,7 @@ export function StatusShelf({ build }: { build: Build }) {
         {build.retryOf && (
           <Fact name={text.retryOf}>
             <Link className={classes.link} to={`/builds/${build.retryOf}`}>
-              {build.retryOf.slice(-8)}
+              {shortId(build.retryOf)}
             </Link>
           </Fact>
         )}

@@ -38,6 +38,15 @@ export function useBuildDetail(id: string) {
   })
 }
 
+/** All that answer to a name. */
+export function useBuildsNamed(digits: string) {
+  const app = useApp()
+  return useQuery({
+    queryKey: ['builds', 'named', digits],
+    queryFn: ({ signal }) => readBuilds(app, { id: digits, limit: PAGE_BUILDS }, signal),
+  })
+}
+
 /** Reads builds, and tells the row store: what counts builds counts those nobody has pushed yet too. */
 async function readBuilds({ api, rows }: App, params: Params, signal: AbortSignal): Promise<BuildList> {
   const list = await api.get<BuildList>('/builds', params, signal)

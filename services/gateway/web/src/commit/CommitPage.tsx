@@ -1,6 +1,7 @@
 /** Commit page: did this commit break something? Every configuration of every branch that knows it answers. */
 import { Link, useParams } from 'react-router'
 import { ApiError } from '../api/client'
+import { shortId } from '../builds/build-id'
 import { Ago } from '../builds/Elapsed'
 import { age, instant, shortSha, timeOfDay } from '../format'
 import { useNow } from '../app/now'
@@ -121,7 +122,7 @@ function Row({ answer }: { answer: ConfigAnswer }) {
       <td>
         {buildId != null && (
           <Link to={`/builds/${buildId}`} className={layout.link}>
-            <code>{buildId.slice(-8)}</code>
+            <code>{shortId(buildId)}</code>
           </Link>
         )}
         {!answer.exact && answer.commit != null && (

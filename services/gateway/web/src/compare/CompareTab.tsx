@@ -6,6 +6,7 @@ import { useNow } from '../app/now'
 import { useFailures, useSiblings, useTests } from '../build/queries'
 import classes from '../build/tabs.module.css'
 import { BAD } from '../build/test-filter'
+import { shortId } from '../builds/build-id'
 import { useBuildDetail } from '../builds/queries'
 import { StatusGlyph } from '../builds/StatusGlyph'
 import { ago, instant, shortSha } from '../format'
@@ -57,12 +58,12 @@ function Picker({ others, chosen, onChoose }: PickerProps) {
       statusName[other.status],
       other.commit && shortSha(other.commit),
       other.startedAt != null && ago(now - other.startedAt),
-      other.id.slice(-8),
+      shortId(other.id),
     ]
       .filter(Boolean)
       .join('  ·  '),
   }))
-  if (!others.some(({ id }) => id === chosen)) data.push({ value: chosen, label: chosen.slice(-8) })
+  if (!others.some(({ id }) => id === chosen)) data.push({ value: chosen, label: shortId(chosen) })
   return (
     <Select
       size="xs"
@@ -135,7 +136,7 @@ function Head({ name, build }: { name: string; build: Build }) {
       <p>
         <StatusGlyph status={build.status} size={16} />
         <Link to={`/builds/${build.id}`} className={layout.link}>
-          <code>{build.id.slice(-8)}</code>
+          <code>{shortId(build.id)}</code>
         </Link>
         <strong>{statusName[build.status]}</strong>
         {build.commit && <code>{shortSha(build.commit)}</code>}

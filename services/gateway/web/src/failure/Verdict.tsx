@@ -2,6 +2,7 @@
 import { Popover } from '@mantine/core'
 import { useState } from 'react'
 import { Link } from 'react-router'
+import { shortId } from '../builds/build-id'
 import { Ago } from '../builds/Elapsed'
 import { useVerdict } from '../history/queries'
 import { verdict as text } from '../strings'
@@ -68,7 +69,7 @@ function Sentence({ text: sentence }: { text: string }) {
       part
     ) : (
       <Link key={at} to={`/builds/${part}`} className={classes.link}>
-        <code>{part.slice(-8)}</code>
+        <code>{shortId(part)}</code>
       </Link>
     ),
   )

@@ -1,6 +1,7 @@
 /** Failure page: one group of failures: a sample, when and where it was seen, and why these builds are one group. */
 import type { ReactNode } from 'react'
 import { Link, useParams } from 'react-router'
+import { shortId } from '../builds/build-id'
 import { Ago } from '../builds/Elapsed'
 import { count, shortSha } from '../format'
 import { PlaceName } from '../failure/PlaceName'
@@ -54,7 +55,7 @@ function Group({ group }: { group: FailureGroup }) {
             <tr key={build.id} data-testid="failure-build">
               <td>
                 <Link to={`/builds/${build.id}`} className={layout.link}>
-                  <code>{build.id.slice(-8)}</code>
+                  <code>{shortId(build.id)}</code>
                 </Link>
               </td>
               <td>

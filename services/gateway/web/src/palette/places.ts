@@ -1,4 +1,5 @@
 /** What the palette offers for what was typed: pages, projects, builds, a commit. */
+import { answersTo, nameOf, shortId } from '../builds/build-id'
 import { isSha } from '../commit/sha'
 import { shortSha } from '../format'
 import { toCommit, toGrid } from '../history/places'
@@ -20,13 +21,16 @@ export function offersFor(typed: string, lanes: readonly LaneSummary[], builds: 
   const words = typed.toLowerCase().split(/\s+/).filter(Boolean)
   const isWanted = ({ title, detail }: Offer) =>
     words.every((word) => `${title} ${detail}`.toLowerCase().includes(word))
+  const name = nameOf(typed)
+  const answering = name ? builds.filter(({ id }) => answersTo(id, name)).map(offerOf) : []
   const pages = PLACES.map(({ path, name }) => ({ to: path, title: name, detail: text.page }))
   const found = [
     ...pages.filter(isWanted),
     ...branchesOf(lanes).filter(isWanted),
-    ...(words.length === 0 ? [] : builds.map(offerOf).filter(isWanted).slice(0, BUILDS)),
+    ...(words.length === 0 ? [] : [...answering, ...builds.map(offerOf).filter(isWanted)].slice(0, BUILDS)),
+    ...lookUps(typed.trim()),
   ]
-  return [...found, ...lookUps(typed.trim())]
+  return [...new Map(found.map((offer) => [offer.to, offer])).values()]
 }
 
 function branchesOf(lanes: readonly LaneSummary[]): Offer[] {
@@ -47,12 +51,17 @@ function offerOf(build: Build): Offer {
     build.commit && shortSha(build.commit),
     build.commitSubject,
     build.commitAuthor,
+    shortId(build.id),
   ]
   return { to: `/builds/${build.id}`, title: build.project, detail: parts.filter(Boolean).join(' · ') }
 }
 
 function lookUps(typed: string): Offer[] {
   if (typed === '') return []
-  const search = { to: `/?q=${encodeURIComponent(typed)}`, title: text.search(typed), detail: '' }
-  return isSha(typed) ? [{ to: toCommit(typed), title: text.commit(typed), detail: '' }, search] : [search]
+  const name = nameOf(typed)
+  return [
+    ...(isSha(typed) ? [{ to: toCommit(typed), title: text.commit(typed), detail: '' }] : []),
+    ...(name ? [{ to: `/builds/${name.id ?? name.digits}`, title: text.build(typed), detail: '' }] : []),
+    { to: `/?q=${encodeURIComponent(typed)}`, title: text.search(typed), detail: '' },
+  ]
 }

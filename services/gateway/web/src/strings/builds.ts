@@ -46,6 +46,11 @@ export const list = {
 
 export const build = {
   back: 'All builds',
+  id: 'Build',
+  config: 'Config',
+  named: (digits: string) => `Builds called ${digits}`,
+  several: 'Their ids begin or end so.',
+  moreNamed: 'Earlier builds are called so, too: more digits tell them apart.',
   missing: 'There is no such build, or you may not see it.',
   failedToLoad: 'The build could not be read.',
   started: 'Started',

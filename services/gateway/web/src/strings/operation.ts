@@ -124,5 +124,6 @@ export const palette = {
   hint: 'Page, project, build or commit…',
   page: 'page',
   commit: (text: string) => `Look up commit ${text}`,
+  build: (text: string) => `Look up build ${text}`,
   search: (text: string) => `Search builds for “${text}”`,
 }

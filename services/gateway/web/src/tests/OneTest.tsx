@@ -1,6 +1,7 @@
 /** One test: how it went in each build that ran it, configuration by configuration. */
 import { Link, useSearchParams } from 'react-router'
 import { ApiError } from '../api/client'
+import { shortId } from '../builds/build-id'
 import { Ago } from '../builds/Elapsed'
 import { instant, seconds, shortSha } from '../format'
 import { toCommit } from '../history/places'
@@ -102,7 +103,7 @@ function Runs({ config, runs }: { config: string; runs: readonly TestRun[] }) {
           </td>
           <td>
             <Link to={`/builds/${run.buildId}?tab=tests`} className={layout.link}>
-              <code>{run.buildId.slice(-8)}</code>
+              <code>{shortId(run.buildId)}</code>
             </Link>
           </td>
           <td>
