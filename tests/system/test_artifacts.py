@@ -6,6 +6,7 @@ import signal
 import subprocess
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
 
 import pytest
 from chassis.testing.rabbitmq import private_rabbitmq
@@ -95,6 +96,23 @@ def test_artifacts_arrive_equal(stack: Stack, tmp_path: Path) -> None:
     assert [".ninja_log", "größe.json", "wheels/a.whl"] == [item["name"] for item in items]
     for item in items:
         assert_equal(stack, item, tmp_path / item["name"])
+
+
+def test_an_overwritten_artifact_is_not_served(stack: Stack, tmp_path: Path) -> None:
+    """Neither to whoever asks for it anew nor by a link given before; its build's list says why."""
+    (tmp_path / "prog").write_bytes(os.urandom(100_000))
+    assert finish(start(stack, tmp_path, "prog")) == 0
+    (item,) = verified(stack, 1)
+    link = stack.get(f"/api/artifacts/{item['id']}/link")["url"]
+    (kept,) = stack.directory.glob(f"**/objects/{item['id']}")
+
+    kept.write_bytes(os.urandom(100_000))
+
+    for path in (link, f"/api/artifacts/{item['id']}/download", f"/api/artifacts/{item['id']}/link"):
+        with pytest.raises(HTTPError, match="410"):
+            stack.get_bytes(path)
+    (shown,) = brought(stack, item["buildId"], stack.token())
+    assert (shown["state"], "no longer the bytes" in shown["problem"]) == ("damaged", True)
 
 
 @pytest.mark.slow

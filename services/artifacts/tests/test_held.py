@@ -106,14 +106,19 @@ async def test_nobody_else_lets_go_or_verifies(service, offers, caller):
 
 
 @pytest.mark.s3
-async def test_services_are_sent_to_the_store_as_they_reach_it(tmp_path, run_service, s3_settings, offers):
+async def test_services_bring_to_the_store_as_they_reach_it_and_read_from_here(
+    tmp_path, run_service, s3_settings, offers
+):
     """Agents and browsers get the public name, which a service inside may not even resolve."""
     public = s3_settings(s3_public_endpoint="https://artifacts.example.com")
     async with run_service(f"sqlite:///{tmp_path}/bus.sqlite", tmp_path, **public) as service:
+        (put,) = (await service.offer(offers(CONTENT), INGEST)).json()["puts"]
         brought = await bring(service, offers(CONTENT))
-        hosts = [
-            URL((await service.call("GET", f"/api/artifacts/{brought['id']}/link", caller)).json()["url"]).host
+        links = [
+            URL((await service.call("GET", f"/api/artifacts/{brought['id']}/link", caller)).json()["url"])
             for caller in (INGEST, Principal("ann", "viewer", None))
         ]
+        read = await service.call("GET", str(links[0]), INGEST, headers={"Range": "bytes=4-7"})
 
-    assert hosts == ["127.0.0.1", "artifacts.example.com"]
+    assert [URL(put["url"]).host, *(link.host for link in links)] == ["127.0.0.1", "", "artifacts.example.com"]
+    assert (read.status_code, read.content) == (206, CONTENT[4:8])

@@ -9,9 +9,10 @@ import boto3
 import httpx
 import pytest
 from artifacts.objects import NotWhole, UploadGone, open_objects
-from artifacts.objects.directory import ROUTE
+from artifacts.objects.directory import ROUTE, DirectoryObjects
 from artifacts.settings import Settings
 from chassis.errors import StoreUnavailable
+from chassis.testing.seaweedfs import BUCKET
 
 PART = 5 * 1024 * 1024
 CONTENT = b"\x7fELF" + bytes(range(256)) * 40
@@ -33,6 +34,8 @@ class Uploader:
                 )
             except NotWhole:
                 return 400
+            except UploadGone:
+                return 404
             return 200
         async with httpx.AsyncClient(trust_env=False) as client:
             return (await client.put(put.url, content=content, headers=put.headers)).status_code
@@ -42,13 +45,31 @@ class Uploader:
             assert await self.put(put, content[put.offset : put.offset + put.size_bytes]) in (200, 204)
 
     async def get(self, artifact):
+        """What a reader gets, at an address or from here; None when it is not there."""
+        try:
+            artifact = artifact.become("verified", 1, receipt=await self.objects.check(artifact))
+        except NotWhole:
+            return None
         url = await self.objects.link(artifact, 60)
-        if url.startswith(ROUTE):
-            path = self.objects.path_of(self.objects.tickets.read(url.removeprefix(ROUTE), "get"))
-            return path.read_bytes() if path else None
+        if url is None:
+            return await read(self.objects, artifact)
         async with httpx.AsyncClient(trust_env=False) as client:
             answer = await client.get(url)
         return answer.content if answer.status_code == 200 else None
+
+    def overwrite(self, artifact, content):
+        """As who reaches the disk, or has a key of the bucket: other bytes in an artifact's place, or none."""
+        if isinstance(self.objects, DirectoryObjects):
+            path = self.objects._objects / artifact.id
+            path.unlink() if content is None else path.write_bytes(content)
+            return
+        client, at = self.objects._client, self.objects._at(artifact)
+        client.delete_object(**at) if content is None else client.put_object(**at, Body=content)
+
+
+async def read(objects, artifact, begin=0, end=None):
+    blocks = await objects.read(artifact, begin, artifact.size_bytes if end is None else end)
+    return b"".join([block async for block in blocks])
 
 
 async def chunks(content):
@@ -56,10 +77,15 @@ async def chunks(content):
         yield content[at : at + 100_000]
 
 
-@pytest.fixture(params=["directory", pytest.param("s3", marks=pytest.mark.s3)])
+PLACES = ["directory", *(pytest.param(name, marks=pytest.mark.s3) for name in ("s3", "s3 through the gateway"))]
+
+
+@pytest.fixture(params=PLACES)
 async def objects(request, tmp_path, s3_settings):
-    """Empty objects, on every driver."""
-    said = s3_settings() if request.param == "s3" else {"directory": str(tmp_path), "s3_bucket": ""}
+    """Empty objects, on every driver and either way to the bytes."""
+    said = {"directory": str(tmp_path), "s3_bucket": ""}
+    if request.param != "directory":
+        said = s3_settings(s3_transfer="direct" if request.param == "s3" else "gateway")
     opened = open_objects(Settings(_env_file=None, jwt_secret_key="k" * 32, **said))
     await opened.open()
     yield opened
@@ -150,6 +176,77 @@ async def test_uploads_nobody_remembers_are_taken_back(objects, uploader, made):
     assert await objects.sweep(int((time.time() + 3600) * 1000)) == 1
     with pytest.raises(UploadGone):
         await objects.plan(orphan, 60)
+
+
+@pytest.mark.parametrize("part", [None, PART], ids=["whole", "parts"])
+@pytest.mark.parametrize("other", ["same length", "shorter", "longer", "none"])
+async def test_what_replaced_the_bytes_is_noticed_and_never_read(objects, uploader, made, part, other):
+    """By a check, and by a read of the earlier bytes, all of them or a range; what is put back is fine again."""
+    content = LARGE if part else CONTENT
+    artifact = await begun(objects, made(content, part=part)) if part else made(content)
+    await uploader.upload(artifact, content)
+    artifact = artifact.become("verified", 1, receipt=await objects.seal(artifact))
+    assert await objects.check(artifact) == artifact.receipt
+    assert await read(objects, artifact, 10, 20) == content[10:20]
+
+    wrong = content[:-1] + bytes([content[-1] ^ 1])
+    uploader.overwrite(
+        artifact, {"same length": wrong, "shorter": content[:-1], "longer": content + b"x", "none": None}[other]
+    )
+
+    for looked_at in (artifact, artifact.become("damaged", 1)):
+        with pytest.raises(NotWhole):
+            await objects.check(looked_at)
+    for span in ((0, len(content)), (0, 10)):
+        with pytest.raises(NotWhole):
+            await read(objects, artifact, *span)
+
+    uploader.overwrite(artifact, content)
+    restored = artifact.become("verified", 1, receipt=await objects.check(artifact.become("damaged", 1)))
+    assert await read(objects, restored) == content
+
+
+@pytest.mark.parametrize("part", [None, PART], ids=["whole", "parts"])
+async def test_addresses_of_an_upload_bring_nothing_else_after_sealing(objects, uploader, made, part):
+    """They are good for minutes more: other bytes are refused, the same ones again change nothing for readers."""
+    content = LARGE if part else CONTENT
+    artifact = await begun(objects, made(content, part=part)) if part else made(content)
+    puts = await objects.plan(artifact, 60)
+    await uploader.upload(artifact, content)
+    receipt = await objects.seal(artifact)
+
+    for put in puts:
+        piece = content[put.offset : put.offset + put.size_bytes]
+        wrong = piece[:-1] + bytes([piece[-1] ^ 1])
+        forged = {**put.headers, "x-amz-checksum-sha256": base64.b64encode(hashlib.sha256(wrong).digest()).decode()}
+        assert await uploader.put(put, wrong) in (400, 403, 404)
+        assert await uploader.put(put.model_copy(update={"headers": forged}), wrong) in (400, 403, 404)
+        await uploader.put(put, piece)
+
+    sealed = artifact.become("verified", 1, receipt=receipt)
+    sealed = sealed.become("verified", 1, receipt=await objects.check(sealed))
+    assert await read(objects, sealed) == content
+
+
+@pytest.mark.s3
+async def test_a_versioned_bucket_keeps_serving_the_verified_version(s3_settings, made):
+    """The address names it: whatever was put there since is not what it answers with."""
+    objects = open_objects(Settings(_env_file=None, **s3_settings(s3_bucket=f"{BUCKET}-versioned")))
+    await objects.open()
+    versioning = {"Status": "Enabled"}
+    objects._client.put_bucket_versioning(Bucket=f"{BUCKET}-versioned", VersioningConfiguration=versioning)
+    artifact = made(CONTENT)
+    await Uploader(objects).upload(artifact, CONTENT)
+    artifact = artifact.become("verified", 1, receipt=await objects.seal(artifact))
+
+    objects._client.put_object(**objects._at(artifact), Body=b"other bytes")
+
+    assert await objects.check(artifact) == artifact.receipt
+    assert await read(objects, artifact) == CONTENT
+    async with httpx.AsyncClient(trust_env=False) as client:
+        assert (await client.get(await objects.link(artifact, 60))).content == CONTENT
+    await objects.drop(artifact)
+    await objects.close()
 
 
 @pytest.mark.s3

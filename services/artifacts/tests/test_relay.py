@@ -48,6 +48,24 @@ async def test_other_bytes_than_promised_are_refused(relaying, offers, content):
     assert (await relaying.put(put, content)).status_code == 400
 
 
+@pytest.mark.s3
+async def test_a_store_that_only_the_service_reaches_is_named_to_nobody(tmp_path, run_service, s3_settings, offers):
+    """With ARTIFACTS_S3_TRANSFER=gateway every address is the dashboard's, whether an agent asks for it or not."""
+    content = secrets.token_bytes(PART + 1000)
+    settings = s3_settings(s3_transfer="gateway")
+    async with run_service(f"sqlite:///{tmp_path}/bus.sqlite", tmp_path, **settings) as service:
+        offer = offers(content, part=PART)
+        puts = (await service.offer(offer)).json()["puts"]
+        artifact_id = await service.upload(offer, content)
+        await service.until(artifact_id, "verified")
+        redirect = await service.call("GET", f"/api/artifacts/{artifact_id}/download")
+        download = await service.call("GET", redirect.headers["location"], None)
+        destination = (await service.call("GET", "/api/artifacts/destination", AGENT)).json()
+
+    assert {put["url"].split("/objects/")[0] for put in puts} == {"/api/artifacts"}
+    assert (download.content, destination) == (content, {})
+
+
 async def test_a_forged_errand_is_refused(relaying):
     """The relay is no open proxy: only what was signed here is passed on."""
     answer = await relaying.call("PUT", "/api/artifacts/objects/eyJ2ZXJiIjoicmVsYXkifQ.00", None, content=b"x")

@@ -17,8 +17,11 @@ from fastapi import FastAPI
 
 from artifacts import ticket_routes
 from artifacts.consumer import Receiver
+from artifacts.downloads import Downloads
+from artifacts.downloads import router as downloads_router
 from artifacts.metrics import Metrics
 from artifacts.objects import open_objects
+from artifacts.objects.ticket import Tickets
 from artifacts.offers import Desk
 from artifacts.relay import Relay
 from artifacts.relay import router as relay_router
@@ -49,7 +52,9 @@ def create_app(settings: Settings, bus: Bus, clock: Callable[[], int] = now_ms) 
         state = app.state
         state.store, state.objects, state.projects = store, objects, Projects(Path(settings.config_path))
         state.metrics = Metrics(state.registry)
-        state.relay = Relay(settings.jwt_secret_key, settings.upload_seconds)
+        tickets = Tickets(settings.jwt_secret_key)
+        state.relay = Relay(tickets, settings.upload_seconds)
+        state.downloads = Downloads(store, objects, tickets, settings.download_seconds, state.metrics, clock)
         state.desk = Desk(store, objects, settings.per_build, settings.upload_seconds)
         state.receiver = receiver = Receiver(store, objects, bus, state.metrics, clock)
         janitor = Janitor(store, objects, settings, state.metrics)
@@ -73,9 +78,14 @@ def create_app(settings: Settings, bus: Bus, clock: Callable[[], int] = now_ms) 
             await store.close()
 
     # The directory's bytes come through here; S3's only for agents that cannot reach it.
-    routers = [relay_router, router] if settings.s3_bucket else [ticket_routes.router, router]
+    arrivals = relay_router if settings.s3_bucket else ticket_routes.router
     app = create_service_app(
-        "artifacts", settings=settings, bus=bus, lifespan=lifespan, routers=routers, store_ping=ping
+        "artifacts",
+        settings=settings,
+        bus=bus,
+        lifespan=lifespan,
+        routers=[arrivals, downloads_router, router],
+        store_ping=ping,
     )
     app.dependency_overrides[now_ms] = clock
     return app

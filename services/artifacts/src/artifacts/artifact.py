@@ -6,8 +6,9 @@ from typing import Annotated, Literal
 from build_protocol.model import BuildId, Count, EpochMs, ProjectName, Sha256, ShortText, WireModel
 from pydantic import Field, StringConstraints, model_validator
 
-State = Literal["pending", "uploading", "verified", "refused", "expired"]
-"""`expired` is on its way out: its bytes go first, then its row."""
+State = Literal["pending", "uploading", "verified", "damaged", "refused", "expired"]
+"""`damaged` was verified once, and other bytes or none were found since. `expired` is on its way out: its bytes go
+first, then its row."""
 
 MIB = 1024 * 1024
 SINGLE_BYTES = 64 * MIB
@@ -77,12 +78,16 @@ class Offer(Content):
 
 
 class Artifact(Offer):
-    """An offer that was taken. `version` counts its changes; `is_held`: only the service that brought it lets it go."""
+    """An offer that was taken. `version` counts its changes; `is_held`: only the service that brought it lets it go.
+
+    `receipt`: the mark that the place of the bytes gave them when they were verified; another mark means other bytes.
+    """
 
     id: str
     state: State = "pending"
     problem: str | None = None
     upload_id: str | None = None
+    receipt: str | None = None
     is_held: bool = False
     created_ms: EpochMs
     updated_ms: EpochMs
@@ -95,8 +100,14 @@ class Artifact(Offer):
         return cls(id=offer.artifact_id, is_held=is_held, created_ms=now_ms, updated_ms=now_ms, **said)
 
     def become(
-        self, state: State, now_ms: int, *, upload_id: str | None = None, problem: str | None = None
+        self,
+        state: State,
+        now_ms: int,
+        *,
+        upload_id: str | None = None,
+        problem: str | None = None,
+        receipt: str | None = None,
     ) -> "Artifact":
         """The artifact's next version."""
-        changed = {"state": state, "upload_id": upload_id, "problem": problem}
+        changed = {"state": state, "upload_id": upload_id, "problem": problem, "receipt": receipt}
         return self.model_copy(update={**changed, "updated_ms": now_ms, "version": self.version + 1})

@@ -84,11 +84,11 @@ class Receiver:
 
     async def _judge(self, artifact: Artifact) -> Artifact:
         try:
-            await self._objects.seal(artifact)
+            receipt = await self._objects.seal(artifact)
         except NotWhole as error:
             log.warning("refused artifact %s of build %s: %s", artifact.id, artifact.build_id, error)
             return artifact.become("refused", self._clock(), upload_id=artifact.upload_id, problem=str(error))
-        return artifact.become("verified", self._clock())
+        return artifact.become("verified", self._clock(), receipt=receipt)
 
     def _announcement(self, artifact: Artifact) -> Outgoing:
         data = ArtifactReadyData(

@@ -1,4 +1,4 @@
-"""The relay: passes bytes on to the object store for agents whose network lets them reach only the dashboard.
+"""The relay: passes uploads on to the object store for agents that can reach only the dashboard.
 
 It keeps nothing: an errand is a request of a plan, signed into the address that the agent gets instead.
 """
@@ -24,8 +24,8 @@ router = APIRouter(tags=["artifacts"])
 class Relay:
     """Makes errands and runs them."""
 
-    def __init__(self, secret: str, seconds: int) -> None:
-        self._tickets = Tickets(secret)
+    def __init__(self, tickets: Tickets, seconds: int) -> None:
+        self._tickets = tickets
         self._seconds = seconds
         self._http = httpx.AsyncClient(timeout=TIMEOUT)
 

@@ -43,7 +43,7 @@ class Janitor:
             )
             for note in going:
                 for artifact in await self.store.of_build(note.build_id):
-                    if artifact.state in ("verified", "refused") and not artifact.is_held:
+                    if artifact.state in ("verified", "damaged", "refused") and not artifact.is_held:
                         await self.store.change(
                             artifact.become("expired", now_ms, upload_id=artifact.upload_id, problem=artifact.problem)
                         )

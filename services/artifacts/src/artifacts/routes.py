@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, HTTPException, Path, Request, Response
 from fastapi.responses import RedirectResponse
 
 from artifacts.artifact import Artifact, Offer
+from artifacts.downloads import HANDED_OUT, Damaged, Downloads
 from artifacts.objects import Objects
 from artifacts.offers import Refused
 from artifacts.settings import Settings
@@ -44,7 +45,7 @@ async def offer_artifact(offer: OfferVia, caller: Caller, now: Now, request: Req
         raise HTTPException(404, f"no project {offer.project}")
     state = request.app.state
     settings: Settings = state.settings
-    is_relayed = offer.via == "gateway"
+    is_relayed = "gateway" in (offer.via, settings.s3_transfer) and caller.kind != "service"
     try:
         if caller.kind == "service":
             planned = await state.desk.hold(offer, now)
@@ -105,7 +106,7 @@ async def let_go(artifact_id: ArtifactId, caller: Caller, now: Now, request: Req
 
 @router.get("/api/artifacts/{artifact_id}/link")
 async def link_artifact(artifact_id: ArtifactId, caller: Caller, now: Now, request: Request) -> Link:
-    """Where a browser may download it for a minute: a page cannot send its token along with a click."""
+    """Where a browser may download it for a minute: a page cannot send its token along with a click. 410: damaged."""
     settings: Settings = request.app.state.settings
     url = await _link(artifact_id, caller, request)
     return Link(url=url, expires_at=now + settings.download_seconds * 1000)
@@ -113,18 +114,20 @@ async def link_artifact(artifact_id: ArtifactId, caller: Caller, now: Now, reque
 
 @router.get("/api/artifacts/{artifact_id}/download", status_code=307, response_class=RedirectResponse)
 async def download_artifact(artifact_id: ArtifactId, caller: Caller, request: Request) -> Response:
-    """The bytes, by a redirect that is good for a minute."""
+    """The bytes, by a redirect that is good for a minute. 410: they are no longer those that were verified."""
     headers = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "X-Content-Type-Options": "nosniff"}
     return RedirectResponse(await _link(artifact_id, caller, request), 307, headers)
 
 
 async def _link(artifact_id: str, caller: Principal, request: Request) -> str:
     artifact = await _artifact(artifact_id, caller, request)
-    if artifact.state != "verified":
+    if artifact.state not in HANDED_OUT:
         raise HTTPException(409, f"this artifact is {artifact.state}: only verified bytes are handed out")
-    objects: Objects = request.app.state.objects
-    settings: Settings = request.app.state.settings
-    return await objects.link(artifact, settings.download_seconds, is_inside=caller.kind == "service")
+    downloads: Downloads = request.app.state.downloads
+    try:
+        return await downloads.link(artifact, is_inside=caller.kind == "service")
+    except Damaged as error:
+        raise HTTPException(410, str(error)) from error
 
 
 async def _artifact(artifact_id: str, caller: Principal, request: Request) -> Artifact:

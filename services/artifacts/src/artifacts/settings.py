@@ -23,6 +23,9 @@ class Settings(ServiceSettings):
     aws_region: str = Field("us-east-1", validation_alias="AWS_REGION")
     s3_endpoint: str = Field("", description="Address of an S3 that is not Amazon's, as this service reaches it.")
     s3_public_endpoint: str = Field("", description="The same, as agents and browsers reach it.")
+    s3_transfer: Literal["direct", "gateway"] = Field(
+        "direct", description="How bytes reach agents and browsers: from the object store itself, or through us."
+    )
     s3_prefix: str = Field("artifacts/", description="What every key in the bucket begins with.")
     s3_encryption: Literal["", "AES256", "aws:kms"] = Field("", description="Server-side encryption asked for.")
     s3_kms_key: str = Field("", description="Key id for aws:kms; empty: the bucket's.")

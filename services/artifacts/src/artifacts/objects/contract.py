@@ -1,5 +1,6 @@
 """What keeps the bytes promises, whichever driver keeps them. A key is an artifact's id, never its name."""
 
+from collections.abc import AsyncGenerator
 from typing import Protocol
 
 from build_protocol.model import Count, WireModel
@@ -30,7 +31,7 @@ class Objects(Protocol):
 
     @property
     def address(self) -> str | None:
-        """Where agents and browsers reach the place; None: at the dashboard."""
+        """Where agents and browsers reach the place; None: through the dashboard."""
         ...
 
     async def open(self) -> None:
@@ -52,17 +53,31 @@ class Objects(Protocol):
     async def plan(self, artifact: Artifact, seconds: int, *, is_inside: bool = False) -> list[Put]:
         """The requests that bring what is missing, each good for `seconds`. Raises UploadGone.
 
-        `is_inside`: addresses as the services reach them, not as agents and browsers do.
+        `is_inside`: addresses as the services reach them, not as agents do.
         Each accepts the promised bytes and no others: length and SHA-256 are part of what is signed.
         """
         ...
 
-    async def seal(self, artifact: Artifact) -> None:
-        """Join the parts, then compare size and SHA-256; raises NotWhole. Sealing again is the same."""
+    async def seal(self, artifact: Artifact) -> str:
+        """Join the parts, then compare size and SHA-256; the receipt. Raises NotWhole. Sealing again is the same."""
         ...
 
-    async def link(self, artifact: Artifact, seconds: int, *, is_inside: bool = False) -> str:
-        """An address from which anybody may download the bytes for `seconds`, as an attachment."""
+    async def check(self, artifact: Artifact) -> str:
+        """Compare what is there now with the receipt, else with size and SHA-256; the receipt of now.
+
+        Raises NotWhole. Of a damaged artifact every byte is read, whatever the place reports.
+        """
+        ...
+
+    async def link(self, artifact: Artifact, seconds: int) -> str | None:
+        """An address from which anybody may download the bytes for `seconds`, as an attachment.
+
+        None: they are read from here only.
+        """
+        ...
+
+    async def read(self, artifact: Artifact, begin: int, end: int) -> AsyncGenerator[bytes]:
+        """Bytes `begin` to `end` (exclusive) of what the receipt is for; raises NotWhole when it is something else."""
         ...
 
     async def drop(self, artifact: Artifact) -> None:

@@ -9,8 +9,10 @@ import hashlib
 import os
 import shutil
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
+from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 from uuid import uuid4
@@ -68,21 +70,22 @@ class DirectoryObjects:
             self._put(artifact, part, expires_s) for part in artifact.parts if there.get(part.number) != part.size_bytes
         ]
 
-    async def seal(self, artifact: Artifact) -> None:
-        """Join the parts, then compare size and SHA-256; raises NotWhole. Sealing again is the same."""
-        await self._run(lambda: self._seal(artifact))
+    async def seal(self, artifact: Artifact) -> str:
+        """Join the parts, then compare size and SHA-256; the receipt. Raises NotWhole. Sealing again is the same."""
+        return await self._run(lambda: self._seal(artifact))
 
-    async def link(self, artifact: Artifact, seconds: int, *, is_inside: bool = False) -> str:  # noqa: ARG002  as above
-        """A ticket's address, relative to the dashboard's."""
-        ticket = Ticket(
-            verb="get",
-            key=artifact.id,
-            expires_s=int(time.time()) + seconds,
-            size_bytes=artifact.size_bytes,
-            sha256=artifact.sha256,
-            name=artifact.name,
-        )
-        return ROUTE + self.tickets.sign(ticket)
+    async def check(self, artifact: Artifact) -> str:
+        """Compare the file with the receipt, else its size and SHA-256; the receipt of now. Raises NotWhole."""
+        return await self._run(lambda: self._check(artifact))
+
+    async def link(self, artifact: Artifact, seconds: int) -> str | None:  # noqa: ARG002  the contract's signature
+        """Files are read from here only."""
+        return None
+
+    async def read(self, artifact: Artifact, begin: int, end: int) -> AsyncGenerator[bytes]:
+        """Bytes `begin` to `end` (exclusive) of the file the receipt is for; raises NotWhole when it is another one."""
+        file = await self._run(lambda: self._open(artifact))
+        return self._blocks(artifact, file, begin, end)
 
     async def drop(self, artifact: Artifact) -> None:
         """Forget bytes and parts; dropping what is gone is the same."""
@@ -130,11 +133,6 @@ class DirectoryObjects:
             finally:
                 arriving.unlink(missing_ok=True)
 
-    def path_of(self, ticket: Ticket) -> Path | None:
-        """The file a download ticket is for; None when it is gone."""
-        path = self._objects / ticket.key
-        return path if path.is_file() else None
-
     def _put(self, artifact: Artifact, part: Part | None, expires_s: int) -> Put:
         piece, number = (part or artifact), (part.number if part else None)
         ticket = Ticket(
@@ -167,18 +165,57 @@ class DirectoryObjects:
         except FileNotFoundError as error:
             raise UploadGone(upload_id) from error
 
-    def _seal(self, artifact: Artifact) -> None:
-        place = self._objects / artifact.id
-        if artifact.upload_id and not place.exists():
-            self._join(artifact, place)
-        if not place.exists():
-            raise NotWhole("the bytes never arrived")
-        with place.open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
-        if found != artifact.sha256:
-            raise NotWhole(f"SHA-256 is {found}")
+    def _seal(self, artifact: Artifact) -> str:
+        try:
+            receipt = self._check(artifact)
+        except NotWhole:
+            # Nothing is there yet, or what is there got damaged since and comes anew.
+            if not artifact.upload_id:
+                raise
+            self._join(artifact, self._objects / artifact.id)
+            receipt = self._check(artifact)
         if artifact.upload_id:
             shutil.rmtree(self._parts / artifact.upload_id, ignore_errors=True)
+        return receipt
+
+    def _check(self, artifact: Artifact) -> str:
+        with self._file(artifact) as file:
+            receipt = _receipt(file)
+            if receipt != artifact.receipt:
+                size = os.fstat(file.fileno()).st_size
+                if size != artifact.size_bytes:
+                    raise NotWhole(f"{size} bytes are there, not {artifact.size_bytes}")
+                found = hashlib.file_digest(file, "sha256").hexdigest()
+                if found != artifact.sha256:
+                    raise NotWhole(f"SHA-256 is {found}")
+        return receipt
+
+    def _open(self, artifact: Artifact) -> BufferedReader:
+        file = self._file(artifact)
+        if _receipt(file) != artifact.receipt:
+            file.close()
+            raise NotWhole("the file has changed")
+        return file
+
+    def _file(self, artifact: Artifact) -> BufferedReader:
+        path = self._objects / artifact.id
+        if not path.is_file():
+            raise NotWhole("the bytes are not there")
+        return path.open("rb")
+
+    async def _blocks(self, artifact: Artifact, file: BufferedReader, begin: int, end: int) -> AsyncGenerator[bytes]:
+        def block(left: int) -> bytes:
+            read = file.read(min(_BLOCK, left))
+            # Written to while it is being read: what came before is out, this is not.
+            if _receipt(file) != artifact.receipt:
+                raise NotWhole("the file has changed")
+            return read
+
+        with file:
+            file.seek(begin)
+            while begin < end and (read := await self._run(partial(block, end - begin))):
+                begin += len(read)
+                yield read
 
     def _join(self, artifact: Artifact, place: Path) -> None:
         try:
@@ -209,6 +246,12 @@ class DirectoryObjects:
             yield
         except OSError as error:
             raise StoreUnavailable("objects", error) from error
+
+
+def _receipt(file: BufferedReader) -> str:
+    """Which file it is, and when it was last written to: its change time is the kernel's own, and set by nobody."""
+    stat = os.fstat(file.fileno())
+    return f"{stat.st_ino}.{stat.st_size}.{stat.st_mtime_ns}.{stat.st_ctime_ns}"
 
 
 def _sync(file: BinaryIO) -> None:

@@ -1,4 +1,4 @@
-"""Bytes in an S3 bucket, reached by presigned URLs only: none of them passes this service.
+"""Bytes in an S3 bucket, reached by presigned URLs, or only from here where agents and browsers cannot reach it.
 
 A request's SHA-256 is among its signed headers, so S3 itself refuses other bytes. Of a multipart upload S3 knows the
 hash of each part and of their hashes; the agent told both the parts' and the whole's.
@@ -7,8 +7,9 @@ hash of each part and of their hashes; the agent told both the parts' and the wh
 import asyncio
 import base64
 import hashlib
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Callable
+from contextlib import closing, suppress
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
@@ -24,8 +25,10 @@ from artifacts.settings import Settings
 
 CONNECT_SECONDS = 5
 READ_SECONDS = 30
+_BLOCK = 1024 * 1024
 _NO_UPLOAD = frozenset({"NoSuchUpload", "404", "NotFound"})
-_NO_OBJECT = frozenset({"NoSuchKey", "404", "NotFound"})
+_NO_OBJECT = frozenset({"NoSuchKey", "NoSuchVersion", "404", "NotFound"})
+_OTHER_OBJECT = _NO_OBJECT | {"PreconditionFailed", "412", "InvalidRange"}
 _NO_BUCKET = frozenset({"NoSuchBucket", "404", "NotFound"})
 
 T = TypeVar("T")
@@ -43,11 +46,12 @@ class S3Objects:
         public = settings.s3_public_endpoint or settings.s3_endpoint
         self._signer = self._client if public == settings.s3_endpoint else _client(settings, public)
         self._encryption = _encryption(settings)
+        self._is_direct = settings.s3_transfer == "direct"
 
     @property
     def address(self) -> str | None:
         """The endpoint that presigned addresses name."""
-        return str(self._signer.meta.endpoint_url)
+        return str(self._signer.meta.endpoint_url) if self._is_direct else None
 
     async def open(self) -> None:
         """Make the bucket unless it is there."""
@@ -90,40 +94,63 @@ class S3Objects:
             if part.number not in there or not _is(there[part.number], part)
         ]
 
-    async def seal(self, artifact: Artifact) -> None:
-        """Join the parts, then compare size and SHA-256; raises NotWhole. Sealing again is the same."""
+    async def seal(self, artifact: Artifact) -> str:
+        """Join the parts, then compare size and SHA-256; the receipt. Raises NotWhole. Sealing again is the same."""
         if artifact.upload_id:
             with suppress(_Missing):  # joined before, if the object is there
                 await self._join(artifact)
-        try:
-            head = await self._call(
-                lambda: self._client.head_object(**self._at(artifact), ChecksumMode="ENABLED"), _NO_OBJECT
-            )
-        except _Missing as error:
-            raise NotWhole("the bytes never arrived") from error
-        if head["ContentLength"] != artifact.size_bytes:
-            raise NotWhole(f"{head['ContentLength']} bytes arrived, not {artifact.size_bytes}")
-        found = head.get("ChecksumSHA256")
-        if found is None:  # some S3-compatible stores check it at the upload and tell it nobody
-            found = await self._call(lambda: self._hash(artifact))
-        if found not in (_b64(artifact.sha256), _composite(artifact)):
-            raise NotWhole(f"SHA-256 is {found} in base64")
+        return await self.check(artifact)
 
-    async def link(self, artifact: Artifact, seconds: int, *, is_inside: bool = False) -> str:
-        """A presigned GET that saves and never shows."""
-        signer = self._client if is_inside else self._signer
+    async def check(self, artifact: Artifact) -> str:
+        """Compare size and S3's own SHA-256, else the receipt, else every byte; the receipt of now. Raises NotWhole."""
+        sealed = _Receipt.read(artifact)
+        at = {**self._at(artifact), **sealed.version}
+        try:
+            head = await self._call(lambda: self._client.head_object(**at, ChecksumMode="ENABLED"), _NO_OBJECT)
+        except _Missing as error:
+            raise NotWhole("the bytes are not there") from error
+        if head["ContentLength"] != artifact.size_bytes:
+            raise NotWhole(f"{head['ContentLength']} bytes are there, not {artifact.size_bytes}")
+        now = _Receipt(head["ETag"], head.get("VersionId"))
+        found = None if artifact.state == "damaged" else head.get("ChecksumSHA256")
+        if found is None and now != sealed:  # some S3-compatible stores check it at the upload and report it to nobody
+            found = await self._call(lambda: self._hash(artifact, now))
+        if found not in (None, _b64(artifact.sha256), _composite(artifact)):
+            raise NotWhole(f"SHA-256 is {found} in base64")
+        return str(now)
+
+    async def link(self, artifact: Artifact, seconds: int) -> str | None:
+        """A presigned GET that saves and never shows; in a versioned bucket, of the very version that was verified."""
+        if not self._is_direct:
+            return None
         said = {"ResponseContentDisposition": attachment(artifact.name), "ResponseContentType": _TYPE}
         return str(
-            signer.generate_presigned_url(
+            self._signer.generate_presigned_url(
                 "get_object",
                 Params={
                     **self._at(artifact),
+                    **_Receipt.read(artifact).version,
                     **said,
                     "ResponseCacheControl": "no-store",
                 },
                 ExpiresIn=seconds,
             )
         )
+
+    async def read(self, artifact: Artifact, begin: int, end: int) -> AsyncGenerator[bytes]:
+        """Bytes `begin` to `end` (exclusive) of what the receipt is for; S3 itself refuses others. Raises NotWhole."""
+        only = {} if (begin, end) == (0, artifact.size_bytes) else {"Range": f"bytes={begin}-{end - 1}"}
+        at = {**self._at(artifact), **_Receipt.read(artifact).exactly, **only}
+        try:
+            answer = await self._call(lambda: self._client.get_object(**at), _OTHER_OBJECT)
+        except _Missing as error:
+            raise NotWhole("the object has changed") from error
+        return self._blocks(answer["Body"])
+
+    async def _blocks(self, body: Any) -> AsyncGenerator[bytes]:
+        with closing(body):
+            while block := await self._call(partial(body.read, _BLOCK)):
+                yield block
 
     async def drop(self, artifact: Artifact) -> None:
         """Forget bytes and parts; dropping what is gone is the same."""
@@ -204,9 +231,9 @@ class S3Objects:
             _NO_UPLOAD,
         )
 
-    def _hash(self, artifact: Artifact) -> str:
+    def _hash(self, artifact: Artifact, now: "_Receipt") -> str:
         digest = hashlib.sha256()
-        for block in self._client.get_object(**self._at(artifact))["Body"].iter_chunks(1024 * 1024):
+        for block in self._client.get_object(**self._at(artifact), **now.exactly)["Body"].iter_chunks(_BLOCK):
             digest.update(block)
         return base64.b64encode(digest.digest()).decode()
 
@@ -225,6 +252,34 @@ class S3Objects:
             raise StoreUnavailable("objects", error) from error
         except (BotoCoreError, OSError) as error:
             raise StoreUnavailable("objects", error) from error
+
+
+@dataclass(frozen=True)
+class _Receipt:
+    """What S3 calls the bytes: an ETag that no other bytes have, and in a versioned bucket a version."""
+
+    etag: str
+    version_id: str | None
+
+    @classmethod
+    def read(cls, artifact: Artifact) -> "_Receipt":
+        """The receipt an artifact was given; an empty one before."""
+        etag, _, version_id = (artifact.receipt or "").partition(" ")
+        return cls(etag, version_id or None)
+
+    @property
+    def version(self) -> dict[str, str]:
+        """Parameters of a request for this version."""
+        return {"VersionId": self.version_id} if self.version_id else {}
+
+    @property
+    def exactly(self) -> dict[str, str]:
+        """Parameters of a GET that answers with these bytes or not at all."""
+        return {"IfMatch": self.etag, **self.version}
+
+    def __str__(self) -> str:
+        """As the artifact keeps it."""
+        return f"{self.etag} {self.version_id}" if self.version_id else self.etag
 
 
 class _Missing(Exception):

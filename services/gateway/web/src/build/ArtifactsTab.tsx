@@ -1,7 +1,7 @@
 /** Artifacts tab: what a build produced, and the way to it. */
 import { Button, CopyButton } from '@mantine/core'
 import { IconDownload } from '@tabler/icons-react'
-import { useMutation } from '@tanstack/react-query'
+import { useMutation, useQueryClient } from '@tanstack/react-query'
 import { useApp } from '../app/app-context'
 import { Ago } from '../builds/Elapsed'
 import { bytes } from '../format'
@@ -79,6 +79,7 @@ function Row({ artifact }: { artifact: ArtifactView }) {
 /** The link is good for a minute, so it is asked for when wanted. */
 function Download({ artifact }: { artifact: ArtifactView }) {
   const { api } = useApp()
+  const client = useQueryClient()
   const open = useMutation({
     mutationFn: () => api.get<ArtifactLink>(`/artifacts/${artifact.id}/link`),
     onSuccess: ({ url }) => {
@@ -87,6 +88,8 @@ function Download({ artifact }: { artifact: ArtifactView }) {
       anchor.download = artifact.name.split('/').at(-1) ?? artifact.name
       anchor.click()
     },
+    // Its bytes may have been found damaged just now: the list says so.
+    onError: () => client.invalidateQueries({ queryKey: ['artifacts'] }),
   })
   return (
     <>

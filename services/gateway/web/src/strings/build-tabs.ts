@@ -101,6 +101,7 @@ export const artifacts = {
     pending: 'Waiting to be uploaded',
     uploading: 'Uploading',
     verified: 'Verified',
+    damaged: 'Damaged',
     refused: 'Refused',
     expired: 'Expired',
   } satisfies Record<ArtifactView['state'], string>,

@@ -74,7 +74,7 @@ export interface components {
              * State
              * @enum {string}
              */
-            state: "pending" | "uploading" | "verified" | "refused" | "expired";
+            state: "pending" | "uploading" | "verified" | "damaged" | "refused" | "expired";
             /** Problem */
             problem?: string | null;
             /** Createdms */

@@ -27,6 +27,9 @@ LINK_MARGIN_SECONDS = 5.0
 """A link is not used in the last seconds of its life."""
 
 LINKS_KEPT = 100
+_NOT_THERE = (404, 409, 410)
+"""Unknown, not verified, damaged."""
+
 TIMEOUT = httpx.Timeout(60, connect=5)
 
 _INGEST = Principal("ingest", "developer", None, kind="service")
@@ -79,9 +82,8 @@ class Depot:
             raise StoreUnavailable("archive", f"artifact {artifact_id} is {found['state']}: {found.get('problem')}")
 
     async def holds(self, artifact_id: str) -> bool:
-        """Whether it is there and verified. Raises StoreUnavailable."""
-        answer = await self._ask("GET", f"/api/artifacts/{artifact_id}", may_miss=True)
-        return answer.status == 200 and json.loads(answer.body)["state"] == "verified"
+        """Whether its bytes are there now, and the verified ones. Raises StoreUnavailable."""
+        return (await self._ask("GET", f"/api/artifacts/{artifact_id}/link", may_miss=True)).status == 200
 
     async def let_go(self, artifact_id: str) -> None:
         """It is needed no longer. Raises StoreUnavailable; repeating it is the same."""
@@ -133,7 +135,7 @@ class Depot:
             answer = await self._artifacts.call(method, path, _INGEST, body=body, headers=headers)
         except PeerUnavailable as error:
             raise StoreUnavailable("archive", error) from error
-        return answer if may_miss and answer.status == 404 else _must_succeed(answer, f"{method} {path[:80]}")
+        return answer if may_miss and answer.status in _NOT_THERE else _must_succeed(answer, f"{method} {path[:80]}")
 
 
 def _must_succeed(answer: Answer, request: str) -> Answer:
