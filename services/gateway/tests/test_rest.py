@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 from gateway.accounts.tokens import AUDIENCE, ISSUER
+from gateway.settings import Settings
 from gateway.testing import BUILD, KEY, PASSWORD, SECRET, Gateway
 from jose import jwt
 
@@ -156,7 +157,7 @@ async def test_a_page_served_elsewhere_may_ask_when_configured(
 
 
 async def test_failed_logins_wait_longer_and_longer(gateway: Gateway) -> None:
-    """Known and unknown names get the same answer; after five failures the account waits, others do not."""
+    """Known and unknown names get the same answer; after many addresses' failures the account waits, others do not."""
     answers = set()
     for name in ("admin", "nobody"):
         answer = await ask(gateway, "POST", "/api/auth/login", json={"username": name, "password": "wrong"})
@@ -164,7 +165,7 @@ async def test_failed_logins_wait_longer_and_longer(gateway: Gateway) -> None:
     assert [401] == [status for status, _ in answers]
 
     for name in ("admin", "nobody"):
-        for _ in range(20):
+        for _ in range(40):
             gateway.app.state.throttles["account"].failed(name, time.monotonic())
         answer = await ask(gateway, "POST", "/api/auth/login", json={"username": name, "password": PASSWORD})
         assert answer.status_code == 429
@@ -378,3 +379,51 @@ async def test_many_logins_at_once_leave_the_gateway_answering(gateway: Gateway)
         async with asyncio.timeout(2):
             assert (await client.get("/healthz")).status_code == 200
         assert {200} == {(await login).status_code for login in logins}
+
+
+@pytest.mark.parametrize(
+    ("url", "proxies", "trusted"),
+    [
+        ("https://builds.example.com", "", "127.0.0.1,::1"),
+        ("https://builds.example.com", "10.0.0.0/24, 10.1.0.7", "10.0.0.0/24, 10.1.0.7"),
+        ("https://builds.example.com", "*", "*"),
+        ("http://builds.example.com", "", ""),
+        ("", "", ""),
+    ],
+)
+def test_a_public_tls_address_means_a_front_on_this_machine(url: str, proxies: str, trusted: str) -> None:
+    """Unless another proxy is named; without TLS nobody is believed."""
+    settings = Settings(_env_file=None, jwt_secret_key=SECRET, dashboard_url=url, trusted_proxies=proxies)
+
+    assert settings.trusted_proxies == trusted
+    assert settings.is_secure is url.startswith("https")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("trusted_proxies", "front"),
+        ("trusted_proxies", "10.0.0.7/24"),
+        ("trusted_proxies", "10.0.0.7,,::1"),
+        ("dashboard_url", "builds.example.com"),
+        ("dashboard_url", "ftp://builds.example.com"),
+    ],
+)
+def test_a_proxy_or_public_address_that_is_none_is_refused(name: str, value: str) -> None:
+    """By the variable's name, instead of never matching anything."""
+    variable = {"trusted_proxies": "TRUSTED_PROXIES", "dashboard_url": "BUILD_DASHBOARD_URL"}[name]
+    with pytest.raises(ValueError, match=variable):
+        Settings(_env_file=None, jwt_secret_key=SECRET, **{name: value})
+
+
+async def test_a_page_of_the_public_address_may_refresh_behind_any_host_header(
+    start_gateway: Callable[..., Awaitable[Gateway]],
+) -> None:
+    """Some proxies send their own name as Host; the page's socket opens, too."""
+    gateway = await start_gateway(dashboard_url="https://Builds.example.com:443/")
+    async with gateway.http as client:
+        answer = await client.post("/api/auth/login", json={"username": "admin", "password": PASSWORD})
+        headers = {"Cookie": answer.headers["set-cookie"].split(";")[0], "Origin": "https://builds.example.com"}
+        assert (await client.post("/api/auth/refresh", headers=headers)).status_code == 200
+    async with gateway.viewer(origin="https://builds.example.com"):
+        pass

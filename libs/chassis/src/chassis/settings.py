@@ -1,9 +1,10 @@
 """Settings every service has; each service's own class adds to them. Read once, in `__main__`."""
 
+from ipaddress import ip_network
 from typing import Literal, Self
 from urllib.parse import urlsplit, urlunsplit
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -23,8 +24,21 @@ class ServiceSettings(BaseSettings):
     port: int = 8080
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", validation_alias="LOG_LEVEL")
     trusted_proxies: str = Field(
-        "", validation_alias="TRUSTED_PROXIES", description="Addresses whose X-Forwarded-For is believed."
+        "", validation_alias="TRUSTED_PROXIES", description="Addresses and networks whose X-Forwarded-For is believed."
     )
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _proxies_are_addresses(cls, value: str) -> str:
+        # The server would take anything else for a name that no peer ever has.
+        for part in value.split(",") if value.strip() not in ("", "*") else ():
+            try:
+                ip_network(part.strip())
+            except ValueError as error:
+                raise ValueError(
+                    f"TRUSTED_PROXIES: {error}; write addresses or networks, 10.0.0.7,10.0.1.0/24"
+                ) from None
+        return value.strip()
 
     @model_validator(mode="after")
     def _derive_store_url(self) -> Self:

@@ -15,7 +15,7 @@ from gateway import forward, openapi, page, routes
 from gateway.accounts.passwords import Passwords
 from gateway.body_limit import BodyLimit
 from gateway.desk import Desk
-from gateway.headers import SecurityHeaders
+from gateway.headers import SecurityHeaders, UntrustedProxies
 from gateway.settings import Settings
 from gateway.store.contract import GatewayStore
 
@@ -62,5 +62,6 @@ def create_app(
             allow_methods=forward.METHODS,
             allow_headers=["Authorization", "Content-Type", "Range"],
         )
-    app.add_middleware(SecurityHeaders)
+    app.add_middleware(SecurityHeaders, is_secure=settings.is_secure)
+    app.add_middleware(UntrustedProxies)
     return app

@@ -49,8 +49,10 @@ RESTART_SECONDS = 1.0
 SWEEP_SECONDS = 3600.0
 KEYS_SECONDS = 3.0
 AGENT_DAYS = 30
-FREE_LOGINS = {"account": 5, "address": 50}
-"""Failures before each further one doubles the wait: an address may stand for a whole company."""
+FREE_LOGINS = {"account from address": 5, "address": 50, "account": 25}
+"""Failures before each further one doubles the wait: an address may stand for a whole company, and one address alone
+never makes an account wait for others.
+"""
 
 
 class Desk:

@@ -97,7 +97,7 @@ class Endpoint:
     async def _viewer(self, websocket: WebSocket, send: Send) -> None:
         origin = websocket.headers.get("origin", "").lower()
         own = websocket.headers.get("host", "").lower()
-        if origin not in self.settings.origins and (not own or urlsplit(origin).netloc != own):
+        if origin not in self.settings.page_origins and (not own or urlsplit(origin).netloc != own):
             raise UpgradeRefused(403, "pages of this origin may not connect; agents send `Authorization: Bearer`")
         socket = await _accept(websocket, send, VIEWER_SUBPROTOCOL)
         if socket is not None:

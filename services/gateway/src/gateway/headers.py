@@ -1,6 +1,8 @@
-"""Security headers on every answer."""
+"""Security headers on every answer, and a word about proxies whose headers are not believed."""
 
-from starlette.datastructures import MutableHeaders
+import logging
+
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 CONTENT_SECURITY_POLICY = "; ".join(
@@ -27,13 +29,17 @@ HEADERS = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
 STRICT_TRANSPORT = "max-age=31536000"
+REPORTED_MAX = 100
+
+log = logging.getLogger("gateway")
 
 
 class SecurityHeaders:
     """Middleware that adds what an answer does not already say; WebSockets pass untouched."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, *, is_secure: bool) -> None:
         self._app = app
+        self._is_secure = is_secure
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI connection."""
@@ -46,10 +52,38 @@ class SecurityHeaders:
                 headers = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
                     headers.setdefault(name, value)
-                if scope["scheme"] == "https":
+                if self._is_secure or scope["scheme"] == "https":
                     headers.setdefault("Strict-Transport-Security", STRICT_TRANSPORT)
                 if scope["path"].startswith("/api/"):
                     headers.setdefault("Cache-Control", "no-store")
             await send(message)
 
         await self._app(scope, receive, send_with_headers)
+
+
+class UntrustedProxies:
+    """Middleware that reports a proxy which is not trusted, once: to the log-in throttle all behind it are one address.
+
+    The server has replaced the client's address by the forwarded one where it believed it.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self._reported: set[str] = set()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one ASGI connection."""
+        if scope["type"] != "lifespan" and scope.get("client"):
+            self._look(scope["client"][0], ", ".join(Headers(scope=scope).getlist("x-forwarded-for")))
+        await self._app(scope, receive, send)
+
+    def _look(self, client: str, forwarded: str) -> None:
+        is_known = client in forwarded or client in self._reported or len(self._reported) >= REPORTED_MAX
+        if not forwarded.strip() or is_known:
+            return
+        self._reported.add(client)
+        log.warning(
+            "X-Forwarded-For from %s is not believed, so everybody behind it shares one address at log-in: "
+            "if that is your proxy, put it into TRUSTED_PROXIES",
+            client,
+        )

@@ -1,11 +1,14 @@
 """Settings of the gateway, read once in `__main__`."""
 
 from typing import Literal, Self
+from urllib.parse import urlsplit
 
 from build_protocol import limits
 from chassis.settings import ServiceSettings
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
+
+LOOPBACK = "127.0.0.1,::1"
 
 
 class Settings(ServiceSettings):
@@ -20,7 +23,9 @@ class Settings(ServiceSettings):
     refresh_seconds: int = Field(14 * 24 * 3600, gt=0, description="Life of a refresh cookie.")
     admin_password: SecretStr | None = Field(None, validation_alias="BUILD_DASHBOARD_ADMIN_PASSWORD")
     api_key: SecretStr | None = Field(None, validation_alias="BUILD_DASHBOARD_API_KEY")
-    dashboard_url: str | None = Field(None, validation_alias="BUILD_DASHBOARD_URL")
+    dashboard_url: str | None = Field(
+        None, validation_alias="BUILD_DASHBOARD_URL", description="The address people use; https:// decides cookies."
+    )
     allowed_origins: str = Field("", description="Origins of pages served elsewhere; the own host is always allowed.")
     ingest_url: str = "http://127.0.0.1:8081"
     notifier_url: str | None = None
@@ -40,6 +45,23 @@ class Settings(ServiceSettings):
             raise ValueError("JWT_SECRET_KEY is not set: give every service the same random value of 32 bytes or more")
         return value
 
+    @field_validator("dashboard_url")
+    @classmethod
+    def _url_is_an_address(cls, value: str | None) -> str | None:
+        if not value:
+            return None
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.netloc:
+            raise ValueError(f"BUILD_DASHBOARD_URL: {value!r} is no address; write https://host[:port]")
+        return value
+
+    @model_validator(mode="after")
+    def _front_is_trusted(self) -> Self:
+        # Somebody else speaks TLS for this gateway: who is not named is on the same machine.
+        if self.is_secure and not self.trusted_proxies:
+            self.trusted_proxies = LOOPBACK
+        return self
+
     @model_validator(mode="after")
     def _known_origins(self) -> Self:
         for origin in self.origins:
@@ -52,3 +74,16 @@ class Settings(ServiceSettings):
         """The allowed origins as a set, lower case, without a trailing slash."""
         parts = (part.strip().rstrip("/").lower() for part in self.allowed_origins.split(","))
         return frozenset(part for part in parts if part)
+
+    @property
+    def is_secure(self) -> bool:
+        """Whether people reach the dashboard over TLS, whatever the last hop to this gateway speaks."""
+        return urlsplit(self.dashboard_url or "").scheme == "https"
+
+    @property
+    def page_origins(self) -> frozenset[str]:
+        """Origins of the dashboard's page: the allowed ones, and that of its public address."""
+        parts = urlsplit((self.dashboard_url or "").lower())
+        default_port = ":443" if parts.scheme == "https" else ":80"
+        own = {f"{parts.scheme}://{parts.netloc.removesuffix(default_port)}"} if parts.netloc else set()
+        return self.origins | own

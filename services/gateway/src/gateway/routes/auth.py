@@ -18,6 +18,7 @@ from gateway.settings import Settings
 
 logger = logging.getLogger("gateway")
 router = APIRouter(prefix="/api/auth", tags=["auth"])
+SECURE_COOKIE, PLAIN_COOKIE = "__Host-refresh", "refresh"
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.@+-]*$"
 
 
@@ -49,7 +50,9 @@ async def login(body: Login, request: Request, response: Response) -> AccessGran
     """Log in. A wrong password and an unknown name get the same answer after the same work."""
     state = request.app.state
     throttles: Mapping[str, Throttle] = state.throttles
-    names = {"account": body.username, "address": request.client.host if request.client else "unknown"}
+    address = request.client.host if request.client else "unknown"
+    pair = f"{body.username}\n{address}"
+    names = {"account": body.username, "address": address, "account from address": pair}
     now = time.monotonic()
     wait_seconds = max(throttles[kind].wait_seconds(name, now) for kind, name in names.items())
     if wait_seconds > 0:
@@ -62,14 +65,20 @@ async def login(body: Login, request: Request, response: Response) -> AccessGran
     except PasswordsBusy as error:
         raise HTTPException(503, "too many logins at once: try again", {"Retry-After": "2"}) from error
     if grant is None:
-        for kind, name in names.items():
-            throttles[kind].failed(name, time.monotonic())
+        now = time.monotonic()
+        throttles["address"].failed(address, now)
+        throttles["account from address"].failed(pair, now)
+        if throttles["account from address"].wait_seconds(pair, now) == 0:
+            # Only the failures that cost an address nothing: no outsider alone locks an account for everybody.
+            throttles["account"].failed(body.username, now)
         state.counts.logins.labels("refused").inc()
-        await audit.note(body.username, "login refused", names["address"])
+        await audit.note(body.username, "login refused", address)
         raise HTTPException(401, "name or password is wrong")
     throttles["account"].succeeded(body.username)
+    throttles["account from address"].succeeded(pair)
     state.counts.logins.labels("accepted").inc()
-    await audit.note(grant.user.name, "login", names["address"])
+    await audit.note(grant.user.name, "login", address)
+    await _end_plain(request, response)
     return _answer(grant, request, response)
 
 
@@ -80,8 +89,10 @@ async def refresh(request: Request, response: Response) -> AccessGrant:
     token = request.cookies.get(_cookie_name(request))
     directory: Directory = request.app.state.directory
     grant = await directory.refresh(token) if token else None
+    await _end_plain(request, response)
     if grant is None:
-        raise HTTPException(401, "log in again")
+        ended = response.headers.get("set-cookie")
+        raise HTTPException(401, "log in again", {"Set-Cookie": ended} if ended else None)
     return _answer(grant, request, response)
 
 
@@ -96,6 +107,7 @@ async def logout(request: Request, response: Response) -> None:
     response.delete_cookie(
         _cookie_name(request), path="/", secure=_is_secure(request), httponly=True, samesite="strict"
     )
+    await _end_plain(request, response)
 
 
 @router.get("/me")
@@ -123,16 +135,29 @@ def _same_origin(request: Request) -> None:
     """A page elsewhere cannot use the cookie, whatever its browser thinks of SameSite. Raises HTTPException 403."""
     origin = request.headers.get("origin")
     settings: Settings = request.app.state.settings
-    if origin is None or origin.lower() in settings.origins:
+    if origin is None or origin.lower() in settings.page_origins:
         return
-    if urlsplit(origin).netloc.lower() != request.headers.get("host", "").lower():
+    parts = urlsplit(origin.lower())
+    # Who can change what travels without TLS can be any http page of this host.
+    is_plain = settings.is_secure and parts.scheme != "https"
+    if parts.netloc != request.headers.get("host", "").lower() or is_plain:
         raise HTTPException(403, "this page may not log in here")
 
 
 def _is_secure(request: Request) -> bool:
-    return request.url.scheme == "https"
+    # By the address people use: the last hop, from a proxy, may be plain.
+    settings: Settings = request.app.state.settings
+    return settings.is_secure or request.url.scheme == "https"
 
 
 def _cookie_name(request: Request) -> str:
     # Browsers take the `__Host-` prefix (no other host may set it) only over TLS.
-    return "__Host-refresh" if _is_secure(request) else "refresh"
+    return SECURE_COOKIE if _is_secure(request) else PLAIN_COOKIE
+
+
+async def _end_plain(request: Request, response: Response) -> None:
+    """End and remove a cookie from before the dashboard had TLS. Not accepted: any host nearby may set one."""
+    plain = request.cookies.get(PLAIN_COOKIE)
+    if plain and _is_secure(request):
+        await request.app.state.directory.logout(plain)
+        response.delete_cookie(PLAIN_COOKIE, path="/", httponly=True, samesite="strict")
