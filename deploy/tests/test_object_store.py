@@ -1,0 +1,235 @@
+"""The object store as docker-compose.yml starts it: its artifacts service's, and closed to everybody else."""
+
+import hashlib
+import os
+import secrets
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import httpx
+import pytest
+from artifacts.artifact import Artifact, Offer
+from artifacts.objects import open_objects
+from artifacts.settings import Settings
+from botocore.config import Config
+from botocore.exceptions import ClientError
+from build_protocol.ids import new_build_id
+from chassis.testing.stack import free_port, wait_until
+
+from .test_compose import ACCESS_KEY, SECRET_KEY
+from .test_compose import composed as composed  # noqa: PLC0414  a fixture, shared
+
+PART = 5 * 1024 * 1024
+NETWORK = "127.0.0.3"
+"""Plays the address that the container has on its network."""
+
+PORTS = [f"{part}.port{kind}" for part in ("master", "filer", "volume", "s3") for kind in ("", ".grpc")]
+
+
+def command_of(composed: dict[str, Any], *more: str) -> list[str]:
+    """What the engine starts; `$$` is Compose's way to write `$`."""
+    service = composed["services"]["objects"]
+    return [word.replace("$$", "$") for word in (*service["entrypoint"], *service["command"])] + list(more)
+
+
+class Store:
+    """The running store: where S3 answers, and the ports of all its parts."""
+
+    def __init__(self, ports: dict[str, int], environment: dict[str, str]) -> None:
+        self.ports, self.environment = ports, environment
+        self.endpoint = f"http://{NETWORK}:{ports['s3.port']}"
+
+    def client(self, access_key: str, secret_key: str) -> Any:
+        config = Config(s3={"addressing_style": "path"}, retries={"total_max_attempts": 1})
+        return boto3.client(
+            "s3",
+            endpoint_url=self.endpoint,
+            region_name="us-east-1",
+            aws_access_key_id=access_key,
+            aws_secret_access_key=secret_key,
+            config=config,
+        )
+
+
+@pytest.fixture(scope="module")
+def store(composed: dict[str, Any], weed: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """Started by the compose file's own command, with the ports and the directory of this test."""
+    directory = tmp_path_factory.mktemp("objects")
+    ports = {name: free_port() for name in [*PORTS, "s3.port.iceberg", "s3.port.lance"]}
+    more = [f"-dir={directory}", f"-s3.ip.bind={NETWORK}", *(f"-{name}={port}" for name, port in ports.items())]
+    environment = composed["services"]["objects"]["environment"]
+    with (directory / "output").open("wb") as output:
+        process = subprocess.Popen(
+            command_of(composed, *more),
+            env={"PATH": f"{weed.parent}:{os.environ['PATH']}", "TMPDIR": str(directory), **environment},
+            stdout=output,
+            stderr=output,
+            cwd=directory,
+        )
+    try:
+        running = Store(ports, composed["services"]["artifacts"]["environment"])
+
+        def is_up() -> bool:
+            assert process.poll() is None, (directory / "output").read_text()[-2000:]
+            try:
+                return httpx.get(running.endpoint + "/healthz", trust_env=False).is_success
+            except httpx.TransportError:
+                return False
+
+        wait_until(is_up, 60, "the object store answers", every=0.2)
+        yield running
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture
+def bucket(store: Store, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """The artifacts service's settings, as compose makes them."""
+    for name, value in store.environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("ARTIFACTS_S3_ENDPOINT", store.endpoint)
+    return Settings(_env_file=None)
+
+
+def artifact_of(content: bytes, part: int | None = None) -> Artifact:
+    pieces = [content[at : at + part] for at in range(0, len(content), part)] if part else []
+    offer = Offer(
+        build_id=new_build_id(1_700_000_000_000),
+        project="p",
+        name="prog",
+        size_bytes=len(content),
+        sha256=hashlib.sha256(content).hexdigest(),
+        part_size_bytes=part,
+        part_sha256=[hashlib.sha256(piece).hexdigest() for piece in pieces],
+    )
+    return Artifact.of(offer, 1)
+
+
+async def brought(settings: Settings, content: bytes, part: int | None = None) -> str:
+    """The key of an artifact that was brought, sealed and read again as the service does it."""
+    objects: Any = open_objects(settings)
+    await objects.open()
+    artifact = artifact_of(content, part)
+    if part:
+        artifact = artifact.become("uploading", 1, upload_id=await objects.begin(artifact))
+    async with httpx.AsyncClient(trust_env=False) as client:
+        for put in await objects.plan(artifact, 60):
+            piece = content[put.offset : put.offset + put.size_bytes]
+            (await client.put(put.url, content=piece, headers=put.headers)).raise_for_status()
+    artifact = artifact.become("verified", 1, receipt=await objects.seal(artifact))
+    assert b"".join([block async for block in await objects.read(artifact, 0, len(content))]) == content
+    assert await objects.sweep(1) == 0
+    await objects.close()
+    return str(objects._at(artifact)["Key"])
+
+
+@pytest.mark.s3
+@pytest.mark.parametrize("part", [None, PART], ids=["whole", "parts"])
+async def test_the_artifacts_service_brings_and_reads(bucket: Settings, part: int | None) -> None:
+    """It makes its bucket, and does everything it needs with its own identity."""
+    await brought(bucket, secrets.token_bytes(PART + 1000), part)
+
+
+@pytest.mark.s3
+async def test_without_a_signature_nothing_is_done(store: Store, bucket: Settings) -> None:
+    """Reading, listing, writing, removing, parts, policies, buckets: 403 each, and what is there stays."""
+    key = await brought(bucket, b"kept")
+    name = f"/{bucket.s3_bucket}"
+    requests = [
+        *(("GET", path) for path in ("/", name, f"{name}?list-type=2", f"{name}?uploads", f"{name}/{key}")),
+        *(("PUT", path) for path in (f"{name}/{key}", f"{name}/x", f"{name}?policy", f"{name}?acl", "/another")),
+        *(("DELETE", path) for path in (f"{name}/{key}", name, f"{name}?policy")),
+        *(("POST", path) for path in (f"{name}/x?uploads", f"{name}?delete")),
+        ("HEAD", f"{name}/{key}"),
+    ]
+
+    async with httpx.AsyncClient(base_url=store.endpoint, trust_env=False) as anybody:
+        answers = {request: (await anybody.request(*request, content=b"x")).status_code for request in requests}
+
+    assert answers == dict.fromkeys(requests, 403)
+    own = store.client(ACCESS_KEY, SECRET_KEY)
+    assert own.get_object(Bucket=bucket.s3_bucket, Key=key)["Body"].read() == b"kept"
+
+
+@pytest.mark.s3
+@pytest.mark.parametrize(
+    "keys",
+    [
+        (ACCESS_KEY, "0" * 36),
+        ("dashboard", "dashboard-secret"),
+        ("your_key", "your_secret"),
+        ("admin", SECRET_KEY),
+        ("", SECRET_KEY),
+    ],
+)
+def test_another_key_is_no_key(store: Store, bucket: Settings, keys: tuple[str, str]) -> None:
+    """A wrong secret, the defaults of earlier releases, another name: 403."""
+    stranger = store.client(*keys)
+    for ask in (
+        lambda: stranger.list_objects_v2(Bucket=bucket.s3_bucket),
+        lambda: stranger.put_object(Bucket=bucket.s3_bucket, Key="x", Body=b"x"),
+        lambda: stranger.create_multipart_upload(Bucket=bucket.s3_bucket, Key="x"),
+    ):
+        with pytest.raises(ClientError) as refused:
+            ask()
+        assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] in (400, 403)
+
+
+@pytest.mark.s3
+def test_the_services_own_key_opens_its_own_bucket_only(store: Store) -> None:
+    """No other bucket is made or written to with it."""
+    own = store.client(ACCESS_KEY, SECRET_KEY)
+    with pytest.raises(ClientError, match="AccessDenied"):
+        own.create_bucket(Bucket="another")
+    with pytest.raises(ClientError, match="AccessDenied"):
+        own.put_object(Bucket="another", Key="x", Body=b"x")
+
+
+@pytest.mark.s3
+@pytest.mark.parametrize("port", [name for name in PORTS if not name.startswith("s3")])
+def test_what_asks_for_no_key_listens_on_loopback_only(store: Store, port: str) -> None:
+    """Master, filer and volumes answer inside the container, and not at its address on the network."""
+    socket.create_connection(("127.0.0.1", store.ports[port]), timeout=5).close()
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection((NETWORK, store.ports[port]), timeout=5)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"AWS_ACCESS_KEY": ""}, "AWS_ACCESS_KEY is not set"),
+        ({"AWS_SECRET_KEY": ""}, "AWS_SECRET_KEY is shorter than 32 characters"),
+        ({"AWS_ACCESS_KEY": "your_key", "AWS_SECRET_KEY": "your_secret"}, "a placeholder"),
+        ({"AWS_ACCESS_KEY": "your_key"}, "AWS_ACCESS_KEY is not set, or a placeholder"),
+        ({"AWS_SECRET_KEY": "dashboard-secret"}, "AWS_SECRET_KEY is shorter than 32 characters"),
+        ({"AWS_SECRET_KEY": 'x"}], "actions": ["Admin"]}], "accounts": ["'}, "other characters"),
+        ({"AWS_ACCESS_KEY": "key\nkey"}, "other characters"),
+        ({"S3_BUCKET": 'a"'}, "other characters"),
+    ],
+)
+def test_it_does_not_start_without_a_key_of_its_own(
+    composed: dict[str, Any], tmp_path: Path, changes: dict[str, str], reason: str
+) -> None:
+    """Missing, a placeholder, guessable, or more than a key: one sentence with the variable's name, and no server."""
+    environment = {"PATH": os.environ["PATH"], **composed["services"]["objects"]["environment"], **changes}
+    weed = tmp_path / "weed"
+    weed.write_text("#!/bin/sh\necho started\n")
+    weed.chmod(0o755)
+
+    answer = subprocess.run(
+        command_of(composed),
+        env=environment | {"PATH": f"{tmp_path}:{environment['PATH']}", "TMPDIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+    assert (1, "") == (answer.returncode, answer.stdout)
+    assert reason in answer.stderr
+    assert "openssl rand -hex 20" in answer.stderr
