@@ -53,13 +53,18 @@ test('folding millions of lines keeps the line at the top where it is', () => {
   viewport.goTo(1_500_000)
   const before = viewport.visible()
 
-  viewport.relayout((rows) => {
-    rows.setHidden([{ first: 1001, last: 1_400_000 }])
-    return true
-  })
+  viewport.rearrange((rows) => rows.setHidden([{ first: 1001, last: 1_400_000 }]))
 
   expect(viewport.visible().first).toBe(before.first)
   expect(viewport.visible().last).toBe(before.last)
+})
+
+test('a hidden line is stood for by the line that holds its heading', () => {
+  const rows = new RowMap()
+  rows.setTotal(20)
+  rows.setHidden([{ first: 6, last: 10 }])
+
+  expect([5, 6, 10, 11].map((line) => rows.standIn(line))).toEqual([5, 5, 5, 11])
 })
 
 test('a log that grows stays folded at its end', () => {

@@ -1,6 +1,6 @@
 /** Build page: one build, live: how it stands, what failed, its log. */
 import { Button } from '@mantine/core'
-import { useEffect, useRef, type ComponentType } from 'react'
+import { useEffect, useRef, type ComponentType, type RefObject } from 'react'
 import { Link, useParams, useSearchParams } from 'react-router'
 import { ApiError } from '../api/client'
 import { useRows } from '../app/app-context'
@@ -10,7 +10,7 @@ import { useBuildDetail } from '../builds/queries'
 import { FailureBox } from '../failure/FailureBox'
 import { count } from '../format'
 import { newest } from '../live/rows'
-import { LogView } from '../log/LogView'
+import { LogView, type Reading } from '../log/LogView'
 import { useTabSubject } from '../shell/useTabState'
 import { build as text, list } from '../strings'
 import type { BuildDetail } from '../wire'
@@ -33,7 +33,7 @@ const MetricsTab = onDemand(() => import('./MetricsTab').then((module) => module
 const StepsTab = onDemand(() => import('./StepsTab').then((module) => module.StepsTab), waiting)
 const TestsTab = onDemand(() => import('./TestsTab').then((module) => module.TestsTab), waiting)
 
-const CONTENT = {
+const CONTENT: Record<Tab, ComponentType<{ build: BuildDetail; reading: RefObject<Reading | undefined> }>> = {
   log: LogView,
   failures: FailuresTab,
   tests: TestsTab,
@@ -43,7 +43,7 @@ const CONTENT = {
   configuration: ConfigurationTab,
   compare: CompareTab,
   events: EventsTab,
-} satisfies Record<Tab, ComponentType<{ build: BuildDetail }>>
+}
 
 export function BuildPage() {
   const { id = '' } = useParams()
@@ -59,6 +59,7 @@ function OneBuild({ id }: { id: string }) {
   const [params] = useSearchParams()
   const tab = tabOf(params)
   const Content = CONTENT[tab]
+  const reading = useRef<Reading>(undefined)
   const isKnown = rows.has(id)
   const { isError, refetch } = query
   useEffect(() => {
@@ -81,7 +82,7 @@ function OneBuild({ id }: { id: string }) {
           <TabLink key={each} tab={each} isCurrent={each === tab} badge={badgeOf(build, each)} />
         ))}
       </nav>
-      <Content build={build} />
+      <Content build={build} reading={reading} />
     </article>
   )
 }

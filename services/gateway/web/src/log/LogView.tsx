@@ -1,5 +1,5 @@
 /** Log view: a log of any length, live, of which only the lines on the screen are drawn. */
-import { useCallback, useEffect, useLayoutEffect, useMemo, useReducer, useRef, useState } from 'react'
+import { useCallback, useEffect, useLayoutEffect, useMemo, useReducer, useRef, useState, type RefObject } from 'react'
 import { useLocation, useNavigate } from 'react-router'
 import { bytes, count } from '../format'
 import { useShortcuts } from '../keyboard/useShortcuts'
@@ -8,7 +8,7 @@ import { SourceTree } from '../source/source-tree'
 import { isFinal, type Build, type BuildDetail, type Gap } from '../wire'
 import { parseRange, rangeHash } from './line-range'
 import { LogRow } from './LogRow'
-import { LogToolbar } from './LogToolbar'
+import { LogToolbar, type LogOptions } from './LogToolbar'
 import classes from './LogView.module.css'
 import { Minimap } from './Minimap'
 import { SectionRow } from './SectionRow'
@@ -17,84 +17,99 @@ import { useLogSearch } from './useLogSearch'
 import { useLogStore, useWholeLog } from './useLogStore'
 import { useLogLayout } from './useLogLayout'
 import { useMarks } from './useMarks'
-import { Viewport } from './viewport'
+import { Viewport, type Place } from './viewport'
 
 const ROW_PX = 19
 const SETTLED_MS = 160
 
-export function LogView({ build }: { build: BuildDetail }) {
+/** How a log was read when another tab was opened. */
+export interface Reading {
+  isFollowing: boolean
+  place: Place
+  folded: ReadonlySet<number>
+  options: LogOptions
+  /** The link to a line that was gone to last; empty: the first failure, or none. */
+  linked: string | undefined
+}
+
+interface Props {
+  build: BuildDetail
+  /** Kept by the build's page while another tab is open. */
+  reading: RefObject<Reading | undefined>
+}
+
+export function LogView({ build, reading }: Props) {
   const { hash } = useLocation()
   const navigate = useNavigate()
   const range = parseRange(hash)
-  const store = useLogStore(build.id, range?.first ?? firstLooked(build))
+  const [before] = useState(reading.current)
+  const store = useLogStore(
+    build.id,
+    range?.first ?? (before === undefined ? firstLooked(build) : lookedAt(before, build)),
+  )
   useWholeLog(store, build)
-  const [viewport] = useState(() => new Viewport(ROW_PX, range === undefined && opensAtEnd(build)))
+  const [viewport] = useState(() => {
+    const isFollowing = before?.isFollowing ?? (range === undefined && opensAtEnd(build))
+    return new Viewport(ROW_PX, isFollowing, before?.place)
+  })
   const [, redraw] = useReducer((drawn: number) => drawn + 1, 0)
-  const folds = useFolds(build)
+  const folds = useFolds(build, before?.folded)
   const tree = useSourceTree(build)
-  const [options, setOptions] = useState({ isWrapped: false, isTimed: false })
+  const [options, setOptions] = useState(before?.options ?? { isWrapped: false, isTimed: false })
   const scroller = useRef<HTMLDivElement>(null)
   /** As the page was opened: a failure found while someone reads must not take them away. */
   const firstFailure = useRef(isFinal(build.status) ? build.firstFailure?.firstLine : undefined)
   const settling = useRef<ReturnType<typeof setTimeout>>(undefined)
 
-  /** Where the bar was put by the page itself: that is no reader's scrolling. */
-  const placed = useRef(-1)
-
-  const placeBar = useCallback((barTop: number | undefined) => {
-    if (barTop === undefined || scroller.current === null) return
-    scroller.current.scrollTop = barTop
-    placed.current = scroller.current.scrollTop
-  }, [])
-  /** A line that waits for its section to be unfolded. */
-  const awaited = useRef<number>(undefined)
   const goTo = (line: number) => {
-    if (folds.reveal(line)) awaited.current = line
-    else placeBar(viewport.goTo(line))
+    folds.reveal(line)
+    viewport.goTo(line)
     redraw()
   }
   const goToEnd = () => {
-    placeBar(viewport.goToEnd())
+    viewport.goToEnd()
     redraw()
   }
   const follow = (isFollowing: boolean) => {
-    viewport.isFollowing = isFollowing
-    if (isFollowing) goToEnd()
-    else redraw()
+    if (isFollowing) viewport.goToEnd()
+    else viewport.letGo()
+    redraw()
+  }
+  const fold = (first: number) => {
+    viewport.hold(first)
+    folds.toggle(first)
   }
   const search = useLogSearch(build.id, goTo)
   const isInSight = (line: number) => viewport.visible().first <= line && line <= viewport.visible().last
   const errors = useMarks(build, store, (place) => (isInSight(place) ? place : viewport.middle()), goTo)
 
-  const layout = useLogLayout({ scroller, viewport, store, folds, gaps: build.gaps, ...options, placeBar, redraw })
+  const layout = useLogLayout({ scroller, viewport, store, folds, gaps: build.gaps, ...options, redraw })
   const { first, last, offsetPx } = viewport.visible()
   useEffect(() => store.want(first, Math.min(last, Math.max(1, store.total))), [store, first, last, store.total])
 
   // A link to a line is gone to once, when the log is long enough to hold it; without one, the first failure is.
-  const linked = useRef<string>(undefined)
+  const linked = useRef(before?.linked)
   useLayoutEffect(() => {
     const target = range?.first ?? (linked.current === undefined ? firstFailure.current : undefined)
     if (target === undefined || linked.current === hash || store.total < target) return
     linked.current = hash
     goTo(target)
   })
-  useLayoutEffect(() => {
-    const line = awaited.current
-    if (line === undefined || viewport.rows.isHidden(line)) return
-    awaited.current = undefined
-    goTo(line)
+  useEffect(() => {
+    const { isFollowing, place } = viewport
+    reading.current = { isFollowing, place, folded: folds.folded, options, linked: linked.current }
   })
 
   function onScroll() {
-    const bar = scroller.current?.scrollTop ?? 0
-    if (bar === placed.current) return
-    placed.current = -1
-    viewport.moved(bar)
-    clearTimeout(settling.current)
-    settling.current = setTimeout(() => {
-      const settled = viewport.scroll.settled()
-      if (Math.abs(settled - (scroller.current?.scrollTop ?? settled)) > 1) placeBar(settled)
-    }, SETTLED_MS)
+    const element = scroller.current
+    if (element === null) return
+    if (viewport.moved(element.scrollTop, element.scrollHeight - element.clientHeight)) {
+      clearTimeout(settling.current)
+      settling.current = setTimeout(() => {
+        viewport.settle()
+        redraw()
+      }, SETTLED_MS)
+    }
     redraw()
   }
 
@@ -103,9 +118,10 @@ export function LogView({ build }: { build: BuildDetail }) {
       const from = isRange ? (parseRange(location.hash)?.first ?? line) : line
       const next = rangeHash({ first: Math.min(from, line), last: Math.max(from, line) })
       linked.current = next
+      viewport.hold(line)
       void navigate({ hash: next, search: location.search }, { replace: true, preventScrollReset: true })
     },
-    [navigate],
+    [navigate, viewport],
   )
 
   useShortcuts([
@@ -124,9 +140,9 @@ export function LogView({ build }: { build: BuildDetail }) {
   ])
 
   const numbers = store.total === 0 ? [] : viewport.rows.shown(first, last)
-  const before = viewport.rows.shownBefore(first)
+  const shownBefore = viewport.rows.shownBefore(first)
   // A line keeps its elements while in sight and hands them on when it leaves: making new ones is what costs.
-  const slots = Math.ceil(numbers.length / 64) * 64
+  const slots = Math.ceil(viewport.mostDrawn / 64) * 64
   const notice = noticeOf(build, store.isOpen, store.total, store.error)
   return (
     <div className={classes.view} data-testid="log" data-following={viewport.isFollowing}>
@@ -160,7 +176,7 @@ export function LogView({ build }: { build: BuildDetail }) {
                   const isFolded = section !== undefined && folds.isFolded(number)
                   return (
                     <div
-                      key={(before + at) % slots}
+                      key={(shownBefore + at) % slots}
                       className={classes.block}
                       style={{ height: viewport.rows.rowsOf(number) * ROW_PX }}
                     >
@@ -170,7 +186,7 @@ export function LogView({ build }: { build: BuildDetail }) {
                           total={store.total}
                           gaps={build.gaps}
                           isFolded={isFolded}
-                          onFold={folds.toggle}
+                          onFold={fold}
                         />
                       )}
                       {!isFolded && (
@@ -221,6 +237,10 @@ function useSourceTree({ repository, commit, cwd, command, submodules }: BuildDe
 /** Where a reader looks first: what happens now, or how it ended when that was not well. */
 function opensAtEnd(build: Build): boolean {
   return build.status !== 'succeeded' && !(isFinal(build.status) && build.firstFailure != null)
+}
+
+function lookedAt({ isFollowing, place }: Reading, build: Build): number {
+  return isFollowing ? build.logLines : place.line
 }
 
 function firstLooked(build: Build): number {

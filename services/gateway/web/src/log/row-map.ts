@@ -113,8 +113,14 @@ export class RowMap {
       else high = middle - 1
     }
     // Hidden up to the log's end: the line that stands for them.
+    return this.standIn(low)
+  }
+
+  /** The line itself, or, where it is hidden, the one before those hidden with it: its row holds their heading. */
+  standIn(line: number): number {
     const { hidden } = this.indexed()
-    return this.isHidden(low) ? (hidden[upperBound(hidden, low) - 1]?.first ?? 2) - 1 : low
+    const range = hidden[upperBound(hidden, line) - 1]
+    return range !== undefined && line <= range.last ? range.first - 1 : line
   }
 
   private indexed(): Index {

@@ -9,9 +9,10 @@ export const MAX_HEIGHT_PX = 8_000_000
 export class ScrollMap {
   /** Top of what is shown, in px of the whole text. */
   top = 0
+  /** Where the bar was last seen or put. */
+  barTop = 0
   private contentPx = 0
   private viewportPx = 0
-  private barTop = 0
 
   /** The height of the scrolled element. */
   get heightPx(): number {
@@ -46,16 +47,13 @@ export class ScrollMap {
     this.top = Math.min(this.end, Math.max(0, this.top))
   }
 
-  /** Shows `top`; answers where the bar has to be put. */
-  show(top: number): number {
+  show(top: number): void {
     this.top = Math.min(this.end, Math.max(0, top))
-    return this.settled()
   }
 
-  /** Where the bar belongs for what is shown; small movements let it drift, call this when they have stopped. */
-  settled(): number {
-    this.barTop = this.isScaled ? this.top * this.scale : this.top
-    return this.barTop
+  /** Where the bar belongs for what is shown; small movements let it drift. */
+  get bar(): number {
+    return this.isScaled ? this.top * this.scale : this.top
   }
 
   private get isScaled(): boolean {

@@ -8,16 +8,20 @@ export interface Folds {
   /** Sections by the line they begin at. */
   headings: ReadonlyMap<number, Section>
   hidden: readonly LineRange[]
+  /** The folded sections, by the line they begin at. */
+  folded: ReadonlySet<number>
   isFolded: (first: number) => boolean
   toggle: (first: number) => void
   /** Folds all but the last section, or unfolds all where some are folded. */
   toggleAll: () => void
-  /** Unfolds what hides a line; true when something did. */
-  reveal: (line: number) => boolean
+  /** Unfolds what hides a line. */
+  reveal: (line: number) => void
 }
 
-export function useFolds(build: BuildDetail): Folds {
-  const [folded, setFolded] = useState<ReadonlySet<number>>(new Set<number>())
+const NONE: ReadonlySet<number> = new Set<number>()
+
+export function useFolds(build: BuildDetail, foldedBefore = NONE): Folds {
+  const [folded, setFolded] = useState(foldedBefore)
   const sections = useMemo(() => sectionsOf(build.phases), [build.phases])
   const headings = useMemo(() => new Map(sections.map((section) => [section.first, section])), [sections])
   const hidden = useMemo(() => hiddenBy(sections, folded), [sections, folded])
@@ -31,14 +35,14 @@ export function useFolds(build: BuildDetail): Folds {
   return {
     headings,
     hidden,
+    folded,
     isFolded: (first) => folded.has(first),
     toggle,
     toggleAll: () =>
-      setFolded((now) => (now.size > 0 ? new Set() : new Set(sections.slice(0, -1).map(({ first }) => first)))),
+      setFolded((now) => (now.size > 0 ? NONE : new Set(sections.slice(0, -1).map(({ first }) => first)))),
     reveal: (line) => {
       const hider = hiderOf(sections, folded, line)
       if (hider !== undefined) toggle(hider.first)
-      return hider !== undefined
     },
   }
 }

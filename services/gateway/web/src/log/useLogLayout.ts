@@ -21,7 +21,6 @@ interface Input {
   gaps: readonly Gap[]
   isWrapped: boolean
   isTimed: boolean
-  placeBar: (barTop: number | undefined) => void
   redraw: () => void
 }
 
@@ -32,7 +31,7 @@ interface Layout {
 }
 
 export function useLogLayout(input: Input): Layout {
-  const { scroller, viewport, store, folds, gaps, isWrapped, isTimed, placeBar, redraw } = input
+  const { scroller, viewport, store, folds, gaps, isWrapped, isTimed, redraw } = input
   const [screen, setScreen] = useState({ widthPx: 0, heightPx: 0 })
   const characterPx = useCharacterPx(scroller)
   const widest = useRef(0)
@@ -50,25 +49,25 @@ export function useLogLayout(input: Input): Layout {
   const beforeText = NUMBER_PX + (isTimed ? CLOCK_PX : 0) + PADDING_PX
   const columns = Math.max(20, Math.floor((screen.widthPx - beforeText) / characterPx))
   const around = [...gaps.map((gap) => gap.afterLine), ...folds.headings.keys()].join()
-  const hidden = folds.hidden.map(({ first }) => first).join()
+  const folded = [...folds.headings.keys()].filter(folds.isFolded).join()
 
   // Every line's rows depend on these; the lines in sight are measured again below.
-  const basis = `${isWrapped ? columns : ''} ${around} ${hidden}`
-  const laidOutFor = useRef('')
-  if (laidOutFor.current !== basis) {
-    laidOutFor.current = basis
-    viewport.relayout((rows) => {
+  const readers = `${isWrapped ? columns : ''} ${folded}`
+  const laidOutFor = useRef({ readers: '', around: '' })
+  if (laidOutFor.current.readers !== readers || laidOutFor.current.around !== around) {
+    const isByReader = laidOutFor.current.readers !== readers
+    laidOutFor.current = { readers, around }
+    viewport.rearrange((rows) => {
       rows.clear()
       rows.setHidden(folds.hidden)
       for (const gap of gaps) rows.setRows(gap.afterLine, rows.rowsOf(gap.afterLine) + 1)
       for (const first of folds.headings.keys()) rows.setRows(first, folds.isFolded(first) ? 1 : rows.rowsOf(first) + 1)
-      return true
-    })
+    }, isByReader)
   }
-  const before = { bar: viewport.measure(store.total, screen.heightPx) }
+  viewport.measure(store.total, screen.heightPx)
 
   const { first, last } = viewport.visible()
-  const moved = viewport.relayout((rows) => {
+  const isChanged = viewport.relayout((rows) => {
     let isChanged = false
     for (const number of rows.shown(first, Math.min(last, store.total))) {
       const text = store.line(number)?.text
@@ -83,11 +82,16 @@ export function useLogLayout(input: Input): Layout {
     return isChanged
   })
 
-  const bar = moved ?? before.bar
   useLayoutEffect(() => {
-    placeBar(bar)
+    // Once the elements are as high as the log: a bar cannot be put beyond them.
+    viewport.placeBar((bar) => {
+      const element = scroller.current
+      if (element === null) return bar
+      element.scrollTop = bar
+      return element.scrollTop
+    })
     // Lines that took more rows than thought push others out of sight, and the reverse: draw what is in sight now.
-    if (moved !== undefined) redraw()
+    if (isChanged) redraw()
   })
 
   const widthPx = isWrapped ? undefined : Math.max(screen.widthPx, widest.current * characterPx + beforeText)

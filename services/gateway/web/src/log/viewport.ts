@@ -1,4 +1,4 @@
-/** Viewport: what part of a log is on the screen. Keeps the place while lines come in above, below and at the end. */
+/** Viewport: what part of a log is on the screen. Only the reader moves it: whatever changes the lines keeps their place. */
 import { RowMap } from './row-map'
 import { ScrollMap } from './scroll-map'
 
@@ -12,51 +12,128 @@ export interface Visible {
   offsetPx: number
 }
 
+/** Where a reader is: how far the top of the screen is below the top of a line (less than 0: above it). */
+export interface Place {
+  /** 0: the very top, whatever is shown before the first line. */
+  line: number
+  offsetPx: number
+}
+
 export class Viewport {
   readonly rows = new RowMap()
   readonly scroll = new ScrollMap()
-  isFollowing: boolean
   private heightPx = 0
+  private follows: boolean
+  /** Set by the reader alone, so that what folds, wraps or resizes and then does the reverse ends where it began. */
+  private reader: Place
+  /** How far the log's end kept the reader's line from its place when more lines came: those move nothing. */
+  private keptPx = 0
+  private isBarDue = false
 
   constructor(
     readonly rowPx: number,
     isFollowing: boolean,
+    place: Place = { line: 0, offsetPx: 0 },
   ) {
-    this.isFollowing = isFollowing
+    this.follows = isFollowing
+    this.reader = place
   }
 
-  /** Learns the log's length and the screen's height; answers where the bar belongs when that moved it. */
-  measure(lines: number, heightPx: number): number | undefined {
-    const anchor = this.anchor()
+  get isFollowing(): boolean {
+    return this.follows
+  }
+
+  get place(): Place {
+    return this.reader
+  }
+
+  /** Learns the log's length and the screen's height. */
+  measure(lines: number, heightPx: number): void {
+    if (lines === this.rows.lines && heightPx === this.heightPx) return
+    const isGrowth = heightPx === this.heightPx && this.rows.lines > 0
+    this.keptPx = isGrowth ? this.wantedTop() - this.scroll.top : 0
     this.rows.setTotal(lines)
     this.heightPx = heightPx
-    return this.laidOut(anchor)
+    this.lay()
   }
 
-  /** Takes what changes the rows of lines, keeping the line at the top where it is. */
-  relayout(change: (rows: RowMap) => boolean): number | undefined {
-    const anchor = this.anchor()
-    return change(this.rows) ? this.laidOut(anchor) : undefined
+  /** Takes what lines turned out to need; true when that moves what is below them. */
+  relayout(change: (rows: RowMap) => boolean): boolean {
+    const isChanged = change(this.rows)
+    if (isChanged) this.lay()
+    return isChanged
   }
 
-  /** The reader moved the bar; following ends by moving up and begins at the very end. */
-  moved(barTop: number): void {
+  /** Takes another way to show the log: folds, wrapping, the width; or, not by the reader, what stands around lines. */
+  rearrange(change: (rows: RowMap) => void, isByReader = true): void {
+    change(this.rows)
+    if (isByReader) this.keptPx = 0
+    this.lay()
+    this.isBarDue = true
+  }
+
+  /**
+   * The bar was seen at `barTop`, of the `barEnd` it can reach; true where the reader moved it there.
+   *
+   * A browser takes a bar back to an end that has come nearer: that moves nobody, and the bar is put where it belongs.
+   */
+  moved(barTop: number, barEnd: number): boolean {
+    const seen = this.scroll.barTop
+    if (barTop === seen) return false
+    if (barEnd < seen && barTop < seen && barTop >= barEnd - 1) {
+      this.scroll.barTop = barTop
+      this.isBarDue = true
+      return false
+    }
     const before = this.scroll.top
     this.scroll.moved(barTop)
-    if (this.scroll.top < before - 1) this.isFollowing = false
-    if (this.scroll.isAtEnd) this.isFollowing = true
+    this.stay(this.atTop())
+    if (this.scroll.top < before - 1) this.follows = false
+    else if (this.scroll.top > before && this.scroll.isAtEnd) this.follows = true
+    return true
   }
 
-  /** Brings a line to the middle of the screen; answers where the bar belongs. */
-  goTo(line: number): number {
-    this.isFollowing = false
-    const middle = Math.max(0, (this.heightPx - this.rowPx) / 2)
-    return this.scroll.show(this.rows.topOf(line) * this.rowPx - middle)
+  /** Brings a line to the middle of the screen; a hidden one is there as soon as it is shown. */
+  goTo(line: number): void {
+    this.follows = false
+    this.stay({ line, offsetPx: -Math.max(0, (this.heightPx - this.rowPx) / 2) })
+    this.lay()
+    this.isBarDue = true
   }
 
-  goToEnd(): number {
-    this.isFollowing = true
-    return this.scroll.show(this.scroll.end)
+  /** Shows the end and follows it. */
+  goToEnd(): void {
+    this.follows = true
+    this.lay()
+    this.isBarDue = true
+  }
+
+  /** Follows no longer, and stays where that is. */
+  letGo(): void {
+    this.follows = false
+    this.stay(this.atTop())
+  }
+
+  /** Keeps a line that is in sight where it is on the screen, whatever is changed next. */
+  hold(line: number): void {
+    this.stay({ line, offsetPx: this.scroll.top - this.rows.topOf(line) * this.rowPx })
+  }
+
+  /** Where small movements let the bar drift, it is put where it belongs. */
+  settle(): void {
+    if (Math.abs(this.scroll.bar - this.scroll.barTop) > 1) this.isBarDue = true
+  }
+
+  /** Has the bar put where it belongs, if it is not there; `put` answers where it came to be. */
+  placeBar(put: (barTop: number) => number): void {
+    if (!this.isBarDue) return
+    this.isBarDue = false
+    this.scroll.barTop = put(this.scroll.bar)
+  }
+
+  /** More lines than are ever drawn at once on this screen. */
+  get mostDrawn(): number {
+    return Math.ceil(this.heightPx / this.rowPx) + 2 * OVERSCAN + 2
   }
 
   visible(): Visible {
@@ -94,16 +171,32 @@ export class Viewport {
     return Math.max(1, this.rows.rows * this.rowPx, this.heightPx)
   }
 
-  private anchor(): { line: number; offsetPx: number } {
+  private stay(place: Place): void {
+    this.reader = place
+    this.keptPx = 0
+  }
+
+  private atTop(): Place {
+    if (this.scroll.top === 0) return { line: 0, offsetPx: 0 }
     const line = this.rows.lineAt(Math.floor(this.scroll.top / this.rowPx))
     return { line, offsetPx: this.scroll.top - this.rows.topOf(line) * this.rowPx }
   }
 
-  private laidOut(anchor: { line: number; offsetPx: number }): number | undefined {
-    const before = this.scroll.top
+  /** Where the top of the screen is to be for the reader's place. */
+  private wantedTop(): number {
+    const { line, offsetPx } = this.reader
+    if (line === 0) return 0
+    const shown = this.rows.standIn(line)
+    const isWithin = offsetPx < this.rows.rowsOf(shown) * this.rowPx
+    // A line of many rows that has fewer now: the row at the top is the line's.
+    return this.rows.topOf(shown) * this.rowPx + (isWithin ? offsetPx : offsetPx % this.rowPx)
+  }
+
+  private lay(): void {
+    const { top, heightPx } = this.scroll
     this.scroll.resize(this.rows.rows * this.rowPx, this.heightPx)
-    if (this.isFollowing) return this.scroll.show(this.scroll.end)
-    const top = this.rows.topOf(anchor.line) * this.rowPx + anchor.offsetPx
-    return top === before ? undefined : this.scroll.show(top)
+    this.scroll.show(this.follows ? this.scroll.end : this.wantedTop() - this.keptPx)
+    // Lines that come in below leave the bar alone: it may be in the reader's hand.
+    if (this.scroll.top !== top || this.scroll.heightPx < heightPx) this.isBarDue = true
   }
 }
