@@ -1,4 +1,4 @@
-"""A person reads a log: what is folded, wrapped or resized around a line leaves it where it is, and Follow as it was."""
+"""A person reads a log: folding, wrapping or resizing around a line leaves it where it is, and Follow as it was."""
 
 import subprocess
 import sys
@@ -16,7 +16,8 @@ SCRIPT = f"""
 import sys, time
 for n in range({CONFIGURED}): print('-- Looking for header', n)
 sys.stdout.flush(); time.sleep(1)
-for n in range(1, {BUILT} + 1): print(f'[{{n}}/{BUILT}] Building CXX object part{{n}}.o', {LONG!r} if n % 7 == 0 else '')
+for n in range(1, {BUILT} + 1):
+    print(f'[{{n}}/{BUILT}] Building CXX object part{{n}}.o', {LONG!r} if n % 7 == 0 else '')
 sys.stdout.flush(); time.sleep(1)
 tests = int(sys.argv[1])
 for n in range(1, tests + 1): print(f'PASS: Log :: part{{n}}.mlir ({{n}} of {{tests}})')

@@ -5,7 +5,7 @@ import { IconSearch } from '@tabler/icons-react'
 import { useRef } from 'react'
 import { Link, useSearchParams } from 'react-router'
 import { count, seconds } from '../format'
-import { nameOf } from '../history/useBranch'
+import { toTest } from '../history/places'
 import { useShortcuts } from '../keyboard/useShortcuts'
 import { Answer } from '../layout/Answer'
 import layout from '../layout/layout.module.css'
@@ -133,9 +133,7 @@ function Results({ build, items }: { build: Build; items: readonly TestResult[] 
             </span>
           </td>
           <td className={classes.name}>
-            <Link
-              to={`/tests?${new URLSearchParams({ branch: nameOf(build.project, build.branch), name: item.name })}`}
-            >
+            <Link to={toTest(item.name, build)}>
               <code>{item.name}</code>
             </Link>
             {item.tool && <span className={layout.chip}>{item.tool}</span>}

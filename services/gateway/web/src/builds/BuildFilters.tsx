@@ -1,16 +1,12 @@
 /** Build filters: project, branch, status, and a search over what identifies a build. */
-import { Select, TextInput } from '@mantine/core'
-import { useDebouncedCallback } from '@mantine/hooks'
-import { IconSearch } from '@tabler/icons-react'
-import { useEffect, useRef, useState } from 'react'
-import { useShortcuts } from '../keyboard/useShortcuts'
+import { Select } from '@mantine/core'
+import { SearchField } from '../layout/SearchField'
 import type { Filter } from '../live/rows'
-import { keys, list, statusName } from '../strings'
+import { list, statusName } from '../strings'
 import type { Build, BuildStatus } from '../wire'
 import classes from './BuildsList.module.css'
 
 const STATUSES = Object.entries(statusName).map(([value, label]) => ({ value, label }))
-const TYPING_MS = 200
 
 interface Props {
   filter: Filter
@@ -20,28 +16,15 @@ interface Props {
 }
 
 export function BuildFilters({ filter, onChange, builds }: Props) {
-  const search = useRef<HTMLInputElement>(null)
-  const [typed, setTyped] = useState(filter.text ?? '')
-  const apply = useDebouncedCallback((text: string) => onChange({ text: text || undefined }), TYPING_MS)
-  useShortcuts([{ keys: '/', title: keys.search, run: () => search.current?.focus() }])
-  useEffect(() => setTyped(filter.text ?? ''), [filter.text])
-
   const ofProject = builds.filter((build) => !filter.project || build.project === filter.project)
   return (
     <div className={classes.filters} role="search">
-      <TextInput
-        ref={search}
+      <SearchField
         className={classes.search}
-        aria-label={list.search}
-        placeholder={list.searchHint}
-        leftSection={<IconSearch size={15} stroke={1.8} />}
-        value={typed}
-        onChange={(event) => {
-          setTyped(event.currentTarget.value)
-          apply(event.currentTarget.value)
-        }}
-        onKeyDown={(event) => event.key === 'Escape' && search.current?.blur()}
-        size="xs"
+        label={list.search}
+        hint={list.searchHint}
+        value={filter.text}
+        onChange={(text) => onChange({ text })}
       />
       <Choice
         label={list.project}

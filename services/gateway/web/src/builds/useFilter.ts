@@ -1,30 +1,34 @@
 /** Filter: what the list shows; kept in the address, so that it can be linked, reloaded and gone back to. */
 import { useCallback, useMemo } from 'react'
-import { useSearchParams } from 'react-router'
+import { useAddress } from '../app/address'
 import type { Filter } from '../live/rows'
 import { statusName } from '../strings'
 import type { BuildStatus } from '../wire'
 
+const KNOWN = { status: Object.keys(statusName) }
+
 export function useFilter(): [Filter, (change: Filter) => void] {
-  const [params, setParams] = useSearchParams()
+  const { params, change } = useAddress(KNOWN)
   const filter = useMemo(() => filterOf(params), [params])
-  const change = useCallback(
+  const apply = useCallback(
     (next: Filter) => {
-      const { text, ...rest } = { ...filter, ...next }
-      const given = Object.entries({ ...rest, q: text }).filter((entry): entry is [string, string] => !!entry[1])
-      setParams(new URLSearchParams(given), { replace: true })
+      const { text, ...chosen } = next
+      const isTyped = Object.keys(chosen).length === 0
+      change('text' in next ? { ...chosen, q: text } : chosen, isTyped)
     },
-    [filter, setParams],
+    [change],
   )
-  return [filter, change]
+  return [filter, apply]
 }
 
 function filterOf(params: URLSearchParams): Filter {
-  const status = params.get('status') ?? undefined
-  return {
-    project: params.get('project') ?? undefined,
-    branch: params.get('branch') ?? undefined,
-    status: status !== undefined && status in statusName ? (status as BuildStatus) : undefined,
-    text: params.get('q') ?? undefined,
-  }
+  const [project, branch, status, text] = ['project', 'branch', 'status', 'q'].map(
+    (name) => params.get(name) ?? undefined,
+  )
+  return { project, branch, status: status as BuildStatus | undefined, text }
+}
+
+/** Whether something of a project's branch is to be seen. */
+export function isWanted({ project, branch }: { project: string; branch?: string | null }, filter: Filter): boolean {
+  return (!filter.project || filter.project === project) && (!filter.branch || filter.branch === branch)
 }

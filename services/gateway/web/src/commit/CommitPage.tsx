@@ -6,11 +6,13 @@ import { Ago } from '../builds/Elapsed'
 import { age, instant, shortSha, timeOfDay } from '../format'
 import { useNow } from '../app/now'
 import { evidenceOf, wordOn } from '../history/judged'
+import { Nothing } from '../history/Chosen'
 import { toCommit, toFailure, toGrid } from '../history/places'
 import { useCommit } from '../history/queries'
+import { useChoice } from '../history/useChoice'
 import { Answer } from '../layout/Answer'
 import layout from '../layout/layout.module.css'
-import { Notice, Unknown } from '../layout/Notice'
+import { Unknown } from '../layout/Notice'
 import { Page, Section } from '../layout/Page'
 import { Table } from '../layout/Table'
 import { commit as text, grid as gridText } from '../strings'
@@ -27,20 +29,27 @@ const ANSWER_CLASS: Record<ConfigAnswer['answer'], string | undefined> = {
   not_built: layout.faint,
 }
 
+const PARTS = ['project'] as const
+
 export function CommitPage() {
   const { sha = '' } = useParams()
-  const read = useCommit(sha)
+  const choice = useChoice({ parts: PARTS })
+  const read = useCommit(sha, choice.project)
   const [first] = read.data?.items ?? []
   const isMissing = read.error instanceof ApiError && read.error.isMissing
   return (
-    <Page title={text.title(shortSha(read.data?.sha ?? sha))} lead={first?.info.subject ?? undefined}>
+    <Page
+      title={text.title(shortSha(read.data?.sha ?? sha))}
+      lead={first?.info.subject ?? undefined}
+      tools={choice.selects}
+    >
       {isMissing ? (
-        <Notice title={text.emptyTitle} isAlert>
-          <p>{text.empty}</p>
+        <>
+          <Nothing choice={choice} title={text.emptyTitle} hint={text.empty} />
           <Link to="/c" className={layout.link}>
             {text.searchLead}
           </Link>
-        </Notice>
+        </>
       ) : (
         <Answer read={read}>
           {({ items }) => items.map((item) => <Branch key={`${item.project}\n${item.branch}`} item={item} />)}

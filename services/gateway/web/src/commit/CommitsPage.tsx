@@ -1,110 +1,77 @@
 /** Commits page: find a commit by its sha, or those of a branch by author. */
-import { Select, TextInput } from '@mantine/core'
-import { useDebouncedCallback } from '@mantine/hooks'
-import { IconSearch } from '@tabler/icons-react'
-import { useRef, useState } from 'react'
 import { Link, useSearchParams } from 'react-router'
 import type { Params } from '../api/client'
 import { Ago } from '../builds/Elapsed'
 import { shortSha } from '../format'
+import { Chosen, Nothing } from '../history/Chosen'
 import { toCommit } from '../history/places'
-import { useCommits, useSummary } from '../history/queries'
-import { useShortcuts } from '../keyboard/useShortcuts'
+import { useCommits } from '../history/queries'
+import { useChoice, type Choice } from '../history/useChoice'
 import { Answer } from '../layout/Answer'
 import layout from '../layout/layout.module.css'
-import { Notice, Unknown } from '../layout/Notice'
+import { Unknown } from '../layout/Notice'
 import { Page } from '../layout/Page'
+import { SearchField } from '../layout/SearchField'
 import { Table } from '../layout/Table'
-import { commit as text, grid, keys, list } from '../strings'
+import { commit as text, grid, list } from '../strings'
 import type { CommitSummary } from '../wire'
 import { isSha } from './sha'
 
-const TYPING_MS = 250
+const PARTS = ['project', 'branch'] as const
 const COLUMNS = [grid.commit, grid.subject, grid.author, list.branch, text.answers, grid.time]
 
 export function CommitsPage() {
-  const [params, setParams] = useSearchParams()
-  const [typed, setTyped] = useState(params.get('q') ?? '')
-  const search = useRef<HTMLInputElement>(null)
-  const lanes = useSummary().data?.items ?? []
-  const asked = params.get('q') ?? ''
-  const projects = [...new Set(lanes.map((lane) => lane.project))].sort()
-  // A sha is looked for everywhere; without one there is something to see at once.
-  const project = params.get('project') ?? (isSha(asked) ? undefined : projects[0])
-  const branch = params.get('branch') ?? undefined
+  const [given] = useSearchParams()
+  const asked = (given.get('q') ?? '').trim()
+  // A sha is looked for everywhere, or where the address says; else there is something to see at once.
+  const choice = useChoice({ parts: PARTS, isOfBranch: !isSha(asked) })
+  const { address, project, branch } = choice
   const query: Params = isSha(asked) ? { q: asked, project, branch } : { author: asked || undefined, project, branch }
-  const isAsked = isSha(asked) || project !== undefined
+  const isAsked = isSha(asked) || (project !== undefined && branch !== undefined)
   const read = useCommits({ ...query, limit: 100 }, isAsked)
-  useShortcuts([{ keys: '/', title: keys.search, run: () => search.current?.focus() }])
-
-  const change = (changes: Record<string, string | null>) =>
-    setParams(
-      (now) => {
-        const next = { ...Object.fromEntries(now), ...changes }
-        return Object.entries(next).filter((entry): entry is [string, string] => !!entry[1])
-      },
-      { replace: true },
-    )
-  const apply = useDebouncedCallback((value: string) => change({ q: value }), TYPING_MS)
-
+  const search = (q: string | undefined) => {
+    const isNewlySha = isSha((q ?? '').trim()) && !isSha(asked)
+    address.change({ q, ...(isNewlySha && { project: undefined, branch: undefined }) }, true)
+  }
+  const found = (
+    <Answer read={read}>{({ items, unknown }) => <Found choice={choice} commits={items} unknown={unknown} />}</Answer>
+  )
   return (
     <Page
       title={text.search}
       lead={text.searchLead}
       tools={
         <>
-          <TextInput
-            ref={search}
+          <SearchField
             className={layout.search}
-            size="xs"
-            aria-label={text.query}
-            placeholder={text.queryHint}
-            leftSection={<IconSearch size={15} stroke={1.8} />}
-            value={typed}
-            onChange={(event) => {
-              setTyped(event.currentTarget.value)
-              apply(event.currentTarget.value.trim())
-            }}
+            label={text.query}
+            hint={text.queryHint}
+            value={address.get('q')}
+            onChange={search}
           />
-          <Select
-            size="xs"
-            aria-label={list.project}
-            placeholder={list.anyProject}
-            data={projects}
-            value={project ?? null}
-            onChange={(value) => change({ project: value, branch: null })}
-            clearable
-          />
-          <Select
-            size="xs"
-            aria-label={list.branch}
-            placeholder={text.anyBranch}
-            data={[...new Set(lanes.filter((lane) => lane.project === project).map((lane) => lane.branch))]}
-            value={branch ?? null}
-            onChange={(value) => change({ branch: value })}
-            disabled={project === undefined}
-            clearable
-          />
+          {choice.selects}
         </>
       }
     >
-      {isAsked ? (
-        <Answer read={read}>{(found) => <Found commits={found.items} unknown={found.unknown} />}</Answer>
+      {isSha(asked) ? (
+        found
       ) : (
-        <Notice title={text.needsProject} />
+        <Chosen choice={choice} empty={<Nothing choice={choice} title={text.emptyTitle} hint={text.empty} />}>
+          {found}
+        </Chosen>
       )}
     </Page>
   )
 }
 
-function Found({ commits, unknown }: { commits: readonly CommitSummary[]; unknown: readonly string[] | undefined }) {
-  if (commits.length === 0) {
-    return (
-      <Notice title={text.emptyTitle}>
-        <p>{text.empty}</p>
-      </Notice>
-    )
-  }
+interface FoundProps {
+  choice: Choice
+  commits: readonly CommitSummary[]
+  unknown: readonly string[] | undefined
+}
+
+function Found({ choice, commits, unknown }: FoundProps) {
+  if (commits.length === 0) return <Nothing choice={choice} title={text.emptyTitle} hint={text.empty} />
   return (
     <>
       <Table label={text.results} columns={COLUMNS}>

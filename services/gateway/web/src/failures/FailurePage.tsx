@@ -1,12 +1,15 @@
 /** Failure page: one group of failures: a sample, when and where it was seen, and why these builds are one group. */
 import type { ReactNode } from 'react'
 import { Link, useParams } from 'react-router'
+import { ApiError } from '../api/client'
 import { shortId } from '../builds/build-id'
 import { Ago } from '../builds/Elapsed'
 import { count, shortSha } from '../format'
 import { PlaceName } from '../failure/PlaceName'
+import { Nothing } from '../history/Chosen'
 import { toCommit, toGrid } from '../history/places'
 import { useFailureGroup } from '../history/queries'
+import { useChoice } from '../history/useChoice'
 import { Answer } from '../layout/Answer'
 import layout from '../layout/layout.module.css'
 import { Page, Section } from '../layout/Page'
@@ -17,13 +20,21 @@ import type { FailureGroup } from '../wire'
 import classes from './failures.module.css'
 import { Sparkline } from './Sparkline'
 
+const PARTS = ['project'] as const
+
 export function FailurePage() {
   const { signature = '' } = useParams()
-  const read = useFailureGroup(signature)
+  const choice = useChoice({ parts: PARTS })
+  const read = useFailureGroup(signature, choice.project)
+  const isMissing = read.error instanceof ApiError && read.error.isMissing
   const sample = read.data?.sample
   return (
-    <Page title={sample ? sample.category : text.failure} lead={<code>{signature}</code>}>
-      <Answer read={read}>{(group) => <Group group={group} />}</Answer>
+    <Page title={sample ? sample.category : text.failure} lead={<code>{signature}</code>} tools={choice.selects}>
+      {isMissing ? (
+        <Nothing choice={choice} title={text.missing} />
+      ) : (
+        <Answer read={read}>{(group) => <Group group={group} />}</Answer>
+      )}
     </Page>
   )
 }

@@ -1,15 +1,15 @@
 /** Failures page: what breaks builds, by signature, the last seen first. */
-import { Select } from '@mantine/core'
-import { Link, useSearchParams } from 'react-router'
+import { Link } from 'react-router'
 import { Ago } from '../builds/Elapsed'
 import { count } from '../format'
 import { PlaceName } from '../failure/PlaceName'
+import { Nothing } from '../history/Chosen'
 import { toFailure } from '../history/places'
-import { useFailureGroups, useSummary } from '../history/queries'
+import { useFailureGroups } from '../history/queries'
+import { useChoice, type Choice } from '../history/useChoice'
 import { Answer } from '../layout/Answer'
 import layout from '../layout/layout.module.css'
 import { More } from '../layout/More'
-import { Notice } from '../layout/Notice'
 import { Page } from '../layout/Page'
 import { Table } from '../layout/Table'
 import { plainText } from '../log/ansi'
@@ -18,48 +18,33 @@ import type { FailureGroup } from '../wire'
 import classes from './failures.module.css'
 import { Sparkline } from './Sparkline'
 
+const PARTS = ['project'] as const
+
 export function FailuresPage() {
-  const [params, setParams] = useSearchParams()
-  const project = params.get('project') ?? undefined
-  const read = useFailureGroups(project)
-  const known = useSummary().data?.items.map((lane) => lane.project) ?? []
-  const offered = [...new Set(project === undefined ? known : [...known, project])].sort()
+  const choice = useChoice({ parts: PARTS })
+  const read = useFailureGroups(choice.project)
   return (
-    <Page
-      title={text.title}
-      lead={text.lead}
-      tools={
-        <Select
-          size="xs"
-          aria-label={text.project}
-          placeholder={text.allProjects}
-          data={offered}
-          value={project ?? null}
-          onChange={(chosen) => setParams(chosen === null ? {} : { project: chosen }, { replace: true })}
-          clearable
-        />
-      }
-    >
-      <Answer read={read}>{({ pages }) => <Groups groups={pages.flatMap((page) => page.items)} />}</Answer>
+    <Page title={text.title} lead={text.lead} tools={choice.selects}>
+      <Answer read={read}>
+        {({ pages }) => <Groups choice={choice} groups={pages.flatMap((page) => page.items)} />}
+      </Answer>
       <More read={read} label={text.more} />
     </Page>
   )
 }
 
-function Groups({ groups }: { groups: readonly FailureGroup[] }) {
-  if (groups.length === 0) {
-    return (
-      <Notice title={text.emptyTitle}>
-        <p>{text.empty}</p>
-      </Notice>
-    )
-  }
+function Groups({ choice, groups }: { choice: Choice; groups: readonly FailureGroup[] }) {
+  if (groups.length === 0) return <Nothing choice={choice} title={text.emptyTitle} hint={text.empty} />
   return (
     <Table label={text.title} columns={[text.failure, text.where, text.days, text.builds, text.lastSeen]}>
       {groups.map((group) => (
         <tr key={group.signature} data-testid="failure-group">
           <td className={classes.what}>
-            <Link to={toFailure(group.signature)} className={classes.message} data-known={group.sample != null}>
+            <Link
+              to={toFailure(group.signature, choice.project)}
+              className={classes.message}
+              data-known={group.sample != null}
+            >
               {group.sample ? plainText(group.sample.message).split('\n')[0] : text.unclassified}
             </Link>
             {group.sample && (

@@ -1,86 +1,65 @@
 /** Grid page: the commits of a branch by its configurations: look down a column for where the red begins. */
-import { Switch, TextInput } from '@mantine/core'
-import { useDebouncedCallback } from '@mantine/hooks'
-import { IconSearch } from '@tabler/icons-react'
-import { useMemo, useRef, useState } from 'react'
-import { useParams, useSearchParams } from 'react-router'
+import { Switch } from '@mantine/core'
+import { useMemo } from 'react'
+import { Navigate, useLocation, useParams } from 'react-router'
+import { useAddress } from '../app/address'
+import { Missing, titleOf } from '../history/Chosen'
+import { completed } from '../history/choice'
+import { toGrid } from '../history/places'
 import { useGrid } from '../history/queries'
-import { useShortcuts } from '../keyboard/useShortcuts'
+import { useKnown } from '../history/useChoice'
 import { Answer } from '../layout/Answer'
 import layout from '../layout/layout.module.css'
 import { More } from '../layout/More'
 import { Notice, Unknown } from '../layout/Notice'
 import { Page } from '../layout/Page'
-import { grid as text, keys } from '../strings'
+import { SearchField } from '../layout/SearchField'
+import { grid as text } from '../strings'
 import type { Grid } from '../wire'
 import { GridTable } from './GridTable'
 import { shownColumns, suspectRanges } from './model'
 import { RedColumns } from './RedColumns'
 
-const TYPING_MS = 150
+const KNOWN = { hide: ['green'] }
 
 export function GridPage() {
   const { project = '', '*': branch = '' } = useParams()
-  const read = useGrid(project, branch)
-  const [params, setParams] = useSearchParams()
-  const isGreenHidden = params.get('hide') === 'green'
-  const filter = params.get('q') ?? ''
+  const { search } = useLocation()
+  const named = useMemo(() => ({ project, branch: branch || undefined }), [project, branch])
+  const { lanes, missing } = useKnown(named)
+  const built = missing === undefined && lanes !== undefined ? completed(named, lanes).branch : undefined
+  const address = useAddress(KNOWN)
+  const read = useGrid(project, branch, branch !== '')
+  const isGreenHidden = address.get('hide') !== undefined
+  const filter = address.get('q')
 
-  const change = (name: string, value: string) =>
-    setParams(
-      (now) => {
-        const next = new URLSearchParams(now)
-        if (value === '') next.delete(name)
-        else next.set(name, value)
-        return next
-      },
-      { replace: true },
-    )
-
+  if (branch === '' && built !== undefined)
+    return <Navigate to={{ pathname: toGrid(project, built), search }} replace />
   return (
     <Page
-      title={`${project} ${branch}`}
+      title={titleOf(named)}
       tools={
         <>
-          <ConfigFilter value={filter} onChange={(value) => change('q', value)} />
+          <SearchField label={text.filter} value={filter} onChange={(q) => address.change({ q }, true)} />
           <Switch
             size="xs"
             label={text.hideGreen}
             checked={isGreenHidden}
-            onChange={(event) => change('hide', event.currentTarget.checked ? 'green' : '')}
+            onChange={(event) => address.change({ hide: event.currentTarget.checked ? 'green' : undefined })}
             styles={{ body: { alignItems: 'center', height: '100%' } }}
           />
         </>
       }
     >
-      <Answer read={read}>
-        {({ pages }) => <Commits pages={pages} filter={filter} isGreenHidden={isGreenHidden} />}
-      </Answer>
+      {missing === undefined ? (
+        <Answer read={read}>
+          {({ pages }) => <Commits pages={pages} filter={filter ?? ''} isGreenHidden={isGreenHidden} />}
+        </Answer>
+      ) : (
+        <Missing part={missing} named={named} />
+      )}
       <More read={read} label={text.more} />
     </Page>
-  )
-}
-
-/** What is typed shows at once; the address, and with it the table, follows when typing pauses. */
-function ConfigFilter({ value, onChange }: { value: string; onChange: (value: string) => void }) {
-  const search = useRef<HTMLInputElement>(null)
-  const [typed, setTyped] = useState(value)
-  const apply = useDebouncedCallback(onChange, TYPING_MS)
-  useShortcuts([{ keys: '/', title: keys.search, run: () => search.current?.focus() }])
-  return (
-    <TextInput
-      ref={search}
-      size="xs"
-      aria-label={text.filter}
-      placeholder={text.filter}
-      leftSection={<IconSearch size={15} stroke={1.8} />}
-      value={typed}
-      onChange={(event) => {
-        setTyped(event.currentTarget.value)
-        apply(event.currentTarget.value)
-      }}
-      onKeyDown={(event) => event.key === 'Escape' && search.current?.blur()}
-    />
   )
 }
 

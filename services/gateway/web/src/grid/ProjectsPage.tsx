@@ -1,35 +1,36 @@
 /** Projects page: every branch CI has built, and how its configurations stand; the way to the grids. */
 import { Link } from 'react-router'
 import { Ago } from '../builds/Elapsed'
+import { Nothing } from '../history/Chosen'
 import { toGrid } from '../history/places'
-import { useSummary } from '../history/queries'
+import { useChoice } from '../history/useChoice'
 import { Answer } from '../layout/Answer'
 import layout from '../layout/layout.module.css'
-import { Notice } from '../layout/Notice'
 import { Page } from '../layout/Page'
 import { Table } from '../layout/Table'
 import { projects as text } from '../strings'
 import type { LaneSummary } from '../wire'
 import classes from './ProjectsPage.module.css'
 
+const PARTS = ['project'] as const
+
 export function ProjectsPage() {
-  const read = useSummary()
+  const choice = useChoice({ parts: PARTS })
+  const { project } = choice
   return (
-    <Page title={text.title} lead={text.lead}>
-      <Answer read={read}>
-        {({ items }) =>
-          items.length === 0 ? (
-            <Notice title={text.emptyTitle}>
-              <p>{text.empty}</p>
-            </Notice>
-          ) : (
+    <Page title={text.title} lead={text.lead} tools={choice.selects}>
+      <Answer read={choice.summary}>
+        {({ items }) => {
+          const shown = items.filter((lane) => project === undefined || lane.project === project)
+          if (shown.length === 0) return <Nothing choice={choice} title={text.emptyTitle} hint={text.empty} />
+          return (
             <Table label={text.title} columns={[text.project, text.branch, text.configs, text.latest]}>
-              {branchesOf(items).map((lanes) => (
+              {branchesOf(shown).map((lanes) => (
                 <Branch key={`${lanes[0]?.project}\n${lanes[0]?.branch}`} lanes={lanes} />
               ))}
             </Table>
           )
-        }
+        }}
       </Answer>
     </Page>
   )

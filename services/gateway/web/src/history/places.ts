@@ -6,8 +6,14 @@ export function toGrid(project: string, branch: string): string {
   return `/p/${encodeURIComponent(project)}/${branch.split('/').map(encodeURIComponent).join('/')}`
 }
 
-export function toFailure(signature: string): string {
-  return `/failures/${encodeURIComponent(signature)}`
+export function toFailure(signature: string, project?: string): string {
+  const only = project === undefined ? '' : `?${new URLSearchParams({ project })}`
+  return `/failures/${encodeURIComponent(signature)}${only}`
+}
+
+/** How a test goes on the branch of a build. */
+export function toTest(name: string, { project, branch }: { project: string; branch?: string | null }): string {
+  return `/tests?${new URLSearchParams({ project, ...(branch && { branch }), name })}`
 }
 
 export function toCommit(sha: string): string {

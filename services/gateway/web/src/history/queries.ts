@@ -16,6 +16,7 @@ import type {
   Summary,
   TrendList,
 } from '../wire'
+import type { Named } from './choice'
 
 export const HISTORY = 'history'
 
@@ -23,20 +24,22 @@ export function useSummary() {
   return useRead<Summary>('/history/summary')
 }
 
-export function useOpenIncidents() {
-  return useRead<IncidentList>('/incidents', { state: 'open', limit: 100 })
+export function useOpenIncidents(project?: string, branch?: string) {
+  return useRead<IncidentList>('/incidents', { project, branch, state: 'open', limit: 100 })
 }
 
 export function usePins() {
   return useRead<PinList>('/pins')
 }
 
-export function useTrends(project: string | undefined, branch: string | undefined, days: number) {
-  return useRead<TrendList>('/history/trends', { project, branch, days }, project !== undefined)
+/** Of one branch: asked for when the address says which. */
+export function useTrends({ project, branch, config }: Named, days: number) {
+  const isNamed = project !== undefined && branch !== undefined
+  return useRead<TrendList>('/history/trends', { project, branch, config, days }, isNamed)
 }
 
-export function useFailureGroup(signature: string) {
-  return useRead<FailureGroup>(`/failures/${encodeURIComponent(signature)}`)
+export function useFailureGroup(signature: string, project: string | undefined) {
+  return useRead<FailureGroup>(`/failures/${encodeURIComponent(signature)}`, { project })
 }
 
 /** How a failure of a build is judged now; asked as soon as the failure is seen, while the build runs. */
@@ -48,16 +51,16 @@ export function useVerdict(build: Build, failure: FailureData) {
   return useRead<JudgedFailure>('/history/verdict', { ...place, ...what }, signature != null)
 }
 
-export function useCommit(sha: string) {
-  return useRead<CommitAnswer>(`/commits/${encodeURIComponent(sha)}`)
+export function useCommit(sha: string, project: string | undefined) {
+  return useRead<CommitAnswer>(`/commits/${encodeURIComponent(sha)}`, { project })
 }
 
 export function useCommits(search: Params, isAsked: boolean) {
   return useRead<CommitList>('/commits', search, isAsked)
 }
 
-export function useGrid(project: string, branch: string) {
-  return usePages<Grid>('/history/grid', { project, branch, limit: 50 })
+export function useGrid(project: string, branch: string, isAsked: boolean) {
+  return usePages<Grid>('/history/grid', { project, branch, limit: 50 }, isAsked)
 }
 
 export function useFailureGroups(project: string | undefined) {
@@ -74,12 +77,13 @@ export function useRead<T>(path: string, params: Params = {}, isAsked = true) {
   })
 }
 
-function usePages<T extends { nextCursor?: string | null }>(path: string, params: Params) {
+function usePages<T extends { nextCursor?: string | null }>(path: string, params: Params, isAsked = true) {
   const { api } = useApp()
   return useInfiniteQuery({
     queryKey: [HISTORY, path, params],
     queryFn: ({ pageParam, signal }) => api.get<T>(path, { ...params, cursor: pageParam }, signal),
     initialPageParam: undefined as string | undefined,
     getNextPageParam: (last) => last.nextCursor ?? undefined,
+    enabled: isAsked,
   })
 }

@@ -5,6 +5,7 @@ import { useState, type FormEvent } from 'react'
 import { useApp } from '../app/app-context'
 import { useNow } from '../app/now'
 import { age, instant } from '../format'
+import { offered } from '../history/choice'
 import { useSummary } from '../history/queries'
 import { Answer } from '../layout/Answer'
 import layout from '../layout/layout.module.css'
@@ -18,20 +19,30 @@ import { MUTES, useMutes } from './queries'
 const HOUR_MS = 3_600_000
 const USUAL_HOURS = 24
 
-export function Mutes() {
+interface Props {
+  /** Only those of it; undefined: all. */
+  project: string | undefined
+}
+
+export function Mutes({ project }: Props) {
   return (
     <Section title={text.mutes}>
       <Answer read={useMutes()}>
-        {({ items }) => (
-          <div className={classes.mutes}>
-            {items.length === 0 && <p className={layout.faint}>{text.muteNone}</p>}
-            {items.map((mute) => (
-              <OneMute key={mute.id} mute={mute} />
-            ))}
-          </div>
-        )}
+        {({ items }) => {
+          const shown = items.filter((mute) => project === undefined || mute.project === project)
+          return (
+            <div className={classes.mutes}>
+              {shown.length === 0 && (
+                <p className={layout.faint}>{project === undefined ? text.muteNone : text.muteNoneOf(project)}</p>
+              )}
+              {shown.map((mute) => (
+                <OneMute key={mute.id} mute={mute} />
+              ))}
+            </div>
+          )
+        }}
       </Answer>
-      <MuteForm />
+      <MuteForm of={project} />
     </Section>
   )
 }
@@ -58,11 +69,11 @@ function OneMute({ mute }: { mute: Mute }) {
   )
 }
 
-function MuteForm() {
+function MuteForm({ of }: { of: string | undefined }) {
   const { api } = useApp()
   const queries = useQueryClient()
-  const known = useSummary().data?.items.map((lane) => lane.project) ?? []
-  const [project, setProject] = useState<string | null>(null)
+  const lanes = useSummary().data?.items ?? []
+  const [project, setProject] = useState(of ?? null)
   const [branch, setBranch] = useState('')
   const [hours, setHours] = useState<number | string>(USUAL_HOURS)
   const [reason, setReason] = useState('')
@@ -80,9 +91,12 @@ function MuteForm() {
       <Select
         size="xs"
         label={text.muteProject}
-        data={[...new Set(known)].sort()}
+        data={offered({ project: project ?? undefined }, lanes).project}
         value={project}
-        onChange={setProject}
+        onChange={(chosen) => {
+          setProject(chosen)
+          setBranch('')
+        }}
         required
       />
       <TextInput

@@ -1,12 +1,13 @@
 /** Notifications page: what was said to whom, how far it came, and what people asked not to hear. */
 import { Select } from '@mantine/core'
-import { Link, useSearchParams } from 'react-router'
+import { Link } from 'react-router'
 import { Ago } from '../builds/Elapsed'
 import { instant } from '../format'
+import { Nothing } from '../history/Chosen'
+import { useChoice, type Choice } from '../history/useChoice'
 import { Answer } from '../layout/Answer'
 import layout from '../layout/layout.module.css'
 import { More } from '../layout/More'
-import { Notice } from '../layout/Notice'
 import { Page, Section } from '../layout/Page'
 import { Table } from '../layout/Table'
 import { notifications as text } from '../strings'
@@ -15,6 +16,8 @@ import { Mutes } from './Mutes'
 import { useNotifications } from './queries'
 
 const STATES = Object.entries(text.states).map(([value, label]) => ({ value, label }))
+const PARTS = ['project'] as const
+const KNOWN = { state: Object.keys(text.states) }
 const STATE_CLASS: Partial<Record<NotificationRow['state'], string>> = {
   delivered: layout.green,
   accepted: layout.green,
@@ -23,42 +26,39 @@ const STATE_CLASS: Partial<Record<NotificationRow['state'], string>> = {
 }
 
 export function NotificationsPage() {
-  const [params, setParams] = useSearchParams()
-  const asked = params.get('state')
-  const state = asked !== null && asked in text.states ? asked : undefined
-  const read = useNotifications(state)
+  const choice = useChoice({ parts: PARTS, known: KNOWN })
+  const { address, project } = choice
+  const state = address.get('state')
+  const read = useNotifications(project, state)
   return (
     <Page
       title={text.title}
       tools={
-        <Select
-          size="xs"
-          aria-label={text.state}
-          placeholder={text.anyState}
-          data={STATES}
-          value={state ?? null}
-          onChange={(chosen) => setParams(chosen === null ? {} : { state: chosen }, { replace: true })}
-          clearable
-        />
+        <>
+          {choice.selects}
+          <Select
+            size="xs"
+            aria-label={text.state}
+            placeholder={text.anyState}
+            data={STATES}
+            value={state ?? null}
+            onChange={(chosen) => address.change({ state: chosen ?? undefined })}
+            clearable
+          />
+        </>
       }
     >
-      <Mutes />
+      <Mutes key={project} project={project} />
       <Section title={text.log}>
-        <Answer read={read}>{({ pages }) => <Log rows={pages.flatMap((page) => page.items)} />}</Answer>
+        <Answer read={read}>{({ pages }) => <Log choice={choice} rows={pages.flatMap((page) => page.items)} />}</Answer>
         <More read={read} label={text.more} />
       </Section>
     </Page>
   )
 }
 
-function Log({ rows }: { rows: readonly NotificationRow[] }) {
-  if (rows.length === 0) {
-    return (
-      <Notice title={text.emptyTitle}>
-        <p>{text.empty}</p>
-      </Notice>
-    )
-  }
+function Log({ choice, rows }: { choice: Choice; rows: readonly NotificationRow[] }) {
+  if (rows.length === 0) return <Nothing choice={choice} title={text.emptyTitle} hint={text.empty} />
   return (
     <Table label={text.log} columns={[text.subject, text.to, text.state, text.created, text.history]}>
       {rows.map((row) => (

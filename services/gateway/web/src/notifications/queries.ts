@@ -7,12 +7,12 @@ import type { MuteList, NotificationList } from '../wire'
 export const MUTES = ['mutes']
 
 /** Deliveries follow verdicts, so they are read again when those are. */
-export function useNotifications(state: string | undefined) {
+export function useNotifications(project: string | undefined, state: string | undefined) {
   const { api } = useApp()
   return useInfiniteQuery({
-    queryKey: [HISTORY, 'notifications', state],
+    queryKey: [HISTORY, 'notifications', project, state],
     queryFn: ({ pageParam, signal }) =>
-      api.get<NotificationList>('/notifications', { state, limit: 50, cursor: pageParam }, signal),
+      api.get<NotificationList>('/notifications', { project, state, limit: 50, cursor: pageParam }, signal),
     initialPageParam: undefined as string | undefined,
     getNextPageParam: (last) => last.nextCursor ?? undefined,
   })

@@ -2,7 +2,7 @@
 import { IconClockExclamation } from '@tabler/icons-react'
 import { Link } from 'react-router'
 import { Ago } from '../builds/Elapsed'
-import { useFilter } from '../builds/useFilter'
+import { isWanted, useFilter } from '../builds/useFilter'
 import { age } from '../format'
 import { toGrid } from '../history/places'
 import { useSummary } from '../history/queries'
@@ -14,10 +14,7 @@ const MINUTE_MS = 60_000
 
 export function OverdueNow() {
   const [filter] = useFilter()
-  const overdue = (useSummary().data?.overdue ?? []).filter(
-    ({ project, branch }) =>
-      (!filter.project || filter.project === project) && (!filter.branch || filter.branch === branch),
-  )
+  const overdue = (useSummary().data?.overdue ?? []).filter((each) => isWanted(each, filter))
   if (overdue.length === 0) return null
   return (
     <section aria-label={text.overdue} data-testid="overdue-now">

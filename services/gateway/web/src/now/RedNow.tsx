@@ -2,10 +2,11 @@
 import { IconCircleCheckFilled, IconCircleXFilled } from '@tabler/icons-react'
 import { Link } from 'react-router'
 import { Ago } from '../builds/Elapsed'
-import { useFilter } from '../builds/useFilter'
+import { isWanted, useFilter } from '../builds/useFilter'
 import { useOpenIncidents, useSummary } from '../history/queries'
 import { PlaceName } from '../failure/PlaceName'
 import { toFailure, toGrid } from '../history/places'
+import type { Filter } from '../live/rows'
 import { plainText } from '../log/ansi'
 import { now as text, verdict } from '../strings'
 import type { IncidentSummary } from '../wire'
@@ -14,7 +15,7 @@ import classes from './RedNow.module.css'
 
 export function RedNow() {
   const [filter] = useFilter()
-  const incidents = useOpenIncidents()
+  const incidents = useOpenIncidents(filter.project, filter.branch)
   if (incidents.data === undefined) {
     if (incidents.error === null) return <div className={classes.awaited} aria-busy="true" />
     return (
@@ -23,12 +24,8 @@ export function RedNow() {
       </p>
     )
   }
-  const shown = incidents.data.items.filter(
-    ({ project, branch }) =>
-      (!filter.project || filter.project === project) && (!filter.branch || filter.branch === branch),
-  )
-  if (incidents.data.items.length === 0) return <AllGreen />
-  if (shown.length === 0) return null
+  const shown = incidents.data.items
+  if (shown.length === 0) return <AllGreen filter={filter} />
   return (
     <section aria-label={text.red} data-testid="red-now">
       <h2 className={classes.heading}>
@@ -91,14 +88,15 @@ function Incident({ incident }: { incident: IncidentSummary }) {
   )
 }
 
-function AllGreen() {
-  const { data } = useSummary()
-  if (data === undefined || data.green + data.red === 0) return null
-  const isAll = data.green === data.items.length
+/** Of what the filter shows alone. */
+function AllGreen({ filter }: { filter: Filter }) {
+  const lanes = (useSummary().data?.items ?? []).filter((lane) => isWanted(lane, filter))
+  const green = lanes.filter(({ colour }) => colour === 'green').length
+  if (lanes.every(({ colour }) => colour === 'none')) return null
   return (
     <p className={classes.calm}>
       <IconCircleCheckFilled size={16} className={classes.green} aria-hidden />
-      {isAll ? text.allGreen(data.green) : text.greenOf(data.green, data.items.length)}
+      {green === lanes.length ? text.allGreen(green) : text.greenOf(green, lanes.length)}
     </p>
   )
 }

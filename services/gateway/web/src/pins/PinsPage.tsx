@@ -1,11 +1,13 @@
 /** Pins page: who is pinned to which commit of each upstream, how that goes, and what is safe to bump to. */
 import { Link } from 'react-router'
 import { shortSha } from '../format'
+import { Nothing } from '../history/Chosen'
 import { toGrid } from '../history/places'
 import { usePins } from '../history/queries'
+import { useChoice } from '../history/useChoice'
 import { Answer } from '../layout/Answer'
 import layout from '../layout/layout.module.css'
-import { Notice, Unknown } from '../layout/Notice'
+import { Unknown } from '../layout/Notice'
 import { Page, Section } from '../layout/Page'
 import { Table } from '../layout/Table'
 import { pins as text } from '../strings'
@@ -13,22 +15,27 @@ import type { Downstream, PinMatrix } from '../wire'
 
 const COLUMNS = [text.project, text.pinned, text.age, text.state, text.lastGreen, text.firstRed, text.alsoBroken]
 
+const PARTS = ['project'] as const
+
 export function PinsPage() {
+  const choice = useChoice({ parts: PARTS })
+  const { project } = choice
   return (
-    <Page title={text.title} lead={text.lead}>
+    <Page title={text.title} lead={text.lead} tools={choice.selects}>
       <Answer read={usePins()}>
-        {({ items }) =>
-          items.length === 0 ? (
-            <Notice title={text.emptyTitle}>
-              <p>{text.empty}</p>
-            </Notice>
-          ) : (
-            items.map((matrix) => <Upstream key={matrix.name} matrix={matrix} />)
-          )
-        }
+        {({ items }) => {
+          const shown = items.map((matrix) => ofProject(matrix, project)).filter((each) => each.downstreams.length > 0)
+          if (shown.length === 0) return <Nothing choice={choice} title={text.emptyTitle} hint={text.empty} />
+          return shown.map((matrix) => <Upstream key={matrix.name} matrix={matrix} />)
+        }}
       </Answer>
     </Page>
   )
+}
+
+function ofProject(matrix: PinMatrix, project: string | undefined): PinMatrix {
+  if (project === undefined) return matrix
+  return { ...matrix, downstreams: matrix.downstreams.filter((downstream) => downstream.project === project) }
 }
 
 function Upstream({ matrix }: { matrix: PinMatrix }) {

@@ -1,4 +1,5 @@
 /** Words of what history tells: red now, grids, failures, trends, commits, pins. */
+import type { Part } from '../history/choice'
 import type { Measure } from '../trends/series'
 import type { ConfigAnswer } from '../wire'
 
@@ -20,6 +21,22 @@ export const now = {
   neverBuilt: 'none was ever seen',
   lastStarted: 'the last one began',
   failedToLoad: 'What is red could not be read:',
+}
+
+/** Which project, branch and configuration a page shows. */
+export const choice = {
+  names: { project: 'Project', branch: 'Branch', config: 'Configuration' } satisfies Record<Part, string>,
+  all: { project: 'All projects', branch: 'All branches', config: 'All configurations' } satisfies Record<Part, string>,
+  missing: {
+    project: (name: string) => `No CI build of ${name} is known`,
+    branch: (name: string) => `No CI build of the branch ${name} is known`,
+    config: (name: string) => `No CI build of the configuration ${name} is known`,
+  } satisfies Record<Part, (name: string) => string>,
+  missingHint:
+    'Its address names it, so nothing else is shown. Choose another above, or look for builds of any origin.',
+  builds: (project: string) => `All builds of ${project}`,
+  only: (name: string) => `Only ${name} is looked at.`,
+  showAll: 'Show all projects',
 }
 
 export const projects = {
@@ -85,6 +102,7 @@ export const failures = {
   lastSeen: 'Last seen',
   firstSeen: 'First seen',
   more: 'Show older failures',
+  missing: 'No build is known that failed in this way',
   emptyTitle: 'No failures recorded',
   empty: 'When a CI build goes red, what broke it is grouped here.',
   unclassified: 'Not classified: no known failure was found in the log',
@@ -102,7 +120,6 @@ export const failures = {
   place: 'Place',
   target: 'Target',
   fault: 'Whose fault',
-  allProjects: 'All projects',
   project: 'Project',
   config: 'Configuration',
   commit: 'Commit',
@@ -112,9 +129,8 @@ export const failures = {
 
 export const trends = {
   title: 'History',
-  branch: 'Project and branch',
   days: 'Days',
-  daysOf: (days: number) => `${days} days`,
+  daysOf: (days: string) => `${days} days`,
   measure: 'Measure',
   measures: {
     duration: 'Duration',
@@ -157,8 +173,6 @@ export const commit = {
   queryHint: 'Sha (4 digits or more) or author',
   emptyTitle: 'No commit found',
   empty: 'Known are the commits CI has built, and those agents named between the last green one and a build.',
-  needsProject: 'Choose a project to search by author, or type at least 4 digits of a sha.',
-  anyBranch: 'The branch built most',
   results: 'Commits found',
   answers: 'Configurations',
   config: 'Configuration',

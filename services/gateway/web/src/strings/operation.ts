@@ -72,6 +72,7 @@ export const notifications = {
   empty: 'When an incident opens, goes on or ends, what is said of it and to whom is listed here.',
   mutes: 'Mutes',
   muteNone: 'Nothing is muted.',
+  muteNoneOf: (project: string) => `Nothing of ${project} is muted.`,
   muteProject: 'Project',
   muteBranch: 'Branch',
   muteHours: 'Hours',

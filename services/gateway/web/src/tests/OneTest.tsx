@@ -1,11 +1,14 @@
 /** One test: how it went in each build that ran it, configuration by configuration. */
-import { Link, useSearchParams } from 'react-router'
+import { Link } from 'react-router'
 import { ApiError } from '../api/client'
+import { withChanges } from '../app/address'
 import { shortId } from '../builds/build-id'
 import { Ago } from '../builds/Elapsed'
 import { instant, seconds, shortSha } from '../format'
+import { Chosen } from '../history/Chosen'
+import { PARTS } from '../history/choice'
 import { toCommit } from '../history/places'
-import { useBranch, withParam } from '../history/useBranch'
+import { useChoice } from '../history/useChoice'
 import { Answer } from '../layout/Answer'
 import layout from '../layout/layout.module.css'
 import { Notice } from '../layout/Notice'
@@ -31,40 +34,44 @@ const LETTERS: Record<TestRun['outcome'], string> = {
 }
 
 export function OneTest({ name }: { name: string }) {
-  const [params] = useSearchParams()
-  const { project, branch, select } = useBranch()
-  const read = useTestHistory(project, branch, name)
+  const choice = useChoice({ parts: PARTS, isOfBranch: true })
+  const read = useTestHistory(choice, name)
   const isMissing = read.error instanceof ApiError && read.error.isMissing
-  const all = { search: withParam(new URLSearchParams(params), 'name', null).toString() }
+  const all = { search: withChanges(choice.address.params, { name: undefined }).toString() }
+  const missing = (
+    <Notice title={text.missing} isAlert>
+      <p>{text.missingHint}</p>
+    </Notice>
+  )
   return (
     <Page
       title={text.one}
       lead={<code>{name}</code>}
       tools={
         <>
-          {select}
+          {choice.selects}
           <Link to={all} className={classes.all}>
             {text.all}
           </Link>
         </>
       }
     >
-      {isMissing ? (
-        <Notice title={text.missing} isAlert>
-          <p>{text.missingHint}</p>
-        </Notice>
-      ) : (
-        <Answer read={read}>
-          {({ items }) =>
-            items.map(({ config, runs }) => (
-              <Section key={config} title={config} aside={text.builds(runs.length)}>
-                <Strip runs={runs} />
-                <Runs config={config} runs={runs.slice(0, LISTED)} />
-              </Section>
-            ))
-          }
-        </Answer>
-      )}
+      <Chosen choice={choice} empty={missing}>
+        {isMissing ? (
+          missing
+        ) : (
+          <Answer read={read}>
+            {({ items }) =>
+              items.map(({ config, runs }) => (
+                <Section key={config} title={config} aside={text.builds(runs.length)}>
+                  <Strip runs={runs} />
+                  <Runs config={config} runs={runs.slice(0, LISTED)} />
+                </Section>
+              ))
+            }
+          </Answer>
+        )}
+      </Chosen>
     </Page>
   )
 }

@@ -1,28 +1,28 @@
 /** Tests page: which tests of a branch fail, which come out one way and the other, which take long. */
-import { SegmentedControl, TextInput } from '@mantine/core'
-import { useDebouncedCallback } from '@mantine/hooks'
-import { IconSearch } from '@tabler/icons-react'
-import { useRef } from 'react'
+import { SegmentedControl } from '@mantine/core'
 import { Link, useSearchParams } from 'react-router'
+import { withChanges } from '../app/address'
 import { Ago } from '../builds/Elapsed'
 import { count, percent, seconds } from '../format'
-import { useBranch, withParam } from '../history/useBranch'
-import { useShortcuts } from '../keyboard/useShortcuts'
+import { Chosen } from '../history/Chosen'
+import { PARTS } from '../history/choice'
+import { useChoice } from '../history/useChoice'
 import { Answer } from '../layout/Answer'
 import layout from '../layout/layout.module.css'
 import { More } from '../layout/More'
 import { Notice, Unknown } from '../layout/Notice'
 import { Page } from '../layout/Page'
+import { SearchField } from '../layout/SearchField'
 import { Table } from '../layout/Table'
-import { keys, testHistory as text } from '../strings'
+import { testHistory as text } from '../strings'
 import type { TestTally } from '../wire'
 import { OneTest } from './OneTest'
 import { useTestList, type TestOrder } from './queries'
 import classes from './tests.module.css'
 
 const ORDERS: readonly TestOrder[] = ['failing', 'flaky', 'slowest', 'name']
+const KNOWN = { sort: ORDERS }
 const FIGURES = [text.runs, text.failed, text.passRate, text.flaky, text.median]
-const TYPING_MS = 250
 
 export function TestsPage() {
   const [params] = useSearchParams()
@@ -31,47 +31,35 @@ export function TestsPage() {
 }
 
 function Tests() {
-  const [params, setParams] = useSearchParams()
-  const { project, branch, select } = useBranch()
-  const sort = ORDERS.find((each) => each === params.get('sort')) ?? 'failing'
-  const query = params.get('q') ?? undefined
-  const read = useTestList(project, branch, sort, query)
-  const change = (param: string, value: string) =>
-    setParams((now) => withParam(new URLSearchParams(now), param, value), { replace: true })
-  const field = useRef<HTMLInputElement>(null)
-  const search = useDebouncedCallback((value: string) => change('q', value), TYPING_MS)
-  useShortcuts([{ keys: '/', title: keys.search, run: () => field.current?.select() }])
+  const choice = useChoice({ parts: PARTS, isOfBranch: true, known: KNOWN })
+  const { address } = choice
+  const sort = ORDERS.find((each) => each === address.get('sort')) ?? 'failing'
+  const query = address.get('q')
+  const read = useTestList(choice, sort, query)
+  const empty = (
+    <Notice title={text.emptyTitle}>
+      <p>{text.empty}</p>
+    </Notice>
+  )
   return (
     <Page
       title={text.title}
       lead={text.lead}
       tools={
         <>
-          {select}
-          <TextInput
-            ref={field}
-            size="xs"
-            aria-label={text.search}
-            placeholder={text.search}
-            defaultValue={query}
-            leftSection={<IconSearch size={15} stroke={1.8} />}
-            onChange={(event) => search(event.currentTarget.value)}
-          />
+          {choice.selects}
+          <SearchField label={text.search} value={query} onChange={(q) => address.change({ q }, true)} />
           <SegmentedControl
             size="xs"
             aria-label={text.order}
             data={ORDERS.map((value) => ({ value, label: text.orders[value] }))}
             value={sort}
-            onChange={(value) => change('sort', value)}
+            onChange={(value) => address.change({ sort: value })}
           />
         </>
       }
     >
-      {project === undefined ? (
-        <Notice title={text.emptyTitle}>
-          <p>{text.empty}</p>
-        </Notice>
-      ) : (
+      <Chosen choice={choice} empty={empty}>
         <Answer read={read}>
           {({ pages }) => (
             <>
@@ -80,8 +68,8 @@ function Tests() {
             </>
           )}
         </Answer>
-      )}
-      <More read={read} label={text.more} />
+        <More read={read} label={text.more} />
+      </Chosen>
     </Page>
   )
 }
@@ -111,7 +99,7 @@ function Row({ test }: { test: TestTally }) {
   return (
     <tr data-testid="test" data-outcome={test.lastOutcome}>
       <td className={classes.name}>
-        <Link to={{ search: withParam(new URLSearchParams(params), 'name', name).toString() }}>
+        <Link to={{ search: withChanges(params, { name }).toString() }}>
           <code>{name}</code>
         </Link>
       </td>

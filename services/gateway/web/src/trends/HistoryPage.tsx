@@ -1,11 +1,13 @@
 /** History page: how long the builds of a branch take and how many succeed, per configuration and day. */
 import { Select, SegmentedControl } from '@mantine/core'
 import { useMemo } from 'react'
-import { Link, useSearchParams } from 'react-router'
+import { Link } from 'react-router'
 import { age, count, duration, percent, shortSha } from '../format'
+import { Chosen } from '../history/Chosen'
+import { PARTS } from '../history/choice'
 import { toCommit } from '../history/places'
-import { useSummary, useTrends } from '../history/queries'
-import { useBranch, withParam } from '../history/useBranch'
+import { useTrends } from '../history/queries'
+import { useChoice } from '../history/useChoice'
 import { Answer } from '../layout/Answer'
 import layout from '../layout/layout.module.css'
 import { Notice, Unknown } from '../layout/Notice'
@@ -17,48 +19,44 @@ import classes from './HistoryPage.module.css'
 import { SCALES } from './scale'
 import { isEmpty, MEASURES, seriesOf, spanOf, type Measure } from './series'
 
-const DAYS = [30, 90, 365]
+const DAYS = ['30', '90', '365']
+const USUAL_DAYS = '90'
 const NAMES = Object.keys(MEASURES) as Measure[]
+const KNOWN = { days: DAYS, measure: NAMES }
 
 export function HistoryPage() {
-  const [params, setParams] = useSearchParams()
-  const { project, branch, select } = useBranch()
-  const days = DAYS.find((each) => String(each) === params.get('days')) ?? 90
-  const measure = NAMES.find((each) => each === params.get('measure')) ?? 'duration'
-  const summary = useSummary()
-  const lanes = summary.data?.items ?? []
-  const read = useTrends(project, branch, days)
-  const change = (name: string, value: string | null) =>
-    setParams((now) => withParam(new URLSearchParams(now), name, value), { replace: true })
+  const choice = useChoice({ parts: PARTS, isOfBranch: true, known: KNOWN })
+  const { address, project, branch, lanes } = choice
+  const days = address.get('days') ?? USUAL_DAYS
+  const measure = NAMES.find((each) => each === address.get('measure')) ?? 'duration'
+  const read = useTrends(choice, Number(days))
 
   return (
     <Page
       title={text.title}
       tools={
         <>
-          {select}
+          {choice.selects}
           <Select
             size="xs"
             w={150}
             aria-label={text.measure}
             data={NAMES.map((value) => ({ value, label: text.measures[value] }))}
             value={measure}
-            onChange={(value) => change('measure', value)}
+            onChange={(value) => address.change({ measure: value ?? undefined })}
             allowDeselect={false}
           />
           <SegmentedControl
             size="xs"
             aria-label={text.days}
-            data={DAYS.map((each) => ({ value: String(each), label: text.daysOf(each) }))}
-            value={String(days)}
-            onChange={(value) => change('days', value)}
+            data={DAYS.map((value) => ({ value, label: text.daysOf(value) }))}
+            value={days}
+            onChange={(value) => address.change({ days: value })}
           />
         </>
       }
     >
-      {project === undefined ? (
-        <Answer read={summary}>{() => <Empty />}</Answer>
-      ) : (
+      <Chosen choice={choice} empty={<Empty />}>
         <Answer read={read}>
           {(list) => (
             <Charts
@@ -68,7 +66,7 @@ export function HistoryPage() {
             />
           )}
         </Answer>
-      )}
+      </Chosen>
     </Page>
   )
 }
