@@ -77,7 +77,9 @@ function queryOf(params: Params): string {
   return query === '' ? '' : `?${query}`
 }
 
-async function errorOf(answer: Response): Promise<ApiError> {
-  const problem = (await answer.json().catch(() => ({}))) as Partial<Problem>
-  return new ApiError(answer.status, problem.detail ?? problem.title ?? `answered with ${answer.status}`)
+/** Why an answer refuses, in its own sentence where it has one: what stands before the server may answer anything. */
+export async function errorOf(answer: Response): Promise<ApiError> {
+  const problem = (await answer.json().catch(() => null)) as Partial<Problem> | null
+  const said = [problem?.detail, problem?.title].find((each) => typeof each === 'string' && each !== '')
+  return new ApiError(answer.status, said ?? `answered with ${answer.status}`)
 }

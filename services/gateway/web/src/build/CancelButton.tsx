@@ -24,7 +24,16 @@ export function CancelButton({ buildId }: { buildId: string }) {
   }
   return (
     <>
-      <Button variant="default" size="xs" disabled={cancel.isSuccess} onClick={() => setAsking(true)}>
+      <Button
+        variant="default"
+        size="xs"
+        disabled={cancel.isSuccess}
+        onClick={() => {
+          // Why it was refused before says nothing of this time.
+          cancel.reset()
+          setAsking(true)
+        }}
+      >
         {cancel.isSuccess ? text.cancelSent : text.cancel}
       </Button>
       <Modal

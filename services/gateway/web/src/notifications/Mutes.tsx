@@ -10,6 +10,7 @@ import { useSummary } from '../history/queries'
 import { Answer } from '../layout/Answer'
 import layout from '../layout/layout.module.css'
 import { Section } from '../layout/Page'
+import { Failed } from '../settings/Failed'
 import settingsClasses from '../settings/settings.module.css'
 import { notifications as text } from '../strings'
 import type { Mute, MuteRequest } from '../wire'
@@ -116,11 +117,7 @@ function MuteForm({ of }: { of: string | undefined }) {
       <Button size="xs" type="submit" disabled={project === null} loading={mute.isPending}>
         {text.muteAdd}
       </Button>
-      {mute.isError && (
-        <p role="alert" className={settingsClasses.failed}>
-          {mute.error.message}
-        </p>
-      )}
+      {mute.isError && <Failed error={mute.error} />}
     </form>
   )
 }

@@ -2,6 +2,7 @@
 import { Button, Modal } from '@mantine/core'
 import { useState } from 'react'
 import { keys, settings as text } from '../strings'
+import { Failed } from './Failed'
 import classes from './settings.module.css'
 
 interface Props {
@@ -19,7 +20,7 @@ export function Confirm({ label, title, explanation, error, onConfirm }: Props) 
       <Button size="compact-xs" variant="default" onClick={() => setOpen(true)}>
         {label}
       </Button>
-      {error !== null && <span role="alert">{error.message}</span>}
+      {error !== null && <Failed error={error} />}
       <Modal
         opened={isOpen}
         onClose={() => setOpen(false)}

@@ -11,6 +11,7 @@ import { Table } from '../layout/Table'
 import { settings as text } from '../strings'
 import type { KeyView, NewKey, NewKeyView } from '../wire'
 import { Confirm } from './Confirm'
+import { Failed } from './Failed'
 import { projectsFrom, projectsShown } from './projects'
 import { KEYS, useKeys } from './queries'
 import classes from './settings.module.css'
@@ -138,12 +139,4 @@ function Row({ apiKey }: { apiKey: KeyView }) {
 
 function isOver({ expiresAt }: KeyView): boolean {
   return expiresAt != null && expiresAt < Date.now()
-}
-
-export function Failed({ error }: { error: Error }) {
-  return (
-    <p role="alert" className={classes.failed}>
-      {error.message}
-    </p>
-  )
 }

@@ -1,0 +1,26 @@
+import { expect, test } from 'vitest'
+import { errorOf } from '../src/api/client'
+
+const said = async (status: number, body: string) => (await errorOf(new Response(body, { status }))).message
+
+test.each([
+  [409, 'ada is the last admin: make another one first'],
+  [409, 'this build already succeeded: nothing to cancel'],
+  [413, 'the body is longer than 1 MiB'],
+  [422, 'body.name: String should match pattern'],
+  [429, 'too many failed logins: wait, then try again'],
+  [503, 'accounts: the store does not answer'],
+])('a refusal with %i is told in the sentence of the server', async (status, detail) => {
+  const error = await errorOf(new Response(JSON.stringify({ title: 'No', status, detail }), { status }))
+
+  expect(error.message).toBe(detail)
+  expect(error.status).toBe(status)
+})
+
+test('an answer without a sentence is told by its title, or by its number', async () => {
+  expect(await said(503, '{"title": "Service Unavailable", "detail": null}')).toBe('Service Unavailable')
+  expect(await said(503, '{"title": "Service Unavailable", "detail": ""}')).toBe('Service Unavailable')
+  for (const body of ['', 'null', '"no"', '[]', '{"detail": [{"loc": []}]}', '<html>Bad gateway</html>']) {
+    expect(await said(502, body)).toBe('answered with 502')
+  }
+})
