@@ -306,6 +306,43 @@ async def test_every_list_is_walked_by_its_cursor(service, builds):
         assert [f"sig-{n}" for n in range(7, 0, -1)] == seen
 
 
+async def test_the_beginning_of_several_commits_answers_for_none(tmp_path, builds):
+    """However many branches build the newest of them; a project, or more digits, tell them apart."""
+    old, new = "c0ffee" + "1" * 34, "c0ffee" + "2" * 34
+    newest = [builds.verdict(n, branch=f"b{n}", commit=new) for n in range(2, 54)]
+    alone = builds.verdict(1, commit=old, project="q")
+    async with running(f"sqlite:///{tmp_path}/bus.sqlite", tmp_path, builds) as service:
+        await service.publish(alone, *newest)
+        await service.handled()
+
+        unclear = await service.ask("/api/commits/C0FFEE")
+        answers = {
+            old: await service.answer("/api/commits/c0ffee1"),
+            new: await service.answer(f"/api/commits/{new}"),
+        }
+        of_project = await service.answer("/api/commits/c0ffee", project="q")
+        listed = await service.answer("/api/commits", q="c0ffee", project="q")
+        one_sees = await service.answer("/api/commits/c0ffee", Principal("eve", "viewer", frozenset({"q"})))
+
+    assert (unclear.status_code, "give its whole id" in unclear.json()["detail"]) == (409, True)
+    assert {sha: answer["sha"] for sha, answer in answers.items()} == {old: old, new: new}
+    assert of_project["sha"] == one_sees["sha"] == old
+    assert [commit["info"]["sha"] for commit in listed["items"]] == [old]
+
+
+async def test_commits_that_begin_alike_are_listed(tmp_path, builds):
+    """The refusal says what to type instead."""
+    shas = ["c0ffee" + digit * 34 for digit in "12"]
+    async with running(f"sqlite:///{tmp_path}/bus.sqlite", tmp_path, builds) as service:
+        await service.publish(*(builds.verdict(n, commit=sha) for n, sha in enumerate(shas, 1)))
+        await service.handled()
+
+        unclear = await service.ask("/api/commits/c0ffee")
+
+    assert unclear.status_code == 409
+    assert unclear.json()["detail"] == f"c0ffee begins several commits ({', '.join(shas)}): give more digits"
+
+
 @pytest.mark.parametrize(
     ("path", "query", "status"),
     [

@@ -128,9 +128,9 @@ class Reader:
         """Commit rows of a branch, newest first."""
         return await self._page("commit", limit, cursor, project=project, branch=branch)
 
-    async def commits_like(self, prefix: str, limit: int) -> list[CommitRow]:
-        """Commits whose sha begins so, in any project the caller sees."""
-        rows = await self._listed("commit", limit=limit, label_prefix=prefix)
+    async def commits_like(self, prefix: str, limit: int, project: str | None = None) -> list[CommitRow]:
+        """Commits whose sha begins so, in this project, or in any that the caller sees."""
+        rows = await self._listed("commit", limit=limit, label_prefix=prefix, project=project)
         return derived.read_all(CommitRow, rows)
 
     async def answer(self, row: CommitRow, now_ms: int) -> CommitOnBranch:

@@ -12,6 +12,11 @@ from history.pins import leading, matrix
 from history.routes.asked import BranchQuery, Cursor, Limit, Now, ProjectQuery, Reads
 from history.views import CommitAnswer, CommitList, CommitSummary, PinList
 
+ROWS = 50
+"""Branches whose word on one commit is answered."""
+
+LISTED = 10
+
 router = APIRouter(tags=["history"])
 
 
@@ -28,7 +33,7 @@ async def list_commits(
 ) -> CommitList:
     """Commits of a project's branch, newest first; or, with `q`, those whose sha begins so in any project."""
     if q is not None:
-        known = await reads.commits_like(_sha_prefix(q), limit)
+        known = await reads.commits_like(_sha_prefix(q), limit, project)
         return CommitList(
             items=[
                 CommitSummary.of(row, reads.unheard(row.project))
@@ -52,12 +57,17 @@ async def get_commit(
     reads: Reads, now: Now, sha: Annotated[str, Path(max_length=64)], project: ProjectQuery = None
 ) -> CommitAnswer:
     """Does this commit (or beginning of one) pass everywhere? Every config of every branch that knows it answers."""
-    rows = [row for row in await reads.commits_like(_sha_prefix(sha), 50) if project in (None, row.project)]
+    prefix = _sha_prefix(sha)
+    rows = await reads.commits_like(prefix, ROWS + 1, project)
     if not rows:
         raise HTTPException(404, "no build and no range of commits names this commit")
-    if len({row.info.sha for row in rows}) > 1:
-        raise HTTPException(409, f"{sha} begins several commits: give more digits")
-    return CommitAnswer(sha=rows[0].info.sha, items=[await reads.answer(row, now) for row in rows])
+    shas = sorted({row.info.sha for row in rows})
+    if len(shas) > 1:
+        raise HTTPException(409, f"{prefix} begins several commits ({', '.join(shas[:LISTED])}): give more digits")
+    if len(rows) > ROWS and shas != [prefix]:
+        # Beyond the newest rows there may be another one, whose answer this is not.
+        raise HTTPException(409, f"{prefix} begins a commit of many branches, and may begin others: give its whole id")
+    return CommitAnswer(sha=rows[0].info.sha, items=[await reads.answer(row, now) for row in rows[:ROWS]])
 
 
 @router.get("/api/pins", response_model_exclude_none=True)
