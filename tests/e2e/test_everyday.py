@@ -120,7 +120,7 @@ def test_a_build_is_reached_by_what_is_printed_of_its_id(page: Page, story: Stor
     page.goto("/")
     page.get_by_test_id("red-now").wait_for()
     page.keyboard.press("Control+k")
-    page.get_by_role("combobox").fill(build_id)
+    page.get_by_role("dialog").get_by_role("combobox").fill(build_id)
     page.keyboard.press("Enter")
     expect(page.get_by_test_id("build")).to_have_attribute("data-build", build_id)
     page.goto("/builds/ffffffff")
