@@ -22,11 +22,12 @@ from build_protocol.limits import FRAME_BYTES, RECORD_BYTES
 from build_protocol.topology import routing_key
 from chassis.bus import Outgoing
 from chassis.bus.embedded import EmbeddedBus
+from chassis.testing.signing import SECRET
 from gateway.accounts.passwords import Passwords
 from gateway.app import create_app
 from gateway.settings import Settings
 from gateway.store import open_store
-from gateway.testing import BUILD, KEY, SECRET, IngestPeer, hello, record, serving
+from gateway.testing import BUILD, KEY, IngestPeer, hello, record, serving
 from websockets.asyncio.client import ClientConnection, connect
 
 LINE = "[{}/200000] Building CXX object lib/Dialect/Tensor/CMakeFiles/obj.MLIRTensor.dir/TensorOps.cpp.o, and so on"

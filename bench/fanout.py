@@ -23,11 +23,12 @@ from typing import Any
 
 import uvloop
 from chassis.bus.embedded import EmbeddedBus
+from chassis.testing.signing import SECRET
 from gateway.accounts.passwords import Passwords
 from gateway.app import create_app
 from gateway.settings import Settings
 from gateway.store import open_store
-from gateway.testing import BUILD, KEY, PASSWORD, SECRET, Gateway, IngestPeer, log_in, serving
+from gateway.testing import BUILD, KEY, PASSWORD, Gateway, IngestPeer, log_in, serving
 
 SENT_AT = re.compile(rb"T=(\d+)=")
 

@@ -35,6 +35,7 @@ from chassis.auth import Principal, mint_internal
 from chassis.bus import EmbeddedBus
 from chassis.testing.mariadb import private_mariadb
 from chassis.testing.mongodb import private_mongodb
+from chassis.testing.signing import SECRET
 from fastapi import Request, Response
 from history.app import create_app
 from history.consumer import record
@@ -51,7 +52,6 @@ from prometheus_client import CollectorRegistry
 
 from bench.statistics import percentile, spread
 
-SECRET = "no secret, only long enough for a benchmark"
 BUDGET_MS = 100.0
 BATCH = 2000
 HARVESTED = 4

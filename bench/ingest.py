@@ -27,6 +27,7 @@ from build_protocol.topology import LIVE_EXCHANGE, routing_key
 from chassis.auth import Principal, mint_internal
 from chassis.bus import Bus, Outgoing, open_bus
 from chassis.peers import MountedPeer
+from chassis.testing.signing import SECRET
 from fastapi import FastAPI
 from ingest.app import create_app
 from ingest.results import pack
@@ -36,7 +37,6 @@ from ingest.store import open_store
 
 from bench.lines import DIRECTORIES
 
-SECRET = "no secret, only long enough for a benchmark"
 LINES_PER_RECORD = 200
 RESULTS = 100_000
 PROBES = 200

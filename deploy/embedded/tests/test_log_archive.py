@@ -24,10 +24,10 @@ from chassis.auth import Principal, mint_internal
 from chassis.bus import Outgoing, open_bus
 from chassis.peers import MountedPeer
 from chassis.testing.seaweedfs import ACCESS_KEY, BUCKET, SECRET_KEY
+from chassis.testing.signing import SECRET
 from chassis.testing.stack import embedded_stack, wait_until
 from ingest.retention import Retention
 
-SECRET = "a secret of at least thirty-two bytes"
 LINES = [f"[{n}/9000] Building CXX object größer/{n * 7919:x}.o" for n in range(9000)]
 TEXT = "".join(f"{line}\n" for line in LINES)
 

@@ -11,10 +11,10 @@ import pytest
 import uvicorn
 from chassis.auth import Caller, Principal, principal_reader
 from chassis.peers import HttpPeer, MountedPeer, Peer, PeerRefused, PeerUnavailable
+from chassis.testing.signing import SECRET
 from fastapi import FastAPI, HTTPException, Request, Response
 from starlette.responses import StreamingResponse
 
-SECRET = "a secret that is long enough for HS256"
 ALICE = Principal("alice", "developer", frozenset({"iree"}))
 
 

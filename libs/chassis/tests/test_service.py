@@ -15,11 +15,10 @@ from chassis.bus import EmbeddedBus
 from chassis.errors import StoreUnavailable
 from chassis.service import create_service_app
 from chassis.settings import ServiceSettings
+from chassis.testing.signing import SECRET
 from chassis.testing.stack import free_port, wait_until
 from fastapi import APIRouter, FastAPI
 from prometheus_client import Counter
-
-SECRET = "a secret that is long enough for HS256"
 
 
 class Store:
@@ -156,6 +155,7 @@ from pathlib import Path
 from chassis.bus import EmbeddedBus
 from chassis.service import create_service_app, serve
 from chassis.settings import ServiceSettings
+from chassis.testing.signing import SECRET
 
 @asynccontextmanager
 async def lifespan(app):
@@ -165,7 +165,7 @@ async def lifespan(app):
 async def ping():
     pass
 
-settings = ServiceSettings(service="history", jwt_secret_key="x" * 32, port=int(sys.argv[1]))
+settings = ServiceSettings(service="history", jwt_secret_key=SECRET, port=int(sys.argv[1]))
 bus = EmbeddedBus(Path(sys.argv[2]))
 app = create_service_app("history", settings=settings, bus=bus, lifespan=lifespan, routers=[], store_ping=ping)
 serve(app, settings)

@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from chassis.bus import EmbeddedBus
 from chassis.service import create_service_app, serve
 from chassis.settings import ServiceSettings
+from chassis.testing.signing import SECRET
 from chassis.testing.stack import free_port
 from chassis.vital import vital
 from pathlib import Path
@@ -31,7 +32,7 @@ async def lifespan(app):
 async def ping():
     return None
 
-settings = ServiceSettings(service="test", port=free_port(), jwt_secret_key="s" * 32)
+settings = ServiceSettings(service="test", port=free_port(), jwt_secret_key=SECRET)
 bus = EmbeddedBus(Path(sys.argv[1]) / "bus.sqlite")
 serve(create_service_app("test", settings=settings, bus=bus, lifespan=lifespan, routers=[], store_ping=ping), settings)
 """

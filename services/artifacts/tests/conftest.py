@@ -21,8 +21,8 @@ from build_protocol.topology import routing_key
 from chassis.auth import Principal, mint_internal
 from chassis.bus import Bus, Outgoing, open_bus
 from chassis.testing.seaweedfs import ACCESS_KEY, BUCKET, SECRET_KEY
+from chassis.testing.signing import SECRET
 
-SECRET = "0123456789abcdef0123456789abcdef"
 NOON_MS = 1_700_000_000_000
 DAY_MS = 86_400_000
 AGENT = Principal("ci-1", "developer", frozenset({"p"}), kind="agent")

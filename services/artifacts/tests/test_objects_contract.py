@@ -13,6 +13,8 @@ from artifacts.objects.directory import ROUTE, DirectoryObjects
 from artifacts.settings import Settings
 from chassis.errors import StoreUnavailable
 from chassis.testing.seaweedfs import BUCKET
+from chassis.testing.signing import SECRET
+from pydantic import ValidationError
 
 PART = 5 * 1024 * 1024
 CONTENT = b"\x7fELF" + bytes(range(256)) * 40
@@ -86,7 +88,7 @@ async def objects(request, tmp_path, s3_settings):
     said = {"directory": str(tmp_path), "s3_bucket": ""}
     if request.param != "directory":
         said = s3_settings(s3_transfer="direct" if request.param == "s3" else "gateway")
-    opened = open_objects(Settings(_env_file=None, jwt_secret_key="k" * 32, **said))
+    opened = open_objects(Settings(_env_file=None, jwt_secret_key=SECRET, **said))
     await opened.open()
     yield opened
     await opened.close()
@@ -320,3 +322,18 @@ async def test_s3_is_asked_to_encrypt(s3_settings, made):
     assert "x-amz-server-side-encryption" in put.url
     assert put.headers["x-amz-checksum-sha256"] == base64.b64encode(hashlib.sha256(CONTENT).digest()).decode()
     await objects.close()
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [("AWS_ACCESS_KEY", "your_key"), ("AWS_SECRET_KEY", "your_secret"), ("AWS_SECRET_KEY", "<your secret>")],
+)
+def test_a_bucket_is_not_asked_with_a_placeholder(monkeypatch, variable, value):
+    """The variable is named before anything starts; where there is no bucket it is of no interest."""
+    monkeypatch.setenv(variable, value)
+
+    with pytest.raises(ValidationError, match=f"{variable} is a placeholder") as refused:
+        Settings(_env_file=None, s3_bucket="build-artifacts")
+
+    assert value not in str(refused.value)
+    assert Settings(_env_file=None, s3_bucket="").s3_bucket == ""

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 from chassis.bus.embedded import EmbeddedBus
+from chassis.testing.signing import SECRET
 from gateway.accounts.passwords import Passwords
 from gateway.app import create_app
 from gateway.settings import Settings
 from gateway.store import open_store
-from gateway.testing import KEY, PASSWORD, SECRET, Gateway, IngestPeer, serving
+from gateway.testing import KEY, PASSWORD, Gateway, IngestPeer, serving
 
 StartGateway = Callable[..., Awaitable[Gateway]]
 
@@ -29,10 +30,8 @@ async def start_gateway(tmp_path: Path) -> AsyncIterator[StartGateway]:
             settings = Settings(
                 store_url=f"sqlite:///{tmp_path}/gateway.sqlite",
                 jwt_secret_key=SECRET,
-                admin_password=PASSWORD,
-                api_key=KEY,
                 config_path=str(tmp_path / "config.yaml"),
-                **changes,
+                **{"admin_password": PASSWORD, "api_key": KEY, **changes},
             )
             app = create_app(
                 settings,

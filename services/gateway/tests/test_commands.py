@@ -23,9 +23,9 @@ async def order(gateway: Gateway, **body: Any) -> dict[str, Any]:
 
 async def limited_developer(gateway: Gateway) -> str:
     """The token of somebody who sees one project only."""
-    who = {"name": "ann", "password": "a long password", "role": "developer", "projects": ["llvm-mlir"]}
+    who = {"name": "ann", "password": "four geese on a bicycle", "role": "developer", "projects": ["llvm-mlir"]}
     await gateway.as_admin("POST", "/api/users", who)
-    return await gateway.login("ann", "a long password")
+    return await gateway.login("ann", "four geese on a bicycle")
 
 
 async def state_of(gateway: Gateway, command_id: str) -> str:

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 from build_protocol.frames import Revoked
+from chassis.testing.signing import SECRET
 from gateway.accounts.directory import LEEWAY_MS, Directory
 from gateway.accounts.passwords import Passwords
 from gateway.accounts.tokens import Tokens
 from gateway.store import open_store
-from gateway.testing import PASSWORD, SECRET
+from gateway.testing import PASSWORD
 
 
 class Clock:

@@ -9,11 +9,12 @@ from build_protocol.ids import shard_of
 from build_protocol.topology import ingest_queue
 from chassis.bus import Bus, open_bus
 from chassis.testing.rabbitmq import Broker, wipe
+from chassis.testing.signing import SECRET
 from gateway.accounts.passwords import Passwords
 from gateway.app import create_app
 from gateway.settings import Settings
 from gateway.store import open_store
-from gateway.testing import BUILD, KEY, PASSWORD, SECRET, Gateway, IngestPeer, hear, hello, log_in, record, say, serving
+from gateway.testing import BUILD, KEY, PASSWORD, Gateway, IngestPeer, hear, hello, log_in, record, say, serving
 
 pytestmark = pytest.mark.rabbitmq
 

@@ -53,10 +53,10 @@ async def test_a_new_subscription_replaces_the_earlier_one(gateway: Gateway) -> 
 async def test_a_foreign_project_is_silent(gateway: Gateway) -> None:
     """A person of one project hears nothing of another, by subscription or by build id."""
     await gateway.as_admin(
-        "POST", "/api/users", {"name": "ann", "password": "a long password", "projects": ["llvm-mlir"]}
+        "POST", "/api/users", {"name": "ann", "password": "four geese on a bicycle", "projects": ["llvm-mlir"]}
     )
     async with gateway.viewer() as socket:
-        await say(socket, type="AUTH", token=await gateway.login("ann", "a long password"))
+        await say(socket, type="AUTH", token=await gateway.login("ann", "four geese on a bicycle"))
         await say(socket, type="SUBSCRIBE", buildIds=[BUILD])
         await hear(socket, "SUBSCRIBED")
         await gateway.announce_build(1)
@@ -89,8 +89,8 @@ async def test_an_expired_token_ends_the_session(start_gateway: Callable[..., Aw
 
 async def test_a_disabled_person_is_out_at_once(gateway: Gateway) -> None:
     """Disabling a person closes the sockets and ends the access token, not only the next login."""
-    await gateway.as_admin("POST", "/api/users", {"name": "ann", "password": "a long password"})
-    token = await gateway.login("ann", "a long password")
+    await gateway.as_admin("POST", "/api/users", {"name": "ann", "password": "four geese on a bicycle"})
+    token = await gateway.login("ann", "four geese on a bicycle")
     async with gateway.viewer() as socket, gateway.http as client:
         await say(socket, type="AUTH", token=token)
         await hear(socket, "READY")

@@ -11,14 +11,13 @@ from build_protocol.views import TestPage
 from chassis.auth import Principal, principal_reader
 from chassis.peers import HttpPeer, PeerUnavailable
 from chassis.projects import Projects
+from chassis.testing.signing import SECRET
 from fastapi import FastAPI, HTTPException, Request
 from history.consumer import record
 from history.harvest import Harvester
 from history.metrics import Metrics
 from history.reader import Reader
 from prometheus_client import CollectorRegistry
-
-SECRET = "0123456789abcdef0123456789abcdef"
 
 
 class Ingest:

@@ -8,11 +8,11 @@ import pytest
 from build_protocol.topology import routing_key
 from chassis.auth import Principal, mint_internal
 from chassis.bus import Outgoing, open_bus
+from chassis.testing.signing import SECRET
 from history.app import create_app
 from history.routes import now_ms
 from history.settings import Settings
 
-SECRET = "0123456789abcdef0123456789abcdef"
 EVERYTHING = Principal("ann", "viewer", None)
 
 

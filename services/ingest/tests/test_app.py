@@ -12,11 +12,11 @@ import httpx
 import pytest
 from chassis.auth import Principal, mint_internal
 from chassis.bus import Outgoing, open_bus
+from chassis.testing.signing import SECRET
 from fastapi import FastAPI
 from ingest.app import create_app
 from ingest.settings import Settings
 
-SECRET = "a secret of at least thirty-two bytes"
 EVERYBODY = Principal("ana", "viewer", None)
 DEVELOPER = Principal("dev", "developer", None)
 GATEWAY = Principal("gateway", "admin", None, kind="service")

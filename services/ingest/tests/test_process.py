@@ -12,11 +12,11 @@ import httpx
 import pytest
 from chassis.auth import Principal, mint_internal
 from chassis.bus import Outgoing, open_bus
+from chassis.testing.signing import SECRET
 from chassis.testing.stack import free_port
 
 pytestmark = [pytest.mark.rabbitmq, pytest.mark.slow]
 
-SECRET = "a secret of at least thirty-two bytes"
 LIVES = 2
 
 

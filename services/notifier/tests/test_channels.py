@@ -9,12 +9,15 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from aiosmtpd.controller import Controller
+from chassis.projects import Projects
 from notifier.channels import Moot, NotSent
 from notifier.channels.apprise import AppriseChannel
 from notifier.channels.github import GitHubComments, GitHubStatuses
 from notifier.channels.github.api import GitHub
 from notifier.channels.smtp import SmtpChannel
 from notifier.channels.smtp.channel import Server
+from notifier.channels.wiring import open_channels
+from notifier.settings import Settings
 
 REPOSITORY = "github://llvm/torch-mlir"
 
@@ -259,3 +262,17 @@ async def test_a_room_that_is_gone_from_the_config_is_final(claim):
         await AppriseChannel(lambda project, name: None).send(claim(channel="apprise", recipient="json:abc"))
 
     assert caught.value.permanent
+
+
+def test_a_placeholder_is_no_credential(tmp_path, caplog):
+    """Said once at the start; mail goes another way where there is one, instead of to SendGrid for nothing."""
+    placeholders = {"sendgrid_api_key": "your_enter_key", "github_token": "your_github_token"}
+    said = {"notification_email": "builds@example.com", "smtp_host": "mail.example.com"}
+    settings = Settings(_env_file=None, **said, **placeholders)
+
+    channels = open_channels(settings, Projects(tmp_path / "config.yaml"))
+
+    assert {"apprise", "mail"} == channels.keys()
+    assert isinstance(channels["mail"], SmtpChannel)
+    for variable in ("SECRET_API_KEY", "NOTIFIER_GITHUB_TOKEN"):
+        assert f"{variable} is a placeholder from an example: it counts as not set" in caplog.text

@@ -9,11 +9,11 @@ from build_protocol.topology import routing_key
 from chassis.auth import Principal, mint_internal
 from chassis.bus import Outgoing, open_bus
 from chassis.peers import PeerUnavailable
+from chassis.testing.signing import SECRET
 from notifier.app import create_app
 from notifier.settings import Settings
 from notifier.testing import KEY
 
-SECRET = "0123456789abcdef0123456789abcdef"
 ANN = Principal("ann", "developer", None)
 CONFIGS = [f"config-{n:02}" for n in range(60)]
 LOG = [f"line {n}" for n in range(1, 201)]

@@ -1,17 +1,25 @@
 """Settings every service has; each service's own class adds to them. Read once, in `__main__`."""
 
+import sys
 from ipaddress import ip_network
-from typing import Literal, Self
+from typing import Any, Literal, Self, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from chassis.secret_rules import SIGNING_KEY
 
 
 class ServiceSettings(BaseSettings):
     """Environment of one service. `<SERVICE>_STORE_URL` wins; else `MYSQL_URI` with database `<DB_NAME>_<service>`."""
 
-    model_config = SettingsConfigDict(env_file=".env", extra="ignore", populate_by_name=True)
+    model_config = SettingsConfigDict(
+        env_file=".env",
+        extra="ignore",
+        populate_by_name=True,
+        hide_input_in_errors=True,  # it may be a secret
+    )
 
     service: str
     amqp_url: str = Field("amqp://guest:guest@localhost/", validation_alias="AMQP_URL")
@@ -40,11 +48,47 @@ class ServiceSettings(BaseSettings):
                 ) from None
         return value.strip()
 
+    @field_validator("jwt_secret_key")
+    @classmethod
+    def _signing_key_is_strong(cls, value: str) -> str:
+        if value and (fault := SIGNING_KEY.fault(value)):
+            raise ValueError(fault)
+        return value
+
     @model_validator(mode="after")
     def _derive_store_url(self) -> Self:
         if not self.store_url:
             self.store_url = store_url_of(self.service, self.mysql_uri, self.db_name)
         return self
+
+
+S = TypeVar("S", bound=ServiceSettings)
+
+
+def read_settings(kind: type[S], **given: Any) -> S:
+    """A service's settings, to start it with: SystemExit with one sentence for each variable it cannot start with."""
+    try:
+        settings = kind(**given)
+    except ValidationError as error:
+        sys.exit("\n".join(_sentence(kind, fault["loc"], fault["msg"]) for fault in error.errors()))
+    if not settings.jwt_secret_key:
+        # Signed with nothing means signed by anybody.
+        sys.exit(f"{settings.service}: {SIGNING_KEY.fault('')}")
+    return settings
+
+
+def _sentence(kind: type[ServiceSettings], where: tuple[int | str, ...], what: str) -> str:
+    own = what.removeprefix("Value error, ")
+    if own == what and where:  # pydantic's words, which name no variable
+        own = f"{_variable(kind, str(where[0]))}: {what}"
+    return f"{kind.model_fields['service'].default}: {own}"
+
+
+def _variable(kind: type[ServiceSettings], field: str) -> str:
+    if field not in kind.model_fields:
+        return field  # an alias, which is the variable's name
+    alias = kind.model_fields[field].validation_alias
+    return str(alias or f"{kind.model_config.get('env_prefix', '')}{field}".upper())
 
 
 def store_url_of(service: str, server: str | None, db_name: str) -> str:

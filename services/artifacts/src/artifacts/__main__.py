@@ -2,6 +2,7 @@
 
 from chassis.bus import open_bus
 from chassis.service import serve
+from chassis.settings import read_settings
 
 from artifacts.app import create_app
 from artifacts.settings import Settings
@@ -9,7 +10,7 @@ from artifacts.settings import Settings
 
 def main() -> None:
     """Read the settings, wire, serve."""
-    settings = Settings()
+    settings = read_settings(Settings)
     serve(create_app(settings, open_bus(settings.amqp_url)), settings)
 
 

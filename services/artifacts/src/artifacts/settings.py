@@ -1,9 +1,10 @@
 """Settings of artifacts, read once in `__main__`."""
 
-from typing import Literal
+from typing import Literal, Self
 
+from chassis.secret_rules import is_placeholder
 from chassis.settings import ServiceSettings
-from pydantic import Field
+from pydantic import Field, model_validator
 from pydantic_settings import SettingsConfigDict
 
 
@@ -36,3 +37,13 @@ class Settings(ServiceSettings):
     keep_days: int = Field(90, ge=1, description="Artifacts are forgotten after this, except the last good build's.")
     keep_builds: int = Field(50, ge=1, description="Builds of one lane whose artifacts are kept, at most.")
     abandoned_hours: int = Field(24, ge=1, description="An upload nobody touched for so long is taken back.")
+
+    @model_validator(mode="after")
+    def _keys_are_real(self) -> Self:
+        for variable, value in (("AWS_ACCESS_KEY", self.aws_access_key), ("AWS_SECRET_KEY", self.aws_secret_key)):
+            if self.s3_bucket and is_placeholder(value):
+                raise ValueError(
+                    f"{variable} is a placeholder from an example: set the key that may use the bucket of S3_BUCKET, "
+                    "or leave S3_BUCKET empty to keep the bytes in a directory"
+                )
+        return self

@@ -3,6 +3,7 @@
 from chassis.bus import open_bus
 from chassis.peers import HttpPeer
 from chassis.service import serve
+from chassis.settings import read_settings
 
 from gateway.app import create_app
 from gateway.settings import Settings
@@ -11,7 +12,7 @@ from gateway.store import open_store
 
 def main() -> None:
     """Read the environment, wire the edges, serve."""
-    settings = Settings()
+    settings = read_settings(Settings)
     urls = {
         "ingest": settings.ingest_url,
         "notifier": settings.notifier_url,

@@ -4,9 +4,12 @@ from typing import Literal, Self
 from urllib.parse import urlsplit
 
 from build_protocol import limits
+from chassis.secret_rules import ADMIN_PASSWORD, API_KEY, SIGNING_KEY, Rule
 from chassis.settings import ServiceSettings
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
+
+from gateway import keys
 
 LOOPBACK = "127.0.0.1,::1"
 
@@ -42,7 +45,7 @@ class Settings(ServiceSettings):
     @classmethod
     def _secret_is_set(cls, value: str) -> str:
         if not value:
-            raise ValueError("JWT_SECRET_KEY is not set: give every service the same random value of 32 bytes or more")
+            raise ValueError(SIGNING_KEY.fault(value))
         return value
 
     @field_validator("dashboard_url")
@@ -61,6 +64,18 @@ class Settings(ServiceSettings):
         if self.is_secure and not self.trusted_proxies:
             self.trusted_proxies = LOOPBACK
         return self
+
+    @field_validator("admin_password")
+    @classmethod
+    def _password_is_strong(cls, value: SecretStr | None) -> SecretStr | None:
+        return _seed(ADMIN_PASSWORD, value)
+
+    @field_validator("api_key")
+    @classmethod
+    def _key_is_strong(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value()) > keys.LONGEST:
+            raise ValueError(f"{API_KEY.name} has more than {keys.LONGEST} characters: {API_KEY.remedy}")
+        return _seed(API_KEY, value)
 
     @model_validator(mode="after")
     def _known_origins(self) -> Self:
@@ -87,3 +102,12 @@ class Settings(ServiceSettings):
         default_port = ":443" if parts.scheme == "https" else ":80"
         own = {f"{parts.scheme}://{parts.netloc.removesuffix(default_port)}"} if parts.netloc else set()
         return self.origins | own
+
+
+def _seed(rule: Rule, value: SecretStr | None) -> SecretStr | None:
+    """What the first start creates with; set to nothing, as docker-compose does, is unset. Raises ValueError."""
+    if value is None or not value.get_secret_value():
+        return None
+    if fault := rule.fault(value.get_secret_value()):
+        raise ValueError(fault)
+    return value

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import secrets
 import socket
 import ssl
 from collections.abc import AsyncIterator
@@ -24,9 +25,8 @@ from websockets.exceptions import ConnectionClosed
 
 from gateway.settings import Settings
 
-KEY = "a-key-from-the-environment"
-PASSWORD = "correct horse battery"  # noqa: S105  a test's
-SECRET = "s" * 32
+KEY = f"key-{secrets.token_hex(16)}"
+PASSWORD = secrets.token_urlsafe(12)
 BUILD = "01890000-0000-7000-8000-000000000001"
 OTHER_BUILD = "01890000-0000-7000-8000-000000000002"
 

@@ -3,6 +3,7 @@
 from chassis.bus import open_bus
 from chassis.peers import HttpPeer
 from chassis.service import serve
+from chassis.settings import read_settings
 
 from ingest.app import create_app
 from ingest.settings import Settings
@@ -10,7 +11,7 @@ from ingest.settings import Settings
 
 def main() -> None:
     """Read the settings, wire, serve."""
-    settings = Settings()
+    settings = read_settings(Settings)
     artifacts = (
         HttpPeer("artifacts", settings.artifacts_url, settings.jwt_secret_key) if settings.artifacts_url else None
     )

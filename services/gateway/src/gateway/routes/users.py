@@ -5,8 +5,9 @@ from typing import Annotated
 
 from build_protocol.model import ProjectName, WireModel
 from chassis.auth import Role
+from chassis.secret_rules import USER_PASSWORD
 from fastapi import APIRouter, HTTPException, Path, Request
-from pydantic import ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field
 
 from gateway.accounts.directory import Directory
 from gateway.accounts.passwords import Passwords
@@ -18,6 +19,15 @@ from gateway.store.rows import User
 
 router = APIRouter(prefix="/api/users", tags=["users"])
 UserName = Annotated[str, Path(pattern=NAME_PATTERN, max_length=128)]
+
+
+def _strong(password: str) -> str:
+    if fault := USER_PASSWORD.fault(password):
+        raise ValueError(fault)
+    return password
+
+
+NewPassword = Annotated[str, Field(min_length=USER_PASSWORD.least, max_length=1024), AfterValidator(_strong)]
 
 
 class UserView(WireModel):
@@ -43,7 +53,7 @@ class NewUser(WireModel):
     model_config = ConfigDict(extra="forbid")
 
     name: str = Field(pattern=NAME_PATTERN, max_length=128)
-    password: str = Field(min_length=8, max_length=1024)
+    password: NewPassword
     role: Role = "viewer"
     projects: list[ProjectName] | None = Field(None, max_length=1000)
 
@@ -53,7 +63,7 @@ class UserChange(WireModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    password: str | None = Field(None, min_length=8, max_length=1024)
+    password: NewPassword | None = None
     role: Role | None = None
     projects: list[ProjectName] | None = Field(None, max_length=1000)
     disabled: bool | None = None
@@ -65,7 +75,7 @@ class OwnPassword(WireModel):
     model_config = ConfigDict(extra="forbid")
 
     old_password: str = Field(min_length=1, max_length=1024)
-    password: str = Field(min_length=8, max_length=1024)
+    password: NewPassword
 
 
 @router.get("")

@@ -1,8 +1,11 @@
 """Which channels there are, by these settings; the one place that names them all."""
 
+import logging
 from collections.abc import Mapping
 
 from chassis.projects import Projects
+from chassis.secret_rules import is_placeholder
+from pydantic import SecretStr
 
 from notifier.audience import room_url
 from notifier.channels.apprise import AppriseChannel
@@ -15,6 +18,7 @@ from notifier.channels.smtp.channel import Server
 from notifier.notification import ChannelName
 from notifier.settings import Settings
 
+logger = logging.getLogger("notifier")
 LACKING: Mapping[ChannelName, str] = {
     "mail": "no channel configured: set SECRET_API_KEY (SendGrid) or NOTIFIER_SMTP_HOST, and NOTIFICATION_EMAIL",
     "github_status": "no channel configured: set NOTIFIER_GITHUB_TOKEN",
@@ -32,7 +36,7 @@ def open_channels(settings: Settings, projects: Projects) -> dict[ChannelName, C
     mail = _mail(settings)
     if mail is not None:
         channels["mail"] = mail
-    token = settings.github_token.get_secret_value()
+    token = _credential("NOTIFIER_GITHUB_TOKEN", settings.github_token)
     if token:
         github = GitHub(token, settings.github_host)
         channels |= {"github_status": GitHubStatuses(github), "github_comment": GitHubComments(github)}
@@ -40,7 +44,7 @@ def open_channels(settings: Settings, projects: Projects) -> dict[ChannelName, C
 
 
 def _mail(settings: Settings) -> Channel | None:
-    sender, key = settings.notification_email, settings.sendgrid_api_key.get_secret_value()
+    sender, key = settings.notification_email, _credential("SECRET_API_KEY", settings.sendgrid_api_key)
     if sender and key:
         return SendGridChannel(key, sender, settings.sendgrid_host)
     if sender and settings.smtp_host:
@@ -50,3 +54,11 @@ def _mail(settings: Settings) -> Channel | None:
         )
         return SmtpChannel(server, sender)
     return None
+
+
+def _credential(variable: str, value: SecretStr) -> str:
+    """The credential; empty where it still is the example's, which nobody would accept."""
+    if not is_placeholder(value.get_secret_value()):
+        return value.get_secret_value()
+    logger.warning("%s is a placeholder from an example: it counts as not set", variable)
+    return ""

@@ -1,0 +1,144 @@
+"""Which secrets are too weak to start with. Pure: a value comes in, a sentence that never repeats it comes out.
+
+Two kinds are told apart. A placeholder says "fill me in" (`your_jwt_secret`, `changeme`): nobody chose it. What is
+short, repeats itself or is made of the words of every example was chosen, and can be guessed.
+"""
+
+import itertools
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+_FILL_IN = frozenset(
+    re.findall(
+        r"\w+",
+        """
+        change changeit changeme enter example examples fill fixme here insert placeholder put redacted replace todo xxx
+        xxxx your yours
+        """,
+    )
+)
+_KNOWN = _FILL_IN | frozenset(
+    re.findall(
+        r"\w+",
+        """
+        a admin administrator agent an and api app artifacts at aws bad base64 battery bearer benchmark build builds by
+        byte bytes char characters chars correct credential credentials dashboard default demo dev development do dummy
+        enough fake first foo for from generate generated good guest hello hex hmac horse hs256 id in insecure is it jwt
+        key keys least letmein local localhost login long me minimum minio minioadmin must my no not of only openssl or
+        our pass passphrase passw0rd passwd password please prod production pssw0rd pw pwd qwerty qwertz rand random
+        real root s3 safe sample secret secrets secure set sign signing some staging staple string strong super system
+        temp temporary test testing text that the thirty this to token two unsafe use user username value very
+        weak welcome with world you 12 123 1234 12345 123456 1234567 12345678 123456789 1234567890 16 256 32 64
+        """,
+    )
+)
+_TEMPLATE = re.compile(r"<.*>|\$?\{.*\}|\$[A-Z_]+|%[A-Z_]+%|\[.*\]")
+_REQUEST = re.compile(
+    r"((enter|insert|put)[\W_]*)?your[\W_]|change[\W_]?(me|this|it)([\W_]|$)|replace[\W_](me|this|with)"
+)
+_TRAILING_DIGITS = 4
+_WORD = 3
+"""So many letters make a word that anybody can tell from chance."""
+FEWEST, MOST = 4, 8
+"""So many different characters, and steps from one to the next, a short and a long secret has at least."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What one secret has to be: `measure` of it at least `least`, `unit` says of what, `remedy` what to do instead."""
+
+    name: str
+    least: int
+    unit: str
+    measure: Callable[[str], int]
+    remedy: str
+
+    def weakness(self, value: str) -> str | None:
+        """Why this value is too weak, as the end of a sentence; None where it is not."""
+        core = _unquoted(value)
+        size = self.measure(core)
+        steps = {ord(later) - ord(earlier) for earlier, later in itertools.pairwise(core)}
+        variety = min(MOST, max(FEWEST, self.least // 4))
+        reasons = {
+            "is not set": not core,
+            "is a placeholder from an example": is_placeholder(core),
+            f"has {size} of the {self.least} {self.unit} it needs": size < self.least,
+            "is made of words that everybody tries first": bool(_words(core)),
+            "repeats itself": self.measure(_period(core)) < self.least,
+            "has too few different characters": min(len(set(core)), len(steps)) < variety,
+        }
+        return next((why for why, is_so in reasons.items() if is_so), None)
+
+    def fault(self, value: str) -> str | None:
+        """The whole sentence against this value; None where there is nothing against it."""
+        why = self.weakness(value)
+        return None if why is None else f"{self.name} {why}: {self.remedy}"
+
+
+def _byte_count(value: str) -> int:
+    return len(value.encode(errors="replace"))
+
+
+SIGNING_KEY = Rule(
+    "JWT_SECRET_KEY",
+    32,
+    "bytes",
+    _byte_count,
+    "make one with `openssl rand -hex 32` and give every service the same",
+)
+ADMIN_PASSWORD = Rule(
+    "BUILD_DASHBOARD_ADMIN_PASSWORD",
+    8,
+    "characters",
+    len,
+    "make one with `openssl rand -base64 18`, or leave it unset where user admin exists already",
+)
+USER_PASSWORD = Rule("the password", ADMIN_PASSWORD.least, "characters", len, "choose another")
+"""What every person's password has to be, the first administrator's as well."""
+API_KEY = Rule(
+    "BUILD_DASHBOARD_API_KEY",
+    16,
+    "characters",
+    len,
+    "make one with `openssl rand -hex 32`, or leave it unset and create keys on the dashboard",
+)
+
+
+def is_placeholder(value: str) -> bool:
+    """Whether the value only says that a value belongs there."""
+    core = _unquoted(value)
+    if _TEMPLATE.fullmatch(core) or _REQUEST.match(core.casefold()):
+        return True
+    return not _FILL_IN.isdisjoint(_words(core))
+
+
+def _unquoted(value: str) -> str:
+    # `docker run --env-file` keeps the quotes that a shell and a `.env` reader take away.
+    return value.strip().strip("'\"").strip()
+
+
+def _words(value: str) -> frozenset[str]:
+    """The known words that the value is made of, whatever stands between and a few digits behind; else none."""
+    letters = re.sub(r"[\W_]", "", value.casefold())
+    words = _split(letters) or _split(re.sub(rf"\d{{1,{_TRAILING_DIGITS}}}$", "", letters))
+    return words if any(len(word) >= _WORD and not word.isdigit() for word in words) else frozenset()
+
+
+def _split(letters: str) -> frozenset[str]:
+    reached: dict[int, frozenset[str]] = {0: frozenset()}
+    for start in range(len(letters)):
+        if start in reached:
+            for word in _KNOWN:
+                if letters.startswith(word, start):
+                    end = start + len(word)
+                    reached[end] = reached.get(end, frozenset()) | reached[start] | {word}
+    return reached.get(len(letters), frozenset())
+
+
+def _period(value: str) -> str:
+    """The shortest beginning whose repetition the value is, the last time perhaps in part."""
+    for length in range(1, len(value) // 2 + 1):
+        if value[length:] == value[:-length]:
+            return value[:length]
+    return value

@@ -1,0 +1,73 @@
+"""Settings that a service cannot start with."""
+
+from pathlib import Path
+
+import pytest
+from chassis.settings import ServiceSettings, read_settings
+from chassis.testing.signing import SECRET
+from pydantic import ValidationError
+from pydantic_settings import SettingsConfigDict
+
+
+class Settings(ServiceSettings):
+    """A service of the tests."""
+
+    model_config = SettingsConfigDict(env_prefix="LOOM_")
+
+    service: str = "loom"
+
+
+@pytest.fixture(autouse=True)
+def _nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("JWT_SECRET_KEY", raising=False)
+
+
+def refusal() -> str:
+    with pytest.raises(SystemExit) as stopped:
+        read_settings(Settings)
+    assert isinstance(stopped.value.code, str)  # which Python prints on stderr, and exits with 1
+    return stopped.value.code
+
+
+def test_a_service_without_a_signing_key_does_not_start() -> None:
+    """Signed with nothing means signed by anybody."""
+    assert refusal() == (
+        "loom: JWT_SECRET_KEY is not set: make one with `openssl rand -hex 32` and give every service the same"
+    )
+
+
+@pytest.mark.parametrize("value", ["your_jwt_secret", "x", "0" * 64, "  "])
+def test_a_weak_signing_key_is_refused_from_everywhere(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    """In the process environment and in `.env`, in one sentence; the settings themselves cannot hold it either."""
+    monkeypatch.setenv("JWT_SECRET_KEY", value)
+    exported = refusal()
+    monkeypatch.delenv("JWT_SECRET_KEY")
+    Path(".env").write_text(f"JWT_SECRET_KEY='{value}'\n")
+
+    assert exported == refusal()
+    assert exported.startswith("loom: JWT_SECRET_KEY ")
+    assert len(exported.splitlines()) == 1
+    with pytest.raises(ValidationError) as refused:
+        Settings(_env_file=None, jwt_secret_key=value)  # type: ignore[call-arg]  # pydantic-settings' own argument
+    assert f"'{value}'" not in str(refused.value)
+
+
+def test_every_variable_that_is_wrong_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One line each, under the name that a person set."""
+    monkeypatch.setenv("JWT_SECRET_KEY", "x")
+    monkeypatch.setenv("LOOM_PORT", "eighty")
+    monkeypatch.setenv("LOG_LEVEL", "LOUD")
+
+    lines = refusal().splitlines()
+
+    assert ["loom: JWT_SECRET_KEY has", "loom: LOG_LEVEL: Inpu", "loom: LOOM_PORT: Inpu"] == sorted(
+        line[:24].rstrip() if "JWT" in line else line[:21] for line in lines
+    )
+
+
+def test_a_strong_key_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was given goes before what is set."""
+    monkeypatch.setenv("JWT_SECRET_KEY", "your_jwt_secret")
+
+    assert read_settings(Settings, jwt_secret_key=SECRET).jwt_secret_key == SECRET
