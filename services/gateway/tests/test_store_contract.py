@@ -1,15 +1,17 @@
 """The store's contract, the same on every driver."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
 from gateway.store import GatewayStore, open_store
+from gateway.store.contract import LastAdmin
 from gateway.store.rows import AgentRow, AuditEntry, CommandRow, CommandState, Key, RefreshToken, User
 
 QUEUED: tuple[CommandState, ...] = ("queued",)
 SENT: tuple[CommandState, ...] = ("sent",)
+RACES = 10
 
 
 @pytest.fixture
@@ -23,6 +25,10 @@ async def store(store_url: str) -> AsyncIterator[GatewayStore]:
 
 def user(name: str = "ann", **changes: Any) -> User:
     return User(**{"name": name, "role": "viewer", "password_hash": "h", "created_at": 1, **changes})
+
+
+def changed(**changes: Any) -> Callable[[User], User]:
+    return lambda now: now.model_copy(update=changes)
 
 
 def key(key_id: str = "k1", **changes: Any) -> Key:
@@ -49,12 +55,68 @@ async def test_a_user_is_added_once(store: GatewayStore) -> None:
     assert await store.find_user("nobody") is None
 
 
-async def test_a_saved_user_replaces_the_earlier(store: GatewayStore) -> None:
-    """Saving adds or replaces; saving the same again changes nothing."""
-    for _ in range(2):
-        await store.save_user(user(role="admin", projects=("torch-mlir",)))
+async def test_a_user_is_changed_as_stored_now(store: GatewayStore) -> None:
+    """Of many changes at once none is lost; of nobody nothing is changed."""
+    await store.add_user(user())
+    more = [store.change_user("ann", lambda now: now.model_copy(update={"version": now.version + 1})) for _ in range(9)]
+    ban = store.change_user("ann", lambda now: now.model_copy(update={"disabled": True}))
+    await asyncio.gather(*more, ban)
 
-    assert await store.find_user("ann") == user(role="admin", projects=("torch-mlir",))
+    assert await store.find_user("ann") == user(version=10, disabled=True)
+    assert await store.change_user("nobody", lambda now: now) is None
+    assert await store.find_user("nobody") is None
+
+
+STEPS_DOWN = {
+    "disabled": {"disabled": True},
+    "another role": {"role": "developer"},
+    "some projects only": {"projects": ("torch-mlir",)},
+}
+
+
+@pytest.mark.parametrize("how", STEPS_DOWN.values(), ids=STEPS_DOWN)
+async def test_the_last_full_admin_keeps_every_right(store: GatewayStore, how: dict[str, Any]) -> None:
+    """Who is disabled, no admin or limited to projects does not count; other changes of the last one are free."""
+    await store.add_user(user("ann", role="admin"))
+    for name, changes in STEPS_DOWN.items():
+        await store.add_user(user(name, **{"role": "admin", **changes}))
+
+    with pytest.raises(LastAdmin, match=r"ann is the last enabled admin .* make another one first"):
+        await store.change_user("ann", changed(**how))
+
+    assert await store.find_user("ann") == user("ann", role="admin")
+    assert await store.change_user("ann", changed(password_hash="new")) is not None
+    await store.add_user(user("bob", role="admin"))
+    assert await store.change_user("ann", changed(**how)) is not None
+    with pytest.raises(LastAdmin):
+        await store.change_user("bob", changed(**how))
+    assert await store.change_user("disabled", changed(disabled=False)) is not None
+    assert await store.change_user("bob", changed(**how)) is not None
+
+
+async def test_admins_who_disable_each_other_at_once_leave_one(store: GatewayStore, store_url: str) -> None:
+    """Through one gateway and through two, again and again: all but one are disabled, and one stays."""
+    other = open_store(store_url)
+    await other.open()
+    names = ["ann", "bob", "cleo"]
+    try:
+        for name in names:
+            await store.add_user(user(name, role="admin"))
+        for _ in range(RACES):
+            outcomes = await asyncio.gather(
+                *(store.change_user(name, changed(disabled=True)) for name in names),
+                *(other.change_user(name, changed(disabled=True)) for name in reversed(names)),
+                return_exceptions=True,
+            )
+
+            enabled = [each for each in await store.list_users() if not each.disabled]
+            assert len(enabled) == 1
+            refused = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
+            assert [LastAdmin, LastAdmin] == [type(outcome) for outcome in refused]
+            for name in names:
+                await store.change_user(name, changed(disabled=False))
+    finally:
+        await other.close()
 
 
 async def test_a_key_is_found_by_its_hash(store: GatewayStore) -> None:
@@ -65,6 +127,24 @@ async def test_a_key_is_found_by_its_hash(store: GatewayStore) -> None:
     assert await store.find_key("hash of k1") == key("k1")
     assert await store.find_key("hash of k3") is None
     assert [each.id for each in await store.list_keys()] == ["k2", "k1"]
+
+
+async def test_a_key_is_added_once(store: GatewayStore, store_url: str) -> None:
+    """Of gateways that start at once with one value exactly one adds it; what became of it meanwhile stays."""
+    other = open_store(store_url)
+    await other.open()
+    try:
+        rivals = [each.add_key(key(f"k{n}", sha256="one value")) for n in range(5) for each in (store, other)]
+        added = await asyncio.gather(*rivals)
+    finally:
+        await other.close()
+
+    assert sorted(added) == [False] * 9 + [True]
+    (only,) = await store.list_keys()
+    await store.save_key(only.model_copy(update={"revoked_at": 5}))
+    assert not await store.add_key(key("k9", sha256="one value"))
+    assert not await store.add_key(only)
+    assert await store.list_keys() == [only.model_copy(update={"revoked_at": 5})]
 
 
 async def test_noting_a_use_never_undoes_a_revocation(store: GatewayStore) -> None:

@@ -67,14 +67,19 @@ class Directory:
             )
             await self._store.add_user(row)
         elif not await self._passwords.check(password, user.password_hash):
-            await self.change(user.model_copy(update={"password_hash": await self._passwords.hash(password)}))
+            fresh = {"password_hash": await self._passwords.hash(password)}
+            await self.change(ADMIN, lambda user: user.model_copy(update=fresh))
 
-    async def change(self, user: User) -> User:
-        """Save a changed user; tokens given before are no longer good, sockets close."""
-        changed = user.model_copy(update={"version": user.version + 1})
-        await self._store.save_user(changed)
-        self.forget(user.name)
-        await self._announce(Revoked(user=user.name))
+    async def change(self, name: str, change: Callable[[User], User]) -> User | None:
+        """Change a user as stored now; tokens given before are no longer good, sockets close.
+
+        None: there is no such user. Raises LastAdmin.
+        """
+        changed = await self._store.change_user(name, lambda user: ending_tokens(change(user)))
+        if changed is None:
+            return None
+        self.forget(name)
+        await self._announce(Revoked(user=name))
         return changed
 
     async def login(self, name: str, password: str) -> Grant | None:
@@ -148,6 +153,11 @@ class Directory:
         if len(self._seen) > CACHED_USERS:
             self._seen.popitem(last=False)
         return user
+
+
+def ending_tokens(user: User) -> User:
+    """The user with a version of which no token was given yet."""
+    return user.model_copy(update={"version": user.version + 1})
 
 
 def _sha256(token: str) -> str:

@@ -14,11 +14,12 @@ from gateway.accounts.passwords import Passwords
 from gateway.audit import Audit
 from gateway.caller import Admin, Person
 from gateway.routes.auth import NAME_PATTERN
-from gateway.store.contract import GatewayStore
+from gateway.store.contract import GatewayStore, LastAdmin
 from gateway.store.rows import User
 
 router = APIRouter(prefix="/api/users", tags=["users"])
 UserName = Annotated[str, Path(pattern=NAME_PATTERN, max_length=128)]
+OWN_ACCOUNT = "nobody disables the own account: ask another admin"
 
 
 def _strong(password: str) -> str:
@@ -110,14 +111,20 @@ async def change_own_password(body: OwnPassword, request: Request, caller: Perso
     passwords: Passwords = request.app.state.passwords
     if not await passwords.check(body.old_password, user.password_hash):
         raise HTTPException(403, "the old password is wrong")
-    await _change(request, user.model_copy(update={"password_hash": await passwords.hash(body.password)}))
+    await _change(request, caller.name, {"password_hash": await passwords.hash(body.password)})
     await _audit(request).note(caller.name, "change password", caller.name)
 
 
 @router.patch("/{name}")
 async def change_user(name: UserName, body: UserChange, request: Request, caller: Admin) -> UserView:
-    """Change a person's role, projects, password or whether they may log in; their sessions end within 5 s."""
-    user = await _get(request, name)
+    """Change a person's role, projects, password or whether they may log in; their sessions end within 5 s.
+
+    Nobody disables the own account, and one enabled admin with access to all projects always remains: else 409. Giving
+    up the own rights is fine while there is another, who can give them back.
+    """
+    await _get(request, name)
+    if body.disabled and name == caller.name:
+        raise HTTPException(409, OWN_ACCOUNT)
     changes = body.model_dump(exclude_unset=True, exclude={"password"})
     if changes.get("projects") is not None:
         changes["projects"] = tuple(changes["projects"])
@@ -125,7 +132,7 @@ async def change_user(name: UserName, body: UserChange, request: Request, caller
     if body.password is not None:
         passwords: Passwords = request.app.state.passwords
         changes["password_hash"] = await passwords.hash(body.password)
-    changed = await _change(request, user.model_copy(update=changes))
+    changed = await _change(request, name, changes)
     await _audit(request).note(caller.name, "change user", name, ", ".join(sorted(changes)))
     return _view(changed)
 
@@ -133,10 +140,9 @@ async def change_user(name: UserName, body: UserChange, request: Request, caller
 @router.delete("/{name}", status_code=204)
 async def disable_user(name: UserName, request: Request, caller: Admin) -> None:
     """Disable a person: what they did stays told of them, they log in no more."""
-    user = await _get(request, name)
-    if user.name == caller.name:
-        raise HTTPException(409, "nobody disables the own account: ask another admin")
-    await _change(request, user.model_copy(update={"disabled": True}))
+    if name == caller.name:
+        raise HTTPException(409, OWN_ACCOUNT)
+    await _change(request, name, {"disabled": True})
     await _audit(request).note(caller.name, "disable user", name)
 
 
@@ -144,13 +150,24 @@ async def _get(request: Request, name: str) -> User:
     store: GatewayStore = request.app.state.store
     user = await store.find_user(name)
     if user is None:
-        raise HTTPException(404, f"no user {name}")
+        raise _nobody(name)
     return user
 
 
-async def _change(request: Request, user: User) -> User:
+def _nobody(name: str) -> HTTPException:
+    return HTTPException(404, f"no user {name}")
+
+
+async def _change(request: Request, name: str, changes: dict[str, object]) -> User:
+    """The user with these fields changed. Raises HTTPException 404, and 409 for the last full admin."""
     directory: Directory = request.app.state.directory
-    return await directory.change(user)
+    try:
+        changed = await directory.change(name, lambda user: user.model_copy(update=changes))
+    except LastAdmin as error:
+        raise HTTPException(409, str(error)) from error
+    if changed is None:
+        raise _nobody(name)
+    return changed
 
 
 def _audit(request: Request) -> Audit:

@@ -1,6 +1,6 @@
 """What the gateway asks of its store, whichever driver holds it."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Protocol
 
 from gateway.store.rows import AgentRow, AuditEntry, CommandRow, CommandState, Key, RefreshToken, User
@@ -8,6 +8,15 @@ from gateway.store.rows import AgentRow, AuditEntry, CommandRow, CommandState, K
 AGENTS_LISTED = 1000
 COMMANDS_LISTED = 200
 AUDIT_LISTED = 500
+
+
+class LastAdmin(RuntimeError):
+    """After this change nobody could manage people and keys any more."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"{name} is the last enabled admin with access to all projects: make another one first, then try again"
+        )
 
 
 class GatewayStore(Protocol):
@@ -37,8 +46,12 @@ class GatewayStore(Protocol):
         """Add; False when the name is taken (the key is the name)."""
         ...
 
-    async def save_user(self, user: User) -> None:
-        """Put the user in place of the one with this name; repeating changes nothing."""
+    async def change_user(self, name: str, change: Callable[[User], User]) -> User | None:
+        """Change the user as stored now; None where there is none. No change made meanwhile is lost.
+
+        `change` is pure and may be called several times. Raises LastAdmin when it would take its rights from the last
+        enabled admin of all projects: of several such changes at once, through any gateways, one person keeps them.
+        """
         ...
 
     async def find_key(self, sha256: str) -> Key | None:
@@ -47,6 +60,10 @@ class GatewayStore(Protocol):
 
     async def list_keys(self) -> list[Key]:
         """All keys, newest first."""
+        ...
+
+    async def add_key(self, key: Key) -> bool:
+        """Add; False when a key with this value or id is known, which stays as it is."""
         ...
 
     async def save_key(self, key: Key) -> None:

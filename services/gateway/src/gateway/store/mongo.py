@@ -1,16 +1,24 @@
 """The MongoDB driver: every write is one document, conditional where two could race."""
 
-from collections.abc import Collection
+import asyncio
+import random
+import secrets
+from collections.abc import Callable, Collection
 from typing import Any
 
+from chassis.errors import StoreUnavailable
 from chassis.store import mongo
 from pymongo import ASCENDING, DESCENDING
 from pymongo.errors import DuplicateKeyError
 
-from gateway.store.contract import AGENTS_LISTED, AUDIT_LISTED, COMMANDS_LISTED
+from gateway.store.contract import AGENTS_LISTED, AUDIT_LISTED, COMMANDS_LISTED, LastAdmin
 from gateway.store.rows import AgentRow, AuditEntry, CommandRow, CommandState, Key, RefreshToken, User
 
 SCHEMA_VERSION = 1
+CHANGES_TRIED = 60
+PATIENT = 20
+"""An announced change of an admin that is not done after so many looks, some 2 s, is taken back."""
+PAUSE_SECONDS = 0.02
 _INDEXES: dict[str, list[tuple[list[tuple[str, int]], bool]]] = {
     "api_keys": [([("sha256", ASCENDING)], True)],
     "refresh_tokens": [([("family", ASCENDING)], False), ([("expires_at", ASCENDING)], False)],
@@ -58,16 +66,55 @@ class MongoGatewayStore:
 
     async def add_user(self, user: User) -> bool:
         """Add; False when the name is taken (the key is the name)."""
-        with mongo.available(self._db):
-            try:
-                await self._db["users"].insert_one({"_id": user.name, "body": user.model_dump_json()})
-            except DuplicateKeyError:
-                return False
-            return True
+        return await self._add("users", {"_id": user.name, "body": user.model_dump_json()})
 
-    async def save_user(self, user: User) -> None:
-        """Put the user in place of the one with this name; repeating changes nothing."""
-        await self._put("users", user.name, {"body": user.model_dump_json()})
+    async def change_user(self, name: str, change: Callable[[User], User]) -> User | None:
+        """Change the user as stored now; None where there is none. Raises LastAdmin."""
+        for attempt in range(CHANGES_TRIED):
+            document = await self._find("users", {"_id": name})
+            if document is None:
+                return None
+            before = User.model_validate_json(document["body"])
+            after = change(before)
+            query = {"_id": name, "body": document["body"]}
+            if before.is_full_admin and not after.is_full_admin:
+                is_changed = await self._step_down(query, after, is_patient=attempt < PATIENT)
+            else:
+                is_changed = await self._replace_user(query, after)
+            if is_changed:
+                return after
+            # At random: of two who wait for each other one looks first.
+            await asyncio.sleep(random.uniform(0, PAUSE_SECONDS * (attempt + 1)))  # noqa: S311  no secret
+        raise StoreUnavailable(f"mongodb:{self._db.name}", f"user {name} is being changed all the time")
+
+    async def _step_down(self, query: dict[str, Any], after: User, *, is_patient: bool) -> bool:
+        """Take a full admin's rights if another one stays; False: try again. Raises LastAdmin.
+
+        A write covers one document only. So: announce it in the own document, then look for a full admin who has
+        announced nothing, then change, if the announcement still stands. Of several who step down at once, whoever
+        looks after all have announced sees nobody who stays and withdraws: at least one keeps the rights.
+        """
+        mine = {**query, "leaving": secrets.token_hex(8)}
+        if not await self._update_user(query, {"$set": {"leaving": mine["leaving"]}}):
+            return False
+        documents = await self._list("users", {"_id": {"$ne": after.name}}, [("_id", ASCENDING)])
+        others = [each for each in documents if User.model_validate_json(each["body"]).is_full_admin]
+        if any("leaving" not in each for each in others):
+            return await self._replace_user(mine, after)
+        await self._update_user(mine, {"$unset": {"leaving": ""}})
+        if not others:
+            raise LastAdmin(after.name)
+        if not is_patient:
+            for each in others:  # Their gateway died on the way; if it lives, its change fails and is tried again.
+                await self._update_user({"_id": each["_id"], "leaving": each["leaving"]}, {"$unset": {"leaving": ""}})
+        return False
+
+    async def _replace_user(self, query: dict[str, Any], user: User) -> bool:
+        return await self._update_user(query, {"$set": {"body": user.model_dump_json()}, "$unset": {"leaving": ""}})
+
+    async def _update_user(self, query: dict[str, Any], update: dict[str, Any]) -> bool:
+        with mongo.available(self._db):
+            return (await self._db["users"].update_one(query, update)).matched_count == 1
 
     async def find_key(self, sha256: str) -> Key | None:
         """The key whose value has this hash, or None."""
@@ -79,10 +126,13 @@ class MongoGatewayStore:
         documents = await self._list("api_keys", {}, [("created_at", DESCENDING), ("_id", ASCENDING)])
         return [_key(document) for document in documents]
 
+    async def add_key(self, key: Key) -> bool:
+        """Add; False when a key with this value or id is known, which stays as it is."""
+        return await self._add("api_keys", {"_id": key.id, **_key_fields(key)})
+
     async def save_key(self, key: Key) -> None:
         """Put the key in place of the one with this id; repeating changes nothing."""
-        fields = {"sha256": key.sha256, "created_at": key.created_at, "body": key.model_dump_json()}
-        await self._put("api_keys", key.id, fields)
+        await self._put("api_keys", key.id, _key_fields(key))
 
     async def touch_key(self, key_id: str, now_ms: int) -> None:
         """Note when the key was last used and change nothing else of it."""
@@ -179,6 +229,14 @@ class MongoGatewayStore:
         with mongo.available(self._db):
             return await self._db[collection].find(query).sort(order).limit(limit).to_list()
 
+    async def _add(self, collection: str, document: dict[str, Any]) -> bool:
+        with mongo.available(self._db):
+            try:
+                await self._db[collection].insert_one(document)
+            except DuplicateKeyError:
+                return False
+            return True
+
     async def _put(self, collection: str, key: str, fields: dict[str, Any]) -> None:
         with mongo.available(self._db):
             try:
@@ -194,6 +252,10 @@ class MongoGatewayStore:
 
 def _key(document: dict[str, Any]) -> Key:
     return Key.model_validate_json(document["body"]).model_copy(update={"last_used_at": document.get("last_used_at")})
+
+
+def _key_fields(key: Key) -> dict[str, Any]:
+    return {"sha256": key.sha256, "created_at": key.created_at, "body": key.model_dump_json()}
 
 
 def _command_fields(command: CommandRow) -> dict[str, Any]:

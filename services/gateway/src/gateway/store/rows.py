@@ -32,6 +32,11 @@ class User(Row):
     disabled: bool = False
     created_at: int
 
+    @property
+    def is_full_admin(self) -> bool:
+        """Whether this person can give everybody, the own account included, every right back."""
+        return self.role == "admin" and not self.disabled and self.projects is None
+
 
 class Key(Row):
     """An API key; only the SHA-256 of its value is kept."""

@@ -1,6 +1,6 @@
 """The SQL driver: SQLite (embedded default) and MySQL/MariaDB by one SQLAlchemy Core code."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any
 
 from chassis.store.sql import SqlEngine
@@ -21,7 +21,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import mysql
 from sqlalchemy.exc import IntegrityError
 
-from gateway.store.contract import AGENTS_LISTED, AUDIT_LISTED, COMMANDS_LISTED
+from gateway.store.contract import AGENTS_LISTED, AUDIT_LISTED, COMMANDS_LISTED, LastAdmin
 from gateway.store.rows import AgentRow, AuditEntry, CommandRow, CommandState, Key, RefreshToken, User
 
 # Names are compared byte by byte, as SQLite does: `Ann` and `ann` are two people.
@@ -122,20 +122,28 @@ class SqlGatewayStore:
 
     async def add_user(self, user: User) -> bool:
         """Add; False when the name is taken (the key is the name)."""
+        return await self._add(users, {"name": user.name, "body": user.model_dump_json()})
 
-        def add(db: Connection) -> bool:
-            try:
-                with db.begin_nested():
-                    db.execute(users.insert().values(name=user.name, body=user.model_dump_json()))
-            except IntegrityError:
-                return False
-            return True
+    async def change_user(self, name: str, change: Callable[[User], User]) -> User | None:
+        """Change the user as stored now; None where there is none. Raises LastAdmin."""
+        # All rows, in one order: changes through other gateways wait here, whomever they are about. SQLite's writers
+        # take turns anyway.
+        everybody = select(users.c.name, users.c.body).order_by(users.c.name).with_for_update()
 
-        return await self._engine.write(add)
+        def apply(db: Connection) -> User | None:
+            bodies = {row.name: row.body for row in db.execute(everybody)}
+            if name not in bodies:
+                return None
+            before = User.model_validate_json(bodies.pop(name))
+            after = change(before)
+            if before.is_full_admin and not after.is_full_admin:
+                others = (User.model_validate_json(body) for body in bodies.values())
+                if not any(other.is_full_admin for other in others):
+                    raise LastAdmin(name)
+            db.execute(update(users).where(users.c.name == name).values(body=after.model_dump_json()))
+            return after
 
-    async def save_user(self, user: User) -> None:
-        """Put the user in place of the one with this name; repeating changes nothing."""
-        await self._put(users, {"name": user.name}, {"body": user.model_dump_json()})
+        return await self._engine.write(apply)
 
     async def find_key(self, sha256: str) -> Key | None:
         """The key whose value has this hash, or None."""
@@ -147,10 +155,13 @@ class SqlGatewayStore:
         rows = await self._rows(select(keys.c.body, keys.c.last_used_at).order_by(keys.c.created_at.desc(), keys.c.id))
         return [_key(*row) for row in rows]
 
+    async def add_key(self, key: Key) -> bool:
+        """Add; False when a key with this value or id is known, which stays as it is."""
+        return await self._add(keys, {"id": key.id, **_key_columns(key)})
+
     async def save_key(self, key: Key) -> None:
         """Put the key in place of the one with this id; repeating changes nothing."""
-        columns = {"sha256": key.sha256, "created_at": key.created_at, "body": key.model_dump_json()}
-        await self._put(keys, {"id": key.id}, columns)
+        await self._put(keys, {"id": key.id}, _key_columns(key))
 
     async def touch_key(self, key_id: str, now_ms: int) -> None:
         """Note when the key was last used and change nothing else of it."""
@@ -246,6 +257,17 @@ class SqlGatewayStore:
         query = select(audit.c.body).order_by(audit.c.id.desc()).limit(AUDIT_LISTED)
         return [AuditEntry.model_validate_json(body) for body in await self._bodies(query)]
 
+    async def _add(self, table: Table, columns: dict[str, Any]) -> bool:
+        def add(db: Connection) -> bool:
+            try:
+                with db.begin_nested():
+                    db.execute(table.insert().values(columns))
+            except IntegrityError:
+                return False
+            return True
+
+        return await self._engine.write(add)
+
     async def _put(self, table: Table, key: dict[str, Any], columns: dict[str, Any]) -> None:
         change = update(table).where(*(table.c[name] == value for name, value in key.items())).values(columns)
 
@@ -273,6 +295,10 @@ class SqlGatewayStore:
 
 def _key(body: str, last_used_at: int | None) -> Key:
     return Key.model_validate_json(body).model_copy(update={"last_used_at": last_used_at})
+
+
+def _key_columns(key: Key) -> dict[str, Any]:
+    return {"sha256": key.sha256, "created_at": key.created_at, "body": key.model_dump_json()}
 
 
 def _command_columns(command: CommandRow) -> dict[str, Any]:

@@ -1,0 +1,34 @@
+"""What only the MongoDB driver has to promise: a change of an admin takes several writes there."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from chassis.store import mongo
+from gateway.store.contract import LastAdmin
+from gateway.store.mongo import MongoGatewayStore
+from gateway.store.rows import User
+
+pytestmark = pytest.mark.mongodb
+
+
+@pytest.fixture
+async def store(mongodb_url: str) -> AsyncIterator[MongoGatewayStore]:
+    opened = MongoGatewayStore(mongodb_url)
+    await opened.open()
+    yield opened
+    await opened.close()
+
+
+async def test_an_admin_whose_change_was_cut_off_still_counts(store: MongoGatewayStore, mongodb_url: str) -> None:
+    """A gateway that died between announcing a change and making it keeps nobody from changing the other admin."""
+    for name in ("ann", "bob"):
+        await store.add_user(User(name=name, role="admin", password_hash="h", created_at=1))
+    database = mongo.connect(mongodb_url)
+    await database["users"].update_one({"_id": "ann"}, {"$set": {"leaving": "by a gateway that is dead"}})
+    await mongo.close(database)
+
+    changed = await store.change_user("bob", lambda now: now.model_copy(update={"disabled": True}))
+
+    assert changed is not None
+    with pytest.raises(LastAdmin):
+        await store.change_user("ann", lambda now: now.model_copy(update={"disabled": True}))
