@@ -352,22 +352,6 @@ async def test_health_tells_what_is_missing(gateway: Gateway) -> None:
     assert 'gateway_logins_total{outcome="accepted"} 1.0' in (await ask(gateway, "GET", "/metrics")).text
 
 
-async def test_first_admin_and_key_come_from_the_environment(start_gateway: Callable[..., Awaitable[Gateway]]) -> None:
-    """Starting again with the same values changes nothing; another password replaces the old one."""
-    await start_gateway()
-    again = await start_gateway()
-    assert 1 == len((await again.as_admin("GET", "/api/keys")).json()["items"])
-    desk = again.app.state.desk
-    await desk.directory.ensure_admin("a new password")
-    with pytest.raises(httpx.HTTPStatusError):
-        await again.login()
-    assert await again.login(password="a new password")
-    with pytest.raises(ValueError, match="16"):
-        await desk.keys.ensure_key("too short", "x")
-    trail = [(entry.who, entry.action) for entry in await again.app.state.store.list_audit()]
-    assert ("admin", "login refused") in trail
-
-
 async def test_many_logins_at_once_leave_the_gateway_answering(gateway: Gateway) -> None:
     """Passwords are hashed two at a time; a health check in between is answered at once."""
     body = json.dumps({"username": "admin", "password": PASSWORD})

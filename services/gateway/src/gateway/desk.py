@@ -14,9 +14,10 @@ from chassis.bus import Bus
 from chassis.errors import StoreUnavailable
 from chassis.peers import Peer
 from chassis.projects import Projects
+from chassis.secret_rules import ADMIN_PASSWORD
 from prometheus_client import CollectorRegistry
 
-from gateway.accounts.directory import Directory
+from gateway.accounts.directory import RESET, Directory
 from gateway.accounts.passwords import Passwords
 from gateway.accounts.throttle import Throttle
 from gateway.accounts.tokens import Tokens
@@ -43,7 +44,7 @@ START_SECONDS = 10.0
 """A store that has not answered by then is waited for in the background: services start in any order."""
 
 BOOTSTRAP_KEY = "default"
-"""The agent's name of the key that comes from the environment."""
+"""The name of the key that the environment's value adds."""
 
 RESTART_SECONDS = 1.0
 SWEEP_SECONDS = 3600.0
@@ -153,6 +154,8 @@ class Desk:
                     await self.directory.ensure_admin(self.settings.admin_password.get_secret_value())
                 if self.settings.api_key is not None:
                     await self.keys.ensure_key(self.settings.api_key.get_secret_value(), BOOTSTRAP_KEY)
+                if not await self.store.list_users():
+                    logger.warning("nobody can log in yet: set %s and start again; %s", ADMIN_PASSWORD.name, RESET)
             except StoreUnavailable as error:
                 logger.warning("wait for the store: %s", error)
                 await asyncio.sleep(backoff.next_seconds())

@@ -1,6 +1,7 @@
 """API keys of agents: `bmk_<id>_<32 random bytes>_<crc>`, shown once, stored as a SHA-256."""
 
 import hashlib
+import logging
 import secrets
 import string
 import time
@@ -8,12 +9,14 @@ import zlib
 from collections.abc import Awaitable, Callable, Sequence
 
 from build_protocol.frames import Revoked
+from chassis.secret_rules import API_KEY
 
 from gateway.store.contract import GatewayStore
 from gateway.store.rows import Key, Scope
 
+logger = logging.getLogger("gateway")
 PREFIX = "bmk"
-SHORTEST = 16
+SHORTEST = API_KEY.least
 LONGEST = 512
 TOUCH_SECONDS = 60
 _BASE62 = string.digits + string.ascii_letters
@@ -61,18 +64,18 @@ class Keys:
             created_at=self._now_ms(),
             expires_at=expires_at,
         )
-        await self._store.save_key(key)
+        await self._store.add_key(key)
         return key, value
 
     async def ensure_key(self, value: str, name: str, projects: Sequence[str] | None = None) -> Key:
-        """A key with exactly this value exists and is usable; idempotent by value. Raises KeyTooShort."""
+        """The key with exactly this value, added where it is not known; a known one stays as it is, revoked as well.
+
+        Idempotent by value: another value is another key. Raises KeyTooShort.
+        """
         if not SHORTEST <= len(value) <= LONGEST:
             raise KeyTooShort
-        known = await self._store.find_key(_sha256(value))
-        if known is not None and known.is_usable(self._now_ms()):
-            return known
         key = Key(
-            id=known.id if known is not None else _random_base62(8),
+            id=_random_base62(8),
             name=name,
             sha256=_sha256(value),
             scopes=("agent", "read"),
@@ -80,8 +83,22 @@ class Keys:
             created_by="environment",
             created_at=self._now_ms(),
         )
-        await self._store.save_key(key)
-        return key
+        if await self._store.add_key(key):
+            logger.info("add key %s (%s) of %s", key.id, name, API_KEY.name)
+            return key
+        known = await self._store.find_key(key.sha256)
+        if known is None:
+            return await self.ensure_key(value, name, projects)  # its id was taken, by a chance of 1 in 10^14
+        if not known.is_usable(self._now_ms()):
+            logger.warning(
+                "%s has the value of key %s (%s), which %s and stays so: agents that show it are refused; "
+                "create another (`build-dashboard keys add NAME`) and give them its value",
+                API_KEY.name,
+                known.id,
+                known.name,
+                "has expired" if known.revoked_at is None else "was revoked",
+            )
+        return known
 
     async def find(self, value: str) -> Key | None:
         """The usable key with this value. Its hash is looked up, so timing tells nothing about near misses."""

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 PAGE_LINES = 5000
 PAGE_BUILDS = 200
+UNAUTHORIZED = 401
 
 
 class DashboardError(RuntimeError):
@@ -99,7 +100,17 @@ class Client:
                 "who are you? set BUILD_DASHBOARD_ADMIN_PASSWORD, or BUILD_DASHBOARD_USER and _PASSWORD"
             )
         credentials = {"username": environment.get("BUILD_DASHBOARD_USER", "admin"), "password": password}
-        return str(self._request("POST", "/api/auth/login", json=credentials).json()["accessToken"])
+        try:
+            return str(self._request("POST", "/api/auth/login", json=credentials).json()["accessToken"])
+        except DashboardError as error:
+            if error.status != UNAUTHORIZED:
+                raise
+            raise DashboardError(
+                f"{error} for user {credentials['username']} at {self.url}: BUILD_DASHBOARD_ADMIN_PASSWORD is that of "
+                "the first start only; set the one in force as BUILD_DASHBOARD_PASSWORD, or have it reset on the "
+                "server by `build-dashboard reset-admin`",
+                error.status,
+            ) from error
 
     def _request(self, method: str, path: str, **options: Any) -> "httpx.Response":
         import httpx  # noqa: PLC0415  (as above)

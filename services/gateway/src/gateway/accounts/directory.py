@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from build_protocol.frames import Revoked
 from chassis.auth import Principal
+from chassis.secret_rules import ADMIN_PASSWORD
 
 from gateway.accounts.passwords import Passwords
 from gateway.accounts.tokens import Claims, TokenInvalid, Tokens
@@ -23,6 +24,7 @@ LEEWAY_MS = 20_000
 """So long a spent refresh token is still taken: a page that was left before the answer came has only that one."""
 CACHED_USERS = 10_000
 ADMIN = "admin"
+RESET = "where nobody can log in, `build-dashboard reset-admin` on the server (`python -m gateway reset-admin`) helps"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,19 +58,28 @@ class Directory:
         self._seen: OrderedDict[str, tuple[float, User | None]] = OrderedDict()
 
     async def ensure_admin(self, password: str) -> None:
-        """User `admin` exists and has this password; idempotent by name."""
+        """User `admin` exists, with this password where it is new; one that is there stays as it is in every respect.
+
+        Idempotent by name, also for gateways that start at once.
+        """
         user = await self._store.find_user(ADMIN)
         if user is None:
-            row = User(
-                name=ADMIN,
-                role="admin",
-                password_hash=await self._passwords.hash(password),
-                created_at=int(self._clock() * 1000),
+            if await self._store.add_user(new_admin(await self._passwords.hash(password), int(self._clock() * 1000))):
+                logger.info("add user %s with the password of %s", ADMIN, ADMIN_PASSWORD.name)
+                return
+            user = await self._store.find_user(ADMIN)
+        if user is None:
+            return
+        if not user.is_full_admin:
+            state = "is disabled" if user.disabled else f"has role {user.role}, not every right"
+            logger.warning("user %s %s, and a restart changes nothing of it: %s", ADMIN, state, RESET)
+        if not await self._passwords.check(password, user.password_hash):
+            logger.warning(
+                "%s is not the password of user %s: the one in force was set earlier and stays; %s",
+                ADMIN_PASSWORD.name,
+                ADMIN,
+                RESET,
             )
-            await self._store.add_user(row)
-        elif not await self._passwords.check(password, user.password_hash):
-            fresh = {"password_hash": await self._passwords.hash(password)}
-            await self.change(ADMIN, lambda user: user.model_copy(update=fresh))
 
     async def change(self, name: str, change: Callable[[User], User]) -> User | None:
         """Change a user as stored now; tokens given before are no longer good, sockets close.
@@ -120,6 +131,10 @@ class Directory:
     async def still(self, claims: Claims) -> Principal:
         """The principal of claims read earlier, if they are still good. Raises TokenInvalid."""
         user = await self._find(claims.user)
+        if user is not None and user.version < claims.version:
+            # Given after we looked, by another gateway or after `reset-admin`: it is signed, so it is no guess.
+            self.forget(claims.user)
+            user = await self._find(claims.user)
         if user is None or user.disabled or user.version != claims.version or self._clock() >= claims.expires_at:
             raise TokenInvalid
         return Principal(
@@ -153,6 +168,11 @@ class Directory:
         if len(self._seen) > CACHED_USERS:
             self._seen.popitem(last=False)
         return user
+
+
+def new_admin(password_hash: str, now_ms: int) -> User:
+    """User `admin` with every right."""
+    return User(name=ADMIN, role="admin", password_hash=password_hash, created_at=now_ms)
 
 
 def ending_tokens(user: User) -> User:
