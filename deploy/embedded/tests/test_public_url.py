@@ -161,7 +161,7 @@ def test_a_proxy_that_is_not_trusted_is_reported_once(stack: Stack) -> None:
 
 def test_a_cookie_from_before_tls_is_ended_and_removed(tmp_path: Path) -> None:
     """After the switch its bearer logs in once more; the old cookie neither works nor stays."""
-    extra = {"JWT_SECRET_KEY": secrets.token_hex(32), "BUILD_DASHBOARD_ADMIN_PASSWORD": secrets.token_urlsafe(12)}
+    extra = {"JWT_SECRET_KEY": secrets.token_hex(32), "BUILD_DASHBOARD_ADMIN_PASSWORD": "four geese on a bicycle"}
     with gateway_alone(tmp_path, extra) as stack, httpx.Client(base_url=stack.url, timeout=30) as client:
         plain = log_in(client, extra["BUILD_DASHBOARD_ADMIN_PASSWORD"]).headers["set-cookie"].split(";")[0]
         assert plain.startswith("refresh=")

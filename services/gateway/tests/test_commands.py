@@ -13,6 +13,8 @@ from gateway.testing import BUILD, OTHER_BUILD, Gateway, hear, hello, record, sa
 
 QUEUED: tuple[CommandState, ...] = ("queued",)
 
+GEESE = "four geese on a bicycle"
+
 
 async def order(gateway: Gateway, **body: Any) -> dict[str, Any]:
     answer = await gateway.as_admin("POST", "/api/commands", body)
@@ -23,9 +25,9 @@ async def order(gateway: Gateway, **body: Any) -> dict[str, Any]:
 
 async def limited_developer(gateway: Gateway) -> str:
     """The token of somebody who sees one project only."""
-    who = {"name": "ann", "password": "four geese on a bicycle", "role": "developer", "projects": ["llvm-mlir"]}
+    who = {"name": "ann", "password": GEESE, "role": "developer", "projects": ["llvm-mlir"]}
     await gateway.as_admin("POST", "/api/users", who)
-    return await gateway.login("ann", "four geese on a bicycle")
+    return await gateway.login("ann", GEESE)
 
 
 async def state_of(gateway: Gateway, command_id: str) -> str:

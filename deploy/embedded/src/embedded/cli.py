@@ -1,16 +1,23 @@
-"""`build-dashboard up`: start the embedded system."""
+"""`build-dashboard up`: start the embedded system. `build-dashboard reset-admin`: the way back in."""
 
 import argparse
+import asyncio
 import fcntl
+import ipaddress
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
+from chassis.backoff import Backoff
+from chassis.errors import StoreUnavailable
 from chassis.service import serve
+from gateway import reset_admin as reset
+from gateway.accounts.directory import ADMIN
+from gateway.store import open_store
 
-from embedded.secrets_file import KEY, PASSWORD, load_secrets
+from embedded.secrets_file import KEY, PASSWORD, SIGNING, forget, given, load_secrets
 from embedded.system import Place, create_system
 
 
@@ -20,17 +27,37 @@ def up(arguments: Sequence[str] | None = None) -> None:
     data: Path = options.data.expanduser().resolve()
     data.mkdir(parents=True, exist_ok=True)
     owned = own(data)
-    secrets = load_secrets(data)
-    # The gateway's settings read both from the environment, as in a process of its own.
-    os.environ[PASSWORD], os.environ[KEY] = secrets.password, secrets.key
-    system = create_system(Place(data, options.host, options.port, options.config, secrets.signing))
+    exists = asyncio.run(_existing(_accounts(data)))
+    secrets = load_secrets(data, given(), is_local=_is_local(options.host), exists=exists)
+    system = create_system(
+        Place(
+            data,
+            options.host,
+            options.port,
+            options.config,
+            secrets.values[SIGNING],
+            secrets.values.get(PASSWORD),
+            secrets.values.get(KEY),
+        )
+    )
     url = f"http://{options.host}:{options.port}"
     print(f"The dashboard is at {url} (data in {data})", file=sys.stderr)
-    for name, label, value in ((PASSWORD, "log in as admin /", secrets.password), (KEY, "agent key", secrets.key)):
-        if name in secrets.made:
-            print(f"  made {name}: {label} {value}", file=sys.stderr)
+    labels = {PASSWORD: f"log in as {ADMIN} /", KEY: "agent key"}
+    for name, origin in secrets.origins.items():
+        shown = f": {labels[name]} {secrets.values[name]}" if name in labels and name in secrets.made else ""
+        print(f"  {name}: {origin}{shown}", file=sys.stderr)
     with owned:
         serve(system.app, system.settings, frame_bytes=system.settings.frame_bytes)
+
+
+def reset_admin(arguments: Sequence[str] | None = None) -> None:
+    """Let user `admin` of a data directory in again. `arguments` are those behind `reset-admin`."""
+    parser = reset.add_options(argparse.ArgumentParser(prog="build-dashboard reset-admin"))
+    _add_data(parser)
+    options = parser.parse_args(arguments)
+    data: Path = options.data.expanduser().resolve()
+    reset.reset_admin(_accounts(data), from_stdin=options.password_stdin)
+    forget(data, PASSWORD)
 
 
 def own(data: Path) -> IO[str]:
@@ -45,15 +72,54 @@ def own(data: Path) -> IO[str]:
 
 
 def main() -> None:
-    """Entry of `python server.py`."""
-    up(sys.argv[1:])
+    """Entry of `python server.py`, and of `python server.py reset-admin`."""
+    if sys.argv[1:2] == ["reset-admin"]:
+        reset_admin(sys.argv[2:])
+    else:
+        up(sys.argv[1:])
+
+
+def _accounts(data: Path) -> str:
+    return f"sqlite:///{data / 'gateway.sqlite'}"
+
+
+async def _existing(store_url: str) -> dict[str, str]:
+    """What the environment would seed and the store has already, with what to say of it."""
+    store, backoff = open_store(store_url), Backoff()
+    try:
+        while True:
+            try:
+                await store.open()
+                has_admin, has_keys = await store.find_user(ADMIN) is not None, bool(await store.list_keys())
+                break
+            except StoreUnavailable as error:
+                print(f"build-dashboard up: wait for the store: {error}", file=sys.stderr)
+                await asyncio.sleep(backoff.next_seconds())
+    finally:
+        await store.close()
+    exists = {}
+    if has_admin:
+        exists[PASSWORD] = f"user {ADMIN} is there, as it was left (forgotten: build-dashboard reset-admin)"
+    if has_keys:
+        exists[KEY] = "there are keys, as they were left"
+    return exists
+
+
+def _is_local(host: str) -> bool:
+    """Whether only this machine reaches an address to listen on."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="build-dashboard up", description="The whole system in one process.")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, default=8080, help="port to listen on (default: %(default)s)")
-    parser.add_argument("--data", type=Path, default=Path("data"), help="directory of all stores (default: ./data)")
+    _add_data(parser)
     parser.add_argument(
         "--config",
         type=Path,
@@ -61,3 +127,7 @@ def _parser() -> argparse.ArgumentParser:
         help="projects, owners and rules (default: %(default)s, where it exists)",
     )
     return parser
+
+
+def _add_data(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--data", type=Path, default=Path("data"), help="directory of all stores (default: ./data)")

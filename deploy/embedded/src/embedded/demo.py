@@ -19,7 +19,7 @@ from chassis.testing.stack import Stack, embedded_stack, free_port, port_is_free
 from notifier.testing import KEY as MAIL_KEY
 from notifier.testing import SendGridServer, sendgrid_server
 
-from embedded.secrets_file import KEY, PASSWORD, load_secrets
+from embedded.secrets_file import KEY, PASSWORD, given, load_secrets
 
 PORT = 8080
 PROJECT = "loom"
@@ -152,11 +152,12 @@ def main() -> None:
     tree = lay_out(root / "examples", demo)
     data = demo / "data"
     data.mkdir(exist_ok=True)
-    secrets = load_secrets(data)
+    exported = given()[:1]  # what `.env` has is for a deployment, and the demo prints these
+    secrets = load_secrets(data, exported, is_local=True).values
     port = PORT if port_is_free(PORT) else free_port()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        with demo_stack(demo, {PASSWORD: secrets.password, KEY: secrets.key}, port) as (stack, mails):
+        with demo_stack(demo, {PASSWORD: secrets[PASSWORD], KEY: secrets[KEY]}, port) as (stack, mails):
             greet(stack)
             print("  Building the example through the agent: a good build ...", flush=True)
             stream(stack, tree)

@@ -21,6 +21,7 @@ import notifier.app
 import notifier.settings
 from chassis.bus import Bus, open_bus
 from chassis.peers import MountedPeer
+from chassis.settings import read_settings
 from fastapi import FastAPI
 
 
@@ -33,6 +34,8 @@ class Place:
     port: int
     config: Path
     secret: str
+    admin_password: str | None = None
+    api_key: str | None = None
 
     def store_url(self, service: str) -> str:
         """A service's own SQLite file in the data directory."""
@@ -55,16 +58,22 @@ def create_system(place: Place) -> System:
         # First in, last out: ingest brings logs to it.
         "artifacts": keeper,
         "ingest": ingest.app.create_app(
-            ingest.settings.Settings(
-                store_url=place.store_url("ingest"), jwt_secret_key=place.secret, config_path=str(place.config)
+            read_settings(
+                ingest.settings.Settings,
+                store_url=place.store_url("ingest"),
+                jwt_secret_key=place.secret,
+                config_path=str(place.config),
             ),
             bus,
             artifacts=MountedPeer("artifacts", keeper, place.secret),
         ),
     }
     services["history"] = history.app.create_app(
-        history.settings.Settings(
-            store_url=place.store_url("history"), jwt_secret_key=place.secret, config_path=str(place.config)
+        read_settings(
+            history.settings.Settings,
+            store_url=place.store_url("history"),
+            jwt_secret_key=place.secret,
+            config_path=str(place.config),
         ),
         bus,
         ingest=MountedPeer("ingest", services["ingest"], place.secret),
@@ -72,18 +81,22 @@ def create_system(place: Place) -> System:
     services["notifier"] = notifier.app.create_app(
         _notifier_settings(place), bus, MountedPeer("ingest", services["ingest"], place.secret)
     )
-    settings = gateway.settings.Settings(
+    settings = read_settings(
+        gateway.settings.Settings,
         host=place.host,
         port=place.port,
         store_url=place.store_url("gateway"),
         jwt_secret_key=place.secret,
         config_path=str(place.config),
+        admin_password=place.admin_password,
+        api_key=place.api_key,
     )
     return System(_front_door(settings, bus, services), settings)
 
 
 def _artifacts_settings(place: Place) -> artifacts.settings.Settings:
-    return artifacts.settings.Settings(
+    return read_settings(
+        artifacts.settings.Settings,
         store_url=place.store_url("artifacts"),
         jwt_secret_key=place.secret,
         config_path=str(place.config),
@@ -93,8 +106,11 @@ def _artifacts_settings(place: Place) -> artifacts.settings.Settings:
 
 
 def _notifier_settings(place: Place) -> notifier.settings.Settings:
-    settings = notifier.settings.Settings(
-        store_url=place.store_url("notifier"), jwt_secret_key=place.secret, config_path=str(place.config)
+    settings = read_settings(
+        notifier.settings.Settings,
+        store_url=place.store_url("notifier"),
+        jwt_secret_key=place.secret,
+        config_path=str(place.config),
     )
     if "dashboard_url" in settings.model_fields_set:
         return settings
