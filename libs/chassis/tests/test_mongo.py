@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from chassis.errors import StoreUnavailable
+from chassis.errors import StoreUnavailable, Unusable
 from chassis.store import mongo
 from chassis.testing.mongodb import Mongo
 from pymongo.errors import DuplicateKeyError, NotPrimaryError, OperationFailure, ServerSelectionTimeoutError
@@ -13,6 +13,8 @@ from pymongo.errors import DuplicateKeyError, NotPrimaryError, OperationFailure,
 async def test_a_server_that_died_is_an_outage_and_found_again(mongodb: Mongo, mongodb_url: str) -> None:
     """StoreUnavailable while it is away; what was acknowledged is there when it is back."""
     database = mongo.connect(mongodb_url)
+    with mongo.opening(database):
+        await database.things.create_index("name")
     await mongo.ping(database)
     await database.things.insert_one({"_id": 1})
     await asyncio.to_thread(mongodb.kill)
@@ -25,6 +27,33 @@ async def test_a_server_that_died_is_an_outage_and_found_again(mongodb: Mongo, m
 
     assert await database.things.find_one() == {"_id": 1}
     await mongo.close(database)
+
+
+@pytest.mark.mongodb
+async def test_indexes_that_cannot_be_made_are_no_outage(mongodb_url: str) -> None:
+    """Waiting would be for ever: the error names the database and what it answered; it is not taken for open."""
+    database = mongo.connect(mongodb_url)
+    await database.things.insert_many([{"name": "one"}, {"name": "one"}])
+    with (
+        pytest.raises(Unusable, match=f"mongodb:{database.name} cannot take this release's indexes"),
+        mongo.opening(database),
+    ):
+        await database.things.create_index("name", unique=True)
+    with pytest.raises(StoreUnavailable, match="not open yet"):
+        await mongo.ping(database)
+    await mongo.close(database)
+
+
+async def test_an_account_that_is_refused_may_be_allowed_later() -> None:
+    """As on the other databases: the operator grants it, and the service goes on by itself."""
+    database = mongo.connect("mongodb://localhost/history")
+    with pytest.raises(StoreUnavailable) as refused, mongo.opening(database):
+        raise OperationFailure("not authorized on history", 13)
+    with pytest.raises(StoreUnavailable) as missing:
+        await mongo.ping(database)
+    await mongo.close(database)
+
+    assert refused.value.hint == missing.value.hint == "it refuses our account"
 
 
 async def test_writes_wait_for_majority_and_journal() -> None:

@@ -1,12 +1,13 @@
 """The SQL engine: results come after the commit, a failing write fails alone, schemas only move forward."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
 
 import pytest
-from chassis.errors import StoreUnavailable
+from chassis.errors import StoreUnavailable, Unusable
 from chassis.store.sql import SqlEngine, Step
 from chassis.testing.mariadb import Database
 from sqlalchemy import Column, Connection, Insert, Integer, LargeBinary, MetaData, String, Table, insert, select, text
@@ -178,6 +179,76 @@ async def test_a_server_that_died_is_an_outage_and_found_again(mariadb: Database
 
     assert await engine.read(_names) == ["kept", "after"]
     await engine.close()
+
+
+@pytest.mark.mariadb
+async def test_a_server_that_dies_in_a_migration_is_an_outage(mariadb: Database, mariadb_url: str) -> None:
+    """Not a mistake of ours, although the lock can no longer be given back; the next try finishes the work."""
+    engine = SqlEngine(mariadb_url)
+    await engine.migrate(metadata)
+    begun = threading.Event()
+
+    def step(connection: Connection) -> None:
+        if not begun.is_set():
+            begun.set()
+            connection.execute(text("select sleep(20)"))
+
+    migrating = asyncio.create_task(engine.migrate(metadata, [step]))
+    await asyncio.to_thread(begun.wait)
+    await asyncio.to_thread(mariadb.kill)
+    try:
+        with pytest.raises(StoreUnavailable):
+            await migrating
+    finally:
+        await asyncio.to_thread(mariadb.start)
+
+    assert await engine.migrate(metadata, [step]) == 2
+    await engine.close()
+
+
+@pytest.mark.mariadb
+async def test_a_failed_migration_gives_its_lock_back(mariadb_url: str) -> None:
+    """Another replica, or this one again, does not wait for it."""
+    engines = [SqlEngine(mariadb_url) for _ in range(2)]
+    await engines[0].migrate(metadata)
+    with pytest.raises(Unusable):
+        await engines[0].migrate(metadata, [_wrong])
+
+    async with asyncio.timeout(5):
+        assert await engines[1].migrate(metadata, [lambda connection: None]) == 2
+    for engine in engines:
+        await engine.close()
+
+
+async def test_a_schema_that_cannot_be_brought_up_to_date_is_no_outage(url: str) -> None:
+    """Waiting would be for ever: the error says what the database answered; it is not taken for open."""
+    engine = SqlEngine(url)
+    await engine.migrate(metadata)
+    with pytest.raises(Unusable, match="nowhere"):
+        await engine.migrate(metadata, [_wrong])
+    await engine.ping()  # it was open before
+    await engine.close()
+
+    if not url.endswith("://"):
+        again = SqlEngine(url)
+        with pytest.raises(Unusable, match="nowhere"):
+            await again.migrate(metadata, [_wrong])
+        with pytest.raises(StoreUnavailable):
+            await again.ping()
+        await again.close()
+
+
+def _wrong(connection: Connection) -> None:
+    connection.execute(text("update nowhere set x = 1"))
+
+
+def test_an_engine_that_is_never_used_has_no_thread(tmp_path: Path) -> None:
+    """Whoever makes one and never opens it has nothing to close, on the disk neither."""
+    before = set(threading.enumerate())
+    SqlEngine(f"sqlite:///{tmp_path}/new/store.sqlite")
+
+    assert set(threading.enumerate()) == before
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_unknown_scheme_is_refused() -> None:

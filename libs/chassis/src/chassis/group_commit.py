@@ -39,15 +39,22 @@ class GroupCommit(Generic[C]):
     `begin(durable)` opens a transaction: it commits on a clean exit and rolls back on an error. A transaction is
     durable when any of its writes asked for it. When one write of several fails, all are rolled back and run again
     one by one, so that only the failing one fails: a write must have no effects beside its connection.
+
+    The thread starts with the first write; `end` is the last thing it does.
     """
 
-    def __init__(self, name: str, begin: Callable[[bool], AbstractContextManager[C]]) -> None:
+    def __init__(
+        self,
+        name: str,
+        begin: Callable[[bool], AbstractContextManager[C]],
+        end: Callable[[], None] = lambda: None,
+    ) -> None:
         self._begin = begin
+        self._end = end
         self._queue: SimpleQueue[_Write[C] | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
         self._lock = threading.Lock()
         self._is_closed = False
-        self._thread.start()
 
     def submit(self, run: Callable[[C], T], *, durable: bool = True) -> "asyncio.Future[T]":
         """Queue a write; the future is done after its commit. Raises WriterClosed."""
@@ -56,17 +63,23 @@ class GroupCommit(Generic[C]):
         with self._lock:
             if self._is_closed:
                 raise WriterClosed
+            self._start()
             self._queue.put(_Write(run, durable, future))
         return future
 
     async def close(self) -> None:
-        """Commit what was submitted, then stop."""
+        """Commit what was submitted, then stop; who is cancelled meanwhile does not keep the thread from its end."""
         with self._lock:
             if not self._is_closed:
+                self._start()
                 self._is_closed = True
                 self._queue.put(None)
         while self._thread.is_alive():
             await asyncio.to_thread(self._thread.join)
+
+    def _start(self) -> None:
+        if self._thread.ident is None:
+            self._thread.start()
 
     def _work(self) -> None:
         is_open = True
@@ -74,6 +87,7 @@ class GroupCommit(Generic[C]):
             writes, is_open = self._take()
             if writes:
                 _tell(writes, self._commit(writes))
+        self._end()
 
     def _take(self) -> tuple[list[_Write[C]], bool]:
         writes: list[_Write[C]] = []

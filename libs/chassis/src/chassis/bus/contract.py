@@ -9,7 +9,14 @@ from build_protocol import topology
 
 
 class BusUnavailable(ConnectionError):
-    """The broker cannot be reached now; wait and try again."""
+    """The broker cannot be reached now; wait and try again.
+
+    `hint` may be shown to anybody: it names no address, no account and no directory.
+    """
+
+    def __init__(self, reason: str, hint: str = "it does not answer") -> None:
+        super().__init__(reason)
+        self.hint = hint
 
 
 class PublishFailed(Exception):
@@ -95,11 +102,14 @@ class Bus(Protocol):
     """A message bus with the topology of `build_protocol.topology` declared."""
 
     async def open(self) -> None:
-        """Connect and declare the topology; raises BusUnavailable."""
+        """Connect and declare the topology; an open bus stays as it is. Raises BusUnavailable or Unusable.
+
+        A call that fails or is cancelled gives back whatever it got: the next one begins anew.
+        """
         ...
 
     async def close(self) -> None:
-        """Finish what is in flight and disconnect."""
+        """Finish what is in flight and disconnect, an `open` under way included; a closed bus stays as it is."""
         ...
 
     async def publish(self, messages: Sequence[Outgoing]) -> None:

@@ -7,9 +7,11 @@ handed to consumers from memory, and read from the file only by those who fell b
 import asyncio
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from build_protocol import topology
 
@@ -18,8 +20,10 @@ from chassis.bus.backlog import Backlog
 from chassis.bus.contract import BusUnavailable, Delivery, Outgoing, PublishFailed
 from chassis.bus.embedded_consumer import DELIVERY_LIMIT_EXCEEDED, EmbeddedConsumer, EmbeddedQueue
 from chassis.bus.journal import DeadLetter, Journal, Row, Standing
+from chassis.errors import Unusable
 from chassis.failpoints import fail_at
 from chassis.group_commit import GroupCommit
+from chassis.sqlite_file import foreign, lasting, passing
 
 MEMORY_BYTES = 64 * 1024**2
 """Bodies held ready in memory over all queues; what is beyond is read from the file when its turn comes."""
@@ -46,7 +50,6 @@ class EmbeddedBus:
         self._delivery_limit = delivery_limit
         self._max_bytes = max_bytes
         self._memory_bytes = memory_bytes
-        self._journal: Journal | None = None
         self._writer: GroupCommit[Journal] | None = None
         self._announcements = LocalAnnouncements()
         self._queues: dict[str, EmbeddedQueue] = {}
@@ -57,27 +60,37 @@ class EmbeddedBus:
         self._trimmed_to = 0
         self._dirty: set[str] = set()
         self._is_trimming = False
+        self._turn = asyncio.Lock()
 
     async def open(self) -> None:
-        """Open the file and count interrupted attempts; raises BusUnavailable when another process has it."""
-        try:
-            self._journal = await asyncio.to_thread(self._open_journal)
-        except (sqlite3.Error, OSError) as error:
-            raise BusUnavailable(f"bus file {self._path}: {error}") from error
-        self._writer = GroupCommit("bus", self._journal.begin)
+        """Open the file and count interrupted attempts. Raises BusUnavailable when another process has it, Unusable."""
+        async with self._turn:
+            if self._writer is not None:
+                return
+            try:
+                found = await _in_thread(self._read_file)
+            except (sqlite3.Error, OSError, ValueError) as error:
+                if (reason := passing(error)) is None:
+                    raise Unusable(f"bus file {self._path} {lasting(error) or foreign(error)}") from error
+                raise BusUnavailable(f"bus file {self._path} {reason}", f"{self._path.name} {reason}") from error
+            self._queues = {name: EmbeddedQueue(*queue) for name, queue in found.queues.items()}
+            self._head, self._trimmed_to, self._size_bytes = found.head, found.trimmed_to, found.size_bytes
+            self._next_position = found.head + 1
+            self._dirty, self._is_trimming = set(), False
+            self._writer = GroupCommit("bus", found.journal.begin, found.journal.close)
 
     async def close(self) -> None:
         """Commit what is in flight and give the file back."""
-        self._announcements.close()
-        if self._writer is None or self._journal is None:
-            return
-        self._dirty.update(self._queues)
-        self._save_standings()
-        writer, self._writer = self._writer, None
-        for queue in self._queues.values():
-            queue.wake()
-        await writer.close()
-        self._journal.close()
+        async with self._turn:
+            self._announcements.close()
+            if self._writer is None:
+                return
+            self._dirty.update(self._queues)
+            self._save_standings()
+            writer, self._writer = self._writer, None
+            for queue in self._queues.values():
+                queue.wake()
+            await writer.close()
 
     async def publish(self, messages: Sequence[Outgoing]) -> None:
         """Append in order; return once they are on disk. Raises PublishFailed or BusUnavailable."""
@@ -192,25 +205,15 @@ class EmbeddedBus:
         """Whether there is something to take."""
         return queue.backlog.has_ready or queue.backlog.loaded_to < self._head
 
-    def _open_journal(self) -> Journal:
+    def _read_file(self) -> "_Found":
         self._path.parent.mkdir(parents=True, exist_ok=True)
         journal = Journal(self._path, lambda queue, key: queue in self._route(key))
-        with journal.begin(True):
-            standings = journal.standings()
-            self._head = journal.head()
-            self._trimmed_to = journal.first() - 1
-            self._size_bytes = journal.size_bytes()
-            for name in standings.keys() - {queue.name for queue in topology.QUEUES}:
-                journal.forget_queue(name)
-            for queue in topology.QUEUES:
-                # A new queue hears what is published from now on, as on a broker.
-                standing = standings.get(queue.name, Standing(self._head, self._head))
-                backlog = Backlog(queue.name, standing)
-                backlog.count_interrupted(journal.handed_positions(queue.name, standing))
-                self._queues[queue.name] = EmbeddedQueue(backlog, queue.single_active)
-            journal.save({name: state.backlog.standing() for name, state in self._queues.items()})
-        self._next_position = self._head + 1
-        return journal
+        try:
+            with journal.begin(True):
+                return _read(journal)
+        except BaseException:
+            journal.close()
+            raise
 
     def _open_writer(self) -> GroupCommit[Journal]:
         if self._writer is None:
@@ -304,5 +307,46 @@ class EmbeddedBus:
         self._writer.submit(trim, durable=False).add_done_callback(trimmed)
 
 
-def _succeeded(done: "asyncio.Future[int] | asyncio.Future[None]") -> bool:
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What the file held when it was opened."""
+
+    journal: Journal
+    queues: Mapping[str, tuple[Backlog, bool]]
+    head: int
+    trimmed_to: int
+    size_bytes: int
+
+    def close(self) -> None:
+        self.journal.close()
+
+
+def _read(journal: Journal) -> _Found:
+    standings, head, first, size_bytes = journal.standings(), journal.head(), journal.first(), journal.size_bytes()
+    for name in standings.keys() - {queue.name for queue in topology.QUEUES}:
+        journal.forget_queue(name)
+    queues = {}
+    for queue in topology.QUEUES:
+        # A new queue hears what is published from now on, as on a broker.
+        standing = standings.get(queue.name, Standing(head, head))
+        backlog = Backlog(queue.name, standing)
+        backlog.count_interrupted(journal.handed_positions(queue.name, standing))
+        queues[queue.name] = (backlog, queue.single_active)
+    journal.save({name: backlog.standing() for name, (backlog, _) in queues.items()})
+    return _Found(journal, queues, head, first - 1, size_bytes)
+
+
+async def _in_thread(read: Callable[[], _Found]) -> _Found:
+    """What a thread found. It cannot be cancelled: whoever is leaves once it has ended, and the file is closed."""
+    reading = asyncio.ensure_future(asyncio.to_thread(read))
+    try:
+        return await asyncio.shield(reading)
+    except asyncio.CancelledError:
+        # By a callback: a second cancellation may end the wait.
+        reading.add_done_callback(lambda done: done.result().close() if _succeeded(done) else None)
+        await asyncio.wait([reading])
+        raise
+
+
+def _succeeded(done: "asyncio.Future[Any]") -> bool:
     return not done.cancelled() and done.exception() is None

@@ -12,6 +12,9 @@ from chassis.bus.contract import Outgoing
 DEAD_LETTERS_KEPT = 10_000
 """Older dead letters make room for newer ones."""
 
+BUSY_SECONDS = 0.5
+"""How long one try waits for another process to let go of the file."""
+
 _SCHEMA = """
 create table if not exists messages (position integer primary key, routing_key text not null, headers text not null,
     body blob not null);
@@ -64,7 +67,16 @@ class Journal:
     """The open file. One thread at a time; `path` is held exclusively until it is closed."""
 
     def __init__(self, path: Path, routed: Callable[[str, str], bool]) -> None:
-        self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=0.5)
+        self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=BUSY_SECONDS)
+        self._is_durable: bool | None = None
+        try:
+            self._prepare(routed)
+        except BaseException:
+            # Left open it would keep its locks, and shut our own next try out.
+            self._connection.close()
+            raise
+
+    def _prepare(self, routed: Callable[[str, str], bool]) -> None:
         self._connection.create_function("routed", 2, routed, deterministic=True)
         for pragma in (
             "page_size=8192",
@@ -76,7 +88,6 @@ class Journal:
         ):
             self._connection.execute(f"pragma {pragma}")
         self._connection.executescript(_SCHEMA)
-        self._is_durable: bool | None = None
 
     def close(self) -> None:
         """Give the file back."""
@@ -147,6 +158,7 @@ class Journal:
 
     def standings(self) -> dict[str, Standing]:
         """Every queue the file knows."""
+        rows = self._connection.execute("select * from queues").fetchall()
         return {
             name: Standing(
                 settled_to,
@@ -154,7 +166,7 @@ class Journal:
                 frozenset(json.loads(ahead)),
                 {int(position): count for position, count in json.loads(attempts).items()},
             )
-            for name, settled_to, handed_to, ahead, attempts in self._connection.execute("select * from queues")
+            for name, settled_to, handed_to, ahead, attempts in rows
         }
 
     def save(self, standings: Mapping[str, Standing]) -> None:

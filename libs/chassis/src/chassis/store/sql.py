@@ -31,14 +31,18 @@ from sqlalchemy import inspect as inspect_schema
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.pool import StaticPool
 
-from chassis.errors import StoreUnavailable
+from chassis.errors import StoreUnavailable, Unusable
 from chassis.group_commit import GroupCommit, WriterClosed
+from chassis.sqlite_file import lasting, passing
 
 READER_THREADS = 4
 STALE_SECONDS = 1.0
 """A server connection unused for longer is asked whether it still lives before it is used."""
 
-MIGRATION_LOCK_SECONDS = 60
+MIGRATION_LOCK_SECONDS = 10
+"""Below the connection's read timeout: who waits for longer comes back for it."""
+
+NOT_OPENED = "it was not opened yet"
 
 T = TypeVar("T")
 Step = Callable[[Connection], None]
@@ -51,7 +55,8 @@ _version = Table(
 class SqlEngine:
     """One service's database: `sqlite:///file`, `sqlite://` (in memory, for tests) or `mysql://user:password@host/db`.
 
-    Every method that touches the database raises StoreUnavailable when it does not answer.
+    Every method that touches the database raises StoreUnavailable when it does not answer, and until `migrate` has
+    brought its schema up to date: readiness says so, and nobody finds tables missing.
     """
 
     def __init__(self, url: str) -> None:
@@ -60,6 +65,9 @@ class SqlEngine:
         self._engine = _create(self._url)
         self._readers = ThreadPoolExecutor(READER_THREADS, thread_name_prefix="sql-read")
         self._writer: GroupCommit[Connection] = GroupCommit("sql-write", self._begin)
+        self._is_open = False
+        self._is_closed = False
+        self._hint = NOT_OPENED
 
     @property
     def dialect(self) -> str:
@@ -71,6 +79,7 @@ class SqlEngine:
 
         fn may run twice when a write beside it fails, so it must have no effects beside its connection.
         """
+        self._check_open()
         with self._available():
             return await self._writer.submit(fn)
 
@@ -78,8 +87,9 @@ class SqlEngine:
         """Run fn on a consistent snapshot in a reader thread; it sees every write that was reported before."""
         if self._is_in_memory:
             return await self.write(fn)
+        self._check_open()
         with self._available():
-            return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, fn)
+            return await self._in_reader(self._read, fn)
 
     async def ping(self) -> None:
         """Raise StoreUnavailable unless the database answers."""
@@ -90,28 +100,59 @@ class SqlEngine:
 
         An empty database gets today's metadata at once; step n leads from version n to n + 1. A database that is
         newer than this program is left as it is: releases keep running beside their successor.
+
+        Raises StoreUnavailable where a later try may succeed, else Unusable. Until one has succeeded no connection is
+        kept, so that each begins anew: one that found a file read-only would find it so for ever.
         """
-        with self._available():
-            await asyncio.get_running_loop().run_in_executor(self._readers, _create_database, self._url)
-        return await self.write(lambda connection: _migrate(connection, metadata, steps))
+        try:
+            with self._available():
+                await self._in_reader(_create_database, self._url)
+                version = await self._writer.submit(lambda connection: _migrate(connection, metadata, steps))
+        except StoreUnavailable as error:
+            self._hint = error.hint
+            raise
+        except exc.DBAPIError as error:
+            reason = lasting(error.orig) if self._is_file and error.orig else None
+            refusal = f"cannot take this release's schema ({error.orig}); run the release before it, and report this"
+            raise Unusable(f"store {self.name} {reason or refusal}") from error
+        self._is_open = True
+        return version
 
     async def schema_version(self) -> int:
         """The version the database has; 0 when it is empty."""
         return await self.read(_stored_version)
 
     async def close(self) -> None:
-        """Finish what was submitted, then close every connection."""
-        await self._writer.close()
-        await asyncio.to_thread(self._readers.shutdown)
-        self._engine.dispose()
+        """Finish what was submitted, an opening included, then close every connection."""
+        self._is_closed = True
+        try:
+            await self._writer.close()
+            await asyncio.to_thread(self._readers.shutdown)
+        finally:
+            self._engine.dispose()
 
     @property
     def _is_in_memory(self) -> bool:
         return isinstance(self._engine.pool, StaticPool)
 
+    @property
+    def _is_file(self) -> bool:
+        return self.dialect == "sqlite" and not self._is_in_memory
+
+    def _check_open(self) -> None:
+        if not self._is_open:
+            raise StoreUnavailable(self.name, f"it is not open yet: {self._hint}", self._hint)
+
+    async def _in_reader(self, run: Callable[..., T], *arguments: Any) -> T:
+        if self._is_closed:
+            raise WriterClosed
+        return await asyncio.get_running_loop().run_in_executor(self._readers, run, *arguments)
+
     @contextmanager
     def _begin(self, durable: bool) -> Iterator[Connection]:  # noqa: ARG002  every write of a store is durable
         with self._engine.connect() as connection:
+            if not (self._is_open or self._is_in_memory):
+                connection.detach()
             connection.info["writes"] = True
             with connection.begin():
                 yield connection
@@ -126,11 +167,17 @@ class SqlEngine:
     def _available(self) -> Iterator[None]:
         try:
             yield
+        except StoreUnavailable as error:
+            raise StoreUnavailable(self.name, error.hint, error.hint) from error
         except (exc.DBAPIError, exc.TimeoutError, WriterClosed, OSError) as error:
             if isinstance(error, exc.DBAPIError) and not _is_outage(error):
                 raise
-            cause = error.orig if isinstance(error, exc.DBAPIError) else error
-            raise StoreUnavailable(self.name, cause) from error
+            cause = error.orig if isinstance(error, exc.DBAPIError) and error.orig else error
+            reason = passing(cause) if self._is_file and not isinstance(cause, WriterClosed) else None
+            if reason is None:
+                raise StoreUnavailable(self.name, cause) from error
+            hint = f"{Path(str(self._url.database)).name} {reason}"
+            raise StoreUnavailable(self.name, hint, hint) from error
 
 
 def _driver_url(url: str) -> URL:
@@ -148,7 +195,6 @@ def _create(url: URL) -> Engine:
     if not url.database or url.database == ":memory:":
         engine = create_engine(url, poolclass=StaticPool, connect_args={"check_same_thread": False})
     else:
-        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
         engine = create_engine(url, pool_size=READER_THREADS + 1, max_overflow=0)
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
@@ -157,8 +203,12 @@ def _create(url: URL) -> Engine:
 
 def _prepare_sqlite(connection: Any, _: object) -> None:
     connection.isolation_level = None  # the driver would otherwise begin and commit on its own
-    for pragma in ("journal_mode=wal", "synchronous=full", "busy_timeout=5000", "foreign_keys=on"):
-        connection.execute(f"pragma {pragma}").close()
+    try:
+        for pragma in ("journal_mode=wal", "synchronous=full", "busy_timeout=5000", "foreign_keys=on"):
+            connection.execute(f"pragma {pragma}").close()
+    except BaseException:
+        connection.close()  # the pool does not: it never got to know it
+        raise
 
 
 def _begin_sqlite(connection: Connection) -> None:
@@ -201,6 +251,8 @@ def _refuse_dead(connection: Any, record: Any, proxy: object) -> None:  # noqa: 
 
 def _create_database(url: URL) -> None:
     if url.get_backend_name() != "mysql":
+        if url.database and url.database != ":memory:":
+            Path(url.database).parent.mkdir(parents=True, exist_ok=True)
         return
     server = create_engine(url.set(database=""), connect_args={"connect_timeout": 5})
     try:
@@ -218,14 +270,14 @@ def _migrate(connection: Connection, metadata: MetaData, steps: Sequence[Step]) 
     if is_mysql:  # its schema changes commit by themselves: two replicas that start at once must take turns
         lock = text("select get_lock(concat(database(), '.schema'), :seconds)")
         if connection.execute(lock, {"seconds": MIGRATION_LOCK_SECONDS}).scalar() != 1:
-            raise StoreUnavailable("schema", "another replica is migrating it")
+            raise StoreUnavailable("schema", "locked", "another replica is bringing its schema up to date")
     try:
         version = _run_steps(connection, metadata, steps)
         if is_mysql:  # who takes the lock next has to see the version, not only the tables
             connection.execute(text("commit"))
         return version
     finally:
-        if is_mysql:
+        if is_mysql and not connection.invalidated:  # a lost connection has lost its lock, and takes no statement
             connection.execute(text("select release_lock(concat(database(), '.schema'))"))
 
 

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from contextlib import suppress
 from typing import Any
 
-from chassis.store.mongo import available, close, connect, ping
+from chassis.store.mongo import available, close, connect, opening, ping
 from pymongo import ASCENDING, DESCENDING
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.errors import DuplicateKeyError
@@ -25,7 +25,7 @@ class MongoArtifactStore:
 
     async def open(self) -> None:
         """Create the indexes; doing so twice is harmless."""
-        with available(self._database):
+        with opening(self._database):
             await self._artifacts.create_index([("build_id", ASCENDING)])
             await self._artifacts.create_index([("state", ASCENDING), ("updated_ms", ASCENDING)])
             await self._notes.create_index([("lane", ASCENDING), ("at_ms", DESCENDING)])

@@ -40,7 +40,7 @@ class MongoGatewayStore:
 
     async def open(self) -> None:
         """Connect and make sure of the indexes; a newer release's version is left as it is."""
-        with mongo.available(self._db):
+        with mongo.opening(self._db):
             for collection, indexes in _INDEXES.items():
                 for keys, is_unique in indexes:
                     await self._db[collection].create_index(keys, unique=is_unique)

@@ -5,7 +5,7 @@ from itertools import chain
 from typing import Any
 from uuid import uuid4
 
-from chassis.store.mongo import available, close, connect, ping
+from chassis.store.mongo import available, close, connect, opening, ping
 from pymongo import ASCENDING, DESCENDING, DeleteOne, InsertOne, ReplaceOne, UpdateOne
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.errors import BulkWriteError
@@ -38,7 +38,7 @@ class MongoHistoryStore:
 
     async def open(self) -> None:
         """Create the indexes; doing so twice is harmless."""
-        with available(self._database):
+        with opening(self._database):
             await self._facts.create_index([("tags", ASCENDING), ("started_ms", ASCENDING), ("_id", ASCENDING)])
             for name in _FILTERS:
                 await self._rows.create_index(

@@ -11,7 +11,7 @@ from typing import Any
 
 from build_protocol.messages import BuildStart
 from build_protocol.views import Build
-from chassis.store.mongo import Document, available, close, connect, ping
+from chassis.store.mongo import Document, available, close, connect, opening, ping
 from pymongo import ASCENDING, DESCENDING, IndexModel, UpdateOne
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
@@ -68,7 +68,7 @@ class MongoBuildStore(MongoFindings):
 
     async def open(self) -> None:
         """Connect and bring the indexes up to date."""
-        with available(self._db):
+        with opening(self._db):
             await self._builds.create_indexes(_BUILD_INDEXES)
             await self._chunks.create_indexes(_CHUNK_INDEXES)
             await self._results.create_indexes(RESULT_INDEXES)

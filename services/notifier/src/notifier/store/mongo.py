@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from chassis.store.mongo import available, close, connect, ping
+from chassis.store.mongo import available, close, connect, opening, ping
 from pymongo import ASCENDING, DESCENDING
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.errors import DuplicateKeyError
@@ -27,7 +27,7 @@ class MongoNotifierStore:
 
     async def open(self) -> None:
         """Create the indexes; doing so twice is harmless."""
-        with available(self._database):
+        with opening(self._database):
             await self._branches.create_index([("due_ms", ASCENDING)])
             await self._branches.create_index([("project", ASCENDING), ("touched_ms", DESCENDING)])
             await self._notifications.create_index([("due_ms", ASCENDING)])

@@ -5,6 +5,7 @@ connection) is what these promises must decide for themselves. Two connections: 
 that publish, never those that consume.
 """
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
@@ -31,22 +32,25 @@ class RabbitBus:
         self._consuming = Link(url, "consume")
         self._publisher = Publisher(self._publishing)
         self._announcer = Announcer(self._publishing)
+        self._turn = asyncio.Lock()
 
     async def open(self) -> None:
         """Connect and declare the topology; raises BusUnavailable."""
-        try:
-            await self._publishing.open()
-            await self._consuming.open()
-        except BusUnavailable:
-            await self._publishing.close()
-            raise
+        async with self._turn:
+            try:
+                await self._publishing.open()
+                await self._consuming.open()
+            except BaseException:
+                await self._publishing.close()
+                raise
 
     async def close(self) -> None:
         """Finish what is in flight and disconnect."""
-        await self._publisher.close()
-        await self._announcer.close()
-        await self._consuming.close()
-        await self._publishing.close()
+        async with self._turn:
+            await self._publisher.close()
+            await self._announcer.close()
+            await self._consuming.close()
+            await self._publishing.close()
 
     async def publish(self, messages: Sequence[Outgoing]) -> None:
         """Publish in order; return once the broker confirmed every one. Raises PublishFailed or BusUnavailable."""

@@ -88,7 +88,9 @@ class Announcer:
                         await self._send(exchange, routing_key, body, number)
                 except (*LOST, BusUnavailable) as error:
                     log.debug("dropped an announcement of %s: %s", routing_key, error)
-                    self._channel = None
+                    channel, self._channel = self._channel, None
+                    if channel is not None:
+                        await discard(channel)
             self._is_idle.set()
             self._changed.clear()
             await self._changed.wait()

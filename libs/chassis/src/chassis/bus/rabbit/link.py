@@ -55,7 +55,7 @@ class Link:
             return
         try:
             connection = await self._connect()
-        except LOST as error:
+        except Exception as error:  # as below: a first try that raises what nobody foresaw is followed by another
             raise BusUnavailable(f"broker: {error or type(error).__name__}") from error
         self._use(connection)
         self._keeping = vital(asyncio.create_task(self._keep(connection), name=f"amqp-{self._role}"))
@@ -63,9 +63,14 @@ class Link:
     async def close(self) -> None:
         """Disconnect for good."""
         keeping, self._keeping = self._keeping, None
-        if keeping is not None:
-            keeping.cancel()
-            await asyncio.wait([keeping])
+        if keeping is None:
+            return
+        keeping.cancel()
+        await asyncio.wait([keeping])
+        connection, self._connection = self._connection, None
+        if connection is not None:  # a task that is cancelled before its first step closes nothing
+            self._is_up.clear()
+            await discard(connection)
 
     async def connection(self) -> AbstractConnection:
         """The connection, waited for a moment; raises BusUnavailable."""

@@ -114,6 +114,7 @@ class RabbitListener:
 
     async def _attach(self) -> AbstractChannel:
         connection = await self._link.connection()
+        channel: AbstractChannel | None = None
         try:
             async with asyncio.timeout(START_SECONDS):
                 with driven():
@@ -125,7 +126,11 @@ class RabbitListener:
                     for key in list(self._keys):
                         await queue.bind(self._exchange, key)
                     await queue.consume(self._hear, no_ack=True)
-        except LOST as error:
+        except BaseException as error:
+            if channel is not None:  # its queue would fill up, and nobody would read it
+                await discard(channel)
+            if not isinstance(error, LOST):
+                raise
             raise BusUnavailable(f"exchange {self._exchange}: {error or type(error).__name__}") from error
         self._queue = queue
         return channel
