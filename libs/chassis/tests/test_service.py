@@ -82,6 +82,7 @@ async def test_readiness_names_what_is_missing(bus: EmbeddedBus) -> None:
     await bus.close()
 
     assert (before.status_code, before.json()["missing"]) == (503, ["bus: connection", "store"])
+    assert before.json()["why"] == ["bus: connection: it does not answer", "store: it does not answer"]
     assert alive.status_code == 200
     assert (after.status_code, after.json()) == (200, {"status": "ready", "missing": [], "publish": "open"})
 

@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+from chassis.errors import Unusable
 from chassis.vital import vital
 
 SERVER = """
@@ -47,6 +48,21 @@ def test_a_server_whose_work_fails_stops_in_order(tmp_path: object) -> None:
     assert ended.returncode != 0
     assert "nobody foresaw this" in ended.stderr
     assert "stopped in order" in ended.stdout
+
+
+async def test_a_task_that_may_end_is_only_watched_for_its_failure(caplog: pytest.LogCaptureFixture) -> None:
+    """Its end is none; what can never be used is one sentence for whoever runs the server, without a traceback."""
+
+    async def find(what: str) -> None:
+        if what:
+            raise Unusable(what)
+
+    for what in ("", "store.sqlite is not a SQLite database"):
+        await asyncio.wait([vital(asyncio.create_task(find(what)), may_end=True)])
+        await asyncio.sleep(0)
+
+    (record,) = caplog.records
+    assert (record.getMessage(), record.exc_info) == ("stop: store.sqlite is not a SQLite database", None)
 
 
 async def test_a_task_that_is_cancelled_is_no_failure(caplog: pytest.LogCaptureFixture) -> None:

@@ -124,6 +124,9 @@ def _front_door(settings: gateway.settings.Settings, bus: Bus, services: dict[st
         store=gateway.store.open_store(settings.store_url),
         peers={name: MountedPeer(name, service, settings.jwt_secret_key) for name, service in services.items()},
     )
+    # Nobody asks the mounted apps for their readiness: the front door answers for all.
+    for name, service in services.items():
+        app.state.pings |= {f"{name}: {thing}": ping for thing, ping in service.state.pings.items()}
     own_lifespan = app.router.lifespan_context
 
     @asynccontextmanager

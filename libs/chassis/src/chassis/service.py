@@ -4,7 +4,8 @@ import asyncio
 import gc
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from itertools import chain
 from typing import Any
 
 import uvicorn
@@ -21,12 +22,14 @@ from chassis.backoff import Backoff
 from chassis.bus.contract import Bus, BusUnavailable
 from chassis.errors import StoreUnavailable
 from chassis.settings import ServiceSettings
-from chassis.vital import serving
+from chassis.vital import serving, vital
 
 log = logging.getLogger(__name__)
 
 READY_SECONDS = 3.0
 """A dependency that has not answered by then is missing."""
+
+NO_ANSWER = "it does not answer"
 
 GRACE_SECONDS = 30
 """What is in flight at SIGTERM may take this long."""
@@ -45,8 +48,9 @@ def create_service_app(
 ) -> FastAPI:
     """The app of a service.
 
-    `app.state` carries `settings`, `bus`, a metrics `registry` of its own (five apps may share one process) and
-    `read_principal`, on which `chassis.auth.Caller` stands. Whoever made the bus opens and closes it.
+    `app.state` carries `settings`, `bus`, the `pings` that `/readyz` asks by name, a metrics `registry` of its own
+    (five apps may share one process) and `read_principal`, on which `chassis.auth.Caller` stands. Whoever made the bus
+    opens and closes it.
     """
     app = FastAPI(title=name, lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url="/internal/openapi.json")
     app.state.settings = settings
@@ -55,7 +59,9 @@ def create_service_app(
     app.state.read_principal = principal_reader(name, settings.jwt_secret_key)
     ProcessCollector(registry=app.state.registry)
     problems.install(app)
-    app.include_router(_operations(store_ping))
+    app.state.pings = {"store": store_ping}
+    app.state.bus_hint = NO_ANSWER
+    app.include_router(_operations())
     for router in routers:
         app.include_router(router)
     return app
@@ -89,7 +95,7 @@ def serve(app: FastAPI, settings: ServiceSettings, *, frame_bytes: int = limits.
     )
 
 
-def _operations(store_ping: Callable[[], Awaitable[object]]) -> APIRouter:
+def _operations() -> APIRouter:
     router = APIRouter(include_in_schema=False)
 
     @router.get("/healthz")
@@ -101,12 +107,16 @@ def _operations(store_ping: Callable[[], Awaitable[object]]) -> APIRouter:
     async def readyz(request: Request) -> Response:
         """Whether bus and store are there; what is missing is named."""
         bus: Bus = request.app.state.bus
-        missing = [*await _missing_of_bus(bus), *await _missing_of_store(store_ping)]
-        body = {
+        state = request.app.state
+        stores = await asyncio.gather(*(_missing_of_store(name, ping) for name, ping in state.pings.items()))
+        missing = dict.fromkeys(await _missing_of_bus(bus), state.bus_hint) | dict(chain(*stores))
+        body: dict[str, Any] = {
             "status": "missing" if missing else "ready",
-            "missing": missing,
+            "missing": list(missing),
             "publish": "blocked" if bus.blocked else "open",
         }
+        if missing:
+            body["why"] = [f"{thing}: {hint}" for thing, hint in missing.items()]
         return JSONResponse(body, status_code=503 if missing else 200)
 
     @router.get("/metrics")
@@ -126,12 +136,14 @@ async def _missing_of_bus(bus: Bus) -> list[str]:
         return ["bus: connection"]
 
 
-async def _missing_of_store(store_ping: Callable[[], Awaitable[object]]) -> list[str]:
+async def _missing_of_store(name: str, ping: Callable[[], Awaitable[object]]) -> list[tuple[str, str]]:
     try:
         async with asyncio.timeout(READY_SECONDS):
-            await store_ping()
-    except (TimeoutError, StoreUnavailable):
-        return ["store"]
+            await ping()
+    except StoreUnavailable as error:
+        return [(name, error.hint)]
+    except TimeoutError:
+        return [(name, NO_ANSWER)]
     return []
 
 
@@ -141,29 +153,30 @@ def _with_bus(lifespan: Any) -> Any:
     @asynccontextmanager
     async def run(app: FastAPI) -> AsyncIterator[Any]:
         bus: Bus = app.state.bus
-        opening = asyncio.create_task(_open(bus))
+        opening = vital(asyncio.create_task(_open(bus, app), name="open the bus"), may_end=True)
         try:
             async with lifespan(app) as state:
                 log.info("serving %s", app.title)
                 yield state
         finally:
             opening.cancel()
-            with suppress(asyncio.CancelledError):
-                await opening
+            await asyncio.wait([opening])
             await bus.close()
             log.info("stopped %s", app.title)
 
     return run
 
 
-async def _open(bus: Bus) -> None:
+async def _open(bus: Bus, app: FastAPI) -> None:
     # Services start in any order: until the broker is there this one serves what it can and is not ready.
     backoff = Backoff()
     while True:
         try:
             await bus.open()
         except BusUnavailable as error:
+            app.state.bus_hint = error.hint
             log.warning("waiting for the bus: %s", error)
             await asyncio.sleep(backoff.next_seconds())
         else:
+            app.state.bus_hint = NO_ANSWER
             return

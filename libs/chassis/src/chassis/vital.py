@@ -8,7 +8,10 @@ import asyncio
 import logging
 import os
 import signal
+from functools import partial
 from typing import Any, TypeVar
+
+from chassis.errors import Unusable
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -22,15 +25,22 @@ def serving() -> None:
     _is_serving = True
 
 
-def vital(task: "asyncio.Task[T]") -> "asyncio.Task[T]":
-    """The same task, watched: its failure, or its end without being cancelled, is told and stops the server."""
-    task.add_done_callback(_look_at)
+def vital(task: "asyncio.Task[T]", *, may_end: bool = False) -> "asyncio.Task[T]":
+    """The same task, watched: its failure is reported and stops the server.
+
+    So does its end without being cancelled, unless it `may_end`.
+    """
+    task.add_done_callback(partial(_look_at, may_end=may_end))
     return task
 
 
-def _look_at(task: "asyncio.Task[Any]") -> None:
-    if task.cancelled():
+def _look_at(task: "asyncio.Task[Any]", *, may_end: bool) -> None:
+    if task.cancelled() or (may_end and task.exception() is None):
         return
-    log.critical("task %s has ended and cannot be done without: stop", task.get_name(), exc_info=task.exception())
+    error = task.exception()
+    if isinstance(error, Unusable):
+        log.critical("stop: %s", error)  # whoever runs the server reads this; a traceback would only hide it
+    else:
+        log.critical("task %s has ended and cannot be done without: stop", task.get_name(), exc_info=error)
     if _is_serving:
         os.kill(os.getpid(), signal.SIGTERM)

@@ -7,11 +7,13 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from chassis.backoff import Backoff
-from chassis.errors import StoreUnavailable
+from chassis.errors import StoreUnavailable, Unusable
 from chassis.peers import PeerUnavailable
 from chassis.vital import vital
 
 log = logging.getLogger(__name__)
+
+FIRST_TRY_SECONDS = 3.0
 
 
 @asynccontextmanager
@@ -22,26 +24,38 @@ async def working(name: str, work: Coroutine[Any, Any, None]) -> AsyncIterator[N
         yield
     finally:
         task.cancel()
-        with suppress(asyncio.CancelledError):
+        with suppress(asyncio.CancelledError, Unusable):  # vital reported it
             await task
 
 
 async def try_open(open_store: Callable[[], Awaitable[None]]) -> bool:
-    """Open a store; False, told in the log, when it is away."""
+    """Open a store at a service's start; False when that takes long, or fails: `wait_until_open` goes on with it.
+
+    A start waits for nothing: whoever watches the process sees it alive, and reads what it lacks in `/readyz`.
+    """
     try:
-        await open_store()
-    except StoreUnavailable as error:
-        log.warning("waiting for the store: %s", error)
+        async with asyncio.timeout(FIRST_TRY_SECONDS):
+            await open_store()
+    except (StoreUnavailable, TimeoutError) as error:
+        log.warning("waiting for the store: %s", error or f"it is not open after {FIRST_TRY_SECONDS:g} s")
         return False
+    except Unusable:
+        return False  # the next try finds the same, as a vital task, which ends the process in order
     return True
 
 
 async def wait_until_open(open_store: Callable[[], Awaitable[None]], *, is_open: bool) -> None:
-    """Try to open a store that a first try did not open, until it is: services start in any order."""
+    """Try to open a store that a first try did not open, until it is: services start in any order. Raises Unusable."""
     backoff = Backoff()
     while not is_open:
         await asyncio.sleep(backoff.next_seconds())
-        is_open = await try_open(open_store)
+        try:
+            await open_store()
+        except StoreUnavailable as error:
+            log.warning("waiting for the store: %s", error)
+        else:
+            is_open = True
+            log.info("the store is open")
 
 
 async def repeat(step: Callable[[], Awaitable[object]], seconds: float) -> None:

@@ -15,6 +15,7 @@ from chassis.errors import StoreUnavailable
 from chassis.peers import Peer
 from chassis.projects import Projects
 from chassis.secret_rules import ADMIN_PASSWORD
+from chassis.vital import vital
 from prometheus_client import CollectorRegistry
 
 from gateway.accounts.directory import RESET, Directory
@@ -115,7 +116,7 @@ class Desk:
     @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
         """Run: open the store, make sure of the first admin and key, and keep the tasks going until the end."""
-        preparing = asyncio.create_task(self._prepare(), name="prepare the store")
+        preparing = vital(asyncio.create_task(self._prepare(), name="prepare the store"), may_end=True)
         await asyncio.wait([preparing], timeout=START_SECONDS)
         steps: dict[str, Callable[[], Awaitable[None]]] = {
             "listen to live": self.live.listen,
@@ -206,6 +207,8 @@ async def _keep(name: str, step: Callable[[], Awaitable[None]]) -> None:
     while True:
         try:
             await step()
+        except StoreUnavailable as error:
+            logger.warning("wait to %s: %s", name, error)
         except Exception:
             logger.exception("fail to %s, start again", name)
         await asyncio.sleep(RESTART_SECONDS)

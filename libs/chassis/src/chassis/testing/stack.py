@@ -210,8 +210,10 @@ def answers_ok(url: str) -> bool:
 
 
 @contextmanager
-def embedded_stack(directory: Path, extra: Mapping[str, str] | None = None, port: int | None = None) -> Iterator[Stack]:
-    """`build-dashboard up` with its data in `directory`, on a free port unless one is given."""
+def embedded_stack(
+    directory: Path, extra: Mapping[str, str] | None = None, port: int | None = None, *, is_awaited: bool = True
+) -> Iterator[Stack]:
+    """`build-dashboard up` with its data in `directory`, on a free port unless one is given; ready if `is_awaited`."""
     port = port or free_port()
     environment = dict(os.environ) | {
         "BUILD_DASHBOARD_ADMIN_PASSWORD": secrets.token_urlsafe(12),
@@ -221,7 +223,9 @@ def embedded_stack(directory: Path, extra: Mapping[str, str] | None = None, port
     password, key = environment["BUILD_DASHBOARD_ADMIN_PASSWORD"], environment["BUILD_DASHBOARD_API_KEY"]
     command = [sys.executable, "-m", "build_dashboard", "up", "--port", str(port), "--data", str(directory / "data")]
     process = Process("embedded", command, environment, directory / "embedded.log", port)
-    with _running(Stack(directory, f"http://127.0.0.1:{port}", password, key, {"embedded": process})) as stack:
+    with _running(
+        Stack(directory, f"http://127.0.0.1:{port}", password, key, {"embedded": process}), is_awaited
+    ) as stack:
         yield stack
 
 
@@ -266,12 +270,13 @@ def separate_stack(
 
 
 @contextmanager
-def _running(stack: Stack) -> Iterator[Stack]:
+def _running(stack: Stack, is_awaited: bool = True) -> Iterator[Stack]:
     try:
         for process in stack.processes.values():
             process.start()
         for process in stack.processes.values():
-            process.wait_ready()
+            if is_awaited:
+                process.wait_ready()
         yield stack
     finally:
         for process in reversed(stack.processes.values()):
