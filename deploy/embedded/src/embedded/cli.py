@@ -10,8 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
-from chassis.backoff import Backoff
-from chassis.errors import StoreUnavailable
+from chassis.errors import StoreUnavailable, Unusable
 from chassis.service import serve
 from gateway import reset_admin as reset
 from gateway.accounts.directory import ADMIN
@@ -27,7 +26,8 @@ def up(arguments: Sequence[str] | None = None) -> None:
     data: Path = options.data.expanduser().resolve()
     data.mkdir(parents=True, exist_ok=True)
     owned = own(data)
-    exists = asyncio.run(_existing(_accounts(data)))
+    accounts = _accounts(data)
+    exists = asyncio.run(_existing(accounts)) if accounts.exists() else {}
     secrets = load_secrets(data, given(), is_local=_is_local(options.host), exists=exists)
     system = create_system(
         Place(
@@ -56,7 +56,7 @@ def reset_admin(arguments: Sequence[str] | None = None) -> None:
     _add_data(parser)
     options = parser.parse_args(arguments)
     data: Path = options.data.expanduser().resolve()
-    reset.reset_admin(_accounts(data), from_stdin=options.password_stdin)
+    reset.reset_admin(_url(_accounts(data)), from_stdin=options.password_stdin)
     forget(data, PASSWORD)
 
 
@@ -79,22 +79,23 @@ def main() -> None:
         up(sys.argv[1:])
 
 
-def _accounts(data: Path) -> str:
-    return f"sqlite:///{data / 'gateway.sqlite'}"
+def _accounts(data: Path) -> Path:
+    return data / "gateway.sqlite"
 
 
-async def _existing(store_url: str) -> dict[str, str]:
-    """What the environment would seed and the store has already, with what to say of it."""
-    store, backoff = open_store(store_url), Backoff()
+def _url(path: Path) -> str:
+    return f"sqlite:///{path}"
+
+
+async def _existing(path: Path) -> dict[str, str]:
+    """What the environment would seed and the store in this file has already, with what to say of it."""
+    store = open_store(_url(path))
     try:
-        while True:
-            try:
-                await store.open()
-                has_admin, has_keys = await store.find_user(ADMIN) is not None, bool(await store.list_keys())
-                break
-            except StoreUnavailable as error:
-                print(f"build-dashboard up: wait for the store: {error}", file=sys.stderr)
-                await asyncio.sleep(backoff.next_seconds())
+        await store.open()
+        has_admin, has_keys = await store.find_user(ADMIN) is not None, bool(await store.list_keys())
+    except (StoreUnavailable, Unusable):
+        # The server waits for it or says why it cannot; a password printed now might never be anybody's.
+        return dict.fromkeys((PASSWORD, KEY), f"{path.name} cannot be read yet; what it has stays as it is")
     finally:
         await store.close()
     exists = {}

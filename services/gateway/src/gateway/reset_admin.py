@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from chassis.errors import StoreUnavailable
+from chassis.errors import StoreUnavailable, Unusable
 from chassis.secret_rules import USER_PASSWORD
 
 from gateway.accounts.directory import ADMIN, ending_tokens, new_admin
@@ -41,7 +41,7 @@ def reset_admin(store_url: str, *, from_stdin: bool) -> None:
         sys.exit(f"reset-admin: there is no store at {place.path[1:]}: name the dashboard's own, as the gateway has it")
     try:
         asyncio.run(_reset(open_store(store_url), password))
-    except StoreUnavailable as error:
+    except (StoreUnavailable, Unusable) as error:
         sys.exit(f"reset-admin: nothing was changed: {error}")
     print(f"User {ADMIN} has a new password and every right.", file=sys.stderr)
     if not from_stdin:
