@@ -4,6 +4,7 @@ import time
 
 from build_protocol.limits import DISCONNECTED_SECONDS
 from build_protocol.model import WireModel
+from chassis.auth import Principal
 from fastapi import APIRouter, Request
 
 from gateway.caller import Person
@@ -38,17 +39,16 @@ class AgentList(WireModel):
 
 
 @router.get("")
-async def list_agents(request: Request, caller: Person) -> AgentList:  # noqa: ARG001  any person may
-    """Agents connected now and seen lately."""
+async def list_agents(request: Request, caller: Person) -> AgentList:
+    """Agents connected now and seen lately, each with the projects it serves that the caller may see."""
     store: GatewayStore = request.app.state.store
     now_ms = int(time.time() * 1000)
-    return AgentList(items=[_view(agent, now_ms) for agent in await store.list_agents()])
+    return AgentList(items=[_view(agent, caller, now_ms) for agent in await store.list_agents()])
 
 
-def _view(agent: AgentRow, now_ms: int) -> AgentView:
+def _view(agent: AgentRow, caller: Principal, now_ms: int) -> AgentView:
     # A gateway that died told nobody that its agents went: silence does.
     is_heard = now_ms - agent.last_seen_at < DISCONNECTED_SECONDS * 1000
     fields = agent.model_dump(exclude={"key_id", "gateway", "session", "connected", "builds", "serves"})
-    return AgentView(
-        **fields, connected=agent.connected and is_heard, builds=list(agent.builds), serves=list(agent.serves)
-    )
+    serves = [project for project in agent.serves if caller.may_see(project)]
+    return AgentView(**fields, connected=agent.connected and is_heard, builds=list(agent.builds), serves=serves)
