@@ -7,6 +7,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -125,6 +126,21 @@ async def test_only_the_gateways_token_for_this_service_opens_it(bus: EmbeddedBu
         "expired": 401,
         "none": 401,
     }
+
+
+async def test_internal_routes_do_not_exist_for_people_and_keys(bus: EmbeddedBus) -> None:
+    """A service reads the description of the app; without a token it is 401, and of an unknown kind one is a key."""
+    kinds: tuple[Any, ...] = ("user", "key", "service", "agent", "root")
+    async with client_of(make_app(bus, Store())) as client:
+        statuses = {}
+        for kind in kinds:
+            token = mint_internal(Principal("x", "admin", None, kind), "history", SECRET)
+            answer = await client.get("/internal/openapi.json", headers={"Authorization": f"Bearer {token}"})
+            statuses[kind] = answer.status_code
+        nobody = await client.get("/internal/openapi.json")
+
+    assert statuses == {"user": 404, "key": 404, "service": 200, "agent": 404, "root": 404}
+    assert nobody.status_code == 401
 
 
 async def test_a_service_without_a_secret_trusts_nobody(bus: EmbeddedBus) -> None:

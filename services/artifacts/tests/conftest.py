@@ -25,7 +25,7 @@ from chassis.testing.signing import SECRET
 
 NOON_MS = 1_700_000_000_000
 DAY_MS = 86_400_000
-AGENT = Principal("ci-1", "developer", frozenset({"p"}), kind="agent")
+AGENT = Principal("ci-1", "developer", frozenset({"p"}), kind="key")
 ANN = Principal("ann", "viewer", None)
 
 

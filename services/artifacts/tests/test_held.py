@@ -93,7 +93,7 @@ async def test_no_limit_of_a_project_refuses_a_service(tmp_path, run_service, of
     assert codes == [200, 409]
 
 
-@pytest.mark.parametrize("caller", [Principal("d", "admin", None), Principal("ci", "developer", None, kind="agent")])
+@pytest.mark.parametrize("caller", [Principal("d", "admin", None), Principal("ci", "developer", None, kind="key")])
 async def test_nobody_else_lets_go_or_verifies(service, offers, caller):
     """For people and agents these paths do not exist; and a service lets go of its own only."""
     held, own = offers(CONTENT), offers(CONTENT, name="own")

@@ -13,6 +13,9 @@ from fastapi import Depends, HTTPException, Request
 from jose import JWTError, jwt
 
 Role = Literal["viewer", "developer", "admin"]
+Kind = Literal["user", "key", "service"]
+"""A person, an API key of whatever scope, or one of our services that asks by itself and for nobody else."""
+
 INTERNAL_ISSUER = "build-dashboard-gateway"
 INTERNAL_SECONDS = 30
 _REQUIRED = {f"require_{claim}": True for claim in ("exp", "aud", "iss", "sub")}
@@ -25,7 +28,7 @@ class Principal:
     name: str
     role: Role
     projects: frozenset[str] | None
-    kind: Literal["user", "agent", "service"] = "user"
+    kind: Kind = "user"
 
     def may_see(self, project: str) -> bool:
         """Whether this project exists for the principal."""
@@ -58,8 +61,15 @@ def read_internal(token: str, audience: str, secret: str) -> Principal:
         name=claims["sub"],
         role=claims["role"],
         projects=None if projects is None else frozenset(projects),
-        kind=claims["kind"],
+        kind=_kind(claims["kind"]),
     )
+
+
+def _kind(name: str) -> Kind:
+    if name == "user":
+        return "user"
+    # A gateway of another version may name others: whoever that is may do no more than a key.
+    return "service" if name == "service" else "key"
 
 
 def principal_reader(audience: str, secret: str) -> Callable[[Request], Principal]:
@@ -88,3 +98,9 @@ def current_principal(request: Request) -> Principal:
 
 Caller = Annotated[Principal, Depends(current_principal)]
 """A route parameter: `async def list_builds(caller: Caller, ...)`."""
+
+
+def only_services(caller: Caller) -> None:
+    """A dependency of routes for services: for people and keys they do not exist. Raises HTTPException 404."""
+    if caller.kind != "service":
+        raise HTTPException(404)

@@ -10,14 +10,14 @@ from typing import Any
 
 import uvicorn
 from build_protocol import limits
-from fastapi import APIRouter, FastAPI, Request
+from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from chassis import logging as log_lines
 from chassis import problems
-from chassis.auth import principal_reader
+from chassis.auth import only_services, principal_reader
 from chassis.backoff import Backoff
 from chassis.bus.contract import Bus, BusUnavailable
 from chassis.errors import StoreUnavailable
@@ -52,7 +52,7 @@ def create_service_app(
     (five apps may share one process) and `read_principal`, on which `chassis.auth.Caller` stands. Whoever made the bus
     opens and closes it.
     """
-    app = FastAPI(title=name, lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url="/internal/openapi.json")
+    app = FastAPI(title=name, lifespan=lifespan, openapi_url=None)
     app.state.settings = settings
     app.state.bus = bus
     app.state.registry = CollectorRegistry()
@@ -124,6 +124,11 @@ def _operations() -> APIRouter:
         """This app's metrics in Prometheus' text format."""
         text = generate_latest(request.app.state.registry)
         return PlainTextResponse(text, media_type=CONTENT_TYPE_LATEST)
+
+    @router.get("/internal/openapi.json", dependencies=[Depends(only_services)])
+    async def describe(request: Request) -> Response:
+        """This app's routes, for the gateway, which describes all of them as one."""
+        return JSONResponse(request.app.openapi())
 
     return router
 

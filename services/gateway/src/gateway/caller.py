@@ -59,9 +59,9 @@ async def person_or_key(request: Request, *, is_artifact: bool) -> Principal:
     if key is not None:
         projects = None if key.projects is None else frozenset(key.projects)
         if is_artifact and "agent" in key.scopes:
-            return Principal(name=key.name, role="developer", projects=projects, kind="agent")
+            return Principal(name=key.name, role="developer", projects=projects, kind="key")
         if request.method in ("GET", "HEAD") and "read" in key.scopes:
-            return Principal(name=key.name, role="viewer", projects=projects, kind="service")
+            return Principal(name=key.name, role="viewer", projects=projects, kind="key")
     raise HTTPException(401, "this token or key is not known, not for this, revoked or expired", _UNAUTHORIZED)
 
 

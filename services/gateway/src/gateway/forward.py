@@ -30,7 +30,8 @@ _SIGNED = frozenset({("POST", "notifications/webhooks/sendgrid")})
 _TICKETS = "artifacts/objects"
 """What is below it is a ticket, signed by the artifacts service: a click on a download carries no token."""
 
-_NOBODY = Principal("webhook", "viewer", frozenset(), kind="service")
+_NOBODY = Principal("nobody", "viewer", frozenset(), kind="key")
+"""For whom such a request goes on: it may see nothing, and what it asks for is allowed by what it carries."""
 
 
 def owner_of(path: str) -> str | None:

@@ -1,22 +1,16 @@
-"""Internal: what the gateway asks before it answers an agent. People are not served here."""
+"""Internal: what the gateway asks before it answers an agent. People and keys are not served here."""
 
 import asyncio
 from typing import Annotated
 
 from build_protocol.frames import LastGreen
 from build_protocol.model import BuildId, Count, ShortText, WireModel
-from chassis.auth import Caller
-from fastapi import APIRouter, Depends, HTTPException, Query
+from chassis.auth import only_services
+from fastapi import APIRouter, Depends, Query
 
 from ingest.routes.access import Store
 
 BUILDS_PER_REQUEST = 1000
-
-
-def only_services(caller: Caller) -> None:
-    """Refuse people: for them these paths do not exist."""
-    if caller.kind != "service":
-        raise HTTPException(404)
 
 
 router = APIRouter(prefix="/internal", include_in_schema=False, dependencies=[Depends(only_services)])
