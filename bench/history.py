@@ -14,7 +14,7 @@ import hashlib
 import random
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -133,7 +133,7 @@ class TestedIngest:
         after = str(first + 500) if first + 500 < len(self._told) else None
         return {"items": self._told[first : first + 500], "counts": {}, "nextCursor": after}
 
-    async def forward(self, request: Request, principal: Principal) -> Response:
+    async def forward(self, request: Request, segments: Sequence[str], principal: Principal) -> Response:
         """Nobody is forwarded to it."""
         raise NotImplementedError
 

@@ -4,14 +4,15 @@ import asyncio
 import json
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from urllib.parse import quote
 
 import httpx
 import pytest
-import uvicorn
 from chassis.auth import Caller, Principal, principal_reader
+from chassis.paths import BadPath
 from chassis.peers import HttpPeer, MountedPeer, Peer, PeerRefused, PeerUnavailable
 from chassis.testing.signing import SECRET
+from chassis.testing.served import chunked, send_raw, served
 from fastapi import FastAPI, HTTPException, Request, Response
 from starlette.responses import StreamingResponse
 
@@ -34,6 +35,14 @@ def history_app() -> FastAPI:
             "cookie": request.headers.get("cookie"),
             "accept": request.headers.get("accept"),
         }
+
+    @app.get("/api/names/{name}")
+    async def named(name: str, request: Request) -> dict[str, str]:
+        return {"name": name, "query": request.url.query}
+
+    @app.get("/api/headers")
+    async def headers(request: Request) -> dict[str, list[str]]:
+        return {name: request.headers.getlist(name) for name in request.headers}
 
     @app.get("/api/stream")
     async def stream() -> StreamingResponse:
@@ -63,23 +72,10 @@ def gateway_app(peer: Peer) -> FastAPI:
     app = FastAPI()
 
     @app.api_route("/api/{path:path}", methods=["GET", "POST"])
-    async def forward(request: Request) -> Response:
-        return await peer.forward(request, ALICE)
+    async def forward(path: str, request: Request) -> Response:
+        return await peer.forward(request, ["api", *path.split("/")], ALICE)
 
     return app
-
-
-@asynccontextmanager
-async def served(app: FastAPI) -> AsyncIterator[str]:
-    """The app behind a real server on a free port."""
-    listening = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off", timeout_graceful_shutdown=1))
-    serving = asyncio.create_task(server.serve([listening]))
-    while not server.started:  # noqa: ASYNC110  the server offers nothing to wait on
-        await asyncio.sleep(0.005)
-    yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-    server.should_exit = True
-    await serving
 
 
 class Way:
@@ -194,3 +190,66 @@ async def test_a_service_that_is_down_is_named() -> None:
 
     assert (answer.status_code, answer.headers["content-type"]) == (503, "application/problem+json")
     assert "service history does not answer" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("name", ["a?b=1", "a#b", "100%", "a%41b", "ü", "a b", "a:b;c"])
+async def test_a_name_arrives_as_it_was_sent(way: Way, name: str) -> None:
+    """Encoded once, whatever is in it: a `?` in a name begins no query, and `%41` stays three characters."""
+    answer = await way.client.get(f"/api/names/{quote(name, safe='')}?x=1")
+
+    assert answer.json() == {"name": name, "query": "x=1"}
+
+
+@pytest.mark.parametrize("name", ["..", ".", "", "%2e%2e", "a/b", "..\\", "\0", "\uff0e\uff0e"])
+async def test_no_name_leads_elsewhere(way: Way, name: str) -> None:
+    """A peer sends no request for a name that could be a way to another path, whoever handed it over."""
+    request = Request({"type": "http", "method": "GET", "headers": [], "query_string": b"", "path": "/"})
+
+    with pytest.raises(BadPath):
+        await way.peer.forward(request, ["api", "names", name], ALICE)
+
+
+async def test_headers_of_the_connection_and_of_proxies_stay_behind(way: Way) -> None:
+    """What the client's `Connection` names, and who it says it asks for, ends at the front door; the rest passes."""
+    lines = [
+        "Connection: close, X-Secret, Accept",
+        "X-Secret: 1",
+        "Accept: x/y",
+        "Keep-Alive: timeout=5",
+        "Proxy-Connection: close",
+        "TE: trailers",
+        "Proxy-Authorization: Basic x",
+        "Forwarded: for=1.2.3.4",
+        "X-Forwarded-For: 1.2.3.4",
+        "X-Forwarded-Host: evil.example",
+        "X-Forwarded-Proto: https",
+        "X-Forwarded-User: admin",
+        "X-Real-IP: 1.2.3.4",
+        "Cookie: refresh=mine",
+        "Authorization: Bearer mine",
+        "AUTHORIZATION: Bearer theirs",
+        "X-Twilio-Email-Event-Webhook-Timestamp: 7",
+        "Range: bytes=0-1",
+    ]
+    status, text = await send_raw(str(way.client.base_url), "/api/headers", headers=lines)
+
+    assert status == 200
+    arrived = json.loads(text)
+    assert arrived.keys() - {"host", "connection", "accept", "accept-encoding", "user-agent"} == {
+        "authorization",
+        "range",
+        "x-twilio-email-event-webhook-timestamp",
+    }
+    assert arrived.get("accept") != ["x/y"]
+    (token,) = arrived["authorization"]
+    assert token.startswith("Bearer ey")
+
+
+async def test_a_length_beside_chunks_does_not_go_on(way: Way) -> None:
+    """Both at once say where a body ends in two ways: only the one that was followed is told."""
+    headers = ["Content-Length: 2", "Transfer-Encoding: chunked"]
+    status, text = await send_raw(
+        str(way.client.base_url), "/api/echo", method="POST", headers=headers, body=chunked([b"four"])
+    )
+
+    assert status == 400 or json.loads(text)["body"] == "four"

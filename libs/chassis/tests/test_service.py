@@ -143,6 +143,16 @@ async def test_internal_routes_do_not_exist_for_people_and_keys(bus: EmbeddedBus
     assert nobody.status_code == 401
 
 
+async def test_a_service_guards_itself(bus: EmbeddedBus) -> None:
+    """Also without the gateway before it: paths that could be others are refused."""
+    async with client_of(make_app(bus, Store())) as client:
+        other = await client.get("/api/%2e%2e%2fmetrics")
+        slash = await client.get("/api/whoami/")
+
+    assert [answer.status_code for answer in (other, slash)] == [400, 404]
+    assert {answer.headers["content-type"] for answer in (other, slash)} == {"application/problem+json"}
+
+
 async def test_a_service_without_a_secret_trusts_nobody(bus: EmbeddedBus) -> None:
     """A token signed with the empty secret could be anybody's."""
     token = mint_internal(Principal("alice", "admin", None), "history", "")

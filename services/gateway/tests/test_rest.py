@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 from chassis.testing.signing import SECRET
+from chassis.testing.served import send_raw
 from gateway.accounts.tokens import AUDIENCE, ISSUER
 from gateway.settings import Settings
 from gateway.testing import BUILD, KEY, PASSWORD, Gateway
@@ -341,8 +342,10 @@ async def test_the_page_is_served_for_its_own_paths(gateway: Gateway, tmp_path: 
     assert "javascript" in script.headers["content-type"]
     assert "immutable" in script.headers["cache-control"]
     assert (await ask(gateway, "GET", "/assets/gone.js")).status_code == 404
-    for path in ("/../secret.txt", "/%2e%2e/secret.txt", "/..%2fsecret.txt", "/assets/..%2f..%2fsecret.txt"):
-        assert "secret" != (await ask(gateway, "GET", path)).text
+    for path in ("/../secret.txt", "/%2e%2e/secret.txt", "/..%2fsecret.txt", "/assets/..%2f..%2fsecret.txt", "//x"):
+        assert (await send_raw(gateway.url, path))[0] == 400, path
+    for path in (f"/{'x' * 300}", f"/builds/{'x' * 5000}"):
+        assert (await ask(gateway, "GET", path)).text == "<title>Builds</title>"
 
 
 async def test_health_tells_what_is_missing(gateway: Gateway) -> None:

@@ -29,7 +29,7 @@ async def test_everything_beside_them_needs_a_login(gateway: Gateway, method: st
 
 @pytest.mark.parametrize(
     ("method", "path", "status"),
-    [("PUT", "x", 503), ("GET", "x", 503), ("POST", "x", 401), ("PUT", "x/y", 401), ("GET", "", 401)],
+    [("PUT", "x", 503), ("GET", "x", 503), ("POST", "x", 401), ("PUT", "x/y", 401), ("GET", "", 404)],
 )
 async def test_tickets_of_the_artifacts_directory_pass_without_a_login(
     gateway: Gateway, method: str, path: str, status: int

@@ -1,17 +1,18 @@
 """The way to another service: over HTTP, or in process where all services are mounted in one app.
 
-Either way the request carries a fresh internal token and nothing of the person's own credentials.
+Either way the request carries a fresh internal token and nothing of the person's own credentials, and goes to a path
+that is built here from decoded segments: what a client sent as its path reaches no other program.
 """
 
 import asyncio
 import json
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Mapping, MutableMapping
+from collections.abc import AsyncIterator, Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Protocol
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import httpx
 from fastapi import Request
@@ -19,7 +20,7 @@ from fastapi.responses import Response
 from starlette.responses import StreamingResponse
 from starlette.types import ASGIApp, Message, Receive, Scope
 
-from chassis import problems
+from chassis import paths, problems
 from chassis.auth import Principal, mint_internal
 
 log = logging.getLogger(__name__)
@@ -35,6 +36,7 @@ _HOP_BY_HOP = frozenset(
     {
         "connection",
         "keep-alive",
+        "proxy-connection",
         "proxy-authenticate",
         "proxy-authorization",
         "te",
@@ -43,7 +45,9 @@ _HOP_BY_HOP = frozenset(
         "upgrade",
     }
 )
-_NOT_FORWARDED = _HOP_BY_HOP | {"authorization", "cookie", "host", "content-length", "forwarded", "x-forwarded-for"}
+_NOT_FORWARDED = _HOP_BY_HOP | {"authorization", "cookie", "host", "content-length", "expect", "forwarded", "x-real-ip"}
+_FROM_PROXIES = "x-forwarded"
+"""How headers begin that say who asks and where: a service believes its token only."""
 
 
 class PeerUnavailable(ConnectionError):
@@ -74,8 +78,11 @@ class Answer:
 class Peer(Protocol):
     """Another service, as the gateway sees it."""
 
-    async def forward(self, request: Request, principal: Principal) -> Response:
-        """Send the request on for this principal and stream the answer; 503 when the service does not answer."""
+    async def forward(self, request: Request, segments: Sequence[str], principal: Principal) -> Response:
+        """Send the request to the path of these decoded segments for this principal, and stream the answer.
+
+        503 when the service does not answer. Raises BadPath.
+        """
         ...
 
     async def get_json(self, path: str, principal: Principal) -> Any:
@@ -116,11 +123,15 @@ class HttpPeer:
             trust_env=False,  # a proxy of the environment is for the world outside
         )
 
-    async def forward(self, request: Request, principal: Principal) -> Response:
-        """Send the request on for this principal and stream the answer; 503 when the service does not answer."""
+    async def forward(self, request: Request, segments: Sequence[str], principal: Principal) -> Response:
+        """Send the request to the path of these decoded segments for this principal, and stream the answer.
+
+        503 when the service does not answer. Raises BadPath.
+        """
+        query = request.scope["query_string"].decode("ascii")
         outgoing = self._client.build_request(
             request.method,
-            request.url.path + (f"?{request.url.query}" if request.url.query else ""),
+            paths.build(segments) + (f"?{query}" if query else ""),
             headers=_headers(request, mint_internal(principal, self._service, self._secret)),
             content=request.stream() if _has_body(request) else None,
         )
@@ -173,11 +184,11 @@ class MountedPeer:
         self._secret = secret
         self._running: set[asyncio.Task[None]] = set()
 
-    async def forward(self, request: Request, principal: Principal) -> Response:
-        """Send the request on for this principal and stream the answer."""
+    async def forward(self, request: Request, segments: Sequence[str], principal: Principal) -> Response:
+        """Send the request to the path of these decoded segments for this principal, and stream the answer."""
         token = mint_internal(principal, self._service, self._secret)
         headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in _headers(request, token)]
-        scope = _scope(request.method, request.url.path, request.scope["query_string"], headers)
+        scope = _scope(request.method, paths.build(segments), request.scope["query_string"], headers)
         exchange = _Exchange(self._app, scope, request.receive, self._running)
         try:
             start = await exchange.start()
@@ -281,8 +292,8 @@ def _scope(method: str, path: str, query: bytes, headers: Iterable[tuple[bytes, 
         "http_version": "1.1",
         "method": method,
         "scheme": "http",
-        "path": path,
-        "raw_path": path.encode(),
+        "path": unquote(path),
+        "raw_path": path.encode("ascii"),
         "query_string": query,
         "root_path": "",
         "headers": [*headers, (b"host", b"mounted")],
@@ -293,8 +304,14 @@ def _scope(method: str, path: str, query: bytes, headers: Iterable[tuple[bytes, 
 
 
 def _headers(request: Request, token: str) -> list[tuple[str, str]]:
-    kept = [(name, value) for name, value in request.headers.items() if name not in _NOT_FORWARDED]
-    if "content-length" in request.headers:
+    named = {name.strip().lower() for name in ",".join(request.headers.getlist("connection")).split(",")}
+    kept = [
+        (name, value)
+        for name, value in request.headers.items()
+        if name not in _NOT_FORWARDED and name not in named and not name.startswith(_FROM_PROXIES)
+    ]
+    # With both, the length is not the body's.
+    if "content-length" in request.headers and "transfer-encoding" not in request.headers:
         kept.append(("content-length", request.headers["content-length"]))
     return [*kept, ("authorization", f"Bearer {token}")]
 

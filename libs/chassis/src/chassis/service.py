@@ -21,6 +21,7 @@ from chassis.auth import only_services, principal_reader
 from chassis.backoff import Backoff
 from chassis.bus.contract import Bus, BusUnavailable
 from chassis.errors import StoreUnavailable
+from chassis.paths import PlainPaths
 from chassis.settings import ServiceSettings
 from chassis.vital import serving, vital
 
@@ -52,7 +53,8 @@ def create_service_app(
     (five apps may share one process) and `read_principal`, on which `chassis.auth.Caller` stands. Whoever made the bus
     opens and closes it.
     """
-    app = FastAPI(title=name, lifespan=lifespan, openapi_url=None)
+    # No redirects to the path without its last slash: behind the gateway they would name a service's own address.
+    app = FastAPI(title=name, lifespan=lifespan, openapi_url=None, redirect_slashes=False)
     app.state.settings = settings
     app.state.bus = bus
     app.state.registry = CollectorRegistry()
@@ -64,6 +66,7 @@ def create_service_app(
     app.include_router(_operations())
     for router in routers:
         app.include_router(router)
+    app.add_middleware(PlainPaths)
     return app
 
 

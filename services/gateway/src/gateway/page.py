@@ -49,7 +49,10 @@ def _find(folder: Path, path: str) -> Path | None:
         return None
     file = (folder / path).resolve()
     is_inside = file.is_relative_to(folder.resolve())
-    return file if is_inside and file.is_file() else None
+    try:
+        return file if is_inside and file.is_file() else None
+    except OSError:  # a name longer than names of files can be
+        return None
 
 
 async def _answer(file: Path, caching: str, request: Request) -> Response:

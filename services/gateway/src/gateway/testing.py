@@ -5,7 +5,7 @@ import json
 import secrets
 import socket
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,6 +18,7 @@ from build_protocol.topology import LIVE_EXCHANGE, QUEUES, live_key
 from build_protocol.views import Build
 from chassis.auth import Principal
 from chassis.bus import Bus, Delivery
+from chassis.paths import build
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from websockets.asyncio.client import ClientConnection, connect
@@ -60,10 +61,11 @@ class IngestPeer:
     async def close(self) -> None:
         """Nothing is pooled."""
 
-    async def forward(self, request: Request, principal: Principal) -> Response:
+    async def forward(self, request: Request, segments: Sequence[str], principal: Principal) -> Response:  # noqa: ARG002  as above
         """Tell what was asked and for whom."""
-        self.forwarded.append((request.url.path, principal))
-        return JSONResponse({"path": request.url.path, "for": principal.name})
+        path = build(segments)
+        self.forwarded.append((path, principal))
+        return JSONResponse({"path": path, "for": principal.name})
 
 
 @dataclass

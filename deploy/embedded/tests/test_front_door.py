@@ -1,0 +1,253 @@
+"""The front door with all five real services behind it, mounted and over HTTP: what reaches a service, and for whom."""
+
+import asyncio
+import itertools
+import secrets
+import time
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any, cast
+
+import httpx
+import pytest
+from build_protocol.ids import new_build_id
+from build_protocol.messages import BuildStart
+from build_protocol.topology import routing_key
+from chassis.auth import Kind, Principal, mint_internal
+from chassis.bus import Outgoing
+from chassis.peers import HttpPeer, MountedPeer
+from chassis.testing.served import send_raw, served
+from embedded.system import Place, create_system
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+from starlette.routing import BaseRoute
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+SECRET = secrets.token_hex(32)
+SERVICES = ("artifacts", "history", "ingest", "notifier")
+CLIMBS = ("..", "%2e%2e", ".%2e", "%2E%2E", "%252e%252e", "..;", "..%20", "%ef%bc%8e%ef%bc%8e", "%c0%ae%c0%ae", "..%00")
+"""A way up, as different programs may read one."""
+
+TARGETS = (
+    "/api/builds/..%2f..%2finternal/stored",
+    "/api/builds/..%5c..%5cinternal/stored",
+    "/api/builds/..\\..\\internal/stored",
+    "/api/builds/%2finternal/stored",
+    "/api//internal/stored",
+    "//internal/stored",
+    "/api/builds//x",
+    "/api/artifacts/objects/..",
+    "/api/artifacts/objects/..%2f..%2f..%2finternal%2fopenapi.json",
+    "/api/artifacts/objects/%2e%2e%3fx",
+    "/api/notifications/webhooks/sendgrid/../../mutes",
+    "/api/../internal/stored",
+    "/../internal/stored",
+    "/assets/..%2f..%2fsecret",
+    "http://other/api/../metrics",
+    "http://other/api/builds/../../metrics",
+    "/api/builds/x#/../../metrics",
+    "/api/builds/%",
+    "/api/builds/%zz",
+    "/api/builds/x%00",
+)
+"""Requests' targets, as sent, that are not plainly one path."""
+
+OWNED = ("builds", "artifacts", "artifacts/objects", "history", "notifications", "notifications/webhooks")
+
+
+class Arrivals:
+    """A service, and what arrives at it."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self.paths: list[str] = []
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.paths.append(scope["raw_path"].decode())
+        await self._app(scope, receive, send)
+
+
+class Door:
+    """A whole system, and everybody who may ask it something."""
+
+    def __init__(self, url: str, gateway: FastAPI, apps: dict[str, FastAPI], arrivals: dict[str, Arrivals]) -> None:
+        self.url = url
+        self.apps = {**apps, "gateway": gateway}
+        self.arrivals = arrivals
+        self.callers: dict[str, str | None] = {"nobody": None}
+
+    async def ask(self, method: str, path: str, caller: str = "admin", **options: Any) -> tuple[int, str]:
+        token = self.callers[caller]
+        headers = [*options.pop("headers", ()), *([f"Authorization: Bearer {token}"] if token else [])]
+        return await send_raw(self.url, path, method=method, headers=headers, **options)
+
+    def arrived(self) -> list[str]:
+        return [path for each in self.arrivals.values() for path in each.paths]
+
+
+@pytest.fixture(params=["mounted", "http"])
+async def door(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Door]:
+    """The embedded system; over HTTP, each of its services has a server of its own."""
+    password = secrets.token_urlsafe(12)
+    monkeypatch.setenv("BUILD_DASHBOARD_ADMIN_PASSWORD", password)
+    monkeypatch.setenv("NOTIFIER_SENDGRID_WEBHOOK_KEY", "")
+    system = create_system(Place(tmp_path, "127.0.0.1", 0, tmp_path / "config.yaml", SECRET))
+    mounted: dict[str, MountedPeer] = system.app.state.peers
+    apps = {name: cast("FastAPI", peer._app) for name, peer in mounted.items()}
+    arrivals = {name: Arrivals(app) for name, app in apps.items()}
+    async with AsyncExitStack() as stack:
+        peers: dict[str, Any] = {name: MountedPeer(name, app, SECRET) for name, app in arrivals.items()}
+        if request.param == "http":
+            for name, app in arrivals.items():
+                peers[name] = HttpPeer(name, await stack.enter_async_context(served(app)), SECRET)
+                stack.push_async_callback(peers[name].close)
+        mounted.clear()
+        mounted.update(peers)
+        await system.app.state.bus.open()
+        stack.push_async_callback(system.app.state.bus.close)
+        await stack.enter_async_context(system.app.router.lifespan_context(system.app))
+        door = Door(await stack.enter_async_context(served(system.app)), system.app, apps, arrivals)
+        async with httpx.AsyncClient(base_url=door.url) as client:
+            await _let_in(client, door, password)
+        yield door
+
+
+async def _let_in(client: httpx.AsyncClient, door: Door, password: str) -> None:
+    async def token(name: str, password: str) -> str:
+        answer = await client.post("/api/auth/login", json={"username": name, "password": password})
+        return str(answer.json()["accessToken"])
+
+    door.callers["admin"] = admin = await token("admin", password)
+    client.headers["Authorization"] = f"Bearer {admin}"
+    new = {"name": "vic", "password": "correct horse battery staple", "projects": ["mine"]}
+    (await client.post("/api/users", json=new)).raise_for_status()
+    for scope in ("read", "agent"):
+        made = await client.post("/api/keys", json={"name": scope, "scopes": [scope], "projects": ["mine"]})
+        door.callers[f"{scope} key"] = made.json()["value"]
+    door.callers["viewer"] = await token("vic", "correct horse battery staple")
+
+
+def routes_of(app: FastAPI) -> Iterator[tuple[str, str]]:
+    """Every method and path of an app."""
+    for route in api_routes(app.routes):
+        yield from ((method, route.path) for method in sorted(route.methods))
+
+
+def api_routes(routes: Iterable[BaseRoute]) -> Iterator[APIRoute]:
+    for route in routes:
+        if isinstance(route, APIRoute):
+            yield route
+        elif hasattr(route, "original_router"):  # FastAPI no longer copies what a router has into its app
+            yield from api_routes(route.original_router.routes)
+
+
+async def test_internal_routes_are_for_services_only(door: Door) -> None:
+    """On every service: without a token 401, for a person or a key 404, for a service an answer. Others are known."""
+    statuses: dict[tuple[str, str], dict[str, int]] = {}
+    for service, app in door.apps.items():
+        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url=f"http://{service}") as client:
+            for method, path in routes_of(app):
+                if path.startswith("/internal/"):
+                    statuses[service, path] = {"nobody": (await client.request(method, path)).status_code}
+                    kinds: tuple[Kind, ...] = ("user", "key", "service")
+                    for kind in kinds:
+                        token = mint_internal(Principal("x", "admin", None, kind), service, SECRET)
+                        answer = await client.request(method, path, headers={"Authorization": f"Bearer {token}"})
+                        statuses[service, path][kind] = answer.status_code
+
+    assert {(service, "/internal/openapi.json") for service in door.apps} < statuses.keys()
+    for where, answers in statuses.items():
+        assert (answers["nobody"], answers["user"], answers["key"]) == (401, 404, 404), where
+        assert answers["service"] in {200, 422}, where
+    known = ("/api/", "/internal/", "/healthz", "/readyz", "/metrics")
+    beside = {path for service in SERVICES for _, path in routes_of(door.apps[service]) if not path.startswith(known)}
+    assert not beside
+
+
+async def test_nothing_outside_api_is_reached(door: Door) -> None:
+    """Every route of every service that is not below `/api/`, by every way up, for everybody: refused, none arrives."""
+    hidden = sorted(
+        {path for service in SERVICES for _, path in routes_of(door.apps[service]) if not path.startswith("/api/")}
+    )
+    before = door.arrived()
+    ways = [(climb, OWNED[at % len(OWNED)]) for at, climb in enumerate(CLIMBS)]
+    ways += [("%2e%2e", owned) for owned in OWNED]
+    for (climb, owned), path, caller in itertools.product(ways, hidden, door.callers):
+        up = "/".join([climb] * (owned.count("/") + 2))
+        status, text = await door.ask("GET", f"/api/{owned}/{up}{path}?build=x", caller)
+        assert (status, "the path" in text) == (400, True), (climb, owned, path, caller)
+
+    assert door.arrived() == before
+
+
+async def test_targets_that_could_be_read_as_others_are_refused(door: Door) -> None:
+    """With any method and for everybody, also as a WebSocket: 400, and no service hears of it."""
+    before = door.arrived()
+    upgrade = [
+        "Connection: Upgrade",
+        "Upgrade: websocket",
+        "Sec-WebSocket-Version: 13",
+        "Sec-WebSocket-Key: " + "a" * 22 + "==",
+    ]
+
+    for target in TARGETS:
+        for method, caller in itertools.product(("GET", "PUT", "POST", "DELETE"), door.callers):
+            assert (await door.ask(method, target, caller))[0] == 400, (method, target, caller)
+        status, _ = await send_raw(door.url, target.replace("/api", "/ws", 1), headers=upgrade)
+        assert status in {400, 403}, target
+
+    assert door.arrived() == before
+
+
+@pytest.mark.parametrize("path", ["/internal/stored?build=x", "/internal/openapi.json", "/internal/last-green"])
+async def test_internal_paths_do_not_exist_at_the_front_door(door: Door, path: str) -> None:
+    """Neither the gateway's own nor a service's, for anybody."""
+    for caller in door.callers:
+        status, _ = await door.ask("GET", path, caller)
+        assert status in {401, 404}, caller
+        assert (await door.ask("GET", f"/api{path}", caller))[0] == 404
+
+    assert not door.arrived()
+
+
+async def test_a_path_that_ends_in_a_slash_is_no_route(door: Door) -> None:
+    """No service redirects to an address that only services know."""
+    for path in ("/api/builds/", "/api/artifacts/objects/", "/api/failures/"):
+        status, text = await door.ask("GET", path)
+        assert (status, "127.0.0.1" in text) == (404, False), path
+
+    assert not door.arrived()
+
+
+async def test_who_asks_arrives_as_what_they_are(door: Door) -> None:
+    """A person, a key of either scope: each sees its own projects, and another's build does not exist for it."""
+    build_id = new_build_id(int(time.time() * 1000))
+    facts = {"buildId": build_id, "project": "theirs", "seq": 1, "timestamp": 1, "data": {}}
+    record = BuildStart.model_validate(facts)
+    key = routing_key(record.type, build_id, "theirs")
+    await door.apps["gateway"].state.bus.publish([Outgoing(key, record.to_json().encode(), {"agent": "a"})])
+    async with asyncio.timeout(20):
+        while (await door.ask("GET", f"/api/builds/{build_id}"))[0] != 200:  # noqa: ASYNC110  stored behind a REST API
+            await asyncio.sleep(0.05)
+
+    answers = {
+        caller: [
+            (await door.ask("GET", f"/api/builds/{build_id}{beneath}", caller))[0]
+            for beneath in ("", "/logs", "/failures", "/tests", "/records", "/artifacts", "/failures/feedback")
+        ]
+        for caller in door.callers
+    }
+    climbed = [
+        await door.ask("GET", f"/api/builds/%2e%2e/%2e%2e/internal/stored?build={build_id}", caller)
+        for caller in door.callers
+    ]
+
+    assert answers["admin"] == [200] * 7
+    assert answers["viewer"] == answers["read key"] == [404, 404, 404, 404, 404, 200, 404]
+    assert answers["agent key"] == [401, 401, 401, 401, 401, 200, 401]
+    assert answers["nobody"] == [401] * 7
+    for caller in ("viewer", "read key", "agent key"):
+        assert await door.ask("GET", f"/api/builds/{build_id}/artifacts", caller) == (200, '{"items":[]}')
+    assert all(status == 400 and build_id not in text for status, text in climbed)
