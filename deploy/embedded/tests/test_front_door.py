@@ -15,9 +15,10 @@ from build_protocol.ids import new_build_id
 from build_protocol.messages import BuildStart
 from build_protocol.topology import routing_key
 from chassis.auth import Kind, Principal, mint_internal
+from chassis.bodies import BODY_BYTES, limit_of
 from chassis.bus import Outgoing
 from chassis.peers import HttpPeer, MountedPeer
-from chassis.testing.served import send_raw, served
+from chassis.testing.served import chunked, send_raw, served
 from embedded.system import Place, create_system
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
@@ -142,6 +143,11 @@ def api_routes(routes: Iterable[BaseRoute]) -> Iterator[APIRoute]:
             yield from api_routes(route.original_router.routes)
 
 
+def filled(path: str) -> str:
+    """The path with something in place of its parameters."""
+    return "/".join("x" if part.startswith("{") else part for part in path.split("/"))
+
+
 async def test_internal_routes_are_for_services_only(door: Door) -> None:
     """On every service: without a token 401, for a person or a key 404, for a service an answer. Others are known."""
     statuses: dict[tuple[str, str], dict[str, int]] = {}
@@ -251,3 +257,77 @@ async def test_who_asks_arrives_as_what_they_are(door: Door) -> None:
     for caller in ("viewer", "read key", "agent key"):
         assert await door.ask("GET", f"/api/builds/{build_id}/artifacts", caller) == (200, '{"items":[]}')
     assert all(status == 400 and build_id not in text for status, text in climbed)
+
+
+async def test_no_route_takes_a_body_over_its_limit(door: Door) -> None:
+    """Every route of every service: 413 by a length; without one, 413 where it is read and else an answer."""
+    piece = b"x" * 4096
+    for app in door.apps.values():
+        for method, template in routes_of(app):
+            path = filled(template)
+            size = limit_of(method, path).size
+            if size is None or not path.startswith("/api/"):
+                continue
+            over = chunked([piece] * (size // len(piece) + 1))
+            told = [f"Content-Length: {size + 1}"]
+
+            assert (await door.ask(method, path, headers=told))[0] == 413, path
+            status, _ = await door.ask(method, path, headers=["Transfer-Encoding: chunked"], body=over)
+
+            assert status == 413 or (status < 500 and not reads(app, method, template)), (method, path, status)
+
+
+def reads(app: FastAPI, method: str, path: str) -> bool:
+    """Whether a route has a body that FastAPI reads."""
+    (route,) = [each for each in api_routes(app.routes) if each.path == path and method in each.methods]
+    return route.body_field is not None
+
+
+async def test_the_largest_offer_passes(door: Door, tmp_path: Path) -> None:
+    """A thousand parts, and names as long and as odd as names may be."""
+    mib = 1024 * 1024
+    (tmp_path / "config.yaml").write_text("projects: {mine: {artifact_max_bytes: 6000000000}}")
+    offer = {
+        "buildId": new_build_id(int(time.time() * 1000)),
+        "project": "mine",
+        "name": "\N{PILE OF POO}" * 512,
+        "contentType": "\u0001" * 512,
+        "sizeBytes": 1000 * 5 * mib,
+        "sha256": "a" * 64,
+        "partSizeBytes": 5 * mib,
+        "partSha256": ["a" * 64] * 1000,
+    }
+    async with httpx.AsyncClient(base_url=door.url) as client:
+        headers = {"Authorization": f"Bearer {door.callers['agent key']}"}
+        answer = await client.post("/api/artifacts", json=offer, headers=headers, timeout=30)
+
+    assert answer.status_code == 200, answer.text[:300]
+    assert len(answer.request.content) > BODY_BYTES
+
+
+async def test_a_tickets_bytes_are_bounded_by_the_ticket(door: Door, tmp_path: Path) -> None:
+    """More than was promised is refused where it is more, by its length or without; a forged ticket reads nothing."""
+    offer = {
+        "buildId": new_build_id(int(time.time() * 1000)),
+        "project": "mine",
+        "name": "a",
+        "sizeBytes": 100_000,
+        "sha256": "a" * 64,
+    }
+    async with httpx.AsyncClient(base_url=door.url) as client:
+        headers = {"Authorization": f"Bearer {door.callers['agent key']}"}
+        (put,) = (await client.post("/api/artifacts", json=offer, headers=headers)).json()["puts"]
+    body = [b"x" * 4096] * 1000
+    told = await door.ask("PUT", put["url"], "nobody", headers=["Content-Length: 4096000"], body=plain(body))
+    counted = await door.ask("PUT", put["url"], "nobody", headers=["Transfer-Encoding: chunked"], body=chunked(body))
+    forged = await door.ask(
+        "PUT", put["url"] + "x", "nobody", headers=["Transfer-Encoding: chunked"], body=chunked(body)
+    )
+
+    assert (told[0], counted[0], forged[0]) == (400, 400, 403)
+    assert not [path for path in (tmp_path / "objects").rglob("*") if path.is_file()]
+
+
+async def plain(pieces: list[bytes]) -> AsyncIterator[bytes]:
+    for piece in pieces:
+        yield piece

@@ -11,8 +11,8 @@ import pytest
 from chassis.auth import Caller, Principal, principal_reader
 from chassis.paths import BadPath
 from chassis.peers import HttpPeer, MountedPeer, Peer, PeerRefused, PeerUnavailable
-from chassis.testing.signing import SECRET
 from chassis.testing.served import chunked, send_raw, served
+from chassis.testing.signing import SECRET
 from fastapi import FastAPI, HTTPException, Request, Response
 from starlette.responses import StreamingResponse
 

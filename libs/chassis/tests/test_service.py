@@ -7,7 +7,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import httpx
 import pytest
@@ -18,7 +18,7 @@ from chassis.service import create_service_app
 from chassis.settings import ServiceSettings
 from chassis.testing.signing import SECRET
 from chassis.testing.stack import free_port, wait_until
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, Body, FastAPI
 from prometheus_client import Counter
 
 
@@ -45,6 +45,10 @@ def routes() -> APIRouter:
     @router.get("/api/stored")
     async def stored() -> None:
         raise StoreUnavailable("test", "down")
+
+    @router.post("/api/noted")
+    async def noted(note: Annotated[str, Body()]) -> str:
+        return note
 
     @router.get("/api/count")
     async def count(n: int) -> int:
@@ -144,13 +148,20 @@ async def test_internal_routes_do_not_exist_for_people_and_keys(bus: EmbeddedBus
 
 
 async def test_a_service_guards_itself(bus: EmbeddedBus) -> None:
-    """Also without the gateway before it: paths that could be others are refused."""
+    """Also without the gateway before it: bodies over their limit and paths that could be others are refused."""
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for _ in range(20):
+            yield b"x" * 4096
+
     async with client_of(make_app(bus, Store())) as client:
+        large = await client.post("/api/noted", content=pieces())
+        told = await client.post("/api/noted", content=b"x" * 80_000)
         other = await client.get("/api/%2e%2e%2fmetrics")
         slash = await client.get("/api/whoami/")
 
-    assert [answer.status_code for answer in (other, slash)] == [400, 404]
-    assert {answer.headers["content-type"] for answer in (other, slash)} == {"application/problem+json"}
+    assert [answer.status_code for answer in (large, told, other, slash)] == [413, 413, 400, 404]
+    assert {answer.headers["content-type"] for answer in (large, told, other, slash)} == {"application/problem+json"}
 
 
 async def test_a_service_without_a_secret_trusts_nobody(bus: EmbeddedBus) -> None:

@@ -7,6 +7,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from chassis.errors import StoreUnavailable
 
@@ -24,6 +25,8 @@ def install(app: FastAPI) -> None:
 
     async def http_error(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # noqa: S101  narrows the type FastAPI's registry cannot express
+        if isinstance(error.__cause__, RecursionError):
+            return problem(422, "body: nested too deeply to be read", request.url.path)
         answer = problem(error.status_code, str(error.detail), request.url.path)
         answer.headers.update(error.headers or {})
         return answer
@@ -32,6 +35,9 @@ def install(app: FastAPI) -> None:
         assert isinstance(error, RequestValidationError)  # noqa: S101  as above
         faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()[:5])
         return problem(422, faults, request.url.path)
+
+    async def gone(request: Request, error: Exception) -> Response:  # noqa: ARG001  FastAPI's signature
+        return problem(400, "the request broke off", request.url.path)  # nobody reads it, and nobody logs a bug of ours
 
     async def store_down(request: Request, error: Exception) -> Response:
         answer = problem(503, str(error), request.url.path)
@@ -43,5 +49,6 @@ def install(app: FastAPI) -> None:
 
     app.add_exception_handler(HTTPException, http_error)
     app.add_exception_handler(RequestValidationError, invalid)
+    app.add_exception_handler(ClientDisconnect, gone)
     app.add_exception_handler(StoreUnavailable, store_down)
     app.add_exception_handler(Exception, unforeseen)

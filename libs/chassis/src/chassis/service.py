@@ -19,6 +19,7 @@ from chassis import logging as log_lines
 from chassis import problems
 from chassis.auth import only_services, principal_reader
 from chassis.backoff import Backoff
+from chassis.bodies import BodyLimit
 from chassis.bus.contract import Bus, BusUnavailable
 from chassis.errors import StoreUnavailable
 from chassis.paths import PlainPaths
@@ -66,6 +67,7 @@ def create_service_app(
     app.include_router(_operations())
     for router in routers:
         app.include_router(router)
+    app.add_middleware(BodyLimit)
     app.add_middleware(PlainPaths)
     return app
 

@@ -13,7 +13,6 @@ from starlette.routing import WebSocketRoute
 
 from gateway import forward, openapi, page, routes
 from gateway.accounts.passwords import Passwords
-from gateway.body_limit import BodyLimit
 from gateway.desk import Desk
 from gateway.headers import SecurityHeaders, UntrustedProxies
 from gateway.settings import Settings
@@ -53,7 +52,6 @@ def create_app(
     app.include_router(openapi.router)
     app.include_router(forward.router)
     app.include_router(page.page_router(page_folder))
-    app.add_middleware(BodyLimit)
     if settings.origins:
         app.add_middleware(
             CORSMiddleware,
