@@ -73,12 +73,13 @@ async def eventually(ask: Callable[[], Awaitable[Any]], seconds: float = 30) -> 
     return answer
 
 
-@pytest.fixture(params=["directory", pytest.param("s3", marks=pytest.mark.s3)])
+@pytest.fixture(params=["directory", *(pytest.param(name, marks=pytest.mark.s3) for name in ("direct", "gateway"))])
 async def system(request: pytest.FixtureRequest, tmp_path) -> AsyncIterator[System]:
-    """Both ways to keep bytes; to readers outside the S3 server has a name that ingest cannot resolve."""
+    """Both places for bytes, and both ways to S3; outside it has a name that ingest cannot resolve."""
     keeping: dict[str, Any] = {"s3_bucket": ""}
-    if request.param == "s3":
+    if request.param != "directory":
         keeping = {
+            "s3_transfer": request.param,
             "s3_endpoint": request.getfixturevalue("seaweedfs").endpoint,
             "s3_public_endpoint": "https://artifacts.invalid",
             "s3_bucket": BUCKET,

@@ -106,12 +106,13 @@ async def test_nobody_else_lets_go_or_verifies(service, offers, caller):
 
 
 @pytest.mark.s3
-async def test_services_bring_to_the_store_as_they_reach_it_and_read_from_here(
-    tmp_path, run_service, s3_settings, offers
+@pytest.mark.parametrize("transfer", ["direct", "gateway"])
+async def test_services_bring_as_they_reach_the_store_and_read_from_here(
+    tmp_path, run_service, s3_settings, offers, transfer
 ):
-    """Agents and browsers get the public name, which a service inside may not even resolve."""
-    public = s3_settings(s3_public_endpoint="https://artifacts.example.com")
-    async with run_service(f"sqlite:///{tmp_path}/bus.sqlite", tmp_path, **public) as service:
+    """People get the public name, which a service may not even resolve; a store for us alone is named to nobody."""
+    settings = s3_settings(s3_public_endpoint="https://artifacts.example.com", s3_transfer=transfer)
+    async with run_service(f"sqlite:///{tmp_path}/bus.sqlite", tmp_path, **settings) as service:
         (put,) = (await service.offer(offers(CONTENT), INGEST)).json()["puts"]
         brought = await bring(service, offers(CONTENT))
         links = [
@@ -120,5 +121,6 @@ async def test_services_bring_to_the_store_as_they_reach_it_and_read_from_here(
         ]
         read = await service.call("GET", str(links[0]), INGEST, headers={"Range": "bytes=4-7"})
 
-    assert [URL(put["url"]).host, *(link.host for link in links)] == ["127.0.0.1", "", "artifacts.example.com"]
-    assert (read.status_code, read.content) == (206, CONTENT[4:8])
+    hosts = {"direct": ["127.0.0.1", "", "artifacts.example.com"], "gateway": ["", "", ""]}
+    assert [URL(put["url"]).host, *(link.host for link in links)] == hosts[transfer]
+    assert (brought["state"], read.status_code, read.content) == ("verified", 206, CONTENT[4:8])

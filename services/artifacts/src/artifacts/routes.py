@@ -45,7 +45,7 @@ async def offer_artifact(offer: OfferVia, caller: Caller, now: Now, request: Req
         raise HTTPException(404, f"no project {offer.project}")
     state = request.app.state
     settings: Settings = state.settings
-    is_relayed = "gateway" in (offer.via, settings.s3_transfer) and caller.kind != "service"
+    is_relayed = "gateway" in (offer.via, settings.s3_transfer)
     try:
         if caller.kind == "service":
             planned = await state.desk.hold(offer, now)
