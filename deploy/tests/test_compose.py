@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import secrets
 import subprocess
 import sys
 from pathlib import Path
@@ -21,7 +22,8 @@ def composed() -> dict[str, Any]:
     """The file as the real Compose resolves it."""
     answer = subprocess.run(
         [str(TOOLS / "docker-compose"), "--file", str(ROOT / "docker-compose.yml"), "config", "--format", "json"],
-        env=os.environ | {"JWT_SECRET_KEY": "0" * 64, "AWS_ACCESS_KEY": ACCESS_KEY, "AWS_SECRET_KEY": SECRET_KEY},
+        env=os.environ
+        | {"JWT_SECRET_KEY": secrets.token_hex(32), "AWS_ACCESS_KEY": ACCESS_KEY, "AWS_SECRET_KEY": SECRET_KEY},
         capture_output=True,
         text=True,
         check=False,
@@ -91,7 +93,7 @@ def test_the_database_alone_needs_no_keys_of_other_services() -> None:
     answer = subprocess.run(
         [str(TOOLS / "docker-compose"), "--file", str(ROOT / "docker-compose.yml"), "config", "--quiet"],
         env={name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-        | {"JWT_SECRET_KEY": "0" * 64},
+        | {"JWT_SECRET_KEY": secrets.token_hex(32)},
         cwd="/",
         capture_output=True,
         text=True,
