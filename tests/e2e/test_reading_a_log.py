@@ -86,8 +86,8 @@ def heading(name: str) -> str:
     return f"[data-testid=log-section]:has-text('{name}')"
 
 
-def scroll_to(page: Page, line: int) -> None:
-    """By the wheel, as a person does."""
+def read_at(page: Page, line: int) -> tuple[int, float]:
+    """Scroll to a line by the wheel, as a person does; the line that is at the top then, and where it is."""
     page.locator(f"{LOG} [data-line]").first.wait_for()
     page.get_by_test_id("log").hover()
     for _ in range(200):
@@ -96,12 +96,20 @@ def scroll_to(page: Page, line: int) -> None:
             break
         page.mouse.wheel(0, max(-600, min(600, away * 19)))
         settled(page)
-    settled(page)
+    top = top_line(page)
+    return top, top_of(page, f"[data-line='{top}']")
 
 
 def expect_following(page: Page, is_following: bool) -> None:
     """Follow is on or off."""
     expect(page.get_by_test_id("log")).to_have_attribute("data-following", str(is_following).lower())
+
+
+def expect_still(page: Page, line: int, before: float) -> None:
+    """A line is where it was on the screen, and Follow is off."""
+    expect(page.locator(f"{LOG} [data-line='{line}']")).to_be_visible()
+    assert abs(top_of(page, f"[data-line='{line}']") - before) < SLACK_PX
+    expect_following(page, is_following=False)
 
 
 def open_log(page: Page, build: str, address: str = "") -> None:
@@ -114,9 +122,7 @@ def open_log(page: Page, build: str, address: str = "") -> None:
 def test_folding_all_keeps_the_place_and_unfolding_gives_the_line_back(page: Page, sections: str) -> None:
     """`z` puts the heading of what was read where the line was; `z` again puts the line there. Follow stays off."""
     open_log(page, sections)
-    scroll_to(page, 350)
-    line = top_line(page)
-    before = top_of(page, f"[data-line='{line}']")
+    line, before = read_at(page, 350)
 
     press(page, "z")
     expect(page.locator(f"[data-line='{line}']")).to_have_count(0)
@@ -124,24 +130,19 @@ def test_folding_all_keeps_the_place_and_unfolding_gives_the_line_back(page: Pag
     expect_following(page, is_following=False)
 
     press(page, "z")
-    assert abs(top_of(page, f"[data-line='{line}']") - before) < SLACK_PX
-    expect_following(page, is_following=False)
+    expect_still(page, line, before)
 
 
 def test_a_log_folded_to_less_than_the_screen_is_not_followed(page: Page, short_end: str) -> None:
     """All is in sight, the end too, and yet nobody asked to follow; unfolded, the line is where it was."""
     open_log(page, short_end)
-    scroll_to(page, 300)
-    line = top_line(page)
-    before = top_of(page, f"[data-line='{line}']")
+    line, before = read_at(page, 300)
 
     press(page, "z")
     expect(page.locator(f"{LOG} [data-line='{CONFIGURED + BUILT + 5}']")).to_be_visible()
     expect_following(page, is_following=False)
     press(page, "z")
-
-    assert abs(top_of(page, f"[data-line='{line}']") - before) < SLACK_PX
-    expect_following(page, is_following=False)
+    expect_still(page, line, before)
 
 
 def test_folding_goes_on_following(page: Page, short_end: str) -> None:
@@ -223,9 +224,7 @@ def test_a_hit_in_a_folded_section_is_shown_in_the_middle(page: Page, sections: 
 def test_a_log_is_where_it_was_when_its_tab_is_opened_again(page: Page, sections: str) -> None:
     """Another tab and back: the same line at the top, the same sections folded, Follow as it was."""
     open_log(page, sections)
-    scroll_to(page, 300)
-    line = top_line(page)
-    before = top_of(page, f"[data-line='{line}']")
+    line, before = read_at(page, 300)
     parts = page.get_by_role("navigation", name="Parts of this build")
 
     for followed in (False, True):
@@ -262,8 +261,7 @@ def test_lines_that_come_in_move_nothing_for_who_reads(page: Page, stack: Stack)
                 "total => document.querySelector('[data-testid=log-total]').dataset.total > total + 50", arg=total
             )
             assert line == top_line(page)
-            assert abs(top_of(page, f"[data-line='{line}']") - before) < SLACK_PX
-            expect_following(page, is_following=False)
+            expect_still(page, line, before)
 
 
 def total_of(page: Page) -> int:
