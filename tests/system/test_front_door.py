@@ -17,25 +17,26 @@ GROWTH_KIB = 10 * 1024
 """What a body of 200 MiB may add to any process, answered, thrown away and all."""
 
 BODIES = [
-    ("POST", "/api/auth/login", 413),
-    ("POST", "/api/users", 413),
-    ("POST", "/api/commands", 413),
-    ("POST", f"/api/builds/{BUILD}/failures/feedback", 413),
-    ("POST", "/api/artifacts", 413),
-    ("PUT", f"/api/history/verdicts/{BUILD}/x", 413),
-    ("POST", "/api/notifications/mutes", 413),
-    ("POST", "/api/notifications/webhooks/sendgrid", 404),
-    ("PUT", "/api/artifacts/objects/forged", 403),
-    ("GET", f"/api/builds/{BUILD}", 404),
-    ("POST", "/api/teapots", 404),
-    ("GET", "/builds/7", None),
+    ("POST", "/api/auth/login", {413}),
+    ("POST", "/api/users", {413}),
+    ("POST", "/api/commands", {413}),
+    ("POST", f"/api/builds/{BUILD}/failures/feedback", {413}),
+    ("POST", "/api/artifacts", {413}),
+    ("PUT", f"/api/history/verdicts/{BUILD}/x", {413}),
+    ("POST", "/api/notifications/mutes", {413}),
+    # Who reads no body answers first in one process; between two, the gateway is over the limit before it hears it.
+    ("POST", "/api/notifications/webhooks/sendgrid", {404, 413}),
+    ("GET", f"/api/builds/{BUILD}", {404, 413}),
+    ("PUT", "/api/artifacts/objects/forged", {403}),
+    ("POST", "/api/teapots", {404}),
+    ("GET", "/builds/7", {200, 503}),
 ]
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize(("method", "path", "expected"), BODIES)
-def test_a_huge_body_costs_no_memory(stack: Stack, method: str, path: str, expected: int | None) -> None:
+@pytest.mark.parametrize(("method", "path", "statuses"), BODIES)
+def test_a_huge_body_costs_no_memory(stack: Stack, method: str, path: str, statuses: set[int]) -> None:
     """200 MiB in chunks, from a client that sends until it may not: refused, and no process has grown."""
     headers = [f"Authorization: Bearer {stack.token()}", "Transfer-Encoding: chunked", "Content-Type: application/json"]
     before = {name: _forget_peak(pid) for name, pid in _processes(stack)}
@@ -46,7 +47,7 @@ def test_a_huge_body_costs_no_memory(stack: Stack, method: str, path: str, expec
     )
 
     grown = {name: _peak_kib(pid) - before[name] for name, pid in _processes(stack)}
-    assert status == expected or (expected is None and status in {200, 503})
+    assert status in statuses
     assert {name: kib for name, kib in grown.items() if kib > GROWTH_KIB} == {}
 
 

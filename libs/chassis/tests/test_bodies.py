@@ -54,7 +54,7 @@ class Service:
 def app_with_routes() -> FastAPI:
     app = FastAPI()
     problems.install(app)
-    app.state.released = asyncio.Event()
+    app.state.begun, app.state.released = asyncio.Event(), asyncio.Event()
 
     @app.post("/json")
     async def read_json(body: dict[str, Any]) -> int:
@@ -80,7 +80,9 @@ def app_with_routes() -> FastAPI:
 
         async def answer() -> AsyncIterator[bytes]:
             yield b"begun"
+            app.state.begun.set()
             await app.state.released.wait()
+            yield b"ended"
 
         return StreamingResponse(answer())
 
@@ -246,13 +248,24 @@ async def test_a_body_without_a_size_may_take_its_time_but_not_stop() -> None:
     assert silent == 408
 
 
-async def test_an_answer_that_has_begun_ends_where_the_body_goes_too_far() -> None:
-    """Nothing can be said any more: whoever answers takes the client for gone."""
-    async with serving() as service:
-        status, text = await service.ask("POST", "/early", headers=CHUNKED, body=chunked(OVER))
-        service.app.state.released.set()
+@pytest.mark.parametrize("rest", [[*OVER, PIECE], [b"x"]])
+async def test_an_answer_that_has_begun_goes_on(rest: list[bytes], caplog: pytest.LogCaptureFixture) -> None:
+    """A body that goes too far then, or stops, cannot be refused any more: it is thrown away and cuts nothing off."""
+    with caplog.at_level(logging.WARNING):
+        async with serving(lambda method, path: Limit(BODY_BYTES, 0.1)) as service:
 
-    assert (status, text.count("begun")) == (200, 1)
+            async def after_the_beginning() -> AsyncIterator[bytes]:
+                await service.app.state.begun.wait()
+                async for chunk in chunked(rest):
+                    if chunk != b"0\r\n\r\n":
+                        yield chunk
+                await asyncio.sleep(0.2)  # longer than a body may take that could still be refused
+                service.app.state.released.set()
+
+            status, text = await service.ask("POST", "/early", headers=CHUNKED, body=after_the_beginning())
+
+    assert (status, text.count("begun"), text.count("ended")) == (200, 1, 1)
+    assert not caplog.records
 
 
 @pytest.mark.parametrize("opening", ["[", '{"a":'])

@@ -10,7 +10,6 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from starlette.datastructures import Headers
-from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chassis import problems
@@ -58,8 +57,8 @@ def limit_of(method: str, path: str) -> Limit:
 class BodyLimit:
     """Middleware: answers 413 to a body over its limit, by its length at once and else as soon as it is over it.
 
-    408 answers one that does not arrive in time. Either way, and where an endless body is left unread, the connection
-    is closed behind the answer: nobody can send for ever.
+    408 answers one that does not arrive in time. To the app its client is then gone, and what it answers goes nowhere.
+    Behind a refusal, and where a body without a length is left unread, the connection is closed: nobody sends for ever.
     """
 
     def __init__(
@@ -77,78 +76,98 @@ class BodyLimit:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        limit = self._limits(scope["method"], scope["path"])
-        headers = Headers(scope=scope)
-        length = headers.get("content-length", "0")
-        body = _Body(limit, receive, send, self._linger_seconds)
-        body.has_end = "transfer-encoding" not in headers
-        if not (length.isascii() and length.isdecimal()):
-            await problems.problem(400, "Content-Length: a number of bytes", scope["path"])(scope, receive, send)
-        elif limit.size is not None and (len(length) > 18 or int(length) > limit.size):
-            body.has_end = False
-            await problems.problem(413, _too_large(limit.size), scope["path"])(scope, receive, body.answer)
-        else:
-            await self._app(scope, body.receive, body.answer)
+        body = _Body(self._limits(scope["method"], scope["path"]), scope, receive, send)
+        try:
+            if not await body.is_refused_by_length():
+                await self._app(scope, body.receive, body.answer)
+        finally:
+            await body.end(self._linger_seconds)
 
 
 class _Body:
     """The body of one request, counted and timed, and the answer to it."""
 
-    def __init__(self, limit: Limit, receive: Receive, send: Send, linger_seconds: float) -> None:
-        self.has_end = True
-        """Whether what nobody reads of it is little enough to be thrown away as it comes."""
+    def __init__(self, limit: Limit, scope: Scope, receive: Receive, send: Send) -> None:
         self._limit = limit
+        self._scope = scope
         self._receive = receive
         self._send = send
-        self._linger_seconds = linger_seconds
+        self._headers = Headers(scope=scope)
         self._size = 0
         self._ends = _now() + limit.seconds
         self._is_whole = False
+        self._is_thrown_away = False
         self._is_answered = False
+        self._is_refused = False
         self._is_last = False
+        self._lacks_end = False
+
+    async def is_refused_by_length(self) -> bool:
+        """Whether the length that the request names was reason enough to refuse it."""
+        length = self._headers.get("content-length", "0")
+        if not (length.isascii() and length.isdecimal()):
+            await self._refuse(400, "Content-Length: a number of bytes")
+        elif self._limit.size is not None and (len(length) > 18 or int(length) > self._limit.size):
+            await self._refuse(413, _too_large(self._limit.size))
+        return self._is_refused
 
     async def receive(self) -> Message:
-        """The next message. Raises HTTPException 413 or 408."""
-        if self._is_whole:  # what comes now is the end of the connection, whenever it comes
-            return await self._receive()
-        try:
-            async with asyncio.timeout_at(self._ends):
-                message = await self._receive()
-        except TimeoutError:
-            return self._refuse(408, f"the body did not arrive within {self._limit.seconds:g} s")
-        self._size += len(message.get("body", b""))
-        self._is_whole = not message.get("more_body", False)
-        if self._limit.size is None:
-            self._ends = _now() + self._limit.seconds
-        elif self._size > self._limit.size:
-            return self._refuse(413, _too_large(self._limit.size))
-        return message
+        """The next message for the app; of a body that goes too far there is none."""
+        while not (self._is_whole or self._is_thrown_away):
+            try:
+                async with asyncio.timeout_at(None if self._is_answered else self._ends):
+                    message = await self._receive()
+            except TimeoutError:
+                await self._refuse(408, f"the body did not arrive within {self._limit.seconds:g} s")
+                continue
+            self._is_whole = not message.get("more_body", False)
+            self._size += len(message.get("body", b""))
+            if self._limit.size is None:
+                self._ends = _now() + self._limit.seconds
+            elif self._size > self._limit.size:
+                self._is_thrown_away = True
+                await self._refuse(413, _too_large(self._limit.size))
+                continue
+            return message
+        if self._is_refused:
+            return {"type": "http.disconnect"}
+        await self._throw_away()
+        return await self._receive()  # the end of the connection, whenever it comes
 
     async def answer(self, message: Message) -> None:
-        """Pass the answer on; behind the last one of a connection some of the body is still taken."""
+        """Pass the app's answer on, unless its request is refused."""
+        if not self._is_refused:
+            await self._pass_on(message)
+
+    async def end(self, linger_seconds: float) -> None:
+        """Close the connection behind its last answer, when its client had the time to read it."""
+        if self._lacks_end:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(linger_seconds):
+                    await self._throw_away()
+            await self._send({"type": "http.response.body"})
+
+    async def _refuse(self, status: int, detail: str) -> None:
+        if not self._is_answered:  # else nothing can be said any more: the answer goes on without the body
+            self._is_thrown_away = self._is_refused = True
+            await problems.problem(status, detail, self._scope["path"])(self._scope, self._receive, self._pass_on)
+
+    async def _pass_on(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self._is_answered = True
-            self._is_last = not self._is_whole and not self.has_end
+            # The rest of a body with a length is little enough to be thrown away as it comes.
+            is_endless = self._is_refused or "transfer-encoding" in self._headers
+            self._is_last = is_endless and not self._is_whole
             if self._is_last:
                 message = {**message, "headers": [*message.get("headers", ()), (b"connection", b"close")]}
         elif self._is_last and not message.get("more_body", False):
-            await self._send({**message, "more_body": True})
-            await self._linger()
-            message = {"type": "http.response.body"}
+            message, self._lacks_end = {**message, "more_body": True}, True
         await self._send(message)
 
-    def _refuse(self, status: int, detail: str) -> Message:
-        self.has_end = False
-        self._is_whole = False
-        if self._is_answered:  # too late to say it: whoever still reads takes the client for gone
-            return {"type": "http.disconnect"}
-        raise HTTPException(status, detail)
-
-    async def _linger(self) -> None:
-        with suppress(TimeoutError, HTTPException):
-            async with asyncio.timeout(self._linger_seconds):
-                while (await self._receive()).get("more_body", False):
-                    pass
+    async def _throw_away(self) -> None:
+        while not self._is_whole:
+            message = await self._receive()
+            self._is_whole = not message.get("more_body", False)
 
 
 def _now() -> float:
