@@ -117,7 +117,7 @@ async def brought(settings: Settings, content: bytes, part: int | None = None) -
     artifact = artifact_of(content, part)
     if part:
         artifact = artifact.become("uploading", 1, upload_id=await objects.begin(artifact))
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
         for put in await objects.plan(artifact, 60):
             piece = content[put.offset : put.offset + put.size_bytes]
             (await client.put(put.url, content=piece, headers=put.headers)).raise_for_status()
@@ -148,7 +148,7 @@ async def test_without_a_signature_nothing_is_done(store: Store, bucket: Setting
         ("HEAD", f"{name}/{key}"),
     ]
 
-    async with httpx.AsyncClient(base_url=store.endpoint, trust_env=False) as anybody:
+    async with httpx.AsyncClient(base_url=store.endpoint, trust_env=False, timeout=60) as anybody:
         answers = {request: (await anybody.request(*request, content=b"x")).status_code for request in requests}
 
     assert answers == dict.fromkeys(requests, 403)

@@ -90,11 +90,11 @@ def cli(stack: Stack, *arguments: str, **environment: str) -> subprocess.Complet
 
 def limited(stack: Stack, name: str, *projects: str) -> dict[str, str]:
     """The environment of somebody who sees these projects only."""
-    body = {"name": name, "password": "a long password", "role": "developer", "projects": list(projects)}
+    body = {"name": name, "password": "four geese on a bicycle", "role": "developer", "projects": list(projects)}
     headers = {"Authorization": f"Bearer {stack.token()}", "Content-Type": "application/json"}
     request = urllib.request.Request(f"{stack.url}/api/users", json.dumps(body).encode(), headers)
     urllib.request.urlopen(request, timeout=30).close()
-    return {"BUILD_DASHBOARD_USER": name, "BUILD_DASHBOARD_PASSWORD": "a long password"}
+    return {"BUILD_DASHBOARD_USER": name, "BUILD_DASHBOARD_PASSWORD": "four geese on a bicycle"}
 
 
 def test_cancel_never_chooses_between_builds(stack: Stack, agent: Agent, project: str, beginning: str) -> None:

@@ -91,9 +91,8 @@ class Door:
 async def door(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Door]:
     """The embedded system; over HTTP, each of its services has a server of its own."""
     password = secrets.token_urlsafe(12)
-    monkeypatch.setenv("BUILD_DASHBOARD_ADMIN_PASSWORD", password)
     monkeypatch.setenv("NOTIFIER_SENDGRID_WEBHOOK_KEY", "")
-    system = create_system(Place(tmp_path, "127.0.0.1", 0, tmp_path / "config.yaml", SECRET))
+    system = create_system(Place(tmp_path, "127.0.0.1", 0, tmp_path / "config.yaml", SECRET, password))
     mounted: dict[str, MountedPeer] = system.app.state.peers
     apps = {name: cast("FastAPI", peer._app) for name, peer in mounted.items()}
     arrivals = {name: Arrivals(app) for name, app in apps.items()}
@@ -121,12 +120,12 @@ async def _let_in(client: httpx.AsyncClient, door: Door, password: str) -> None:
 
     door.callers["admin"] = admin = await token("admin", password)
     client.headers["Authorization"] = f"Bearer {admin}"
-    new = {"name": "vic", "password": "correct horse battery staple", "projects": ["mine"]}
+    new = {"name": "vic", "password": "four geese on a bicycle", "projects": ["mine"]}
     (await client.post("/api/users", json=new)).raise_for_status()
     for scope in ("read", "agent"):
         made = await client.post("/api/keys", json={"name": scope, "scopes": [scope], "projects": ["mine"]})
         door.callers[f"{scope} key"] = made.json()["value"]
-    door.callers["viewer"] = await token("vic", "correct horse battery staple")
+    door.callers["viewer"] = await token("vic", "four geese on a bicycle")
 
 
 def routes_of(app: FastAPI) -> Iterator[tuple[str, str]]:

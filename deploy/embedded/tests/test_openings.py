@@ -177,7 +177,8 @@ async def test_failed_openings_pile_nothing_up(cause: Cause) -> None:
     assert len(later[0]) <= len(files) + 2  # a driver that tries by itself may be at it
     # Four readers at the most come as they are needed.
     assert {name for name in later[1] - threads if not name.startswith("sql-read")} == set()
-    await released(before)
+    # pymongo leaves a connection that it was about to make when it was closed to the collector.
+    await released(before, collect=cause.subject.startswith("mongodb"))
 
 
 @pytest.mark.parametrize("content", [b"not a database\n" * 1000, b"SQLite format 3\0" + b"\xff" * 8176])

@@ -179,7 +179,9 @@ async def test_a_bus_that_could_not_be_opened_is_opened_once_the_cause_is_gone(c
         await refused(bus, cause.hint)
     await bus.close()  # nothing is open, and it may be opened still
     await refused(bus, cause.hint)
+    await released(before)
     await cause.end()
+    before = held()  # what leads to a broker of the test's own listens now
 
     await bus.open()
     await bus.open()
@@ -214,9 +216,10 @@ async def test_a_cancelled_opening_gives_back_what_it_gets(make_bus: Callable[[]
         await asyncio.sleep(seconds)  # to be cancelled in different places, in none of them for a result
         opening.cancel()
         await asyncio.wait([opening])
-        if opening.cancelled():
-            assert await bus.missing() == ["connection"]
-            await released(before)
+        if not opening.cancelled():  # too late, or the driver made an error of it
+            await bus.close()
+        assert await bus.missing() == ["connection"]
+        await released(before)
 
     await bus.open()
     await carries(bus)

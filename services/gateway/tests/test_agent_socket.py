@@ -163,9 +163,9 @@ async def test_agents_are_listed_with_what_they_run(gateway: Gateway) -> None:
 
 async def test_an_agent_shows_only_projects_that_the_viewer_may_see(gateway: Gateway) -> None:
     """Which other projects an agent serves is nobody's business who is limited to one."""
-    new = {"name": "ann", "password": "a long password", "projects": ["torch-mlir"]}
+    new = {"name": "ann", "password": "four geese on a bicycle", "projects": ["torch-mlir"]}
     (await gateway.as_admin("POST", "/api/users", new)).raise_for_status()
-    token = await gateway.login("ann", "a long password")
+    token = await gateway.login("ann", "four geese on a bicycle")
     async with gateway.agent() as socket:
         await hello(socket, serves=["secret-project", "torch-mlir"])
         await gateway.app.state.desk.roster.write_changes()

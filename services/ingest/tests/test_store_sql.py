@@ -11,7 +11,7 @@ from ingest.plan import plan_build
 from ingest.store import BuildQuery, open_store
 from ingest.store.sql import _listing
 from ingest.store.tables import builds, failures, feedback, results
-from sqlalchemy import Connection
+from sqlalchemy import Connection, MetaData
 from sqlalchemy.dialects import sqlite
 
 ADDED_COLUMNS = {"builds_by_retry": "retry_of", "builds_by_archive": "archive", None: "rules", "builds_by_tail": "tail"}
@@ -46,6 +46,7 @@ async def test_an_old_database_is_brought_up_to_date(sql_url: str, speaker, make
     await first.advance([plan_build(None, {}, [earlier.arrival(earlier.start())]).step])
     await first.close()
     old = SqlEngine(sql_url)
+    await old.migrate(MetaData())
     await old.write(_undo)
     await old.close()
     repeated = speaker.start(retry_of=speaker.id)

@@ -180,7 +180,8 @@ def upload(tmp_path, authority, bare_environment):
             pause=lambda _: None,
         )
         try:
-            return uploader.upload(find(["*.whl"], tmp_path)[0])
+            (wheel,), _ = find(["*.whl"], tmp_path)
+            return uploader.upload(wheel)
         finally:
             uploader.close()
 

@@ -1,10 +1,12 @@
 """What keeps a store or a bus from being opened, until a test says otherwise; and what this process holds open."""
 
 import asyncio
+import gc
 import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
@@ -143,11 +145,18 @@ def held() -> tuple[set[str], set[str]]:
     return {file for file in files if "/proc" not in file}, threads
 
 
-async def released(before: tuple[set[str], set[str]], seconds: float = 5.0) -> None:
-    """Return once no more files and threads are held than before: a driver's own may take a moment to end."""
-    async with asyncio.timeout(seconds):
-        while any(len(now) > len(then) for now, then in zip(held(), before, strict=True)):  # noqa: ASYNC110  no event
-            await asyncio.sleep(0.01)
+async def released(before: tuple[set[str], set[str]], seconds: float = 5.0, *, collect: bool = False) -> None:
+    """Return once no more files and threads are held than before: a driver's own may take a moment to end.
+
+    `collect` what a driver left to the garbage collector.
+    """
+    limit = time.monotonic() + seconds
+    while any(len(now) > len(then) for now, then in zip(held(), before, strict=True)):
+        if time.monotonic() > limit:
+            raise AssertionError(f"still held: {[now - then for now, then in zip(held(), before, strict=True)]}")
+        await asyncio.sleep(0.01)
+        if collect:
+            gc.collect()
 
 
 def _target(number: str) -> str:
