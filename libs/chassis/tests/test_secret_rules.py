@@ -31,6 +31,8 @@ PLACEHOLDERS = [
     "${JWT_SECRET_KEY}",
     "$JWT_SECRET_KEY",
     "{{ jwt_secret }}",
+    "bmk_your_key_here_1",
+    "sk-xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
 ]
 WEAK_SIGNING_KEYS = {
     "x": "has 1 of the 32 bytes it needs",
@@ -46,6 +48,9 @@ WEAK_SIGNING_KEYS = {
     "0110100110010110100101100110100110": "has too few different characters",
     "dashboard-secret" * 2: "is made of words that everybody tries first",
     "supersecretjwtkeyforproduction2024": "is made of words that everybody tries first",
+    "MySecretKeyMustBeAtLeast32BytesLong!": "is made of words that everybody tries first",
+    "my-super-secret-jwt-signing-key-2026-07": "is made of words that everybody tries first",
+    "torch-mlir-torch-mlir-torch-mlir-1": "is made of words that everybody tries first",
     "A secret of at least thirty-two bytes!": "is made of words that everybody tries first",
 }
 WEAK_PASSWORDS = {
@@ -55,6 +60,8 @@ WEAK_PASSWORDS = {
     "P@ssw0rd1!": "is made of words that everybody tries first",
     "administrator": "is made of words that everybody tries first",
     "correct horse battery staple": "is made of words that everybody tries first",
+    "iloveyou": "is made of words that everybody tries first",
+    "Winter2026": "is made of words that everybody tries first",
     "aaaaaaaa": "repeats itself",
     "abababab": "repeats itself",
     "12345678": "has too few different characters",
@@ -96,6 +103,14 @@ def test_what_can_be_guessed_is_weak_and_no_placeholder(rule: Rule, value: str, 
     [
         (SIGNING_KEY, "An old bicycle, four geese, 19 lamps"),
         (SIGNING_KEY, "ключ, который никто"),
+        (SIGNING_KEY, "your mother eats seven green frogs daily"),
+        (SIGNING_KEY, "Replace this old fridge with 9 swans"),
+        (API_KEY, "[Marmalade! on 3 slow trains to Gdansk]"),
+        (USER_PASSWORD, "Your Majesty, the kettle"),
+        (USER_PASSWORD, "change me into a frog, 12 witches"),
+        (USER_PASSWORD, "replace-me-Q7mk"),
+        (USER_PASSWORD, "your-Wid0w!"),
+        (USER_PASSWORD, "<Q7mk2pz!x>"),
         (USER_PASSWORD, "four geese"),
         (USER_PASSWORD, "$ecretGeese7"),
         (USER_PASSWORD, "your geese 4 lamps"[5:]),
@@ -103,8 +118,9 @@ def test_what_can_be_guessed_is_weak_and_no_placeholder(rule: Rule, value: str, 
     ],
 )
 def test_what_a_person_chose_well_is_accepted(rule: Rule, value: str) -> None:
-    """Length counts as the rule says, in bytes for what signs."""
+    """Length counts as the rule says, in bytes for what signs; a sentence may begin as a placeholder does."""
     assert rule.weakness(value) is None
+    assert not is_placeholder(value)
 
 
 def test_generated_secrets_are_accepted() -> None:

@@ -22,22 +22,32 @@ _KNOWN = _FILL_IN | frozenset(
     re.findall(
         r"\w+",
         """
-        a admin administrator agent an and api app artifacts at aws bad base64 battery bearer benchmark build builds by
-        byte bytes char characters chars correct credential credentials dashboard default demo dev development do dummy
-        enough fake first foo for from generate generated good guest hello hex hmac horse hs256 id in insecure is it jwt
-        key keys least letmein local localhost login long me minimum minio minioadmin must my no not of only openssl or
-        our pass passphrase passw0rd passwd password please prod production pssw0rd pw pwd qwerty qwertz rand random
-        real root s3 safe sample secret secrets secure set sign signing some staging staple string strong super system
-        temp temporary test testing text that the thirty this to token two unsafe use user username value very
-        weak welcome with world you 12 123 1234 12345 123456 1234567 12345678 123456789 1234567890 16 256 32 64
+        123qweasd 1q2w3e4r 1qaz2wsx a admin administrator agent agents an and api app artifacts asdfghjkl at
+        aws autumn bad base64 battery be bearer benchmark build builds by byte bytes char characters chars
+        correct credential credentials dashboard default demo dev development django do dragon dummy enough
+        fake first foo football for from generate generated goes good guest hello hex hmac horse hs256 id
+        iloveyou in insecure is it jwt key keys least letmein local localhost login long me minimum minio
+        minioadmin mlir monkey must my no not of only openssl or our p4ssw0rd pass passphrase passw0rd
+        passwort paste paw0rd passwd password please princess prod production pssw0rd pw pwd qwerty qwertyuiop
+        qwertz rand random real root run s3 s3cr3t safe sample secret secrets secure set sign signing some
+        staging staple spring string strong summer sunshine super superman system temp temporary test testing
+        text that the thirty this to token torch trustno two unsafe use user username value very weak welcome
+        winter with world zxcvbnm you 12 123 1234 12345 123456 1234567 12345678 123456789 1234567890 16 256 32
+        64
         """,
     )
 )
-_TEMPLATE = re.compile(r"<.*>|\$?\{.*\}|\$[A-Z_]+|%[A-Z_]+%|\[.*\]")
+_TEMPLATE = re.compile(r"<[\w -]+>|\[[\w -]+\]|\$?\{+[\w .-]+\}+|\$[A-Z_]+|%[A-Z_]+%", re.ASCII)
 _REQUEST = re.compile(
-    r"((enter|insert|put)[\W_]*)?your[\W_]|change[\W_]?(me|this|it)([\W_]|$)|replace[\W_](me|this|with)"
+    r"((enter|insert|put)[_-])?your([_-][a-z0-9]+)+"
+    r"|change[_-]?(me|this|it)([_-][a-z0-9]+)*"
+    r"|replace[_-](me|this|with)([_-][a-z0-9]+)*"
+    r"|[a-z0-9_-]*[_-]your[_-]([a-z]+[_-])*(here|key|password|secret|token)[a-z0-9_-]*"
+    r"|[a-z]{0,4}[_-]?x{8,}"
 )
-_TRAILING_DIGITS = 4
+"""An identifier that asks for a value. A sentence that begins so, with spaces and capitals, is a passphrase."""
+
+_TRAILING_DIGITS = 12
 _WORD = 3
 """So many letters make a word that anybody can tell from chance."""
 FEWEST, MOST = 4, 8
@@ -108,7 +118,8 @@ API_KEY = Rule(
 def is_placeholder(value: str) -> bool:
     """Whether the value only says that a value belongs there."""
     core = _unquoted(value)
-    if _TEMPLATE.fullmatch(core) or _REQUEST.match(core.casefold()):
+    is_identifier = core in (core.lower(), core.upper())
+    if _TEMPLATE.fullmatch(core) or (is_identifier and _REQUEST.fullmatch(core.lower())):
         return True
     return not _FILL_IN.isdisjoint(_words(core))
 
