@@ -79,8 +79,28 @@ def test_patterns_that_stay_inside_are_found_however_they_are_written(tmp_path) 
     assert names(f"{here}/out/*.o", root=here) == ["out/b.o"]
     assert names(f"{tmp_path}/real/out/*.o", root=here) == ["out/b.o"]
     assert names("./out/../out/*.o", root=here) == ["out/b.o"]
-    assert names("out/*.so*", root=here) == ["out/a.so", "out/a.so.1"]
+    assert names("out/*.so", root=here) == ["out/a.so"]
     assert names("latest/*.o", root=here) == ["latest/b.o"]
+
+
+def test_a_file_with_several_names_is_found_once(tmp_path) -> None:
+    """Under its own name where a pattern matches that, however many links and ways lead to it."""
+    write(tmp_path, "plain.txt", "z/real.so.1")
+    for link, target in (("a-link", "plain.txt"), ("loop", "."), ("z/real.so", "real.so.1")):
+        (tmp_path / link).symlink_to(target)
+
+    assert names("**", "a-link", "loop/plain.txt", "loop/loop/a-link", root=tmp_path) == ["plain.txt", "z/real.so.1"]
+    assert names("z/*.so", "a-link", "loop/a-link", root=tmp_path) == ["a-link", "z/real.so"]
+    assert "z/real.so: another name of a file that is found" in left_out("z/*", root=tmp_path)
+
+
+def test_a_pattern_that_names_nothing_is_said(tmp_path) -> None:
+    """An unset variable in a script, or the directory itself; what stands beside it is found."""
+    write(tmp_path, "a.txt")
+
+    for pattern in ("", ".", "./", "x/.."):
+        assert names(pattern, "a.txt", root=tmp_path) == ["a.txt"]
+        assert f"{pattern!r}: names no file" in left_out(pattern, "a.txt", root=tmp_path)
 
 
 def test_every_pattern_without_a_file_is_named(tmp_path) -> None:

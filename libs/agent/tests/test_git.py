@@ -160,7 +160,7 @@ def test_a_checkout_that_no_daemon_made_is_left_alone(repository, bystander, tmp
     before = bystander.state()
     for place in ("bystander", "worktree", "linked"):
         checkout = Checkout(str(repository.path), tmp_path / place)
-        words = f"build_dir {tmp_path / place} is a git checkout.*choose another"
+        words = f"build_dir {tmp_path / place} is not empty.*choose another"
         with pytest.raises(CheckoutError, match=words), checkout.reserved():
             checkout.move_to(repository.head)
     assert bystander.state() == before
@@ -176,12 +176,28 @@ def test_a_clone_is_handed_over_by_its_mark(repository, tmp_path) -> None:
         assert checkout.move_to(repository.head) == repository.head
 
 
-def test_a_broken_clone_does_not_stand_for_the_repository_around_it(repository, bystander) -> None:
+@pytest.mark.parametrize("place", ["src", ".git", "bare"])
+def test_files_that_no_daemon_made_are_left_alone(repository, bystander, tmp_path, place) -> None:
+    """A folder with somebody's files, what git itself keeps, a bare repository: refused and unchanged."""
+    (bystander.path / "src").mkdir()
+    (bystander.path / "src" / "word").write_text("not committed")
+    subprocess.run(["git", "clone", "--quiet", "--bare", str(bystander.path), str(bystander.path / "bare")], check=True)
+    before = bystander.state()
+    checkout = Checkout(str(repository.path), bystander.path / place)
+
+    with pytest.raises(CheckoutError, match="is not empty"), checkout.reserved():
+        checkout.move_to(repository.head, clean=True)
+
+    assert bystander.state() == before
+
+
+@pytest.mark.parametrize("name", ["clone", "c:lone"])
+def test_a_broken_clone_does_not_stand_for_the_repository_around_it(repository, bystander, name) -> None:
     """build_dir lies in a person's checkout, as with the default, and its clone lost its HEAD's ref store."""
-    checkout = Checkout(str(repository.path), bystander.path / "clone")
+    checkout = Checkout(str(repository.path), bystander.path / name)
     with checkout.reserved():
         checkout.move_to(repository.head)
-    (bystander.path / "clone" / ".git" / "HEAD").write_text("nonsense")
+    (bystander.path / name / ".git" / "HEAD").write_text("nonsense")
     before = bystander.state()
 
     with checkout.reserved(), pytest.raises(CheckoutError):

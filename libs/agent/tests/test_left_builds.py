@@ -79,3 +79,27 @@ def test_a_build_that_is_never_verified_is_let_go_after_a_week(agent, gateway, s
     done = agent.run("run", "--resume")
     assert (done.returncode, agent.left()) == (0, [])
     assert b"not verified within a week" in done.stderr
+
+
+def test_one_bad_build_keeps_no_other_from_being_delivered(lone_agent, agent, gateway, spool) -> None:
+    """Whatever is wrong with what it left in the spool: it waits, with a reason, and the others arrive."""
+    lone_agent.build("echo", "one")
+    (bad,) = lone_agent.left()
+    lone_agent.build("echo", "two")
+    (good,) = set(lone_agent.left()) - {bad}
+    facts = json.loads((spool / bad / "build.json").read_text())
+    (spool / bad / "build.json").write_text(json.dumps(facts | {"artifacts": [7]}))
+
+    done = agent.run("run", "--resume")
+
+    assert gateway.log(good) == ["two"]
+    assert f"build {bad} waits: TypeError" in done.stderr.decode()
+    assert agent.left() == [bad]
+
+
+def test_an_empty_artifact_pattern_is_said_and_harms_nothing(agent, gateway) -> None:
+    """`--artifact "$UNSET"` in a script."""
+    done = agent.build("echo", "hi", options=("--artifact", ""))
+
+    assert (done.returncode, gateway.log(gateway.only_build()), agent.left()) == (0, ["hi"], [])
+    assert "--artifact '': names no file" in done.stderr.decode()

@@ -97,6 +97,8 @@ class _Search:
             parts = _parts_below(pattern, directory, self._root)
             if parts is None:
                 self._left_out.add(f"outside of the working directory {directory}", pattern)
+            elif not parts:
+                self._left_out.add("names no file: write ** for all of them", repr(pattern))
             else:
                 self._texts.append(pattern)
                 self._parts.append(parts)
@@ -111,7 +113,20 @@ class _Search:
         for number, text in enumerate(self._texts):
             if number not in self._has_matched:
                 self._left_out.add("matches no file", text)
-        return Found(tuple(sorted(self._found.items())), self._left_out)
+        return Found(self._once(), self._left_out)
+
+    def _once(self) -> tuple[tuple[str, Path], ...]:
+        """Each file once: under the name it has, else under the first of the links to it."""
+        names: dict[Path, str] = {}
+        for name, path in sorted(self._found.items()):
+            real = path.resolve()
+            if real == self._root / name or real not in names:
+                if real in names:
+                    self._left_out.add("another name of a file that is found", names[real])
+                names[real] = name
+            else:
+                self._left_out.add("another name of a file that is found", name)
+        return tuple(sorted((name, path) for path, name in names.items()))
 
     def _look(self, below: str, states: frozenset[_State]) -> Iterator[tuple[str, frozenset[_State]]]:
         """Match what is in one folder; the folders below it that may hold more."""

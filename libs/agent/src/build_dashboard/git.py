@@ -19,15 +19,14 @@ class GitFailed(RuntimeError):
     """git could not do what was asked; reads as a sentence with git's own words."""
 
 
-def git_environment(environment: Mapping[str, str], *, ceiling: Path | None = None) -> dict[str, str]:
-    """The environment for a git of ours; `ceiling` is a directory that holds no repository of ours, nor do those above.
+def git_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment for a git of ours.
 
     The build command keeps the caller's environment: this is for what the agent itself starts.
     """
     kept = {name: value for name, value in environment.items() if not name.startswith("GIT_") or _KEPT.fullmatch(name)}
     # Nobody is there to be asked, and looking must not lock what a person works in.
-    kept |= {"GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
-    return kept if ceiling is None else {**kept, "GIT_CEILING_DIRECTORIES": str(ceiling)}
+    return {**kept, "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
 
 
 def run_git(
@@ -35,7 +34,6 @@ def run_git(
     *arguments: str,
     limit_seconds: float,
     options: Collection[str] = (),
-    ceiling: Path | None = None,
     pass_fds: Collection[int] = (),
 ) -> str:
     """What git prints in this directory, undecodable bytes replaced.
@@ -45,7 +43,6 @@ def run_git(
         arguments: the command and what follows it.
         limit_seconds: a git that takes longer is ended.
         options: of git itself, before the command.
-        ceiling: the repository is not looked for in this directory or above.
         pass_fds: descriptors that stay open in git.
 
     Raises:
@@ -55,7 +52,7 @@ def run_git(
         done = subprocess.run(
             ["git", *options, *arguments],
             cwd=cwd,
-            env=git_environment(os.environ, ceiling=ceiling),
+            env=git_environment(os.environ),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=limit_seconds,

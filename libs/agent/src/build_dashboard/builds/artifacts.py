@@ -219,7 +219,7 @@ def _opened(path: Path) -> IO[bytes]:
 
 def _shown(name: str) -> str:
     # A file name may be any bytes; the wire carries text of at most 512 characters.
-    return name.encode("utf-8", "replace").decode()[-512:]
+    return name.encode("utf-8", "backslashreplace").decode()[-512:]
 
 
 def _words(answer: httpx.Response) -> str:

@@ -1,6 +1,7 @@
 """Resuming: builds that an earlier process left in the spool are spoken for to their end, and delivered."""
 
 import argparse
+import logging
 import os
 import platform
 import threading
@@ -12,6 +13,8 @@ from build_dashboard.delivery.delivery import Delivery
 from build_dashboard.endpoint import find_endpoint, spool_directory
 from build_dashboard.recording.directory import BuildDirectory, left_builds
 from build_dashboard.recording.redact import Redactor, secret_values
+
+logger = logging.getLogger("build_dashboard")
 
 ADOPTED_LIMIT = 100
 """Builds of earlier processes that one process takes on; the next takes more."""
@@ -43,16 +46,25 @@ def adopt_left_builds(spool: Path, delivery: Delivery, *, retry_refused: bool = 
     for directory in left_builds(spool, retry_refused=retry_refused):
         build_ids.append(directory.build_id)
         if directory.is_held():
-            thread = threading.Thread(target=_speak, args=(directory, delivery), daemon=True)
+            thread = threading.Thread(target=_speak_alone, args=(directory, delivery), daemon=True)
             threads.append(thread)
             thread.start()
         else:
-            _speak(directory, delivery)
+            _speak_alone(directory, delivery)
         if len(build_ids) >= ADOPTED_LIMIT:
             break
     for thread in threads:
         thread.join()
     return build_ids
+
+
+def _speak_alone(directory: BuildDirectory, delivery: Delivery) -> None:
+    """Speak for one build; whatever is wrong with it keeps no other from being delivered."""
+    try:
+        _speak(directory, delivery)
+    except Exception as error:
+        logger.exception("fail to deliver build %s", directory.build_id)
+        delivery.notices.append(f"build {directory.build_id} waits: {type(error).__name__}: {error}")
 
 
 def _speak(directory: BuildDirectory, delivery: Delivery) -> None:

@@ -5,7 +5,8 @@ import sys
 
 
 def say(text: str) -> None:
-    """Tell the person at the terminal."""
+    """Show the person at the terminal one line; what a file is called can neither begin another nor colour it."""
+    text = "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
     with contextlib.suppress(OSError):
         sys.stderr.write(f"build-dashboard: {text}\n")
         sys.stderr.flush()

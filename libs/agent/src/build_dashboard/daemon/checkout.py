@@ -53,7 +53,8 @@ class Checkout:
             fcntl.flock(fd, fcntl.LOCK_EX)
             self._lock_fd = fd
             if not (git_directory / "HEAD").exists():
-                self._git("init", "--quiet")
+                # Looks for no repository around: it makes one where it stands.
+                self._run("init", "--quiet")
             yield
         finally:
             self._lock_fd = None
@@ -135,13 +136,18 @@ class Checkout:
         return True
 
     def _refuse_foreign(self, git_directory: Path) -> None:
-        """Leave alone what no daemon made: it would lose its checkout, its changes and the address of its origin."""
-        is_link = git_directory.is_symlink() or git_directory.is_file()
-        if is_link or ((git_directory / "HEAD").exists() and not (git_directory / LOCK).exists()):
-            how = "" if is_link else f", or hand it over with `touch {shlex.quote(str(git_directory / LOCK))}`"
+        """Leave alone what no daemon made: files would be overwritten, a checkout moved, its origin renamed."""
+        if (git_directory / LOCK).exists() and not git_directory.is_symlink():
+            return
+        is_linked = git_directory.is_symlink() or git_directory.is_file()
+        is_begun = git_directory.is_dir() and not is_linked and not any(git_directory.iterdir())
+        there = {entry.name for entry in self.path.iterdir()} if self.path.is_dir() else set()
+        if is_linked or there - ({".git"} if is_begun else set()):
+            mark = shlex.quote(str(git_directory / LOCK))
+            hand_over = "" if is_linked else f", or hand this one over with `mkdir -p {git_directory}; touch {mark}`"
             raise CheckoutError(
-                f"build_dir {self.path} is a git checkout that this agent did not make, and building there would"
-                f" change it: choose another build_dir in config.yaml{how}"
+                f"build_dir {self.path} is not empty and was not made by this agent, which would overwrite what is"
+                f" there: choose another build_dir in config.yaml{hand_over}"
             )
 
     def _ask(self, *arguments: str) -> str:
@@ -152,15 +158,17 @@ class Checkout:
             raise CheckoutError(str(error)) from error
 
     def _git(self, *arguments: str) -> str:
+        # Named, not looked for: a clone that is broken must not make git find the repository around it.
+        return self._run(*arguments, options=(f"--git-dir={self.path / '.git'}", f"--work-tree={self.path}"))
+
+    def _run(self, *arguments: str, options: tuple[str, ...] = ()) -> str:
         try:
             return run_git(
                 self.path,
                 *arguments,
                 limit_seconds=CLONE_SECONDS,
                 # Housekeeping in the background would hold the reservation of a directory that is free.
-                options=("-c", "gc.autoDetach=false"),
-                # A clone that is broken must not make git find the repository around it.
-                ceiling=self.path.parent,
+                options=("-c", "gc.autoDetach=false", *options),
                 # A git that outlives a killed daemon keeps the directory reserved until it is done.
                 pass_fds=() if self._lock_fd is None else (self._lock_fd,),
             )
