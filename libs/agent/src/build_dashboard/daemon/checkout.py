@@ -54,7 +54,7 @@ class Checkout:
             self._lock_fd = fd
             if not (git_directory / "HEAD").exists():
                 # Looks for no repository around: it makes one where it stands.
-                self._run("init", "--quiet")
+                self._run(self.path, "init", "--quiet")
             yield
         finally:
             self._lock_fd = None
@@ -143,8 +143,8 @@ class Checkout:
         is_begun = git_directory.is_dir() and not is_linked and not any(git_directory.iterdir())
         there = {entry.name for entry in self.path.iterdir()} if self.path.is_dir() else set()
         if is_linked or there - ({".git"} if is_begun else set()):
-            mark = shlex.quote(str(git_directory / LOCK))
-            hand_over = "" if is_linked else f", or hand this one over with `mkdir -p {git_directory}; touch {mark}`"
+            place, mark = shlex.quote(str(git_directory)), shlex.quote(str(git_directory / LOCK))
+            hand_over = "" if is_linked else f", or hand this one over with `mkdir -p {place}; touch {mark}`"
             raise CheckoutError(
                 f"build_dir {self.path} is not empty and was not made by this agent, which would overwrite what is"
                 f" there: choose another build_dir in config.yaml{hand_over}"
@@ -152,21 +152,21 @@ class Checkout:
 
     def _ask(self, *arguments: str) -> str:
         """What `ls-remote` prints."""
-        try:
-            return run_git(None, "ls-remote", *arguments, limit_seconds=ASK_SECONDS)
-        except GitFailed as error:
-            raise CheckoutError(str(error)) from error
+        return self._run(None, "ls-remote", *arguments, limit_seconds=ASK_SECONDS)
 
     def _git(self, *arguments: str) -> str:
         # Named, not looked for: a clone that is broken must not make git find the repository around it.
-        return self._run(*arguments, options=(f"--git-dir={self.path / '.git'}", f"--work-tree={self.path}"))
+        options = (f"--git-dir={self.path / '.git'}", f"--work-tree={self.path}")
+        return self._run(self.path, *arguments, options=options)
 
-    def _run(self, *arguments: str, options: tuple[str, ...] = ()) -> str:
+    def _run(
+        self, cwd: Path | None, *arguments: str, limit_seconds: float = CLONE_SECONDS, options: tuple[str, ...] = ()
+    ) -> str:
         try:
             return run_git(
-                self.path,
+                cwd,
                 *arguments,
-                limit_seconds=CLONE_SECONDS,
+                limit_seconds=limit_seconds,
                 # Housekeeping in the background would hold the reservation of a directory that is free.
                 options=("-c", "gc.autoDetach=false", *options),
                 # A git that outlives a killed daemon keeps the directory reserved until it is done.
