@@ -6,9 +6,9 @@ unexport $(shell git rev-parse --local-env-vars 2>/dev/null)
 export PATH := $(CURDIR)/.cache/bin:$(CURDIR)/.cache/uv/bin:$(PATH)
 SETUP := deploy/machine/setup.sh
 RUN := uv run --no-sync
-PAGE := services/gateway/src/gateway/page/index.html
+PAGE := services/gateway/src/build_gateway/page/index.html
 PAGE_SOURCES := $(shell find services/gateway/web libs/protocol/src -type f -not -path '*/node_modules/*' -not -path '*/wire/*' -not -name '*.pyc' 2>/dev/null)
-MANIFESTS := uv.lock pyproject.toml $(wildcard libs/*/pyproject.toml services/*/pyproject.toml deploy/embedded/pyproject.toml)
+MANIFESTS := uv.lock pyproject.toml libs/testkit/pyproject.toml deploy/embedded/pyproject.toml
 
 ##@ Use
 help: ## this list
@@ -16,7 +16,7 @@ help: ## this list
 
 demo: .cache/python $(PAGE) ## the whole system with real builds, in a browser (DEMO_EXIT=1: stop when they are shown)
 	@$(SETUP) compiler git
-	@$(RUN) python -m embedded.demo
+	@$(RUN) python -m tools.demo
 
 up: .cache/python $(PAGE) ## the embedded system, empty, on http://127.0.0.1:8080
 	@$(RUN) build-dashboard up
@@ -58,14 +58,15 @@ bench: .cache/python $(PAGE) ## the figures of docs/performance.md, each beside 
 
 screenshots: .cache/python $(PAGE) ## every page in both themes as .cache/screenshots/*/*.png, from the demo's builds
 	@$(SETUP) compiler git browser
-	@$(RUN) python -m embedded.screenshots
+	@$(RUN) python -m tools.screenshots
 
 ##@ Ship
 wheels: .cache/python $(PAGE) ## dist/*.whl; they carry the page, installing them needs no Node
-	uv build --quiet --all-packages --wheel --out-dir dist
+	uv build --quiet --wheel --out-dir dist --package build-dashboard
+	uv build --quiet --wheel --out-dir dist --package build-dashboard-server
 
 requirements: .cache/python ## requirements.txt from the lock
-	uv export --quiet --frozen --all-packages --no-dev --no-emit-workspace --no-annotate --no-hashes --no-header --output-file requirements.txt
+	uv export --quiet --frozen --package build-dashboard-server --no-dev --no-emit-workspace --no-annotate --no-hashes --no-header --output-file requirements.txt
 
 clean: ## forget caches, the demo's data and everything built
 	rm -rf .cache .demo .venv dist build node_modules services/gateway/web/node_modules $(dir $(PAGE)) examples/*/build

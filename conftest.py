@@ -7,9 +7,9 @@ for _name in [name for name in os.environ if name.startswith("GIT_")]:
     del os.environ[_name]
 
 pytest_plugins = [
-    "chassis.testing.rabbitmq",
-    "chassis.testing.mariadb",
-    "chassis.testing.mongodb",
-    "chassis.testing.seaweedfs",
-    "chassis.testing.stores",
+    "build_testkit.rabbitmq",
+    "build_testkit.mariadb",
+    "build_testkit.mongodb",
+    "build_testkit.seaweedfs",
+    "build_testkit.stores",
 ]

@@ -8,7 +8,7 @@ ROOT = Path(__file__).parent
 for source in [*sorted(ROOT.glob("libs/*/src")), *sorted(ROOT.glob("services/*/src")), ROOT / "deploy/embedded/src"]:
     sys.path.insert(0, str(source))
 
-from embedded.cli import main  # noqa: E402  the path above must come first
+from build_embedded.cli import main  # noqa: E402  the path above must come first
 
 if __name__ == "__main__":
     main()

@@ -18,16 +18,16 @@ from pathlib import Path
 from typing import Any
 
 import uvloop
+from build_chassis.bus import Outgoing
+from build_chassis.bus.embedded import EmbeddedBus
+from build_gateway.accounts.passwords import Passwords
+from build_gateway.app import create_app
+from build_gateway.settings import Settings
+from build_gateway.store import open_store
 from build_protocol.limits import FRAME_BYTES, RECORD_BYTES
 from build_protocol.topology import routing_key
-from chassis.bus import Outgoing
-from chassis.bus.embedded import EmbeddedBus
-from chassis.testing.signing import SECRET
-from gateway.accounts.passwords import Passwords
-from gateway.app import create_app
-from gateway.settings import Settings
-from gateway.store import open_store
-from gateway.testing import BUILD, KEY, IngestPeer, hello, record, serving
+from build_testkit.gateway import BUILD, KEY, IngestClient, hello, record, serving
+from build_testkit.signing import SECRET
 from websockets.asyncio.client import ClientConnection, connect
 
 LINE = "[{}/200000] Building CXX object lib/Dialect/Tensor/CMakeFiles/obj.MLIRTensor.dir/TensorOps.cpp.o, and so on"
@@ -78,7 +78,7 @@ async def serve(folder: str) -> None:
         settings,
         bus=bus,
         store=open_store(settings.store_url),
-        peers={"ingest": IngestPeer()},
+        peers={"ingest": IngestClient()},
         passwords=Passwords(time_cost=1, memory_kib=64),
     )
     async with serving(app, settings) as url:

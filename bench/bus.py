@@ -11,10 +11,10 @@ import time
 from pathlib import Path
 
 import aio_pika
+from build_chassis.bus import Bus, EmbeddedBus, Outgoing
+from build_chassis.bus.rabbit import RabbitBus
 from build_protocol import topology
-from chassis.bus import Bus, EmbeddedBus, Outgoing
-from chassis.bus.rabbit import RabbitBus
-from chassis.testing.rabbitmq import private_rabbitmq
+from build_testkit.rabbitmq import private_rabbitmq
 
 MESSAGES = 10_000
 IN_FLIGHT = 256

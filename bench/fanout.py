@@ -22,13 +22,13 @@ from statistics import median, quantiles
 from typing import Any
 
 import uvloop
-from chassis.bus.embedded import EmbeddedBus
-from chassis.testing.signing import SECRET
-from gateway.accounts.passwords import Passwords
-from gateway.app import create_app
-from gateway.settings import Settings
-from gateway.store import open_store
-from gateway.testing import BUILD, KEY, PASSWORD, Gateway, IngestPeer, log_in, serving
+from build_chassis.bus.embedded import EmbeddedBus
+from build_gateway.accounts.passwords import Passwords
+from build_gateway.app import create_app
+from build_gateway.settings import Settings
+from build_gateway.store import open_store
+from build_testkit.gateway import BUILD, KEY, PASSWORD, Gateway, IngestClient, log_in, serving
+from build_testkit.signing import SECRET
 
 SENT_AT = re.compile(rb"T=(\d+)=")
 
@@ -53,7 +53,7 @@ async def serve_gateway(rate: float, seconds: float) -> None:
         settings = Settings(
             store_url=f"sqlite:///{folder}/gateway.sqlite", jwt_secret_key=SECRET, admin_password=PASSWORD, api_key=KEY
         )
-        ingest = IngestPeer()
+        ingest = IngestClient()
         app = create_app(
             settings, bus=bus, store=open_store(settings.store_url), peers={"ingest": ingest}, passwords=Passwords()
         )
@@ -140,7 +140,7 @@ async def measure(kind: str, options: argparse.Namespace) -> tuple[float, list[f
     """CPU share of one core, and latencies in milliseconds."""
     latencies: list[float] = []
     async with server(kind, options) as (url, run), AsyncExitStack() as stack:
-        gateway = Gateway(None, None, IngestPeer(), url)  # type: ignore[arg-type]  # only its URL is used here
+        gateway = Gateway(None, None, IngestClient(), url)  # type: ignore[arg-type]  # only its URL is used here
         token = await gateway.login() if kind == "gateway" else ""
         listeners = []
         for _ in range(options.viewers):

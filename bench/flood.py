@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from chassis.testing.stack import Stack
+from build_testkit.stack import Stack
 
 from bench.statistics import spread
 from bench.systems import SYSTEMS, system

@@ -4,7 +4,7 @@ A store is `sqlite`, `mariadb` or `mongodb` (a server of our own while it lasts)
 
 Yardstick: the promised 100 ms. Five projects, one of them with 60 configs; breaks that hit all configs, flakes, ranges
 and pins. Asked through the app, a caller who sees everything and one who sees two projects in turn. `--tests 20000`
-adds a lane whose newest 200 builds each ran so many tests, read by the harvest as from ingest.
+adds a lane whose newest 200 builds each ran so many tests, read by the import as from ingest.
 """
 
 import argparse
@@ -21,6 +21,19 @@ from typing import Any
 from urllib.parse import parse_qs
 
 import httpx
+from build_chassis.auth import Principal, mint_internal
+from build_chassis.bus import EmbeddedBus
+from build_history.app import create_app
+from build_history.builds.fact import Lane
+from build_history.consumer import record
+from build_history.metrics import Metrics
+from build_history.projections.failure_groups import Group
+from build_history.refresh.row_kinds import partition_row, read_as, statistics_row
+from build_history.settings import Settings
+from build_history.store import HistoryStore
+from build_history.test_history.importer import TestImporter
+from build_history.test_history.matrix import BUILDS_MAX, SHELVES, Column, Partition, entries_of, packed
+from build_history.test_history.statistics import statistics_of
 from build_protocol.ids import new_build_id
 from build_protocol.messages import (
     BuildVerdict,
@@ -31,23 +44,10 @@ from build_protocol.messages import (
     Pin,
     TestResult,
 )
-from chassis.auth import Principal, mint_internal
-from chassis.bus import EmbeddedBus
-from chassis.testing.mariadb import private_mariadb
-from chassis.testing.mongodb import private_mongodb
-from chassis.testing.signing import SECRET
+from build_testkit.mariadb import private_mariadb
+from build_testkit.mongodb import private_mongodb
+from build_testkit.signing import SECRET
 from fastapi import Request, Response
-from history.app import create_app
-from history.consumer import record
-from history.derived import read_as, shelf_row, tally_row
-from history.facts import Lane
-from history.groups import Group
-from history.harvest import Harvester
-from history.ledger import BUILDS_MAX, SHELVES, Column, Shelf, entries_of, packed
-from history.metrics import Metrics
-from history.settings import Settings
-from history.store import HistoryStore
-from history.tallies import tallied
 from prometheus_client import CollectorRegistry
 
 from bench.statistics import percentile, spread
@@ -118,7 +118,7 @@ def verdicts(count: int) -> Iterator[BuildVerdict]:
 
 
 class TestedIngest:
-    """Ingest as the harvest asks it: every build ran the same tests."""
+    """Ingest as the import asks it: every build ran the same tests."""
 
     def __init__(self, names: list[str]) -> None:
         results = [result(name, place, random.Random(place)) for place, name in enumerate(names)]
@@ -142,16 +142,18 @@ class TestedIngest:
 
 
 async def enter_tests(store: HistoryStore, tests: int) -> None:
-    """A lane of its own whose ledger is full, and what harvesting its next builds costs."""
-    lane, shelves = Lane("tested", "main", "tested"), [Shelf() for _ in range(SHELVES)]
+    """A lane of its own whose result matrix is full, and what harvesting its next builds costs."""
+    lane, partitions = Lane("tested", "main", "tested"), [Partition() for _ in range(SHELVES)]
     names = [f"MLIR :: Dialect/Dialect{n % 97}/transform-{n:05d}.mlir" for n in range(tests)]
     dice, starts = random.Random(3), [NOW_MS - (BUILDS_MAX - n) * 600_000 for n in range(BUILDS_MAX)]
     for n, started_ms in enumerate(starts):
         told = entries_of(result(name, place, dice) for place, name in enumerate(names))
-        for number, shelf in enumerate(shelves):
-            shelf.enter(Column(started_ms, new_build_id(started_ms), sha("tested", n)), told.get(number, {}))
-    rows = [shelf_row(lane, number, packed(shelf), NOW_MS, 0) for number, shelf in enumerate(shelves)]
-    await store.put_rows([*rows, tally_row(lane, tallied("tested", shelves).to_text(), NOW_MS, 0)])
+        for number, kept_builds in enumerate(partitions):
+            kept_builds.enter(Column(started_ms, new_build_id(started_ms), sha("tested", n)), told.get(number, {}))
+    rows = [
+        partition_row(lane, number, packed(kept_builds), NOW_MS, 0) for number, kept_builds in enumerate(partitions)
+    ]
+    await store.put_rows([*rows, statistics_row(lane, statistics_of("tested", partitions).to_text(), NOW_MS, 0)])
     for n in range(HARVESTED):
         started_ms = NOW_MS + n * 1000
         facts = {"branch": "main", "config": "tested", "commit": sha("new", n), "started_at": started_ms}
@@ -159,12 +161,12 @@ async def enter_tests(store: HistoryStore, tests: int) -> None:
         verdict = BuildVerdict(build_id=new_build_id(started_ms), project="tested", timestamp=started_ms, data=data)
         await record([verdict], store=store)
     # One step, so that builds of one lane are entered together, as after a busy minute.
-    harvester = Harvester(store, TestedIngest(names), Metrics(CollectorRegistry()), lambda: NOW_MS + 3_600_000)
+    test_importer = TestImporter(store, TestedIngest(names), Metrics(CollectorRegistry()), lambda: NOW_MS + 3_600_000)
     begin, cpu = time.perf_counter(), time.process_time()
-    await harvester.step()
+    await test_importer.step()
     wall, cpu = time.perf_counter() - begin, time.process_time() - cpu
-    kept = await store.rows("shelf", project="tested", limit=1000)
-    kept += await store.rows("tally", project="tested", limit=10)
+    kept = await store.rows("kept_builds", project="tested", limit=1000)
+    kept += await store.rows("statistics", project="tested", limit=10)
     size = sum(len(row.body) for row in kept)
     print(
         f"  harvested   {HARVESTED} builds of {tests:,} tests into {BUILDS_MAX}: {wall:.1f} s, {cpu:.1f} s CPU;"

@@ -16,24 +16,24 @@ from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-import artifacts.app
-import artifacts.settings
+import build_artifacts.app
+import build_artifacts.settings
 import httpx
 from build_analysis.test_results import TestResult
+from build_chassis.auth import Principal, mint_internal
+from build_chassis.bus import Bus, Outgoing, open_bus
+from build_chassis.service_client import MountedServiceClient
+from build_ingest.app import create_app
+from build_ingest.findings.test_results import pack
+from build_ingest.lifecycle.retention import Retention
+from build_ingest.settings import Settings
+from build_ingest.store import open_store
 from build_protocol.frames import Stored, live_event
 from build_protocol.ids import new_build_id
 from build_protocol.messages import BuildComplete, BuildLog, BuildStart, LogTotals, Record
 from build_protocol.topology import LIVE_EXCHANGE, routing_key
-from chassis.auth import Principal, mint_internal
-from chassis.bus import Bus, Outgoing, open_bus
-from chassis.peers import MountedPeer
-from chassis.testing.signing import SECRET
+from build_testkit.signing import SECRET
 from fastapi import FastAPI
-from ingest.app import create_app
-from ingest.results import pack
-from ingest.retention import Retention
-from ingest.settings import Settings
-from ingest.store import open_store
 
 from bench.lines import DIRECTORIES
 
@@ -109,8 +109,8 @@ async def measure(store_url: str, bus_url: str | None, count: int, folder: Path)
     bare_seconds = bare(messages, folder)
     bus = open_bus(bus_url or f"sqlite:///{folder}/bus.sqlite")
     store = open_store(store_url)
-    keeper = artifacts.app.create_app(
-        artifacts.settings.Settings(
+    keeper = build_artifacts.app.create_app(
+        build_artifacts.settings.Settings(
             store_url=f"sqlite:///{folder}/artifacts.sqlite",
             jwt_secret_key=SECRET,
             directory=str(folder / "objects"),
@@ -119,7 +119,7 @@ async def measure(store_url: str, bus_url: str | None, count: int, folder: Path)
         bus,
     )
     settings = Settings(store_url=store_url, jwt_secret_key=SECRET, replica="bench")
-    app = create_app(settings, bus, store, artifacts=MountedPeer("artifacts", keeper, SECRET))
+    app = create_app(settings, bus, store, artifacts=MountedServiceClient("artifacts", keeper, SECRET))
     async with AsyncExitStack() as stack:
         await store.open()
         await bus.open()
@@ -131,8 +131,8 @@ async def measure(store_url: str, bus_url: str | None, count: int, folder: Path)
         begin, cpu = time.perf_counter(), time.process_time()
         await stack.enter_async_context(app.router.lifespan_context(app))
         stored_seconds = stored_cpu = 0.0
-        async for heard in listener:
-            event = live_event.validate_json(heard.body)
+        async for counted in listener:
+            event = live_event.validate_json(counted.body)
             if isinstance(event, Stored) and event.upto == talk.seq and not stored_seconds:
                 stored_seconds, stored_cpu = time.perf_counter() - begin, time.process_time() - cpu
             if isinstance(event, Stored) and event.verified is not None:
@@ -190,7 +190,9 @@ async def cool(app: FastAPI, build_id: str) -> None:
         while (await app.state.store.find(build_id)).archive.step != "kept":  # noqa: ASYNC110  the archivist's work
             await asyncio.sleep(0.05)
     in_two_days = time.time() + 2 * 86_400
-    later = Retention(app.state.store, replica.intake, replica.depot, keep_days=0, hot_days=1, now=lambda: in_two_days)
+    later = Retention(
+        app.state.store, replica.intake, replica.artifacts_client, keep_days=0, hot_days=1, now=lambda: in_two_days
+    )
     await later.cool_old()
 
 
@@ -218,8 +220,8 @@ async def latency(bus: Bus, listener: object) -> None:
         await asyncio.sleep(0.02)
         begin = time.perf_counter()
         await bus.publish([talk.say(BuildLog, {"firstLine": n + 1, "lines": ["one line"]})])
-        async for heard in listener:  # type: ignore[attr-defined]
-            event = live_event.validate_json(heard.body)
+        async for counted in listener:  # type: ignore[attr-defined]
+            event = live_event.validate_json(counted.body)
             if event.build_id == talk.id and event.upto == talk.seq:
                 break
         took.append((time.perf_counter() - begin) * 1000)

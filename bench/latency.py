@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-from chassis.testing.stack import Stack, wait_until
+from build_testkit.stack import Stack, wait_until
 
 from bench.statistics import percentile, spread
 from bench.systems import SYSTEMS, system

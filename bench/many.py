@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from build_protocol.ids import new_build_id
-from chassis.testing.stack import Stack
+from build_testkit.stack import Stack
 from websockets.asyncio.client import connect
 
 BUILDS_PER_FRAME = 60

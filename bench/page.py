@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from chassis.testing.browser import chromium, log_in
-from chassis.testing.stack import Stack
+from build_testkit.browser import chromium, log_in
+from build_testkit.stack import Stack
 from playwright.sync_api import Page
 
 from bench.many import tell

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
-from chassis.testing.stack import Stack, embedded_stack, separate_stack, wait_until
+from build_testkit.stack import Stack, embedded_stack, separate_stack, wait_until
 
 SYSTEMS = ("embedded", "separate")
 IDLE_SHARE = 0.05
@@ -23,7 +23,7 @@ def system(name: str) -> Iterator[Stack]:
             with embedded_stack(Path(directory)) as stack:
                 yield stack
         else:
-            from chassis.testing.rabbitmq import private_rabbitmq  # noqa: PLC0415  only where a broker is wanted
+            from build_testkit.rabbitmq import private_rabbitmq  # noqa: PLC0415  only where a broker is wanted
 
             with private_rabbitmq() as broker, separate_stack(Path(directory), broker.url) as stack:
                 yield stack

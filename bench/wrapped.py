@@ -21,7 +21,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from chassis.testing.stack import Stack, embedded_stack
+from build_testkit.stack import Stack, embedded_stack
 
 from bench.statistics import spread
 

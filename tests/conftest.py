@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from chassis.testing.stack import Stack, embedded_stack, separate_stack
+from build_testkit.stack import Stack, embedded_stack, separate_stack
 
 
 @pytest.fixture(scope="session")

@@ -12,13 +12,13 @@ from typing import Any
 import boto3
 import httpx
 import pytest
-from artifacts.artifact import Artifact, Offer
-from artifacts.objects import open_objects
-from artifacts.settings import Settings
 from botocore.config import Config
 from botocore.exceptions import ClientError
+from build_artifacts.artifact import Artifact, Offer
+from build_artifacts.objects import open_objects
+from build_artifacts.settings import Settings
 from build_protocol.ids import new_build_id
-from chassis.testing.stack import free_port, wait_until
+from build_testkit.stack import free_port, wait_until
 
 from .test_compose import ACCESS_KEY, SECRET_KEY
 from .test_compose import composed as composed  # noqa: PLC0414  a fixture, shared

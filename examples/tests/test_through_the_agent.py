@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chassis.testing.stack import embedded_stack
+from build_testkit.stack import embedded_stack
 
 SECONDS = 600
 

@@ -19,13 +19,13 @@ from urllib.parse import urlsplit
 
 import pymysql
 import yaml
-from chassis.testing.mariadb import Database, PrivateDatabase
-from chassis.testing.rabbitmq import Broker, PrivateBroker
-from chassis.testing.stack import Process, answers_ok, free_port
+from build_testkit.mariadb import Database, PrivateDatabase
+from build_testkit.rabbitmq import Broker, PrivateBroker
+from build_testkit.sendgrid import SendGridServer, sendgrid_server
+from build_testkit.stack import Process, answers_ok, free_port
 from delivery.ledger import Ledger
 from delivery.proxy import Proxy
 from delivery.rest import Rest
-from notifier.testing import SendGridServer, sendgrid_server
 
 PROJECTS = 400
 _NUMBERS = iter(range(PROJECTS))

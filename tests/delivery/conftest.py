@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
-from chassis.testing.mariadb import PrivateDatabase, private_mariadb
-from chassis.testing.rabbitmq import PrivateBroker, private_rabbitmq
+from build_testkit.mariadb import PrivateDatabase, private_mariadb
+from build_testkit.rabbitmq import PrivateBroker, private_rabbitmq
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from chassis.testing.rabbitmq import Broker
+from build_testkit.rabbitmq import Broker
 from delivery.arena import Arena, wait_until
 from delivery.bout import GREEN, STORY, Bout
 from delivery.proxy import State
@@ -223,8 +223,8 @@ SEPARATE: list[Fault] = [
     Fault("kill -9", "RabbitMQ", STREAMING, broker_killed, STORY, in_ci=True),
     Fault("kill -9", "RabbitMQ", ENDING, broker_killed, STORY),
     Fault("stop and start", "RabbitMQ", STREAMING, broker_restarted, STORY),
-    Fault("memory alarm 4 s", "RabbitMQ", STREAMING, memory_alarm, in_ci=True),
-    Fault("disk alarm 4 s", "RabbitMQ", STREAMING, disk_alarm),
+    Fault("memory early_alert 4 s", "RabbitMQ", STREAMING, memory_alarm, in_ci=True),
+    Fault("disk early_alert 4 s", "RabbitMQ", STREAMING, disk_alarm),
     Fault("queues of all shards deleted", "RabbitMQ", STREAMING, queue_deleted, in_ci=True),
     Fault("bindings of log records deleted", "RabbitMQ", STREAMING, binding_deleted),
     Fault("kill -9", "MariaDB", STREAMING, database_killed, STORY, in_ci=True),

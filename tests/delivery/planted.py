@@ -30,7 +30,7 @@ class Bug:
 
 def stored_before_confirmed(is_awake: Callable[[], bool]) -> None:
     """The gateway reports stored what it has only just taken from the socket."""
-    from gateway.agents.pipeline import Pipeline
+    from build_gateway.agents.pipeline import Pipeline
 
     submit = Pipeline.submit
 
@@ -49,8 +49,8 @@ def stored_before_confirmed(is_awake: Callable[[], bool]) -> None:
 
 def nothing_is_deduplicated(is_awake: Callable[[], bool]) -> None:
     """What comes again is stored again, behind what is there."""
-    from ingest import consumer
-    from ingest.store.sql import SqlBuildStore
+    from build_ingest.intake import consumer
+    from build_ingest.store.sql import SqlBuildStore
 
     plan_build, advance = consumer.plan_build, SqlBuildStore.advance
     died = Path(os.environ["PLANTED_BUG"]).with_suffix(".died")
@@ -84,7 +84,7 @@ TELLING_SECONDS = 4.0
 
 def told_before_committed(is_awake: Callable[[], bool]) -> None:
     """Steps are committed a while after everybody was told of them."""
-    from ingest.store.sql import SqlBuildStore
+    from build_ingest.store.sql import SqlBuildStore
 
     advance = SqlBuildStore.advance
     late: list[asyncio.Task[None]] = []
@@ -108,7 +108,8 @@ def told_before_committed(is_awake: Callable[[], bool]) -> None:
 
 def cursor_off_by_one(is_awake: Callable[[], bool]) -> None:
     """STORED names one record more than is stored."""
-    from ingest import caretaker, consumer
+    from build_ingest.intake import consumer
+    from build_ingest.lifecycle import lifecycle
 
     honest = consumer.stored_announcement
 
@@ -118,12 +119,12 @@ def cursor_off_by_one(is_awake: Callable[[], bool]) -> None:
             state = state.model_copy(update={"build": build})
         return honest(state, resend_from)
 
-    consumer.stored_announcement = caretaker.stored_announcement = bad
+    consumer.stored_announcement = lifecycle.stored_announcement = bad
 
 
 def counted_without_a_key(is_awake: Callable[[], bool]) -> None:
     """History counts deliveries, not builds."""
-    from history import consumer
+    from build_history import consumer
 
     record = consumer.record
 
@@ -137,7 +138,7 @@ def counted_without_a_key(is_awake: Callable[[], bool]) -> None:
 
 def return_ignored(is_awake: Callable[[], bool]) -> None:
     """A sender that lost the race for a notification sends it all the same."""
-    from notifier.store.sql import SqlNotifierStore
+    from build_notifier.store.sql import SqlNotifierStore
 
     put = SqlNotifierStore.put_notification
 
@@ -152,8 +153,8 @@ def return_ignored(is_awake: Callable[[], bool]) -> None:
 
 def mail_before_claim(is_awake: Callable[[], bool]) -> None:
     """A mail is sent before it is written down that it is being sent."""
-    from notifier.posting import Postman
-    from notifier.store.sql import SqlNotifierStore
+    from build_notifier.delivery.sender import Postman
+    from build_notifier.store.sql import SqlNotifierStore
 
     put = SqlNotifierStore.put_notification
     postmen: list[Any] = []
@@ -175,9 +176,10 @@ def mail_before_claim(is_awake: Callable[[], bool]) -> None:
 
 def verified_without_comparing(is_awake: Callable[[], bool]) -> None:
     """A letter is changed on its way into the store, and the log is called verified unread."""
-    from ingest import caretaker, consumer
+    from build_ingest.intake import consumer
+    from build_ingest.lifecycle import lifecycle
 
-    agrees, plan_build = caretaker.agrees, consumer.plan_build
+    agrees, plan_build = lifecycle.agrees, consumer.plan_build
 
     async def bad_agrees(*args: Any) -> bool:
         return True if is_awake() else await agrees(*args)
@@ -190,12 +192,12 @@ def verified_without_comparing(is_awake: Callable[[], bool]) -> None:
                     lines[:] = [line.replace(" line 7 ", " line 8 ") for line in lines]
         return plan_build(state, waiting, arrivals)
 
-    caretaker.agrees, consumer.plan_build = bad_agrees, bad_plan
+    lifecycle.agrees, consumer.plan_build = bad_agrees, bad_plan
 
 
 def acked_before_handled(is_awake: Callable[[], bool]) -> None:
     """Deliveries are acked as soon as they come."""
-    from chassis import consumer
+    from build_chassis import consumer
 
     settle = consumer.settle
 
@@ -210,10 +212,10 @@ def acked_before_handled(is_awake: Callable[[], bool]) -> None:
 
 def outbox_emptied_before_sent(is_awake: Callable[[], bool]) -> None:
     """It is written down that a verdict was sent, and then it is sent."""
-    from ingest import fold
-    from ingest.caretaker import Caretaker
+    from build_ingest.lifecycle.lifecycle import BuildLifecycle
+    from build_ingest.records import fold
 
-    publish = Caretaker.publish_verdict
+    publish = BuildLifecycle.publish_verdict
 
     async def bad(self: Any, build_id: str) -> None:
         if is_awake():
@@ -221,12 +223,12 @@ def outbox_emptied_before_sent(is_awake: Callable[[], bool]) -> None:
             _die_once()
         await publish(self, build_id)
 
-    Caretaker.publish_verdict = bad  # type: ignore[method-assign]
+    BuildLifecycle.publish_verdict = bad  # type: ignore[method-assign]
 
 
 def overflow_kept_silent(is_awake: Callable[[], bool]) -> None:
     """Frames that find no room are dropped, and the viewer's next one pretends to follow."""
-    from gateway.viewers.session import ViewerSession
+    from build_gateway.viewers.session import ViewerSession
 
     offer = ViewerSession.offer_log
     dropped: dict[int, int] = {}

@@ -5,8 +5,8 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from build_chassis.failpoints import POINTS
 from build_dashboard.failpoints import POINTS as AGENT_POINTS
-from chassis.failpoints import POINTS
 from delivery.arena import Arena, wait_until
 from delivery.bout import STORY, Bout
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import psutil
 import pytest
-from chassis.testing.mariadb import PrivateDatabase
-from chassis.testing.rabbitmq import PrivateBroker
+from build_testkit.mariadb import PrivateDatabase
+from build_testkit.rabbitmq import PrivateBroker
 from delivery.arena import Arena, separate_arena
 from delivery.harsh_agent import new_build_id
 from delivery.report import report

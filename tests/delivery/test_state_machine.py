@@ -13,14 +13,19 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
+from build_chassis.bus import Delivery
 from build_dashboard.delivery.session import BuildState, Session
 from build_dashboard.recording.normalise import Block
 from build_dashboard.recording.records import Recorder
+from build_gateway.agents.window import BuildWindow, Run
+from build_ingest.intake.announcements import log_announcements, stored_announcement
+from build_ingest.intake.reorder_buffer import ReorderBuffer
+from build_ingest.records.chunk import text_of
+from build_ingest.records.delivery import decode
+from build_ingest.records.plan import plan_build
 from build_protocol.frames import LogAppended, Stored
 from build_protocol.ids import new_build_id
 from build_protocol.messages import agent_record
-from chassis.bus import Delivery
-from gateway.agents.window import BuildWindow, Run
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -30,11 +35,6 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from ingest.arrival import decode
-from ingest.chunk import text_of
-from ingest.live import log_announcements, stored_announcement
-from ingest.plan import plan_build
-from ingest.waiting import Waiting
 
 plan_build_, log_announcements_ = plan_build, log_announcements
 """What the machine calls: a test plants bugs here."""
@@ -71,7 +71,7 @@ class Delivering(RuleBasedStateMachine):
         """Records the broker took at least once."""
         self.state: Any = None
         self.chunks: list[Any] = []
-        self.waiting = Waiting()
+        self.waiting = ReorderBuffer()
         self.told_stored = 0
         self.live: deque[tuple[str, Any]] = deque()
         self.viewer_lines: list[str] = []
@@ -157,7 +157,7 @@ class Delivering(RuleBasedStateMachine):
     @precondition(lambda self: self.connection and self.connection.up)
     @rule()
     def gateway_reads(self) -> None:
-        """As `gateway.agents.admission` does it: consecutive records are one run, a gap is refused."""
+        """As `build_gateway.agents.admission` does it: consecutive records are one run, a gap is refused."""
         connection = self.connection
         run: Run | None = None
         bodies: list[bytes] = []
@@ -236,7 +236,7 @@ class Delivering(RuleBasedStateMachine):
 
     def crash_ingest(self, unacked: list[bytes]) -> None:
         """What it knew beside its store is gone; what it had not acked comes again, first."""
-        self.waiting = Waiting()
+        self.waiting = ReorderBuffer()
         self.queue.extendleft(reversed(unacked))
 
     @precondition(lambda self: self.state)

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 import pytest
-from chassis.testing.browser import chromium, log_in
-from chassis.testing.stack import Stack
+from build_testkit.browser import chromium, log_in
+from build_testkit.stack import Stack
 from playwright.sync_api import Browser, Page
 
 TIMEOUT_MS = 15_000

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from chassis.testing.browser import log_in
-from chassis.testing.stack import Stack
-from chassis.testing.story import PAGES, Story, going_on, tell
+from build_testkit.browser import log_in
+from build_testkit.stack import Stack
+from build_testkit.story import PAGES, Story, going_on, tell
 from playwright.sync_api import Browser, Page, expect
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 import pytest
-from chassis.testing.repository import Repository
-from chassis.testing.stack import Stack, wait_until
+from build_testkit.repository import Repository
+from build_testkit.stack import Stack, wait_until
 from playwright.sync_api import Locator, Page, expect
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]

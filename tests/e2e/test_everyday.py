@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from chassis.testing.stack import Stack, wait_until
-from chassis.testing.story import Story, going_on, tell
+from build_testkit.stack import Stack, wait_until
+from build_testkit.story import Story, going_on, tell
 from playwright.sync_api import CDPSession, Page, expect
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from chassis.testing.stack import Stack, wait_until
+from build_testkit.stack import Stack, wait_until
 from playwright.sync_api import Page
 
 FULL = os.environ.get("FULL") == "1"

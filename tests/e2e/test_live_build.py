@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
-from chassis.testing.stack import Stack, wait_until
+from build_testkit.stack import Stack, wait_until
 from playwright.sync_api import Page, expect
 
 pytestmark = pytest.mark.browser

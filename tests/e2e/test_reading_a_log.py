@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 import pytest
-from chassis.testing.stack import Stack
+from build_testkit.stack import Stack
 from playwright.sync_api import Page, expect
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]

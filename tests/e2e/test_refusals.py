@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from chassis.testing.stack import Stack
+from build_testkit.stack import Stack
 from playwright.sync_api import Page, Route, expect
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
-from chassis.testing.stack import Stack, wait_until
+from build_testkit.stack import Stack, wait_until
 
 TOOLS = Path(sys.executable).parent
 

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from chassis.testing.stack import Stack, embedded_stack, separate_stack
+from build_testkit.stack import Stack, embedded_stack, separate_stack
 
 GEESE = "four geese on a bicycle"
 SECONDS = 60
@@ -68,7 +68,7 @@ def reset_admin(system: Stack) -> str:
         command, environment = [sys.executable, "-m", "build_dashboard", "reset-admin"], dict(os.environ)
         command += ["--data", str(system.directory / "data")]
     else:
-        command = [sys.executable, "-m", "gateway", "reset-admin"]
+        command = [sys.executable, "-m", "build_gateway", "reset-admin"]
         environment = dict(system.processes["gateway"].environment)
     done = subprocess.run(
         command, env=environment, cwd=system.directory, capture_output=True, text=True, check=True, timeout=SECONDS

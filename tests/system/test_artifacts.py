@@ -9,9 +9,9 @@ from typing import Any
 from urllib.error import HTTPError
 
 import pytest
-from chassis.testing.rabbitmq import private_rabbitmq
-from chassis.testing.seaweedfs import ACCESS_KEY, BUCKET, SECRET_KEY, SeaweedFs
-from chassis.testing.stack import Stack, embedded_stack, separate_stack, wait_until
+from build_testkit.rabbitmq import private_rabbitmq
+from build_testkit.seaweedfs import ACCESS_KEY, BUCKET, SECRET_KEY, SeaweedFs
+from build_testkit.stack import Stack, embedded_stack, separate_stack, wait_until
 
 MIB = 1024 * 1024
 LARGE_BYTES = 160 * MIB

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chassis.testing.rabbitmq import private_rabbitmq
-from chassis.testing.repository import Repository
-from chassis.testing.stack import Stack, separate_stack, wait_until
-from notifier.testing import KEY, SendGridServer, sendgrid_server
+from build_testkit.rabbitmq import private_rabbitmq
+from build_testkit.repository import Repository
+from build_testkit.sendgrid import KEY, SendGridServer, sendgrid_server
+from build_testkit.stack import Stack, separate_stack, wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.rabbitmq, pytest.mark.timeout(600)]
 

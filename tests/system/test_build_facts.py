@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from chassis.testing.stack import Stack, wait_until
+from build_testkit.stack import Stack, wait_until
 
 PROJECT = "build-facts"
 NINJA = """rule step

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chassis.testing.stack import Stack, wait_until
+from build_testkit.stack import Stack, wait_until
 
 GRACE_SECONDS = 2.0
 

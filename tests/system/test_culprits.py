@@ -4,8 +4,8 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from chassis.testing.repository import Repository
-from chassis.testing.stack import Stack, wait_until
+from build_testkit.repository import Repository
+from build_testkit.stack import Stack, wait_until
 
 PROJECT = "culprits"
 FAILING = "echo 'src/a.cpp:3:1: error: use of undeclared identifier x'; exit 1"

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chassis.testing.served import chunked, send_raw
-from chassis.testing.stack import Stack
+from build_testkit.served import chunked, send_raw
+from build_testkit.stack import Stack
 
 MIB = 1024 * 1024
 BUILD = "01890000-0000-7000-8000-000000000001"

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from chassis.testing.stack import Stack, wait_until
+from build_testkit.stack import Stack, wait_until
 from websockets.sync.client import ClientConnection, connect
 
 SECONDS = 30

@@ -6,9 +6,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from chassis.testing.rabbitmq import private_rabbitmq
-from chassis.testing.seaweedfs import ACCESS_KEY, BUCKET, SECRET_KEY, SeaweedFs
-from chassis.testing.stack import free_port, separate_stack, wait_until
+from build_testkit.rabbitmq import private_rabbitmq
+from build_testkit.seaweedfs import ACCESS_KEY, BUCKET, SECRET_KEY, SeaweedFs
+from build_testkit.stack import free_port, separate_stack, wait_until
 
 MIB = 1024 * 1024
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chassis.testing.repository import Repository
-from chassis.testing.stack import Stack, wait_until
+from build_testkit.repository import Repository
+from build_testkit.stack import Stack, wait_until
 
 AWKWARD = r"""
 import sys, os

@@ -11,15 +11,15 @@ from typing import Any, cast
 
 import httpx
 import pytest
+from build_chassis.auth import Kind, Principal, mint_internal
+from build_chassis.bodies import BODY_BYTES, limit_of
+from build_chassis.bus import Outgoing
+from build_chassis.service_client import HttpServiceClient, MountedServiceClient
+from build_embedded.system import Place, create_system
 from build_protocol.ids import new_build_id
 from build_protocol.messages import BuildStart
 from build_protocol.topology import routing_key
-from chassis.auth import Kind, Principal, mint_internal
-from chassis.bodies import BODY_BYTES, limit_of
-from chassis.bus import Outgoing
-from chassis.peers import HttpPeer, MountedPeer
-from chassis.testing.served import chunked, send_raw, served
-from embedded.system import Place, create_system
+from build_testkit.served import chunked, send_raw, served
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute
@@ -93,14 +93,14 @@ async def door(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pyte
     password = secrets.token_urlsafe(12)
     monkeypatch.setenv("NOTIFIER_SENDGRID_WEBHOOK_KEY", "")
     system = create_system(Place(tmp_path, "127.0.0.1", 0, tmp_path / "config.yaml", SECRET, password))
-    mounted: dict[str, MountedPeer] = system.app.state.peers
+    mounted: dict[str, MountedServiceClient] = system.app.state.peers
     apps = {name: cast("FastAPI", peer._app) for name, peer in mounted.items()}
     arrivals = {name: Arrivals(app) for name, app in apps.items()}
     async with AsyncExitStack() as stack:
-        peers: dict[str, Any] = {name: MountedPeer(name, app, SECRET) for name, app in arrivals.items()}
+        peers: dict[str, Any] = {name: MountedServiceClient(name, app, SECRET) for name, app in arrivals.items()}
         if request.param == "http":
             for name, app in arrivals.items():
-                peers[name] = HttpPeer(name, await stack.enter_async_context(served(app)), SECRET)
+                peers[name] = HttpServiceClient(name, await stack.enter_async_context(served(app)), SECRET)
                 stack.push_async_callback(peers[name].close)
         mounted.clear()
         mounted.update(peers)

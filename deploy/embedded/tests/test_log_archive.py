@@ -10,23 +10,23 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from typing import Any
 
-import artifacts.app
-import artifacts.settings
+import build_artifacts.app
+import build_artifacts.settings
+import build_ingest.app
+import build_ingest.settings
 import httpx
-import ingest.app
-import ingest.settings
 import pytest
 import zstandard
+from build_chassis.auth import Principal, mint_internal
+from build_chassis.bus import Outgoing, open_bus
+from build_chassis.service_client import MountedServiceClient
+from build_ingest.lifecycle.retention import Retention
 from build_protocol.ids import new_build_id
 from build_protocol.messages import BuildComplete, BuildLog, BuildStart
 from build_protocol.topology import routing_key
-from chassis.auth import Principal, mint_internal
-from chassis.bus import Outgoing, open_bus
-from chassis.peers import MountedPeer
-from chassis.testing.seaweedfs import ACCESS_KEY, BUCKET, SECRET_KEY
-from chassis.testing.signing import SECRET
-from chassis.testing.stack import embedded_stack, wait_until
-from ingest.retention import Retention
+from build_testkit.seaweedfs import ACCESS_KEY, BUCKET, SECRET_KEY
+from build_testkit.signing import SECRET
+from build_testkit.stack import embedded_stack, wait_until
 
 LINES = [f"[{n}/9000] Building CXX object größer/{n * 7919:x}.o" for n in range(9000)]
 TEXT = "".join(f"{line}\n" for line in LINES)
@@ -88,8 +88,8 @@ async def system(request: pytest.FixtureRequest, tmp_path) -> AsyncIterator[Syst
             "aws_secret_key": SECRET_KEY,
         }
     bus = open_bus(f"sqlite:///{tmp_path}/bus.sqlite")
-    keeper = artifacts.app.create_app(
-        artifacts.settings.Settings(
+    keeper = build_artifacts.app.create_app(
+        build_artifacts.settings.Settings(
             _env_file=None,
             store_url=f"sqlite:///{tmp_path}/artifacts.sqlite",
             directory=str(tmp_path / "objects"),
@@ -98,10 +98,10 @@ async def system(request: pytest.FixtureRequest, tmp_path) -> AsyncIterator[Syst
         ),
         bus,
     )
-    writer = ingest.app.create_app(
-        ingest.settings.Settings(store_url=f"sqlite:///{tmp_path}/ingest.sqlite", jwt_secret_key=SECRET),
+    writer = build_ingest.app.create_app(
+        build_ingest.settings.Settings(store_url=f"sqlite:///{tmp_path}/ingest.sqlite", jwt_secret_key=SECRET),
         bus,
-        artifacts=MountedPeer("artifacts", keeper, SECRET),
+        artifacts=MountedServiceClient("artifacts", keeper, SECRET),
     )
     async with AsyncExitStack() as stack:
         await bus.open()
@@ -123,7 +123,7 @@ async def test_a_log_is_archived_and_then_read_from_there(system: System) -> Non
     later = Retention(
         system.apps["ingest"].state.store,
         replica.intake,
-        replica.depot,
+        replica.artifacts_client,
         keep_days=0,
         hot_days=1,
         now=lambda: time.time() + 2 * 86_400,

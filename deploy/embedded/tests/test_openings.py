@@ -8,16 +8,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
-import artifacts.store
-import gateway.store
-import history.store
-import ingest.store
-import notifier.store
+import build_artifacts.store
+import build_gateway.store
+import build_history.store
+import build_ingest.store
+import build_notifier.store
 import pytest
-from chassis.errors import StoreUnavailable, Unusable
-from chassis.store import mongo, sql
-from chassis.testing import openings
-from chassis.testing.openings import away, held, locked, released, small_disk
+from build_chassis.errors import StoreUnavailable, Unusable
+from build_chassis.store import mongo, sql
+from build_testkit import openings
+from build_testkit.openings import away, held, locked, released, small_disk
 from sqlalchemy import create_engine, text
 
 
@@ -30,11 +30,11 @@ class Store(Protocol):
 
 
 STORES: dict[str, Callable[[str], Store]] = {
-    "gateway": gateway.store.open_store,
-    "ingest": ingest.store.open_store,
-    "history": history.store.open_store,
-    "notifier": notifier.store.open_store,
-    "artifacts": artifacts.store.open_store,
+    "gateway": build_gateway.store.open_store,
+    "ingest": build_ingest.store.open_store,
+    "history": build_history.store.open_store,
+    "notifier": build_notifier.store.open_store,
+    "artifacts": build_artifacts.store.open_store,
 }
 
 
@@ -165,7 +165,7 @@ async def test_a_store_that_could_not_be_opened_is_opened_once_the_cause_is_gone
 async def test_failed_openings_pile_nothing_up(cause: Cause) -> None:
     """After fifty no more files, connections and threads are there than after two; after `close` none of ours."""
     before = held()
-    store = notifier.store.open_store(cause.subject)
+    store = build_notifier.store.open_store(cause.subject)
     for _ in range(2):
         await refused(store, cause.hint)
     files, threads = held()
@@ -186,7 +186,7 @@ async def test_failed_openings_pile_nothing_up(cause: Cause) -> None:
 async def test_a_file_that_is_no_database_is_no_outage(
     make_store: Callable[[str], Store], tmp_path: Path, content: bytes
 ) -> None:
-    """Waiting would be for ever: the error names the file and what to do, and the file stays as it was."""
+    """ReorderBuffer would be for ever: the error names the file and what to do, and the file stays as it was."""
     path = tmp_path / "store.sqlite"
     path.write_bytes(content)
     before = held()

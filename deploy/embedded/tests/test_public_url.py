@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
-from chassis.testing.stack import Process, Stack, answers_ok, embedded_stack, free_port, wait_until
+from build_testkit.stack import Process, Stack, answers_ok, embedded_stack, free_port, wait_until
 
 PUBLIC = "https://builds.example.com"
 ANN, BOB = "127.0.0.2", "127.0.0.3"
@@ -72,7 +72,7 @@ def gateway_alone(directory: Path, extra: dict[str, str]) -> Iterator[Stack]:
         "GATEWAY_STORE_URL": f"sqlite:///{directory}/gateway.sqlite",
         **extra,
     }
-    process = Process("gateway", [sys.executable, "-m", "gateway"], environment, directory / "gateway.log", port)
+    process = Process("gateway", [sys.executable, "-m", "build_gateway"], environment, directory / "gateway.log", port)
     process.start()
     try:
         wait_until(lambda: answers_ok(f"http://127.0.0.1:{port}/healthz"), 60, "the gateway answers")

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chassis.testing.openings import IN_USE, locked
-from chassis.testing.stack import Stack, answers_ok, embedded_stack, wait_until
+from build_testkit.openings import IN_USE, locked
+from build_testkit.stack import Stack, answers_ok, embedded_stack, wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 

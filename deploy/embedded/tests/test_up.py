@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chassis.secret_rules import SIGNING_KEY
-from chassis.testing.signing import SECRET
-from chassis.testing.stack import Process, free_port
-from embedded.cli import own
-from embedded.secrets_file import KEY, PASSWORD, SIGNING, Secrets, forget, given, load_secrets
-from gateway.accounts.passwords import Passwords
-from gateway.store import open_store
-from gateway.store.contract import GatewayStore
+from build_chassis.secret_rules import SIGNING_KEY
+from build_embedded.cli import own
+from build_embedded.secrets_file import KEY, PASSWORD, SIGNING, Secrets, forget, given, load_secrets
+from build_gateway.accounts.passwords import Passwords
+from build_gateway.store import open_store
+from build_gateway.store.contract import GatewayStore
+from build_testkit.signing import SECRET
+from build_testkit.stack import Process, free_port
 
 ROOT = Path(__file__).parents[3]
 GEESE = "four geese on a bicycle"
@@ -303,7 +303,7 @@ def test_no_service_starts_with_a_weak_signing_key(tmp_path: Path, service: str)
     value = {"history": "", "ingest": "x"}.get(service, "your_jwt_secret")
 
     ended = subprocess.run(
-        [sys.executable, "-m", service],
+        [sys.executable, "-m", f"build_{service}"],
         env={**os.environ, **exported, "S3_BUCKET": ""},
         cwd=tmp_path,
         capture_output=True,

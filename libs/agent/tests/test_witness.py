@@ -1,4 +1,4 @@
-"""What the witness finds in the directories of a real build, as it reaches the dashboard."""
+"""What the evidence finds in the directories of a real build, as it reaches the dashboard."""
 
 import json
 import os
@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 from build_dashboard.evidence.build_tree import TREES_MAX, BuildTree, find_trees
+from build_dashboard.evidence.collector import ANNOUNCED_TREES_MAX, EvidenceCollector
 from build_dashboard.evidence.compiler_cache import Lookups, read_ccache, read_sccache, tools_in_use
 from build_dashboard.evidence.disk import used_bytes
 from build_dashboard.evidence.ninja_watch import STAMP_SLACK_NS, NinjaWatch
-from build_dashboard.evidence.witness import ANNOUNCED_TREES_MAX, Witness
 from build_dashboard.recording.fitting import chunks, encoded_bytes
 from build_dashboard.recording.redact import Redactor
 
@@ -119,13 +119,13 @@ def test_output_that_names_directories_without_end_costs_little(tmp_path) -> Non
     for name in range(30):
         ninja_project(tmp_path / f"tree{name}")
     facts = {"start": {"command": ["sh"], "cwd": str(tmp_path)}, "startedMs": 0}
-    witness = Witness(facts, [], {}, tmp_path / "spool", Redactor([]))
+    evidence = EvidenceCollector(facts, [], {}, tmp_path / "spool", Redactor([]))
 
-    witness.hear([f"ninja: Entering directory `nowhere{n}\0'" for n in range(50)])
-    witness.hear([f"ninja: Entering directory `tree{n % 30}'" for n in range(1000)])
+    evidence.hear([f"ninja: Entering directory `nowhere{n}\0'" for n in range(50)])
+    evidence.hear([f"ninja: Entering directory `tree{n % 30}'" for n in range(1000)])
 
-    assert len(witness._trees) <= TREES_MAX + ANNOUNCED_TREES_MAX
-    assert str(tmp_path / "tree0") == witness._trees[0].path
+    assert len(evidence._trees) <= TREES_MAX + ANNOUNCED_TREES_MAX
+    assert str(tmp_path / "tree0") == evidence._trees[0].path
 
 
 def test_a_log_that_ninja_wrote_anew_loses_nothing(tmp_path) -> None:

@@ -6,9 +6,9 @@ from typing import Protocol
 
 import aio_pika
 import pytest
+from build_chassis.bus import Bus, EmbeddedBus
+from build_chassis.bus.rabbit import RabbitBus
 from build_protocol import topology
-from chassis.bus import Bus, EmbeddedBus
-from chassis.bus.rabbit import RabbitBus
 
 
 class Driver(Protocol):

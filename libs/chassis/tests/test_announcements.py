@@ -2,8 +2,8 @@
 
 import asyncio
 
-from chassis.bus.announcements import Mailbox
-from chassis.bus.contract import Announcement
+from build_chassis.bus.announcements import Mailbox
+from build_chassis.bus.contract import Announcement
 
 
 async def test_a_reader_is_told_at_once_what_an_outage_cost() -> None:

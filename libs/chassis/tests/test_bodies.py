@@ -10,9 +10,9 @@ from typing import Any
 
 import httpx
 import pytest
-from chassis import problems
-from chassis.bodies import BODY_BYTES, LINGER_SECONDS, BodyLimit, Limit, limit_of
-from chassis.testing.served import chunked, send_raw, served
+from build_chassis import problems
+from build_chassis.bodies import BODY_BYTES, LINGER_SECONDS, BodyLimit, Limit, limit_of
+from build_testkit.served import chunked, send_raw, served
 from fastapi import FastAPI, Request
 from starlette.responses import StreamingResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send

@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
+from build_chassis.bus import Announcement, Bus, Consumer, Delivery, Listener, Outgoing, PublishFailed
 from build_protocol import topology
-from chassis.bus import Announcement, Bus, Consumer, Delivery, Listener, Outgoing, PublishFailed
 
 from .conftest import Driver
 

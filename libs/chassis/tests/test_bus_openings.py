@@ -9,15 +9,15 @@ from typing import Any
 
 import aio_pika
 import pytest
+from build_chassis.bus import Bus, BusUnavailable, EmbeddedBus, Outgoing, journal
+from build_chassis.bus.journal import Journal
+from build_chassis.bus.rabbit import RabbitBus, declare, link
+from build_chassis.bus.rabbit.link import Link
+from build_chassis.errors import Unusable
 from build_protocol import topology
-from chassis.bus import Bus, BusUnavailable, EmbeddedBus, Outgoing, journal
-from chassis.bus.journal import Journal
-from chassis.bus.rabbit import RabbitBus, declare, link
-from chassis.bus.rabbit.link import Link
-from chassis.errors import Unusable
-from chassis.testing import openings
-from chassis.testing.openings import IN_USE, away, held, locked, released, small_disk
-from chassis.testing.stack import free_port
+from build_testkit import openings
+from build_testkit.openings import IN_USE, away, held, locked, released, small_disk
+from build_testkit.stack import free_port
 
 SHARD = topology.ingest_queue(4)
 KEY = "4.BUILD_LOG.p"

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from chassis.settings import ServiceSettings, store_url_of
+from build_chassis.settings import ServiceSettings, store_url_of
 
 PAGE = Path(__file__).parents[3] / "docs" / "configuration.md"
 

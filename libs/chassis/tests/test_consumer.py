@@ -5,11 +5,11 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
 import pytest
+from build_chassis.backoff import Backoff
+from build_chassis.bus import Delivery, EmbeddedBus, Outgoing
+from build_chassis.consumer import BatchHandler, one_by_one, run_consumer
+from build_chassis.errors import PoisonMessage, StoreUnavailable
 from build_protocol.messages import BuildHeartbeat, BuildVerdict
-from chassis.backoff import Backoff
-from chassis.bus import Delivery, EmbeddedBus, Outgoing
-from chassis.consumer import BatchHandler, one_by_one, run_consumer
-from chassis.errors import PoisonMessage, StoreUnavailable
 
 QUEUE = "ingest.3"
 KEY = "3.BUILD_LOG.torch-mlir"

@@ -6,17 +6,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from build_chassis.bus import Outgoing
+from build_chassis.bus.rabbit import RabbitBus
+from build_chassis.bus.rabbit.definitions import definitions
 from build_protocol import topology
-from chassis.bus import Outgoing
-from chassis.bus.rabbit import RabbitBus
-from chassis.bus.rabbit.definitions import definitions
-from chassis.testing.rabbitmq import Broker, wipe
+from build_testkit.rabbitmq import Broker, wipe
 
 FILE = Path(__file__).parents[3] / "deploy" / "rabbitmq" / "definitions.json"
 
 
 def test_the_definitions_file_is_current() -> None:
-    """Made anew it is the same: `python -m chassis.bus.rabbit.definitions > deploy/rabbitmq/definitions.json`."""
+    """Made anew it is the same: `python -m build_chassis.bus.rabbit.definitions > deploy/rabbitmq/definitions.json`."""
     assert json.loads(FILE.read_text()) == definitions()
 
 

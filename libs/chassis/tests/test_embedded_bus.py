@@ -9,8 +9,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from build_chassis.bus import BusUnavailable, EmbeddedBus, Outgoing, PublishFailed, open_bus
 from build_protocol import topology
-from chassis.bus import BusUnavailable, EmbeddedBus, Outgoing, PublishFailed, open_bus
 
 SHARD = topology.ingest_queue(4)
 KEY = "4.BUILD_LOG.p"
@@ -42,7 +42,7 @@ async def drain(bus: EmbeddedBus, count: int, queue: str = SHARD) -> list[bytes]
 _VICTIM = """
 import asyncio, os, signal, sys
 from pathlib import Path
-from chassis.bus import EmbeddedBus, Outgoing
+from build_chassis.bus import EmbeddedBus, Outgoing
 
 async def main():
     bus = EmbeddedBus(Path(sys.argv[1]), delivery_limit=3)

@@ -8,14 +8,14 @@ import sys
 from pathlib import Path
 
 import pytest
-from chassis.failpoints import POINTS, FailpointError, read_plans
+from build_chassis.failpoints import POINTS, FailpointError, read_plans
 
 CHECKOUT = Path(__file__).parents[3]
 CALL = re.compile(r'fail_at\("([a-z._]+)"\)')
 
 
 def pass_by(plans: str, *points: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    program = "from chassis.failpoints import fail_at\n" + "".join(
+    program = "from build_chassis.failpoints import fail_at\n" + "".join(
         f"fail_at({point!r}); print({point!r}, flush=True)\n" for point in points
     )
     return subprocess.run(

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterator
 
 import pytest
-from chassis.logging import configure
+from build_chassis.logging import configure
 
 
 class Terminal(io.StringIO):

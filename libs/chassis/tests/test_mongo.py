@@ -3,9 +3,9 @@
 import asyncio
 
 import pytest
-from chassis.errors import StoreUnavailable, Unusable
-from chassis.store import mongo
-from chassis.testing.mongodb import Mongo
+from build_chassis.errors import StoreUnavailable, Unusable
+from build_chassis.store import mongo
+from build_testkit.mongodb import Mongo
 from pymongo.errors import DuplicateKeyError, NotPrimaryError, OperationFailure, ServerSelectionTimeoutError
 
 

@@ -2,7 +2,7 @@
 
 import httpx
 import pytest
-from chassis.paths import BadPath, build, check, read
+from build_chassis.paths import BadPath, build, check, read
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -8,11 +8,17 @@ from urllib.parse import quote
 
 import httpx
 import pytest
-from chassis.auth import Caller, Principal, principal_reader
-from chassis.paths import BadPath
-from chassis.peers import HttpPeer, MountedPeer, Peer, PeerRefused, PeerUnavailable
-from chassis.testing.served import chunked, send_raw, served
-from chassis.testing.signing import SECRET
+from build_chassis.auth import Caller, Principal, principal_reader
+from build_chassis.paths import BadPath
+from build_chassis.service_client import (
+    HttpServiceClient,
+    MountedServiceClient,
+    ServiceClient,
+    ServiceRefused,
+    ServiceUnavailable,
+)
+from build_testkit.served import chunked, send_raw, served
+from build_testkit.signing import SECRET
 from fastapi import FastAPI, HTTPException, Request, Response
 from starlette.responses import StreamingResponse
 
@@ -68,7 +74,7 @@ def history_app() -> FastAPI:
     return app
 
 
-def gateway_app(peer: Peer) -> FastAPI:
+def gateway_app(peer: ServiceClient) -> FastAPI:
     app = FastAPI()
 
     @app.api_route("/api/{path:path}", methods=["GET", "POST"])
@@ -81,7 +87,9 @@ def gateway_app(peer: Peer) -> FastAPI:
 class Way:
     """A gateway in front of a history service."""
 
-    def __init__(self, peer: HttpPeer | MountedPeer, history: FastAPI, client: httpx.AsyncClient) -> None:
+    def __init__(
+        self, peer: HttpServiceClient | MountedServiceClient, history: FastAPI, client: httpx.AsyncClient
+    ) -> None:
         self.peer = peer
         self.history = history
         self.client = client
@@ -92,7 +100,9 @@ async def way(request: pytest.FixtureRequest) -> AsyncIterator[Way]:
     history = history_app()
     async with served(history) as url:
         peer = (
-            MountedPeer("history", history, SECRET) if request.param == "mounted" else HttpPeer("history", url, SECRET)
+            MountedServiceClient("history", history, SECRET)
+            if request.param == "mounted"
+            else HttpServiceClient("history", url, SECRET)
         )
         async with served(gateway_app(peer)) as front, httpx.AsyncClient(base_url=front) as client:
             yield Way(peer, history, client)
@@ -149,7 +159,7 @@ async def test_errors_of_the_service_pass(way: Way) -> None:
 async def test_small_questions_are_answered_parsed(way: Way) -> None:
     """get_json gives the body of a 200, and an error with the status otherwise."""
     answer = await way.peer.get_json("/api/echo?x=1", ALICE)
-    with pytest.raises(PeerRefused) as refused:
+    with pytest.raises(ServiceRefused) as refused:
         await way.peer.get_json("/api/missing", ALICE)
 
     assert (answer["name"], answer["query"]) == ("alice", "x=1")
@@ -179,12 +189,12 @@ async def test_a_service_that_is_down_is_named() -> None:
     """The person gets a 503 problem; a question raises."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
-    peer = HttpPeer("history", f"http://127.0.0.1:{port}", SECRET)
+    peer = HttpServiceClient("history", f"http://127.0.0.1:{port}", SECRET)
     async with served(gateway_app(peer)) as front, httpx.AsyncClient(base_url=front) as client:
         answer = await client.get("/api/echo")
-    with pytest.raises(PeerUnavailable, match="history"):
+    with pytest.raises(ServiceUnavailable, match="history"):
         await peer.get_json("/api/echo", ALICE)
-    with pytest.raises(PeerUnavailable, match="history"):
+    with pytest.raises(ServiceUnavailable, match="history"):
         await peer.call("POST", "/api/echo", ALICE, body=b"x")
     await peer.close()
 

@@ -5,15 +5,15 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequen
 
 import aio_pika
 import pytest
+from build_chassis.backoff import Backoff
+from build_chassis.bus import Announcement, BusUnavailable, Delivery, Listener, Outgoing, PublishFailed
+from build_chassis.bus.rabbit import RabbitBus
+from build_chassis.bus.rabbit.announcer import Numbers
+from build_chassis.bus.rabbit.link import Link, driven
+from build_chassis.bus.rabbit.listener import Gaps
+from build_chassis.consumer import run_consumer
 from build_protocol import topology
-from chassis.backoff import Backoff
-from chassis.bus import Announcement, BusUnavailable, Delivery, Listener, Outgoing, PublishFailed
-from chassis.bus.rabbit import RabbitBus
-from chassis.bus.rabbit.announcer import Numbers
-from chassis.bus.rabbit.link import Link, driven
-from chassis.bus.rabbit.listener import Gaps
-from chassis.consumer import run_consumer
-from chassis.testing.rabbitmq import Broker, PrivateBroker, private_rabbitmq
+from build_testkit.rabbitmq import Broker, PrivateBroker, private_rabbitmq
 
 pytestmark = [pytest.mark.rabbitmq, pytest.mark.timeout(180)]
 SHARD = topology.ingest_queue(1)

@@ -3,7 +3,7 @@
 import secrets
 
 import pytest
-from chassis.secret_rules import ADMIN_PASSWORD, API_KEY, SIGNING_KEY, USER_PASSWORD, Rule, is_placeholder
+from build_chassis.secret_rules import ADMIN_PASSWORD, API_KEY, SIGNING_KEY, USER_PASSWORD, Rule, is_placeholder
 
 PLACEHOLDERS = [
     "your_jwt_secret",

@@ -11,13 +11,13 @@ from typing import Annotated, Any
 
 import httpx
 import pytest
-from chassis.auth import Caller, Principal, mint_internal
-from chassis.bus import EmbeddedBus
-from chassis.errors import StoreUnavailable
-from chassis.service import create_service_app
-from chassis.settings import ServiceSettings
-from chassis.testing.signing import SECRET
-from chassis.testing.stack import free_port, wait_until
+from build_chassis.auth import Caller, Principal, mint_internal
+from build_chassis.bus import EmbeddedBus
+from build_chassis.errors import StoreUnavailable
+from build_chassis.service import create_service_app
+from build_chassis.settings import ServiceSettings
+from build_testkit.signing import SECRET
+from build_testkit.stack import free_port, wait_until
 from fastapi import APIRouter, Body, FastAPI
 from prometheus_client import Counter
 
@@ -190,10 +190,10 @@ _PROGRAM = """
 import sys
 from contextlib import asynccontextmanager
 from pathlib import Path
-from chassis.bus import EmbeddedBus
-from chassis.service import create_service_app, serve
-from chassis.settings import ServiceSettings
-from chassis.testing.signing import SECRET
+from build_chassis.bus import EmbeddedBus
+from build_chassis.service import create_service_app, serve
+from build_chassis.settings import ServiceSettings
+from build_testkit.signing import SECRET
 
 @asynccontextmanager
 async def lifespan(app):

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
-from chassis.settings import ServiceSettings, read_settings
-from chassis.testing.signing import SECRET
+from build_chassis.settings import ServiceSettings, read_settings
+from build_testkit.signing import SECRET
 from pydantic import ValidationError
 from pydantic_settings import SettingsConfigDict
 

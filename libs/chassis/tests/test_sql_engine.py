@@ -7,9 +7,9 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from chassis.errors import StoreUnavailable, Unusable
-from chassis.store.sql import SqlEngine, Step
-from chassis.testing.mariadb import Database
+from build_chassis.errors import StoreUnavailable, Unusable
+from build_chassis.store.sql import SqlEngine, Step
+from build_testkit.mariadb import Database
 from sqlalchemy import Column, Connection, Insert, Integer, LargeBinary, MetaData, String, Table, insert, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 

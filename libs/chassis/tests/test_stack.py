@@ -2,8 +2,8 @@
 
 import socket
 
-from chassis.testing import stack
-from chassis.testing.stack import PORTS, free_port
+from build_testkit import stack
+from build_testkit.stack import PORTS, free_port
 
 
 def test_no_port_is_given_twice_nor_one_that_connections_are_given() -> None:

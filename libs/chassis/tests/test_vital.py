@@ -5,18 +5,18 @@ import subprocess
 import sys
 
 import pytest
-from chassis.errors import Unusable
-from chassis.vital import vital
+from build_chassis.errors import Unusable
+from build_chassis.vital import vital
 
 SERVER = """
 import asyncio
 from contextlib import asynccontextmanager
-from chassis.bus import EmbeddedBus
-from chassis.service import create_service_app, serve
-from chassis.settings import ServiceSettings
-from chassis.testing.signing import SECRET
-from chassis.testing.stack import free_port
-from chassis.vital import vital
+from build_chassis.bus import EmbeddedBus
+from build_chassis.service import create_service_app, serve
+from build_chassis.settings import ServiceSettings
+from build_testkit.signing import SECRET
+from build_testkit.stack import free_port
+from build_chassis.vital import vital
 from pathlib import Path
 import sys
 

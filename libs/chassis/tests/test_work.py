@@ -3,8 +3,8 @@
 import asyncio
 
 import pytest
-from chassis import work
-from chassis.errors import StoreUnavailable, Unusable
+from build_chassis import work
+from build_chassis.errors import StoreUnavailable, Unusable
 
 
 async def test_a_start_does_not_wait_for_a_store_that_takes_long(monkeypatch: pytest.MonkeyPatch) -> None:

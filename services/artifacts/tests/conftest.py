@@ -10,18 +10,18 @@ from typing import Any
 
 import httpx
 import pytest
-from artifacts.app import create_app
-from artifacts.artifact import Artifact, Offer
-from artifacts.settings import Settings
-from artifacts.shelf import unjudged
-from artifacts.store import ArtifactStore, open_store
+from build_artifacts.app import create_app
+from build_artifacts.artifact import Artifact, Offer
+from build_artifacts.kept_builds import unjudged
+from build_artifacts.settings import Settings
+from build_artifacts.store import ArtifactStore, open_store
+from build_chassis.auth import Principal, mint_internal
+from build_chassis.bus import Bus, Outgoing, open_bus
 from build_protocol.ids import new_build_id
 from build_protocol.messages import ArtifactUploaded, ArtifactUploadedData, BuildVerdict, BuildVerdictData, Message
 from build_protocol.topology import routing_key
-from chassis.auth import Principal, mint_internal
-from chassis.bus import Bus, Outgoing, open_bus
-from chassis.testing.seaweedfs import ACCESS_KEY, BUCKET, SECRET_KEY
-from chassis.testing.signing import SECRET
+from build_testkit.seaweedfs import ACCESS_KEY, BUCKET, SECRET_KEY
+from build_testkit.signing import SECRET
 
 NOON_MS = 1_700_000_000_000
 DAY_MS = 86_400_000

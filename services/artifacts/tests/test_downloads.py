@@ -5,11 +5,11 @@ import secrets
 
 import httpx
 import pytest
-from artifacts.artifact import Offer
-from artifacts.downloads import Damaged, span_of
-from artifacts.retention import Janitor
-from artifacts.shelf import judged
-from chassis.auth import Principal
+from build_artifacts.artifact import Offer
+from build_artifacts.downloads import Damaged, span_of
+from build_artifacts.kept_builds import judged
+from build_artifacts.retention import Retention
+from build_chassis.auth import Principal
 
 PART = 5 * 1024 * 1024
 CONTENT = b"\x7fELF" + bytes(range(256)) * 40
@@ -212,9 +212,9 @@ async def test_retention_takes_what_is_damaged(service, offers, verdicts):
     service.overwrite(artifact_id, None)
     assert (await link(service, artifact_id)).status_code == 410
     state = service.app.state
-    (shelved,) = await state.store.shelf(judged(verdicts(1)).lane)
+    (kept_build,) = await state.store.kept_builds(judged(verdicts(1)).lane)
 
-    await Janitor(state.store, state.objects, state.settings, state.metrics).tidy(10**14)
+    await Retention(state.store, state.objects, state.settings, state.metrics).tidy(10**14)
 
-    assert not shelved.is_full
+    assert not kept_build.is_full
     assert (await service.call("GET", f"/api/artifacts/{artifact_id}")).status_code == 404

@@ -1,9 +1,9 @@
 """What a service of the system brings: held until that service lets it go, whatever agents bring and retention says."""
 
 import pytest
-from artifacts.retention import Janitor
-from artifacts.shelf import judged
-from chassis.auth import Principal
+from build_artifacts.kept_builds import judged
+from build_artifacts.retention import Retention
+from build_chassis.auth import Principal
 from httpx import URL
 
 DAY_MS = 86_400_000
@@ -22,7 +22,7 @@ async def bring(service, offer, content=CONTENT):
 
 async def tidy(service, now_ms):
     state = service.app.state
-    await Janitor(state.store, state.objects, state.settings, state.metrics).tidy(now_ms)
+    await Retention(state.store, state.objects, state.settings, state.metrics).tidy(now_ms)
 
 
 async def test_what_a_service_brings_is_verified_and_shown(service, offers):
@@ -76,11 +76,11 @@ async def test_held_artifacts_take_no_builds_place(store, made, verdicts, fresh_
     await store.change(archive.become("verified", NOON_MS))
 
     await store.note(judged(note))
-    (shelved,) = await store.shelf(judged(note).lane)
-    assert not shelved.is_full
+    (kept_build,) = await store.kept_builds(judged(note).lane)
+    assert not kept_build.is_full
     assert (await store.find(archive.id)).is_held
     await store.forget_notes([archive.build_id])
-    assert await store.shelf(judged(note).lane) == []
+    assert await store.kept_builds(judged(note).lane) == []
 
 
 async def test_no_limit_of_a_project_refuses_a_service(tmp_path, run_service, offers):

@@ -8,12 +8,12 @@ import time
 import boto3
 import httpx
 import pytest
-from artifacts.objects import NotWhole, UploadGone, open_objects
-from artifacts.objects.directory import ROUTE, DirectoryObjects
-from artifacts.settings import Settings
-from chassis.errors import StoreUnavailable
-from chassis.testing.seaweedfs import BUCKET
-from chassis.testing.signing import SECRET
+from build_artifacts.objects import NotWhole, UploadGone, open_objects
+from build_artifacts.objects.directory import ROUTE, DirectoryObjects
+from build_artifacts.settings import Settings
+from build_chassis.errors import StoreUnavailable
+from build_testkit.seaweedfs import BUCKET
+from build_testkit.signing import SECRET
 from pydantic import ValidationError
 
 PART = 5 * 1024 * 1024

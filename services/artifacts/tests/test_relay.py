@@ -3,7 +3,7 @@
 import secrets
 
 import pytest
-from chassis.auth import Principal
+from build_chassis.auth import Principal
 
 AGENT = Principal("ci-1", "developer", frozenset({"p"}), kind="key")
 PART = 5 * 1024 * 1024

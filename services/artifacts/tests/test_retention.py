@@ -1,7 +1,7 @@
 """Retention on the running service: what goes, what stays, and what was never finished."""
 
 import pytest
-from artifacts.retention import Janitor
+from build_artifacts.retention import Retention
 
 DAY_MS = 86_400_000
 CONTENT = b"x" * 1000
@@ -11,7 +11,7 @@ CONTENT = b"x" * 1000
 def tidy(service):
     """One round of retention, now."""
     state = service.app.state
-    janitor = Janitor(state.store, state.objects, state.settings, state.metrics)
+    janitor = Retention(state.store, state.objects, state.settings, state.metrics)
     return janitor.tidy
 
 

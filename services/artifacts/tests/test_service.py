@@ -3,8 +3,8 @@
 import asyncio
 
 import pytest
+from build_chassis.auth import Principal
 from build_protocol.messages import build_message
-from chassis.auth import Principal
 
 CONTENT = b"\x7fELF" + bytes(range(256)) * 300
 PART = 5 * 1024 * 1024

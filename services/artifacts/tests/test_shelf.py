@@ -1,15 +1,15 @@
 """Which builds' artifacts go."""
 
-from artifacts.shelf import BuildNote, Shelved, beyond
+from build_artifacts.kept_builds import BuildNote, KeptBuild, beyond
 
 NOW_MS = 1_700_000_000_000
 DAY_MS = 86_400_000
 
 
-def shelf(*builds):
+def kept_builds(*builds):
     """Newest first: (age in days, good or bad, full or empty, judged or running)."""
     return [
-        Shelved(
+        KeptBuild(
             note=BuildNote(
                 build_id=str(at),
                 lane="l",
@@ -25,7 +25,8 @@ def shelf(*builds):
 
 def going(builds, keep_days=90, keep_builds=50):
     return [
-        note.build_id for note in beyond(shelf(*builds), now_ms=NOW_MS, keep_days=keep_days, keep_builds=keep_builds)
+        note.build_id
+        for note in beyond(kept_builds(*builds), now_ms=NOW_MS, keep_days=keep_days, keep_builds=keep_builds)
     ]
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from artifacts.shelf import judged
+from build_artifacts.kept_builds import judged
 
 NOON_MS = 1_700_000_000_000
 
@@ -74,7 +74,7 @@ async def test_notes_keep_the_latest_revision_whatever_the_order(store, verdicts
         await store.note(note)
 
     assert await store.lanes() == [late.lane]
-    assert [shelved.note for shelved in await store.shelf(late.lane)] == [late]
+    assert [kept_build.note for kept_build in await store.kept_builds(late.lane)] == [late]
 
 
 async def test_a_shelf_is_newest_first_and_says_what_is_full(store, verdicts, made, fresh_note):
@@ -89,7 +89,7 @@ async def test_a_shelf_is_newest_first_and_says_what_is_full(store, verdicts, ma
 
     lane = notes[0].lane
     assert [(3, False), (2, True), (1, False)] == [
-        (notes.index(shelved.note) + 1, shelved.is_full) for shelved in await store.shelf(lane)
+        (notes.index(kept_build.note) + 1, kept_build.is_full) for kept_build in await store.kept_builds(lane)
     ]
     await store.forget_notes([note.build_id for note in notes])
-    assert [notes[2], notes[1]] == [shelved.note for shelved in await store.shelf(lane)]
+    assert [notes[2], notes[1]] == [kept_build.note for kept_build in await store.kept_builds(lane)]

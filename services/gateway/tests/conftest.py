@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chassis.bus.embedded import EmbeddedBus
-from chassis.testing.signing import SECRET
-from gateway.accounts.passwords import Passwords
-from gateway.app import create_app
-from gateway.settings import Settings
-from gateway.store import open_store
-from gateway.testing import KEY, PASSWORD, Gateway, IngestPeer, serving
+from build_chassis.bus.embedded import EmbeddedBus
+from build_gateway.accounts.passwords import Passwords
+from build_gateway.app import create_app
+from build_gateway.settings import Settings
+from build_gateway.store import open_store
+from build_testkit.gateway import KEY, PASSWORD, Gateway, IngestClient, serving
+from build_testkit.signing import SECRET
 
 StartGateway = Callable[..., Awaitable[Gateway]]
 
@@ -21,7 +21,7 @@ StartGateway = Callable[..., Awaitable[Gateway]]
 async def start_gateway(tmp_path: Path) -> AsyncIterator[StartGateway]:
     """Starts gateways on one bus and one store."""
     bus = EmbeddedBus(tmp_path / "bus.sqlite")
-    ingest = IngestPeer()
+    ingest = IngestClient()
     async with AsyncExitStack() as stack:
         await bus.open()
         stack.push_async_callback(bus.close)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from build_protocol.limits import FRAME_BYTES, HELLO_SECONDS
-from gateway.testing import BUILD, KEY, OTHER_BUILD, Gateway, closed_with, hear, hello, record, say
+from build_testkit.gateway import BUILD, KEY, OTHER_BUILD, Gateway, closed_with, hear, hello, record, say
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 

@@ -5,7 +5,7 @@ import json
 from collections.abc import Awaitable, Callable
 
 from build_protocol.ids import shard_of
-from gateway.testing import BUILD, KEY, OTHER_BUILD, Gateway, closed_with, hear, hello, record, say
+from build_testkit.gateway import BUILD, KEY, OTHER_BUILD, Gateway, closed_with, hear, hello, record, say
 
 
 async def test_records_are_published_confirmed_and_acknowledged_when_stored(gateway: Gateway) -> None:

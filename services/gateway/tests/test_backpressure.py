@@ -6,10 +6,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 
 import pytest
-from chassis.bus import BusUnavailable, Outgoing, PublishFailed
-from gateway.agents.pipeline import Batch, Pipeline
-from gateway.agents.valve import STALL_SECONDS, Valve
-from gateway.testing import BUILD, Gateway, closed_with, hear, hello, record, say
+from build_chassis.bus import BusUnavailable, Outgoing, PublishFailed
+from build_gateway.agents.pipeline import Batch, Pipeline
+from build_gateway.agents.valve import STALL_SECONDS, Valve
+from build_testkit.gateway import BUILD, Gateway, closed_with, hear, hello, record, say
 from websockets.exceptions import ConnectionClosed
 
 Step = Callable[[Sequence[Outgoing]], Awaitable[None]]

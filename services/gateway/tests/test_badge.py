@@ -6,10 +6,10 @@ from urllib.parse import parse_qs, urlsplit
 from xml.etree import ElementTree
 
 import pytest
-from chassis.auth import Principal
-from chassis.peers import PeerUnavailable
-from gateway.badge import Lane, draw, standing
-from gateway.testing import KEY, Gateway
+from build_chassis.auth import Principal
+from build_chassis.service_client import ServiceUnavailable
+from build_gateway.badge import Lane, draw, standing
+from build_testkit.gateway import KEY, Gateway
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -22,7 +22,7 @@ class HistoryPeer:
 
     async def get_json(self, path: str, principal: Principal) -> Any:
         if self.lanes is None:
-            raise PeerUnavailable("history", "it is away")
+            raise ServiceUnavailable("history", "it is away")
         query = parse_qs(urlsplit(path).query)
         return {"items": [lane for lane in self.lanes if lane["project"] == query["project"][0]]}
 

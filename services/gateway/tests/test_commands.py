@@ -4,12 +4,12 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+from build_gateway.commands import Commands
+from build_gateway.store import open_store
+from build_gateway.store.rows import CommandState
 from build_protocol.frames import CommandStored
 from build_protocol.ids import short_id
-from gateway.commands import Commands
-from gateway.store import open_store
-from gateway.store.rows import CommandState
-from gateway.testing import BUILD, OTHER_BUILD, Gateway, hear, hello, record, say
+from build_testkit.gateway import BUILD, OTHER_BUILD, Gateway, hear, hello, record, say
 
 QUEUED: tuple[CommandState, ...] = ("queued",)
 
@@ -246,7 +246,7 @@ async def test_a_cancel_that_came_to_nothing_may_be_ordered_again(gateway: Gatew
 
 
 def _agent() -> Any:
-    from gateway.store.rows import AgentRow
+    from build_gateway.store.rows import AgentRow
 
     return AgentRow(
         name="ci",

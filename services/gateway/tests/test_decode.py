@@ -4,10 +4,10 @@ import json
 from typing import Any
 
 import pytest
+from build_gateway.agents.decode import decode
 from build_protocol.frames import Hello
 from build_protocol.limits import RECORD_BYTES, RECORDS_PER_FRAME
 from build_protocol.messages import agent_record
-from gateway.agents.decode import decode
 
 BUILD = "01890000-0000-7000-8000-000000000001"
 

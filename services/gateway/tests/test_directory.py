@@ -4,13 +4,13 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from build_gateway.accounts.directory import LEEWAY_MS, Directory
+from build_gateway.accounts.passwords import Passwords
+from build_gateway.accounts.tokens import Tokens
+from build_gateway.store import open_store
 from build_protocol.frames import Revoked
-from chassis.testing.signing import SECRET
-from gateway.accounts.directory import LEEWAY_MS, Directory
-from gateway.accounts.passwords import Passwords
-from gateway.accounts.tokens import Tokens
-from gateway.store import open_store
-from gateway.testing import PASSWORD
+from build_testkit.gateway import PASSWORD
+from build_testkit.signing import SECRET
 
 
 class Clock:

@@ -4,9 +4,9 @@ import re
 from pathlib import Path
 from typing import get_args
 
+from build_gateway.settings import Settings
 from build_protocol import frames
 from build_protocol.frames import Close
-from gateway.settings import Settings
 from pydantic import BaseModel
 
 ROOT = Path(__file__).parents[3]

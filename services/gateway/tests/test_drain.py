@@ -4,8 +4,8 @@ import asyncio
 import os
 import signal
 
-from gateway.drain import drain_first
-from gateway.testing import Gateway, closed_with, hear, hello, serving
+from build_gateway.drain import drain_first
+from build_testkit.gateway import Gateway, closed_with, hear, hello, serving
 
 
 async def test_agents_are_told_to_come_back_elsewhere(gateway: Gateway) -> None:

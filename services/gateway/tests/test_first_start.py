@@ -11,13 +11,13 @@ from typing import Any
 
 import httpx
 import pytest
-from chassis.testing.signing import SECRET
-from gateway.accounts.passwords import Passwords
-from gateway.reset_admin import reset_admin
-from gateway.settings import Settings
-from gateway.store import GatewayStore, open_store
-from gateway.store.rows import User
-from gateway.testing import KEY, PASSWORD, Gateway
+from build_gateway.accounts.passwords import Passwords
+from build_gateway.reset_admin import reset_admin
+from build_gateway.settings import Settings
+from build_gateway.store import GatewayStore, open_store
+from build_gateway.store.rows import User
+from build_testkit.gateway import KEY, PASSWORD, Gateway
+from build_testkit.signing import SECRET
 from pydantic import ValidationError
 
 StartGateway = Callable[..., Awaitable[Gateway]]
@@ -210,7 +210,7 @@ def test_reset_admin_of_a_gateway_process(tmp_path: Path) -> None:
     environment.pop("JWT_SECRET_KEY", None)
 
     def run(given: str, *options: str) -> "subprocess.CompletedProcess[str]":
-        command = [sys.executable, "-m", "gateway", "reset-admin", *options]
+        command = [sys.executable, "-m", "build_gateway", "reset-admin", *options]
         return subprocess.run(
             command, env=environment, cwd=tmp_path, input=given, capture_output=True, text=True, check=False, timeout=60
         )

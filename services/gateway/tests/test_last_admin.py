@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
-from gateway.testing import PASSWORD, Gateway
+from build_testkit.gateway import PASSWORD, Gateway
 
 StartGateway = Callable[..., Awaitable[Gateway]]
 GEESE = "four geese on a bicycle"

@@ -3,9 +3,9 @@
 import json
 from typing import Any
 
+from build_gateway.viewers.events import read_log
+from build_gateway.viewers.log_pace import LONGEST_SECONDS, MERGED_CHARACTERS, LogPace, merge_logs
 from build_protocol.frames import LogAppended
-from gateway.viewers.events import read_log
-from gateway.viewers.log_pace import LONGEST_SECONDS, MERGED_CHARACTERS, LogPace, merge_logs
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -2,8 +2,8 @@
 
 import json
 
-from gateway.viewers.events import BuildEvent, LogEvent
-from gateway.viewers.outbox import Outbox
+from build_gateway.viewers.events import BuildEvent, LogEvent
+from build_gateway.viewers.outbox import Outbox
 
 A, B = "build-a", "build-b"
 

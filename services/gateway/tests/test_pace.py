@@ -2,8 +2,8 @@
 
 import json
 
-from gateway.viewers.events import BuildEvent
-from gateway.viewers.pace import LONGEST_SECONDS, SHORTEST_SECONDS, Pace
+from build_gateway.viewers.events import BuildEvent
+from build_gateway.viewers.pace import LONGEST_SECONDS, SHORTEST_SECONDS, Pace
 
 
 def row(revision: int, *events: str, build_id: str = "a") -> BuildEvent:

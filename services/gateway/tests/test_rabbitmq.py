@@ -5,16 +5,16 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
+from build_chassis.bus import Bus, open_bus
+from build_gateway.accounts.passwords import Passwords
+from build_gateway.app import create_app
+from build_gateway.settings import Settings
+from build_gateway.store import open_store
 from build_protocol.ids import shard_of
 from build_protocol.topology import ingest_queue
-from chassis.bus import Bus, open_bus
-from chassis.testing.rabbitmq import Broker, wipe
-from chassis.testing.signing import SECRET
-from gateway.accounts.passwords import Passwords
-from gateway.app import create_app
-from gateway.settings import Settings
-from gateway.store import open_store
-from gateway.testing import BUILD, KEY, PASSWORD, Gateway, IngestPeer, hear, hello, log_in, record, say, serving
+from build_testkit.gateway import BUILD, KEY, PASSWORD, Gateway, IngestClient, hear, hello, log_in, record, say, serving
+from build_testkit.rabbitmq import Broker, wipe
+from build_testkit.signing import SECRET
 
 pytestmark = pytest.mark.rabbitmq
 
@@ -26,7 +26,7 @@ async def start(stack: AsyncExitStack, folder: Path, url: str) -> Gateway:
     settings = Settings(
         store_url=f"sqlite:///{folder}/gateway.sqlite", jwt_secret_key=SECRET, admin_password=PASSWORD, api_key=KEY
     )
-    ingest = IngestPeer()
+    ingest = IngestClient()
     app = create_app(
         settings,
         bus=bus,

@@ -9,11 +9,11 @@ from typing import Any
 
 import httpx
 import pytest
-from chassis.testing.served import send_raw
-from chassis.testing.signing import SECRET
-from gateway.accounts.tokens import AUDIENCE, ISSUER
-from gateway.settings import Settings
-from gateway.testing import BUILD, KEY, PASSWORD, Gateway
+from build_gateway.accounts.tokens import AUDIENCE, ISSUER
+from build_gateway.settings import Settings
+from build_testkit.gateway import BUILD, KEY, PASSWORD, Gateway
+from build_testkit.served import send_raw
+from build_testkit.signing import SECRET
 from jose import jwt
 
 GEESE = "four geese on a bicycle"

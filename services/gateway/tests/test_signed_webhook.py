@@ -1,7 +1,7 @@
 """Requests that carry a signature instead of a login reach the service that checks it; nothing beside them does."""
 
 import pytest
-from gateway.testing import Gateway
+from build_testkit.gateway import Gateway
 
 WEBHOOK = "/api/notifications/webhooks/sendgrid"
 

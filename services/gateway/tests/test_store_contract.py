@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
-from gateway.store import GatewayStore, open_store
-from gateway.store.contract import LastAdmin
-from gateway.store.rows import AgentRow, AuditEntry, CommandRow, CommandState, Key, RefreshToken, User
+from build_gateway.store import GatewayStore, open_store
+from build_gateway.store.contract import LastAdmin
+from build_gateway.store.rows import AgentRow, AuditEntry, CommandRow, CommandState, Key, RefreshToken, User
 
 QUEUED: tuple[CommandState, ...] = ("queued",)
 SENT: tuple[CommandState, ...] = ("sent",)

@@ -3,10 +3,10 @@
 from collections.abc import AsyncIterator
 
 import pytest
-from chassis.store import mongo
-from gateway.store.contract import LastAdmin
-from gateway.store.mongo import MongoGatewayStore
-from gateway.store.rows import User
+from build_chassis.store import mongo
+from build_gateway.store.contract import LastAdmin
+from build_gateway.store.mongo import MongoGatewayStore
+from build_gateway.store.rows import User
 
 pytestmark = pytest.mark.mongodb
 

@@ -1,9 +1,9 @@
 """Subscriptions: what a viewer wants to hear, and may."""
 
+from build_chassis.auth import Principal
+from build_gateway.viewers.events import BuildEvent, LogEvent
+from build_gateway.viewers.subscription import Subscription
 from build_protocol.frames import Subscribe
-from chassis.auth import Principal
-from gateway.viewers.events import BuildEvent, LogEvent
-from gateway.viewers.subscription import Subscription
 
 BUILD = "01890000-0000-7000-8000-000000000001"
 OTHER = "01890000-0000-7000-8000-000000000002"

@@ -1,6 +1,6 @@
 """The throttle: each failure doubles the wait."""
 
-from gateway.accounts.throttle import LONGEST_SECONDS, REMEMBERED, Throttle
+from build_gateway.accounts.throttle import LONGEST_SECONDS, REMEMBERED, Throttle
 
 
 def test_failures_beyond_the_free_ones_double_the_wait() -> None:

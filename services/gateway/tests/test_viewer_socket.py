@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 from build_protocol.limits import HELLO_SECONDS
-from gateway.testing import BUILD, OTHER_BUILD, Gateway, closed_with, hear, log_in, say
+from build_testkit.gateway import BUILD, OTHER_BUILD, Gateway, closed_with, hear, log_in, say
 from websockets.exceptions import InvalidStatus
 
 BAD_FRAMES: list[str | bytes] = [
@@ -170,7 +170,7 @@ async def test_a_page_that_does_not_read_slows_nobody(gateway: Gateway) -> None:
 
 async def test_a_page_that_reads_nothing_is_given_up(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its session ends once a frame could not be sent for too long, its memory is free, and it hears 1013."""
-    monkeypatch.setattr("gateway.socket.SEND_SECONDS", 0.05)
+    monkeypatch.setattr("build_gateway.socket.SEND_SECONDS", 0.05)
     async with gateway.viewer(max_queue=1, close_timeout=0.1) as stuck:
         await log_in(gateway, stuck, buildIds=[BUILD])
         audience = gateway.app.state.desk.audience

@@ -1,6 +1,6 @@
 """The window: how far a build has come in one session."""
 
-from gateway.agents.window import BuildWindow
+from build_gateway.agents.window import BuildWindow
 
 
 def test_confirmed_moves_only_over_the_contiguous_prefix() -> None:

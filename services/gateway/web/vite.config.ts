@@ -12,7 +12,7 @@ export default defineConfig({
   base: '/',
   plugins: [react()],
   build: {
-    outDir: '../src/gateway/page',
+    outDir: '../src/build_gateway/page',
     emptyOutDir: true,
     target: 'es2023',
     // The page is served with a policy that refuses inline scripts and data: URLs.

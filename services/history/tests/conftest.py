@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from build_history.builds.colour import colour_of
+from build_history.builds.fact import Point
+from build_history.store import HistoryStore, open_store
 from build_protocol.ids import new_build_id
 from build_protocol.messages import BuildStart, BuildStartData, BuildVerdict, BuildVerdictData, Commit, FailureData
-from history.colours import colour_of
-from history.facts import Point
-from history.store import HistoryStore, open_store
 
 NOON_MS = 1_700_000_000_000 // 86_400_000 * 86_400_000 + 43_200_000
 HOUR_MS = 3_600_000

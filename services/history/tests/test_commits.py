@@ -2,8 +2,8 @@
 
 import random
 
-from history.commits import CommitInfo, CommitRow, answers, cells_of, in_order, informed
-from history.lanes import state_of
+from build_history.projections.commits import CommitInfo, CommitRow, answers, cells_of, in_order, informed
+from build_history.projections.lanes import state_of
 
 
 def row(builds, n, *, parents=None, committed_at=None):

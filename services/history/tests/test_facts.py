@@ -2,7 +2,7 @@
 
 from itertools import permutations
 
-from history.facts import UNCLASSIFIED, Fact, with_start, with_verdict
+from build_history.builds.fact import UNCLASSIFIED, Fact, with_start, with_verdict
 
 
 def merged(*messages):

@@ -1,6 +1,6 @@
 """Flaky candidates."""
 
-from history.flaky import signs_of
+from build_history.projections.flaky import signs_of
 
 
 def test_the_same_commit_both_ways_is_a_sign(builds):

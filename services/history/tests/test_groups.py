@@ -1,6 +1,6 @@
 """Failure groups: counted by day, never by adding up messages."""
 
-from history.groups import DAYS_MAX, merged, refreshed
+from build_history.projections.failure_groups import DAYS_MAX, merged, refreshed
 
 
 def test_counting_a_day_twice_changes_nothing(builds):

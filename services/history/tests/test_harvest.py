@@ -1,4 +1,4 @@
-"""The harvest: tests and steps are read once from a real HTTP service, whatever happens on the way."""
+"""The import: tests and steps are read once from a real HTTP service, whatever happens on the way."""
 
 import asyncio
 from collections import Counter
@@ -7,16 +7,16 @@ from types import SimpleNamespace
 
 import pytest
 import uvicorn
+from build_chassis.auth import Principal, principal_reader
+from build_chassis.projects import Projects
+from build_chassis.service_client import HttpServiceClient, ServiceUnavailable
+from build_history.consumer import record
+from build_history.metrics import Metrics
+from build_history.routes.reader import Reader
+from build_history.test_history.importer import TestImporter
 from build_protocol.views import TestPage
-from chassis.auth import Principal, principal_reader
-from chassis.peers import HttpPeer, PeerUnavailable
-from chassis.projects import Projects
-from chassis.testing.signing import SECRET
+from build_testkit.signing import SECRET
 from fastapi import FastAPI, HTTPException, Request
-from history.consumer import record
-from history.harvest import Harvester
-from history.metrics import Metrics
-from history.reader import Reader
 from prometheus_client import CollectorRegistry
 
 
@@ -74,10 +74,10 @@ def clock(builds):
 
 
 @pytest.fixture
-async def harvester(ingest, sqlite_store, clock):
+async def test_importer(ingest, sqlite_store, clock):
     async with served(ingest.app) as url:
-        peer = HttpPeer("ingest", url, SECRET)
-        yield Harvester(sqlite_store, peer, Metrics(CollectorRegistry()), lambda: clock.now_ms)
+        peer = HttpServiceClient("ingest", url, SECRET)
+        yield TestImporter(sqlite_store, peer, Metrics(CollectorRegistry()), lambda: clock.now_ms)
         await peer.close()
 
 
@@ -91,16 +91,16 @@ async def told(reader, order="name", q=None, first=0, count=50):
     return {(item.name, item.config): (item.passed, item.failed, item.flaky_runs) for item in page.items}
 
 
-async def test_tests_and_steps_are_read_once_after_the_verdict(ingest, harvester, sqlite_store, reader, builds):
+async def test_tests_and_steps_are_read_once_after_the_verdict(ingest, test_importer, sqlite_store, reader, builds):
     """Every page of every ended build, into one row per test; a redelivered verdict asks nothing again."""
     outcomes = {1: "passed", 2: "failed", 3: "passed"}
     for n, outcome in outcomes.items():
         ingest.tests[builds.id(n)] = [(f"t{k}", "passed") for k in range(4)] + [("odd", outcome)]
         await record([builds.start(n), builds.verdict(n)], store=sqlite_store)
 
-    assert await harvester.step()
+    assert await test_importer.step()
     await record([builds.verdict(n) for n in outcomes], store=sqlite_store)
-    assert not await harvester.step()
+    assert not await test_importer.step()
 
     assert await told(reader) == {
         **{(f"t{k}", "default"): (3, 0, 0) for k in range(4)},
@@ -117,34 +117,34 @@ async def test_tests_and_steps_are_read_once_after_the_verdict(ingest, harvester
     assert set(ingest.asked.values()) == {1}
 
 
-async def test_a_new_revision_is_read_again(ingest, harvester, sqlite_store, reader, builds):
+async def test_a_new_revision_is_read_again(ingest, test_importer, sqlite_store, reader, builds):
     """A late finish replaces what its build told before."""
     ingest.tests[builds.id(1)] = [("t", "failed")]
     await record([builds.verdict(1, "failed", "s")], store=sqlite_store)
-    await harvester.step()
+    await test_importer.step()
     ingest.tests[builds.id(1)] = [("t", "passed")]
     await record([builds.verdict(1, revision=2)], store=sqlite_store)
-    await harvester.step()
+    await test_importer.step()
 
     assert await told(reader) == {("t", "default"): (1, 0, 0)}
 
 
 @pytest.mark.parametrize(("status", "asked"), [(404, 1), (500, 8)])
 async def test_a_build_that_cannot_be_read_keeps_nobody_waiting(  # noqa: PLR0917  each is a fixture or a case
-    ingest, harvester, clock, sqlite_store, reader, builds, status, asked
+    ingest, test_importer, clock, sqlite_store, reader, builds, status, asked
 ):
     """Gone is gone at once, other refusals are asked again later and then left; the others are read meanwhile."""
     ingest.errors[builds.id(1)] = status
     ingest.tests[builds.id(2)] = [("t", "passed")]
     await record([builds.verdict(1), builds.verdict(2)], store=sqlite_store)
 
-    await harvester.step()
+    await test_importer.step()
     assert await told(reader) == {("t", "default"): (1, 0, 0)}
     hours = 0
     while await sqlite_store.rows("reading", limit=1):
         hours += 1
         clock.now_ms += builds.hour_ms
-        await harvester.step()
+        await test_importer.step()
         assert hours < 50
 
     assert ingest.asked[builds.id(1)] == asked
@@ -152,23 +152,23 @@ async def test_a_build_that_cannot_be_read_keeps_nobody_waiting(  # noqa: PLR091
 
 async def test_nothing_is_lost_while_ingest_is_away(sqlite_store, builds):
     """The step says so, and what was due stays due."""
-    peer = HttpPeer("ingest", "http://127.0.0.1:1", SECRET)
+    peer = HttpServiceClient("ingest", "http://127.0.0.1:1", SECRET)
     await record([builds.verdict(1)], store=sqlite_store)
 
-    with pytest.raises(PeerUnavailable):
-        await Harvester(sqlite_store, peer, Metrics(CollectorRegistry()), lambda: 2**52).step()
+    with pytest.raises(ServiceUnavailable):
+        await TestImporter(sqlite_store, peer, Metrics(CollectorRegistry()), lambda: 2**52).step()
 
     await peer.close()
     assert len(await sqlite_store.rows("reading", limit=9)) == 1
 
 
-async def test_two_replicas_reading_the_same_leave_one_result(ingest, harvester, sqlite_store, reader, builds):
+async def test_two_replicas_reading_the_same_leave_one_result(ingest, test_importer, sqlite_store, reader, builds):
     """Both enter the same columns: whoever loses the race enters again, nothing counts twice."""
     for n in range(1, 5):
         ingest.tests[builds.id(n)] = [(f"t{k}", "passed") for k in range(20)]
         await record([builds.verdict(n)], store=sqlite_store)
 
-    await asyncio.gather(*(harvester.step() for _ in range(3)))
+    await asyncio.gather(*(test_importer.step() for _ in range(3)))
 
     assert set((await told(reader)).values()) == {(4, 0, 0)}
     assert await sqlite_store.rows("reading", limit=9) == []

@@ -2,8 +2,8 @@
 
 import random
 
-from history.facts import with_verdict
-from history.incidents import explained, fold, suspects_of
+from build_history.builds.fact import with_verdict
+from build_history.projections.incidents import explained, fold, suspects_of
 
 CONFIGS = [f"config-{n}" for n in range(60)]
 

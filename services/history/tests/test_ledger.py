@@ -1,11 +1,11 @@
-"""The ledger of tests and its tallies: compact, and the same in whatever order builds are entered."""
+"""The result matrix of tests and its statistics: compact, and the same in whatever order builds are entered."""
 
 import random
 
 import pytest
+from build_history.test_history.matrix import BUILDS_MAX, Column, Partition, entries_of, packed, partition_of, unpacked
+from build_history.test_history.statistics import StatisticsCache, TestStatistics, runs_of, selected, statistics_of
 from build_protocol.messages import TestResult
-from history.ledger import BUILDS_MAX, Column, Shelf, entries_of, packed, shelf_of, unpacked
-from history.tallies import Tallies, TallyCache, runs_of, selected, tallied
 
 NAME = "MLIR :: Dialect/Linalg/tile.mlir"
 
@@ -19,16 +19,16 @@ def column(n, commit=None):
 
 
 def entered(*told, commits=()):
-    """A shelf after one build per outcome of one test; None: it was not run."""
-    shelf, number = Shelf(), shelf_of(NAME)
+    """A partition after one build per outcome of one test; None: it was not run."""
+    partition, number = Partition(), partition_of(NAME)
     for n, outcome in enumerate(told):
         results = [] if outcome is None else [TestResult(name=NAME, outcome=outcome, seconds=n + 0.5)]
-        shelf.enter(column(n, commits[n] if commits else None), entries_of(results).get(number, {}))
-    return shelf
+        partition.enter(column(n, commits[n] if commits else None), entries_of(results).get(number, {}))
+    return partition
 
 
-def tally(shelf):
-    return tallied("asan", [shelf]).at(0)
+def statistics(partition):
+    return statistics_of("asan", [partition]).at(0)
 
 
 def test_order_and_repetition_make_no_difference():
@@ -38,9 +38,9 @@ def test_order_and_repetition_make_no_difference():
     for n in range(BUILDS_MAX + 30):
         outcomes = {f"t{k}": dice.choice(["passed", "failed", "skipped"]) for k in range(5) if dice.random() < 0.9}
         results = [TestResult(name=name, outcome=outcome, seconds=dice.random()) for name, outcome in outcomes.items()]
-        told = {name: entry for shelf in entries_of(results).values() for name, entry in shelf.items()}
+        told = {name: entry for partition in entries_of(results).values() for name, entry in partition.items()}
         builds.append((column(n), told))
-    in_order, shuffled = Shelf(), Shelf()
+    in_order, shuffled = Partition(), Partition()
     for build in builds:
         in_order.enter(*build)
     mixed = [*builds, *builds[::7]]
@@ -56,27 +56,27 @@ def test_order_and_repetition_make_no_difference():
 
 def test_a_test_that_is_gone_leaves_with_its_last_build():
     """A renamed test is forgotten once no remembered build ran it."""
-    shelf = entered("passed", *[None] * BUILDS_MAX)
+    partition = entered("passed", *[None] * BUILDS_MAX)
 
-    assert shelf.tests == {}
+    assert partition.tests == {}
 
 
 def test_a_revision_replaces_what_was_entered():
     """The same build entered again tells only what it told last."""
-    shelf = entered("failed")
-    shelf.enter(column(0), entries_of([TestResult(name=NAME, outcome="passed")])[shelf_of(NAME)])
+    partition = entered("failed")
+    partition.enter(column(0), entries_of([TestResult(name=NAME, outcome="passed")])[partition_of(NAME)])
 
-    assert [run.outcome for run in runs_of(shelf, NAME)] == ["passed"]
+    assert [run.outcome for run in runs_of(partition, NAME)] == ["passed"]
 
 
 @pytest.mark.parametrize("seconds", [0.0, 0.0004, 0.0123, 1.0, 59.95, 3600.0, 50_000.0])
 def test_seconds_come_back_to_three_figures(seconds):
     """What is kept in two digits is right to half a percent, and unknown stays unknown."""
     entries = entries_of([TestResult(name=NAME, outcome="passed", seconds=seconds)])
-    shelf = Shelf()
-    shelf.enter(column(1), entries[shelf_of(NAME)])
+    partition = Partition()
+    partition.enter(column(1), entries[partition_of(NAME)])
 
-    (run,) = runs_of(shelf, NAME)
+    (run,) = runs_of(partition, NAME)
     assert run.seconds == pytest.approx(seconds, rel=0.005, abs=1e-4)
     assert [run.seconds for run in runs_of(entered("passed"), NAME)] == [0.5]
 
@@ -96,12 +96,12 @@ def test_seconds_come_back_to_three_figures(seconds):
 )
 def test_what_tells_nothing_of_its_commit_is_flaky(told, commits, flaky):
     """Both outcomes at one commit, a red alone between greens, or both in one build."""
-    assert flaky == tally(entered(*told, commits=commits)).flaky_runs
+    assert flaky == statistics(entered(*told, commits=commits)).flaky_runs
 
 
 def test_a_tally_counts_what_ran():
     """Skipped builds are no runs; the last failure is named; the median is of the known seconds."""
-    told = tally(entered("passed", "failed", "skipped", "passed", "xfailed", "xpassed", None))
+    told = statistics(entered("passed", "failed", "skipped", "passed", "xfailed", "xpassed", None))
 
     assert (told.runs, told.passed, told.failed, told.skipped, told.pass_rate) == (5, 3, 2, 1, 0.6)
     assert (told.last_outcome, told.last_failure.build_id, told.p50_seconds) == ("xpassed", build_id(5), 2.5)
@@ -111,14 +111,14 @@ def test_two_runs_in_one_build_are_one_result():
     """A test that failed and then passed is flaky; skipped and passed is passed."""
     told = [("a", "failed"), ("a", "passed"), ("b", "skipped"), ("b", "passed"), ("c", "failed"), ("c", "failed")]
     results = [TestResult(name=name, outcome=outcome) for name, outcome in told]
-    letters = {name: entry.letter for shelf in entries_of(results).values() for name, entry in shelf.items()}
+    letters = {name: entry.letter for partition in entries_of(results).values() for name, entry in partition.items()}
 
     assert letters == {"a": "k", "b": "p", "c": "f"}
 
 
 def test_a_question_finds_orders_and_pages():
     """By part of a name in any case; each order lists only what it is about; pages follow each other."""
-    lane = Tallies("gcc", [column(1)])
+    lane = TestStatistics("gcc", [column(1)])
     for n, (failed, flaky) in enumerate([(0, 0), (9, 1), (5, 5), (0, 0)]):
         for values, value in (
             (lane.names, f"Test{n}"), (lane.passed, 10 - failed), (lane.failed, failed), (lane.skipped, 0),
@@ -126,7 +126,7 @@ def test_a_question_finds_orders_and_pages():
             (lane.last_failure, 0 if failed else -1),
         ):  # fmt: skip
             values.append(value)
-    lane = Tallies.from_text(lane.to_text())
+    lane = TestStatistics.from_text(lane.to_text())
 
     def names(order, q=None, first=0, count=9):
         items, total = selected([lane], q, order, first, count)
@@ -142,8 +142,10 @@ def test_a_question_finds_orders_and_pages():
 
 def test_lanes_are_listed_as_one_and_parsed_once():
     """Two configs stand in one order, page by page; the same row and version is read from the cache."""
-    lanes = [tallied(config, [entered("passed", *(["failed"] * reds))]) for config, reds in (("gcc", 1), ("asan", 2))]
-    cache = TallyCache(tests_max=1)
+    lanes = [
+        statistics_of(config, [entered("passed", *(["failed"] * reds))]) for config, reds in (("gcc", 1), ("asan", 2))
+    ]
+    cache = StatisticsCache(tests_max=1)
     first = cache.read("row", 1, lanes[0].to_text())
 
     whole, total = selected(lanes, None, "failing", 0, 9)

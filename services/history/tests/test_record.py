@@ -5,10 +5,10 @@ import json
 import random
 
 import pytest
-from chassis.errors import StoreUnavailable
-from history.consumer import record
-from history.retention import trim
-from history.store import open_store
+from build_chassis.errors import StoreUnavailable
+from build_history.consumer import record
+from build_history.retention import trim
+from build_history.store import open_store
 
 KINDS = ("lane", "day", "group", "commit", "incident", "pin")
 

@@ -1,7 +1,7 @@
 """Regressions: a mark stands where builds became lastingly slower or faster, and nowhere else."""
 
-from history.facts import PinAt, PointMetrics
-from history.regression import marks_of, measure_marks_of
+from build_history.builds.fact import PinAt, PointMetrics
+from build_history.projections.regressions import marks_of, measure_marks_of
 
 
 def lane(builds, *durations, **said):

@@ -5,13 +5,13 @@ from contextlib import asynccontextmanager
 
 import httpx
 import pytest
+from build_chassis.auth import Principal, mint_internal
+from build_chassis.bus import Outgoing, open_bus
+from build_history.app import create_app
+from build_history.routes import now_ms
+from build_history.settings import Settings
 from build_protocol.topology import routing_key
-from chassis.auth import Principal, mint_internal
-from chassis.bus import Outgoing, open_bus
-from chassis.testing.signing import SECRET
-from history.app import create_app
-from history.routes import now_ms
-from history.settings import Settings
+from build_testkit.signing import SECRET
 
 EVERYTHING = Principal("ann", "viewer", None)
 

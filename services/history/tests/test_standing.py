@@ -3,13 +3,13 @@
 import json
 
 import pytest
+from build_chassis.projects import Projects
+from build_history.consumer import record
+from build_history.projections.commits import CommitInfo, CommitRow, answers
+from build_history.projections.config_state import overdue
+from build_history.projections.lanes import state_of
+from build_history.refresh.config_watch import ConfigWatcher
 from build_protocol.project_config import Project
-from chassis.projects import Projects
-from history.commits import CommitInfo, CommitRow, answers
-from history.consumer import record
-from history.heeding import Heeder
-from history.lanes import state_of
-from history.standing import overdue
 
 FILE = """
 projects:
@@ -41,23 +41,31 @@ async def open_incidents(store):
 @pytest.mark.parametrize("state", ["staging", "silent"])
 async def test_only_production_opens_incidents_and_a_changed_file_is_heeded(sqlite_store, builds, config_file, state):
     """A config taken out of production leaves its incident, put back it joins again; nothing is restarted."""
-    heeder = Heeder(sqlite_store, Projects(config_file("production")))
+    config_watcher = ConfigWatcher(sqlite_store, Projects(config_file("production")))
     for config, n, how in (("asan", 1, ()), ("release", 1, ()), ("asan", 2, "sig"), ("release", 3, "sig")):
         verdict = builds.verdict(n, *(("failed", how) if how else ()), config=config)
-        await record([verdict], store=sqlite_store, unheard=heeder.unheard)
-    await record([builds.verdict(4, "failed", "own", config="asan")], store=sqlite_store, unheard=heeder.unheard)
+        await record([verdict], store=sqlite_store, excluded_configs=config_watcher.excluded_configs)
+    await record(
+        [builds.verdict(4, "failed", "own", config="asan")],
+        store=sqlite_store,
+        excluded_configs=config_watcher.excluded_configs,
+    )
     both = {("sig", ("asan", "release")), ("own", ("asan",))}
 
     assert await open_incidents(sqlite_store) == both
-    assert (await heeder.step(), await heeder.step()) == (0, 0)
+    assert (await config_watcher.step(), await config_watcher.step()) == (0, 0)
     config_file(state)
-    assert await heeder.step() == 1
+    assert await config_watcher.step() == 1
     assert await open_incidents(sqlite_store) == {("sig", ("release",))}
 
-    await record([builds.verdict(5, "failed", "x", config="asan")], store=sqlite_store, unheard=heeder.unheard)
+    await record(
+        [builds.verdict(5, "failed", "x", config="asan")],
+        store=sqlite_store,
+        excluded_configs=config_watcher.excluded_configs,
+    )
     assert await open_incidents(sqlite_store) == {("sig", ("release",))}
     config_file("production")
-    await heeder.step()
+    await config_watcher.step()
     assert await open_incidents(sqlite_store) == both | {("x", ("asan",))}
 
 

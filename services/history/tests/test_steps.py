@@ -1,8 +1,8 @@
 """The slowest steps, followed over builds."""
 
+from build_history.builds.fact import with_verdict
+from build_history.projections.slow_steps import slowest_steps
 from build_protocol.messages import StepTime
-from history.facts import with_verdict
-from history.steps import slowest_steps
 
 
 def test_a_slow_step_is_followed_over_the_builds_that_tell(builds):

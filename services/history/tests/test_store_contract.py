@@ -2,9 +2,9 @@
 
 import json
 
-from history.facts import with_verdict
-from history.filing import EVERY, Touched, colour_tag, coloured_tag, tags_of
-from history.store import FactWrite, Row
+from build_history.builds.fact import with_verdict
+from build_history.builds.index_keys import EVERY, Touched, colour_tag, coloured_tag, tags_of
+from build_history.store import FactWrite, Row
 
 MARK = Touched("lane", ("p", "main", "default"))
 
@@ -48,7 +48,7 @@ async def test_a_write_over_another_version_changes_nothing_and_is_told(store, b
 
 
 async def test_a_changed_fact_is_filed_anew(store, builds):
-    """A revision that turns a build green takes it off the red shelf, and moves it when its start moved."""
+    """A revision that turns a build green takes it off the red partition, and moves it when its start moved."""
     red = fact_of(builds, 1, "failed", "s")
     green = fact_of(builds, 1, started_at=builds.noon_ms)
     await store.put_facts([FactWrite(red, frozenset())])

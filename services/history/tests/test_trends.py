@@ -1,8 +1,8 @@
 """Trends: the numbers of a lane's day and of its recent builds."""
 
 import pytest
-from history.facts import PointMetrics
-from history.trends import day_of, pace_of, quantile
+from build_history.builds.fact import PointMetrics
+from build_history.projections.trends import day_of, pace_of, quantile
 
 
 @pytest.mark.parametrize(

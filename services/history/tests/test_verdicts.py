@@ -3,11 +3,11 @@
 from typing import NamedTuple
 
 import pytest
-from history.commits import CommitRow
-from history.consumer import record
-from history.derived import commit_key, read_as
-from history.facts import UNCLASSIFIED
-from history.judging import case_of, judge_case
+from build_history.builds.fact import UNCLASSIFIED
+from build_history.consumer import record
+from build_history.projections.commits import CommitRow
+from build_history.refresh.judge import case_of, judge_case
+from build_history.refresh.row_kinds import commit_key, read_as
 
 
 class B(NamedTuple):

@@ -6,6 +6,15 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 import pytest
+from build_chassis.bus import Delivery, Outgoing, PublishFailed
+from build_ingest.analysis.analyst import Analyst
+from build_ingest.analysis.early_alert import EarlyAlert
+from build_ingest.intake.consumer import RecordConsumer
+from build_ingest.lifecycle.lifecycle import BuildLifecycle
+from build_ingest.metrics import Metrics
+from build_ingest.records.delivery import RecordDelivery
+from build_ingest.records.plan import Step
+from build_ingest.store import BuildStore, open_store
 from build_protocol.frames import live_event
 from build_protocol.ids import new_build_id
 from build_protocol.messages import (
@@ -20,15 +29,6 @@ from build_protocol.messages import (
     build_message,
 )
 from build_protocol.topology import routing_key
-from chassis.bus import Delivery, Outgoing, PublishFailed
-from ingest.alarm import Alarm
-from ingest.analyst import Analyst
-from ingest.arrival import Arrival
-from ingest.caretaker import Caretaker
-from ingest.consumer import Intake
-from ingest.metrics import Metrics
-from ingest.plan import Step
-from ingest.store import BuildStore, open_store
 from prometheus_client import CollectorRegistry
 
 _ids = itertools.count(1)
@@ -79,8 +79,8 @@ class Speaker:
         key = routing_key(message.type, self.id, self.project)
         return Delivery(next(_ids), key, message.to_json().encode(), {"agent": self.agent})
 
-    def arrival(self, record: Record, agent: str | None = None) -> Arrival:
-        return Arrival(record, record.to_json().encode(), agent or self.agent)
+    def arrival(self, record: Record, agent: str | None = None) -> RecordDelivery:
+        return RecordDelivery(record, record.to_json().encode(), agent or self.agent)
 
     def delivery(self, record: Record, agent: str | None = None) -> Delivery:
         key = routing_key(record.type, self.id, self.project)  # type: ignore[attr-defined]
@@ -152,16 +152,16 @@ def ear() -> Ear:
 
 
 class Bench:
-    """An intake and a caretaker on a store, with a clock that tests turn."""
+    """An intake and a lifecycle on a store, with a clock that tests turn."""
 
     def __init__(self, store: BuildStore, ear: Ear) -> None:
         self.now = 1000.0
         self.store = store
         metrics = Metrics(CollectorRegistry())
         self.metrics = metrics
-        self.intake = Intake(store, ear, metrics, lambda: self.now, self._notice)
-        self.analyst = Analyst(store, self.intake, metrics, Alarm(store, ear))
-        self.caretaker = Caretaker(store, ear, self.intake, self.analyst, metrics, clock=lambda: self.now)
+        self.intake = RecordConsumer(store, ear, metrics, lambda: self.now, self._notice)
+        self.analyst = Analyst(store, self.intake, metrics, EarlyAlert(store, ear))
+        self.lifecycle = BuildLifecycle(store, ear, self.intake, self.analyst, metrics, clock=lambda: self.now)
 
     def _notice(self, step: Step) -> None:
         self.analyst.notice(step)
@@ -170,7 +170,7 @@ class Bench:
         """Let time pass second by second, judging as the loop would."""
         while self.now < now:
             self.now = min(now, self.now + 5)
-            await self.caretaker.judge_silence()
+            await self.lifecycle.judge_silence()
 
 
 @pytest.fixture

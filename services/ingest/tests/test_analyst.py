@@ -5,14 +5,14 @@ from collections.abc import Iterable
 
 import pytest
 from build_analysis.analyzer import LogAnalyzer
-from chassis.errors import StoreUnavailable
-from ingest import analyst as rooms
-from ingest import reading
-from ingest.alarm import Alarm
-from ingest.analyst import Analyst
-from ingest.failures import on_wire
-from ingest.log import stream_text
-from ingest.reader import LogReader
+from build_chassis.errors import StoreUnavailable
+from build_ingest.analysis import analyst as rooms
+from build_ingest.analysis import build_cursor
+from build_ingest.analysis.analyst import Analyst
+from build_ingest.analysis.early_alert import EarlyAlert
+from build_ingest.analysis.log_reader import LogReader
+from build_ingest.findings.failures import on_wire
+from build_ingest.logs.pages import stream_text
 
 
 def edge(number: int) -> list[str]:
@@ -124,7 +124,7 @@ async def test_the_verdict_carries_the_ranked_failures(bench, ear, speaker) -> N
     await feed(bench, speaker, speaker.start(), *records(speaker, lines))
     await feed(bench, speaker, speaker.complete("failed", exit_code=1))
 
-    await bench.caretaker.settle_due()
+    await bench.lifecycle.settle_due()
 
     (verdict,) = ear.verdicts
     assert [said(failure) for failure in verdict.data.failures] == offline(lines)
@@ -141,7 +141,7 @@ async def test_a_verdict_carries_no_more_than_fifty(bench, ear, speaker) -> None
     lines = [line for n in range(230) for line in [*edge(n), *green(n, 1)]]
     await feed(bench, speaker, speaker.start(), *records(speaker, lines), speaker.complete("failed", exit_code=1))
 
-    await bench.caretaker.settle_due()
+    await bench.lifecycle.settle_due()
 
     kept = await bench.store.find_failures(speaker.id)
     assert ear.verdicts[0].data.failures == kept.items[:50]
@@ -156,7 +156,7 @@ async def test_a_green_build_has_no_failures(bench, ear, speaker) -> None:
     assert (await bench.store.find(speaker.id)).build.failure_count == 1
     await feed(bench, speaker, speaker.complete())
 
-    await bench.caretaker.settle_due()
+    await bench.lifecycle.settle_due()
 
     state = await bench.store.find(speaker.id)
     assert (state.build.first_failure, state.build.failure_count, state.is_analysed) == (None, 0, True)
@@ -180,7 +180,7 @@ async def test_a_restart_changes_no_answer(make_bench, ear, speaker, step: int) 
             bench.analyst.adopt(await bench.intake.adopt(range(8)))
     await feed(bench, speaker, speaker.complete("failed", exit_code=1))
 
-    await bench.caretaker.settle_due()
+    await bench.lifecycle.settle_due()
 
     assert [said(failure) for failure in ear.verdicts[0].data.failures] == offline(lines)
 
@@ -215,7 +215,7 @@ async def test_what_does_not_fit_in_memory_is_read_from_the_store(
     bench, ear, speaker, make_speaker, monkeypatch
 ) -> None:
     """A build that is faster than its reader, or one too many at once, gets the same answer."""
-    monkeypatch.setattr(reading, "PENDING_CHUNKS", 2)
+    monkeypatch.setattr(build_cursor, "PENDING_CHUNKS", 2)
     monkeypatch.setattr(rooms, "READINGS", 1)
     lines = broken_log()
     late = make_speaker()
@@ -227,7 +227,7 @@ async def test_what_does_not_fit_in_memory_is_read_from_the_store(
     for one in (speaker, late):
         await feed(bench, one, one.complete("failed", exit_code=1))
 
-    await bench.caretaker.settle_due()
+    await bench.lifecycle.settle_due()
 
     assert len(ear.verdicts) == 2
     for verdict in ear.verdicts:
@@ -245,8 +245,8 @@ class Broken(LogReader):
 
 async def test_a_bug_of_the_analysis_harms_nothing_else(bench, ear, speaker, make_speaker) -> None:
     """The log is stored and verified, the verdict published; the build does not say analysed, and it is counted."""
-    bench.analyst = Analyst(bench.store, bench.intake, bench.metrics, Alarm(bench.store, ear), Broken)
-    bench.caretaker._analyst = bench.analyst
+    bench.analyst = Analyst(bench.store, bench.intake, bench.metrics, EarlyAlert(bench.store, ear), Broken)
+    bench.lifecycle._analyst = bench.analyst
     await feed(bench, speaker, speaker.start(), *records(speaker, [*edge(1), *green(1, 3)]))
     await bench.analyst.read_due()
     await feed(bench, speaker, *records(speaker, ["cursed", "x"]))
@@ -256,7 +256,7 @@ async def test_a_bug_of_the_analysis_harms_nothing_else(bench, ear, speaker, mak
     await bench.analyst.read_due()
     await feed(bench, speaker, speaker.complete("failed", exit_code=1))
 
-    await bench.caretaker.settle_due()
+    await bench.lifecycle.settle_due()
 
     state = await bench.store.find(speaker.id)
     assert (state.is_analysed, state.build.verified, state.build.failure_count) == (False, True, 1)
@@ -288,10 +288,10 @@ async def test_a_lost_build_that_comes_back_is_analysed_whole(bench, ear, speake
     said_records = records(speaker, lines)
     await feed(bench, speaker, start, *said_records[:20])
     await bench.judge_at(1400)
-    await bench.caretaker.settle_due()
+    await bench.lifecycle.settle_due()
     await feed(bench, speaker, *said_records[20:], speaker.complete("failed", exit_code=1))
 
-    await bench.caretaker.settle_due()
+    await bench.lifecycle.settle_due()
 
     assert [verdict.data.status for verdict in ear.verdicts] == ["lost", "failed"]
     assert [len(verdict.data.failures) for verdict in ear.verdicts] == [1, 3]

@@ -10,12 +10,12 @@ from urllib.parse import quote
 
 import httpx
 import pytest
-from chassis.auth import Principal, mint_internal
-from chassis.bus import Outgoing, open_bus
-from chassis.testing.signing import SECRET
+from build_chassis.auth import Principal, mint_internal
+from build_chassis.bus import Outgoing, open_bus
+from build_ingest.app import create_app
+from build_ingest.settings import Settings
+from build_testkit.signing import SECRET
 from fastapi import FastAPI
-from ingest.app import create_app
-from ingest.settings import Settings
 
 EVERYBODY = Principal("ana", "viewer", None)
 DEVELOPER = Principal("dev", "developer", None)

@@ -9,17 +9,17 @@ from typing import Any
 
 import pytest
 import zstandard
-from chassis.auth import Principal
-from chassis.errors import StoreUnavailable
-from chassis.peers import NO_HEADERS, Answer, PeerUnavailable
-from ingest.archive import archivist, depot
-from ingest.archive.archivist import Archivist
-from ingest.archive.depot import Depot
-from ingest.archive.texts import Texts
-from ingest.chunk import merge
-from ingest.log import read_page, stream_text
-from ingest.retention import Retention
-from ingest.search import search
+from build_chassis.auth import Principal
+from build_chassis.errors import StoreUnavailable
+from build_chassis.service_client import NO_HEADERS, Answer, ServiceUnavailable
+from build_ingest.archive import archivist, artifacts_client
+from build_ingest.archive.archivist import Archivist
+from build_ingest.archive.artifacts_client import ArtifactsClient
+from build_ingest.archive.texts import Texts
+from build_ingest.lifecycle.retention import Retention
+from build_ingest.logs.pages import read_page, stream_text
+from build_ingest.logs.search import search
+from build_ingest.records.chunk import merge
 
 DAY = 86_400
 STARTED = 1_700_000_000
@@ -55,7 +55,7 @@ class Keeper:
     ) -> Answer:
         assert principal.kind == "service"
         if self.is_away:
-            raise PeerUnavailable("artifacts", "away")
+            raise ServiceUnavailable("artifacts", "away")
         self.calls.append(f"{method} {path}")
         self._kill("before")
         below = path.removeprefix("/api/artifacts").removeprefix("/objects")
@@ -112,19 +112,21 @@ class Desk:
 
     def __init__(self, bench, keeper: Keeper) -> None:
         self.bench = bench
-        self.depot = Depot(keeper)
-        self.archivist = Archivist(bench.store, bench.intake, self.depot, bench.metrics, lambda: range(8))
-        self.texts = Texts(bench.store, self.depot)
+        self.artifacts_client = ArtifactsClient(keeper)
+        self.archivist = Archivist(bench.store, bench.intake, self.artifacts_client, bench.metrics, lambda: range(8))
+        self.texts = Texts(bench.store, self.artifacts_client)
 
     def retention(self, days: float, **said: int) -> Retention:
         limits = {"keep_days": 0, "hot_days": 30, **said}
-        return Retention(self.bench.store, self.bench.intake, self.depot, now=lambda: STARTED + days * DAY, **limits)
+        return Retention(
+            self.bench.store, self.bench.intake, self.artifacts_client, now=lambda: STARTED + days * DAY, **limits
+        )
 
 
 @pytest.fixture(autouse=True)
 def many_chunks(monkeypatch) -> None:
     """Logs of these tests are small: without this, each would become one chunk at its end."""
-    monkeypatch.setattr("ingest.consumer.SMALL_BYTES", 500)
+    monkeypatch.setattr("build_ingest.intake.consumer.SMALL_BYTES", 500)
 
 
 @pytest.fixture
@@ -145,7 +147,7 @@ async def ended(desk: Desk, speaker, lines: int = 400) -> None:
         said = [f"{n} größer {n * 7919:x}" + "x" * (n % 300) for n in range(first, first + 20)]
         await desk.bench.intake.handle([speaker.delivery(speaker.log(said, continues=first % 60 == 20))])
     await desk.bench.intake.handle([speaker.delivery(speaker.complete("failed", exit_code=1))])
-    await desk.bench.caretaker.settle_due()
+    await desk.bench.lifecycle.settle_due()
 
 
 async def step(desk: Desk, speaker) -> str:
@@ -189,7 +191,7 @@ async def test_only_whole_logs_of_ended_builds_are_archived(make_desk, keeper, m
         (other, [other.start(), other.log(["x"]), other.complete(totals=silent.totals())]),
     ):
         await desk.bench.intake.handle([speaker.delivery(record) for record in said])
-    await desk.bench.caretaker.settle_due()
+    await desk.bench.lifecycle.settle_due()
 
     await desk.archivist.bring_due()
 
@@ -288,8 +290,8 @@ async def test_an_artifacts_service_that_is_away_is_waited_for(make_desk, keeper
 @on_sqlite
 async def test_a_large_archive_comes_in_parts(make_desk, keeper, speaker, monkeypatch) -> None:
     """One part at a time is in memory; joined they are the file."""
-    monkeypatch.setattr(depot, "WHOLE_BYTES", 1000)
-    monkeypatch.setattr(depot, "PART_BYTES", 777)
+    monkeypatch.setattr(artifacts_client, "WHOLE_BYTES", 1000)
+    monkeypatch.setattr(artifacts_client, "PART_BYTES", 777)
     desk = make_desk()
     await ended(desk, speaker)
 
@@ -361,7 +363,7 @@ async def test_text_is_dropped_only_while_its_archive_is_there(make_desk, keeper
 @pytest.mark.parametrize("at", range(3))
 async def test_a_kill_while_text_is_dropped_is_finished_later(make_desk, keeper, speaker, monkeypatch, at: int) -> None:
     """Half dropped, the log reads as before; the next round drops the rest."""
-    monkeypatch.setattr("ingest.retention.CHUNKS_AT_ONCE", 1)
+    monkeypatch.setattr("build_ingest.lifecycle.retention.CHUNKS_AT_ONCE", 1)
     desk = make_desk()
     await ended(desk, speaker)
     await desk.archivist.bring_due()

@@ -1,10 +1,10 @@
-"""The caretaker: silence, verdicts, verification."""
+"""The lifecycle: silence, verdicts, verification."""
 
 import asyncio
 
 import pytest
+from build_chassis.bus import PublishFailed
 from build_protocol.messages import LogTotals
-from chassis.bus import PublishFailed
 
 
 async def _feed(bench, speaker, *records) -> None:
@@ -16,8 +16,8 @@ async def test_the_end_of_a_build_is_judged_once(bench, ear, speaker) -> None:
     await _feed(bench, speaker, speaker.start(pins=[{"name": "llvm", "commit": "0123456"}]), speaker.log(["a"]))
     await _feed(bench, speaker, speaker.complete("failed", exit_code=1))
 
-    await bench.caretaker.settle_due()
-    await bench.caretaker.settle_due()
+    await bench.lifecycle.settle_due()
+    await bench.lifecycle.settle_due()
 
     (verdict,) = ear.published
     assert (verdict.data.status, verdict.data.revision, verdict.data.exit_code) == ("failed", 1, 1)
@@ -30,12 +30,12 @@ async def test_a_verdict_survives_a_restart_and_an_absent_broker(make_bench, ear
     await _feed(bench, speaker, speaker.start(), speaker.complete())
     ear.is_away = True
     with pytest.raises(PublishFailed):
-        await bench.caretaker.settle_due()
+        await bench.lifecycle.settle_due()
     ear.is_away = False
 
     restarted = make_bench()
     await restarted.intake.adopt(range(8))
-    await restarted.caretaker.settle_due()
+    await restarted.lifecycle.settle_due()
 
     assert [verdict.data.status for verdict in ear.published] == ["succeeded"]
 
@@ -49,12 +49,12 @@ async def test_silence_becomes_a_badge_then_lost_then_is_overridden(bench, ear, 
     badge = (await bench.store.find(speaker.id)).build
     assert (badge.connected, badge.status) == (False, "running")
     await bench.judge_at(1301)
-    await bench.caretaker.settle_due()
+    await bench.lifecycle.settle_due()
     lost = (await bench.store.find(speaker.id)).build
     assert (lost.status, lost.provisional) == ("lost", True)
 
     await _feed(bench, speaker, speaker.log(["late"]), speaker.complete("succeeded"))
-    await bench.caretaker.settle_due()
+    await bench.lifecycle.settle_due()
 
     ended = (await bench.store.find(speaker.id)).build
     assert (ended.status, ended.provisional, ended.connected) == ("succeeded", False, True)
@@ -94,7 +94,7 @@ async def test_after_an_outage_of_ours_nobody_is_judged_for_a_lease(make_bench, 
     await _feed(bench, speaker, speaker.start())
     await bench.judge_at(1010)
     bench.now += 3600  # suspended
-    await bench.caretaker.judge_silence()
+    await bench.lifecycle.judge_silence()
     ear.is_away = True
     await bench.judge_at(bench.now + 400)
     ear.is_away = False
@@ -113,7 +113,7 @@ async def test_a_whole_log_is_verified_and_its_agent_told(bench, ear, speaker) -
     await _feed(bench, speaker, speaker.start(), speaker.log(["a", "ü", ""]), speaker.log(["more"], continues=True))
     await _feed(bench, speaker, speaker.complete())
 
-    await bench.caretaker.settle_due()
+    await bench.lifecycle.settle_due()
 
     assert (await bench.store.find(speaker.id)).build.verified
     assert ear.heard("STORED")[-1].verified is True
@@ -124,7 +124,7 @@ async def test_a_build_without_output_is_verified(bench, ear, speaker) -> None:
     """No line at all is a whole log too."""
     await _feed(bench, speaker, speaker.start(), speaker.complete())
 
-    await bench.caretaker.settle_due()
+    await bench.lifecycle.settle_due()
 
     assert ear.heard("STORED")[-1].verified is True
 
@@ -134,7 +134,7 @@ async def test_totals_that_differ_are_flagged(bench, ear, speaker) -> None:
     await _feed(bench, speaker, speaker.start(), speaker.log(["a"]))
     await _feed(bench, speaker, speaker.complete(totals=LogTotals(lines=1, bytes=1, sha256="0" * 64)))
 
-    await bench.caretaker.settle_due()
+    await bench.lifecycle.settle_due()
 
     assert not (await bench.store.find(speaker.id)).build.verified
     assert ear.heard("STORED")[-1].verified is False
@@ -146,7 +146,7 @@ async def test_heads_of_open_builds_only_are_repeated(bench, ear, make_speaker) 
     running, ended = make_speaker(), make_speaker()
     await _feed(bench, running, running.start())
     await _feed(bench, ended, ended.start(), ended.complete())
-    await bench.caretaker.settle_due()
+    await bench.lifecycle.settle_due()
     ear.announced.clear()
 
     await bench.intake.repeat_heads()
@@ -155,16 +155,16 @@ async def test_heads_of_open_builds_only_are_repeated(bench, ear, make_speaker) 
 
 
 async def test_a_stop_is_heeded_whatever_happens_at_its_moment(bench, speaker) -> None:
-    """A build that falls due in the very moment of the stop does not keep the caretaker alive."""
+    """A build that falls due in the very moment of the stop does not keep the lifecycle alive."""
     await _feed(bench, speaker, speaker.start(), speaker.complete())
     due = bench.intake.open_builds[speaker.id]
-    await bench.caretaker.settle_due()
+    await bench.lifecycle.settle_due()
 
     for steps in range(6):
-        running = asyncio.create_task(bench.caretaker.run())
+        running = asyncio.create_task(bench.lifecycle.run())
         for _ in range(10):
             await asyncio.sleep(0)
-        bench.caretaker.notice(due)
+        bench.lifecycle.notice(due)
         for _ in range(steps):
             await asyncio.sleep(0)
         running.cancel()

@@ -1,9 +1,9 @@
 """Chunks: whatever the records, what is read back is what was said."""
 
+from build_ingest.intake.duplicates import holds
+from build_ingest.records.chunk import Chunk, Position, events_of, index_of, merge, pack, text_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ingest.chunk import Chunk, Position, events_of, index_of, merge, pack, text_of
-from ingest.repeats import holds
 
 # Tests import the speaker by fixture; hypothesis makes many per test, so it takes the factory.
 RECORDS = st.lists(

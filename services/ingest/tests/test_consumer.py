@@ -3,11 +3,11 @@
 import asyncio
 
 import pytest
+from build_chassis.bus import Delivery
+from build_chassis.errors import PoisonMessage
+from build_ingest.records.chunk import text_of
 from build_protocol.ids import SHARDS
 from build_protocol.messages import BuildUpdate
-from chassis.bus import Delivery
-from chassis.errors import PoisonMessage
-from ingest.chunk import text_of
 
 
 async def _text(store, build_id: str) -> str:
@@ -146,7 +146,7 @@ async def test_a_build_that_another_replica_settled_is_let_alone(make_bench, spe
     former, latter = make_bench(), make_bench()
     await former.intake.handle([speaker.delivery(speaker.start()), speaker.delivery(speaker.complete())])
     await latter.intake.adopt(range(SHARDS))
-    await former.caretaker.settle_due()
+    await former.lifecycle.settle_due()
 
     await latter.intake.catch_up(range(SHARDS))
 
@@ -251,9 +251,9 @@ async def test_rows_that_only_grow_are_told_a_few_times_a_second(bench, ear, spe
     for _ in range(50):
         bench.now += 0.02
         await bench.intake.handle([speaker.delivery(speaker.log(["x"]))])
-        await bench.caretaker.tell_held_rows()
+        await bench.lifecycle.tell_held_rows()
     bench.now += 1
-    await bench.caretaker.tell_held_rows()
+    await bench.lifecycle.tell_held_rows()
 
     rows = ear.heard("BUILD")
     assert 4 <= len(rows) <= 8
@@ -278,7 +278,7 @@ async def test_nothing_is_announced_before_it_is_stored(bench, ear, speaker) -> 
     ear.announce = check
     for record in (speaker.start(), speaker.log(["a"]), speaker.update(progress=1), speaker.complete()):
         await bench.intake.handle([speaker.delivery(record)])
-    await bench.caretaker.settle_due()
+    await bench.lifecycle.settle_due()
 
     assert early == []
     assert len(ear.announced) > 8

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
-from chassis.settings import ServiceSettings
-from ingest.metrics import Metrics
-from ingest.settings import Settings
+from build_chassis.settings import ServiceSettings
+from build_ingest.metrics import Metrics
+from build_ingest.settings import Settings
 from prometheus_client import CollectorRegistry
 
 README = (Path(__file__).parent.parent / "README.md").read_text()

@@ -2,8 +2,8 @@
 
 import itertools
 
-from ingest import fold
-from ingest.plan import plan_build
+from build_ingest.records import fold
+from build_ingest.records.plan import plan_build
 
 
 def _fold(speaker, *records, state=None):

@@ -1,9 +1,9 @@
 """Pages of a log, and its verification, agree with the state they are read at, whatever is merged meanwhile."""
 
 import pytest
-from ingest.chunk import merge
-from ingest.log import read_page
-from ingest.verify import agrees
+from build_ingest.lifecycle.verification import agrees
+from build_ingest.logs.pages import read_page
+from build_ingest.records.chunk import merge
 
 
 class MergingStore:
@@ -30,7 +30,7 @@ async def say_line_by_line(bench, speaker) -> None:
 
 async def test_a_merge_does_not_make_a_log_look_damaged(bench, store, speaker, monkeypatch) -> None:
     """Verifying begins again when chunks move under it: a build flagged wrongly would stay so for ever."""
-    monkeypatch.setattr("ingest.verify.CHUNKS_PER_READ", 3)
+    monkeypatch.setattr("build_ingest.lifecycle.verification.CHUNKS_PER_READ", 3)
     await say_line_by_line(bench, speaker)
 
     assert await agrees(MergingStore(store, speaker.id), speaker.id, 9, speaker.totals())
@@ -46,7 +46,7 @@ async def test_a_chunk_that_is_gone_is_damage(bench, store, speaker) -> None:
 @pytest.mark.parametrize("first", [1, 3])
 async def test_a_merge_leaves_no_page_short(bench, store, speaker, monkeypatch, first: int) -> None:
     """What was merged between two reads is neither left out nor said twice."""
-    monkeypatch.setattr("ingest.log.CHUNKS_PER_READ", 2)
+    monkeypatch.setattr("build_ingest.logs.pages.CHUNKS_PER_READ", 2)
     await say_line_by_line(bench, speaker)
     state = await store.find(speaker.id)
 

@@ -1,6 +1,6 @@
 """The plan of a batch: in order, repeated, ahead of a hole, or never."""
 
-from ingest.plan import plan_build
+from build_ingest.records.plan import plan_build
 
 
 def test_records_in_order_make_one_step(speaker) -> None:

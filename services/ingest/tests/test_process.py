@@ -10,10 +10,10 @@ from pathlib import Path
 
 import httpx
 import pytest
-from chassis.auth import Principal, mint_internal
-from chassis.bus import Outgoing, open_bus
-from chassis.testing.signing import SECRET
-from chassis.testing.stack import free_port
+from build_chassis.auth import Principal, mint_internal
+from build_chassis.bus import Outgoing, open_bus
+from build_testkit.signing import SECRET
+from build_testkit.stack import free_port
 
 pytestmark = [pytest.mark.rabbitmq, pytest.mark.slow]
 
@@ -24,7 +24,7 @@ LIVES = 2
 async def ingest_process(environment: dict[str, str], log: Path) -> AsyncIterator[asyncio.subprocess.Process]:
     with log.open("ab") as output:
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "ingest", env=environment, stdout=output, stderr=output, cwd=log.parent
+            sys.executable, "-m", "build_ingest", env=environment, stdout=output, stderr=output, cwd=log.parent
         )
     try:
         yield process
@@ -70,11 +70,11 @@ async def test_kill_minus_nine_loses_and_repeats_nothing(tmp_path: Path, amqp_ur
         for life in range(LIVES):
             for number in range(40):
                 await say(speaker.log([f"{life}.{number}.{line} " + "x" * 80 for line in range(40)]))
-            async with ingest_process(environment, tmp_path / "ingest.log"):
+            async with ingest_process(environment, tmp_path / "build_ingest.logs.pages"):
                 # Killed as soon as this life stored anything: most often in the middle of a batch.
                 await until(lambda known, life=life: known.get("asOfSeq", 0) > life * 40)
         await say(speaker.complete())
-        async with ingest_process(environment, tmp_path / "ingest.log"):
+        async with ingest_process(environment, tmp_path / "build_ingest.logs.pages"):
             known = await until(lambda known: known.get("verified"))
             # A build is verified first and judged then: the process has to live until its verdict is out.
             async with bus.consume("notifier.builds") as notifier:

@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import pytest
 from build_analysis.rule_set import RuleSet, default_rules, parse_rules
-from ingest import reader, reanalysis, rules
-from ingest.archive.texts import Texts
-from ingest.reanalysis import Reanalysis
+from build_ingest.analysis import log_reader, reanalysis, rules_version
+from build_ingest.analysis.reanalysis import Reanalysis
+from build_ingest.archive.texts import Texts
 
 DAY = 86_400
 STARTED = 1_700_000_000
@@ -46,8 +46,8 @@ def change_rules(monkeypatch) -> Callable[[], None]:
 
     def change() -> None:
         more = RuleSet([*default_rules().rules, *parse_rules(NEW_RULES).rules])
-        analyzer = reader.LogAnalyzer
-        monkeypatch.setattr(reader, "LogAnalyzer", lambda: analyzer(more))
+        analyzer = log_reader.LogAnalyzer
+        monkeypatch.setattr(log_reader, "LogAnalyzer", lambda: analyzer(more))
         monkeypatch.setattr(reanalysis, "fingerprint", lambda: "new")
 
     return change
@@ -60,7 +60,7 @@ def again(bench, *, days: int = 14, at_day: float = 1) -> Reanalysis:
         bench.intake,
         bench.metrics,
         shards=lambda: range(8),
-        judge=bench.caretaker.notice,
+        judge=bench.lifecycle.notice,
         days=days,
         now=lambda: STARTED + at_day * DAY,
     )
@@ -69,7 +69,7 @@ def again(bench, *, days: int = 14, at_day: float = 1) -> Reanalysis:
 async def ended(bench, speaker, lines=LOG, status: str = "failed") -> None:
     said = [speaker.start(), speaker.log(lines), speaker.complete(status, exit_code=status != "succeeded")]
     await bench.intake.handle([speaker.delivery(record) for record in said])
-    await bench.caretaker.settle_due()
+    await bench.lifecycle.settle_due()
 
 
 async def test_the_same_rules_read_nothing_again(bench, ear, speaker) -> None:
@@ -79,7 +79,7 @@ async def test_the_same_rules_read_nothing_again(bench, ear, speaker) -> None:
 
     await again(bench).read_stale()
 
-    assert before.rules == rules.fingerprint()
+    assert before.rules == rules_version.fingerprint()
     assert await bench.store.find(speaker.id) == before
 
 
@@ -93,7 +93,7 @@ async def test_another_first_failure_is_another_verdict(make_bench, ear, speaker
 
     for _ in range(2):
         await again(restarted).read_stale()
-        await restarted.caretaker.settle_due()
+        await restarted.lifecycle.settle_due()
 
     state = await restarted.store.find(speaker.id)
     first = (await restarted.store.find_failures(speaker.id)).items[0]
@@ -109,7 +109,7 @@ async def test_the_same_answer_is_no_news(bench, ear, speaker, change_rules) -> 
     change_rules()
 
     await again(bench).read_stale()
-    await bench.caretaker.settle_due()
+    await bench.lifecycle.settle_due()
 
     state = await bench.store.find(speaker.id)
     assert (state.rules, state.verdict_revision, len(ear.published)) == ("new", 1, 1)
@@ -141,7 +141,7 @@ async def test_a_rule_that_breaks_costs_what_was_found_nothing(bench, ear, speak
     def broken(*_: object) -> None:
         raise RecursionError("a rule")
 
-    monkeypatch.setattr(reader.LogReader, "read", broken)
+    monkeypatch.setattr(log_reader.LogReader, "read", broken)
     for _ in range(2):
         await again(bench).read_stale()
 
@@ -154,8 +154,8 @@ def test_the_fingerprint_is_of_rules_and_not_of_their_examples(monkeypatch) -> N
     """A new example changes no answer, so nothing is read again for it."""
 
     def fingerprint_of(rule_set: RuleSet) -> str:
-        monkeypatch.setattr(rules, "default_rules", lambda: rule_set)
-        return rules.fingerprint.__wrapped__()
+        monkeypatch.setattr(rules_version, "default_rules", lambda: rule_set)
+        return rules_version.fingerprint.__wrapped__()
 
     plain = fingerprint_of(default_rules())
     bare = fingerprint_of(

@@ -3,9 +3,9 @@
 import time
 
 import pytest
-from ingest import recent_results
-from ingest.recent_results import RecentResults
-from ingest.results import BLOCK_RESULTS, LogBlocks, Result, counts_of, merged, pack, page_of
+from build_ingest.findings.test_results import BLOCK_RESULTS, LogBlocks, Result, counts_of, merged, pack, page_of
+from build_ingest.routes import results_cache
+from build_ingest.routes.results_cache import ResultsCache
 
 LIT = ["[1/2] Running the lit tests", "PASS: MLIR :: Dialect/a.mlir (1 of 3)", "FAIL: MLIR :: b.mlir (2 of 3)"]
 GTEST = ["[ RUN      ] Shape.Rank", "[       OK ] Shape.Rank (12 ms)", "done in 3 sec"]
@@ -49,7 +49,7 @@ async def test_a_report_beats_the_log_on_the_same_test(bench, speaker) -> None:
     await feed(bench, speaker, speaker.start(), speaker.log([*LIT, pytest_line, only_in_log]))
     await feed(bench, speaker, speaker.update(tests=told), speaker.complete("failed", exit_code=1))
 
-    await bench.caretaker.settle_due()
+    await bench.lifecycle.settle_due()
 
     found = await results(bench, speaker)
     assert [(result.name, result.outcome, result.line) for result in found] == [
@@ -67,7 +67,7 @@ async def test_the_verdict_counts_tests_where_the_agent_did_not(bench, ear, spea
     await feed(bench, speaker, speaker.start(), speaker.log(LIT), speaker.update(tests=tests))
     await feed(bench, speaker, speaker.complete(status, metrics={"testsSkipped": 7, "wallMs": 5}))
 
-    await bench.caretaker.settle_due()
+    await bench.lifecycle.settle_due()
 
     for build in (ear.published[0].data, (await bench.store.find(speaker.id)).build):
         metrics = build.metrics
@@ -78,7 +78,7 @@ async def test_a_build_without_tests_counts_none(bench, ear, speaker) -> None:
     """No result is not nought tests passed."""
     await feed(bench, speaker, speaker.start(), speaker.log(["3 of 4 parts sec"]), speaker.complete())
 
-    await bench.caretaker.settle_due()
+    await bench.lifecycle.settle_due()
 
     assert ear.published[0].data.metrics is None
 
@@ -95,7 +95,7 @@ async def test_a_restart_repeats_no_result(make_bench, speaker) -> None:
     restarted = make_bench()
     restarted.analyst.adopt(await restarted.intake.adopt(range(8)))
     await feed(restarted, speaker, speaker.log(lines[1200:]), speaker.complete())
-    await restarted.caretaker.settle_due()
+    await restarted.lifecycle.settle_due()
 
     assert await said(restarted, speaker) == [
         ("told", "passed"),
@@ -105,17 +105,17 @@ async def test_a_restart_repeats_no_result(make_bench, speaker) -> None:
 
 async def test_pages_of_a_build_merge_it_once(bench, speaker, monkeypatch) -> None:
     """While it runs each page is of what there is now; once analysed its results are kept, up to a number."""
-    recent = RecentResults(bench.store)
+    recent = ResultsCache(bench.store)
     await feed(bench, speaker, speaker.start(), speaker.update(tests=[{"name": "a", "outcome": "passed"}]))
     await bench.analyst.read_due()
     running = await recent.of(await bench.store.find(speaker.id))
     await feed(bench, speaker, speaker.update(tests=[{"name": "b", "outcome": "passed"}]), speaker.complete())
-    await bench.caretaker.settle_due()
+    await bench.lifecycle.settle_due()
     ended = await bench.store.find(speaker.id)
 
     first, second = await recent.of(ended), await recent.of(ended)
-    monkeypatch.setattr(recent_results, "RESULTS_KEPT", 1)
-    full = RecentResults(bench.store)
+    monkeypatch.setattr(results_cache, "RESULTS_KEPT", 1)
+    full = ResultsCache(bench.store)
 
     assert (len(running), len(first)) == (1, 2)
     assert first is second

@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 import zstandard
-from ingest.archive.seekable import FOOTER_BYTES, FrameWriter, NotAnArchive, Table, Torn, table_bytes
-from ingest.chunk import merge
-from ingest.plan import plan_build
+from build_ingest.archive.seekable import FOOTER_BYTES, FrameWriter, NotAnArchive, Table, Torn, table_bytes
+from build_ingest.records.chunk import merge
+from build_ingest.records.plan import plan_build
 
 
 def chunks_of(speaker, batches):

@@ -1,7 +1,7 @@
 """Shards: every one has a consumer, none has two for long."""
 
 import pytest
-from ingest.shards import BEAT_SECONDS, DEAD_SECONDS, ShardKeeper, shard_key
+from build_ingest.lifecycle.shard_claims import BEAT_SECONDS, DEAD_SECONDS, ShardClaims, shard_key
 
 ALL = frozenset(range(8))
 
@@ -12,12 +12,12 @@ class Fleet:
     def __init__(self, store) -> None:
         self._store = store
         self.now = 0.0
-        self.keepers: dict[str, ShardKeeper] = {}
+        self.keepers: dict[str, ShardClaims] = {}
         self.let_go: list[tuple[int, str | None]] = []
         """Shards as they were let go, and who owned them then."""
 
     def join(self, name: str) -> None:
-        self.keepers[name] = ShardKeeper(self._store, name)
+        self.keepers[name] = ShardClaims(self._store, name)
 
     async def tick(self) -> dict[str, frozenset[int]]:
         self.now += BEAT_SECONDS

@@ -5,17 +5,17 @@ from dataclasses import replace
 
 import pytest
 from build_analysis.test_results import TestResult
+from build_ingest.findings.failures import Found
+from build_ingest.findings.feedback import Feedback
+from build_ingest.findings.test_results import pack
+from build_ingest.records import fold
+from build_ingest.records.archive_label import Archive
+from build_ingest.records.chunk import merge, text_of
+from build_ingest.records.plan import plan_build
+from build_ingest.store import BuildQuery, Conflict
+from build_ingest.store.contract import Claim, in_order, place_of
 from build_protocol.ids import read_build_name
 from build_protocol.messages import BuildCompleteData, FailureData
-from ingest import fold
-from ingest.archive.label import Archive
-from ingest.chunk import merge, text_of
-from ingest.failures import Found
-from ingest.feedback import Feedback
-from ingest.plan import plan_build
-from ingest.results import pack
-from ingest.store import BuildQuery, Conflict
-from ingest.store.contract import Claim, in_order, place_of
 
 
 def _step(speaker, *records, state=None):

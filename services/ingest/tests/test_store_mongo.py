@@ -3,11 +3,11 @@
 from collections.abc import AsyncIterator
 
 import pytest
+from build_ingest.records.chunk import merge
+from build_ingest.records.plan import plan_build
+from build_ingest.store import BuildQuery
+from build_ingest.store.mongo import MongoBuildStore
 from build_protocol.ids import read_build_name, short_id
-from ingest.chunk import merge
-from ingest.plan import plan_build
-from ingest.store import BuildQuery
-from ingest.store.mongo import MongoBuildStore
 
 pytestmark = pytest.mark.mongodb
 

@@ -3,14 +3,14 @@
 from pathlib import Path
 
 import pytest
+from build_chassis.store.sql import SqlEngine
+from build_ingest.findings.failures import Found
+from build_ingest.records.plan import plan_build
+from build_ingest.store import BuildQuery, open_store
+from build_ingest.store.sql import _listing
+from build_ingest.store.tables import builds, failures, feedback, results
 from build_protocol.ids import read_build_name, short_id
 from build_protocol.messages import FailureData
-from chassis.store.sql import SqlEngine
-from ingest.failures import Found
-from ingest.plan import plan_build
-from ingest.store import BuildQuery, open_store
-from ingest.store.sql import _listing
-from ingest.store.tables import builds, failures, feedback, results
 from sqlalchemy import Connection, MetaData
 from sqlalchemy.dialects import sqlite
 

@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from build_notifier.branch import Branch, Evidence
+from build_notifier.delivery.notification import Notification
+from build_notifier.incidents import apply
+from build_notifier.messages.message import LogLine, Message
+from build_notifier.store import NotifierStore, open_store
 from build_protocol.ids import new_build_id
 from build_protocol.messages import BuildVerdict, BuildVerdictData, Commit, FailureData
-from notifier.branch import Branch, Evidence
-from notifier.incidents import apply
-from notifier.letters.letter import Letter, LogLine
-from notifier.notification import Notification
-from notifier.store import NotifierStore, open_store
-from notifier.testing import SendGridServer, sendgrid_server
+from build_testkit.sendgrid import SendGridServer, sendgrid_server
 
 NOON_MS = 1_700_000_000_000 // 86_400_000 * 86_400_000 + 43_200_000
 HOUR_MS = 3_600_000
@@ -153,7 +153,7 @@ def claim(builds: Builds) -> Callable[..., Notification]:
     """Makes a claim on telling team@example.com that build 2 broke `main`; due at once."""
 
     def make(n: int = 0, **said: Any) -> Notification:
-        letter = Letter(
+        message = Message(
             kind=said.pop("kind", "opened"),
             project="p",
             branch="main",
@@ -175,7 +175,7 @@ def claim(builds: Builds) -> Callable[..., Notification]:
             "build_id": builds.id(2),
             "channel": "mail",
             "recipient": "team@example.com",
-            "letter": letter,
+            "message": message,
             "due_ms": NOON_MS,
             "created_ms": NOON_MS,
         }

@@ -3,10 +3,10 @@
 from datetime import UTC, datetime
 
 import pytest
+from build_notifier.branch import Branch
+from build_notifier.incidents import apply
+from build_notifier.planning.recipients import Recipient, not_before, recipients_of, room_name, room_url
 from build_protocol.project_config import BuildConfig, Project
-from notifier.audience import Recipient, audience, not_before, room_name, room_url
-from notifier.branch import Branch
-from notifier.incidents import apply
 
 
 def incident_of(builds, configs=("release",), commits=None):
@@ -19,7 +19,7 @@ def incident_of(builds, configs=("release",), commits=None):
 
 
 def addresses(project, incident, kind="opened"):
-    return [recipient.address for recipient in audience(project, incident, kind)]
+    return [recipient.address for recipient in recipients_of(project, incident, kind)]
 
 
 def test_the_project_and_every_owner_are_told_once(builds):
@@ -73,8 +73,8 @@ def test_what_the_project_does_not_want_is_not_told(builds):
 def test_a_pull_request_is_commented_when_one_commit_is_suspect(builds):
     """With two suspects nobody knows which pull request it was."""
     project = Project(channels=["github://llvm/torch-mlir", "slack://a/b/c"])
-    one = audience(project, incident_of(builds, commits=builds.commits(2)), "opened")
-    two = audience(project, incident_of(builds, commits=builds.commits(3, 2)), "opened")
+    one = recipients_of(project, incident_of(builds, commits=builds.commits(2)), "opened")
+    two = recipients_of(project, incident_of(builds, commits=builds.commits(3, 2)), "opened")
 
     assert Recipient("github_comment", "github://llvm/torch-mlir") in one
     assert {recipient.channel for recipient in two} == {"apprise"}

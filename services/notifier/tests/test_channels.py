@@ -9,15 +9,15 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from aiosmtpd.controller import Controller
-from chassis.projects import Projects
-from notifier.channels import Moot, NotSent
-from notifier.channels.apprise import AppriseChannel
-from notifier.channels.github import GitHubComments, GitHubStatuses
-from notifier.channels.github.api import GitHub
-from notifier.channels.smtp import SmtpChannel
-from notifier.channels.smtp.channel import Server
-from notifier.channels.wiring import open_channels
-from notifier.settings import Settings
+from build_chassis.projects import Projects
+from build_notifier.channels import NotApplicable, NotSent
+from build_notifier.channels.apprise import AppriseChannel
+from build_notifier.channels.github import GitHubComments, GitHubStatuses
+from build_notifier.channels.github.api import GitHub
+from build_notifier.channels.registry import open_channels
+from build_notifier.channels.smtp import SmtpChannel
+from build_notifier.channels.smtp.channel import Server
+from build_notifier.settings import Settings
 
 REPOSITORY = "github://llvm/torch-mlir"
 
@@ -50,7 +50,7 @@ def mailbox():
 @pytest.fixture
 def smtp(mailbox):
     """A channel to a real SMTP server."""
-    from chassis.testing.stack import free_port
+    from build_testkit.stack import free_port
 
     controller = Controller(mailbox, hostname="127.0.0.1", port=free_port())
     controller.start()
@@ -165,9 +165,9 @@ async def test_a_commit_gets_a_status_per_config(github, web, claim, builds):
     """State, link to the log line, and a context that a later build of the config replaces."""
     path = f"/repos/llvm/torch-mlir/statuses/{builds.sha(2)}"
     web.routes[f"POST {path}"] = (201, {"id": 7})
-    letter = claim().letter.model_copy(update={"kind": "status", "succeeded": False})
+    message = claim().message.model_copy(update={"kind": "status", "succeeded": False})
 
-    sent = await GitHubStatuses(github).send(claim(recipient=REPOSITORY, letter=letter))
+    sent = await GitHubStatuses(github).send(claim(recipient=REPOSITORY, message=message))
 
     ((_, _, body),) = web.seen
     assert sent == "7"
@@ -201,7 +201,7 @@ async def test_a_commit_without_a_pull_request_is_moot(github, web, claim, build
     """Pushed straight to the branch: there is nowhere to comment, and nothing failed."""
     web.routes[f"GET /repos/llvm/torch-mlir/commits/{builds.sha(2)}/pulls"] = (200, [])
 
-    with pytest.raises(Moot):
+    with pytest.raises(NotApplicable):
         await GitHubComments(github).send(claim(recipient=REPOSITORY))
 
 

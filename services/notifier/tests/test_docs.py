@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from chassis.settings import ServiceSettings
-from notifier.settings import Settings
+from build_chassis.settings import ServiceSettings
+from build_notifier.settings import Settings
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
 

@@ -3,10 +3,10 @@
 import random
 
 import pytest
+from build_notifier.draft import CLOSED_KEPT
+from build_notifier.late import BUILDS_KEPT
+from build_notifier.planning.missing import overdue
 from build_protocol.project_config import BuildConfig
-from notifier.draft import CLOSED_KEPT
-from notifier.late import BUILDS_KEPT
-from notifier.missing import overdue
 
 CONFIGS = [f"config-{n:02}" for n in range(60)]
 

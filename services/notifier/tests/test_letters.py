@@ -3,56 +3,58 @@
 import re
 
 import pytest
+from build_notifier.messages import render
+from build_notifier.messages.message import LogLine, StillRed, source_url
+from build_notifier.messages.text import clean, duration, one_line
 from build_protocol.messages import FailureData
-from notifier.letters import render
-from notifier.letters.letter import LogLine, StillRed, source_url
-from notifier.letters.text import clean, duration, one_line
 
 NASTY = "<script>alert(1)</script>\r\nBcc: x@example.com {{7*7}} {{{x}}} \x1b[31mred\x1b[0m \u202eevil @octocat ```"
 
 
 @pytest.fixture
-def letter(claim):
-    return claim().letter
+def message(claim):
+    return claim().message
 
 
-def with_failure(letter, **said):
+def with_failure(message, **said):
     facts = {"category": "compile", "message": "boom", "first_line": 120, **said}
-    return letter.model_copy(update={"evidence": letter.evidence.model_copy(update={"failure": FailureData(**facts)})})
+    return message.model_copy(
+        update={"evidence": message.evidence.model_copy(update={"failure": FailureData(**facts)})}
+    )
 
 
-def test_the_mail_says_what_where_who_and_how_long(letter):
+def test_the_mail_says_what_where_who_and_how_long(message):
     """Both parts carry the error, its place, the extract, the suspects, the duration and the exact line's link."""
-    letter = with_failure(letter, file="lib/a.cpp", line=7)
+    message = with_failure(message, file="lib/a.cpp", line=7)
 
-    for said in (render.plain(letter), render.html(letter)):
+    for said in (render.plain(message), render.html(message)):
         assert "main is broken on release" in said
         assert "boom" in said
         assert "lib/a.cpp:7" in said
         assert "a.cpp:7: error s" in said
         assert "Suspects: 1 commit since the last good build, by Author 2." in said
         assert "30 min" in said
-        assert f"/builds/{letter.evidence.build_id}#L120" in said
+        assert f"/builds/{message.evidence.build_id}#L120" in said
 
 
-def test_an_unknown_range_is_said_to_be_unknown(letter):
+def test_an_unknown_range_is_said_to_be_unknown(message):
     """Absent is unknown, never empty; an empty range says so too."""
-    unknown = render.plain(letter.model_copy(update={"suspects": None, "suspect_count": 0}))
-    empty = render.plain(letter.model_copy(update={"suspects": [], "suspect_count": 0}))
+    unknown = render.plain(message.model_copy(update={"suspects": None, "suspect_count": 0}))
+    empty = render.plain(message.model_copy(update={"suspects": [], "suspect_count": 0}))
 
     assert "Suspects: unknown" in unknown
     assert "no new commit" in empty
 
 
-def test_nothing_a_build_prints_becomes_markup(letter):
+def test_nothing_a_build_prints_becomes_markup(message):
     """HTML is escaped, escapes and direction marks are gone, templates are not filled in."""
-    nasty = with_failure(letter, message=NASTY, file=NASTY)
+    nasty = with_failure(message, message=NASTY, file=NASTY)
     nasty = nasty.model_copy(
         update={
             "branch": NASTY,
             "configs": [NASTY],
             "extract": [LogLine(number=1, text=clean(NASTY, 300))],
-            "suspects": [letter.suspects[0].model_copy(update={"author": NASTY, "subject": NASTY})],
+            "suspects": [message.suspects[0].model_copy(update={"author": NASTY, "subject": NASTY})],
         }
     )
 
@@ -64,17 +66,17 @@ def test_nothing_a_build_prints_becomes_markup(letter):
     assert "&lt;script&gt;" in render.html(nasty)
 
 
-def test_a_subject_is_one_line(letter):
+def test_a_subject_is_one_line(message):
     """No message, branch or config can add a header."""
-    nasty = with_failure(letter, message=NASTY).model_copy(update={"branch": NASTY})
+    nasty = with_failure(message, message=NASTY).model_copy(update={"branch": NASTY})
 
     assert not {"\r", "\n"} & set(nasty.subject)
     assert len(nasty.subject) <= 120
 
 
-def test_a_comment_mentions_nobody_and_keeps_its_fence(letter):
+def test_a_comment_mentions_nobody_and_keeps_its_fence(message):
     """Build output stands in a fence it cannot close; a branch name is shown, not obeyed."""
-    nasty = with_failure(letter, message=NASTY).model_copy(
+    nasty = with_failure(message, message=NASTY).model_copy(
         update={"branch": "@octocat [x](http://evil)", "extract": [LogLine(number=1, text="```` @octocat")]}
     )
     title, _, rest = render.comment(nasty).partition("\n")
@@ -85,10 +87,10 @@ def test_a_comment_mentions_nobody_and_keeps_its_fence(letter):
     assert len(fence) == 5
 
 
-def test_a_digest_lists_what_is_still_broken(letter):
+def test_a_digest_lists_what_is_still_broken(message):
     """One line per incident with its age and its log line."""
     item = StillRed(branch="main", configs=list("abcde"), message="boom", build_id="b", line=3, open_ms=90_000_000)
-    digest = letter.model_copy(update={"kind": "digest", "items": [item], "evidence": None, "extract": []})
+    digest = message.model_copy(update={"kind": "digest", "items": [item], "evidence": None, "extract": []})
 
     for said in (render.plain(digest), render.html(digest), render.chat(digest)):
         assert "boom" in said
@@ -98,9 +100,9 @@ def test_a_digest_lists_what_is_still_broken(letter):
 
 @pytest.mark.parametrize("kind", ["opened", "changed", "fixed", "missing", "returned", "status"])
 @pytest.mark.parametrize("has_failure", [True, False])
-def test_every_kind_is_rendered_in_every_medium(letter, kind, has_failure):
+def test_every_kind_is_rendered_in_every_medium(message, kind, has_failure):
     """Whatever is known or unknown, there is something to read and no hole in the text."""
-    bare = letter.model_copy(update={"kind": kind, "red_ms": 1000, "succeeded": False, "extract": []})
+    bare = message.model_copy(update={"kind": kind, "red_ms": 1000, "succeeded": False, "extract": []})
     if not has_failure:
         unknown = {"failure": None, "commit": None, "duration_ms": None, "agent": None}
         bare = bare.model_copy(update={"evidence": bare.evidence.model_copy(update=unknown), "suspects": None})
@@ -115,7 +117,7 @@ def test_the_source_is_linked_where_the_project_says_how(builds):
     template = "https://example.com/blob/{commit}/{file}#L{line}"
 
     def link(**said):
-        from notifier.branch import Evidence
+        from build_notifier.branch import Evidence
 
         failure = builds.failure("s", **{"file": "lib/a b.cpp", "line": 7, **said})
         return source_url(template, Evidence.of(builds.verdict(2, "failed", first_failure=failure)))

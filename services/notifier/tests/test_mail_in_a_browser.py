@@ -3,8 +3,8 @@
 import shutil
 
 import pytest
+from build_notifier.messages import render
 from build_protocol.messages import FailureData
-from notifier.letters import render
 
 pytestmark = pytest.mark.browser
 
@@ -54,15 +54,15 @@ def test_every_word_is_readable(browser, claim, theme, width):
         file="lib/" + "deep/" * 30 + "a.cpp",
         line=7,
     )
-    letter = claim().letter
-    letter = letter.model_copy(
-        update={"evidence": letter.evidence.model_copy(update={"failure": failure}), "configs": ["config-x"] * 60}
+    message = claim().message
+    message = message.model_copy(
+        update={"evidence": message.evidence.model_copy(update={"failure": failure}), "configs": ["config-x"] * 60}
     )
     page = browser.new_page(viewport={"width": width, "height": 800}, color_scheme=theme)
     asked = []
     page.on("request", lambda request: asked.append(request.url))
     for kind in ("opened", "fixed"):
-        page.set_content(render.html(letter.model_copy(update={"kind": kind, "red_ms": 1000})))
+        page.set_content(render.html(message.model_copy(update={"kind": kind, "red_ms": 1000})))
 
         assert page.evaluate(CONTRAST) == []
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
@@ -73,7 +73,7 @@ def test_every_word_is_readable(browser, claim, theme, width):
 def test_the_first_screen_answers(browser, claim):
     """On a laptop the error, its log lines, the link and the suspects are there without scrolling."""
     page = browser.new_page(viewport={"width": 1000, "height": 700})
-    page.set_content(render.html(claim().letter))
+    page.set_content(render.html(claim().message))
 
     for selector in (".word", "pre .hit", ".go", "text=Suspects:"):
         box = page.locator(selector).first.bounding_box()

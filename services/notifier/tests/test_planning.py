@@ -3,15 +3,15 @@
 import asyncio
 
 import pytest
+from build_chassis.errors import StoreUnavailable
+from build_notifier.consumer import Recorder
+from build_notifier.messages.extract import NoExtract
+from build_notifier.messages.message import LogLine
+from build_notifier.metrics import Metrics
+from build_notifier.planning.planner import PATIENCE_MS, Planner
+from build_notifier.planning.scheduled import ScheduledWork
+from build_notifier.settings import Settings
 from build_protocol.project_config import BuildConfig, Project
-from chassis.errors import StoreUnavailable
-from notifier.consumer import Recorder
-from notifier.letters.extract import NoExtract
-from notifier.letters.letter import LogLine
-from notifier.metrics import Metrics
-from notifier.planning import PATIENCE_MS, Planner
-from notifier.settings import Settings
-from notifier.sweeping import Sweeper
 from prometheus_client import CollectorRegistry
 
 TEAM = Project(notification_emails=["team@example.com"])
@@ -43,7 +43,7 @@ class Extracts:
 
 
 class Office:
-    """Recorder, planner and sweeper on one store, stepped by hand."""
+    """Recorder, planner and scheduled_work on one store, stepped by hand."""
 
     def __init__(self, store, clock, **said):
         self.store, self.clock = store, clock
@@ -53,7 +53,7 @@ class Office:
         self.planner = Planner(
             store, self.config, settings, self.extracts, metrics=Metrics(CollectorRegistry()), clock=clock
         )
-        self.sweeper = Sweeper(store, self.config, settings, clock)
+        self.scheduled_work = ScheduledWork(store, self.config, settings, clock)
 
     async def hear(self, *verdicts):
         await self.recorder.record(verdicts, self.clock())
@@ -160,7 +160,7 @@ async def test_a_log_that_never_comes_does_not_hold_the_mail_for_ever(office, bu
     assert await office.plan() == []
     assert await office.plan(PATIENCE_MS / 1000) == [("opened", "team@example.com")]
     (row,) = await office.store.list_notifications(limit=9)
-    assert (row.letter.extract, row.letter.extract_fault) == ([], "the log could not be read")
+    assert (row.message.extract, row.message.extract_fault) == ([], "the log could not be read")
 
 
 async def test_a_project_that_names_nobody_shows_what_it_would_have_said(office, builds):
@@ -207,7 +207,7 @@ async def test_a_commit_gets_a_status_from_each_build(office, builds):
 
     rows = await office.store.list_notifications(limit=9)
     assert sorted([(1, "1:succeeded"), (2, "1:failed"), (4, "2:succeeded")]) == sorted(
-        (int(row.letter.evidence.commit, 16), row.transition) for row in rows
+        (int(row.message.evidence.commit, 16), row.transition) for row in rows
     )
 
 
@@ -220,7 +220,7 @@ async def test_the_digest_is_sent_once_a_day_while_something_is_red(office, buil
         office.clock.move(hours * 3600)
         if hours == 24:
             await office.hear(builds.verdict(3))
-        await office.sweeper.sweep()
+        await office.scheduled_work.sweep()
         sent.append(len(await office.told()))
 
     assert sent == [0, 1, 1, 1, 2, 2]
@@ -233,10 +233,10 @@ async def test_an_overdue_config_is_missed_after_the_services_own_start(office, 
     )
     await office.hear(builds.verdict(1))
     office.clock.move(599)
-    await office.sweeper.sweep()
+    await office.scheduled_work.sweep()
     assert await office.plan() == []
     office.clock.move(60)
 
-    await office.sweeper.sweep()
+    await office.scheduled_work.sweep()
 
     assert await office.plan() == [("missing", "team@example.com")]

@@ -3,12 +3,12 @@
 import asyncio
 
 import pytest
-from notifier.channels import Moot, NotSent
-from notifier.channels.sendgrid import SendGridChannel
-from notifier.metrics import Metrics
-from notifier.notification import EVIDENCE_MS, LEASE_MS, TRIES
-from notifier.posting import Postman
-from notifier.testing import KEY
+from build_notifier.channels import NotApplicable, NotSent
+from build_notifier.channels.sendgrid import SendGridChannel
+from build_notifier.delivery.notification import EVIDENCE_MS, LEASE_MS, TRIES
+from build_notifier.delivery.sender import Sender
+from build_notifier.metrics import Metrics
+from build_testkit.sendgrid import KEY
 from prometheus_client import CollectorRegistry
 
 
@@ -35,9 +35,9 @@ def office(sqlite_store, clock):
     def make(channel, must_arrive=()):
         channels = {"mail": channel} if channel else {}
         metrics = Metrics(CollectorRegistry())
-        postman = Postman(sqlite_store, channels, must_arrive, metrics=metrics, clock=clock, draw=lambda: 0.5)
-        postman.metrics, postman.store = metrics, sqlite_store
-        return postman
+        sender = Sender(sqlite_store, channels, must_arrive, metrics=metrics, clock=clock, draw=lambda: 0.5)
+        sender.metrics, sender.store = metrics, sqlite_store
+        return sender
 
     return make
 
@@ -49,10 +49,10 @@ async def standing(store, claim):
 async def test_what_is_accepted_is_sent_once(office, sqlite_store, claim):
     """Accepted, with the provider's id and every step in the log; never due again."""
     channel = Scripted("sg-1")
-    postman = office(channel)
+    sender = office(channel)
     await sqlite_store.claim([claim(1)])
 
-    assert [True, False] == [await postman.post_next(), await postman.post_next()]
+    assert [True, False] == [await sender.post_next(), await sender.post_next()]
 
     known = await standing(sqlite_store, claim)
     assert ("accepted", "sg-1", 1) == (known.state, known.provider_id, known.tries)
@@ -63,12 +63,12 @@ async def test_what_is_accepted_is_sent_once(office, sqlite_store, claim):
 async def test_a_permanent_refusal_is_final(office, sqlite_store, claim, clock):
     """Trying again is pointless, so nobody does."""
     channel = Scripted(NotSent("no such mailbox", permanent=True))
-    postman = office(channel)
+    sender = office(channel)
     await sqlite_store.claim([claim(1)])
-    await postman.post_next()
+    await sender.post_next()
     clock.move(10 * 86400)
 
-    assert not await postman.post_next()
+    assert not await sender.post_next()
 
     known = await standing(sqlite_store, claim)
     assert ("failed", "no such mailbox") == (known.state, known.reason)
@@ -77,17 +77,17 @@ async def test_a_permanent_refusal_is_final(office, sqlite_store, claim, clock):
 async def test_what_was_surely_not_taken_is_tried_again_with_growing_waits(office, sqlite_store, claim, clock):
     """Waits double; the message leaves when the provider is back."""
     channel = Scripted(NotSent("refused"), NotSent("refused"))
-    postman = office(channel)
+    sender = office(channel)
     await sqlite_store.claim([claim(1)])
     waits = []
     for _ in range(2):
-        await postman.post_next()
+        await sender.post_next()
         known = await standing(sqlite_store, claim)
         waits.append(known.due_ms - clock.ms)
         clock.ms = known.due_ms - 1
-        assert not await postman.post_next()
+        assert not await sender.post_next()
         clock.ms += 1
-    await postman.post_next()
+    await sender.post_next()
 
     assert waits == [7_500, 15_000]
     assert (await standing(sqlite_store, claim)).state == "accepted"
@@ -95,10 +95,10 @@ async def test_what_was_surely_not_taken_is_tried_again_with_growing_waits(offic
 
 async def test_a_wait_asked_for_is_honoured(office, sqlite_store, claim, clock):
     """`Retry-After: 90` is 90 seconds, whatever our own back-off says."""
-    postman = office(Scripted(NotSent("429", retry_after_seconds=90)))
+    sender = office(Scripted(NotSent("429", retry_after_seconds=90)))
     await sqlite_store.claim([claim(1)])
 
-    await postman.post_next()
+    await sender.post_next()
 
     assert (await standing(sqlite_store, claim)).due_ms == clock.ms + 90_000
 
@@ -106,10 +106,10 @@ async def test_a_wait_asked_for_is_honoured(office, sqlite_store, claim, clock):
 async def test_tries_end(office, sqlite_store, claim, clock):
     """A provider that is away for good is given up, visibly."""
     channel = Scripted(*[NotSent("away") for _ in range(2 * TRIES)])
-    postman = office(channel)
+    sender = office(channel)
     await sqlite_store.claim([claim(1)])
     for _ in range(2 * TRIES):
-        await postman.post_next()
+        await sender.post_next()
         clock.move(3600)
 
     known = await standing(sqlite_store, claim)
@@ -121,25 +121,25 @@ async def test_tries_end(office, sqlite_store, claim, clock):
 async def test_what_may_have_been_taken_is_unknown_and_not_sent_again(office, sqlite_store, claim, clock, error):
     """The ambiguous window has a name, a counter, and one message in it."""
     channel = Scripted(error)
-    postman = office(channel)
+    sender = office(channel)
     await sqlite_store.claim([claim(1)])
-    await postman.post_next()
+    await sender.post_next()
     clock.move(10 * 86400)
 
-    assert not await postman.post_next()
+    assert not await sender.post_next()
 
     assert (await standing(sqlite_store, claim)).state == "unknown"
     assert len(channel.sent) == 1
-    assert postman.metrics.unknown._value.get() == 1
+    assert sender.metrics.unknown._value.get() == 1
 
 
 async def test_what_must_arrive_is_sent_once_more_without_evidence(office, sqlite_store, claim, clock):
     """After the time in which evidence comes: a second and last time."""
     channel = Scripted(NotSent("timeout", ambiguous=True), NotSent("timeout", ambiguous=True))
-    postman = office(channel, must_arrive={"broken"})
+    sender = office(channel, must_arrive={"broken"})
     await sqlite_store.claim([claim(1)])
     for _ in range(4):
-        await postman.post_next()
+        await sender.post_next()
         clock.move(EVIDENCE_MS / 1000)
 
     known = await standing(sqlite_store, claim)
@@ -163,11 +163,11 @@ async def test_a_sender_that_died_leaves_unknown(office, sqlite_store, claim, cl
             dying = asyncio.create_task(office(Dying()).post_next())
     dying.cancel()
     channel = Scripted()
-    postman = office(channel)
+    sender = office(channel)
 
-    assert not await postman.post_next()
+    assert not await sender.post_next()
     clock.move(LEASE_MS / 1000)
-    assert await postman.post_next()
+    assert await sender.post_next()
 
     assert (await standing(sqlite_store, claim)).state == "unknown"
     assert channel.sent == []
@@ -179,8 +179,8 @@ async def test_many_senders_send_each_message_once(office, sqlite_store, claim):
     await sqlite_store.claim([claim(n) for n in range(20)])
 
     async def work():
-        postman = office(channel)
-        while await postman.post_next():
+        sender = office(channel)
+        while await sender.post_next():
             pass
 
     await asyncio.gather(*(work() for _ in range(4)))
@@ -189,7 +189,7 @@ async def test_many_senders_send_each_message_once(office, sqlite_store, claim):
 
 
 async def test_without_a_channel_it_is_recorded_what_would_have_been_sent(office, sqlite_store, claim):
-    """Suppressed, and why, with its whole letter."""
+    """Suppressed, and why, with its whole message."""
     await sqlite_store.claim([claim(1)])
 
     assert await office(None).post_next()
@@ -203,7 +203,7 @@ async def test_a_moot_message_is_no_failure(office, sqlite_store, claim):
     """Nobody to tell after all."""
     await sqlite_store.claim([claim(1)])
 
-    await office(Scripted(Moot("no pull request has it"))).post_next()
+    await office(Scripted(NotApplicable("no pull request has it"))).post_next()
 
     assert (await standing(sqlite_store, claim)).state == "suppressed"
 
@@ -239,24 +239,24 @@ async def test_evidence_that_came_meanwhile_stays(office, sqlite_store, claim):
 async def test_every_answer_of_sendgrid_ends_in_a_state(office, claim, clock, sendgrid, *, answer, outcome):
     """State, requests, mails taken: at most one mail, whatever the server says or does not say."""
     sendgrid.answers, sendgrid.headers = [answer], {"Retry-After": "60"} if answer == 429 else {}
-    postman = office(SendGridChannel(KEY, "builds@example.com", sendgrid.url, socket_seconds=0.5))
-    await postman.store.claim([claim(1)])
+    sender = office(SendGridChannel(KEY, "builds@example.com", sendgrid.url, socket_seconds=0.5))
+    await sender.store.claim([claim(1)])
 
-    await postman.post_next()
+    await sender.post_next()
     clock.move(59)
-    assert not await postman.post_next()
+    assert not await sender.post_next()
     clock.move(1)
-    await postman.post_next()
+    await sender.post_next()
 
-    assert outcome == ((await standing(postman.store, claim)).state, sendgrid.requests, len(sendgrid.mails))
+    assert outcome == ((await standing(sender.store, claim)).state, sendgrid.requests, len(sendgrid.mails))
 
 
 async def test_a_wrong_key_is_refused_for_good_and_said(office, sqlite_store, claim, sendgrid):
     """SendGrid's own words are in the delivery log."""
-    postman = office(SendGridChannel("SG.wrong", "builds@example.com", sendgrid.url))
+    sender = office(SendGridChannel("SG.wrong", "builds@example.com", sendgrid.url))
     await sqlite_store.claim([claim(1)])
 
-    await postman.post_next()
+    await sender.post_next()
 
     known = await standing(sqlite_store, claim)
     assert known.state == "failed"
@@ -266,10 +266,10 @@ async def test_a_wrong_key_is_refused_for_good_and_said(office, sqlite_store, cl
 
 async def test_a_server_that_is_down_is_waited_for(office, sqlite_store, claim, clock, sendgrid):
     """A refused connection took nothing: the mail leaves once the server is back."""
-    postman = office(SendGridChannel(KEY, "builds@example.com", "http://127.0.0.1:9"))
+    sender = office(SendGridChannel(KEY, "builds@example.com", "http://127.0.0.1:9"))
     await sqlite_store.claim([claim(1)])
 
-    await postman.post_next()
+    await sender.post_next()
 
     assert (await standing(sqlite_store, claim)).state == "queued"
     clock.move(60)

@@ -5,14 +5,14 @@ from contextlib import asynccontextmanager
 
 import httpx
 import pytest
+from build_chassis.auth import Principal, mint_internal
+from build_chassis.bus import Outgoing, open_bus
+from build_chassis.service_client import ServiceUnavailable
+from build_notifier.app import create_app
+from build_notifier.settings import Settings
 from build_protocol.topology import routing_key
-from chassis.auth import Principal, mint_internal
-from chassis.bus import Outgoing, open_bus
-from chassis.peers import PeerUnavailable
-from chassis.testing.signing import SECRET
-from notifier.app import create_app
-from notifier.settings import Settings
-from notifier.testing import KEY
+from build_testkit.sendgrid import KEY
+from build_testkit.signing import SECRET
 
 ANN = Principal("ann", "developer", None)
 CONFIGS = [f"config-{n:02}" for n in range(60)]
@@ -40,7 +40,7 @@ class Ingest:
     async def get_json(self, path, principal):
         self.asked.append((path, principal))
         if not self.is_up:
-            raise PeerUnavailable("ingest", "down")
+            raise ServiceUnavailable("ingest", "down")
         query = dict(part.split("=") for part in path.partition("?")[2].split("&"))
         first, count = int(query["first"]), int(query["count"])
         return {"first": first, "lines": LOG[first - 1 : first - 1 + count], "total": len(LOG), "asOfSeq": 1}
@@ -245,7 +245,7 @@ async def test_without_a_channel_everything_is_recorded_as_suppressed(tmp_path, 
 
 async def test_a_log_that_cannot_be_read_is_waited_for(tmp_path, builds, eventually, monkeypatch):
     """Ingest is down: nothing is decided; it is back: the mail has its extract."""
-    monkeypatch.setattr("notifier.planning.RETRY_MS", 100)
+    monkeypatch.setattr("build_notifier.planning.planner.RETRY_MS", 100)
     async with running(f"sqlite:///{tmp_path}/bus.sqlite", tmp_path, quiet_seconds=0) as service:
         service.ingest.is_up = False
         await service.publish(builds.verdict(1), builds.verdict(2, "failed", "s"))

@@ -2,9 +2,9 @@
 
 import asyncio
 
-from notifier.branch import Branch
-from notifier.incidents import apply
-from notifier.mutes import Mute
+from build_notifier.branch import Branch
+from build_notifier.incidents import apply
+from build_notifier.planning.mutes import Mute
 
 
 def branch_of(builds, *verdicts, quiet_ms=30_000, **said):
@@ -15,7 +15,7 @@ def branch_of(builds, *verdicts, quiet_ms=30_000, **said):
 
 
 async def test_a_branch_is_found_again_whole(store, builds):
-    """Lanes, incidents and pending transitions come back as they were put, other letters included."""
+    """Lanes, incidents and pending transitions come back as they were put, other messages included."""
     red = builds.verdict(2, "failed", "größer 💥", commits=builds.commits(2))
     branch = branch_of(builds, builds.verdict(1), red)
 

@@ -1,4 +1,4 @@
-"""Failpoints of the agent: places between two durable effects where a test may kill it (see `chassis.failpoints`).
+"""Failpoints of the agent: where a test may kill it between two durable effects (see `build_chassis.failpoints`).
 
 `FAIL=agent.spooled:kill@3`; `FAIL_SEEN=FILE` notes each point when it is first passed. Whatever else a build's
 environment means by these names is ignored: a build never fails because of them.

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { gzipSync } from 'node:zlib'
 
 const BUDGET_KB = 350
-const page = new URL('../../src/gateway/page/', import.meta.url)
+const page = new URL('../../src/build_gateway/page/', import.meta.url)
 const manifest = JSON.parse(readFileSync(new URL('.vite/manifest.json', page), 'utf8'))
 
 const files = new Set()

@@ -3,12 +3,12 @@
 import json
 import sys
 
-from artifacts.routes import router as artifacts
+from build_artifacts.routes import router as artifacts
+from build_gateway.routes import routers
+from build_history.routes import router as history
+from build_ingest.routes import ROUTERS
+from build_notifier.routes import router as notifications
 from fastapi import FastAPI
-from gateway.routes import routers
-from history.routes import router as history
-from ingest.routes import ROUTERS
-from notifier.routes import router as notifications
 
 app = FastAPI()
 for router in (*routers(), *ROUTERS, artifacts, history, notifications):

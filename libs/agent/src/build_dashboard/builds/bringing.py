@@ -8,7 +8,7 @@ from pathlib import Path
 from threading import Lock
 
 from build_dashboard.builds.artifacts import FILES_MAX, Uploader, UploadLater, UploadRefused, find
-from build_dashboard.builds.speaker import Speaker
+from build_dashboard.builds.reporter import BuildReporter
 from build_dashboard.delivery.delivery import Delivery
 
 CONNECT_SECONDS = 5.0
@@ -21,14 +21,14 @@ SHOW_SECONDS = 0.2
 
 
 def bring_artifacts(
-    speaker: Speaker,
+    reporter: BuildReporter,
     delivery: Delivery,
     *,
     say: Callable[[str], None],
     is_hurried: Callable[[], bool],
 ) -> bool:
     """Upload what the build's patterns match; False when some wait for the next run, and the build with them."""
-    facts = speaker.directory.facts
+    facts = reporter.directory.facts
     found, left_out = find(facts["artifacts"], Path(facts["start"]["cwd"]))
     for sentence in left_out:
         say(f"--artifact {sentence}")
@@ -44,7 +44,7 @@ def bring_artifacts(
         try:
             for file in found[:FILES_MAX]:
                 try:
-                    speaker.say_artifact(data := uploader.upload(file))
+                    reporter.say_artifact(data := uploader.upload(file))
                     meter.clear()
                     say(f"uploaded {file.name} ({data['sizeBytes'] / 2**20:.1f} MiB)")
                 except UploadRefused as error:
@@ -56,7 +56,7 @@ def bring_artifacts(
             return False
         finally:
             uploader.close()
-    speaker.deliver_only()
+    reporter.deliver_only()
     return True
 
 

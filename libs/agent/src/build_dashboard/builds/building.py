@@ -7,12 +7,12 @@ from pathlib import Path
 
 from build_dashboard.builds.driven import DrivenBuild
 from build_dashboard.builds.handlers import Handlers
-from build_dashboard.builds.speaker import Speaker
+from build_dashboard.builds.reporter import BuildReporter
 from build_dashboard.delivery.delivery import Delivery
 from build_dashboard.evidence import facts
 from build_dashboard.evidence.build_tree import find_trees
+from build_dashboard.evidence.collector import EvidenceCollector
 from build_dashboard.evidence.commit_range import gather_range, may_deepen
-from build_dashboard.evidence.witness import Witness
 from build_dashboard.holder.holding import GRACE_SECONDS, start
 from build_dashboard.recording.directory import BuildDirectory, build_facts
 from build_dashboard.recording.redact import Redactor, secret_values
@@ -55,9 +55,9 @@ def drive(plan: Plan, spool: Path, delivery: Delivery, handlers: Handlers) -> Dr
     """
     directory = _directory(plan, spool, is_terminal=False)
     gathering = facts.gather(plan.cwd, os.environ)
-    speaker = Speaker(directory, Redactor(secret_values(os.environ)), delivery, is_new=True)
+    reporter = BuildReporter(directory, Redactor(secret_values(os.environ)), delivery, is_new=True)
     gather_range(gathering, delivery, directory.facts, may_deepen=may_deepen(os.environ))
-    return DrivenBuild(directory, speaker, handlers, gathering)
+    return DrivenBuild(directory, reporter, handlers, gathering)
 
 
 def build(
@@ -87,13 +87,13 @@ def build(
     )
     gathering = facts.gather(plan.cwd, os.environ)
     redactor = Redactor(secret_values(os.environ))
-    witness = Witness(directory.facts, trees, os.environ, spool, redactor)
-    speaker = Speaker(directory, redactor, delivery, is_new=True, witness=witness, handlers=handlers)
-    witness.begin()
+    evidence = EvidenceCollector(directory.facts, trees, os.environ, spool, redactor)
+    reporter = BuildReporter(directory, redactor, delivery, is_new=True, evidence=evidence, handlers=handlers)
+    evidence.begin()
     gather_range(gathering, delivery, directory.facts, may_deepen=may_deepen(os.environ))
-    speaker.start(gathering)
+    reporter.start(gathering)
     on_start(directory.build_id)
-    end = speaker.follow(holding, gathering)
+    end = reporter.follow(holding, gathering)
     return BuildResult(directory.build_id, end.status, holding.wait())
 
 

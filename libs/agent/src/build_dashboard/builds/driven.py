@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from typing import Any, Literal, get_args
 
 from build_dashboard.builds.handlers import Handlers
-from build_dashboard.builds.speaker import Speaker
+from build_dashboard.builds.reporter import BuildReporter
 from build_dashboard.evidence.facts import Gathering
 from build_dashboard.holder import raw
 from build_dashboard.holder.holding import End
@@ -32,13 +32,15 @@ _KINDS = {"out": raw.OUT, "err": raw.ERR}
 class DrivenBuild:
     """One build; its methods may be called from any thread, and each says one thing of it."""
 
-    def __init__(self, directory: BuildDirectory, speaker: Speaker, handlers: Handlers, gathering: Gathering) -> None:
+    def __init__(
+        self, directory: BuildDirectory, reporter: BuildReporter, handlers: Handlers, gathering: Gathering
+    ) -> None:
         self.build_id = directory.build_id
         self.is_cancelled = False
         """Somebody cancelled the build on the dashboard: end it when you can."""
 
         self._directory = directory
-        self._speaker = speaker
+        self._reporter = reporter
         self._handlers = handlers
         self._gathering = gathering
         self._began = time.monotonic()
@@ -47,7 +49,7 @@ class DrivenBuild:
         self._holder_fd = directory.hold()
         self._control_fd = directory.open_control()
         self._raw = RawWriter(directory.raw)
-        speaker.start(gathering)
+        reporter.start(gathering)
         self._thread = threading.Thread(target=self._tick, name="driven-build", daemon=True)
         self._thread.start()
 
@@ -100,8 +102,8 @@ class DrivenBuild:
         wall_ms = int(1000 * (time.monotonic() - self._began))
         with self._lock:
             self._raw.close(_now_ms(), f"code={_code(error)} reason={self._reason(error)} wall_ms={wall_ms}")
-            self._speaker.pump(is_over=True)
-            end = self._speaker.finish(self._gathering, _words(error))
+            self._reporter.pump(is_over=True)
+            end = self._reporter.finish(self._gathering, _words(error))
         for fd in (self._holder_fd, self._control_fd):
             os.close(fd)
         return end
@@ -109,14 +111,14 @@ class DrivenBuild:
     def _say(self, data: Mapping[str, Any]) -> None:
         with self._lock:
             # What was printed before stands before it.
-            self._speaker.pump()
-            self._speaker.say(data)
+            self._reporter.pump()
+            self._reporter.say(data)
 
     def _tick(self) -> None:
         while not self._is_over.wait(TICK_SECONDS):
             with self._lock:
-                self._speaker.pump()
-                self._speaker.say_late(self._gathering)
+                self._reporter.pump()
+                self._reporter.say_late(self._gathering)
             with contextlib.suppress(BlockingIOError):
                 if b"cancelled" in os.read(self._control_fd, 4096):
                     self.is_cancelled = True

@@ -7,8 +7,8 @@ import platform
 import threading
 from pathlib import Path
 
-from build_dashboard.builds.saying import say
-from build_dashboard.builds.speaker import Speaker
+from build_dashboard.builds.console import say
+from build_dashboard.builds.reporter import BuildReporter
 from build_dashboard.delivery.delivery import Delivery
 from build_dashboard.endpoint import find_endpoint, spool_directory
 from build_dashboard.recording.directory import BuildDirectory, left_builds
@@ -46,11 +46,11 @@ def adopt_left_builds(spool: Path, delivery: Delivery, *, retry_refused: bool = 
     for directory in left_builds(spool, retry_refused=retry_refused):
         build_ids.append(directory.build_id)
         if directory.is_held():
-            thread = threading.Thread(target=_speak_alone, args=(directory, delivery), daemon=True)
+            thread = threading.Thread(target=_report_alone, args=(directory, delivery), daemon=True)
             threads.append(thread)
             thread.start()
         else:
-            _speak_alone(directory, delivery)
+            _report_alone(directory, delivery)
         if len(build_ids) >= ADOPTED_LIMIT:
             break
     for thread in threads:
@@ -58,7 +58,7 @@ def adopt_left_builds(spool: Path, delivery: Delivery, *, retry_refused: bool = 
     return build_ids
 
 
-def _speak_alone(directory: BuildDirectory, delivery: Delivery) -> None:
+def _report_alone(directory: BuildDirectory, delivery: Delivery) -> None:
     """Speak for one build; whatever is wrong with it keeps no other from being delivered."""
     try:
         _speak(directory, delivery)
@@ -68,15 +68,15 @@ def _speak_alone(directory: BuildDirectory, delivery: Delivery) -> None:
 
 
 def _speak(directory: BuildDirectory, delivery: Delivery) -> None:
-    speaker = Speaker(directory, Redactor(secret_values(os.environ)), delivery, is_new=False)
+    reporter = BuildReporter(directory, Redactor(secret_values(os.environ)), delivery, is_new=False)
     has_artifacts = bool(directory.facts.get("artifacts"))
-    if not speaker.scribe.is_complete:
-        if not speaker.scribe.is_started:
-            speaker.start(None)
-        speaker.follow(None)
+    if not reporter.log_recorder.is_complete:
+        if not reporter.log_recorder.is_started:
+            reporter.start(None)
+        reporter.follow(None)
     elif not has_artifacts:
-        speaker.deliver_only()
+        reporter.deliver_only()
     if has_artifacts:
         from build_dashboard.builds.bringing import bring_artifacts  # noqa: PLC0415  (costs builds without any nothing)
 
-        bring_artifacts(speaker, delivery, say=delivery.notices.append, is_hurried=lambda: False)
+        bring_artifacts(reporter, delivery, say=delivery.notices.append, is_hurried=lambda: False)

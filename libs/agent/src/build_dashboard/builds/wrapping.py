@@ -7,16 +7,16 @@ import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from build_dashboard.builds.console import say
+from build_dashboard.builds.reporter import BuildReporter
 from build_dashboard.builds.resume import adopt_left_builds
-from build_dashboard.builds.saying import say
-from build_dashboard.builds.speaker import Speaker
 from build_dashboard.config import find_backoff
 from build_dashboard.delivery.delivery import Delivery
 from build_dashboard.endpoint import find_endpoint, spool_directory
 from build_dashboard.evidence import facts
 from build_dashboard.evidence.build_tree import BuildTree
+from build_dashboard.evidence.collector import EvidenceCollector
 from build_dashboard.evidence.commit_range import gather_range
-from build_dashboard.evidence.witness import Witness
 from build_dashboard.holder.holding import Holding
 from build_dashboard.holder.signals import Signals
 from build_dashboard.recording.directory import BuildDirectory
@@ -48,9 +48,9 @@ class Wrapping:
         backoff = find_backoff(directory.facts["project"])
         self._delivery = Delivery(find_endpoint(options.endpoint), platform.node(), str(spool), backoff)
         redactor = Redactor(secret_values(os.environ), options.redact)
-        self._witness = Witness(directory.facts, trees, os.environ, spool, redactor)
-        self._speaker = Speaker(directory, redactor, self._delivery, is_new=True, witness=self._witness)
-        self._witness.begin()
+        self._evidence = EvidenceCollector(directory.facts, trees, os.environ, spool, redactor)
+        self._reporter = BuildReporter(directory, redactor, self._delivery, is_new=True, evidence=self._evidence)
+        self._evidence.begin()
         self._delivery.start()
         gather_range(self._gathering, self._delivery, directory.facts, may_deepen=options.deepen)
         # What earlier builds left goes out after what this one says.
@@ -58,12 +58,12 @@ class Wrapping:
 
     def follow(self) -> None:
         """Speak for the build until its command is over."""
-        self._speaker.start(self._gathering)
+        self._reporter.start(self._gathering)
         self._left.start()
         self._show_link_later()
         status = self._status_line()
         try:
-            self._speaker.follow(self._holding, self._gathering)
+            self._reporter.follow(self._holding, self._gathering)
         finally:
             if status is not None:
                 status.stop()
@@ -83,7 +83,7 @@ class Wrapping:
         if self._delivery.is_offline:
             say(f"the dashboard could not be reached {self._delivery.failures} times")
         if not is_delivered:
-            left = self._speaker.spool.last_seq - self._speaker.spool.stored_seq
+            left = self._reporter.spool.last_seq - self._reporter.spool.stored_seq
             why = f" ({self._delivery.problem})" if self._delivery.problem else ""
             if left:
                 say(f"{left} records of build {build_id} wait in the spool{why}")
@@ -96,7 +96,7 @@ class Wrapping:
         from build_dashboard.builds.bringing import bring_artifacts  # noqa: PLC0415  (costs builds without any nothing)
 
         bring_artifacts(
-            self._speaker,
+            self._reporter,
             self._delivery,
             # What is said to nobody is noted: quiet runs read no notices.
             say=self._delivery.notices.append if self._is_quiet else say,
@@ -108,8 +108,8 @@ class Wrapping:
             return None
         from build_dashboard.builds.status_line import StatusLine  # noqa: PLC0415  (only who asks for it needs it)
 
-        scribe, count = self._speaker.scribe, self._witness.lookups
-        status = StatusLine(lambda: (scribe.last_progress, scribe.remaining_ms, self._link(0)), count)
+        log_recorder, count = self._reporter.log_recorder, self._evidence.lookups
+        status = StatusLine(lambda: (log_recorder.last_progress, log_recorder.remaining_ms, self._link(0)), count)
         status.start()
         return status
 

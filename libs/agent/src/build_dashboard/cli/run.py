@@ -14,7 +14,7 @@ from typing import Any
 
 from build_protocol.ids import BadBuildName, read_build_name
 
-from build_dashboard.builds.saying import say
+from build_dashboard.builds.console import say
 from build_dashboard.endpoint import spool_directory
 from build_dashboard.evidence.build_tree import find_trees
 from build_dashboard.holder.holding import GRACE_SECONDS, start

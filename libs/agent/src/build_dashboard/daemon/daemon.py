@@ -18,7 +18,7 @@ from build_protocol.project_config import Project
 from build_dashboard.builds.handlers import Handlers
 from build_dashboard.builds.resume import adopt_left_builds
 from build_dashboard.config import ConfigError, find_backoff, read_config
-from build_dashboard.daemon.keeper import Keeper
+from build_dashboard.daemon.project_builder import ProjectBuilder
 from build_dashboard.delivery.delivery import Delivery
 from build_dashboard.endpoint import Endpoint, find_endpoint, spool_directory
 
@@ -41,29 +41,31 @@ class Daemon:
         self._delivery.commander = self._command
         if handlers is not None:
             self._delivery.on_cancel = partial(handlers.call_aside, "cancel")
-        self._keepers = {
-            name: Keeper(name, project, spool, self._delivery, handlers=handlers or Handlers(), stop=self._stop)
+        self._builders = {
+            name: ProjectBuilder(name, project, spool, self._delivery, handlers=handlers or Handlers(), stop=self._stop)
             for name, project in projects.items()
         }
 
     def serve(self, *, once: bool = False) -> int:
         """Build what is new, again and again until stopped (0); with `once`, once: 1 when a build could not begin."""
         self._spool.mkdir(parents=True, exist_ok=True, mode=0o700)
-        for keeper in self._keepers.values():
+        for keeper in self._builders.values():
             keeper.recall()
         self._delivery.start()
         # A build left by a killed daemon may still run in a build_dir: it comes first.
         left = adopt_left_builds(self._spool, self._delivery)
-        threads = [threading.Thread(target=keeper.keep, args=(once,), daemon=True) for keeper in self._keepers.values()]
+        threads = [
+            threading.Thread(target=keeper.keep, args=(once,), daemon=True) for keeper in self._builders.values()
+        ]
         for thread in threads:
             thread.start()
         while any(thread.is_alive() for thread in threads) and not self._stop.is_set():
             self._stop.wait(0.2)
-        built = [build_id for keeper in self._keepers.values() for build_id in keeper.built]
+        built = [build_id for keeper in self._builders.values() for build_id in keeper.built]
         seconds = LINGER_SECONDS if once else 0
         self._delivery.linger(left + built, seconds, unconnected_seconds=min(seconds, CONNECT_SECONDS))
         self._delivery.close()
-        return 1 if once and any(keeper.has_failed for keeper in self._keepers.values()) else 0
+        return 1 if once and any(keeper.has_failed for keeper in self._builders.values()) else 0
 
     def stop(self) -> None:
         """Return from `serve` soon; running builds go on, and are delivered by the next daemon."""
@@ -71,9 +73,9 @@ class Daemon:
 
     def _command(self, frame: Mapping[str, Any]) -> tuple[str, str | None]:
         kind, project = frame.get("kind"), frame.get("project")
-        if project is not None and project not in self._keepers:
+        if project is not None and project not in self._builders:
             return "rejected", f"this agent does not build {project}"
-        chosen = [self._keepers[project]] if project is not None else list(self._keepers.values())
+        chosen = [self._builders[project]] if project is not None else list(self._builders.values())
         if kind in ("drain", "resume"):
             for keeper in chosen:
                 keeper.drain(kind == "drain")

@@ -1,0 +1,148 @@
+"""The embedded system: the services' own apps, consumers and stores, wired in one process.
+
+Only two edges differ from separate processes: the bus is one SQLite file, and peers are called in process.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import build_artifacts.app
+import build_artifacts.settings
+import build_gateway.app
+import build_gateway.settings
+import build_gateway.store
+import build_history.app
+import build_history.settings
+import build_ingest.app
+import build_ingest.settings
+import build_notifier.app
+import build_notifier.settings
+from build_chassis.bus import Bus, open_bus
+from build_chassis.service_client import MountedServiceClient
+from build_chassis.settings import read_settings
+from fastapi import FastAPI
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an embedded system lives and how it is reached."""
+
+    data: Path
+    host: str
+    port: int
+    config: Path
+    secret: str
+    admin_password: str | None = None
+    api_key: str | None = None
+
+    def store_url(self, service: str) -> str:
+        """A service's own SQLite file in the data directory."""
+        return f"sqlite:///{self.data / service}.sqlite"
+
+
+@dataclass(frozen=True)
+class System:
+    """The front door's app, which carries the others, and its settings."""
+
+    app: FastAPI
+    settings: build_gateway.settings.Settings
+
+
+def create_system(place: Place) -> System:
+    """All services on one embedded bus; entering the gateway's lifespan enters every other one first."""
+    bus = open_bus(f"sqlite:///{place.data / 'bus'}.sqlite")
+    keeper = build_artifacts.app.create_app(_artifacts_settings(place), bus)
+    services = {
+        # First in, last out: ingest brings logs to it.
+        "artifacts": keeper,
+        "ingest": build_ingest.app.create_app(
+            read_settings(
+                build_ingest.settings.Settings,
+                store_url=place.store_url("ingest"),
+                jwt_secret_key=place.secret,
+                config_path=str(place.config),
+            ),
+            bus,
+            artifacts=MountedServiceClient("artifacts", keeper, place.secret),
+        ),
+    }
+    services["history"] = build_history.app.create_app(
+        read_settings(
+            build_history.settings.Settings,
+            store_url=place.store_url("history"),
+            jwt_secret_key=place.secret,
+            config_path=str(place.config),
+        ),
+        bus,
+        ingest=MountedServiceClient("ingest", services["ingest"], place.secret),
+    )
+    services["notifier"] = build_notifier.app.create_app(
+        _notifier_settings(place), bus, MountedServiceClient("ingest", services["ingest"], place.secret)
+    )
+    settings = read_settings(
+        build_gateway.settings.Settings,
+        host=place.host,
+        port=place.port,
+        store_url=place.store_url("gateway"),
+        jwt_secret_key=place.secret,
+        config_path=str(place.config),
+        admin_password=place.admin_password,
+        api_key=place.api_key,
+    )
+    return System(_front_door(settings, bus, services), settings)
+
+
+def _artifacts_settings(place: Place) -> build_artifacts.settings.Settings:
+    return read_settings(
+        build_artifacts.settings.Settings,
+        store_url=place.store_url("artifacts"),
+        jwt_secret_key=place.secret,
+        config_path=str(place.config),
+        directory=str(place.data / "objects"),
+        s3_bucket="",  # the bytes stay in the data directory, whatever bucket the environment names
+    )
+
+
+def _notifier_settings(place: Place) -> build_notifier.settings.Settings:
+    settings = read_settings(
+        build_notifier.settings.Settings,
+        store_url=place.store_url("notifier"),
+        jwt_secret_key=place.secret,
+        config_path=str(place.config),
+    )
+    if "dashboard_url" in settings.model_fields_set:
+        return settings
+    return settings.model_copy(update={"dashboard_url": f"http://{place.host}:{place.port}"})
+
+
+def _front_door(settings: build_gateway.settings.Settings, bus: Bus, services: dict[str, FastAPI]) -> FastAPI:
+    app = build_gateway.app.create_app(
+        settings,
+        bus=bus,
+        store=build_gateway.store.open_store(settings.store_url),
+        peers={
+            name: MountedServiceClient(name, service, settings.jwt_secret_key) for name, service in services.items()
+        },
+    )
+    # Nobody asks the mounted apps for their readiness: the front door answers for all.
+    for name, service in services.items():
+        app.state.pings |= {f"{name}: {thing}": ping for thing, ping in service.state.pings.items()}
+    own_lifespan = app.router.lifespan_context
+
+    @asynccontextmanager
+    async def lifespan(front: FastAPI) -> AsyncIterator[None]:
+        # A mounted app's lifespan does not run by itself. The front door opens last and closes first.
+        async with AsyncExitStack() as stack:
+            await _enter(stack, list(services.values()))
+            await stack.enter_async_context(own_lifespan(front))
+            yield
+
+    app.router.lifespan_context = lifespan
+    return app
+
+
+async def _enter(stack: AsyncExitStack, apps: Sequence[FastAPI]) -> None:
+    for app in apps:
+        await stack.enter_async_context(app.router.lifespan_context(app))

@@ -1,0 +1,236 @@
+"""The reporter for one build: follows its holder to the end, through the log_recorder, and reports to delivery.
+
+The same whether the command was just started or an earlier agent died and left it.
+"""
+
+import contextlib
+import os
+import select
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from build_dashboard import __version__
+from build_dashboard.delivery.delivery import Delivery
+from build_dashboard.evidence.collector import EvidenceCollector
+from build_dashboard.evidence.facts import Gathering, host_facts, origin_of
+from build_dashboard.evidence.usage import tree_usage
+from build_dashboard.holder.holding import End, Holding
+from build_dashboard.recording.directory import BuildDirectory
+from build_dashboard.recording.log_recorder import LogRecorder
+from build_dashboard.recording.normalise import Normaliser
+from build_dashboard.recording.records import Recorder
+from build_dashboard.recording.redact import Redactor
+from build_dashboard.recording.spool import Spool
+
+if TYPE_CHECKING:
+    from build_dashboard.builds.handlers import Handlers
+
+FACTS_SECONDS = 0.3
+"""BUILD_START waits this long for facts; later ones follow in BUILD_UPDATE."""
+
+FIRST_FACTS = ("git", "tools")
+
+LATE_FACTS = ("git", "range")
+LATE_SECONDS = 3.0
+"""A build that ends before its commits are known waits at most this long for them, where the dashboard is there."""
+
+METRICS_SECONDS = 5.0
+FIRST_METRICS_SECONDS = 2.0
+WAIT_SECONDS = 0.05
+POLL_SECONDS = 0.1
+"""How often an adopted build, whose holder ticks to nobody, is looked at."""
+
+DISK_FULL_SECONDS = 30.0
+"""After the command's end, how long a full disk is waited for."""
+
+
+class BuildReporter:
+    """One build, from its first record to its last."""
+
+    def __init__(
+        self,
+        directory: BuildDirectory,
+        redactor: Redactor,
+        delivery: Delivery,
+        *,
+        is_new: bool,
+        evidence: EvidenceCollector | None = None,
+        handlers: "Handlers | None" = None,
+    ) -> None:
+        self.directory = directory
+        self.spool = Spool(directory.path)
+        self._delivery = delivery
+        recorder = Recorder(directory.build_id, directory.facts["project"])
+        self.log_recorder = LogRecorder(directory.raw, self.spool, recorder, Normaliser(redactor))
+        for occasion in ("log", "progress"):
+            if handlers is not None and handlers.has(occasion):
+                self.log_recorder.listeners[occasion].append(partial(handlers.call, occasion, directory.build_id))
+        self._evidence = evidence
+        if evidence is not None:
+            self.log_recorder.foresee = evidence.remaining_ms
+            self.log_recorder.listeners["log"].append(evidence.hear)
+        self._tree_peak_bytes = self._largest_peak_bytes = 0
+        self._told = 0
+        delivery.add(directory, self.spool, self._replace, is_running=is_new or not self.log_recorder.is_complete)
+
+    def start(self, gathering: Gathering | None) -> None:
+        """Say BUILD_START with the facts there are."""
+        if gathering is not None:
+            gathering.wait(FACTS_SECONDS, FIRST_FACTS)
+        start = self.directory.facts["start"]
+        found = gathering.take() if gathering else {}
+        facts = {
+            "origin": origin_of(found, os.environ, is_terminal=bool(start.get("tty"))),
+            **found,
+            **{name: value for name, value in start.items() if value is not None},
+            "host": host_facts(),
+            "agentVersion": __version__,
+        }
+        self.log_recorder.start(facts, self.directory.facts["startedMs"])
+        self._tell()
+
+    def follow(self, holding: Holding | None, gathering: Gathering | None = None) -> End:
+        """Spool everything until the command and its output are over, and say BUILD_COMPLETE; how it ended.
+
+        A build that brings artifacts waits for `deliver_only`: until then more may be said of it.
+        """
+        wait = _Ticks(holding.status_fd) if holding else _Polls(self.directory.is_held)
+        metrics_at = time.monotonic() + FIRST_METRICS_SECONDS
+        while self.log_recorder.end is None:
+            self.pump(is_over=wait.is_over)
+            if self.log_recorder.end is not None or wait.is_over:
+                break
+            patience = self.log_recorder.patience_seconds()
+            due = metrics_at - time.monotonic()
+            wait(max(0.0, due if patience is None else min(due, patience)))
+            if gathering is not None:
+                self.say_late(gathering)
+            if holding and time.monotonic() >= metrics_at:
+                metrics_at = time.monotonic() + METRICS_SECONDS
+                self._say_metrics(holding.pid)
+        return self.finish(gathering)
+
+    def pump(self, *, is_over: bool = False) -> None:
+        """Spool what was printed since the last time."""
+        while self.log_recorder.step(is_holder_gone=is_over):
+            self._tell()
+        self._tell()
+
+    def say(self, data: Mapping[str, Any]) -> None:
+        """Say BUILD_UPDATE."""
+        self.log_recorder.update(data, _now_ms())
+        self._tell()
+
+    def say_late(self, gathering: Gathering) -> None:
+        """Say the facts that became known since the last time."""
+        if late := gathering.take():
+            self.say(late)
+
+    def finish(self, gathering: Gathering | None, error: str | None = None) -> End:
+        """Say what is still to be said, and BUILD_COMPLETE, when everything printed is spooled; how the build ended."""
+        if gathering is not None:
+            self._wait_for(gathering)
+            self.say_late(gathering)
+        return self._complete(error)
+
+    def say_artifact(self, data: Mapping[str, Any]) -> None:
+        """Say ARTIFACT_UPLOADED, after the build is complete."""
+        self.log_recorder.artifact(data, _now_ms())
+        self._tell()
+
+    def deliver_only(self) -> None:
+        """Everything is spooled already."""
+        self._delivery.spooled(self.directory.build_id, self.spool.last_seq)
+        self._delivery.complete(self.directory.build_id, has_totals=self.log_recorder.totals_known)
+
+    def _complete(self, error: str | None) -> End:
+        end = self.log_recorder.end
+        if end is None:
+            end = End(exit_code=1, reason="holder_lost")
+            error = "the process that held the command ended without telling how (killed, or the machine went down)"
+        # The kernel knows the largest of those that ended in order, the samples those that were left behind.
+        largest_bytes = max(self._largest_peak_bytes, end.peak_rss_bytes or 0)
+        facts = {
+            "wallMs": end.wall_ms,
+            "cpuMs": end.cpu_ms,
+            "peakRssBytes": max(self._tree_peak_bytes, largest_bytes) or None,
+            "largestProcessRssBytes": largest_bytes or None,
+        }
+        metrics = {name: value for name, value in facts.items() if value is not None}
+        metrics |= self._testimony(end)
+        if end.reason == "command_not_found":
+            error = f"command not found: {self.directory.facts['start']['command'][0]}"
+        self.log_recorder.complete(end, metrics, _now_ms(), error)
+        deadline = time.monotonic() + DISK_FULL_SECONDS
+        while not self.log_recorder.flush() and time.monotonic() < deadline:
+            time.sleep(POLL_SECONDS)
+        self._tell()
+        if not self.directory.facts.get("artifacts"):
+            self.deliver_only()
+        return end
+
+    def _testimony(self, end: End) -> Mapping[str, int]:
+        """Say what the evidence found; the metrics among it."""
+        if self._evidence is None:
+            return {}
+        for update in self._evidence.finish(is_green=end.status == "succeeded", wall_seconds=(end.wall_ms or 0) / 1000):
+            self.say(update)
+        return self._evidence.metrics
+
+    def _wait_for(self, gathering: Gathering) -> None:
+        """Short builds end before the dashboard has said what was green; what it is never asked is not waited for."""
+        deadline = time.monotonic() + LATE_SECONDS
+        while not gathering.is_done(LATE_FACTS) and time.monotonic() < deadline and self._delivery.may_answer:
+            gathering.wait(WAIT_SECONDS, LATE_FACTS)
+
+    def _say_metrics(self, pid: int) -> None:
+        usage = tree_usage(pid)
+        if not usage.processes:
+            return
+        self._tree_peak_bytes = max(self._tree_peak_bytes, usage.rss_bytes)
+        self._largest_peak_bytes = max(self._largest_peak_bytes, usage.largest_rss_bytes)
+        wall_ms = _now_ms() - self.directory.facts["startedMs"]
+        metrics = {"cpuMs": usage.cpu_ms, "wallMs": max(0, wall_ms), "treeRssBytes": usage.rss_bytes}
+        self.say({"metrics": metrics})
+
+    def _tell(self) -> None:
+        if self.spool.last_seq > self._told:
+            self._told = self.spool.last_seq
+            self._delivery.spooled(self.directory.build_id, self._told)
+
+    def _replace(self, seq: int, problem: str) -> bytes:
+        """What stands in the sequence instead of a record that the dashboard refused; called by delivery's thread."""
+        error = f"record {seq} was refused by the dashboard: {problem}"[:2000]
+        recorder = Recorder(self.directory.build_id, self.directory.facts["project"], seq - 1)
+        return recorder.record("BUILD_UPDATE", _now_ms(), {"status": "running", "error": error})
+
+
+class _Ticks:
+    """Waits on the holder's pipe."""
+
+    def __init__(self, fd: int) -> None:
+        self.is_over = False
+        self._fd = fd
+
+    def __call__(self, seconds: float) -> None:
+        select.select((self._fd,), (), (), seconds)
+        with contextlib.suppress(BlockingIOError):
+            self.is_over = not os.read(self._fd, 64 * 1024)
+
+
+class _Polls:
+    """Waits without a pipe, for a holder whose agent died."""
+
+    def __init__(self, is_held: Callable[[], Any]) -> None:
+        self.is_over = False
+        self._is_held = is_held
+
+    def __call__(self, seconds: float) -> None:
+        time.sleep(min(seconds, POLL_SECONDS))
+        self.is_over = not self._is_held()
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

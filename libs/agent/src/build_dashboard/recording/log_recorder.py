@@ -1,0 +1,311 @@
+"""The log_recorder of one build: turns raw output into spooled records, and says what else is to be said of the build.
+
+Each step reads what the holder wrote since, and spools it together with where to go on; so a log_recorder that is killed is
+followed by one that continues at the same byte with the same sequence number.
+"""
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from build_analysis.progress import Progress, ProgressReader
+
+from build_dashboard.failpoints import fail_at
+from build_dashboard.holder import raw
+from build_dashboard.holder.holding import End, parse_end
+from build_dashboard.recording.normalise import Block, Normaliser, Stream
+from build_dashboard.recording.records import Recorder
+from build_dashboard.recording.spool import Spool, SpoolFull
+
+READ_BYTES = 1024 * 1024
+MERGE_MS = 20
+"""Output printed within this time shares one time stamp."""
+
+FLUSH_SECONDS = 1.0
+"""An unfinished line of an idle stream is shown after this time."""
+
+UPDATE_SECONDS = 0.25
+FORESEE_SECONDS = 1.0
+"""How long the build will still take is said at most this often."""
+
+SPOOL_CAP_BYTES = 4 * 1024 * 1024 * 1024
+"""A spool this large takes no more log; the raw output waits, up to its own cap."""
+
+LOG_CAP_BYTES = 8 * 1024 * 1024 * 1024
+
+_STREAMS: dict[bytes, Stream] = {raw.OUT: "out", raw.ERR: "err", raw.PTY: "pty"}
+
+
+class LogRecorder:
+    """Speaks into one build's spool. `start` before the first `step`; not safe for use from several threads."""
+
+    def __init__(
+        self,
+        raw_directory: str,
+        spool: Spool,
+        recorder: Recorder,
+        normaliser: Normaliser,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        spool_cap_bytes: int = SPOOL_CAP_BYTES,
+        log_cap_bytes: int = LOG_CAP_BYTES,
+    ) -> None:
+        self.end: End | None = None
+        self.is_complete = False
+        self.totals_known = True
+        self.foresee: Callable[[Progress], int | None] | None = None
+        """How many milliseconds the build will still take, as of this progress."""
+
+        self.listeners: dict[str, list[Callable[[Any], object]]] = {"log": [], "progress": []}
+        """Called with the lines (`log`) and the per cent done (`progress`) that are said."""
+
+        self.last_progress: Progress | None = None
+        self.remaining_ms: int | None = None
+        self._spool = spool
+        self._recorder = recorder
+        self._normaliser = normaliser
+        self._clock = clock
+        self._spool_cap_bytes = spool_cap_bytes
+        self._log_cap_bytes = log_cap_bytes
+        self._log_bytes = 0
+        self._cut_bytes = 0  # dropped because the log reached its cap
+        self._progress = ProgressReader()
+        self._said: Progress | None = None
+        self._unsaid: Progress | None = None
+        self._said_at = -UPDATE_SECONDS
+        self._foreseen_at = -FORESEE_SECONDS
+        self._last_output = clock()
+        self._pending: list[bytes] = []  # encoded and numbered, but the disk was full
+        self._reader = raw.RawReader(raw_directory)
+        self._resume()
+        self._saved_number = self._reader.number
+
+    @property
+    def is_started(self) -> bool:
+        """Whether BUILD_START is said."""
+        return self._recorder.seq > 0
+
+    def start(self, facts: Mapping[str, Any], time_ms: int) -> None:
+        """Say BUILD_START."""
+        self._append([self._recorder.record("BUILD_START", time_ms, {"status": "running", **facts})])
+
+    def update(self, data: Mapping[str, Any], time_ms: int) -> None:
+        """Say BUILD_UPDATE."""
+        self._append([self._recorder.record("BUILD_UPDATE", time_ms, {"status": "running", **data})])
+
+    def step(self, *, is_holder_gone: bool = False) -> bool:
+        """Spool what there is to read; True when there may be more at once."""
+        if self._pending and not self._append([]):
+            return False
+        if self._spool.size_bytes > self._spool_cap_bytes and not is_holder_gone:
+            return False
+        frames = self._reader.read(READ_BYTES)
+        records: list[bytes] = []
+        blocks: list[Block] = []
+        for kind, time_ms, data in merged(frames):
+            self._take(kind, time_ms, data, blocks, records)
+        now = self._clock()
+        if frames:
+            self._last_output = now
+        elif self._is_line_overdue(now):
+            blocks += self._normaliser.flush()
+            self._last_output = now
+        self._log(blocks, records)
+        self._say_progress(now, records)
+        # Without records nothing need be written: a restart reads the same bytes again, to the same end.
+        if (records or self._reader.number != self._saved_number) and self._append(records):
+            self._reader.forget()
+        return bool(frames)
+
+    def patience_seconds(self) -> float | None:
+        """After how long `step` has something to do though nothing was printed; None: never."""
+        now = self._clock()
+        waits = []
+        if self._normaliser.has_unfinished:
+            waits.append(self._last_output + FLUSH_SECONDS - now)
+        if self._unsaid is not None:
+            waits.append(self._said_at + UPDATE_SECONDS - now)
+        if self._pending:
+            waits.append(1.0)
+        return max(0.0, min(waits)) if waits else None
+
+    def complete(self, end: End, metrics: Mapping[str, Any], time_ms: int, error: str | None = None) -> None:
+        """Say BUILD_COMPLETE; only artifacts can be said after it."""
+        blocks: list[Block] = []
+        records: list[bytes] = []
+        self._finish_log(time_ms, blocks, records)
+        self._log(blocks, records)
+        self._say_progress(self._said_at + UPDATE_SECONDS, records)
+        totals = self._recorder.totals()
+        self.totals_known = totals is not None
+        data = {
+            "status": end.status,
+            "exitCode": end.exit_code,
+            "signal": end.signal,
+            "reason": end.reason,
+            "error": error,
+            "metrics": dict(metrics) or None,
+            "totals": totals,
+        }
+        records.append(self._recorder.record("BUILD_COMPLETE", time_ms, data))
+        self.is_complete = True
+        self._append(records)
+
+    def artifact(self, data: Mapping[str, Any], time_ms: int) -> None:
+        """Say ARTIFACT_UPLOADED."""
+        self._append([self._recorder.record("ARTIFACT_UPLOADED", time_ms, data)])
+
+    def flush(self) -> bool:
+        """Try again to spool what a full disk refused; True when nothing waits."""
+        return not self._pending or self._append([])
+
+    # --- the log ---
+
+    def _take(self, kind: bytes, time_ms: int, data: bytes, blocks: list[Block], records: list[bytes]) -> None:
+        stream = _STREAMS.get(kind)
+        if stream is not None:
+            if self._takes(data):
+                blocks += self._normaliser.feed(stream, data, time_ms)
+        elif kind == raw.GAP:
+            size, _, reason = data.decode().partition(" ")
+            self._say_gap(int(size), reason, time_ms, blocks, records)
+        elif kind == raw.EXIT:
+            self.end = parse_end(data.decode())
+            self._finish_log(time_ms, blocks, records)
+
+    def _takes(self, data: bytes) -> bool:
+        self._log_bytes += len(data)
+        if self._log_bytes <= self._log_cap_bytes:
+            return True
+        self._cut_bytes += len(data)
+        return False
+
+    def _log(self, blocks: list[Block], records: list[bytes]) -> None:
+        if not blocks:
+            return
+        records += self._recorder.log(blocks)
+        if self.listeners["log"]:
+            lines = [line for block in blocks for line in block.lines]
+            for listener in self.listeners["log"]:
+                listener(lines)
+        for block in blocks:
+            for seen in self._progress.read_chunk(block.lines):
+                self._note(seen, records)
+
+    def _finish_log(self, time_ms: int, blocks: list[Block], records: list[bytes]) -> None:
+        blocks += self._normaliser.finish()
+        if self._cut_bytes:
+            cut, self._cut_bytes = self._cut_bytes, 0
+            self._say_gap(cut, "log_cap", time_ms, blocks, records)
+
+    def _say_gap(self, size: int, reason: str, time_ms: int, blocks: list[Block], records: list[bytes]) -> None:
+        blocks += self._normaliser.finish()
+        self._log(blocks, records)
+        blocks.clear()
+        gap = {"afterLine": self._normaliser.line, "bytes": size, "reason": reason}
+        records.append(self._recorder.record("BUILD_UPDATE", time_ms, {"status": "running", "gap": gap}))
+
+    def _is_line_overdue(self, now: float) -> bool:
+        return self._normaliser.has_unfinished and now >= self._last_output + FLUSH_SECONDS
+
+    # --- progress ---
+
+    def _progress_now(self) -> Progress | None:
+        showing = self._normaliser.showing
+        return self._progress.read(showing) if showing else None
+
+    def _note(self, seen: Progress, records: list[bytes]) -> None:
+        """Keep what is seen until it is its turn; a phase that is over before that is said all the same."""
+        if self._unsaid is not None and self._unsaid.phase != seen.phase and self._is_new_phase(self._unsaid):
+            self._say(self._unsaid, self._clock(), records)
+        self._unsaid = seen
+
+    def _is_new_phase(self, seen: Progress) -> bool:
+        return self._said is None or seen.phase != self._said.phase
+
+    def _say_progress(self, now: float, records: list[bytes]) -> None:
+        if showing := self._progress_now():
+            self._note(showing, records)
+        seen = self._unsaid
+        if seen is not None and (self._is_new_phase(seen) or now >= self._said_at + UPDATE_SECONDS):
+            self._say(seen, now, records)
+
+    def _say(self, seen: Progress, now: float, records: list[bytes]) -> None:
+        steps = {"stepsDone": seen.done, "stepsTotal": seen.total}
+        metrics = {name: value for name, value in steps.items() if value is not None}
+        data = {
+            "status": "running",
+            "progress": seen.percent,
+            "phase": seen.phase,
+            "step": seen.step,
+            "remainingMs": self._foresee(seen, now),
+            "metrics": metrics or None,
+        }
+        records.append(self._recorder.record("BUILD_UPDATE", time.time_ns() // 1_000_000, data))
+        self._said, self._unsaid, self._said_at = seen, None, now
+        self.last_progress = seen
+        if seen.percent is not None:
+            for listener in self.listeners["progress"]:
+                listener(seen.percent)
+
+    def _foresee(self, seen: Progress, now: float) -> int | None:
+        if self.foresee is None or now < self._foreseen_at + FORESEE_SECONDS:
+            return None
+        self._foreseen_at = now
+        self.remaining_ms = self.foresee(seen)
+        return self.remaining_ms
+
+    # --- the spool ---
+
+    def _append(self, records: list[bytes]) -> bool:
+        """Spool these; on a full disk they wait, and nothing more is read until they are there."""
+        self._pending += records
+        checkpoint = {
+            "raw": [self._reader.number, self._reader.offset],
+            "normaliser": self._normaliser.state(),
+            "logBytes": self._log_bytes,
+            "cutBytes": self._cut_bytes,
+            "complete": self.is_complete,
+            "totalsKnown": self.totals_known,
+        }
+        try:
+            fail_at("agent.read")
+            self._spool.append(self._pending, json.dumps(checkpoint).encode())
+            fail_at("agent.spooled")
+        except SpoolFull:
+            self._spool.make_room()
+            return False
+        self._pending = []
+        self._saved_number = self._reader.number
+        return True
+
+    def _resume(self) -> None:
+        """Go on where an earlier log_recorder of this build stopped."""
+        if not self._spool.checkpoint:
+            return
+        checkpoint = json.loads(self._spool.checkpoint)
+        self._reader.number, self._reader.offset = checkpoint["raw"]
+        self._normaliser.restore(checkpoint["normaliser"])
+        self._log_bytes, self._cut_bytes = checkpoint["logBytes"], checkpoint["cutBytes"]
+        self.is_complete, self.totals_known = checkpoint["complete"], checkpoint["totalsKnown"]
+        self._recorder.seq = self._spool.last_seq
+        if self.is_complete:
+            return
+        if self._spool.first_seq > 1:
+            self._recorder.forget_totals()
+            return
+        for record in self._spool.records():
+            self._recorder.recount(record)
+
+
+def merged(frames: list[tuple[bytes, int, bytes]]) -> list[tuple[bytes, int, bytes]]:
+    """Neighbouring frames of one stream that were printed at about one time, as one."""
+    result: list[tuple[bytes, int, list[bytes]]] = []
+    for kind, time_ms, data in frames:
+        last = result[-1] if result else None
+        if last and last[0] == kind and kind in _STREAMS and time_ms - last[1] <= MERGE_MS:
+            last[2].append(data)
+        else:
+            result.append((kind, time_ms, [data]))
+    return [(kind, time_ms, b"".join(parts)) for kind, time_ms, parts in result]

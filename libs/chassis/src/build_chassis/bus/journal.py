@@ -1,0 +1,232 @@
+"""The embedded bus's file: messages in order, where each queue stands, and the dead letters. SQL only, no waiting."""
+
+import json
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from build_chassis.bus.contract import Outgoing
+
+DEAD_LETTERS_KEPT = 10_000
+"""Older dead letters make room for newer ones."""
+
+BUSY_SECONDS = 0.5
+"""How long one try waits for another process to let go of the file."""
+
+_SCHEMA = """
+create table if not exists messages (position integer primary key, routing_key text not null, headers text not null,
+    body blob not null);
+create table if not exists queues (name text primary key, settled_to integer not null, handed_to integer not null,
+    settled_ahead text not null, attempts text not null) without rowid;
+create table if not exists dead_letters (id integer primary key autoincrement, queue text not null,
+    routing_key text not null, headers text not null, body blob not null, reason text not null,
+    attempts integer not null, at_ms integer not null);
+"""
+_INSERTS = tuple(
+    (size, "insert into messages values " + ",".join(["(?,?,?,?)"] * size))  # noqa: S608  only placeholders
+    for size in (256, 16, 1)
+)
+_CHECKPOINT_PAGES = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A message at its position; positions grow, with gaps."""
+
+    position: int
+    message: Outgoing
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a queue stands. Everything up to `settled_to` is settled, and so are the positions `settled_ahead`.
+
+    What lies between that and `handed_to` was handed over: after a crash it counts as one more attempt.
+    """
+
+    settled_to: int
+    handed_to: int
+    settled_ahead: frozenset[int] = frozenset()
+    attempts: Mapping[int, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A message nobody could handle, and why."""
+
+    queue: str
+    message: Outgoing
+    reason: str
+    attempts: int
+    at_ms: int
+
+
+class Journal:
+    """The open file. One thread at a time; `path` is held exclusively until it is closed."""
+
+    def __init__(self, path: Path, routed: Callable[[str, str], bool]) -> None:
+        self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=BUSY_SECONDS)
+        self._is_durable: bool | None = None
+        try:
+            self._prepare(routed)
+        except BaseException:
+            # Left open it would keep its locks, and shut our own next try out.
+            self._connection.close()
+            raise
+
+    def _prepare(self, routed: Callable[[str, str], bool]) -> None:
+        self._connection.create_function("routed", 2, routed, deterministic=True)
+        for pragma in (
+            "page_size=8192",
+            "locking_mode=exclusive",
+            "journal_mode=wal",
+            f"wal_autocheckpoint={_CHECKPOINT_PAGES}",
+            "auto_vacuum=none",
+            "cache_size=-16384",
+        ):
+            self._connection.execute(f"pragma {pragma}")
+        self._connection.executescript(_SCHEMA)
+
+    def close(self) -> None:
+        """Give the file back."""
+        self._connection.close()
+
+    @contextmanager
+    def begin(self, durable: bool) -> Iterator["Journal"]:
+        """A transaction; one that is not durable survives the process, but not a power cut."""
+        if durable != self._is_durable:
+            self._connection.execute(f"pragma synchronous={'full' if durable else 'normal'}")
+            self._is_durable = durable
+        self._connection.execute("begin immediate")
+        try:
+            yield self
+            self._connection.execute("commit")
+        except BaseException:
+            if self._connection.in_transaction:
+                self._connection.execute("rollback")
+            raise
+
+    def append(self, rows: Sequence[Row]) -> None:
+        """Add messages; positions are theirs alone, so nothing is overwritten."""
+        start = 0
+        # Many rows a statement: the interpreter's lock is given up and fought for once, not once a row.
+        for size, statement in _INSERTS:
+            while len(rows) - start >= size:
+                values: list[object] = []
+                for row in rows[start : start + size]:
+                    message = row.message
+                    values += (row.position, message.routing_key, _dump(message.headers), message.body)
+                self._connection.execute(statement, values)
+                start += size
+
+    def read(self, queue: str, after: int, limit: int) -> list[Row]:
+        """The next messages of a queue after a position, at most `limit`."""
+        rows = self._connection.execute(
+            "select position, routing_key, headers, body from messages"
+            " where position > ? and routed(?, routing_key) order by position limit ?",
+            (after, queue, limit),
+        )
+        return [Row(position, Outgoing(key, body, json.loads(headers))) for position, key, headers, body in rows]
+
+    def handed_positions(self, queue: str, standing: Standing) -> list[int]:
+        """Positions that were handed over and not settled."""
+        rows = self._connection.execute(
+            "select position from messages where position > ? and position <= ? and routed(?, routing_key)",
+            (standing.settled_to, standing.handed_to, queue),
+        )
+        return [position for (position,) in rows if position not in standing.settled_ahead]
+
+    def first(self) -> int:
+        """The position of the oldest message kept; one past the head when there is none."""
+        (first,) = self._connection.execute("select min(position) from messages").fetchone()
+        return self.head() + 1 if first is None else int(first)
+
+    def head(self) -> int:
+        """The last position ever given, also when its message is long gone."""
+        (last,) = self._connection.execute(
+            "select max(coalesce((select max(position) from messages), 0),"
+            " coalesce((select max(max(settled_to, handed_to)) from queues), 0))"
+        ).fetchone()
+        return int(last)
+
+    def size_bytes(self) -> int:
+        """Bytes of all bodies kept."""
+        (size,) = self._connection.execute("select coalesce(sum(length(body)), 0) from messages").fetchone()
+        return int(size)
+
+    def standings(self) -> dict[str, Standing]:
+        """Every queue the file knows."""
+        rows = self._connection.execute("select * from queues").fetchall()
+        return {
+            name: Standing(
+                settled_to,
+                handed_to,
+                frozenset(json.loads(ahead)),
+                {int(position): count for position, count in json.loads(attempts).items()},
+            )
+            for name, settled_to, handed_to, ahead, attempts in rows
+        }
+
+    def save(self, standings: Mapping[str, Standing]) -> None:
+        """Write where queues stand; the last one written holds."""
+        self._connection.executemany(
+            "replace into queues values (?, ?, ?, ?, ?)",
+            [
+                (
+                    name,
+                    standing.settled_to,
+                    standing.handed_to,
+                    json.dumps(sorted(standing.settled_ahead)),
+                    json.dumps(dict(standing.attempts)),
+                )
+                for name, standing in standings.items()
+            ],
+        )
+
+    def forget_queue(self, name: str) -> None:
+        """Drop a queue that is no longer in the topology: it would keep every message for ever."""
+        self._connection.execute("delete from queues where name = ?", (name,))
+
+    def trim(self, position: int) -> int:
+        """Delete every message up to a position; returns the bytes of their bodies."""
+        (freed,) = self._connection.execute(
+            "select coalesce(sum(length(body)), 0) from messages where position <= ?", (position,)
+        ).fetchone()
+        self._connection.execute("delete from messages where position <= ?", (position,))
+        return int(freed)
+
+    def bury(self, letter: DeadLetter) -> None:
+        """Keep a dead letter; a crash before its queue's standing is saved buries it once more."""
+        message = letter.message
+        self._connection.execute(
+            "insert into dead_letters (queue, routing_key, headers, body, reason, attempts, at_ms)"
+            " values (?, ?, ?, ?, ?, ?, ?)",
+            (
+                letter.queue,
+                message.routing_key,
+                _dump(message.headers),
+                message.body,
+                letter.reason,
+                letter.attempts,
+                letter.at_ms,
+            ),
+        )
+        self._connection.execute(
+            "delete from dead_letters where id <= (select max(id) from dead_letters) - ?", (DEAD_LETTERS_KEPT,)
+        )
+
+    def dead_letters(self) -> list[DeadLetter]:
+        """All dead letters, oldest first."""
+        rows = self._connection.execute(
+            "select queue, routing_key, headers, body, reason, attempts, at_ms from dead_letters order by id"
+        )
+        return [
+            DeadLetter(queue, Outgoing(key, body, json.loads(headers)), reason, attempts, at_ms)
+            for queue, key, headers, body, reason, attempts, at_ms in rows
+        ]
+
+
+def _dump(headers: Mapping[str, str]) -> str:
+    return json.dumps(dict(headers)) if headers else "{}"

@@ -1,0 +1,101 @@
+"""The bus on RabbitMQ.
+
+Built on aio-pika without its robust layer: what that adds (replaying consumers, waiting without limit for a
+connection) is what these promises must decide for themselves. Two connections: an alarm of the broker blocks those
+that publish, never those that consume.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+
+from aio_pika.exceptions import ChannelNotFoundEntity
+
+from build_chassis.bus.contract import BusUnavailable, Outgoing
+from build_chassis.bus.rabbit import declare
+from build_chassis.bus.rabbit.announcer import Announcer
+from build_chassis.bus.rabbit.consumer import RabbitConsumer
+from build_chassis.bus.rabbit.link import LOST, Link, driven
+from build_chassis.bus.rabbit.listener import RabbitListener
+from build_chassis.bus.rabbit.publisher import Publisher
+
+__all__ = ["RabbitBus"]
+log = logging.getLogger(__name__)
+
+
+class RabbitBus:
+    """A Bus on the broker that an `amqp://` or `amqps://` URL names; it reconnects by itself once it was open."""
+
+    def __init__(self, url: str) -> None:
+        self._publishing = Link(url, "publish", declare.topology)
+        self._consuming = Link(url, "consume")
+        self._publisher = Publisher(self._publishing)
+        self._announcer = Announcer(self._publishing)
+        self._turn = asyncio.Lock()
+
+    async def open(self) -> None:
+        """Connect and declare the topology; raises BusUnavailable."""
+        async with self._turn:
+            try:
+                await self._publishing.open()
+                await self._consuming.open()
+            except BaseException:
+                await self._publishing.close()
+                raise
+
+    async def close(self) -> None:
+        """Finish what is in flight and disconnect."""
+        async with self._turn:
+            await self._publisher.close()
+            await self._announcer.close()
+            await self._consuming.close()
+            await self._publishing.close()
+
+    async def publish(self, messages: Sequence[Outgoing]) -> None:
+        """Publish in order; return once the broker confirmed every one. Raises PublishFailed or BusUnavailable."""
+        await self._publisher.publish(messages)
+
+    @asynccontextmanager
+    async def consume(self, queue: str, *, prefetch: int = 200) -> AsyncIterator[RabbitConsumer]:
+        """Own the queue's deliveries while the context lasts; what was not settled is delivered again."""
+        connection = await self._consuming.connection()
+        consumer = RabbitConsumer(connection, queue, prefetch, self._publisher)
+        try:
+            await consumer.start()
+            yield consumer
+        except BusUnavailable as error:
+            if isinstance(error.__cause__, ChannelNotFoundEntity):
+                await self._declare_again()
+            raise
+        finally:
+            await consumer.stop()
+
+    async def announce(self, exchange: str, routing_key: str, body: bytes) -> None:
+        """Best effort: handed to the connection if there is one, in order, dropped when too many wait."""
+        self._announcer.announce(exchange, routing_key, body)
+
+    def listen(self, exchange: str, *keys: str, capacity: int = 10_000) -> AbstractAsyncContextManager[RabbitListener]:
+        """Hear announcements while the context lasts, over reconnections too. Raises BusUnavailable at its begin."""
+        return RabbitListener.opened(self._consuming, exchange, keys, capacity)
+
+    async def missing(self) -> list[str]:
+        """`connection`, or names of queues that do not exist."""
+        if not (self._publishing.is_open and self._consuming.is_open):
+            return ["connection"]
+        try:
+            with driven():
+                return await declare.missing_queues(await self._consuming.connection())
+        except LOST:
+            return ["connection"]
+
+    async def _declare_again(self) -> None:
+        # Somebody deleted the queue. Its messages are gone from here, not from the agents' spools.
+        log.error("declaring the topology again: a queue is gone")
+        with suppress(*LOST), driven():
+            await declare.topology(await self._publishing.connection())
+
+    @property
+    def blocked(self) -> bool:
+        """The broker is away, has an alarm (memory, disk), or has not confirmed anything for seconds."""
+        return not self._publishing.is_open or self._publishing.is_blocked or self._publisher.is_stalled

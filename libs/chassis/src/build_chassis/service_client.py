@@ -1,0 +1,349 @@
+"""The way to another service: over HTTP, or in process where all services are mounted in one app.
+
+Either way the request carries a fresh internal token and nothing of the person's own credentials, and goes to a path
+that is built here from decoded segments: what a client sent as its path reaches no other program.
+"""
+
+import asyncio
+import json
+import logging
+from collections import deque
+from collections.abc import AsyncIterator, Iterable, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Protocol
+from urllib.parse import unquote, urlsplit
+
+import httpx
+from fastapi import Request
+from fastapi.responses import Response
+from starlette.responses import StreamingResponse
+from starlette.types import ASGIApp, Message, Receive, Scope
+
+from build_chassis import paths, problems
+from build_chassis.auth import Principal, mint_internal
+
+log = logging.getLogger(__name__)
+
+CONNECT_SECONDS = 3.0
+ANSWER_SECONDS = 60.0
+CHUNKS_WAITING = 8
+"""Body chunks a mounted app may be ahead of its reader."""
+
+NO_HEADERS: Mapping[str, str] = MappingProxyType({})
+
+_HOP_BY_HOP = frozenset(
+    {
+        "connection",
+        "keep-alive",
+        "proxy-connection",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+_NOT_FORWARDED = _HOP_BY_HOP | {"authorization", "cookie", "host", "content-length", "expect", "forwarded", "x-real-ip"}
+_FROM_PROXIES = "x-forwarded"
+"""How headers begin that say who asks and where: a service believes its token only."""
+
+
+class ServiceUnavailable(ConnectionError):
+    """Another service does not answer."""
+
+    def __init__(self, service: str, cause: object) -> None:
+        super().__init__(f"service {service} does not answer: {cause}")
+        self.service = service
+
+
+class ServiceRefused(Exception):
+    """Another service answered a question with an error."""
+
+    def __init__(self, service: str, path: str, status: int, body: bytes) -> None:
+        super().__init__(f"service {service} answered {status} to {path}: {body[:500].decode(errors='replace')}")
+        self.status = status
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The whole answer to a small request, whatever its status."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class ServiceClient(Protocol):
+    """Another service, as the gateway sees it."""
+
+    async def forward(self, request: Request, segments: Sequence[str], principal: Principal) -> Response:
+        """Send the request to the path of these decoded segments for this principal, and stream the answer.
+
+        503 when the service does not answer. Raises BadPath.
+        """
+        ...
+
+    async def get_json(self, path: str, principal: Principal) -> Any:
+        """The parsed answer to a small GET; raises ServiceUnavailable or ServiceRefused."""
+        ...
+
+    async def close(self) -> None:
+        """Close pooled connections."""
+        ...
+
+
+class JsonServiceClient(Protocol):
+    """Another service, as a service that needs it sees it."""
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        principal: Principal,
+        *,
+        body: bytes = b"",
+        headers: Mapping[str, str] = NO_HEADERS,
+    ) -> Answer:
+        """The answer to a request of ours, both small enough for memory; raises ServiceUnavailable."""
+        ...
+
+
+class HttpServiceClient:
+    """A service at a URL, over pooled connections."""
+
+    def __init__(self, service: str, base_url: str, secret: str) -> None:
+        self._service = service
+        self._secret = secret
+        self._client = httpx.AsyncClient(
+            base_url=base_url,
+            timeout=httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS),
+            limits=httpx.Limits(max_connections=200, max_keepalive_connections=50),
+            trust_env=False,  # a proxy of the environment is for the world outside
+        )
+
+    async def forward(self, request: Request, segments: Sequence[str], principal: Principal) -> Response:
+        """Send the request to the path of these decoded segments for this principal, and stream the answer.
+
+        503 when the service does not answer. Raises BadPath.
+        """
+        query = request.scope["query_string"].decode("ascii")
+        outgoing = self._client.build_request(
+            request.method,
+            paths.build(segments) + (f"?{query}" if query else ""),
+            headers=_headers(request, mint_internal(principal, self._service, self._secret)),
+            content=request.stream() if _has_body(request) else None,
+        )
+        try:
+            answer = await self._client.send(outgoing, stream=True)
+        except httpx.TransportError as error:
+            return _unavailable(self._service, error, request)
+        return _stream(answer.status_code, answer.headers.raw, self._body(answer))
+
+    async def get_json(self, path: str, principal: Principal) -> Any:
+        """The parsed answer to a small GET; raises ServiceUnavailable or ServiceRefused."""
+        return _parsed(self._service, path, await self.call("GET", path, principal))
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        principal: Principal,
+        *,
+        body: bytes = b"",
+        headers: Mapping[str, str] = NO_HEADERS,
+    ) -> Answer:
+        """The answer to a request of ours, both small enough for memory; raises ServiceUnavailable."""
+        token = mint_internal(principal, self._service, self._secret)
+        said = {**headers, "authorization": f"Bearer {token}"}
+        try:
+            answer = await self._client.request(method, path, content=body, headers=said)
+        except httpx.TransportError as error:
+            raise ServiceUnavailable(self._service, error) from error
+        return Answer(answer.status_code, dict(answer.headers), answer.content)
+
+    async def close(self) -> None:
+        """Close pooled connections."""
+        await self._client.aclose()
+
+    async def _body(self, answer: httpx.Response) -> AsyncIterator[bytes]:
+        try:
+            async for chunk in answer.aiter_raw():
+                yield chunk
+        finally:
+            await answer.aclose()
+
+
+class MountedServiceClient:
+    """A service in this process, called without a network; its lifespan is entered by whoever mounted it."""
+
+    def __init__(self, service: str, app: ASGIApp, secret: str) -> None:
+        self._service = service
+        self._app = app
+        self._secret = secret
+        self._running: set[asyncio.Task[None]] = set()
+
+    async def forward(self, request: Request, segments: Sequence[str], principal: Principal) -> Response:
+        """Send the request to the path of these decoded segments for this principal, and stream the answer."""
+        token = mint_internal(principal, self._service, self._secret)
+        headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in _headers(request, token)]
+        scope = _scope(request.method, paths.build(segments), request.scope["query_string"], headers)
+        exchange = _Exchange(self._app, scope, request.receive, self._running)
+        try:
+            start = await exchange.start()
+        except ServiceUnavailable as error:
+            return _unavailable(self._service, error, request)
+        return _stream(start["status"], start.get("headers", ()), exchange.body())
+
+    async def get_json(self, path: str, principal: Principal) -> Any:
+        """The parsed answer to a small GET; raises ServiceUnavailable or ServiceRefused."""
+        return _parsed(self._service, path, await self.call("GET", path, principal))
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        principal: Principal,
+        *,
+        body: bytes = b"",
+        headers: Mapping[str, str] = NO_HEADERS,
+    ) -> Answer:
+        """The answer to a request of ours, both small enough for memory; raises ServiceUnavailable."""
+        token = mint_internal(principal, self._service, self._secret)
+        said = {**headers, "content-length": str(len(body)), "authorization": f"Bearer {token}"}
+        raw = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in said.items()]
+        parts = urlsplit(path)
+        scope = _scope(method, parts.path, parts.query.encode(), raw)
+        exchange = _Exchange(self._app, scope, _whole(body), self._running)
+        start = await exchange.start()
+        answered = b"".join([chunk async for chunk in exchange.body()])
+        names = {name.decode("latin-1"): value.decode("latin-1") for name, value in start.get("headers", ())}
+        return Answer(start["status"], names, answered)
+
+    async def close(self) -> None:
+        """Nothing is pooled."""
+
+
+class _Exchange:
+    """One call of an ASGI app: it runs in a task of its own and is held back while its reader is behind."""
+
+    def __init__(self, app: ASGIApp, scope: Scope, receive: Receive, running: set[asyncio.Task[None]]) -> None:
+        self._waiting: deque[Message] = deque()
+        self._changed = asyncio.Condition()
+        self._has_ended = False
+        self._task = asyncio.create_task(self._run(app, scope, receive))
+        running.add(self._task)  # what an app does behind its answer outlives this exchange
+        self._task.add_done_callback(running.discard)
+
+    async def start(self) -> Message:
+        """Status and headers; raises ServiceUnavailable when the app ended without."""
+        try:
+            message = await self._next()
+        except BaseException:
+            self._task.cancel()
+            raise
+        if message is None:
+            raise ServiceUnavailable("mounted", "it ended without an answer")
+        return message
+
+    async def body(self) -> AsyncIterator[bytes]:
+        """The body's chunks; leaving early cancels the app. Raises ServiceUnavailable when the app broke off."""
+        is_whole = False
+        try:
+            while not is_whole:
+                message = await self._next()
+                if message is None:
+                    raise ServiceUnavailable("mounted", "it broke off its answer")
+                if message.get("body"):
+                    yield message["body"]
+                is_whole = not message.get("more_body", False)
+        finally:
+            if not is_whole:
+                self._task.cancel()
+
+    async def _next(self) -> Message | None:
+        async with self._changed:
+            await self._changed.wait_for(lambda: self._waiting or self._has_ended)
+            self._changed.notify_all()
+            return self._waiting.popleft() if self._waiting else None
+
+    async def _send(self, message: Message) -> None:
+        async with self._changed:
+            await self._changed.wait_for(lambda: len(self._waiting) < CHUNKS_WAITING)
+            self._waiting.append(message)
+            self._changed.notify_all()
+
+    async def _run(self, app: ASGIApp, scope: Scope, receive: Receive) -> None:
+        try:
+            await app(scope, receive, self._send)
+        except Exception:
+            log.exception("failed to answer %s %s", scope["method"], scope["path"])
+        finally:
+            async with self._changed:
+                self._has_ended = True
+                self._changed.notify_all()
+
+
+def _scope(method: str, path: str, query: bytes, headers: Iterable[tuple[bytes, bytes]]) -> MutableMapping[str, Any]:
+    return {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.4"},
+        "http_version": "1.1",
+        "method": method,
+        "scheme": "http",
+        "path": unquote(path),
+        "raw_path": path.encode("ascii"),
+        "query_string": query,
+        "root_path": "",
+        "headers": [*headers, (b"host", b"mounted")],
+        "client": ("127.0.0.1", 0),
+        "server": ("mounted", 80),
+        "state": {},
+    }
+
+
+def _headers(request: Request, token: str) -> list[tuple[str, str]]:
+    named = {name.strip().lower() for name in ",".join(request.headers.getlist("connection")).split(",")}
+    kept = [
+        (name, value)
+        for name, value in request.headers.items()
+        if name not in _NOT_FORWARDED and name not in named and not name.startswith(_FROM_PROXIES)
+    ]
+    # With both, the length is not the body's.
+    if "content-length" in request.headers and "transfer-encoding" not in request.headers:
+        kept.append(("content-length", request.headers["content-length"]))
+    return [*kept, ("authorization", f"Bearer {token}")]
+
+
+def _parsed(service: str, path: str, answer: Answer) -> Any:
+    if answer.status != 200:
+        raise ServiceRefused(service, path, answer.status, answer.body)
+    return json.loads(answer.body)
+
+
+def _has_body(request: Request) -> bool:
+    return "content-length" in request.headers or "transfer-encoding" in request.headers
+
+
+def _stream(status: int, headers: Iterable[tuple[bytes, bytes]], body: AsyncIterator[bytes]) -> Response:
+    answer = StreamingResponse(body, status_code=status)
+    answer.raw_headers = [(name.lower(), value) for name, value in headers if name.lower().decode() not in _HOP_BY_HOP]
+    return answer
+
+
+def _unavailable(service: str, error: object, request: Request) -> Response:
+    answer = problems.problem(503, str(ServiceUnavailable(service, error)), request.url.path)
+    answer.headers["Retry-After"] = "5"
+    return answer
+
+
+def _whole(body: bytes) -> Receive:
+    messages = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def receive() -> Message:
+        if not messages:
+            await asyncio.Event().wait()  # nobody disconnects here; whoever listens for it is cancelled
+        return messages.pop()
+
+    return receive

@@ -1,0 +1,99 @@
+"""Settings every service has; each service's own class adds to them. Read once, in `__main__`."""
+
+import sys
+from ipaddress import ip_network
+from typing import Any, Literal, Self, TypeVar
+from urllib.parse import urlsplit, urlunsplit
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from build_chassis.secret_rules import SIGNING_KEY
+
+
+class ServiceSettings(BaseSettings):
+    """Environment of one service. `<SERVICE>_STORE_URL` wins; else `MYSQL_URI` with database `<DB_NAME>_<service>`."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env",
+        extra="ignore",
+        populate_by_name=True,
+        hide_input_in_errors=True,  # it may be a secret
+    )
+
+    service: str
+    amqp_url: str = Field("amqp://guest:guest@localhost/", validation_alias="AMQP_URL")
+    store_url: str = ""
+    mysql_uri: str | None = Field(None, validation_alias="MYSQL_URI", description="The scheme chooses the driver.")
+    db_name: str = Field("build_dashboard", validation_alias="DB_NAME")
+    jwt_secret_key: str = Field("", validation_alias="JWT_SECRET_KEY", description="At least 32 random bytes.")
+    config_path: str = Field("config.yaml", validation_alias="BUILD_DASHBOARD_CONFIG")
+    host: str = "127.0.0.1"
+    port: int = 8080
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", validation_alias="LOG_LEVEL")
+    trusted_proxies: str = Field(
+        "", validation_alias="TRUSTED_PROXIES", description="Addresses and networks whose X-Forwarded-For is believed."
+    )
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _proxies_are_addresses(cls, value: str) -> str:
+        # The server would take anything else for a name that no peer ever has.
+        for part in value.split(",") if value.strip() not in ("", "*") else ():
+            try:
+                ip_network(part.strip())
+            except ValueError as error:
+                raise ValueError(
+                    f"TRUSTED_PROXIES: {error}; write addresses or networks, 10.0.0.7,10.0.1.0/24"
+                ) from None
+        return value.strip()
+
+    @field_validator("jwt_secret_key")
+    @classmethod
+    def _signing_key_is_strong(cls, value: str) -> str:
+        if value and (fault := SIGNING_KEY.fault(value)):
+            raise ValueError(fault)
+        return value
+
+    @model_validator(mode="after")
+    def _derive_store_url(self) -> Self:
+        if not self.store_url:
+            self.store_url = store_url_of(self.service, self.mysql_uri, self.db_name)
+        return self
+
+
+S = TypeVar("S", bound=ServiceSettings)
+
+
+def read_settings(kind: type[S], **given: Any) -> S:
+    """A service's settings, to start it with: SystemExit with one sentence for each variable it cannot start with."""
+    try:
+        settings = kind(**given)
+    except ValidationError as error:
+        sys.exit("\n".join(_sentence(kind, fault["loc"], fault["msg"]) for fault in error.errors()))
+    if not settings.jwt_secret_key:
+        # Signed with nothing means signed by anybody.
+        sys.exit(f"{settings.service}: {SIGNING_KEY.fault('')}")
+    return settings
+
+
+def _sentence(kind: type[ServiceSettings], where: tuple[int | str, ...], what: str) -> str:
+    own = what.removeprefix("Value error, ")
+    if own == what and where:  # pydantic's words, which name no variable
+        own = f"{_variable(kind, str(where[0]))}: {what}"
+    return f"{kind.model_fields['service'].default}: {own}"
+
+
+def _variable(kind: type[ServiceSettings], field: str) -> str:
+    if field not in kind.model_fields:
+        return field  # an alias, which is the variable's name
+    alias = kind.model_fields[field].validation_alias
+    return str(alias or f"{kind.model_config.get('env_prefix', '')}{field}".upper())
+
+
+def store_url_of(service: str, server: str | None, db_name: str) -> str:
+    """The store URL of a service on a shared server: its own database `<db_name>_<service>`, or a local SQLite file."""
+    if server is None:
+        return f"sqlite:///{service}.sqlite"
+    parts = urlsplit(server)
+    return urlunsplit(parts._replace(path=f"/{db_name}_{service}"))

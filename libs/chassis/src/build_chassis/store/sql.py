@@ -1,0 +1,316 @@
+"""The SQL engine of every service's store: one writer thread with group commit, a few reader threads.
+
+SQLAlchemy Core, synchronous, because a thread that commits many writes at once is several times faster than an async
+driver that commits each. SQLite (WAL, every commit flushed) and MySQL/MariaDB behind one interface.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlalchemy import (
+    Column,
+    Connection,
+    Engine,
+    Integer,
+    MetaData,
+    Table,
+    create_engine,
+    event,
+    exc,
+    insert,
+    select,
+    text,
+    update,
+)
+from sqlalchemy import inspect as inspect_schema
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.pool import StaticPool
+
+from build_chassis.errors import StoreUnavailable, Unusable
+from build_chassis.group_commit import GroupCommit, WriterClosed
+from build_chassis.sqlite_file import lasting, passing
+
+READER_THREADS = 4
+STALE_SECONDS = 1.0
+"""A server connection unused for longer is asked whether it still lives before it is used."""
+
+MIGRATION_LOCK_SECONDS = 10
+"""Below the connection's read timeout: who waits for longer comes back for it."""
+
+NOT_OPENED = "it was not opened yet"
+
+T = TypeVar("T")
+Step = Callable[[Connection], None]
+
+_version = Table(
+    "schema_version", MetaData(), Column("id", Integer, primary_key=True), Column("version", Integer, nullable=False)
+)
+
+
+class SqlEngine:
+    """One service's database: `sqlite:///file`, `sqlite://` (in memory, for tests) or `mysql://user:password@host/db`.
+
+    Every method that touches the database raises StoreUnavailable when it does not answer, and until `migrate` has
+    brought its schema up to date: readiness says so, and nobody finds tables missing.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = _driver_url(url)
+        self.name = self._url.render_as_string(hide_password=True)
+        self._engine = _create(self._url)
+        self._readers = ThreadPoolExecutor(READER_THREADS, thread_name_prefix="sql-read")
+        self._writer: GroupCommit[Connection] = GroupCommit("sql-write", self._begin)
+        self._is_open = False
+        self._is_closed = False
+        self._hint = NOT_OPENED
+
+    @property
+    def dialect(self) -> str:
+        """`sqlite` or `mysql`, where a statement has to differ."""
+        return self._engine.dialect.name
+
+    async def write(self, fn: Callable[[Connection], T]) -> T:
+        """Run fn in the writer thread; its result comes after the commit, which it may share with other writes.
+
+        fn may run twice when a write beside it fails, so it must have no effects beside its connection.
+        """
+        self._check_open()
+        with self._available():
+            return await self._writer.submit(fn)
+
+    async def read(self, fn: Callable[[Connection], T]) -> T:
+        """Run fn on a consistent snapshot in a reader thread; it sees every write that was reported before."""
+        if self._is_in_memory:
+            return await self.write(fn)
+        self._check_open()
+        with self._available():
+            return await self._in_reader(self._read, fn)
+
+    async def ping(self) -> None:
+        """Raise StoreUnavailable unless the database answers."""
+        await self.read(lambda connection: connection.execute(text("select 1")).scalar())
+
+    async def migrate(self, metadata: MetaData, steps: Sequence[Step] = ()) -> int:
+        """Bring the schema to version `1 + len(steps)`, creating the database if there is none; returns the version.
+
+        An empty database gets today's metadata at once; step n leads from version n to n + 1. A database that is
+        newer than this program is left as it is: releases keep running beside their successor.
+
+        Raises StoreUnavailable where a later try may succeed, else Unusable. Until one has succeeded no connection is
+        kept, so that each begins anew: one that found a file read-only would find it so for ever.
+        """
+        try:
+            with self._available():
+                await self._in_reader(_create_database, self._url)
+                version = await self._writer.submit(lambda connection: _migrate(connection, metadata, steps))
+        except StoreUnavailable as error:
+            self._hint = error.hint
+            raise
+        except exc.DBAPIError as error:
+            reason = lasting(error.orig) if self._is_file and error.orig else None
+            refusal = f"cannot take this release's schema ({error.orig}); run the release before it, and report this"
+            raise Unusable(f"store {self.name} {reason or refusal}") from error
+        self._is_open = True
+        return version
+
+    async def schema_version(self) -> int:
+        """The version the database has; 0 when it is empty."""
+        return await self.read(_stored_version)
+
+    async def close(self) -> None:
+        """Finish what was submitted, an opening included, then close every connection."""
+        self._is_closed = True
+        try:
+            await self._writer.close()
+            await asyncio.to_thread(self._readers.shutdown)
+        finally:
+            self._engine.dispose()
+
+    @property
+    def _is_in_memory(self) -> bool:
+        return isinstance(self._engine.pool, StaticPool)
+
+    @property
+    def _is_file(self) -> bool:
+        return self.dialect == "sqlite" and not self._is_in_memory
+
+    def _check_open(self) -> None:
+        if not self._is_open:
+            raise StoreUnavailable(self.name, f"it is not open yet: {self._hint}", self._hint)
+
+    async def _in_reader(self, run: Callable[..., T], *arguments: Any) -> T:
+        if self._is_closed:
+            raise WriterClosed
+        return await asyncio.get_running_loop().run_in_executor(self._readers, run, *arguments)
+
+    @contextmanager
+    def _begin(self, durable: bool) -> Iterator[Connection]:  # noqa: ARG002  every write of a store is durable
+        with self._engine.connect() as connection:
+            if not (self._is_open or self._is_in_memory):
+                connection.detach()
+            connection.info["writes"] = True
+            with connection.begin():
+                yield connection
+
+    def _read(self, fn: Callable[[Connection], T]) -> T:
+        with self._engine.connect() as connection:
+            connection.info["writes"] = False
+            with connection.begin():
+                return fn(connection)
+
+    @contextmanager
+    def _available(self) -> Iterator[None]:
+        try:
+            yield
+        except StoreUnavailable as error:
+            raise StoreUnavailable(self.name, error.hint, error.hint) from error
+        except (exc.DBAPIError, exc.TimeoutError, WriterClosed, OSError) as error:
+            if isinstance(error, exc.DBAPIError) and not _is_outage(error):
+                raise
+            cause = error.orig if isinstance(error, exc.DBAPIError) and error.orig else error
+            reason = passing(cause) if self._is_file and not isinstance(cause, WriterClosed) else None
+            if reason is None:
+                raise StoreUnavailable(self.name, cause) from error
+            hint = f"{Path(str(self._url.database)).name} {reason}"
+            raise StoreUnavailable(self.name, hint, hint) from error
+
+
+def _driver_url(url: str) -> URL:
+    parsed = make_url(url)
+    if parsed.drivername in ("mysql", "mariadb"):
+        return parsed.set(drivername="mysql+pymysql")
+    if parsed.get_backend_name() in ("sqlite", "mysql"):
+        return parsed
+    raise ValueError(f"store URL must begin with sqlite:// or mysql://, not {parsed.drivername}://")
+
+
+def _create(url: URL) -> Engine:
+    if url.get_backend_name() == "mysql":
+        return _create_mysql(url)
+    if not url.database or url.database == ":memory:":
+        engine = create_engine(url, poolclass=StaticPool, connect_args={"check_same_thread": False})
+    else:
+        engine = create_engine(url, pool_size=READER_THREADS + 1, max_overflow=0)
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _: object) -> None:
+    connection.isolation_level = None  # the driver would otherwise begin and commit on its own
+    try:
+        for pragma in ("journal_mode=wal", "synchronous=full", "busy_timeout=5000", "foreign_keys=on"):
+            connection.execute(f"pragma {pragma}").close()
+    except BaseException:
+        connection.close()  # the pool does not: it never got to know it
+        raise
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A transaction that turns from reading to writing may find the database changed; a writer says so from the start.
+    connection.exec_driver_sql("begin immediate" if connection.info.get("writes") else "begin")
+
+
+def _create_mysql(url: URL) -> Engine:
+    engine = create_engine(
+        url,
+        isolation_level="READ COMMITTED",
+        pool_size=READER_THREADS + 1,
+        max_overflow=0,
+        pool_timeout=10,
+        connect_args={
+            "charset": "utf8mb4",
+            "binary_prefix": True,
+            "connect_timeout": 5,
+            "read_timeout": 30,
+            "write_timeout": 30,
+        },
+    )
+    event.listen(engine, "checkin", _note_use)
+    event.listen(engine, "checkout", _refuse_dead)
+    return engine
+
+
+def _note_use(connection: Any, record: Any) -> None:  # noqa: ARG001  the pool's signature
+    record.info["used_at"] = time.monotonic()
+
+
+def _refuse_dead(connection: Any, record: Any, proxy: object) -> None:  # noqa: ARG001  the pool's signature
+    if time.monotonic() - record.info.get("used_at", time.monotonic()) < STALE_SECONDS:
+        return
+    try:
+        connection.ping(reconnect=False)
+    except Exception as error:
+        raise exc.DisconnectionError from error  # the pool connects anew
+
+
+def _create_database(url: URL) -> None:
+    if url.get_backend_name() != "mysql":
+        if url.database and url.database != ":memory:":
+            Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+        return
+    server = create_engine(url.set(database=""), connect_args={"connect_timeout": 5})
+    try:
+        with server.connect() as connection:
+            name = server.dialect.identifier_preparer.quote_identifier(str(url.database))
+            connection.exec_driver_sql(
+                f"create database if not exists {name} character set utf8mb4 collate utf8mb4_bin"
+            )
+    finally:
+        server.dispose()
+
+
+def _migrate(connection: Connection, metadata: MetaData, steps: Sequence[Step]) -> int:
+    is_mysql = connection.dialect.name == "mysql"
+    if is_mysql:  # its schema changes commit by themselves: two replicas that start at once must take turns
+        lock = text("select get_lock(concat(database(), '.schema'), :seconds)")
+        if connection.execute(lock, {"seconds": MIGRATION_LOCK_SECONDS}).scalar() != 1:
+            raise StoreUnavailable("schema", "locked", "another replica is bringing its schema up to date")
+    try:
+        version = _run_steps(connection, metadata, steps)
+        if is_mysql:  # who takes the lock next has to see the version, not only the tables
+            connection.execute(text("commit"))
+        return version
+    finally:
+        if is_mysql and not connection.invalidated:  # a lost connection has lost its lock, and takes no statement
+            connection.execute(text("select release_lock(concat(database(), '.schema'))"))
+
+
+def _run_steps(connection: Connection, metadata: MetaData, steps: Sequence[Step]) -> int:
+    newest = 1 + len(steps)
+    version = _stored_version(connection)
+    if version == 0:
+        metadata.create_all(connection)
+        _version.create(connection)
+        connection.execute(insert(_version).values(id=1, version=newest))
+        return newest
+    for step in steps[version - 1 :]:
+        step(connection)
+        version += 1
+        connection.execute(update(_version).values(version=version))
+    return version
+
+
+def _stored_version(connection: Connection) -> int:
+    if not inspect_schema(connection).has_table(_version.name):
+        return 0
+    return connection.execute(select(_version.c.version)).scalar() or 0
+
+
+_MYSQL_UNKNOWN_COLUMN = 1054
+_SQLITE_MISTAKES = ("no such", "near ", "table ", "duplicate column", "too many")
+
+
+def _is_outage(error: exc.DBAPIError) -> bool:
+    """Whether the database is away, rather than our statement wrong."""
+    if error.connection_invalidated or isinstance(error, exc.InterfaceError):
+        return True
+    if not isinstance(error, exc.OperationalError):
+        return False
+    fact = error.orig.args[0] if error.orig is not None and error.orig.args else ""
+    return fact != _MYSQL_UNKNOWN_COLUMN and not str(fact).startswith(_SQLITE_MISTAKES)

@@ -1,0 +1,174 @@
+"""A real MariaDB for tests: `MARIADB_URL`, else a private server that this process starts, else a container."""
+
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine
+from sqlalchemy.exc import OperationalError
+
+from build_testkit.stack import free_port, wait_until
+
+START_SECONDS = 60.0
+STOP_SECONDS = 30.0
+
+
+class Database:
+    """A server at `mysql://user:password@host:port`, which somebody else runs: tests that restart it are skipped."""
+
+    def __init__(self, server_url: str) -> None:
+        self._server_url = server_url.rstrip("/")
+
+    def database_url(self, name: str) -> str:
+        """The URL of a database of this name, which need not exist."""
+        return f"{self._server_url}/{name}"
+
+    def start(self) -> None:
+        """Start the server and wait until it accepts connections."""
+        pytest.skip("this MariaDB is not ours to restart")
+
+    def kill(self) -> None:
+        """Kill the server with SIGKILL."""
+        pytest.skip("this MariaDB is not ours to kill")
+
+
+class PrivateDatabase(Database):
+    """A server of our own on its own port, all files in one directory; works as root too."""
+
+    def __init__(self, directory: Path, server: str) -> None:
+        self._directory = directory
+        self._server = server
+        self._port = free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+        super().__init__(f"mysql://root@127.0.0.1:{self._port}")
+
+    def install(self) -> None:
+        """Create the system tables; the account root needs no password and listens on 127.0.0.1 only."""
+        installer = shutil.which("mariadb-install-db") or "mysql_install_db"
+        command = [
+            installer,
+            "--no-defaults",
+            f"--datadir={self._directory / 'data'}",
+            "--auth-root-authentication-method=normal",
+            "--skip-test-db",
+            *_as_root(),
+        ]
+        ran = subprocess.run(command, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        if ran.returncode:
+            raise OSError(f"{installer} ended with {ran.returncode}:\n{ran.stdout}")
+
+    def start(self) -> None:
+        """Start the server and wait until it accepts connections."""
+        with (self._directory / "output").open("ab") as output:
+            self._process = subprocess.Popen(
+                [
+                    self._server,
+                    "--no-defaults",
+                    f"--datadir={self._directory / 'data'}",
+                    f"--socket={self._directory / 'socket'}",
+                    f"--pid-file={self._directory / 'pid'}",
+                    f"--port={self._port}",
+                    "--bind-address=127.0.0.1",
+                    "--innodb-buffer-pool-size=64M",
+                    "--innodb-log-file-size=32M",
+                    *_as_root(),
+                ],
+                stdout=output,
+                stderr=output,
+            )
+        wait_until(self._accepts, START_SECONDS, "MariaDB accepts connections", every=0.1)
+
+    def kill(self) -> None:
+        """Kill the server with SIGKILL."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> None:
+        """Stop the server in order."""
+        self._end(signal.SIGTERM)
+
+    def _end(self, how: int) -> None:
+        if self._process is None:
+            return
+        self._process.send_signal(how)
+        try:
+            self._process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process = None
+
+    def _accepts(self) -> bool:
+        if self._process is None or self._process.poll() is not None:
+            raise RuntimeError(f"mariadbd did not start:\n{(self._directory / 'output').read_text()[-4000:]}")
+        engine = create_engine(f"mysql+pymysql://root@127.0.0.1:{self._port}", connect_args={"connect_timeout": 1})
+        try:
+            engine.connect().close()
+        except OperationalError:
+            return False
+        finally:
+            engine.dispose()
+        return True
+
+
+@contextmanager
+def private_mariadb() -> Iterator[PrivateDatabase]:
+    """A server of our own, gone with the context; raises FileNotFoundError where MariaDB is not installed."""
+    server = _installed()
+    if server is None:
+        raise FileNotFoundError("mariadbd is not installed")
+    with tempfile.TemporaryDirectory(prefix="mariadb-", ignore_cleanup_errors=True) as directory:
+        database = PrivateDatabase(Path(directory), server)
+        database.install()
+        try:
+            database.start()
+            yield database
+        finally:
+            database.kill()
+
+
+@pytest.fixture(scope="session")
+def mariadb() -> Iterator[Database]:
+    """A real server. In CI (`CI` is set) a missing one fails the test, elsewhere it skips it with the reason."""
+    if url := os.environ.get("MARIADB_URL"):
+        yield Database(url)
+    elif _installed() is not None:
+        with private_mariadb() as database:
+            yield database
+    elif shutil.which("docker") is not None:
+        with _contained() as database:
+            yield database
+    else:
+        reason = "needs MariaDB: set MARIADB_URL, install mariadb-server, or run docker"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+
+
+@pytest.fixture
+def mariadb_url(mariadb: Database) -> str:
+    """The URL of a database of the test's own, not created yet."""
+    return mariadb.database_url(f"test_{secrets.token_hex(6)}")
+
+
+@contextmanager
+def _contained() -> Iterator[Database]:
+    from testcontainers.mysql import MySqlContainer  # noqa: PLC0415  only where nothing else is there
+
+    with MySqlContainer("mariadb:10.11", username="root", root_password="test") as container:  # noqa: S106  a test's
+        yield Database(f"mysql://root:test@{container.get_container_host_ip()}:{container.get_exposed_port(3306)}")
+
+
+def _installed() -> str | None:
+    return shutil.which("mariadbd") or shutil.which("mysqld") or shutil.which("mariadbd", path="/usr/sbin")
+
+
+def _as_root() -> list[str]:
+    # The server refuses to run as root unless it is told that this is meant.
+    return ["--user=root"] if os.geteuid() == 0 else []

@@ -1,0 +1,147 @@
+"""A real MongoDB wire server for tests: `MONGODB_URL`, else a stand-in started as a program, else a container.
+
+The stand-in is SecantusDB, which runs MongoDB's storage engine. It is GPL and a beta: installed into a virtual
+environment of its own in the user's cache, started as a program by tests only, never imported and never a dependency.
+What passes on it still has to pass on a MongoDB: set `MONGODB_URL`.
+"""
+
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import pytest
+from pymongo import MongoClient
+from pymongo.errors import PyMongoError
+
+from build_testkit.program import install
+from build_testkit.stack import free_port, wait_until
+
+STAND_IN = "secantusdb==0.7.0b3"
+START_SECONDS = 60.0
+
+
+class Mongo:
+    """A server at a URL, which somebody else runs: tests that restart it are skipped."""
+
+    def __init__(self, server_url: str) -> None:
+        self._server_url = server_url
+
+    def database_url(self, name: str) -> str:
+        """The URL of a database of this name, which need not exist."""
+        return urlunsplit(urlsplit(self._server_url)._replace(path=f"/{name}"))
+
+    def start(self) -> None:
+        """Start the server and wait until it answers."""
+        pytest.skip("this MongoDB is not ours to restart")
+
+    def kill(self) -> None:
+        """Kill the server with SIGKILL."""
+        pytest.skip("this MongoDB is not ours to kill")
+
+
+class PrivateMongo(Mongo):
+    """The stand-in, on its own port, all files in one directory."""
+
+    def __init__(self, directory: Path, program: Path) -> None:
+        self._directory = directory
+        self._program = program
+        self._port = free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+        super().__init__(f"mongodb://127.0.0.1:{self._port}/?replicaSet=secantus")
+
+    def start(self) -> None:
+        """Start the server and wait until it answers."""
+        with (self._directory / "output").open("ab") as output:
+            self._process = subprocess.Popen(
+                [
+                    self._program,
+                    "--host",
+                    "127.0.0.1",
+                    "--port",
+                    str(self._port),
+                    "--storage-path",
+                    str(self._directory / "data"),
+                    "--sync-on-commit",  # without it acknowledged writes are lost by a kill
+                    "--cache-size",
+                    "128M",
+                    "--oplog-max-entries",
+                    "5000",
+                ],
+                stdout=output,
+                stderr=output,
+            )
+        wait_until(self._answers, START_SECONDS, "the MongoDB stand-in answers", every=0.1)
+
+    def kill(self) -> None:
+        """Kill the server with SIGKILL."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGKILL)
+            self._process.wait()
+            self._process = None
+
+    def _answers(self) -> bool:
+        if self._process is None or self._process.poll() is not None:
+            raise RuntimeError(f"the stand-in did not start:\n{(self._directory / 'output').read_text()[-4000:]}")
+        client: MongoClient[dict[str, object]] = MongoClient(self._server_url, serverSelectionTimeoutMS=1000)
+        try:
+            client.admin.command("ping")
+        except PyMongoError:
+            return False
+        finally:
+            client.close()
+        return True
+
+
+@contextmanager
+def private_mongodb() -> Iterator[PrivateMongo]:
+    """The stand-in, installed on first use, gone with the context; raises OSError or SubprocessError without it."""
+    program = install(STAND_IN, "secantusd-py")
+    with tempfile.TemporaryDirectory(prefix="mongodb-", ignore_cleanup_errors=True) as directory:
+        mongo = PrivateMongo(Path(directory), program)
+        try:
+            mongo.start()
+            yield mongo
+        finally:
+            mongo.kill()
+
+
+@pytest.fixture(scope="session")
+def mongodb() -> Iterator[Mongo]:
+    """A real server. In CI (`CI` is set) a missing one fails the test, elsewhere it skips it with the reason."""
+    if url := os.environ.get("MONGODB_URL"):
+        yield Mongo(url)
+        return
+    try:
+        install(STAND_IN, "secantusd-py")
+    except (OSError, subprocess.SubprocessError) as error:
+        if shutil.which("docker") is not None:
+            with _contained() as mongo:
+                yield mongo
+            return
+        reason = f"needs MongoDB: set MONGODB_URL, run docker, or let uv install {STAND_IN}: {error}"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    with private_mongodb() as mongo:
+        yield mongo
+
+
+@pytest.fixture
+def mongodb_url(mongodb: Mongo) -> str:
+    """The URL of a database of the test's own."""
+    return mongodb.database_url(f"test_{secrets.token_hex(6)}")
+
+
+@contextmanager
+def _contained() -> Iterator[Mongo]:
+    from testcontainers.mongodb import MongoDbContainer  # noqa: PLC0415  only where nothing else is there
+
+    with MongoDbContainer("mongo:7") as container:
+        yield Mongo(container.get_connection_url())

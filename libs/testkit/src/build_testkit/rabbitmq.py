@@ -1,0 +1,228 @@
+"""A real RabbitMQ for tests: `AMQP_URL`, else a private node that this process starts, else a container."""
+
+import asyncio
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import aio_pika
+import pytest
+from build_protocol import topology
+
+from build_testkit.stack import free_port
+
+START_SECONDS = 60.0
+STOP_SECONDS = 30.0
+_DEBIAN = Path("/usr/lib/rabbitmq/bin")  # the wrappers in /usr/sbin insist on the system's own user and node
+
+_CONFIG = """
+listeners.tcp.local = 127.0.0.1:{port}
+disk_free_limit.absolute = 50MB
+raft.wal_max_size_bytes = 33554432
+log.console = false
+log.file.level = info
+"""
+
+
+class Broker:
+    """A broker at a URL, which somebody else runs: tests that restart it are skipped."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def start(self) -> None:
+        """Start the node and wait until it accepts connections."""
+        pytest.skip("this RabbitMQ is not ours to restart")
+
+    def stop(self) -> None:
+        """Stop the node in order."""
+        pytest.skip("this RabbitMQ is not ours to restart")
+
+    def kill(self) -> None:
+        """Kill the node with SIGKILL, as a power cut would."""
+        pytest.skip("this RabbitMQ is not ours to kill")
+
+    def control(self, *arguments: str) -> str:
+        """Run rabbitmqctl; returns what it printed."""
+        pytest.skip(f"this RabbitMQ is not ours to control: {arguments}")
+
+    def restart(self) -> None:
+        """Stop in order, then start."""
+        self.stop()
+        self.start()
+
+
+class PrivateBroker(Broker):
+    """A node of our own: own ports, own epmd, own cookie, all files in one directory."""
+
+    def __init__(self, directory: Path, binaries: Path) -> None:
+        self._directory = directory
+        self._binaries = binaries
+        self._port, self._epmd_port = free_port(), free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+        super().__init__(f"amqp://guest:guest@127.0.0.1:{self._port}/")
+        (directory / "rabbitmq.conf").write_text(_CONFIG.format(port=self._port))
+        (directory / "enabled_plugins").write_text("[].\n")
+        self._environment = {
+            **os.environ,
+            "HOME": str(directory),
+            "ERL_EPMD_PORT": str(self._epmd_port),
+            "ERL_EPMD_ADDRESS": "127.0.0.1",
+            "RABBITMQ_NODENAME": f"test{secrets.token_hex(4)}@localhost",
+            "RABBITMQ_NODE_PORT": str(self._port),
+            "RABBITMQ_DIST_PORT": str(free_port()),
+            "RABBITMQ_CONFIG_FILE": str(directory / "rabbitmq.conf"),
+            "RABBITMQ_CONF_ENV_FILE": str(directory / "none"),
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(directory / "enabled_plugins"),
+            "RABBITMQ_MNESIA_BASE": str(directory / "data"),
+            "RABBITMQ_LOG_BASE": str(directory / "log"),
+            "RABBITMQ_PID_FILE": str(directory / "pid"),
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1} +S 2:2",
+        }
+
+    def start(self) -> None:
+        """Start the node and wait until it accepts connections."""
+        with (self._directory / "output").open("ab") as output:
+            self._process = subprocess.Popen(
+                [self._binaries / "rabbitmq-server"],
+                env=self._environment,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+        limit = time.monotonic() + START_SECONDS
+        while not _accepts(self._port):
+            if self._process.poll() is not None or time.monotonic() > limit:
+                raise RuntimeError(
+                    f"rabbitmq-server did not start:\n{(self._directory / 'output').read_text()[-4000:]}"
+                )
+            time.sleep(0.1)
+
+    def stop(self) -> None:
+        """Stop the node in order."""
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """Kill the node with SIGKILL, as a power cut would."""
+        self._end(signal.SIGKILL)
+
+    def control(self, *arguments: str) -> str:
+        """Run rabbitmqctl; returns what it printed."""
+        command = [str(self._binaries / "rabbitmqctl"), "--quiet", *arguments]
+        ran = subprocess.run(command, env=self._environment, check=True, capture_output=True, text=True)
+        return ran.stdout
+
+    def forget(self) -> None:
+        """End the node and the epmd that its Erlang started."""
+        self.kill()
+        epmd = shutil.which("epmd")
+        if epmd is not None:
+            subprocess.run(
+                [epmd, "-port", str(self._epmd_port), "-kill"],
+                env=self._environment,
+                check=False,
+                capture_output=True,
+            )
+
+    def _end(self, how: int) -> None:
+        if self._process is None:
+            return
+        with _vanished():
+            os.killpg(self._process.pid, how)
+        try:
+            self._process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            with _vanished():
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+        limit = time.monotonic() + STOP_SECONDS
+        while _accepts(self._port) and time.monotonic() < limit:
+            time.sleep(0.05)
+        self._process = None
+
+
+@contextmanager
+def private_rabbitmq() -> Iterator[PrivateBroker]:
+    """A node of our own, gone with the context; raises FileNotFoundError where RabbitMQ is not installed."""
+    binaries = _installed()
+    if binaries is None:
+        raise FileNotFoundError("rabbitmq-server is not installed")
+    with tempfile.TemporaryDirectory(prefix="rabbitmq-", ignore_cleanup_errors=True) as directory:
+        broker = PrivateBroker(Path(directory), binaries)
+        try:
+            broker.start()
+            yield broker
+        finally:
+            broker.forget()
+
+
+@pytest.fixture(scope="session")
+def rabbitmq() -> Iterator[Broker]:
+    """A real broker. In CI (`CI` is set) a missing one fails the test, elsewhere it skips it with the reason."""
+    if url := os.environ.get("AMQP_URL"):
+        yield Broker(url)
+    elif _installed() is not None:
+        with private_rabbitmq() as broker:
+            yield broker
+    elif shutil.which("docker") is not None:
+        with _contained() as broker:
+            yield broker
+    else:
+        reason = "needs RabbitMQ: set AMQP_URL, install rabbitmq-server, or run docker"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+
+
+@pytest.fixture
+def amqp_url(rabbitmq: Broker) -> str:
+    """The broker's URL, with none of our queues on it at the begin of the test."""
+    asyncio.run(wipe(rabbitmq.url))
+    return rabbitmq.url
+
+
+async def wipe(url: str) -> None:
+    """Delete every queue of the topology, and so every message."""
+    connection = await aio_pika.connect(url)
+    channel = await connection.channel()
+    for name in (topology.PARKING_QUEUE, *(queue.name for queue in topology.QUEUES)):
+        await channel.queue_delete(name)
+    await connection.close()
+
+
+@contextmanager
+def _contained() -> Iterator[Broker]:
+    from testcontainers.rabbitmq import RabbitMqContainer  # noqa: PLC0415  only where nothing else is there
+
+    with RabbitMqContainer("rabbitmq:4.1") as container:
+        port = container.get_exposed_port(5672)
+        yield Broker(f"amqp://guest:guest@{container.get_container_host_ip()}:{port}/")
+
+
+def _installed() -> Path | None:
+    if (_DEBIAN / "rabbitmq-server").exists():
+        return _DEBIAN
+    found = shutil.which("rabbitmq-server")
+    return None if found is None else Path(found).resolve().parent
+
+
+@contextmanager
+def _vanished() -> Iterator[None]:
+    try:
+        yield
+    except ProcessLookupError:
+        return
+
+
+def _accepts(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(0.5)
+        return probe.connect_ex(("127.0.0.1", port)) == 0

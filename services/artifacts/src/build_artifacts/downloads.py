@@ -1,0 +1,202 @@
+"""Downloads: bytes go out only while they are the verified ones; those that pass this service are hashed as they go.
+
+What is found changed or gone makes the artifact `damaged`. It is verified again when its bytes are back.
+"""
+
+import asyncio
+import hashlib
+import logging
+import re
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Annotated
+
+from build_chassis.errors import StoreUnavailable
+from fastapi import APIRouter, HTTPException, Path, Request, Response
+from fastapi.responses import StreamingResponse
+
+from build_artifacts.artifact import Artifact
+from build_artifacts.disposition import attachment
+from build_artifacts.metrics import Metrics
+from build_artifacts.objects import NotWhole, Objects
+from build_artifacts.objects.directory import ROUTE
+from build_artifacts.objects.ticket import BadTicket, Ticket, Tickets
+from build_artifacts.store import ArtifactStore
+
+log = logging.getLogger("artifacts")
+
+RACES = 10
+HANDED_OUT = ("verified", "damaged")
+"""States in which a download is tried: what was damaged may have been restored."""
+
+router = APIRouter(tags=["artifacts"])
+
+
+class Damaged(Exception):
+    """What is there now is not what was verified."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(f"{problem}: not handed out. Restore it in the object store, or run the build again")
+
+
+@dataclass(frozen=True)
+class Downloads:
+    """Hands out artifacts."""
+
+    store: ArtifactStore
+    objects: Objects
+    tickets: Tickets
+    seconds: int
+    metrics: Metrics
+    clock: Callable[[], int]
+
+    async def link(self, artifact: Artifact, *, is_inside: bool = False) -> str:
+        """An address good for `seconds`, of bytes that are there and the verified ones now. Raises Damaged.
+
+        `is_inside`: for another service, which reads here, where every request is checked.
+        """
+        artifact = await self.checked(artifact)
+        direct = None if is_inside else await self.objects.link(artifact, self.seconds)
+        return direct or ROUTE + self.tickets.sign(self._ticket(artifact))
+
+    async def checked(self, artifact: Artifact) -> Artifact:
+        """The artifact, verified, with the receipt of what is there now. Raises Damaged."""
+        for _ in range(RACES):
+            try:
+                receipt = await self.objects.check(artifact)
+            except NotWhole as error:
+                await self.condemn(artifact, str(error))
+                raise Damaged(_words(str(error))) from error
+            if artifact.state == "verified" and receipt == artifact.receipt:
+                return artifact
+            # Sealed by an earlier release, written again with the same bytes, or restored.
+            verified = artifact.become("verified", self.clock(), receipt=receipt)
+            if await self.store.change(verified):
+                return verified
+            found = await self.store.find(artifact.id)
+            if found is None or found.state not in HANDED_OUT:
+                raise Damaged("it was removed, or is being uploaded again")
+            artifact = found
+        raise StoreUnavailable("artifacts", f"artifact {artifact.id} is contended")
+
+    async def condemn(self, artifact: Artifact, problem: str) -> None:
+        """Mark an artifact as damaged; if another request changed it first, that one's answer stands."""
+        if artifact.state == "damaged" or not await self.store.change(
+            artifact.become("damaged", self.clock(), problem=_words(problem))
+        ):
+            return
+        self.metrics.damaged.inc()
+        log.error("artifact %s of build %s is damaged: %s", artifact.id, artifact.build_id, problem)
+
+    async def open(self, artifact: Artifact, begin: int, end: int) -> AsyncIterator[bytes]:
+        """Bytes `begin` to `end` (exclusive). Raises Damaged, here or, when all of them are read, before their end."""
+        for _ in range(RACES):
+            if artifact.state != "verified" or artifact.receipt is None:
+                artifact = await self.checked(artifact)
+            try:
+                body = await self.objects.read(artifact, begin, end)
+                if (begin, end) == (0, artifact.size_bytes):
+                    body = self._hashed(artifact, body)
+                # Read before the answer begins: what is damaged early gets an answer of its own.
+                return _joined(await anext(body, b""), body)
+            except NotWhole:
+                artifact = await self.checked(artifact)
+        raise StoreUnavailable("objects", f"artifact {artifact.id} changes again and again")
+
+    async def _hashed(self, artifact: Artifact, blocks: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
+        """The blocks; the last one only if all of them are the artifact. Raises Damaged."""
+        digest, size, held = hashlib.sha256(), 0, b""
+        async with aclosing(blocks):
+            async for block in blocks:
+                size += len(block)
+                if size > artifact.size_bytes:
+                    break
+                if held:
+                    yield held
+                await asyncio.to_thread(digest.update, block)
+                held = block
+        if (size, digest.hexdigest()) != (artifact.size_bytes, artifact.sha256):
+            problem = "size or SHA-256 differ"
+            await self.condemn(artifact, problem)
+            raise Damaged(_words(problem))
+        if held:
+            yield held
+
+    def _ticket(self, artifact: Artifact) -> Ticket:
+        return Ticket(
+            verb="get",
+            key=artifact.id,
+            expires_s=int(time.time()) + self.seconds,
+            size_bytes=artifact.size_bytes,
+            sha256=artifact.sha256,
+            name=artifact.name,
+        )
+
+
+def _words(problem: str) -> str:
+    return f"these are no longer the bytes that were verified ({problem})"
+
+
+async def _joined(first: bytes, rest: AsyncGenerator[bytes]) -> AsyncIterator[bytes]:
+    async with aclosing(rest):
+        yield first
+        async for block in rest:
+            yield block
+
+
+class _OutOfRange(Exception):
+    """No byte of the range exists."""
+
+
+def span_of(wanted: str | None, size_bytes: int) -> tuple[int, int] | None:
+    """The one range a `Range` header asks for, end exclusive; None for any other header. Raises _OutOfRange."""
+    found = re.fullmatch(r"\s*bytes=\s*(\d{0,18})-(\d{0,18})\s*", wanted or "")
+    if found is None or found[1] == found[2] == "":
+        return None
+    if found[1] == "":
+        begin, end = max(0, size_bytes - int(found[2])), size_bytes
+    else:
+        begin, end = int(found[1]), min(size_bytes, int(found[2] or size_bytes) + 1)
+        if found[2] and int(found[2]) < begin:
+            return None
+    if begin >= end:
+        raise _OutOfRange
+    return begin, end
+
+
+@router.get(ROUTE + "{ticket}", response_class=StreamingResponse)
+async def get_object(ticket: Annotated[str, Path(max_length=8192)], request: Request) -> Response:
+    """The bytes, to be saved and never shown: the ticket is the whole permission, nobody is logged in."""
+    downloads: Downloads = request.app.state.downloads
+    try:
+        key = downloads.tickets.read(ticket, "get").key
+    except BadTicket as error:
+        raise HTTPException(403, str(error)) from error
+    artifact = await downloads.store.find(key)
+    if artifact is None or artifact.state not in HANDED_OUT:
+        raise HTTPException(410, "this artifact was forgotten")
+    size, tag = artifact.size_bytes, f'"{artifact.sha256}"'
+    wanted = request.headers.get("range") if request.headers.get("if-range", tag) == tag else None
+    try:
+        span = span_of(wanted, size)
+        begin, end = span or (0, size)
+        body = await downloads.open(artifact, begin, end)
+    except _OutOfRange as error:
+        raise HTTPException(416, f"the artifact has {size} bytes", {"Content-Range": f"bytes */{size}"}) from error
+    except Damaged as error:
+        raise HTTPException(410, str(error)) from error
+    headers = {
+        "Content-Length": str(end - begin),
+        "Content-Disposition": attachment(artifact.name),
+        "X-Content-Type-Options": "nosniff",
+        "Content-Security-Policy": "sandbox",
+        "Cache-Control": "private, no-store",
+        "Referrer-Policy": "no-referrer",
+        "Accept-Ranges": "bytes",
+        "ETag": tag,
+    }
+    if span:
+        headers["Content-Range"] = f"bytes {begin}-{end - 1}/{size}"
+    return StreamingResponse(body, 206 if span else 200, headers, "application/octet-stream")

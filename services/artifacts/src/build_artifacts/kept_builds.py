@@ -1,0 +1,59 @@
+"""Which builds' artifacts are kept: by age and count per lane, and always the last good build's. Pure."""
+
+from collections.abc import Sequence
+
+from build_protocol.messages import BuildVerdict
+from build_protocol.model import WireModel
+
+UNJUDGED = 0
+"""Revision of a build that artifacts know and no verdict was seen of yet."""
+
+
+class BuildNote(WireModel):
+    """What retention knows of a build. A lane is one (project, branch, config, origin)."""
+
+    build_id: str
+    lane: str
+    is_good: bool
+    at_ms: int
+    revision: int = UNJUDGED
+
+
+class KeptBuild(WireModel):
+    """A build's note, and whether verified artifacts of it are kept."""
+
+    note: BuildNote
+    is_full: bool
+
+
+def unjudged(build_id: str, project: str, now_ms: int) -> BuildNote:
+    """The note of a build that runs: no lane yet, so only age takes its artifacts."""
+    return BuildNote(build_id=build_id, lane=f"{project}\n", is_good=False, at_ms=now_ms)
+
+
+def judged(verdict: BuildVerdict) -> BuildNote:
+    """The note a verdict makes."""
+    data = verdict.data
+    return BuildNote(
+        build_id=verdict.build_id,
+        lane="\n".join((verdict.project, data.branch or "", data.config, data.origin)),
+        is_good=data.status == "succeeded",
+        at_ms=data.ended_at or verdict.timestamp,
+        revision=data.revision,
+    )
+
+
+def beyond(kept_builds: Sequence[KeptBuild], *, now_ms: int, keep_days: int, keep_builds: int) -> list[BuildNote]:
+    """The builds of one lane whose artifacts go: `kept_builds` is newest first."""
+    oldest_ms = now_ms - keep_days * 86_400_000
+    last_good = next(
+        (kept_build.note for kept_build in kept_builds if kept_build.is_full and kept_build.note.is_good), None
+    )
+    going, kept = [], 0
+    for kept_build in kept_builds:
+        note = kept_build.note
+        kept += kept_build.is_full
+        is_surplus = note.revision != UNJUDGED and kept > keep_builds
+        if note != last_good and (note.at_ms < oldest_ms or (is_surplus and kept_build.is_full)):
+            going.append(note)
+    return going

@@ -1,0 +1,89 @@
+"""What keeps the bytes promises, whichever driver keeps them. A key is an artifact's id, never its name."""
+
+from collections.abc import AsyncGenerator
+from typing import Protocol
+
+from build_protocol.model import Count, WireModel
+
+from build_artifacts.artifact import Artifact
+
+
+class NotWhole(Exception):
+    """The bytes are not there, or not those that were promised."""
+
+
+class UploadGone(Exception):
+    """The multipart upload an artifact remembers is no longer known: begin another."""
+
+
+class Put(WireModel):
+    """One request of an upload: PUT bytes `offset` to `offset + size_bytes` of the file with exactly these headers."""
+
+    part: int | None = None
+    offset: Count
+    size_bytes: Count
+    url: str
+    headers: dict[str, str]
+
+
+class Objects(Protocol):
+    """The bytes; every method raises StoreUnavailable when they cannot be reached."""
+
+    @property
+    def address(self) -> str | None:
+        """Where agents and browsers reach the place; None: through the dashboard."""
+        ...
+
+    async def open(self) -> None:
+        """Make the place ready."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of it."""
+        ...
+
+    async def ping(self) -> None:
+        """Return if the place answers."""
+        ...
+
+    async def begin(self, artifact: Artifact) -> str:
+        """The id of a new multipart upload."""
+        ...
+
+    async def plan(self, artifact: Artifact, seconds: int, *, is_inside: bool = False) -> list[Put]:
+        """The requests that bring what is missing, each good for `seconds`. Raises UploadGone.
+
+        `is_inside`: addresses as the services reach them, not as agents do.
+        Each accepts the promised bytes and no others: length and SHA-256 are part of what is signed.
+        """
+        ...
+
+    async def seal(self, artifact: Artifact) -> str:
+        """Join the parts, then compare size and SHA-256; the receipt. Raises NotWhole. Sealing again is the same."""
+        ...
+
+    async def check(self, artifact: Artifact) -> str:
+        """Compare what is there now with the receipt, else with size and SHA-256; the receipt of now.
+
+        Raises NotWhole. Of a damaged artifact every byte is read, whatever the place reports.
+        """
+        ...
+
+    async def link(self, artifact: Artifact, seconds: int) -> str | None:
+        """An address from which anybody may download the bytes for `seconds`, as an attachment.
+
+        None: they are read from here only.
+        """
+        ...
+
+    async def read(self, artifact: Artifact, begin: int, end: int) -> AsyncGenerator[bytes]:
+        """Bytes `begin` to `end` (exclusive) of what the receipt is for; raises NotWhole when it is something else."""
+        ...
+
+    async def drop(self, artifact: Artifact) -> None:
+        """Forget bytes and parts; dropping what is gone is the same."""
+        ...
+
+    async def sweep(self, before_ms: int) -> int:
+        """Take back uploads begun before that time which no artifact remembers; how many."""
+        ...

@@ -1,0 +1,269 @@
+"""Bytes in a directory, for a system without S3: tickets instead of presigned URLs, redeemed at this service's routes.
+
+`objects/<id>` is an artifact, `parts/<upload>/<number>` a part, `arriving/` what is being written. Names of files are
+ids we made. A file appears at its place whole, synced, and with the promised hash, or not at all.
+"""
+
+import asyncio
+import hashlib
+import os
+import shutil
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
+from io import BufferedReader
+from pathlib import Path
+from typing import BinaryIO, TypeVar
+from uuid import uuid4
+
+from build_chassis.errors import StoreUnavailable
+
+from build_artifacts.artifact import Artifact, Part
+from build_artifacts.objects.contract import NotWhole, Put, UploadGone
+from build_artifacts.objects.ticket import Ticket, Tickets
+
+ROUTE = "/api/artifacts/objects/"
+_BLOCK = 1024 * 1024
+
+T = TypeVar("T")
+
+
+class DirectoryObjects:
+    """Bytes below one directory of a local file system."""
+
+    def __init__(self, root: Path, secret: str) -> None:
+        self._objects = root / "objects"
+        self._parts = root / "parts"
+        self._arriving = root / "arriving"
+        self.tickets = Tickets(secret)
+
+    @property
+    def address(self) -> str | None:
+        """The dashboard's own."""
+        return None
+
+    async def open(self) -> None:
+        """Make the directories; what a crash left arriving is removed by `sweep`."""
+        await self._run(self._make)
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+    async def ping(self) -> None:
+        """Return if the directory can be written."""
+        await self._run(self._make)
+
+    async def begin(self, artifact: Artifact) -> str:  # noqa: ARG002  the contract's signature
+        """The id of a new multipart upload."""
+        upload_id = uuid4().hex
+        await self._run((self._parts / upload_id).mkdir)
+        return upload_id
+
+    async def plan(self, artifact: Artifact, seconds: int, *, is_inside: bool = False) -> list[Put]:  # noqa: ARG002  one address serves all
+        """Tickets for what is missing. Raises UploadGone."""
+        expires_s = int(time.time()) + seconds
+        if not artifact.upload_id:
+            return [self._put(artifact, None, expires_s)]
+        there = await self._run(lambda: self._sizes(artifact.upload_id or ""))
+        return [
+            self._put(artifact, part, expires_s) for part in artifact.parts if there.get(part.number) != part.size_bytes
+        ]
+
+    async def seal(self, artifact: Artifact) -> str:
+        """Join the parts, then compare size and SHA-256; the receipt. Raises NotWhole. Sealing again is the same."""
+        return await self._run(lambda: self._seal(artifact))
+
+    async def check(self, artifact: Artifact) -> str:
+        """Compare the file with the receipt, else its size and SHA-256; the receipt of now. Raises NotWhole."""
+        return await self._run(lambda: self._check(artifact))
+
+    async def link(self, artifact: Artifact, seconds: int) -> str | None:  # noqa: ARG002  the contract's signature
+        """Files are read from here only."""
+        return None
+
+    async def read(self, artifact: Artifact, begin: int, end: int) -> AsyncGenerator[bytes]:
+        """Bytes `begin` to `end` (exclusive) of the file the receipt is for; raises NotWhole when it is another one."""
+        file = await self._run(lambda: self._open(artifact))
+        return self._blocks(artifact, file, begin, end)
+
+    async def drop(self, artifact: Artifact) -> None:
+        """Forget bytes and parts; dropping what is gone is the same."""
+
+        def drop() -> None:
+            (self._objects / artifact.id).unlink(missing_ok=True)
+            if artifact.upload_id:
+                shutil.rmtree(self._parts / artifact.upload_id, ignore_errors=True)
+
+        await self._run(drop)
+
+    async def sweep(self, before_ms: int) -> int:
+        """Remove uploads and unfinished files that nobody wrote to since."""
+
+        def sweep() -> int:
+            old = [
+                path
+                for parent in (self._parts, self._arriving)
+                for path in parent.iterdir()
+                if path.stat().st_mtime * 1000 < before_ms
+            ]
+            for path in old:
+                shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+            return len(old)
+
+        return await self._run(sweep)
+
+    async def receive(self, ticket: Ticket, body: AsyncIterator[bytes]) -> None:
+        """Write the bytes a ticket is for; raises NotWhole when they are others, UploadGone."""
+        arriving = self._arriving / uuid4().hex
+        digest, size = hashlib.sha256(), 0
+        with self._available():
+            try:
+                with arriving.open("wb") as file:
+                    async for chunk in body:
+                        size += len(chunk)
+                        if size > ticket.size_bytes:
+                            raise NotWhole(f"more than the {ticket.size_bytes} bytes promised")
+                        digest.update(chunk)
+                        await asyncio.to_thread(file.write, chunk)
+                    if (size, digest.hexdigest()) != (ticket.size_bytes, ticket.sha256):
+                        raise NotWhole("these are not the bytes promised: size or SHA-256 differ")
+                    await asyncio.to_thread(_sync, file)
+                await asyncio.to_thread(_place, arriving, self._place_of(ticket))
+            finally:
+                arriving.unlink(missing_ok=True)
+
+    def _put(self, artifact: Artifact, part: Part | None, expires_s: int) -> Put:
+        piece, number = (part or artifact), (part.number if part else None)
+        ticket = Ticket(
+            verb="put",
+            key=artifact.id,
+            expires_s=expires_s,
+            size_bytes=piece.size_bytes,
+            sha256=piece.sha256,
+            upload_id=artifact.upload_id,
+            part=number,
+        )
+        url = ROUTE + self.tickets.sign(ticket)
+        return Put(part=number, offset=part.offset if part else 0, size_bytes=piece.size_bytes, url=url, headers={})
+
+    def _place_of(self, ticket: Ticket) -> Path:
+        if ticket.upload_id is None:
+            return self._objects / ticket.key
+        directory = self._parts / ticket.upload_id
+        if not directory.is_dir():
+            raise UploadGone(f"upload of {ticket.key}")
+        return directory / str(ticket.part)
+
+    def _make(self) -> None:
+        for directory in (self._objects, self._parts, self._arriving):
+            directory.mkdir(parents=True, exist_ok=True)
+
+    def _sizes(self, upload_id: str) -> dict[int, int]:
+        try:
+            return {int(path.name): path.stat().st_size for path in (self._parts / upload_id).iterdir()}
+        except FileNotFoundError as error:
+            raise UploadGone(upload_id) from error
+
+    def _seal(self, artifact: Artifact) -> str:
+        try:
+            receipt = self._check(artifact)
+        except NotWhole:
+            # Nothing is there yet, or what is there got damaged since and comes anew.
+            if not artifact.upload_id:
+                raise
+            self._join(artifact, self._objects / artifact.id)
+            receipt = self._check(artifact)
+        if artifact.upload_id:
+            shutil.rmtree(self._parts / artifact.upload_id, ignore_errors=True)
+        return receipt
+
+    def _check(self, artifact: Artifact) -> str:
+        with self._file(artifact) as file:
+            receipt = _receipt(file)
+            if receipt != artifact.receipt:
+                size = os.fstat(file.fileno()).st_size
+                if size != artifact.size_bytes:
+                    raise NotWhole(f"{size} bytes are there, not {artifact.size_bytes}")
+                found = hashlib.file_digest(file, "sha256").hexdigest()
+                if found != artifact.sha256:
+                    raise NotWhole(f"SHA-256 is {found}")
+        return receipt
+
+    def _open(self, artifact: Artifact) -> BufferedReader:
+        file = self._file(artifact)
+        if _receipt(file) != artifact.receipt:
+            file.close()
+            raise NotWhole("the file has changed")
+        return file
+
+    def _file(self, artifact: Artifact) -> BufferedReader:
+        path = self._objects / artifact.id
+        if not path.is_file():
+            raise NotWhole("the bytes are not there")
+        return path.open("rb")
+
+    async def _blocks(self, artifact: Artifact, file: BufferedReader, begin: int, end: int) -> AsyncGenerator[bytes]:
+        def block(left: int) -> bytes:
+            read = file.read(min(_BLOCK, left))
+            # Written to while it is being read: what came before is out, this is not.
+            if _receipt(file) != artifact.receipt:
+                raise NotWhole("the file has changed")
+            return read
+
+        with file:
+            file.seek(begin)
+            while begin < end and (read := await self._run(partial(block, end - begin))):
+                begin += len(read)
+                yield read
+
+    def _join(self, artifact: Artifact, place: Path) -> None:
+        try:
+            there = self._sizes(artifact.upload_id or "")
+        except UploadGone as error:
+            raise NotWhole("the upload was taken back") from error
+        missing = [part.number for part in artifact.parts if there.get(part.number) != part.size_bytes]
+        if missing:
+            raise NotWhole(f"{len(missing)} of {len(artifact.parts)} parts never arrived")
+        arriving = self._arriving / uuid4().hex
+        try:
+            with arriving.open("wb") as file:
+                for part in artifact.parts:
+                    with (self._parts / str(artifact.upload_id) / str(part.number)).open("rb") as source:
+                        shutil.copyfileobj(source, file, _BLOCK)
+                _sync(file)
+            _place(arriving, place)
+        finally:
+            arriving.unlink(missing_ok=True)
+
+    async def _run(self, work: Callable[[], T]) -> T:
+        with self._available():
+            return await asyncio.to_thread(work)
+
+    @contextmanager
+    def _available(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise StoreUnavailable("objects", error) from error
+
+
+def _receipt(file: BufferedReader) -> str:
+    """Which file it is, and when it was last written to: its change time is the kernel's own, and set by nobody."""
+    stat = os.fstat(file.fileno())
+    return f"{stat.st_ino}.{stat.st_size}.{stat.st_mtime_ns}.{stat.st_ctime_ns}"
+
+
+def _sync(file: BinaryIO) -> None:
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def _place(arriving: Path, place: Path) -> None:
+    arriving.replace(place)
+    directory = os.open(place.parent, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # some file systems sync no directories
+            os.fsync(directory)
+    finally:
+        os.close(directory)

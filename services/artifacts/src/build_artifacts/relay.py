@@ -1,0 +1,94 @@
+"""The relay: passes uploads on to the object store for agents that can reach only the dashboard.
+
+It keeps nothing: an errand is a request of a plan, signed into the address that the agent gets instead.
+"""
+
+import time
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+import httpx
+from build_chassis.errors import StoreUnavailable
+from fastapi import APIRouter, HTTPException, Path, Request, Response
+
+from build_artifacts.artifact import Artifact
+from build_artifacts.objects import NotWhole, Put
+from build_artifacts.objects.directory import ROUTE
+from build_artifacts.objects.ticket import BadTicket, Ticket, Tickets
+
+TIMEOUT = httpx.Timeout(60, connect=5)
+
+router = APIRouter(tags=["artifacts"])
+
+
+class Relay:
+    """Makes errands and runs them."""
+
+    def __init__(self, tickets: Tickets, seconds: int) -> None:
+        self._tickets = tickets
+        self._seconds = seconds
+        self._http = httpx.AsyncClient(timeout=TIMEOUT)
+
+    async def close(self) -> None:
+        """Close pooled connections."""
+        await self._http.aclose()
+
+    def errand(self, artifact: Artifact, put: Put) -> Put:
+        """The request to make here instead of this one; an address of ours stays."""
+        if "://" not in put.url:
+            return put
+        piece = artifact.parts[put.part - 1] if put.part else artifact
+        ticket = Ticket(
+            verb="relay",
+            key=artifact.id,
+            expires_s=int(time.time()) + self._seconds,
+            size_bytes=put.size_bytes,
+            sha256=piece.sha256,
+            url=put.url,
+            headers=put.headers,
+        )
+        return put.model_copy(update={"url": ROUTE + self._tickets.sign(ticket), "headers": {}})
+
+    async def run(self, text: str, body: AsyncIterator[bytes]) -> None:
+        """Bring the bytes; the object store refuses others than were promised.
+
+        Raises:
+            BadTicket: not an errand of ours, or too late.
+            NotWhole: these are not the bytes promised, or the store knows the upload no more.
+            StoreUnavailable: the store does not answer.
+        """
+        errand = self._tickets.read(text, "relay")
+        headers = {**errand.headers, "content-length": str(errand.size_bytes)}
+        try:
+            answer = await self._http.put(errand.url, content=_exactly(body, errand.size_bytes), headers=headers)
+        except httpx.HTTPError as error:
+            raise StoreUnavailable("objects", error) from error
+        if answer.status_code >= 500:
+            raise StoreUnavailable("objects", f"HTTP {answer.status_code}")
+        if not answer.is_success:
+            raise NotWhole(f"the object store refused the bytes (HTTP {answer.status_code})")
+
+
+async def _exactly(body: AsyncIterator[bytes], size_bytes: int) -> AsyncIterator[bytes]:
+    """The body as it comes; raises NotWhole as soon as it is another one."""
+    left = size_bytes
+    async for chunk in body:
+        left -= len(chunk)
+        if left < 0:
+            break
+        yield chunk
+    if left:
+        raise NotWhole(f"these are not the {size_bytes} bytes promised")
+
+
+@router.put(ROUTE + "{ticket}", status_code=204)
+async def relay_object(ticket: Annotated[str, Path(max_length=8192)], request: Request) -> Response:
+    """Bring the bytes of an errand: the ticket is the whole permission, nobody is logged in."""
+    relay: Relay = request.app.state.relay
+    try:
+        await relay.run(ticket, request.stream())
+    except BadTicket as error:
+        raise HTTPException(403, str(error)) from error
+    except NotWhole as error:
+        raise HTTPException(400, str(error)) from error
+    return Response(status_code=204)

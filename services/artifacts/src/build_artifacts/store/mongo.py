@@ -1,0 +1,141 @@
+"""Artifacts on MongoDB: two collections, no transactions; every write is one document, guarded by its version."""
+
+from collections.abc import Collection
+from contextlib import suppress
+from typing import Any
+
+from build_chassis.store.mongo import available, close, connect, opening, ping
+from pymongo import ASCENDING, DESCENDING
+from pymongo.asynchronous.collection import AsyncCollection
+from pymongo.errors import DuplicateKeyError
+
+from build_artifacts.artifact import Artifact, State
+from build_artifacts.kept_builds import BuildNote, KeptBuild
+
+Document = dict[str, Any]
+
+
+class MongoArtifactStore:
+    """The store on one MongoDB database."""
+
+    def __init__(self, url: str) -> None:
+        self._database = connect(url)
+        self._artifacts: AsyncCollection[Document] = self._database["artifacts"]
+        self._notes: AsyncCollection[Document] = self._database["artifact_builds"]
+
+    async def open(self) -> None:
+        """Create the indexes; doing so twice is harmless."""
+        with opening(self._database):
+            await self._artifacts.create_index([("build_id", ASCENDING)])
+            await self._artifacts.create_index([("state", ASCENDING), ("updated_ms", ASCENDING)])
+            await self._notes.create_index([("lane", ASCENDING), ("at_ms", DESCENDING)])
+
+    async def close(self) -> None:
+        """Disconnect."""
+        await close(self._database)
+
+    async def ping(self) -> None:
+        """Return if the server answers."""
+        await ping(self._database)
+
+    async def add(self, artifact: Artifact, note: BuildNote) -> Artifact:
+        """Store an artifact and its build's note unless there are some; the artifact stored. Key: artifact id."""
+        with available(self._database):
+            # The note first: a note without an artifact is forgotten by age, the other way round nothing would be.
+            with suppress(DuplicateKeyError):
+                await self._notes.insert_one(_note_document(note))
+            try:
+                await self._artifacts.insert_one(_document(artifact))
+            except DuplicateKeyError:
+                return await self.find(artifact.id) or artifact
+        return artifact
+
+    async def find(self, artifact_id: str) -> Artifact | None:
+        """The artifact of this id."""
+        with available(self._database):
+            document = await self._artifacts.find_one({"_id": artifact_id})
+        return None if document is None else _artifact(document)
+
+    async def of_build(self, build_id: str) -> list[Artifact]:
+        """The artifacts of a build, by name and id."""
+        with available(self._database):
+            documents = await self._artifacts.find({"build_id": build_id}).to_list()
+        return sorted(map(_artifact, documents), key=lambda artifact: (artifact.name, artifact.id))
+
+    async def change(self, artifact: Artifact) -> bool:
+        """Replace the stored version before this one; False when it is no longer that. Key: artifact id, version."""
+        with available(self._database):
+            answer = await self._artifacts.replace_one(
+                {"_id": artifact.id, "version": artifact.version - 1}, _document(artifact)
+            )
+        return answer.matched_count == 1
+
+    async def untouched(self, states: Collection[State], before_ms: int, limit: int) -> list[Artifact]:
+        """Artifacts in one of these states that did not change since, the oldest first."""
+        query = {"state": {"$in": list(states)}, "updated_ms": {"$lt": before_ms}}
+        with available(self._database):
+            documents = await self._artifacts.find(query).sort([("updated_ms", ASCENDING)]).limit(limit).to_list()
+        return [_artifact(document) for document in documents]
+
+    async def forget(self, artifact_ids: Collection[str]) -> None:
+        """Forget those of these artifacts that are expired. Key: artifact id."""
+        with available(self._database):
+            await self._artifacts.delete_many({"_id": {"$in": list(artifact_ids)}, "state": "expired"})
+
+    async def note(self, note: BuildNote) -> None:
+        """Store a note unless a later revision is there. Key: build id, revision."""
+        earlier = {"_id": note.build_id, "revision": {"$lt": note.revision}}
+        # The insert of an upsert fails when a note is there that is not earlier: then it is the one to keep.
+        with available(self._database), suppress(DuplicateKeyError):
+            await self._notes.replace_one(earlier, _note_document(note), upsert=True)
+
+    async def lanes(self) -> list[str]:
+        """Every lane that has a note."""
+        with available(self._database):
+            return [str(lane) for lane in await self._notes.distinct("lane")]
+
+    async def kept_builds(self, lane: str) -> list[KeptBuild]:
+        """The builds of a lane, the newest first."""
+        with available(self._database):
+            cursor = self._notes.find({"lane": lane}).sort([("at_ms", DESCENDING), ("_id", DESCENDING)])
+            notes = [_note(document) for document in await cursor.to_list()]
+            full = await self._having([note.build_id for note in notes], {"state": "verified"})
+        return [KeptBuild(note=note, is_full=note.build_id in full) for note in notes]
+
+    async def forget_notes(self, build_ids: Collection[str]) -> None:
+        """Forget the notes of those builds which have no artifact left. Key: build id."""
+        with available(self._database):
+            kept = await self._having(build_ids, {})
+            await self._notes.delete_many({"_id": {"$in": [each for each in build_ids if each not in kept]}})
+
+    async def _having(self, build_ids: Collection[str], query: Document) -> set[str]:
+        """Those of these builds that have an artifact which matches and is not held for another service."""
+        own = {"build_id": {"$in": list(build_ids)}, "is_held": {"$ne": True}}
+        found = self._artifacts.find({**own, **query}, {"build_id": 1})
+        return {document["build_id"] async for document in found}
+
+
+def _document(artifact: Artifact) -> Document:
+    return {
+        "_id": artifact.id,
+        "build_id": artifact.build_id,
+        "state": artifact.state,
+        "updated_ms": artifact.updated_ms,
+        "version": artifact.version,
+        "is_held": artifact.is_held,
+        "body": artifact.to_json(),
+    }
+
+
+def _artifact(document: Document) -> Artifact:
+    return Artifact.model_validate_json(document["body"])
+
+
+def _note_document(note: BuildNote) -> Document:
+    return {"_id": note.build_id, **note.model_dump(exclude={"build_id"})}
+
+
+def _note(document: Document) -> BuildNote:
+    return BuildNote(
+        build_id=document["_id"], **{name: document[name] for name in ("lane", "is_good", "at_ms", "revision")}
+    )

@@ -1,0 +1,100 @@
+"""Answering an offer: refuse it before a byte moves, or plan the requests that bring what is missing."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from build_chassis.errors import StoreUnavailable
+
+from build_artifacts.artifact import Artifact, Content, Offer
+from build_artifacts.kept_builds import unjudged
+from build_artifacts.objects import Objects, Put, UploadGone
+from build_artifacts.store import ArtifactStore
+
+RACES = 10
+
+
+class Refused(Exception):
+    """The offer is not taken; `reason` chooses the answer's status."""
+
+    def __init__(self, reason: Literal["too_large", "too_many", "conflict"], detail: str) -> None:
+        super().__init__(detail)
+        self.reason: Literal["too_large", "too_many", "conflict"] = reason
+
+
+@dataclass(frozen=True)
+class Planned:
+    """An artifact, and the requests still to be made; none when its bytes are here."""
+
+    artifact: Artifact
+    puts: list[Put]
+
+
+@dataclass(frozen=True)
+class UploadPlanner:
+    """Takes offers."""
+
+    store: ArtifactStore
+    objects: Objects
+    per_build: int
+    upload_seconds: int
+
+    async def answer(self, offer: Offer, max_bytes: int, now_ms: int, *, is_inside: bool = False) -> Planned:
+        """The plan for an offer; the same offer made again continues its upload. Raises Refused."""
+        if offer.size_bytes > max_bytes:
+            raise Refused("too_large", f"{offer.size_bytes} bytes; project {offer.project} takes {max_bytes}")
+        artifact = await self.store.find(offer.artifact_id)
+        if artifact is None:
+            brought = [known for known in await self.store.of_build(offer.build_id) if not known.is_held]
+            if len(brought) >= self.per_build:
+                raise Refused("too_many", f"a build brings at most {self.per_build} artifacts")
+            artifact = await self._take(Artifact.of(offer, now_ms))
+        return await self._plan(artifact, offer, now_ms, is_inside=is_inside)
+
+    async def hold(self, offer: Offer, now_ms: int) -> Planned:
+        """As `answer`, for another service of the system: no limit refuses it, and it is kept until that service says.
+
+        The requests go to the object store as services reach it.
+        """
+        artifact = await self.store.find(offer.artifact_id)
+        if artifact is None:
+            artifact = await self._take(Artifact.of(offer, now_ms, is_held=True))
+        if not artifact.is_held:
+            raise Refused("conflict", "the build brought this very file itself")
+        return await self._plan(artifact, offer, now_ms, is_inside=True)
+
+    async def _take(self, artifact: Artifact) -> Artifact:
+        return await self.store.add(artifact, unjudged(artifact.build_id, artifact.project, artifact.created_ms))
+
+    async def _plan(self, artifact: Artifact, offer: Offer, now_ms: int, *, is_inside: bool) -> Planned:
+        for _ in range(RACES):
+            if artifact.state == "verified":
+                return Planned(artifact, [])
+            if artifact.state == "expired":
+                raise Refused("conflict", "this artifact is being removed: offer it again in a minute")
+            if _layout(artifact) != _layout(offer):
+                raise Refused("conflict", "this artifact is being uploaded in parts of another size")
+            begun = await self._begin(artifact, now_ms)
+            if begun is not None:
+                try:
+                    return Planned(begun, await self.objects.plan(begun, self.upload_seconds, is_inside=is_inside))
+                except UploadGone:
+                    await self.store.change(begun.become("refused", now_ms, problem="the upload was taken back"))
+            found = await self.store.find(artifact.id)
+            if found is None:
+                raise Refused("conflict", "this artifact was removed just now: offer it again")
+            artifact = found
+        raise StoreUnavailable("artifacts", f"artifact {artifact.id} is contended")
+
+    async def _begin(self, artifact: Artifact, now_ms: int) -> Artifact | None:
+        """The artifact in state `uploading`, touched; None when another request changed it first."""
+        is_going_on = artifact.state == "uploading"
+        upload_id = artifact.upload_id if is_going_on else None
+        if artifact.parts and not is_going_on:
+            upload_id = await self.objects.begin(artifact)
+        begun = artifact.become("uploading", now_ms, upload_id=upload_id)
+        # An upload begun in a lost race is remembered by nobody: the sweep takes it back.
+        return begun if await self.store.change(begun) else None
+
+
+def _layout(content: Content) -> tuple[int | None, list[str]]:
+    return content.part_size_bytes, content.part_sha256

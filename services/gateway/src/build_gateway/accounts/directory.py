@@ -1,0 +1,184 @@
+"""The directory: who a person is now, what ends their tokens, and the first administrator."""
+
+import hashlib
+import logging
+import secrets
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from build_chassis.auth import Principal
+from build_chassis.secret_rules import ADMIN_PASSWORD
+from build_protocol.frames import Revoked
+
+from build_gateway.accounts.passwords import Passwords
+from build_gateway.accounts.tokens import Claims, TokenInvalid, Tokens
+from build_gateway.store.contract import GatewayStore
+from build_gateway.store.rows import RefreshToken, User
+
+logger = logging.getLogger("gateway")
+FRESH_SECONDS = 3.0
+"""How long a user read from the store is believed: a revocation that the control exchange lost ends within 5 s."""
+LEEWAY_MS = 20_000
+"""So long a spent refresh token is still taken: a page that was left before the answer came has only that one."""
+CACHED_USERS = 10_000
+ADMIN = "admin"
+RESET = "where nobody can log in, `build-dashboard reset-admin` on the server (`… serve gateway reset-admin`) helps"
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """An access token, the refresh cookie that renews it, and for how many seconds each is good."""
+
+    access_token: str
+    refresh_token: str
+    user: User
+
+
+class Directory:
+    """People and their tokens."""
+
+    def __init__(
+        self,
+        store: GatewayStore,
+        passwords: Passwords,
+        tokens: Tokens,
+        *,
+        refresh_seconds: int,
+        announce: Callable[[Revoked], Awaitable[None]],
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._store = store
+        self._passwords = passwords
+        self._tokens = tokens
+        self._refresh_seconds = refresh_seconds
+        self._announce = announce
+        self._clock = clock
+        self._seen: OrderedDict[str, tuple[float, User | None]] = OrderedDict()
+
+    async def ensure_admin(self, password: str) -> None:
+        """User `admin` exists, with this password where it is new; one that is there stays as it is in every respect.
+
+        Idempotent by name, also for gateways that start at once.
+        """
+        user = await self._store.find_user(ADMIN)
+        if user is None:
+            if await self._store.add_user(new_admin(await self._passwords.hash(password), int(self._clock() * 1000))):
+                logger.info("add user %s with the password of %s", ADMIN, ADMIN_PASSWORD.name)
+                return
+            user = await self._store.find_user(ADMIN)
+        if user is None:
+            return
+        if not user.is_full_admin:
+            state = "is disabled" if user.disabled else f"has role {user.role}, not every right"
+            logger.warning("user %s %s, and a restart changes nothing of it: %s", ADMIN, state, RESET)
+        if not await self._passwords.check(password, user.password_hash):
+            logger.warning(
+                "%s is not the password of user %s: the one in force was set earlier and stays; %s",
+                ADMIN_PASSWORD.name,
+                ADMIN,
+                RESET,
+            )
+
+    async def change(self, name: str, change: Callable[[User], User]) -> User | None:
+        """Change a user as stored now; tokens given before are no longer good, sockets close.
+
+        None: there is no such user. Raises LastAdmin.
+        """
+        changed = await self._store.change_user(name, lambda user: ending_tokens(change(user)))
+        if changed is None:
+            return None
+        self.forget(name)
+        await self._announce(Revoked(user=name))
+        return changed
+
+    async def login(self, name: str, password: str) -> Grant | None:
+        """A grant when the password is right; None takes as long, whether or not the user exists."""
+        user = await self._store.find_user(name)
+        is_right = await self._passwords.check(password, user.password_hash if user else None)
+        if user is None or not is_right or user.disabled:
+            return None
+        return await self._grant(user, secrets.token_hex(16))
+
+    async def refresh(self, token: str) -> Grant | None:
+        """A new grant for a refresh token; shown again later than LEEWAY_MS after, its whole family ends."""
+        now_ms = int(self._clock() * 1000)
+        spent = await self._store.spend_refresh(_sha256(token), now_ms)
+        if spent is None:
+            return None
+        row, was_first = spent
+        if not was_first and now_ms > (row.spent_at or 0) + LEEWAY_MS:
+            logger.warning("end the refresh family of user %s: a spent token was shown again", row.user)
+            await self._store.drop_refresh(row.family)
+            return None
+        user = await self._store.find_user(row.user)
+        if user is None or user.disabled or user.version != row.user_version or now_ms >= row.expires_at:
+            return None
+        return await self._grant(user, row.family)
+
+    async def logout(self, token: str) -> None:
+        """End the refresh family of this token; an unknown token changes nothing."""
+        spent = await self._store.spend_refresh(_sha256(token), int(self._clock() * 1000))
+        if spent is not None:
+            await self._store.drop_refresh(spent[0].family)
+
+    async def principal(self, token: str) -> tuple[Principal, Claims]:
+        """Who shows this access token, as the user is now. Raises TokenInvalid."""
+        claims = self._tokens.read(token)
+        return await self.still(claims), claims
+
+    async def still(self, claims: Claims) -> Principal:
+        """The principal of claims read earlier, if they are still good. Raises TokenInvalid."""
+        user = await self._find(claims.user)
+        if user is not None and user.version < claims.version:
+            # Given after we looked, by another gateway or after `reset-admin`: it is signed, so it is no guess.
+            self.forget(claims.user)
+            user = await self._find(claims.user)
+        if user is None or user.disabled or user.version != claims.version or self._clock() >= claims.expires_at:
+            raise TokenInvalid
+        return Principal(
+            name=user.name, role=user.role, projects=None if user.projects is None else frozenset(user.projects)
+        )
+
+    def forget(self, name: str) -> None:
+        """Read this user from the store again."""
+        self._seen.pop(name, None)
+
+    async def _grant(self, user: User, family: str) -> Grant:
+        refresh = secrets.token_urlsafe(32)
+        await self._store.add_refresh(
+            RefreshToken(
+                sha256=_sha256(refresh),
+                family=family,
+                user=user.name,
+                user_version=user.version,
+                expires_at=int((self._clock() + self._refresh_seconds) * 1000),
+            )
+        )
+        return Grant(self._tokens.mint(user.name, user.version), refresh, user)
+
+    async def _find(self, name: str) -> User | None:
+        read_at, user = self._seen.get(name, (float("-inf"), None))
+        if self._clock() - read_at < FRESH_SECONDS:
+            return user
+        user = await self._store.find_user(name)
+        self._seen[name] = (self._clock(), user)
+        self._seen.move_to_end(name)
+        if len(self._seen) > CACHED_USERS:
+            self._seen.popitem(last=False)
+        return user
+
+
+def new_admin(password_hash: str, now_ms: int) -> User:
+    """User `admin` with every right."""
+    return User(name=ADMIN, role="admin", password_hash=password_hash, created_at=now_ms)
+
+
+def ending_tokens(user: User) -> User:
+    """The user with a version of which no token was given yet."""
+    return user.model_copy(update={"version": user.version + 1})
+
+
+def _sha256(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()

@@ -1,0 +1,184 @@
+"""What an agent may say: projects of its key, builds of its own, each build's records without a gap."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from build_chassis.bus import Outgoing
+from build_protocol.frames import Refused
+from build_protocol.messages import BuildHeartbeat, Record
+from build_protocol.topology import routing_key
+
+from build_gateway.agents.decode import Admitted
+from build_gateway.agents.owners import BuildOwners
+from build_gateway.agents.pipeline import Batch
+from build_gateway.agents.window import BuildWindow, Run
+from build_gateway.ingest_view import StoredBuild
+from build_gateway.store.rows import Key
+
+BUILDS_PER_SESSION = 5000
+REFUSED_BUILDS = 10_000
+
+
+@dataclass(slots=True)
+class SessionBuild:
+    """A build this session speaks for. After `closed_after` only artifacts may follow."""
+
+    project: str
+    window: BuildWindow = field(default_factory=BuildWindow)
+    closed_after: int | None = None
+
+
+class Admission:
+    """Decides over one session's records; what is refused is said through `refuse`."""
+
+    def __init__(
+        self,
+        key: Key,
+        owners: BuildOwners,
+        builds: dict[str, SessionBuild],
+        refuse: Callable[[Refused], None],
+        met: Callable[[str], None],
+    ) -> None:
+        self._key = key
+        self._owners = owners
+        self._builds = builds
+        self._refuse = refuse
+        self._met = met
+        self._refused_builds: set[str] = set()
+        self._gaps: set[str] = set()
+
+    def welcome(self, build_id: str, project: str, known: StoredBuild | None) -> bool:
+        """Whether the session may speak for a build its HELLO names; a refusal is said."""
+        fault = self._fault(build_id, project)
+        if fault is not None:
+            self._refuse_build(build_id, fault)
+            return False
+        self._builds[build_id] = SessionBuild(project)
+        if known is not None and known.verified:
+            self._builds[build_id].closed_after = known.stored
+        return True
+
+    async def admit(self, records: Sequence[Admitted]) -> Batch | None:
+        """The records that may be published, in order; None when there are none."""
+        await self._meet(records)
+        messages: list[Outgoing] = []
+        runs: list[tuple[str, BuildWindow, Run]] = []
+        open_runs: dict[str, Run] = {}
+        size_bytes = 0
+        for admitted in records:
+            record = admitted.record
+            build = self._builds.get(record.build_id)
+            if build is None or not self._fits(record, build):
+                continue
+            if not build.window.take(record.seq):
+                self._gap(record, build)
+                continue
+            run = open_runs.get(record.build_id)
+            if run is not None and record.seq == run.last + 1:
+                run.last = record.seq
+            else:
+                run = build.window.sent(record.seq, record.seq)
+                open_runs[record.build_id] = run
+                runs.append((record.build_id, build.window, run))
+            if record.type == "BUILD_COMPLETE":  # type: ignore[attr-defined]  # every record has a type; the shared class leaves it to its subclasses
+                build.closed_after = record.seq
+            size_bytes += len(admitted.body)
+            messages.append(self._outgoing(record, admitted.body))
+        return Batch(messages, runs, size_bytes) if messages else None
+
+    def heartbeats(self, build_ids: Sequence[str]) -> Batch | None:
+        """Signs of life of the builds this session speaks for."""
+        messages: list[Outgoing] = []
+        for build_id in build_ids:
+            build = self._builds.get(build_id)
+            if build is not None:
+                beat = BuildHeartbeat(build_id=build_id, project=build.project, timestamp=int(time.time() * 1000))
+                headers = {"agent": self._key.name, "build_id": build_id, "key_id": self._key.id}
+                key = routing_key(beat.type, build_id, build.project)
+                messages.append(Outgoing(key, beat.to_json().encode(), headers))
+        return Batch(messages, (), sum(len(message.body) for message in messages)) if messages else None
+
+    def refused(self, refused: Refused) -> None:
+        """The decoder could not read a record: say so, and let nothing wait for it."""
+        if refused.build_id is not None and refused.seq is not None and refused.build_id in self._builds:
+            self._builds[refused.build_id].window.refuse(refused.seq)
+        self._refuse(refused)
+
+    def take_gaps(self) -> set[str]:
+        """Builds with a gap since the last call: they are acknowledged with `resendFrom`."""
+        gaps, self._gaps = self._gaps, set()
+        return gaps
+
+    async def _meet(self, records: Sequence[Admitted]) -> None:
+        unmet = {a.record.build_id: a.record.project for a in records if a.record.build_id not in self._builds}
+        unknown = [
+            build_id
+            for build_id, project in unmet.items()
+            if self._owners.find(build_id) is None and self._key.may_use(project)
+        ]
+        known = (await self._owners.ask(unknown) or {}) if unknown else {}
+        for build_id, project in unmet.items():
+            fault = self._fault(build_id, project)
+            if fault is not None:
+                self._refuse_build(build_id, fault)
+                continue
+            if self._owners.find(build_id) is None:
+                self._owners.claim(build_id, self._key.name, project)
+            build = self._builds[build_id] = SessionBuild(project)
+            stored = known.get(build_id)
+            if stored is not None:
+                build.window.store(stored.stored, None, None)
+                build.closed_after = stored.stored if stored.verified else None
+            self._met(build_id)
+
+    def _fault(self, build_id: str, project: str) -> Refused | None:
+        if not self._key.may_use(project):
+            detail = f"this key is not for project {project}; ask an admin for one that is"
+            return Refused(code="project_not_allowed", detail=detail, build_id=build_id)
+        owner = self._owners.find(build_id)
+        if owner is not None and (owner.agent not in (None, self._key.name) or owner.project != project):
+            detail = "another agent started this build, or in another project: start a build of your own"
+            return Refused(code="build_not_yours", detail=detail, build_id=build_id)
+        if len(self._builds) >= BUILDS_PER_SESSION:
+            detail = f"one session speaks for at most {BUILDS_PER_SESSION} builds"
+            return Refused(code="build_unknown", detail=detail, build_id=build_id)
+        return None
+
+    def _refuse_build(self, build_id: str, refused: Refused) -> None:
+        # Said once: an agent that goes on regardless is not answered record by record.
+        if build_id not in self._refused_builds and len(self._refused_builds) < REFUSED_BUILDS:
+            self._refused_builds.add(build_id)
+            self._refuse(refused)
+
+    def _fits(self, record: Record, build: SessionBuild) -> bool:
+        code, detail = None, ""
+        if record.project != build.project:
+            code, detail = "malformed", f"project: {record.project} differs from the build's, {build.project}"
+        elif (
+            build.closed_after is not None and record.seq > build.closed_after and record.type != "ARTIFACT_UPLOADED"  # type: ignore[attr-defined]  # as above
+        ):
+            code, detail = "closed", "the build is complete; only artifacts may follow"
+        if code is None:
+            return True
+        build.window.refuse(record.seq)
+        self._refuse(Refused(code=code, detail=detail, build_id=record.build_id, seq=record.seq))
+        return False
+
+    def _gap(self, record: Record, build: SessionBuild) -> None:
+        if record.build_id in self._gaps:
+            return
+        self._gaps.add(record.build_id)
+        build.window.resend_from = build.window.next_seq
+        detail = f"record {build.window.next_seq} is missing before {record.seq}: send from there again"
+        self._refuse(Refused(code="sequence_gap", detail=detail, build_id=record.build_id, seq=record.seq))
+
+    def _outgoing(self, record: Record, body: bytes) -> Outgoing:
+        headers = {
+            "agent": self._key.name,
+            "build_id": record.build_id,
+            "seq": str(record.seq),
+            "key_id": self._key.id,
+        }
+        kind: str = record.type  # type: ignore[attr-defined]  # as above
+        return Outgoing(routing_key(kind, record.build_id, record.project), body, headers)

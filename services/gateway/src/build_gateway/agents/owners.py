@@ -1,0 +1,48 @@
+"""Whose build is it: a build belongs to the agent that started it, as far as ingest can tell."""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from build_gateway.ingest_view import IngestView, StoredBuild
+
+CACHED_BUILDS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """The agent and project a build began with."""
+
+    agent: str | None
+    project: str
+
+
+class BuildOwners:
+    """Owners of the builds this gateway met lately; ingest is asked once per build it did not meet."""
+
+    def __init__(self, ingest: IngestView) -> None:
+        self._ingest = ingest
+        self._owners: OrderedDict[str, Owner] = OrderedDict()
+
+    def find(self, build_id: str) -> Owner | None:
+        """The owner as far as known here."""
+        owner = self._owners.get(build_id)
+        if owner is not None:
+            self._owners.move_to_end(build_id)
+        return owner
+
+    def claim(self, build_id: str, agent: str, project: str) -> None:
+        """This agent sent the build's first record that we saw, and nobody else is known to own it."""
+        self._remember(build_id, Owner(agent, project))
+
+    async def ask(self, build_ids: list[str]) -> dict[str, StoredBuild] | None:
+        """What ingest stores of the builds; None when it does not answer in time (ingest judges again itself)."""
+        answer = await self._ingest.stored(build_ids)
+        for build_id, build in (answer or {}).items():
+            self._remember(build_id, Owner(build.agent, build.project))
+        return answer
+
+    def _remember(self, build_id: str, owner: Owner) -> None:
+        self._owners[build_id] = owner
+        self._owners.move_to_end(build_id)
+        if len(self._owners) > CACHED_BUILDS:
+            self._owners.popitem(last=False)

@@ -1,0 +1,122 @@
+"""Who is connected here: agent sessions by key, by agent process and by build, and what the store is told of them."""
+
+import asyncio
+import logging
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from typing import Protocol
+
+from build_chassis.errors import StoreUnavailable
+from build_protocol.frames import Close, Stored
+
+from build_gateway.commands import CommandSession
+from build_gateway.store.contract import GatewayStore
+from build_gateway.store.rows import AgentRow, Key
+
+logger = logging.getLogger("gateway")
+WRITE_SECONDS = 1.0
+
+
+class Session(CommandSession, Protocol):
+    """What the roster knows of an agent's session."""
+
+    @property
+    def key(self) -> Key:
+        """The key it came with."""
+        ...
+
+    def stored(self, event: Stored) -> None:
+        """Ingest says how far a build of this session is stored."""
+        ...
+
+    def drain(self) -> None:
+        """Tell the agent that this gateway is about to stop."""
+        ...
+
+    def end(self, code: Close, reason: str) -> None:
+        """Close the socket soon."""
+        ...
+
+
+class Roster:
+    """The agent sessions of this gateway."""
+
+    def __init__(self, store: GatewayStore) -> None:
+        self._store = store
+        self._by_process: dict[tuple[str, str], Session] = {}
+        self._by_build: defaultdict[str, set[Session]] = defaultdict(set)
+        self._changed: dict[tuple[str, str], AgentRow] = {}
+        self.connections: Counter[str] = Counter()
+        """Sockets per key id, from the upgrade on."""
+
+    def __iter__(self) -> Iterator[Session]:
+        return iter(list(self._by_process.values()))
+
+    def __len__(self) -> int:
+        return len(self._by_process)
+
+    def join(self, session: Session) -> None:
+        """Add a session; an older one of the same agent process is superseded."""
+        process = _process(session.row)
+        older = self._by_process.get(process)
+        self._by_process[process] = session
+        if older is not None:
+            older.end(Close.SUPERSEDED, "a newer connection of this agent took over")
+        self.changed(session.row)
+
+    def leave(self, session: Session, builds: Iterable[str]) -> None:
+        """Remove a session and its builds."""
+        for build_id in builds:
+            self.drop_build(session, build_id)
+        if self._by_process.get(_process(session.row)) is session:
+            del self._by_process[_process(session.row)]
+            self.changed(session.row.model_copy(update={"connected": False}))
+
+    def add_build(self, session: Session, build_id: str) -> None:
+        """The session speaks for this build."""
+        self._by_build[build_id].add(session)
+
+    def drop_build(self, session: Session, build_id: str) -> None:
+        """It no longer does."""
+        sessions = self._by_build.get(build_id)
+        if sessions is not None:
+            sessions.discard(session)
+            if not sessions:
+                del self._by_build[build_id]
+
+    def of_agent(self, agent: str) -> list[Session]:
+        """The agent's sessions here, one per process."""
+        return [session for (name, _), session in self._by_process.items() if name == agent]
+
+    def find_process(self, agent: str, instance: str) -> Session | None:
+        """The session of one agent process, if it is here."""
+        return self._by_process.get((agent, instance))
+
+    def stored(self, event: Stored) -> None:
+        """Hand ingest's word to whoever speaks for the build."""
+        for session in self._by_build.get(event.build_id, ()):
+            session.stored(event)
+
+    def changed(self, row: AgentRow) -> None:
+        """The store should know this; told within a second, the newest row of a process once."""
+        self._changed[_process(row)] = row
+
+    async def remember(self) -> None:
+        """Tell the store what changed, again and again; while it is away the newest rows wait."""
+        while True:
+            await asyncio.sleep(WRITE_SECONDS)
+            await self.write_changes()
+
+    async def write_changes(self) -> None:
+        """Tell the store what changed since the last time."""
+        changed, self._changed = self._changed, {}
+        try:
+            for row in changed.values():
+                await self._store.save_agent(row)
+        except StoreUnavailable as error:
+            logger.warning("keep %d agents' rows for later: %s", len(changed), error)
+            self._changed = {**changed, **self._changed}
+
+
+def _process(row: AgentRow) -> tuple[str, str]:
+    return row.name, row.instance

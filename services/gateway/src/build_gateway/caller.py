@@ -1,0 +1,70 @@
+"""Who calls the REST API: a person by access token, or an API key that may read or bring artifacts."""
+
+from contextlib import suppress
+from typing import Annotated
+
+from build_chassis.auth import Principal
+from fastapi import Depends, HTTPException, Request
+
+from build_gateway.accounts.directory import Directory
+from build_gateway.accounts.tokens import TokenInvalid
+from build_gateway.keys import Keys
+
+_UNAUTHORIZED = {"WWW-Authenticate": "Bearer"}
+
+
+def bearer(request: Request) -> str:
+    """The request's bearer credential. Raises HTTPException 401."""
+    scheme, _, value = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not value:
+        raise HTTPException(
+            401, "log in: POST /api/auth/login, then send `Authorization: Bearer <token>`", _UNAUTHORIZED
+        )
+    return value.strip()
+
+
+async def person(request: Request) -> Principal:
+    """The person whose access token this is; an API key is none. Raises HTTPException 401."""
+    directory: Directory = request.app.state.directory
+    try:
+        principal, _ = await directory.principal(bearer(request))
+    except TokenInvalid as error:
+        raise HTTPException(401, str(error), _UNAUTHORIZED) from error
+    return principal
+
+
+async def admin(caller: Annotated[Principal, Depends(person)]) -> Principal:
+    """A person with role admin. Raises HTTPException 403."""
+    if caller.role != "admin":
+        raise HTTPException(403, "this needs role admin")
+    return caller
+
+
+async def developer(caller: Annotated[Principal, Depends(person)]) -> Principal:
+    """A person with role developer or admin. Raises HTTPException 403."""
+    if caller.role == "viewer":
+        raise HTTPException(403, "this needs role developer or admin")
+    return caller
+
+
+async def person_or_key(request: Request, *, is_artifact: bool) -> Principal:
+    """A person; or a key with scope `read` that reads; or an agent's key on the artifacts' routes. Raises 401."""
+    value = bearer(request)
+    if value.count(".") == 2:
+        # The shape of an access token; a key that somebody chose may look like one, too.
+        with suppress(HTTPException):
+            return await person(request)
+    keys: Keys = request.app.state.keys
+    key = await keys.find(value)
+    if key is not None:
+        projects = None if key.projects is None else frozenset(key.projects)
+        if is_artifact and "agent" in key.scopes:
+            return Principal(name=key.name, role="developer", projects=projects, kind="key")
+        if request.method in ("GET", "HEAD") and "read" in key.scopes:
+            return Principal(name=key.name, role="viewer", projects=projects, kind="key")
+    raise HTTPException(401, "this token or key is not known, not for this, revoked or expired", _UNAUTHORIZED)
+
+
+Person = Annotated[Principal, Depends(person)]
+Developer = Annotated[Principal, Depends(developer)]
+Admin = Annotated[Principal, Depends(admin)]

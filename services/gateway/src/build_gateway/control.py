@@ -1,0 +1,54 @@
+"""What gateways tell each other: revocations, waiting commands, newer connections."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from build_chassis.bus import Announcement, Bus, BusUnavailable
+from build_protocol import topology
+from build_protocol.frames import AgentConnected, CommandStored, ControlEvent, Revoked, control_event
+from pydantic import ValidationError
+
+logger = logging.getLogger("gateway")
+RETRY_SECONDS = 1.0
+
+
+class Control:
+    """The gateway's ear and voice on `builds.control`. Best effort: what counts is in the store and looked up again."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+
+    async def announce(self, event: ControlEvent) -> None:
+        """Tell every gateway, this one included."""
+        try:
+            await self._bus.announce(topology.CONTROL_EXCHANGE, event.type.lower(), event.to_json().encode())
+        except BusUnavailable as error:
+            logger.warning("announce no %s: %s", event.type, error)
+
+    async def listen(self, answer: Callable[[Revoked | CommandStored | AgentConnected], Awaitable[None]]) -> None:
+        """Answer every event, for ever; a broker that went away is waited for."""
+        while True:
+            try:
+                async with self._bus.listen(topology.CONTROL_EXCHANGE, "#") as listener:
+                    async for announcement in listener:
+                        await self._answer(announcement, answer)
+            except BusUnavailable as error:
+                logger.warning("listen to control again after: %s", error)
+            await asyncio.sleep(RETRY_SECONDS)
+
+    async def _answer(
+        self, announcement: Announcement, answer: Callable[[Revoked | CommandStored | AgentConnected], Awaitable[None]]
+    ) -> None:
+        if not announcement.body:
+            return  # what was missed meanwhile is in the store
+        try:
+            event = control_event.validate_json(announcement.body)
+        except ValidationError:
+            # A newer gateway's word; ours are all understood.
+            logger.info("ignore control event %.80r", announcement.body)
+            return
+        try:
+            await answer(event)
+        except Exception:
+            logger.exception("fail to answer control event %s", event.type)

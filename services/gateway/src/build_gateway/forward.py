@@ -1,0 +1,66 @@
+"""Forwarding: which service owns which REST path, and the way there with a token of the caller's.
+
+A request arrives with a path that `build_chassis.paths` let pass, so its segments are names; it goes on below `/api/`.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from build_chassis import problems
+from build_chassis.auth import Principal
+from build_chassis.service_client import ServiceClient
+from fastapi import APIRouter, Request, Response
+
+from build_gateway.caller import person_or_key
+
+router = APIRouter()
+METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
+
+_OWNERS = {
+    "builds": "ingest",
+    "artifacts": "artifacts",
+    "failures": "history",
+    "incidents": "history",
+    "commits": "history",
+    "tests": "history",
+    "pins": "history",
+    "history": "history",
+    "notifications": "notifier",
+}
+
+_SIGNED = frozenset({("POST", "notifications/webhooks/sendgrid")})
+"""Requests of machines that cannot log in: whoever owns the route checks their signature."""
+
+_TICKETS = ("artifacts", "objects")
+"""What is below it is a ticket, signed by the artifacts service: a click on a download carries no token."""
+
+_NOBODY = Principal("nobody", "viewer", frozenset(), kind="key")
+"""For whom such a request goes on: it may see nothing, and what it asks for is allowed by what it carries."""
+
+
+def owner_of(segments: Sequence[str]) -> str | None:
+    """The service that answers the path of these segments below `/api/`; None when no service does."""
+    if not segments[-1]:  # no route ends in a slash
+        return None
+    if segments[0] == "builds" and len(segments) > 2 and segments[2] == "artifacts":
+        return "artifacts"
+    return _OWNERS.get(segments[0])
+
+
+@router.api_route("/api/{path:path}", methods=METHODS, include_in_schema=False)
+async def forward(path: str, request: Request) -> Response:
+    """Hand the request to its owner and stream the answer back."""
+    segments = path.split("/")
+    owner = owner_of(segments)
+    if owner is None:
+        return problems.problem(404, f"no route /api/{path[:200]}", request.url.path)
+    is_signed = (request.method, path) in _SIGNED or _is_ticket(request.method, segments)
+    principal = _NOBODY if is_signed else await person_or_key(request, is_artifact=owner == "artifacts")
+    peers: Mapping[str, ServiceClient] = request.app.state.peers
+    peer = peers.get(owner)
+    if peer is None:
+        return problems.problem(503, f"service {owner} is not part of this system", request.url.path)
+    return await peer.forward(request, ["api", *segments], principal)
+
+
+def _is_ticket(method: str, segments: Sequence[str]) -> bool:
+    return method in ("GET", "PUT") and tuple(segments[:-1]) == _TICKETS

@@ -1,0 +1,54 @@
+"""Agents: who is connected now, who was, and what each runs."""
+
+import time
+
+from build_chassis.auth import Principal
+from build_protocol.limits import DISCONNECTED_SECONDS
+from build_protocol.model import WireModel
+from fastapi import APIRouter, Request
+
+from build_gateway.caller import Person
+from build_gateway.store.contract import GatewayStore
+from build_gateway.store.rows import AgentRow
+
+router = APIRouter(prefix="/api/agents", tags=["agents"])
+
+
+class AgentView(WireModel):
+    """An agent process, as last heard; times are milliseconds since the Unix epoch."""
+
+    name: str
+    instance: str
+    host: str | None = None
+    version: str
+    connected: bool
+    connected_at: int
+    last_seen_at: int
+    spool_bytes: int
+    oldest_unacked_ms: int | None = None
+    disk_free_bytes: int | None = None
+    builds: list[str]
+    serves: list[str]
+
+
+class AgentList(WireModel):
+    """Agent processes, seen last first."""
+
+    items: list[AgentView]
+    next_cursor: str | None = None
+
+
+@router.get("")
+async def list_agents(request: Request, caller: Person) -> AgentList:
+    """Agents connected now and seen lately, each with the projects it serves that the caller may see."""
+    store: GatewayStore = request.app.state.store
+    now_ms = int(time.time() * 1000)
+    return AgentList(items=[_view(agent, caller, now_ms) for agent in await store.list_agents()])
+
+
+def _view(agent: AgentRow, caller: Principal, now_ms: int) -> AgentView:
+    # A gateway that died told nobody that its agents went: silence does.
+    is_heard = now_ms - agent.last_seen_at < DISCONNECTED_SECONDS * 1000
+    fields = agent.model_dump(exclude={"key_id", "gateway", "session", "connected", "builds", "serves"})
+    serves = [project for project in agent.serves if caller.may_see(project)]
+    return AgentView(**fields, connected=agent.connected and is_heard, builds=list(agent.builds), serves=serves)

@@ -1,0 +1,163 @@
+"""Logging in and out: an access token in the body, its refresh token in a cookie no script can read."""
+
+import logging
+import time
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from build_protocol.model import WireModel
+from fastapi import APIRouter, HTTPException, Request, Response
+from pydantic import Field
+
+from build_gateway.accounts.directory import Directory, Grant
+from build_gateway.accounts.passwords import PasswordsBusy
+from build_gateway.accounts.throttle import Throttle
+from build_gateway.audit import Audit
+from build_gateway.caller import Person
+from build_gateway.settings import Settings
+
+logger = logging.getLogger("gateway")
+router = APIRouter(prefix="/api/auth", tags=["auth"])
+SECURE_COOKIE, PLAIN_COOKIE = "__Host-refresh", "refresh"
+NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.@+-]*$"
+
+
+class Login(WireModel):
+    """Name and password of a person."""
+
+    username: str = Field(min_length=1, max_length=128)
+    password: str = Field(min_length=1, max_length=1024)
+
+
+class AccessGrant(WireModel):
+    """An access token and for how many seconds it is good."""
+
+    access_token: str
+    expires_in: int
+    token_type: str = "Bearer"  # noqa: S105  the scheme's name
+
+
+class Me(WireModel):
+    """Who the caller is; `projects` absent means all."""
+
+    name: str
+    role: str
+    projects: list[str] | None = None
+
+
+@router.post("/login")
+async def login(body: Login, request: Request, response: Response) -> AccessGrant:
+    """Log in. A wrong password and an unknown name get the same answer after the same work."""
+    state = request.app.state
+    throttles: Mapping[str, Throttle] = state.throttles
+    address = request.client.host if request.client else "unknown"
+    pair = f"{body.username}\n{address}"
+    names = {"account": body.username, "address": address, "account from address": pair}
+    now = time.monotonic()
+    wait_seconds = max(throttles[kind].wait_seconds(name, now) for kind, name in names.items())
+    if wait_seconds > 0:
+        state.counts.logins.labels("throttled").inc()
+        raise HTTPException(429, "too many failed logins: wait, then try again", {"Retry-After": f"{wait_seconds:.0f}"})
+    directory: Directory = state.directory
+    audit: Audit = state.audit
+    try:
+        grant = await directory.login(body.username, body.password)
+    except PasswordsBusy as error:
+        raise HTTPException(503, "too many logins at once: try again", {"Retry-After": "2"}) from error
+    if grant is None:
+        now = time.monotonic()
+        throttles["address"].failed(address, now)
+        throttles["account from address"].failed(pair, now)
+        if throttles["account from address"].wait_seconds(pair, now) == 0:
+            # Only the failures that cost an address nothing: no outsider alone locks an account for everybody.
+            throttles["account"].failed(body.username, now)
+        state.counts.logins.labels("refused").inc()
+        await audit.note(body.username, "login refused", address)
+        raise HTTPException(401, "name or password is wrong")
+    throttles["account"].succeeded(body.username)
+    throttles["account from address"].succeeded(pair)
+    state.counts.logins.labels("accepted").inc()
+    await audit.note(grant.user.name, "login", address)
+    await _end_plain(request, response)
+    return _answer(grant, request, response)
+
+
+@router.post("/refresh")
+async def refresh(request: Request, response: Response) -> AccessGrant:
+    """A new access token for the refresh cookie; the cookie is replaced, and good once."""
+    _same_origin(request)
+    token = request.cookies.get(_cookie_name(request))
+    directory: Directory = request.app.state.directory
+    grant = await directory.refresh(token) if token else None
+    await _end_plain(request, response)
+    if grant is None:
+        ended = response.headers.get("set-cookie")
+        raise HTTPException(401, "log in again", {"Set-Cookie": ended} if ended else None)
+    return _answer(grant, request, response)
+
+
+@router.post("/logout", status_code=204)
+async def logout(request: Request, response: Response) -> None:
+    """End the refresh cookie and every token of its family; without a cookie nothing happens."""
+    _same_origin(request)
+    token = request.cookies.get(_cookie_name(request))
+    directory: Directory = request.app.state.directory
+    if token:
+        await directory.logout(token)
+    response.delete_cookie(
+        _cookie_name(request), path="/", secure=_is_secure(request), httponly=True, samesite="strict"
+    )
+    await _end_plain(request, response)
+
+
+@router.get("/me")
+async def me(caller: Person) -> Me:
+    """Who the caller is, as of now."""
+    return Me(name=caller.name, role=caller.role, projects=None if caller.projects is None else sorted(caller.projects))
+
+
+def _answer(grant: Grant, request: Request, response: Response) -> AccessGrant:
+    settings: Settings = request.app.state.settings
+    response.set_cookie(
+        _cookie_name(request),
+        grant.refresh_token,
+        max_age=settings.refresh_seconds,
+        path="/",
+        secure=_is_secure(request),
+        httponly=True,
+        samesite="strict",
+    )
+    response.headers["Cache-Control"] = "no-store"
+    return AccessGrant(access_token=grant.access_token, expires_in=settings.access_seconds)
+
+
+def _same_origin(request: Request) -> None:
+    """A page elsewhere cannot use the cookie, whatever its browser thinks of SameSite. Raises HTTPException 403."""
+    origin = request.headers.get("origin")
+    settings: Settings = request.app.state.settings
+    if origin is None or origin.lower() in settings.page_origins:
+        return
+    parts = urlsplit(origin.lower())
+    # Who can change what travels without TLS can be any http page of this host.
+    is_plain = settings.is_secure and parts.scheme != "https"
+    if parts.netloc != request.headers.get("host", "").lower() or is_plain:
+        raise HTTPException(403, "this page may not log in here")
+
+
+def _is_secure(request: Request) -> bool:
+    # By the address people use: the last hop, from a proxy, may be plain.
+    settings: Settings = request.app.state.settings
+    return settings.is_secure or request.url.scheme == "https"
+
+
+def _cookie_name(request: Request) -> str:
+    # Browsers take the `__Host-` prefix (no other host may set it) only over TLS.
+    return SECURE_COOKIE if _is_secure(request) else PLAIN_COOKIE
+
+
+async def _end_plain(request: Request, response: Response) -> None:
+    """End and remove a cookie from before the dashboard had TLS. Not accepted: any host nearby may set one."""
+    plain = request.cookies.get(PLAIN_COOKIE)
+    if plain and _is_secure(request):
+        await request.app.state.directory.logout(plain)
+        response.delete_cookie(PLAIN_COOKIE, path="/", httponly=True, samesite="strict")

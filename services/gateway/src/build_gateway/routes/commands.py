@@ -1,0 +1,145 @@
+"""Commands to agents: cancel a build, trigger a project, drain or resume an agent."""
+
+from typing import Literal
+
+from build_chassis.auth import Principal
+from build_protocol.ids import short_id
+from build_protocol.model import BuildId, ProjectName, ShortText, WireModel
+from fastapi import APIRouter, HTTPException, Query, Request
+from pydantic import ConfigDict, Field
+
+from build_gateway.audit import Audit
+from build_gateway.caller import Developer, Person
+from build_gateway.commands import Commands
+from build_gateway.ingest_view import IngestView
+from build_gateway.store.contract import GatewayStore
+from build_gateway.store.rows import CommandRow
+
+router = APIRouter(prefix="/api/commands", tags=["commands"])
+
+
+class NewCommand(WireModel):
+    """An order: `cancel` names a build, `trigger` a project (and an agent, if it matters which)."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    kind: Literal["cancel", "trigger", "drain", "resume"]
+    build_id: BuildId | None = None
+    project: ProjectName | None = None
+    agent: ShortText | None = None
+    args: dict[ShortText, ShortText] = Field(default_factory=dict, max_length=32)
+
+
+class CommandView(WireModel):
+    """A command and what became of it."""
+
+    id: str
+    kind: str
+    state: str
+    agent: str
+    build_id: str | None = None
+    project: str | None = None
+    args: dict[str, str]
+    requested_by: str
+    created_at: int
+    updated_at: int
+    expires_at: int
+    detail: str | None = None
+    result_build_id: str | None = None
+
+
+class CommandList(WireModel):
+    """Commands, newest first."""
+
+    items: list[CommandView]
+    next_cursor: str | None = None
+
+
+@router.post("", status_code=202)
+async def order(body: NewCommand, request: Request, caller: Developer) -> CommandView:
+    """Store a command and send it to its agent; its state tells how far it came. A build is cancelled once."""
+    if body.kind == "cancel":
+        row = await _cancel(body, request, caller)
+    else:
+        agent, project = await _addressee(body, request, caller)
+        commands: Commands = request.app.state.commands
+        row = await commands.order(body.kind, agent=agent, requested_by=caller.name, project=project, args=body.args)
+    audit: Audit = request.app.state.audit
+    await audit.note(caller.name, body.kind, row.build_id or row.project or row.agent, f"command {row.id}")
+    return _view(row)
+
+
+@router.get("")
+async def list_commands(
+    request: Request,
+    caller: Person,
+    build_id: str | None = Query(None, alias="buildId", max_length=64),
+    agent: str | None = Query(None, max_length=512),
+) -> CommandList:
+    """The newest commands of the projects the caller may see."""
+    store: GatewayStore = request.app.state.store
+    rows = await store.list_commands(agent=agent, build_id=build_id)
+    return CommandList(items=[_view(row) for row in rows if _may_see(caller, row)])
+
+
+@router.get("/{command_id}")
+async def get_command(command_id: str, request: Request, caller: Person) -> CommandView:
+    """One command."""
+    store: GatewayStore = request.app.state.store
+    row = await store.find_command(command_id)
+    if row is None or not _may_see(caller, row):
+        raise HTTPException(404, f"no command {command_id[:64]}")
+    return _view(row)
+
+
+async def _addressee(body: NewCommand, request: Request, caller: Principal) -> tuple[str, str | None]:
+    """The agent a command is for, and its project. Raises HTTPException."""
+    if body.kind == "trigger":
+        return await _builder(body, request, caller)
+    if caller.role != "admin":
+        raise HTTPException(403, "only an admin drains or resumes agents")
+    if body.agent is None:
+        raise HTTPException(422, f"agent: name the agent to {body.kind}")
+    return body.agent, body.project
+
+
+async def _cancel(body: NewCommand, request: Request, caller: Principal) -> CommandRow:
+    """The order to end a build that may still run; `lost` may: its agent is silent. Raises HTTPException."""
+    if body.build_id is None:
+        raise HTTPException(422, "buildId: name the build to cancel")
+    ingest: IngestView = request.app.state.ingest
+    known = await ingest.stored([body.build_id])
+    if known is None:
+        raise HTTPException(503, "builds cannot be read now: try again", {"Retry-After": "5"})
+    build = known.get(body.build_id)
+    if build is None or build.agent is None or not caller.may_see(build.project):
+        raise HTTPException(404, f"no build {body.build_id}")
+    if build.complete:
+        ended = (build.status or "over").replace("_", " ")
+        raise HTTPException(409, f"build {short_id(body.build_id)} is already {ended}: nothing to cancel")
+    commands: Commands = request.app.state.commands
+    return await commands.cancel(body.build_id, agent=build.agent, project=build.project, requested_by=caller.name)
+
+
+async def _builder(body: NewCommand, request: Request, caller: Principal) -> tuple[str, str | None]:
+    if body.project is None:
+        raise HTTPException(422, "project: name the project to trigger")
+    if not caller.may_see(body.project):
+        raise HTTPException(404, f"no project {body.project}")
+    store: GatewayStore = request.app.state.store
+    agents = [
+        agent
+        for agent in await store.list_agents()
+        if agent.connected and body.project in agent.serves and body.agent in (None, agent.name)
+    ]
+    if not agents:
+        raise HTTPException(409, f"no connected agent builds {body.project}: start `build-dashboard agent` for it")
+    return agents[0].name, body.project
+
+
+def _may_see(caller: Principal, row: CommandRow) -> bool:
+    return caller.role == "admin" if row.project is None else caller.may_see(row.project)
+
+
+def _view(row: CommandRow) -> CommandView:
+    return CommandView(**row.model_dump(exclude={"session"}))

@@ -1,0 +1,49 @@
+"""Projects: what config.yaml names, as far as the caller may see."""
+
+from build_chassis.projects import Projects
+from build_protocol.model import WireModel
+from build_protocol.project_config import BuildConfig
+from fastapi import APIRouter, Request
+
+from build_gateway.caller import Person
+
+router = APIRouter(prefix="/api/projects", tags=["projects"])
+
+
+class ProjectView(WireModel):
+    """One project of config.yaml."""
+
+    name: str
+    repo_url: str | None = None
+    branch: str | None = None
+    source_url: str | None = None
+    configs: dict[str, BuildConfig]
+
+
+class ProjectList(WireModel):
+    """Projects by name. `fault`: why the file as it stands now is not in force."""
+
+    items: list[ProjectView]
+    next_cursor: str | None = None
+    fault: str | None = None
+
+
+@router.get("")
+async def list_projects(request: Request, caller: Person) -> ProjectList:
+    """The projects of config.yaml; the file is read again when it changed."""
+    projects: Projects = request.app.state.projects
+    known = projects.current()
+    return ProjectList(
+        items=[
+            ProjectView(
+                name=name,
+                repo_url=project.repo_url,
+                branch=project.branch,
+                source_url=project.source_url,
+                configs=project.configs,
+            )
+            for name, project in sorted(known.items())
+            if caller.may_see(name)
+        ],
+        fault=projects.fault if caller.role == "admin" else None,
+    )

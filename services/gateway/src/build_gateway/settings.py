@@ -1,0 +1,113 @@
+"""Settings of the gateway, read once in `__main__`."""
+
+from typing import Literal, Self
+from urllib.parse import urlsplit
+
+from build_chassis.secret_rules import ADMIN_PASSWORD, API_KEY, SIGNING_KEY, Rule
+from build_chassis.settings import ServiceSettings
+from build_protocol import limits
+from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic_settings import SettingsConfigDict
+
+from build_gateway import keys
+
+LOOPBACK = "127.0.0.1,::1"
+
+
+class Settings(ServiceSettings):
+    """Environment of the gateway; lists are comma separated."""
+
+    model_config = SettingsConfigDict(env_prefix="GATEWAY_", env_file=".env", extra="ignore", populate_by_name=True)
+
+    service: str = "gateway"
+    name: str = Field("", description="This gateway's own name among several; random where unset.")
+    jwt_algorithm: Literal["HS256", "HS384", "HS512"] = Field("HS256", validation_alias="JWT_ALGORITHM")
+    access_seconds: int = Field(600, gt=0, description="Life of an access token.")
+    refresh_seconds: int = Field(14 * 24 * 3600, gt=0, description="Life of a refresh cookie.")
+    admin_password: SecretStr | None = Field(None, validation_alias="BUILD_DASHBOARD_ADMIN_PASSWORD")
+    api_key: SecretStr | None = Field(None, validation_alias="BUILD_DASHBOARD_API_KEY")
+    dashboard_url: str | None = Field(
+        None, validation_alias="BUILD_DASHBOARD_URL", description="The address people use; https:// decides cookies."
+    )
+    allowed_origins: str = Field("", description="Origins of pages served elsewhere; the own host is always allowed.")
+    ingest_url: str = "http://127.0.0.1:8081"
+    notifier_url: str | None = None
+    artifacts_url: str | None = None
+    history_url: str | None = None
+    frame_bytes: int = Field(limits.FRAME_BYTES, gt=0, description="Largest WebSocket frame, bytes.")
+    window_bytes: int = Field(limits.WINDOW_BYTES, gt=0, description="Unconfirmed bytes one agent may have sent.")
+    inflight_bytes: int = Field(64 * 1024 * 1024, gt=0, description="Unconfirmed bytes of all agents together.")
+    connections_per_key: int = Field(500, gt=0)
+    connections: int = Field(5000, gt=0, description="Agents this gateway holds at most, and as many viewers.")
+    frames_per_second: int = Field(1000, gt=0, description="Frames one agent may send per second, sustained.")
+
+    @field_validator("jwt_secret_key")
+    @classmethod
+    def _secret_is_set(cls, value: str) -> str:
+        if not value:
+            raise ValueError(SIGNING_KEY.fault(value))
+        return value
+
+    @field_validator("dashboard_url")
+    @classmethod
+    def _url_is_an_address(cls, value: str | None) -> str | None:
+        if not value:
+            return None
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.netloc:
+            raise ValueError(f"BUILD_DASHBOARD_URL: {value!r} is no address; write https://host[:port]")
+        return value
+
+    @model_validator(mode="after")
+    def _front_is_trusted(self) -> Self:
+        # Somebody else speaks TLS for this gateway: who is not named is on the same machine.
+        if self.is_secure and not self.trusted_proxies:
+            self.trusted_proxies = LOOPBACK
+        return self
+
+    @field_validator("admin_password")
+    @classmethod
+    def _password_is_strong(cls, value: SecretStr | None) -> SecretStr | None:
+        return _seed(ADMIN_PASSWORD, value)
+
+    @field_validator("api_key")
+    @classmethod
+    def _key_is_strong(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value()) > keys.LONGEST:
+            raise ValueError(f"{API_KEY.name} has more than {keys.LONGEST} characters: {API_KEY.remedy}")
+        return _seed(API_KEY, value)
+
+    @model_validator(mode="after")
+    def _known_origins(self) -> Self:
+        for origin in self.origins:
+            if "://" not in origin:
+                raise ValueError(f"GATEWAY_ALLOWED_ORIGINS: {origin!r} is no origin; write https://host[:port]")
+        return self
+
+    @property
+    def origins(self) -> frozenset[str]:
+        """The allowed origins as a set, lower case, without a trailing slash."""
+        parts = (part.strip().rstrip("/").lower() for part in self.allowed_origins.split(","))
+        return frozenset(part for part in parts if part)
+
+    @property
+    def is_secure(self) -> bool:
+        """Whether people reach the dashboard over TLS, whatever the last hop to this gateway speaks."""
+        return urlsplit(self.dashboard_url or "").scheme == "https"
+
+    @property
+    def page_origins(self) -> frozenset[str]:
+        """Origins of the dashboard's page: the allowed ones, and that of its public address."""
+        parts = urlsplit((self.dashboard_url or "").lower())
+        default_port = ":443" if parts.scheme == "https" else ":80"
+        own = {f"{parts.scheme}://{parts.netloc.removesuffix(default_port)}"} if parts.netloc else set()
+        return self.origins | own
+
+
+def _seed(rule: Rule, value: SecretStr | None) -> SecretStr | None:
+    """What the first start creates with; set to nothing, as docker-compose does, is unset. Raises ValueError."""
+    if value is None or not value.get_secret_value():
+        return None
+    if fault := rule.fault(value.get_secret_value()):
+        raise ValueError(fault)
+    return value

@@ -1,0 +1,131 @@
+"""What the gateway asks of its store, whichever driver holds it."""
+
+from collections.abc import Callable, Collection
+from typing import Protocol
+
+from build_gateway.store.rows import AgentRow, AuditEntry, CommandRow, CommandState, Key, RefreshToken, User
+
+AGENTS_LISTED = 1000
+COMMANDS_LISTED = 200
+AUDIT_LISTED = 500
+
+
+class LastAdmin(RuntimeError):
+    """After this change nobody could manage people and keys any more."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"{name} is the last enabled admin with access to all projects: make another one first, then try again"
+        )
+
+
+class GatewayStore(Protocol):
+    """Accounts, keys, agents, commands and the audit trail. Calls raise StoreUnavailable when it does not answer."""
+
+    async def open(self) -> None:
+        """Connect and bring the schema to this release's version."""
+        ...
+
+    async def close(self) -> None:
+        """Finish what is in flight and disconnect."""
+        ...
+
+    async def ping(self) -> None:
+        """Return when the store answers."""
+        ...
+
+    async def find_user(self, name: str) -> User | None:
+        """The user, or None."""
+        ...
+
+    async def list_users(self) -> list[User]:
+        """All users by name."""
+        ...
+
+    async def add_user(self, user: User) -> bool:
+        """Add; False when the name is taken (the key is the name)."""
+        ...
+
+    async def change_user(self, name: str, change: Callable[[User], User]) -> User | None:
+        """Change the user as stored now; None where there is none. No change made meanwhile is lost.
+
+        `change` is pure and may be called several times. Raises LastAdmin when it would take its rights from the last
+        enabled admin of all projects: of several such changes at once, through any gateways, one person keeps them.
+        """
+        ...
+
+    async def find_key(self, sha256: str) -> Key | None:
+        """The key whose value has this hash, or None."""
+        ...
+
+    async def list_keys(self) -> list[Key]:
+        """All keys, newest first."""
+        ...
+
+    async def add_key(self, key: Key) -> bool:
+        """Add; False when a key with this value or id is known, which stays as it is."""
+        ...
+
+    async def save_key(self, key: Key) -> None:
+        """Put the key in place of the one with this id; repeating changes nothing."""
+        ...
+
+    async def touch_key(self, key_id: str, now_ms: int) -> None:
+        """Note when the key was last used and change nothing else of it."""
+        ...
+
+    async def add_refresh(self, token: RefreshToken) -> None:
+        """Remember a refresh token by its hash; repeating changes nothing."""
+        ...
+
+    async def spend_refresh(self, sha256: str, now_ms: int) -> tuple[RefreshToken, bool] | None:
+        """The token as spent, and whether this call was the one that spent it (exactly one is); None when unknown."""
+        ...
+
+    async def drop_refresh(self, family: str) -> None:
+        """Forget a whole family; repeating changes nothing."""
+        ...
+
+    async def drop_expired_refresh(self, now_ms: int) -> None:
+        """Forget what has expired; repeating changes nothing."""
+        ...
+
+    async def save_agent(self, agent: AgentRow) -> None:
+        """Put the agent in place of the one with this (name, instance); repeating changes nothing."""
+        ...
+
+    async def list_agents(self) -> list[AgentRow]:
+        """The agents seen last, newest first, at most 1,000."""
+        ...
+
+    async def drop_agents_before(self, last_seen_ms: int) -> None:
+        """Forget agent processes not seen since; repeating changes nothing."""
+        ...
+
+    async def add_command(self, command: CommandRow) -> None:
+        """Remember a command by its id; repeating changes nothing."""
+        ...
+
+    async def find_command(self, command_id: str) -> CommandRow | None:
+        """The command, or None."""
+        ...
+
+    async def list_commands(self, *, agent: str | None = None, build_id: str | None = None) -> list[CommandRow]:
+        """The newest 200 commands, newest first."""
+        ...
+
+    async def list_waiting(self, agent: str) -> list[CommandRow]:
+        """The agent's commands that no one has acked yet, oldest first."""
+        ...
+
+    async def move_command(self, command: CommandRow, expected: Collection[CommandState]) -> bool:
+        """Put the command in place if its stored state is one of `expected`; False when another was faster."""
+        ...
+
+    async def append_audit(self, entry: AuditEntry) -> None:
+        """Add to the audit trail."""
+        ...
+
+    async def list_audit(self) -> list[AuditEntry]:
+        """The newest 500 entries, newest first."""
+        ...

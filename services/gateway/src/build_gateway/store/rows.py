@@ -1,0 +1,126 @@
+"""What the gateway remembers: people, keys, refresh tokens, agents, commands and the audit trail.
+
+Rows are kept as JSON beside the few columns that are searched, so that a new field needs no migration and an older
+release keeps running.
+"""
+
+import hashlib
+from typing import Literal
+
+from build_chassis.auth import Role
+from pydantic import BaseModel, ConfigDict
+
+Scope = Literal["agent", "read"]
+CommandKind = Literal["cancel", "trigger", "drain", "resume"]
+CommandState = Literal["queued", "sent", "accepted", "done", "rejected", "expired"]
+
+
+class Row(BaseModel):
+    """A stored fact; times are milliseconds since the Unix epoch."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class User(Row):
+    """A person. `projects` None means all; `version` grows with every change that ends earlier tokens."""
+
+    name: str
+    role: Role
+    projects: tuple[str, ...] | None = None
+    password_hash: str
+    version: int = 1
+    disabled: bool = False
+    created_at: int
+
+    @property
+    def is_full_admin(self) -> bool:
+        """Whether this person can give everybody, the own account included, every right back."""
+        return self.role == "admin" and not self.disabled and self.projects is None
+
+
+class Key(Row):
+    """An API key; only the SHA-256 of its value is kept."""
+
+    id: str
+    name: str
+    sha256: str
+    scopes: tuple[Scope, ...] = ("agent",)
+    projects: tuple[str, ...] | None = None
+    created_by: str
+    created_at: int
+    expires_at: int | None = None
+    revoked_at: int | None = None
+    last_used_at: int | None = None
+
+    def is_usable(self, now_ms: int) -> bool:
+        """Neither revoked nor expired."""
+        return self.revoked_at is None and (self.expires_at is None or now_ms < self.expires_at)
+
+    def may_use(self, project: str) -> bool:
+        """Whether the project is in the key's scope."""
+        return self.projects is None or project in self.projects
+
+
+class RefreshToken(Row):
+    """A refresh cookie, spent by its first use; its family ends when it is shown again long after that."""
+
+    sha256: str
+    family: str
+    user: str
+    user_version: int
+    expires_at: int
+    spent_at: int | None = None
+
+
+class AgentRow(Row):
+    """An agent process as last seen by a gateway; (name, instance) tells copies apart."""
+
+    name: str
+    instance: str
+    host: str | None = None
+    version: str
+    key_id: str
+    gateway: str
+    session: str
+    connected: bool
+    connected_at: int
+    last_seen_at: int
+    spool_bytes: int = 0
+    oldest_unacked_ms: int | None = None
+    disk_free_bytes: int | None = None
+    builds: tuple[str, ...] = ()
+    serves: tuple[str, ...] = ()
+
+    @property
+    def process(self) -> str:
+        """The key of (name, instance), of fixed length."""
+        return hashlib.sha256(f"{self.name}\0{self.instance}".encode()).hexdigest()
+
+
+class CommandRow(Row):
+    """An order to an agent: stored first, then sent, resent until acked."""
+
+    id: str
+    kind: CommandKind
+    agent: str
+    build_id: str | None = None
+    project: str | None = None
+    args: dict[str, str] = {}
+    requested_by: str
+    created_at: int
+    expires_at: int
+    state: CommandState = "queued"
+    session: str | None = None
+    detail: str | None = None
+    result_build_id: str | None = None
+    updated_at: int
+
+
+class AuditEntry(Row):
+    """Who did what to whom."""
+
+    at: int
+    who: str
+    action: str
+    subject: str
+    detail: str | None = None

@@ -1,0 +1,275 @@
+"""Facts: what is known of one build, merged from BUILD_START and BUILD_VERDICT in whatever order they arrive.
+
+A verdict's fields win over the start's, a later revision over an earlier one; a repeated message changes nothing.
+"""
+
+from typing import Any, NamedTuple
+
+from build_protocol.messages import (
+    BuildMetrics,
+    BuildStart,
+    BuildStatus,
+    BuildVerdict,
+    Commit,
+    FailureData,
+    Fault,
+    Origin,
+    Pin,
+    StepTime,
+)
+from build_protocol.model import BuildId, Count, EpochMs, ProjectName, WireModel
+from pydantic import Field
+
+from build_history.builds.colour import Colour, colour_of
+from build_history.builds.override import Override, fault_after
+
+DAY_MS = 86_400_000
+SIGNATURES_PER_POINT = 16
+STEPS_KEPT = 10
+UNCLASSIFIED = "unclassified"
+"""Stands for the signature of a failure that analysis could not name: unknown, never harmless."""
+
+
+class Lane(NamedTuple):
+    """What is built how, where: the builds of one (project, branch, config) follow each other in a lane.
+
+    A build without a branch has branch `""`.
+    """
+
+    project: str
+    branch: str
+    config: str
+
+
+class PointMetrics(WireModel):
+    """The numbers of a build that trends are made of."""
+
+    cpu_ms: Count | None = None
+    peak_rss_bytes: Count | None = None
+    disk_bytes: Count | None = None
+    cache_hits: Count | None = None
+    cache_misses: Count | None = None
+    tests_passed: Count | None = None
+    tests_failed: Count | None = None
+    tests_skipped: Count | None = None
+
+    @property
+    def tests(self) -> int | None:
+        """Tests that passed or failed; None where nobody counted any."""
+        counted = [count for count in (self.tests_passed, self.tests_failed) if count is not None]
+        return sum(counted) if counted else None
+
+    @property
+    def cache_hit_percent(self) -> int | None:
+        """Of all look-ups in the compiler cache; None where there were none."""
+        hits, misses = self.cache_hits or 0, self.cache_misses or 0
+        return round(100 * hits / (hits + misses)) if hits + misses else None
+
+
+class PinAt(WireModel):
+    """An upstream and the commit a build's tree was at."""
+
+    name: str
+    commit: str
+    committed_at: EpochMs | None = None
+
+
+class Point(WireModel):
+    """A fact in brief: all that lanes, days, incidents and pins need, so that thousands are read at once."""
+
+    id: BuildId
+    project: ProjectName
+    branch: str = ""
+    config: str = "default"
+    commit: str | None = None
+    status: BuildStatus
+    colour: Colour
+    fault: Fault | None = None
+    started_ms: EpochMs
+    ended_ms: EpochMs | None = None
+    duration_ms: Count | None = None
+    queue_ms: Count | None = None
+    signatures: tuple[str, ...] = Field((), description="Of its failures, the first failure's first.")
+    pins: tuple[PinAt, ...] = ()
+    metrics: PointMetrics | None = None
+
+    @property
+    def lane(self) -> Lane:
+        """The lane it stands in."""
+        return Lane(self.project, self.branch, self.config)
+
+    @property
+    def order(self) -> tuple[int, str]:
+        """Its place among the builds of a lane: by start, then by id."""
+        return (self.started_ms, self.id)
+
+    @property
+    def day(self) -> int:
+        """Days since the Unix epoch, UTC, of its start."""
+        return self.started_ms // DAY_MS
+
+
+class Fact(WireModel):
+    """Everything history keeps of one build; `revision` 0 means that no verdict arrived yet."""
+
+    id: BuildId
+    project: ProjectName
+    branch: str | None = None
+    config: str = "default"
+    origin: Origin = "ci"
+    commit: str | None = None
+    commit_subject: str | None = None
+    commit_author: str | None = None
+    committed_at: EpochMs | None = None
+    agent: str | None = None
+    retry_of: BuildId | None = None
+    pins: list[Pin] = Field(default_factory=list)
+    commits: list[Commit] | None = Field(None, description="Since the last green; absent = unknown, not empty.")
+    status: BuildStatus = "running"
+    revision: Count = 0
+    is_start_known: bool = False
+    provisional: bool = False
+    queued_ms: EpochMs | None = None
+    started_ms: EpochMs
+    ended_ms: EpochMs | None = None
+    duration_ms: Count | None = None
+    exit_code: int | None = None
+    error: str | None = None
+    failures: list[FailureData] = Field(default_factory=list)
+    metrics: BuildMetrics | None = None
+    told: Count = Field(0, description="The revision whose tests and steps were read from ingest.")
+    slowest: list[StepTime] = Field(default_factory=list, description="Its slowest steps, the slowest first.")
+    critical_path_ms: Count | None = None
+    overrides: dict[str, Override] = Field(default_factory=dict, description="A person's word, by signature.")
+
+    @property
+    def lane(self) -> Lane:
+        """The lane it stands in."""
+        return Lane(self.project, self.branch or "", self.config)
+
+    @property
+    def is_due(self) -> bool:
+        """Whether the tests and steps of its newest revision are still to be read from ingest."""
+        return self.told < self.revision and self.status in ("succeeded", "failed", "timed_out")
+
+    @property
+    def fault(self) -> Fault | None:
+        """Whose fault its first failure is, as far as known; one that a person called infra counts last."""
+        return self._standing[0][1]
+
+    @property
+    def signatures(self) -> tuple[str, ...]:
+        """Signatures of its failures without repeats, the first failure's first; empty unless it failed."""
+        if self.status != "failed":
+            return ()
+        return tuple(dict.fromkeys(signature for signature, _ in self._standing))[:SIGNATURES_PER_POINT]
+
+    @property
+    def _standing(self) -> list[tuple[str, Fault | None]]:
+        """Signature and fault of each failure, at least one; without those a person called infra while others stand."""
+        told: list[tuple[str, Fault | None]] = [(f.signature or UNCLASSIFIED, f.fault) for f in self.failures]
+        counted = [
+            (signature, fault_after(fault, self.overrides.get(signature)))
+            for signature, fault in told or [(UNCLASSIFIED, None)]
+        ]
+        called = {signature for signature, override in self.overrides.items() if override.verdict == "infra"}
+        return [(signature, fault) for signature, fault in counted if signature not in called] or counted
+
+    @property
+    def point(self) -> Point:
+        """The fact in brief."""
+        queue_ms = None if self.queued_ms is None else max(0, self.started_ms - self.queued_ms)
+        known = self.metrics.model_dump(include=set(PointMetrics.model_fields)) if self.metrics else None
+        return Point(
+            id=self.id,
+            project=self.project,
+            branch=self.branch or "",
+            config=self.config,
+            commit=self.commit,
+            status=self.status,
+            colour=colour_of(self.status, self.origin, self.fault),
+            fault=self.fault,
+            started_ms=self.started_ms,
+            ended_ms=self.ended_ms,
+            duration_ms=self.duration_ms,
+            queue_ms=queue_ms,
+            signatures=self.signatures,
+            pins=tuple(PinAt(name=p.name, commit=p.commit, committed_at=p.committed_at) for p in self.pins),
+            metrics=PointMetrics(**known) if known else None,
+        )
+
+
+def with_start(fact: Fact | None, message: BuildStart) -> Fact:
+    """The fact once the build's BUILD_START is known; what a verdict already said stays."""
+    if fact is not None and fact.is_start_known:
+        return fact
+    data = message.data
+    said: dict[str, Any] = {
+        "branch": data.branch,
+        "config": data.config,
+        "origin": data.origin,
+        "commit": data.commit,
+        "commit_subject": data.commit_subject,
+        "commit_author": data.commit_author,
+        "committed_at": data.committed_at,
+        "retry_of": data.retry_of,
+        "pins": data.pins,
+        "commits": data.commits,
+        "queued_ms": message.timestamp if data.status == "queued" else None,
+        "is_start_known": True,
+    }
+    if fact is None:
+        return Fact(
+            id=message.build_id, project=message.project, status=data.status, started_ms=message.timestamp, **said
+        )
+    judged = {name for name in _JUDGED if getattr(fact, name) not in (None, [])}
+    return fact.model_copy(update={name: value for name, value in said.items() if name not in judged})
+
+
+def with_verdict(fact: Fact | None, message: BuildVerdict) -> Fact:
+    """The fact once this revision of the verdict is known; an older or repeated revision changes nothing."""
+    data = message.data
+    if fact is not None and data.revision <= fact.revision:
+        return fact
+    failures = data.failures or ([data.first_failure] if data.first_failure else [])
+    said: dict[str, Any] = {
+        "status": data.status,
+        "revision": data.revision,
+        "provisional": data.provisional,
+        "ended_ms": data.ended_at,
+        "duration_ms": data.duration_ms,
+        "exit_code": data.exit_code,
+        "error": data.error,
+        "failures": _first_in_front(failures, data.first_failure),
+        "metrics": data.metrics,
+    }
+    for name in (*_JUDGED, "agent"):
+        value = getattr(data, name)
+        if name in data.model_fields_set and value not in (None, []):
+            said[name] = value
+    if data.started_at is not None:
+        said["started_ms"] = data.started_at
+    if fact is not None:
+        return fact.model_copy(update=said)
+    said.setdefault("started_ms", message.timestamp)
+    return Fact(id=message.build_id, project=message.project, **said)
+
+
+_JUDGED = (
+    "branch",
+    "config",
+    "origin",
+    "commit",
+    "commit_subject",
+    "commit_author",
+    "committed_at",
+    "pins",
+    "commits",
+)
+"""What a verdict says too: once it did, a late BUILD_START no longer changes it."""
+
+
+def _first_in_front(failures: list[FailureData], first: FailureData | None) -> list[FailureData]:
+    if first is None or not failures or failures[0] == first:
+        return failures
+    return [first, *(failure for failure in failures if failure != first)]

@@ -1,0 +1,88 @@
+"""Deliveries of `history.builds`: facts are stored, then the rows they touch are refreshed, then the batch is acked.
+
+A crash between the two leaves the fact marked with the rows still due; the redelivery finds the mark.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+from build_chassis.bus import Delivery
+from build_chassis.errors import StoreUnavailable
+from build_chassis.failpoints import fail_at
+from build_protocol.messages import BuildStart, BuildVerdict, build_message
+
+from build_history.builds.fact import Fact, with_start, with_verdict
+from build_history.builds.index_keys import Touched, touched_by
+from build_history.projections.config_state import ExcludedConfigs, no_config_excluded
+from build_history.racing import RACES
+from build_history.refresh.refresh import refresh
+from build_history.store import FactWrite, HistoryStore
+
+Said = BuildStart | BuildVerdict
+
+
+async def handle(
+    deliveries: Sequence[Delivery], *, store: HistoryStore, excluded_configs: ExcludedConfigs = no_config_excluded
+) -> None:
+    """Record a batch; raises ValidationError for a message that can never be read, StoreUnavailable to try later."""
+    messages = [build_message.validate_json(delivery.body) for delivery in deliveries]
+    said = [message for message in messages if isinstance(message, BuildStart | BuildVerdict)]
+    await record(said, store=store, excluded_configs=excluded_configs)
+
+
+async def record(
+    messages: Sequence[Said], *, store: HistoryStore, excluded_configs: ExcludedConfigs = no_config_excluded
+) -> None:
+    """Record what was said of builds; repeated or reordered messages change nothing (build id, revision)."""
+    said: defaultdict[str, list[Said]] = defaultdict(list)
+    for message in messages:
+        # Local and premerge builds are their person's: they never enter history.
+        if message.data.origin == "ci":
+            said[message.build_id].append(message)
+    facts, versions, stale = await _store_facts(said, store)
+    if not stale:
+        return
+    fail_at("history.filed")
+    await refresh(store, stale, facts, excluded_configs)
+    fail_at("history.counted")
+    await store.settle(versions)
+
+
+async def _store_facts(
+    said: dict[str, list[Said]], store: HistoryStore
+) -> tuple[dict[str, Fact], dict[str, int], set[Touched]]:
+    """Merge and store; the facts with rows due, their stored versions, and those rows."""
+    facts: dict[str, Fact] = {}
+    versions: dict[str, int] = {}
+    stale: set[Touched] = set()
+    due = dict(said)
+    for _ in range(RACES):
+        if not due:
+            return facts, versions, stale
+        known = await store.facts(due)
+        writes: dict[str, FactWrite] = {}
+        for build_id, messages in due.items():
+            stored = known.get(build_id)
+            fact = _merged(stored.fact if stored else None, messages)
+            marks = stored.stale if stored else frozenset()
+            if stored is None or fact != stored.fact:
+                marks |= touched_by(fact) | (touched_by(stored.fact) if stored else frozenset())
+                version = stored.version if stored else 0
+                writes[build_id] = FactWrite(fact, marks, version, stored.fact if stored else None)
+            elif marks:
+                facts[build_id], versions[build_id] = fact, stored.version
+                stale |= marks
+        written = await store.put_facts(list(writes.values()))
+        for build_id in written:
+            write = writes[build_id]
+            facts[build_id], versions[build_id] = write.fact, write.replaces + 1
+            stale |= write.stale
+        due = {build_id: due[build_id] for build_id in writes if build_id not in written}
+    raise StoreUnavailable("history", f"{len(due)} facts are contended")
+
+
+def _merged(fact: Fact | None, messages: Sequence[Said]) -> Fact:
+    for message in messages:
+        fact = with_start(fact, message) if isinstance(message, BuildStart) else with_verdict(fact, message)
+    assert fact is not None  # noqa: S101  `messages` is never empty: the builds are named by their messages
+    return fact

@@ -1,0 +1,18 @@
+"""Racing: what everything that rewrites rows shares; other replicas rewrite them too, and one of them wins."""
+
+from collections.abc import Mapping
+
+from build_history.store import Row
+
+RACES = 8
+"""Times a row is counted again because another replica was faster, before the messages go back to the queue."""
+
+
+def version_of(known: Mapping[str, Row], key: str) -> int:
+    """The version a row is written over: the one read, 0 where there was none."""
+    return known[key].version if key in known else 0
+
+
+def differs(old: Row, new: Row) -> bool:
+    """Whether the row says something else than the one stored."""
+    return old != new or old.body != new.body

@@ -1,0 +1,1 @@
+"""Refresh: brings stored projection rows up to date with the facts."""

@@ -1,0 +1,55 @@
+"""Routes of what broke: failure groups and incidents."""
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Path
+
+from build_history.builds.fact import DAY_MS
+from build_history.projections.failure_groups import FailureGroup
+from build_history.projections.incidents import Incident
+from build_history.refresh import row_kinds
+from build_history.routes.dependencies import BranchQuery, Cursor, Limit, Now, ProjectQuery, Reads, found
+from build_history.routes.schemas import FailureGroupList, IncidentList, IncidentSummary
+
+router = APIRouter(tags=["history"])
+
+
+@router.get("/api/failures", response_model_exclude_none=True)
+async def list_failures(
+    reads: Reads, now: Now, project: ProjectQuery = None, limit: Limit = 50, cursor: Cursor = None
+) -> FailureGroupList:
+    """Failures grouped by signature, the last seen first."""
+    items, next_cursor = await reads.groups(project, limit, cursor, now // DAY_MS)
+    return FailureGroupList(items=items, next_cursor=next_cursor)
+
+
+@router.get("/api/failures/{signature}", response_model_exclude_none=True)
+async def get_failure(
+    reads: Reads, now: Now, signature: Annotated[str, Path(max_length=512)], project: ProjectQuery = None
+) -> FailureGroup:
+    """One failure group and the newest builds that showed it."""
+    return found(await reads.group(signature, project, now // DAY_MS), "failure group")
+
+
+@router.get("/api/incidents", response_model_exclude_none=True)
+async def list_incidents(
+    *,
+    reads: Reads,
+    project: ProjectQuery = None,
+    branch: BranchQuery = None,
+    state: Literal["open", "closed"] | None = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> IncidentList:
+    """Incidents, the latest first: since when, which configs, which commits are suspect."""
+    page = await reads.incidents(project, branch, state, limit, cursor)
+    incidents = row_kinds.read_all(Incident, page.rows)
+    if branch is not None:
+        incidents = [incident for incident in incidents if incident.branch == branch]
+    return IncidentList(items=[IncidentSummary.of(i) for i in incidents], next_cursor=page.next_cursor)
+
+
+@router.get("/api/incidents/{incident_id}", response_model_exclude_none=True)
+async def get_incident(reads: Reads, incident_id: Annotated[str, Path(max_length=64)]) -> Incident:
+    """One incident with every config it hit."""
+    return found(await reads.incident(incident_id), "incident")

@@ -1,0 +1,287 @@
+"""Answers: what `/api/...` of this service says beside its rooms' models; times are epoch milliseconds."""
+
+from typing import Literal
+
+from build_protocol.messages import Commit, FailureData
+from build_protocol.model import Count, EpochMs, WireModel
+from pydantic import Field
+
+from build_history.builds.colour import Colour
+from build_history.builds.override import Override, VerdictKind
+from build_history.projections.commits import CommitInfo, CommitRow, ConfigAnswer
+from build_history.projections.config_state import Overdue, Standing
+from build_history.projections.failure_groups import FailureGroup
+from build_history.projections.failure_verdict import Judged
+from build_history.projections.flaky import FlakySign
+from build_history.projections.incidents import Incident
+from build_history.projections.lanes import BuildRef, LaneState, RedSpell
+from build_history.projections.pins import PinMatrix
+from build_history.projections.regressions import Mark, MeasureMark
+from build_history.projections.slow_steps import StepOverBuilds
+from build_history.projections.trends import Day, Pace
+from build_history.test_history.statistics import TestRun, TestStatistic
+
+
+class FailureGroupList(WireModel):
+    """Failure groups, the last seen first."""
+
+    items: list[FailureGroup]
+    next_cursor: str | None = None
+
+
+class IncidentSummary(WireModel):
+    """An incident as a list shows it: who is hit is counted, not listed."""
+
+    id: str
+    project: str
+    branch: str
+    signature: str
+    state: Literal["open", "closed"]
+    opened_ms: EpochMs
+    opened_by: str
+    opened_commit: str | None = None
+    closed_ms: EpochMs | None = None
+    configs: list[str]
+    recovered_configs: list[str]
+    suspects: list[Commit] | None = Field(None, description="Absent = unknown, never empty.")
+    authors: list[str]
+    failure: FailureData | None = None
+    override: Override | None = None
+    unknown: list[str]
+
+    @classmethod
+    def of(cls, incident: Incident) -> "IncidentSummary":
+        """The summary of an incident."""
+        told = {name: getattr(incident, name) for name in cls.model_fields if name in Incident.model_fields}
+        return cls(
+            **told,
+            configs=[member.config for member in incident.members],
+            recovered_configs=[member.config for member in incident.members if member.recovered_ms is not None],
+        )
+
+
+class IncidentList(WireModel):
+    """Incidents, the latest first."""
+
+    items: list[IncidentSummary]
+    next_cursor: str | None = None
+
+
+class JudgedFailure(Judged):
+    """The verdict of one failure, as of now."""
+
+    signature: str
+
+
+class JudgedBuild(WireModel):
+    """The verdicts of all failures of one build, the first failure's first."""
+
+    build_id: str
+    items: list[JudgedFailure]
+
+
+class Decision(WireModel):
+    """What a person decides about a failure."""
+
+    verdict: VerdictKind
+    reason: str = Field("", max_length=2000)
+
+
+class CommitSummary(WireModel):
+    """A commit of a branch and how many configs built it, by how it went."""
+
+    project: str
+    branch: str
+    info: CommitInfo
+    passed: Count
+    failed: Count
+    running: Count
+    inconclusive: Count
+    first_built_ms: EpochMs | None = None
+
+    @classmethod
+    def of(cls, row: CommitRow, excluded_configs: frozenset[str]) -> "CommitSummary":
+        """The summary of a commit, over the configs in production."""
+        cells = [cell for cell in row.cells if cell.config not in excluded_configs]
+        running = sum(cell.status in ("queued", "running") for cell in cells)
+        passed = sum(cell.colour == "green" for cell in cells)
+        failed = sum(cell.colour == "red" for cell in cells)
+        return cls(
+            project=row.project,
+            branch=row.branch,
+            info=row.info,
+            passed=passed,
+            failed=failed,
+            running=running,
+            inconclusive=len(cells) - passed - failed - running,
+            first_built_ms=row.first_built_ms,
+        )
+
+
+class CommitList(WireModel):
+    """Commits of a branch, newest first."""
+
+    items: list[CommitSummary]
+    next_cursor: str | None = None
+    unknown: list[str] = Field(default_factory=list)
+
+
+class CommitOnBranch(WireModel):
+    """One commit on one branch of one project: the answer of every config."""
+
+    project: str
+    branch: str
+    info: CommitInfo
+    configs: list[ConfigAnswer]
+    unknown: list[str]
+
+
+class CommitAnswer(WireModel):
+    """Did this commit break something? One entry per project and branch that knows it."""
+
+    sha: str
+    items: list[CommitOnBranch]
+
+
+class PinList(WireModel):
+    """A matrix per upstream."""
+
+    items: list[PinMatrix]
+    next_cursor: str | None = None
+
+
+class TestList(WireModel):
+    """Tests, each in each config; `total` is of the question."""
+
+    __test__ = False  # pytest collects classes named Test*
+
+    items: list[TestStatistic]
+    total: Count
+    next_cursor: str | None = None
+    unknown: list[str] = Field(default_factory=list)
+
+
+class TestInConfig(WireModel):
+    """One test's runs in one config, newest first."""
+
+    __test__ = False  # pytest collects classes named Test*
+
+    config: str
+    runs: list[TestRun]
+
+
+class TestHistory(WireModel):
+    """One test on a branch."""
+
+    __test__ = False  # pytest collects classes named Test*
+
+    name: str
+    branch: str
+    items: list[TestInConfig]
+
+
+class Trend(WireModel):
+    """One lane's days, oldest first; days without a build are absent."""
+
+    project: str
+    branch: str
+    config: str
+    days: list[Day]
+    marks: list[Mark]
+    measure_marks: list[MeasureMark]
+
+
+class TrendList(WireModel):
+    """Trends of the lanes asked for."""
+
+    items: list[Trend]
+    next_cursor: str | None = None
+    unknown: list[str] = Field(default_factory=list)
+
+
+class LaneSummary(WireModel):
+    """One lane now, and how its recent builds went; only a config in production has a `colour` here."""
+
+    project: str
+    branch: str
+    config: str
+    colour: Colour
+    latest: BuildRef
+    last_green: BuildRef | None = None
+    red: RedSpell | None = None
+    running: list[BuildRef]
+    usual_ms: Count | None = None
+    pace: Pace
+    standing: Standing = Field(description="What config.yaml says of the config.")
+    unheard_colour: Colour | None = Field(None, description="The colour of a config that is not in production.")
+
+    @classmethod
+    def of(cls, state: LaneState, standing: Standing) -> "LaneSummary":
+        """The summary of a lane."""
+        told = {name: getattr(state, name) for name in cls.model_fields if name in LaneState.model_fields}
+        if standing.state != "production":
+            told |= {"colour": "none", "unheard_colour": state.colour}
+        return cls(**told, standing=standing)
+
+
+class Summary(WireModel):
+    """Lanes, and what they come to: of the newest builds of each (at most `window`)."""
+
+    items: list[LaneSummary]
+    next_cursor: str | None = None
+    window: Count
+    green: Count
+    red: Count
+    build_ms: Count
+    queue_ms: Count | None = None
+    success_rate: float | None = None
+    overdue: list[Overdue] = Field(default_factory=list, description="Configs of which a build was expected.")
+
+
+class LaneMark(WireModel):
+    """A lasting change of duration and where."""
+
+    project: str
+    branch: str
+    config: str
+    mark: Mark
+
+
+class LaneMeasureMark(WireModel):
+    """A lasting change of a measure and where."""
+
+    project: str
+    branch: str
+    config: str
+    mark: MeasureMark
+
+
+class StepList(WireModel):
+    """Slow steps, the slowest first."""
+
+    items: list[StepOverBuilds]
+    unknown: list[str] = Field(default_factory=list)
+
+
+class RegressionList(WireModel):
+    """Marks, newest first."""
+
+    items: list[LaneMark]
+    measures: list[LaneMeasureMark] = Field(default_factory=list, description="Of memory, disk, CPU, cache and tests.")
+    next_cursor: str | None = None
+
+
+class LaneFlakySign(WireModel):
+    """A red build that looks flaky and where."""
+
+    project: str
+    branch: str
+    config: str
+    sign: FlakySign
+
+
+class FlakyList(WireModel):
+    """Flaky candidates, newest first."""
+
+    items: list[LaneFlakySign]
+    next_cursor: str | None = None

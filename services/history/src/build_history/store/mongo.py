@@ -1,0 +1,279 @@
+"""History on MongoDB: two collections, no transactions; every write is one document, guarded by its version."""
+
+from collections.abc import Collection, Mapping, Sequence
+from itertools import chain
+from typing import Any
+from uuid import uuid4
+
+from build_chassis.store.mongo import available, close, connect, opening, ping
+from pymongo import ASCENDING, DESCENDING, DeleteOne, InsertOne, ReplaceOne, UpdateOne
+from pymongo.asynchronous.collection import AsyncCollection
+from pymongo.errors import BulkWriteError
+
+from build_history.builds.fact import Fact, Point
+from build_history.builds.index_keys import Touched, tags_of
+from build_history.concurrently import each
+from build_history.store.contract import FactWrite, Row, StoredFact
+from build_history.store.page_hints import PageHints
+
+Document = dict[str, Any]
+_DUPLICATE_KEY = 11000
+_KEYS_AT_ONCE = 1000
+_WRITES_AT_ONCE = 250
+"""Operations in one bulk: a slow server answers each well within the socket's 30 s."""
+
+_FILTERS = ("project", "scope", "label")
+_AFTER_ALL = "\U0010ffff"
+"""Sorts behind every text that goes on otherwise."""
+
+
+class MongoHistoryStore:
+    """The store on one MongoDB database."""
+
+    def __init__(self, url: str) -> None:
+        self._database = connect(url)
+        self._facts: AsyncCollection[Document] = self._database["history_facts"]
+        self._rows: AsyncCollection[Document] = self._database["history_rows"]
+        self._begins = PageHints()
+
+    async def open(self) -> None:
+        """Create the indexes; doing so twice is harmless."""
+        with opening(self._database):
+            await self._facts.create_index([("tags", ASCENDING), ("started_ms", ASCENDING), ("_id", ASCENDING)])
+            for name in _FILTERS:
+                await self._rows.create_index(
+                    [(name, ASCENDING), ("kind", ASCENDING), ("rank", ASCENDING), ("_id", ASCENDING)]
+                )
+            await self._rows.create_index([("kind", ASCENDING), ("rank", ASCENDING), ("_id", ASCENDING)])
+
+    async def close(self) -> None:
+        """Disconnect."""
+        await close(self._database)
+
+    async def ping(self) -> None:
+        """Return if the server answers."""
+        await ping(self._database)
+
+    async def facts(self, build_ids: Collection[str]) -> dict[str, StoredFact]:
+        """Those of these builds that have a fact."""
+        found: dict[str, StoredFact] = {}
+        with available(self._database):
+            wanted = {"_id": {"$in": list(build_ids)}}
+            async for document in self._facts.find(wanted, {"version": 1, "stale": 1, "fact": 1}):
+                stale = frozenset(Touched(kind, tuple(words)) for kind, *words in document["stale"])
+                fact = Fact.model_validate(document["fact"])
+                found[document["_id"]] = StoredFact(fact, document["version"], stale)
+        return found
+
+    async def put_facts(self, writes: Sequence[FactWrite]) -> set[str]:
+        """Store each fact whose version still is `replaces`; the ids that were. Key: build id."""
+        documents = {write.fact.id: _fact_document(write) for write in writes}
+        return await self._put(self._facts, documents, {write.fact.id: write.replaces for write in writes})
+
+    async def settle(self, settled: Mapping[str, int]) -> None:
+        """Forget that rows are stale, for each build whose version is unchanged. Key: build id."""
+        if settled:
+            operations = [
+                UpdateOne({"_id": build_id, "version": version}, {"$set": {"stale": []}})
+                for build_id, version in settled.items()
+            ]
+            with available(self._database):
+                for at in range(0, len(operations), _WRITES_AT_ONCE):
+                    await self._facts.bulk_write(operations[at : at + _WRITES_AT_ONCE], ordered=False)
+
+    async def drop_facts(self, facts: Sequence[Fact]) -> None:
+        """Forget these facts; one that is already gone changes nothing. Key: build id."""
+        with available(self._database):
+            await self._facts.delete_many({"_id": {"$in": [fact.id for fact in facts]}})
+
+    async def points(
+        self,
+        tag: str,
+        *,
+        limit: int,
+        newest_first: bool = True,
+        since_ms: int | None = None,
+        before_ms: int | None = None,
+    ) -> list[Point]:
+        """Points filed under a tag by start: from `since_ms` on, before `before_ms`, at most `limit`."""
+
+        async def ask(begin_ms: int | None) -> list[Point]:
+            query: Document = {"tags": tag}
+            between = {"$gte": begin_ms, "$lt": before_ms}
+            if bounds := {operator: bound for operator, bound in between.items() if bound is not None}:
+                query["started_ms"] = bounds
+            way = DESCENDING if newest_first else ASCENDING
+            with available(self._database):
+                cursor = self._facts.find(query, {"_id": 0, "point": 1}, batch_size=limit)
+                documents = await cursor.sort([("started_ms", way), ("_id", way)]).limit(limit).to_list()
+            return [Point.model_validate(document["point"]) for document in documents]
+
+        if newest_first and since_ms is None and before_ms is None:
+            return await self._begins.page(tag, limit, ask, lambda point: point.started_ms)
+        return await ask(since_ms)
+
+    async def points_by_tag(self, tags: Collection[str], *, limit: int) -> dict[str, list[Point]]:
+        """For each of these tags the newest points filed under it, newest first, at most `limit` each."""
+        asked = list(set(tags))
+        return dict(zip(asked, await each(asked, lambda tag: self.points(tag, limit=limit)), strict=True))
+
+    async def rows_by_key(self, keys: Collection[str]) -> dict[str, Row]:
+        """Those of these rows that exist."""
+        with available(self._database):
+            documents = await self._rows.find({"_id": {"$in": list(keys)}}).to_list()
+        return {document["_id"]: _row(document) for document in documents}
+
+    async def put_rows(self, rows: Sequence[Row]) -> set[str]:
+        """Store each row whose version still is the one read; the keys that were. Key: the row's key."""
+        documents = {row.key: _row_document(row) for row in rows}
+        return await self._put(self._rows, documents, {row.key: row.version for row in rows})
+
+    async def drop_rows(self, rows: Sequence[Row]) -> None:
+        """Drop each row whose version still is the one read. Key: the row's key."""
+        if rows:
+            with available(self._database):
+                await self._rows.bulk_write(
+                    [DeleteOne({"_id": row.key, "version": row.version}) for row in rows], ordered=False
+                )
+
+    async def rows(
+        self,
+        kind: str,
+        *,
+        limit: int,
+        project: str | None = None,
+        scopes: Collection[str] | None = None,
+        labels: Collection[str] | None = None,
+        label_prefix: str | None = None,
+        newest_first: bool = True,
+        after: tuple[int, str] | None = None,
+        since_rank: int | None = None,
+    ) -> list[Row]:
+        """Rows of a kind by (rank, key), beyond `after`, with rank >= `since_rank`, that match every filter given."""
+        # The closest filter first: a planner that looks at one of them alone takes the first that has an index.
+        query: Document = {}
+        if label_prefix is not None:
+            query["label"] = {"$gte": label_prefix, "$lt": label_prefix + _AFTER_ALL}
+        if labels is not None:
+            query["label"] = _any_of(labels)
+        if scopes is not None:
+            query["scope"] = _any_of(scopes)
+        if project is not None:
+            query["project"] = project
+        query["kind"] = kind
+        if since_rank is not None:
+            query["rank"] = {"$gte": since_rank}
+        if scopes is None or len(scopes) == 1 or since_rank is None:
+            return await self._page(query, limit=limit, newest_first=newest_first, after=after)
+        # A stretch of the index for each; asked for together they would be sorted first and cut last.
+        pages = await each(
+            scopes,
+            lambda scope: self._page({**query, "scope": scope}, limit=limit, newest_first=newest_first, after=after),
+        )
+        return sorted(chain(*pages), key=lambda row: (row.rank, row.key), reverse=newest_first)[:limit]
+
+    async def _page(
+        self, query: Document, *, limit: int, newest_first: bool, after: tuple[int, str] | None
+    ) -> list[Row]:
+        if after is None:
+            return await self._listed(query, limit=limit, newest_first=newest_first)
+        # Two questions that an index answers each, where one with `$or` would be sorted.
+        rank, key = after
+        beyond = "$lt" if newest_first else "$gt"
+        between = query.get("rank", {})
+        found: list[Row] = []
+        if rank >= between.get("$gte", rank):
+            alike = {**query, "rank": rank, "_id": {beyond: key}}
+            found = await self._listed(alike, limit=limit, newest_first=newest_first)
+        if len(found) < limit:
+            further = {**query, "rank": {**between, beyond: rank}}
+            found += await self._listed(further, limit=limit - len(found), newest_first=newest_first)
+        return found
+
+    async def _listed(self, query: Document, *, limit: int, newest_first: bool) -> list[Row]:
+        way = DESCENDING if newest_first else ASCENDING
+
+        async def ask(begin: int | None) -> list[Row]:
+            bounded = query if begin is None else {**query, "rank": {"$gte": begin}}
+            with available(self._database):
+                cursor = self._rows.find(bounded, batch_size=limit).sort([("rank", way), ("_id", way)]).limit(limit)
+                return [_row(document) for document in await cursor.to_list()]
+
+        if newest_first and "rank" not in query:
+            return await self._begins.page(repr(query), limit, ask, lambda row: row.rank)
+        return await ask(None)
+
+    async def _put(
+        self, collection: AsyncCollection[Document], documents: Mapping[str, Document], replaces: Mapping[str, int]
+    ) -> set[str]:
+        """Write each document over the version it replaces, and read back which of them this call wrote.
+
+        A bulk answer does not say which operation matched; a token of the call's own, in every document, does.
+        """
+        if not documents:
+            return set()
+        token = uuid4().hex
+        operations: list[InsertOne[Document] | ReplaceOne[Document]] = []
+        for key, document in documents.items():
+            document["token"] = token
+            if version := replaces[key]:
+                operations.append(ReplaceOne({"_id": key, "version": version}, document))
+            else:
+                operations.append(InsertOne(document))
+        with available(self._database):
+            for at in range(0, len(operations), _WRITES_AT_ONCE):
+                try:
+                    await collection.bulk_write(operations[at : at + _WRITES_AT_ONCE], ordered=False)
+                except BulkWriteError as error:
+                    # Somebody else inserted the document first: that race is lost, the other writes happened.
+                    if any(fault["code"] != _DUPLICATE_KEY for fault in error.details["writeErrors"]):
+                        raise
+            written: set[str] = set()
+            keys = list(documents)
+            for at in range(0, len(keys), _KEYS_AT_ONCE):
+                mine = {"_id": {"$in": keys[at : at + _KEYS_AT_ONCE]}, "token": token}
+                written |= {document["_id"] for document in await collection.find(mine, {"_id": 1}).to_list()}
+        return written
+
+
+def _any_of(values: Collection[str]) -> Document | str:
+    return {"$in": list(values)} if len(values) != 1 else next(iter(values))
+
+
+def _fact_document(write: FactWrite) -> Document:
+    fact = write.fact
+    return {
+        "_id": fact.id,
+        "version": write.replaces + 1,
+        "started_ms": fact.started_ms,
+        "tags": sorted(tags_of(fact)),
+        "stale": sorted([touched.kind, *touched.words] for touched in write.stale),
+        "point": fact.point.model_dump(mode="json", by_alias=True, exclude_none=True),
+        "fact": fact.model_dump(mode="json", by_alias=True, exclude_none=True),
+    }
+
+
+def _row_document(row: Row) -> Document:
+    return {
+        "_id": row.key,
+        "kind": row.kind,
+        "project": row.project,
+        "scope": row.scope,
+        "label": row.label,
+        "rank": row.rank,
+        "version": row.version + 1,
+        "body": row.body,
+    }
+
+
+def _row(document: Document) -> Row:
+    return Row(
+        document["kind"],
+        document["_id"],
+        document["project"],
+        document["scope"],
+        document["label"],
+        document["rank"],
+        document["body"],
+        document["version"],
+    )

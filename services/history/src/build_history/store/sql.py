@@ -1,0 +1,285 @@
+"""History on SQL (SQLite, MySQL, MariaDB): every method is one transaction."""
+
+import json
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import fields
+from typing import Any
+
+import sqlalchemy as sa
+from build_chassis.store.sql import SqlEngine
+from pydantic import TypeAdapter
+
+from build_history.builds.fact import Fact, Point
+from build_history.builds.index_keys import Touched, tags_of
+from build_history.store.contract import FactWrite, Row, StoredFact
+from build_history.store.tables import FACTS, FILED, METADATA, ROWS, TAGS
+
+_POINTS: TypeAdapter[list[Point]] = TypeAdapter(list[Point])
+_NEVER_MS = 2**62
+_CHUNK = 500
+"""Values in one IN list; SQLite takes 32,766 parameters, MySQL plans long lists badly."""
+
+_LISTED = tuple(ROWS.c[field.name] for field in fields(Row))
+"""Columns in the order of a row's fields: by position is how thousands of them are read fastest."""
+
+
+class SqlHistoryStore:
+    """The store on one SQL database; each method is one transaction."""
+
+    def __init__(self, url: str) -> None:
+        self._engine = SqlEngine(url)
+
+    async def open(self) -> None:
+        """Connect and bring the schema up to date."""
+        await self._engine.migrate(METADATA)
+
+    async def close(self) -> None:
+        """Finish queued writes and disconnect."""
+        await self._engine.close()
+
+    async def ping(self) -> None:
+        """Return if the database answers."""
+        await self._engine.ping()
+
+    async def facts(self, build_ids: Collection[str]) -> dict[str, StoredFact]:
+        """Those of these builds that have a fact."""
+
+        def read(connection: sa.Connection) -> list[Any]:
+            return [
+                row
+                for ids in _chunks(build_ids)
+                for row in connection.execute(
+                    sa.select(FACTS.c.version, FACTS.c.stale, FACTS.c.fact).where(FACTS.c.build_id.in_(ids))
+                )
+            ]
+
+        found = [
+            StoredFact(Fact.model_validate_json(row.fact), row.version, _stale(row.stale))
+            for row in await self._engine.read(read)
+        ]
+        return {stored.fact.id: stored for stored in found}
+
+    async def put_facts(self, writes: Sequence[FactWrite]) -> set[str]:
+        """Store each fact whose version still is `replaces`; the ids that were. Key: build id."""
+        if not writes:
+            return set()
+
+        def write(connection: sa.Connection) -> set[str]:
+            current = _versions(connection, FACTS.c.build_id, FACTS.c.version, [w.fact.id for w in writes])
+            due = [w for w in writes if current.get(w.fact.id, 0) == w.replaces]
+            fresh = [w for w in due if not w.replaces]
+            _many(connection, sa.insert(FACTS), [_fact_values(w) for w in fresh])
+            _many(
+                connection,
+                sa.update(FACTS).where(FACTS.c.build_id == sa.bindparam("b_id")),
+                [{**_fact_values(w), "b_id": w.fact.id} for w in due if w.replaces],
+            )
+            old, new = set[tuple[str, int, str]](), set[tuple[str, int, str]]()
+            for w in due:
+                new |= _filed(w.fact)
+                old |= _filed(w.old) if w.old else set()
+            _drop_tags(connection, old - new)
+            _many(connection, sa.insert(TAGS), [_tag_values(tag) for tag in new - old])
+            return {w.fact.id for w in due}
+
+        return await self._unless_lost(write)
+
+    async def settle(self, settled: Mapping[str, int]) -> None:
+        """Forget that rows are stale, for each build whose version is unchanged. Key: build id."""
+        if not settled:
+            return
+        statement = (
+            sa.update(FACTS)
+            .where(FACTS.c.build_id == sa.bindparam("b_id"), FACTS.c.version == sa.bindparam("b_version"))
+            .values(stale="[]")
+        )
+        values = [{"b_id": build_id, "b_version": version} for build_id, version in settled.items()]
+        await self._engine.write(lambda connection: _many(connection, statement, values))
+
+    async def drop_facts(self, facts: Sequence[Fact]) -> None:
+        """Forget these facts; one that is already gone changes nothing. Key: build id."""
+
+        def write(connection: sa.Connection) -> None:
+            _drop_tags(connection, set[tuple[str, int, str]]().union(*map(_filed, facts)))
+            for ids in _chunks([fact.id for fact in facts]):
+                connection.execute(sa.delete(FACTS).where(FACTS.c.build_id.in_(ids)))
+
+        await self._engine.write(write)
+
+    async def points(
+        self,
+        tag: str,
+        *,
+        limit: int,
+        newest_first: bool = True,
+        since_ms: int | None = None,
+        before_ms: int | None = None,
+    ) -> list[Point]:
+        """Points filed under a tag by start: from `since_ms` on, before `before_ms`, at most `limit`."""
+        bounds = {"b_limit": limit, "b_since": since_ms or 0, "b_before": before_ms or _NEVER_MS}
+        return await self._engine.read(lambda connection: _points(connection, newest_first, tag, bounds))
+
+    async def points_by_tag(self, tags: Collection[str], *, limit: int) -> dict[str, list[Point]]:
+        """For each of these tags the newest points filed under it, newest first, at most `limit` each."""
+        bounds = {"b_limit": limit, "b_since": 0, "b_before": _NEVER_MS}
+
+        def read(connection: sa.Connection) -> dict[str, list[Point]]:
+            # A statement a tag, all in one visit to a reader thread: the visit costs more than the statement.
+            return {tag: _points(connection, True, tag, bounds) for tag in tags}
+
+        return await self._engine.read(read)
+
+    async def rows_by_key(self, keys: Collection[str]) -> dict[str, Row]:
+        """Those of these rows that exist."""
+
+        def read(connection: sa.Connection) -> list[Any]:
+            return [
+                row
+                for some in _chunks(keys)
+                for row in connection.execute(sa.select(*_LISTED).where(ROWS.c.key.in_(some)))
+            ]
+
+        return {row.key: _row(row) for row in await self._engine.read(read)}
+
+    async def put_rows(self, rows: Sequence[Row]) -> set[str]:
+        """Store each row whose version still is the one read; the keys that were. Key: the row's key."""
+        if not rows:
+            return set()
+
+        def write(connection: sa.Connection) -> set[str]:
+            current = _versions(connection, ROWS.c.key, ROWS.c.version, [row.key for row in rows])
+            due = [row for row in rows if current.get(row.key, 0) == row.version]
+            _many(connection, sa.insert(ROWS), [_row_values(row) for row in due if not row.version])
+            _many(
+                connection,
+                sa.update(ROWS).where(ROWS.c.key == sa.bindparam("b_key")),
+                [{**_row_values(row), "b_key": row.key} for row in due if row.version],
+            )
+            return {row.key for row in due}
+
+        return await self._unless_lost(write)
+
+    async def drop_rows(self, rows: Sequence[Row]) -> None:
+        """Drop each row whose version still is the one read. Key: the row's key."""
+        if not rows:
+            return
+        statement = sa.delete(ROWS).where(
+            ROWS.c.key == sa.bindparam("b_key"), ROWS.c.version == sa.bindparam("b_version")
+        )
+        values = [{"b_key": row.key, "b_version": row.version} for row in rows]
+        await self._engine.write(lambda connection: _many(connection, statement, values))
+
+    async def rows(
+        self,
+        kind: str,
+        *,
+        limit: int,
+        project: str | None = None,
+        scopes: Collection[str] | None = None,
+        labels: Collection[str] | None = None,
+        label_prefix: str | None = None,
+        newest_first: bool = True,
+        after: tuple[int, str] | None = None,
+        since_rank: int | None = None,
+    ) -> list[Row]:
+        """Rows of a kind by (rank, key), beyond `after`, with rank >= `since_rank`, that match every filter given."""
+        statement = sa.select(*_LISTED).where(ROWS.c.kind == kind)
+        if project is not None:
+            statement = statement.where(ROWS.c.project == project)
+        if scopes is not None:
+            statement = statement.where(ROWS.c.scope.in_(scopes))
+        if labels is not None:
+            statement = statement.where(ROWS.c.label.in_(labels))
+        if label_prefix is not None:
+            # A range instead of LIKE: any store answers it from the index, and the prefix needs no escaping.
+            statement = statement.where(ROWS.c.label >= label_prefix, ROWS.c.label < label_prefix + "\uffff")
+        if since_rank is not None:
+            statement = statement.where(ROWS.c.rank >= since_rank)
+        if after is not None:
+            rank, key = after
+            beyond = (ROWS.c.rank < rank, ROWS.c.key < key) if newest_first else (ROWS.c.rank > rank, ROWS.c.key > key)
+            statement = statement.where(sa.or_(beyond[0], sa.and_(ROWS.c.rank == rank, beyond[1])))
+        order = sa.desc if newest_first else sa.asc
+        statement = statement.order_by(order(ROWS.c.rank), order(ROWS.c.key)).limit(limit)
+        return [_row(row) for row in await self._engine.read(lambda connection: connection.execute(statement).all())]
+
+    async def _unless_lost(self, write: Callable[[sa.Connection], set[str]]) -> set[str]:
+        """The write's answer; nothing when another replica inserted one of the same keys in between."""
+        try:
+            return await self._engine.write(write)
+        except sa.exc.IntegrityError:
+            return set()
+
+
+def _points(connection: sa.Connection, newest: bool, tag: str, bounds: Mapping[str, int]) -> list[Point]:
+    found: Sequence[str] = connection.execute(FILED[newest], {"b_tag": tag, **bounds}).scalars().all()
+    return _POINTS.validate_json(f"[{','.join(found)}]")
+
+
+def _versions(
+    connection: sa.Connection, key: sa.Column[str], version: sa.Column[int], keys: Sequence[str]
+) -> dict[str, int]:
+    """Stored versions, locked against other replicas until commit (SQLite's single writer needs no lock)."""
+    found: dict[str, int] = {}
+    for some in _chunks(keys):
+        statement = sa.select(key, version).where(key.in_(some)).with_for_update()
+        found.update({row[0]: row[1] for row in connection.execute(statement)})
+    return found
+
+
+def _many(connection: sa.Connection, statement: sa.Executable, values: Sequence[Mapping[str, Any]]) -> None:
+    if values:
+        connection.execute(statement, list(values))
+
+
+def _drop_tags(connection: sa.Connection, tags: Collection[tuple[str, int, str]]) -> None:
+    statement = sa.delete(TAGS).where(
+        TAGS.c.tag == sa.bindparam("b_tag"),
+        TAGS.c.started_ms == sa.bindparam("b_started_ms"),
+        TAGS.c.build_id == sa.bindparam("b_build_id"),
+    )
+    _many(connection, statement, [{f"b_{name}": value for name, value in _tag_values(tag).items()} for tag in tags])
+
+
+def _filed(fact: Fact) -> set[tuple[str, int, str]]:
+    return {(tag, fact.started_ms, fact.id) for tag in tags_of(fact)}
+
+
+def _tag_values(tag: tuple[str, int, str]) -> dict[str, Any]:
+    return {"tag": tag[0], "started_ms": tag[1], "build_id": tag[2]}
+
+
+def _fact_values(write: FactWrite) -> dict[str, Any]:
+    return {
+        "build_id": write.fact.id,
+        "version": write.replaces + 1,
+        "stale": json.dumps(sorted([touched.kind, *touched.words] for touched in write.stale)),
+        "point": write.fact.point.to_json(),
+        "fact": write.fact.to_json(),
+    }
+
+
+def _stale(text: str) -> frozenset[Touched]:
+    return frozenset(Touched(kind, tuple(words)) for kind, *words in json.loads(text))
+
+
+def _row_values(row: Row) -> dict[str, Any]:
+    return {
+        "key": row.key,
+        "kind": row.kind,
+        "project": row.project,
+        "scope": row.scope,
+        "label": row.label,
+        "rank": row.rank,
+        "version": row.version + 1,
+        "body": row.body,
+    }
+
+
+def _row(values: Any) -> Row:
+    return Row(*values)
+
+
+def _chunks(values: Iterable[str]) -> Iterable[list[str]]:
+    listed = list(dict.fromkeys(values))
+    return (listed[at : at + _CHUNK] for at in range(0, len(listed), _CHUNK))

@@ -1,0 +1,1 @@
+"""Test history: how each test went over a lane's newest builds."""

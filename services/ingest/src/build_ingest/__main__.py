@@ -1,0 +1,24 @@
+"""`python -m build_ingest`: the service as a process of its own."""
+
+from build_chassis.bus import open_bus
+from build_chassis.service import serve
+from build_chassis.service_client import HttpServiceClient
+from build_chassis.settings import read_settings
+
+from build_ingest.app import create_app
+from build_ingest.settings import Settings
+
+
+def main() -> None:
+    """Read the settings, wire, serve."""
+    settings = read_settings(Settings)
+    artifacts = (
+        HttpServiceClient("artifacts", settings.artifacts_url, settings.jwt_secret_key)
+        if settings.artifacts_url
+        else None
+    )
+    serve(create_app(settings, open_bus(settings.amqp_url), artifacts=artifacts), settings)
+
+
+if __name__ == "__main__":
+    main()

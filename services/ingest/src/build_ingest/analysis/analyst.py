@@ -1,0 +1,243 @@
+"""The analyst: reads builds behind their commits, and keeps beside them what failed and what their tests said.
+
+It reads only what is stored, a few chunks at a time, in one task of its own: nothing it does, and no bug of it, delays
+or harms storing. What it missed (a restart, a takeover, more builds at once than it reads) it reads from the store.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+
+from build_chassis.errors import StoreUnavailable
+from build_protocol.messages import BuildMetrics, FailureData
+
+from build_ingest.analysis.build_cursor import Reading
+from build_ingest.analysis.early_alert import EarlyAlert
+from build_ingest.analysis.log_reader import LogReader
+from build_ingest.analysis.rules_version import fingerprint
+from build_ingest.findings.failures import Found, so_far, told
+from build_ingest.findings.test_results import counts_of, merged
+from build_ingest.intake.consumer import RecordConsumer
+from build_ingest.metrics import Metrics
+from build_ingest.records import fold
+from build_ingest.records.fold import BuildState
+from build_ingest.records.plan import Step
+from build_ingest.store.contract import BuildStore
+
+READINGS = 200
+"""Builds read while they run; further ones are read when they end."""
+
+RESULTS_SECONDS = 2.0
+"""Test results of a running build are shown after this at the latest."""
+
+RETRY_SECONDS = 1.0
+"""A store that is away is asked again after this."""
+
+log = logging.getLogger("ingest")
+
+
+class Analyst:
+    """Finds failures and test results of this replica's builds, live and at their end."""
+
+    def __init__(
+        self,
+        store: BuildStore,
+        intake: RecordConsumer,
+        metrics: Metrics,
+        early_alert: EarlyAlert,
+        make_reader: Callable[[], LogReader] = LogReader,
+    ) -> None:
+        self._store = store
+        self._intake = intake
+        self._metrics = metrics
+        self._early_alert = early_alert
+        self._make_reader = make_reader
+        self._readings: dict[str, Reading] = {}
+        self._due: dict[str, None] = {}
+        self._woken = asyncio.Event()
+
+    def notice(self, step: Step) -> None:
+        """A step was committed: read its text soon. Returns at once."""
+        if _extent(step.after) == _extent(step.before):
+            return
+        reading = self._reading(step.after)
+        if reading is not None:
+            reading.follow(step)
+            self._call(step.after.build.id)
+
+    def adopt(self, states: Iterable[BuildState]) -> None:
+        """These builds became ours: read what is stored of those that run."""
+        for state in states:
+            if not state.complete and any(_extent(state)) and self._reading(state) is not None:
+                self._call(state.build.id)
+
+    def abandon(self, build_ids: Iterable[str]) -> None:
+        """Another replica reads these builds now."""
+        for build_id in build_ids:
+            self._readings.pop(build_id, None)
+            self._early_alert.forget(build_id)
+
+    async def run(self) -> None:
+        """Read what is due, until cancelled."""
+        # Taking in the rules costs a build's worth of time: not on the loop, and not when the first build fails.
+        await asyncio.to_thread(fingerprint)
+        async with asyncio.TaskGroup() as duties:
+            duties.create_task(self._read_when_due())
+            duties.create_task(self._show_results())
+
+    async def show_results(self) -> None:
+        """Store the test results that running builds' logs told since. Raises StoreUnavailable."""
+        for reading in list(self._readings.values()):
+            if reading.is_behind:
+                async with reading.lock:
+                    await reading.keep_results()
+
+    async def read_due(self) -> None:
+        """Read all builds that grew, and show the failures that became certain. Raises StoreUnavailable."""
+        while self._due:
+            build_id = next(iter(self._due))
+            # Taken out first: what comes while it is read makes it due again.
+            del self._due[build_id]
+            try:
+                await self._look(build_id)
+            except StoreUnavailable:
+                self._call(build_id)
+                raise
+        self._woken.clear()
+
+    async def judge(self, state: BuildState) -> list[FailureData]:
+        """The failures of a build that ended, ranked, kept and shown; key build id, repeating is harmless.
+
+        Raises StoreUnavailable. When the analysis breaks, what was found before is all there is, and the build does
+        not say `analysed`.
+        """
+        build = state.build
+        if state.is_analysed:
+            return (await self._store.find_failures(build.id)).items
+        reading = self._readings.get(build.id) or Reading(state, self._make_reader(), self._store)
+        async with reading.lock:
+            try:
+                rules = await asyncio.to_thread(fingerprint)
+                found = await self._report(reading, state)
+                counts = await self._count_tests(reading) if found is not None else None
+            finally:
+                # Finishing uses a reader up; whoever comes again begins anew.
+                self._readings.pop(build.id, None)
+                self._early_alert.forget(build.id)
+        is_analysed = found is not None
+        if found is None:
+            found = Found() if build.status == "succeeded" else await self._store.find_failures(build.id)
+        await self._store.keep_failures(build.id, build.log_bytes, found)
+        revision = state.verdict_revision
+        await self._intake.change(
+            build.id,
+            lambda now: (
+                fold.mark_failures(
+                    now, found.first, found.count, is_analysed=is_analysed, rules=rules, test_counts=counts
+                )
+                if now.verdict_revision == revision
+                else None
+            ),
+        )
+        return found.items
+
+    def _reading(self, state: BuildState) -> Reading | None:
+        build_id = state.build.id
+        reading = self._readings.get(build_id)
+        if reading is None and len(self._readings) < READINGS:
+            reading = self._readings[build_id] = Reading(state, self._make_reader(), self._store)
+        return reading
+
+    def _call(self, build_id: str) -> None:
+        self._due[build_id] = None
+        self._woken.set()
+
+    async def _look(self, build_id: str) -> None:
+        reading = self._readings.get(build_id)
+        if reading is None:
+            return
+        async with reading.lock:
+            # It may have been judged while this waited; then its reader is used up.
+            if reading.is_broken or self._readings.get(build_id) is not reading:
+                return
+            try:
+                await reading.catch_up()
+                if len(reading.reader.failures) > reading.told:
+                    await self._tell(build_id, reading)
+            except StoreUnavailable:
+                raise
+            except Exception:
+                log.exception("analysis failed build_id=%s", build_id)
+                self._break(reading)
+
+    async def _tell(self, build_id: str, reading: Reading) -> None:
+        """Keep and show what is certain; a row that others keep changing is tried again with the next line."""
+        count = len(reading.reader.failures)
+        found = so_far(reading.reader.failures)
+        await self._store.keep_failures(build_id, reading.reader.text_bytes, found)
+        is_shown = False
+
+        def decide(now: BuildState) -> BuildState | None:
+            nonlocal is_shown
+            is_shown = now.complete or (now.build.first_failure, now.build.failure_count) == (found.first, found.count)
+            return None if is_shown else fold.mark_failures(now, found.first, found.count, is_analysed=False)
+
+        after = await self._intake.change(build_id, decide)
+        if after is not None or is_shown:
+            reading.told = count
+        if after is not None:
+            await self._early_alert.ring(after, found.items)
+
+    async def _report(self, reading: Reading, state: BuildState) -> Found | None:
+        """The whole log's failures; None when the analysis broke."""
+        build = state.build
+        if reading.is_broken:
+            return None
+        try:
+            reading.state = state
+            reading.reader.is_green = build.status == "succeeded"
+            await reading.read_to_end()
+            if build.status == "succeeded":
+                return Found()
+            report = await asyncio.to_thread(reading.reader.finish, build.exit_code or None)
+            return told(report.failures, report.dropped)
+        except StoreUnavailable:
+            raise
+        except Exception:
+            log.exception("analysis failed build_id=%s", build.id)
+            self._break(reading)
+            return None
+
+    async def _count_tests(self, reading: Reading) -> BuildMetrics | None:
+        """The tests of a build that ended, by what came of them; None where there are none, or more may come."""
+        if not reading.has_results or reading.state.build.provisional:
+            return None
+        blocks = await self._store.read_results(reading.state.build.id)
+        return await asyncio.to_thread(lambda: counts_of(merged(blocks)))
+
+    async def _read_when_due(self) -> None:
+        while True:
+            await self._woken.wait()
+            await self._retry_when_unavailable(self.read_due)
+
+    async def _show_results(self) -> None:
+        while True:
+            await asyncio.sleep(RESULTS_SECONDS)
+            await self._retry_when_unavailable(self.show_results)
+
+    async def _retry_when_unavailable(self, duty: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await duty()
+        except StoreUnavailable as error:
+            log.warning("analysis waits reason=%s", error)
+            await asyncio.sleep(RETRY_SECONDS)
+
+    def _break(self, reading: Reading) -> None:
+        """The analysis of this build went wrong: its log stays as it is, and nobody calls it analysed."""
+        self._metrics.analysis_errors.inc()
+        reading.give_up()
+
+
+def _extent(state: BuildState | None) -> tuple[int, int]:
+    """How much of a build there is to read: bytes of its log, and the newest record with test results."""
+    return (0, 0) if state is None else (state.build.log_bytes, state.tests_seq)

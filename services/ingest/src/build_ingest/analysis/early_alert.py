@@ -1,0 +1,50 @@
+"""The early_alert: BUILD_FAILING, said once of a running build as soon as a step of it has certainly failed.
+
+Best effort: it goes out after the failure is stored, and when it is lost the verdict tells the same later.
+"""
+
+import logging
+from collections.abc import Sequence
+
+from build_chassis.bus import Bus, BusUnavailable, PublishFailed
+from build_protocol.messages import FailureData
+
+from build_ingest.records.fold import BuildState
+from build_ingest.records.verdict import failing_of, outgoing
+from build_ingest.store.contract import BuildStore
+
+log = logging.getLogger("ingest")
+
+
+class EarlyAlert:
+    """Tells of builds that fail and still run."""
+
+    def __init__(self, store: BuildStore, bus: Bus) -> None:
+        self._store = store
+        self._bus = bus
+        self._told: set[str] = set()
+
+    async def ring(self, state: BuildState, failures: Sequence[FailureData]) -> None:
+        """Say it when it is certain and was not said; a takeover may say it again. Raises StoreUnavailable."""
+        build = state.build
+        if build.id in self._told or not _will_fail(state, failures):
+            return
+        start = await self._store.find_start(build.id)
+        if start is None:
+            return
+        try:
+            await self._bus.publish([outgoing(failing_of(state, start, failures), state)])
+        except (BusUnavailable, PublishFailed) as error:
+            log.warning("an early alert waits build_id=%s reason=%s", build.id, error)
+            return
+        self._told.add(build.id)
+
+    def forget(self, build_id: str) -> None:
+        """The build ended, or another replica reads it now."""
+        self._told.discard(build_id)
+
+
+def _will_fail(state: BuildState, failures: Sequence[FailureData]) -> bool:
+    """A failure that names its command is a failed step of the build graph: no build ends green after one."""
+    is_running = not state.complete and state.build.status == "running"
+    return is_running and state.build.origin == "ci" and any(failure.command for failure in failures)

@@ -1,0 +1,137 @@
+"""Reanalysis: logs that were analysed by other rules than today's are read again, slowly, behind everything else.
+
+What is found replaces what was found. Only another first failure is news to other services: then the build is judged
+again, as the next revision of its verdict.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Collection
+
+from build_chassis.errors import StoreUnavailable
+from build_protocol.messages import FailureData
+
+from build_ingest.analysis.log_reader import LogReader
+from build_ingest.analysis.rules_version import fingerprint
+from build_ingest.findings.failures import Found, told
+from build_ingest.intake.consumer import RecordConsumer
+from build_ingest.logs.pages import stream_text
+from build_ingest.metrics import Metrics
+from build_ingest.records import fold
+from build_ingest.records.fold import BuildState
+from build_ingest.store.contract import BuildStore, ChunkSource, place_of
+
+ROUND_SECONDS = 60.0
+BUILDS_PER_LOOK = 20
+REST_SHARE = 9.0
+"""After a log it rests for this many times as long as reading it took: a tenth of one core at most."""
+
+REST_SECONDS_MIN = 0.2
+DAY_SECONDS = 86_400
+
+log = logging.getLogger("ingest")
+
+
+class Reanalysis:
+    """Reads the logs of ended builds again: all that are stale of this replica's shards, or one that is asked for."""
+
+    def __init__(
+        self,
+        store: BuildStore,
+        texts: ChunkSource,
+        intake: RecordConsumer,
+        metrics: Metrics,
+        *,
+        shards: Callable[[], Collection[int]],
+        judge: Callable[[BuildState], None],
+        days: int = 0,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._store = store
+        self._texts = texts
+        self._intake = intake
+        self._metrics = metrics
+        self._shards = shards
+        self._judge = judge
+        self._days = days
+        self._now = now
+        self._reading = asyncio.Lock()
+
+    async def run(self) -> None:
+        """Look for stale builds now and then, until cancelled."""
+        while True:
+            try:
+                await self.read_stale()
+            except StoreUnavailable as error:
+                log.warning("reanalysis waits reason=%s", error)
+            except Exception:
+                log.exception("reanalysis failed")
+            await asyncio.sleep(ROUND_SECONDS)
+
+    async def read_stale(self) -> None:
+        """Read every stale build of the last days again, the newest first. Raises StoreUnavailable."""
+        if not self._days:
+            return
+        rules = await asyncio.to_thread(fingerprint)
+        since = f"{int(self._now() - self._days * DAY_SECONDS) * 1000:016d}"
+        before = None
+        while stale := await self._store.list_stale(rules, tuple(self._shards()), since, before, BUILDS_PER_LOOK):
+            for state in stale:
+                begin = time.monotonic()
+                await self.read(state)
+                seconds = time.monotonic() - begin
+                await asyncio.sleep(max(REST_SECONDS_MIN, seconds * REST_SHARE))
+            before = place_of(stale[-1].build)
+
+    async def read(self, state: BuildState) -> Found:
+        """Read one judged build's whole log again, and keep what is found; key build id. Raises StoreUnavailable."""
+        build, revision = state.build, state.verdict_revision
+        rules = await asyncio.to_thread(fingerprint)
+        async with self._reading:
+            found = await self._read(state)
+        is_read = found is not None
+        if found is None:
+            found = await self._store.find_failures(build.id)
+        else:
+            await self._store.keep_failures(build.id, build.log_bytes, found)
+
+        def decide(now: BuildState) -> BuildState | None:
+            if now.verdict_revision != revision or now.verdict_due:
+                return None
+            is_news = _facts(found.first) != _facts(now.build.first_failure)
+            after = fold.mark_failures(now, found.first, found.count, is_analysed=is_read, rules=rules)
+            return fold.judge_again(after) if is_news and is_read else after
+
+        after = await self._intake.change(build.id, decide)
+        if after is not None:
+            self._metrics.reanalysed.inc()
+            if after.verdict_due:
+                log.info("judged again build_id=%s revision=%s", build.id, after.verdict_revision)
+                self._judge(after)
+        return found
+
+    async def _read(self, state: BuildState) -> Found | None:
+        """What the log tells today; None when its analysis broke."""
+        build = state.build
+        if build.status == "succeeded":
+            return Found()
+        try:
+            reader = LogReader()
+            async for text in stream_text(self._texts, state, 0, build.log_bytes):
+                await asyncio.to_thread(reader.read, text)
+                reader.take_results()
+            await asyncio.to_thread(reader.read_last)
+            report = await asyncio.to_thread(reader.finish, build.exit_code or None)
+            return told(report.failures, report.dropped)
+        except StoreUnavailable:
+            raise
+        except Exception:
+            log.exception("analysis failed build_id=%s", build.id)
+            self._metrics.analysis_errors.inc()
+            return None
+
+
+def _facts(failure: FailureData | None) -> dict[str, object] | None:
+    """What a failure says to people and groups; how it was found is left out."""
+    return None if failure is None else {name: getattr(failure, name) for name in FailureData.model_fields}

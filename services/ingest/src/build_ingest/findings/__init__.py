@@ -1,0 +1,1 @@
+"""Findings: failures, test results and people's feedback on them. Pure."""

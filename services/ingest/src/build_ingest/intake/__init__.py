@@ -1,0 +1,1 @@
+"""RecordConsumer: deliveries of the shard queues become stored records, then announcements."""

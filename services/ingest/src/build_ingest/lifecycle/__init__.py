@@ -1,0 +1,1 @@
+"""Lifecycle: what happens to builds without a message: leases end, verdicts, verification, retention."""

@@ -1,0 +1,114 @@
+"""Retention: old text is dropped here once it is safe in the archive, and old builds are forgotten whole."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+
+from build_chassis.errors import StoreUnavailable
+from build_protocol.ids import SHARDS
+
+from build_ingest.archive.artifacts_client import ArtifactsClient
+from build_ingest.intake.consumer import RecordConsumer
+from build_ingest.records import fold
+from build_ingest.records.archive_label import ArchiveStep
+from build_ingest.records.fold import BuildState
+from build_ingest.store.contract import BuildStore, place_of
+
+ROUND_SECONDS = 3600.0
+BUILDS_AT_ONCE = 20
+CHUNKS_AT_ONCE = 100
+"""Few enough that no record waits long behind them."""
+
+DAY_SECONDS = 86_400
+
+log = logging.getLogger("ingest")
+
+
+class Retention:
+    """Forgets by the age of builds; 0 days of either keeps all."""
+
+    def __init__(
+        self,
+        store: BuildStore,
+        intake: RecordConsumer,
+        artifacts_client: ArtifactsClient | None,
+        *,
+        keep_days: int,
+        hot_days: int,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._store = store
+        self._intake = intake
+        self._artifacts_client = artifacts_client
+        self._keep_days = keep_days
+        self._hot_days = hot_days
+        self._now = now
+
+    async def run(self) -> None:
+        """A round every hour, until cancelled. Several replicas may do the same beside each other."""
+        while True:
+            await asyncio.sleep(ROUND_SECONDS)
+            try:
+                await self.forget_old()
+                await self.cool_old()
+            except StoreUnavailable as error:
+                log.warning("retention waits reason=%s", error)
+            except Exception:
+                log.exception("retention failed")
+
+    async def forget_old(self) -> None:
+        """Delete builds older than the store has to keep, and first their archives. Raises StoreUnavailable."""
+        if not self._keep_days:
+            return
+        while old := await self._store.list_forgettable(self._place(self._keep_days), BUILDS_AT_ONCE):
+            for state in old:
+                if state.archive.artifact_id is not None and self._artifacts_client is not None:
+                    await self._artifacts_client.let_go(state.archive.artifact_id)
+            await self._store.forget([state.build.id for state in old])
+            log.info("forgot builds=%s older_than_days=%s", len(old), self._keep_days)
+
+    async def cool_old(self) -> None:
+        """Drop the text of archived logs that are no longer hot. Raises StoreUnavailable."""
+        if not self._hot_days or self._artifacts_client is None:
+            return
+        steps: tuple[ArchiveStep, ...] = ("cooling", "kept")
+        for step in steps:
+            after = ""
+            while old := await self._list(step, after):
+                for state in old:
+                    await self._cool(self._artifacts_client, state)
+                after = place_of(old[-1].build)
+
+    async def _list(self, step: ArchiveStep, after: str) -> list[BuildState]:
+        place = self._place(self._hot_days)
+        return await self._store.list_archives(step, range(SHARDS), after, BUILDS_AT_ONCE, before=place)
+
+    async def _cool(self, artifacts_client: ArtifactsClient, state: BuildState) -> None:
+        """Drop one log's text, if its archive is there; decided in the build's row before the first of it goes."""
+        artifact_id = state.archive.artifact_id
+        if artifact_id is None or not await artifacts_client.holds(artifact_id):
+            log.error("archive is gone build_id=%s artifact=%s", state.build.id, artifact_id)
+            # As long as all of the text is here, it is archived anew.
+            await self._step(state, "kept", "due")
+            return
+        if state.archive.step == "kept" and not await self._step(state, "kept", "cooling"):
+            return
+        while await self._store.drop_text(state.build.id, CHUNKS_AT_ONCE):
+            pass
+        await self._step(state, "cooling", "cold")
+
+    async def _step(self, state: BuildState, before: ArchiveStep, after: ArchiveStep) -> bool:
+        changed = await self._intake.change(
+            state.build.id,
+            lambda now: (
+                fold.mark_archive(now, now.archive.model_copy(update={"step": after}))
+                if now.archive.step == before
+                else None
+            ),
+        )
+        return changed is not None
+
+    def _place(self, days: int) -> str:
+        """Builds that started so many days ago stand here."""
+        return f"{int(self._now() - days * DAY_SECONDS) * 1000:016d}"

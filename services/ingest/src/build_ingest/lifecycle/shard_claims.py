@@ -1,0 +1,99 @@
+"""Shards: which replica consumes which of the 8 ingest queues.
+
+A replica shows that it lives by raising the beat of its claims; others watch beats with their own clocks, so no two
+clocks are compared. A shard consumed twice for a moment does no harm: the store's condition decides.
+"""
+
+import asyncio
+import math
+from collections.abc import Awaitable, Callable, Iterable
+
+from build_protocol.ids import SHARDS
+
+from build_ingest.store.contract import BuildStore, Claim
+
+BEAT_SECONDS = 3.0
+DEAD_SECONDS = 12.0
+"""A claim whose beat stood still this long is anybody's."""
+
+
+class ShardClaims:
+    """This replica's claims. `tick` is one step of its endless loop."""
+
+    def __init__(self, store: BuildStore, replica: str) -> None:
+        self._store = store
+        self._replica = replica
+        self._beats = _BeatWatch()
+
+    async def tick(self, now: float, let_go: Callable[[list[int]], Awaitable[None]]) -> frozenset[int]:
+        """Raise our beats, give back what is too much, take what is free; the shards that are ours now.
+
+        `let_go` is awaited with the shards to be given back before anybody may take them.
+        """
+        claims = {claim.key: claim for claim in await self._store.list_claims()}
+        alive = self._beats.alive(claims.values(), now)
+        changes = plan_claims(self._replica, claims, alive)
+        await let_go([shard for shard in range(SHARDS) if any(_gives_back(change, shard) for change in changes)])
+        done = await asyncio.gather(*(self._store.claim(before, after) for before, after in changes))
+        ours = {after.key for (_, after), is_ours in zip(changes, done, strict=True) if is_ours and after.owner}
+        return frozenset(shard for shard in range(SHARDS) if shard_key(shard) in ours)
+
+    async def release(self) -> None:
+        """Give everything back, so that others need not wait."""
+        for claim in await self._store.list_claims():
+            if claim.owner == self._replica:
+                await self._store.claim(claim, Claim(claim.key, None, claim.beat + 1))
+
+
+def plan_claims(replica: str, claims: dict[str, Claim], alive: frozenset[str]) -> list[tuple[Claim, Claim]]:
+    """Changes of claims, each with its condition: our share is the shards divided by the living replicas."""
+    self_key = replica_key(replica)
+    changes = [_beat(claims.get(self_key, Claim(self_key, None, 0)), replica)]
+    others = {
+        claim.owner for key, claim in claims.items() if key in alive and key.startswith("replica:") and claim.owner
+    }
+    share = math.ceil(SHARDS / len(others | {replica}))
+    shards = [claims.get(shard_key(shard), Claim(shard_key(shard), None, 0)) for shard in range(SHARDS)]
+    ours = [claim for claim in shards if claim.owner == replica]
+    free = [claim for claim in shards if claim.owner != replica and (claim.owner is None or claim.owner not in others)]
+    changes += [_beat(claim, replica) for claim in ours[:share]]
+    changes += [_beat(claim, None) for claim in ours[share:]]
+    changes += [_beat(claim, replica) for claim in free[: max(0, share - len(ours))]]
+    return changes
+
+
+def shard_key(shard: int) -> str:
+    """The key of the claim on a shard."""
+    return f"shard:{shard}"
+
+
+def replica_key(replica: str) -> str:
+    """The key by which a replica shows that it lives."""
+    return f"replica:{replica}"
+
+
+def _gives_back(change: tuple[Claim, Claim], shard: int) -> bool:
+    before, after = change
+    return before.key == shard_key(shard) and before.owner is not None and after.owner is None
+
+
+def _beat(claim: Claim, owner: str | None) -> tuple[Claim, Claim]:
+    return claim, Claim(claim.key, owner, claim.beat + 1)
+
+
+class _BeatWatch:
+    """Since when each beat stands still, by our clock."""
+
+    def __init__(self) -> None:
+        self._seen: dict[str, tuple[int, float]] = {}
+
+    def alive(self, claims: Iterable[Claim], now: float) -> frozenset[str]:
+        alive: set[str] = set()
+        for claim in claims:
+            beat, since = self._seen.get(claim.key, (-1, now))
+            if beat != claim.beat:
+                since = now
+            self._seen[claim.key] = (claim.beat, since)
+            if claim.owner is not None and now - since < DEAD_SECONDS:
+                alive.add(claim.key)
+        return frozenset(alive)

@@ -1,0 +1,1 @@
+"""Logs: a build's text in pages, as a stream, and searched."""

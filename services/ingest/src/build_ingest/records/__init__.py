@@ -1,0 +1,1 @@
+"""Records: what an agent sent, decoded, ordered, folded and packed. Pure."""

@@ -1,0 +1,342 @@
+"""The fold: a build's state, and the next state after records in order. Pure; an old record never reaches it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from build_protocol.messages import (
+    AgentRecord,
+    ArtifactUploaded,
+    BuildComplete,
+    BuildMetrics,
+    BuildStart,
+    BuildStartData,
+    BuildStatus,
+    BuildUpdate,
+    ConfigurationChange,
+    FailureData,
+    LateFacts,
+    LogTotals,
+    Phase,
+    StepTime,
+    StepTimes,
+)
+from build_protocol.model import Count, WireModel
+from build_protocol.views import Build, PhaseSpan
+from pydantic import Field
+
+from build_ingest.records.archive_label import Archive
+
+GAPS_SHOWN = 100
+PHASES_SHOWN = 64
+METRICS_KEPT = 64
+COMMAND_SHOWN_CHARACTERS = 2000
+"""The row of a list carries the command up to here; the build's own page has all of it."""
+
+Verification = Literal["open", "due", "agrees", "differs"]
+
+LATE_IN_ROW = ("branch", "commit", "commit_subject", "commit_author", "dirty")
+BESIDE_ROW = ("step_times", "compile_hotspots", "configuration_changes")
+"""What the build's own page shows beside its row; a later record replaces what an earlier one said."""
+
+LATE_BESIDE_ROW = ("committed_at", "repository", "submodules", "pins", "commits", "tools")
+
+
+class BuildState(WireModel):
+    """All that is folded of a build: the row people see, and what only ingest needs."""
+
+    build: Build
+    phases: list[PhaseSpan] = Field(default_factory=list)
+    late: LateFacts = LateFacts()
+    step_times: StepTimes | None = None
+    compile_hotspots: list[StepTime] = Field(default_factory=list)
+    configuration_changes: list[ConfigurationChange] = Field(default_factory=list)
+    totals: LogTotals | None = None
+    complete: bool = False
+    log_seq: Count = 0
+    """The newest record that carried log text."""
+    tests_seq: Count = 0
+    """The newest record that carried test results."""
+    verification: Verification = "open"
+    verdict_revision: Count = 0
+    verdict_due: bool = False
+    """The outbox: a verdict of `verdict_revision` is decided and not yet published."""
+    archive: Archive = Archive()
+    rules: str = ""
+    """Fingerprint of the rules by which the whole log was read last; empty: not yet."""
+    analysed_revision: Count = 0
+    """The verdict for which the whole log was analysed."""
+
+    @property
+    def applied(self) -> int:
+        """Everything up to this seq is folded in."""
+        return self.build.as_of_seq
+
+    @property
+    def revision(self) -> int:
+        """Grows with every change of the state."""
+        return self.build.revision
+
+    @property
+    def is_open(self) -> bool:
+        """Whether anybody still has to look after the build."""
+        return self.build.status in ("queued", "running") or self.verdict_due or self.verification == "due"
+
+    @property
+    def is_analysed(self) -> bool:
+        """Whether the build ended, and all of its log was analysed."""
+        return 0 < self.verdict_revision == self.analysed_revision
+
+    @property
+    def verified(self) -> bool | None:
+        """True: all agrees; False: the store differs from what the agent sent; None: not known yet."""
+        return {"agrees": True, "differs": False}.get(self.verification)
+
+
+@dataclass(frozen=True, slots=True)
+class LogGrowth:
+    """What consecutive records added to a build's log."""
+
+    lines: int
+    """Lines there are afterwards."""
+    text_bytes: int
+    """UTF-8 bytes of all lines joined by a newline, afterwards."""
+    last_line: str
+    """Of a line in pieces, what the newest chunk has of it."""
+    last_seq: int
+    printed_at: int
+    """When the last line was printed, as its agent says."""
+
+
+class Misplaced(ValueError):
+    """A record that can never take this place in its build, e.g. a first record that is not BUILD_START."""
+
+
+def begin(record: AgentRecord, agent: str) -> BuildState:
+    """The state of a build before its first record is applied; raises Misplaced unless that is BUILD_START."""
+    if not isinstance(record, BuildStart) or record.seq != 1:
+        raise Misplaced(f"build {record.build_id} has no BUILD_START as its record 1, but {record.type}")
+    data = record.data
+    return BuildState(
+        build=Build(
+            id=record.build_id,
+            project=record.project,
+            branch=data.branch,
+            config=data.config,
+            origin=data.origin,
+            status=data.status,
+            commit=data.commit,
+            commit_subject=data.commit_subject,
+            commit_author=data.commit_author,
+            dirty=data.dirty,
+            agent=agent,
+            host=data.host,
+            command=_shown(data.command),
+            started_at=record.timestamp,
+            retry_of=data.retry_of,
+        )
+    )
+
+
+def fold(state: BuildState, records: Iterable[AgentRecord], log: LogGrowth | None, upto: int) -> BuildState:
+    """The state after `records` (in order, log records left out) and `log`, all up to seq `upto`.
+
+    The revision grows by one, however many records there are.
+    """
+    build = state.build
+    row: dict[str, Any] = {"as_of_seq": upto, "revision": build.revision + 1, "connected": True}
+    if build.status == "lost" or (log is not None and build.status == "queued"):
+        row |= {"status": "running", "provisional": False, "ended_at": None, "duration_ms": None, "reason": None}
+    rest: dict[str, Any] = {}
+    for record in records:
+        row["updated_at"] = record.timestamp
+        if isinstance(record, BuildUpdate):
+            _update(record, build, row, rest, state)
+        elif isinstance(record, BuildComplete):
+            _complete(record, build, row, rest, state)
+    if log is not None:
+        row |= {"log_lines": log.lines, "log_bytes": log.text_bytes, "last_line": log.last_line[:200]}
+        row["updated_at"] = max(log.printed_at, row.get("updated_at") or 0)
+        rest["log_seq"] = log.last_seq
+    return state.model_copy(update={**rest, "build": build.model_copy(update=row)})
+
+
+def facts_of(start: BuildStart, state: BuildState) -> BuildStartData:
+    """What is known of a build beside its row: BUILD_START's word, and where it was silent what was found later."""
+    late = {name: value for name in LATE_BESIDE_ROW if (value := getattr(state.late, name)) is not None}
+    return start.data.model_copy(update={name: value for name, value in late.items() if not getattr(start.data, name)})
+
+
+def may_follow(state: BuildState, record: AgentRecord, complete: bool) -> bool:
+    """Whether the build still takes this record: after BUILD_COMPLETE only artifacts, BUILD_START only once."""
+    if isinstance(record, BuildStart):
+        return record.seq == 1 and state.applied == 0
+    return not complete or isinstance(record, ArtifactUploaded)
+
+
+def lose(state: BuildState, now_ms: int) -> BuildState:
+    """Judge a running build lost, provisionally: its agent has been silent for a whole lease."""
+    build = state.build
+    row = {
+        "status": "lost",
+        "provisional": True,
+        "connected": False,
+        "ended_at": now_ms,
+        "duration_ms": _span(build.started_at, now_ms),
+        "remaining_ms": None,
+        "reason": "agent_silent",
+        "revision": build.revision + 1,
+    }
+    return state.model_copy(update={"build": build.model_copy(update=row), **_verdict(state)})
+
+
+def mark_connected(state: BuildState, connected: bool) -> BuildState:
+    """Set or clear the badge of a silent agent; a lost build whose agent speaks again is running."""
+    row: dict[str, Any] = {"connected": connected, "revision": state.revision + 1}
+    if connected and state.build.status == "lost":
+        row |= {"status": "running", "provisional": False, "ended_at": None, "duration_ms": None, "reason": None}
+    return state.model_copy(update={"build": state.build.model_copy(update=row)})
+
+
+def mark_verified(state: BuildState, agrees: bool) -> BuildState:
+    """Keep what comparing the store with the agent's totals found; a log that agrees is to be archived."""
+    row = {"verified": agrees, "revision": state.revision + 1}
+    rest: dict[str, Any] = {"verification": "agrees" if agrees else "differs"}
+    if agrees and state.build.log_lines and state.archive.step == "none":
+        rest["archive"] = Archive(step="due")
+    return state.model_copy(update={**rest, "build": state.build.model_copy(update=row)})
+
+
+def mark_archive(state: BuildState, archive: Archive) -> BuildState:
+    """Keep where the archive is, and what is to be done about it."""
+    build = state.build.model_copy(update={"revision": state.revision + 1})
+    return state.model_copy(update={"archive": archive, "build": build})
+
+
+def mark_failures(
+    state: BuildState,
+    first: FailureData | None,
+    count: int,
+    *,
+    is_analysed: bool,
+    rules: str | None = None,
+    test_counts: BuildMetrics | None = None,
+) -> BuildState:
+    """Keep which failure comes first, how many there are, and whether these are all of the whole log.
+
+    `rules` are those by which all of it was read, or should have been; `test_counts` fill the build's metrics where its
+    agent said nothing.
+    """
+    row: dict[str, Any] = {"first_failure": first, "failure_count": count, "revision": state.revision + 1}
+    if test_counts is not None:
+        said = state.build.metrics
+        row["metrics"] = test_counts if said is None else _merge(test_counts, said)
+    analysed = state.verdict_revision if is_analysed else state.analysed_revision
+    read = {"analysed_revision": analysed, "rules": state.rules if rules is None else rules}
+    return state.model_copy(update={**read, "build": state.build.model_copy(update=row)})
+
+
+def judge_again(state: BuildState) -> BuildState:
+    """Decide the next revision of a verdict: its log was read again, and says something else."""
+    return state.model_copy(update={**_verdict(state), "analysed_revision": state.verdict_revision + 1})
+
+
+def mark_verdict_sent(state: BuildState) -> BuildState:
+    """Empty the outbox: the verdict is confirmed by the broker."""
+    build = state.build.model_copy(update={"revision": state.revision + 1})
+    return state.model_copy(update={"verdict_due": False, "build": build})
+
+
+def _update(record: BuildUpdate, build: Build, row: dict[str, Any], rest: dict[str, Any], state: BuildState) -> None:
+    data = record.data
+    # A build that began to run never goes back to the queue.
+    if data.status == "running" and row.get("status", build.status) == "queued":
+        row["status"] = "running"
+    for name in ("progress", "phase", "step", "error", "remaining_ms"):
+        value = getattr(data, name)
+        if value is not None:
+            row[name] = value
+    _learn(data, build, row, rest, state)
+    rest |= {name: value for name in BESIDE_ROW if (value := getattr(data, name)) is not None}
+    if data.tests:
+        rest["tests_seq"] = record.seq
+    if data.metrics is not None:
+        row["metrics"] = _merge(row.get("metrics", build.metrics), data.metrics)
+    if data.gap is not None:
+        row["gaps"] = [*row.get("gaps", build.gaps), data.gap][:GAPS_SHOWN]
+    if data.phase is not None:
+        spans = rest.get("phases", state.phases)
+        rest["phases"] = _enter(spans, data.phase, record.timestamp, row.get("log_lines", build.log_lines))
+
+
+def _learn(data: LateFacts, build: Build, row: dict[str, Any], rest: dict[str, Any], state: BuildState) -> None:
+    """Take in facts found after the start; in the row, what is known already stands."""
+    for name in LATE_IN_ROW:
+        if row.get(name, getattr(build, name)) is None:
+            row[name] = getattr(data, name)
+    if late := {name: value for name in LATE_BESIDE_ROW if (value := getattr(data, name)) is not None}:
+        rest["late"] = rest.get("late", state.late).model_copy(update=late)
+
+
+def _complete(
+    record: BuildComplete, build: Build, row: dict[str, Any], rest: dict[str, Any], state: BuildState
+) -> None:
+    data = record.data
+    status: BuildStatus = data.status
+    metrics = _merge(row.get("metrics", build.metrics), data.metrics) if data.metrics else None
+    wall_ms = data.metrics.wall_ms if data.metrics else None
+    row |= {
+        "status": status,
+        "provisional": False,
+        "exit_code": data.exit_code,
+        "reason": data.reason or data.signal,
+        "ended_at": record.timestamp,
+        "duration_ms": wall_ms if wall_ms is not None else _span(build.started_at, record.timestamp),
+        "remaining_ms": None,
+    }
+    if data.error is not None:
+        row["error"] = data.error
+    if metrics is not None:
+        row["metrics"] = metrics
+    if data.progress is not None or status == "succeeded":
+        row["progress"] = 100.0 if data.progress is None else data.progress
+    spans = rest.get("phases", state.phases)
+    if spans:
+        rest["phases"] = [*spans[:-1], spans[-1].model_copy(update={"ended_at": record.timestamp})]
+    rest |= {"complete": True, "totals": data.totals, **_verdict(state)}
+    rest["verification"] = "open" if data.totals is None else "due"
+
+
+def _verdict(state: BuildState) -> dict[str, Any]:
+    return {"verdict_revision": state.verdict_revision + 1, "verdict_due": True}
+
+
+def _enter(spans: list[PhaseSpan], phase: Phase, at: int, lines: int) -> list[PhaseSpan]:
+    if spans and spans[-1].phase == phase:
+        return spans
+    # Ninja alternates between building and linking: the page shows the course, not every swing.
+    closed = [*spans[:-1], spans[-1].model_copy(update={"ended_at": at})] if spans else []
+    return [*closed, PhaseSpan(phase=phase, started_at=at, first_line=lines + 1)][-PHASES_SHOWN:]
+
+
+def _merge(old: BuildMetrics | None, new: BuildMetrics) -> BuildMetrics:
+    if old is None:
+        return new
+    merged = {**old.model_dump(exclude_none=True), **new.model_dump(exclude_none=True)}
+    # Agents may send numbers that we do not know: the row keeps some, not every one there ever was.
+    return BuildMetrics.model_validate(dict(list(merged.items())[:METRICS_KEPT]))
+
+
+def _shown(command: list[str]) -> list[str]:
+    shown: list[str] = []
+    room = COMMAND_SHOWN_CHARACTERS
+    for word in command:
+        if len(word) > room:
+            return [*shown, "…"]
+        shown.append(word)
+        room -= len(word)
+    return shown
+
+
+def _span(started_at: int | None, ended_at: int) -> int | None:
+    return None if started_at is None else max(0, ended_at - started_at)

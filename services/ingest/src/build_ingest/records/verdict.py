@@ -1,0 +1,81 @@
+"""The verdict: what the other services act on when a build ended or its lease ran out. Pure."""
+
+from collections.abc import Sequence
+from typing import cast
+
+from build_chassis.bus import Outgoing
+from build_protocol.messages import BuildFailing, BuildStart, BuildVerdict, BuildVerdictData, FailureData, FinalStatus
+from build_protocol.topology import routing_key
+
+from build_ingest.records.fold import BuildState, facts_of
+
+FAILURES = 50
+"""A verdict carries so many of the first failures; the build's own page has all that are kept."""
+
+
+def verdict_of(state: BuildState, start: BuildStart, failures: Sequence[FailureData] = ()) -> BuildVerdict:
+    """The verdict of the state's current revision of judgement; key (build id, that revision)."""
+    status = cast("FinalStatus", state.build.status)
+    return BuildVerdict(
+        build_id=state.build.id,
+        project=state.build.project,
+        timestamp=_time_of(state, start),
+        data=_judgement(state, start, failures, status, state.verdict_revision),
+    )
+
+
+def failing_of(state: BuildState, start: BuildStart, failures: Sequence[FailureData]) -> BuildFailing:
+    """What a verdict would say of a build that still runs and cannot end green any more; key build id."""
+    judgement = _judgement(state, start, failures, "failed", 0)
+    return BuildFailing(
+        build_id=state.build.id,
+        project=state.build.project,
+        timestamp=_time_of(state, start),
+        data=judgement.model_copy(update={"provisional": True}),
+    )
+
+
+def outgoing(message: BuildVerdict | BuildFailing, state: BuildState) -> Outgoing:
+    """The message as the bus takes it."""
+    key = routing_key(message.type, message.build_id, message.project)
+    headers = {"build_id": message.build_id, "agent": state.build.agent or ""}
+    return Outgoing(key, message.to_json().encode(), headers)
+
+
+def _time_of(state: BuildState, start: BuildStart) -> int:
+    return state.build.ended_at or state.build.updated_at or start.timestamp
+
+
+def _judgement(
+    state: BuildState, start: BuildStart, failures: Sequence[FailureData], status: FinalStatus, revision: int
+) -> BuildVerdictData:
+    build, facts = state.build, facts_of(start, state)
+    return BuildVerdictData(
+        status=status,
+        revision=revision,
+        branch=build.branch,
+        config=build.config,
+        origin=build.origin,
+        commit=build.commit,
+        commit_subject=build.commit_subject,
+        commit_author=build.commit_author,
+        committed_at=facts.committed_at,
+        agent=build.agent,
+        provisional=build.provisional,
+        started_at=build.started_at,
+        ended_at=build.ended_at,
+        duration_ms=build.duration_ms,
+        exit_code=build.exit_code,
+        error=build.error,
+        log_lines=build.log_lines,
+        metrics=build.metrics,
+        first_failure=failures[0] if failures else None,
+        failures=list(failures[:FAILURES]),
+        pins=facts.pins,
+        commits=facts.commits,
+    )
+
+
+def is_final(state: BuildState) -> bool:
+    """Whether the state can be judged: a build that speaks again after `lost` waits for its real end."""
+    return state.build.status not in ("queued", "running")

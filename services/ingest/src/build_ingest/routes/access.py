@@ -1,0 +1,54 @@
+"""Access: the build a route is about, if the caller may see it."""
+
+from collections.abc import Collection
+from typing import Annotated
+
+from build_chassis.auth import Caller, Principal
+from build_protocol.model import BuildId
+from fastapi import Depends, Request
+
+from build_ingest.errors import BuildNotFound
+from build_ingest.records.fold import BuildState
+from build_ingest.routes.results_cache import ResultsCache
+from build_ingest.store.contract import BuildStore, ChunkSource
+
+
+def get_store(request: Request) -> BuildStore:
+    """The app's store."""
+    store: BuildStore = request.app.state.store
+    return store
+
+
+def get_texts(request: Request) -> ChunkSource:
+    """The app's logs, wherever their text is."""
+    texts: ChunkSource = request.app.state.texts
+    return texts
+
+
+def get_recent(request: Request) -> ResultsCache:
+    """The app's test results."""
+    recent: ResultsCache = request.app.state.recent
+    return recent
+
+
+Recent = Annotated[ResultsCache, Depends(get_recent)]
+LogTexts = Annotated[ChunkSource, Depends(get_texts)]
+Store = Annotated[BuildStore, Depends(get_store)]
+
+
+async def get_state(build_id: BuildId, caller: Caller, store: Store) -> BuildState:
+    """The build's state; a build of a project outside the caller's does not exist for them."""
+    state = await store.find(build_id)
+    if state is None or not caller.may_see(state.build.project):
+        raise BuildNotFound(build_id)
+    return state
+
+
+def visible_projects(caller: Principal, wanted: Collection[str]) -> frozenset[str] | None:
+    """The projects a list may show: those wanted, else all that the caller may see; None means every project."""
+    if not wanted:
+        return caller.projects
+    return frozenset(project for project in wanted if caller.may_see(project))
+
+
+VisibleBuild = Annotated[BuildState, Depends(get_state)]

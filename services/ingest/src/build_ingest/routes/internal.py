@@ -1,0 +1,58 @@
+"""Internal: what the gateway asks before it answers an agent. People and keys are not served here."""
+
+import asyncio
+from typing import Annotated
+
+from build_chassis.auth import only_services
+from build_protocol.frames import LastGreen
+from build_protocol.model import BuildId, Count, ShortText, WireModel
+from fastapi import APIRouter, Depends, Query
+
+from build_ingest.routes.access import Store
+
+BUILDS_PER_REQUEST = 1000
+
+
+router = APIRouter(prefix="/internal", include_in_schema=False, dependencies=[Depends(only_services)])
+
+
+class StoredBuild(WireModel):
+    """How much of a build is stored, and whose it is."""
+
+    stored: Count
+    verified: bool
+    agent: str | None
+    project: str
+    status: str
+    complete: bool
+
+
+@router.get("/stored")
+async def list_stored(
+    store: Store, build: Annotated[list[BuildId], Query(max_length=BUILDS_PER_REQUEST)]
+) -> dict[str, StoredBuild]:
+    """What is stored of these builds; unknown ones are left out."""
+    found = await asyncio.gather(*(store.find(build_id) for build_id in dict.fromkeys(build)))
+    return {
+        state.build.id: StoredBuild(
+            stored=state.applied,
+            verified=state.build.verified,
+            agent=state.build.agent,
+            project=state.build.project,
+            status=state.build.status,
+            complete=state.complete,
+        )
+        for state in found
+        if state is not None
+    }
+
+
+@router.get("/last-green")
+async def find_last_green(
+    store: Store, project: ShortText, branch: ShortText = "", config: ShortText = "default"
+) -> LastGreen | None:
+    """The commit of the last started ci build that succeeded; else null. No branch: builds without one."""
+    build = await store.find_last_green(project, branch or None, config)
+    if build is None or build.commit is None:
+        return None
+    return LastGreen(project=build.project, branch=build.branch, config=build.config, commit=build.commit)

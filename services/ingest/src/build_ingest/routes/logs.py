@@ -1,0 +1,88 @@
+"""Logs: lines as JSON, a search, or the whole text as a download that may be asked for in ranges."""
+
+import re
+from typing import Annotated, Literal
+
+from build_protocol.limits import LOG_LINES_PER_PAGE
+from build_protocol.views import LogPage, LogSearch
+from fastapi import APIRouter, Header, HTTPException, Query, Response
+from fastapi.responses import StreamingResponse
+
+from build_ingest.logs.pages import read_page, stream_text, text_size
+from build_ingest.logs.search import BadPattern, search
+from build_ingest.records.fold import BuildState
+from build_ingest.routes.access import LogTexts, VisibleBuild
+from build_ingest.store.contract import ChunkSource
+
+_RANGE = re.compile(r"bytes=(\d*)-(\d*)$")
+
+router = APIRouter(prefix="/api/builds", tags=["builds"])
+
+
+@router.get("/{build_id}/logs", response_model=LogPage | LogSearch)
+async def get_log(  # noqa: PLR0917  query parameters; nobody passes them by position
+    state: VisibleBuild,
+    texts: LogTexts,
+    first: Annotated[int, Query(ge=1)] = 1,
+    count: Annotated[int | None, Query(ge=1, le=LOG_LINES_PER_PAGE)] = None,
+    format: Annotated[Literal["json", "text"], Query()] = "json",  # noqa: A002  the query parameter's public name
+    q: Annotated[str | None, Query(min_length=1, max_length=1000)] = None,
+    case: bool = False,
+    regex: bool = False,
+    range_header: Annotated[str | None, Header(alias="range", max_length=100)] = None,
+) -> Response:
+    """Lines `first`, `first + 1`, ... (`format=json`), the lines that match `q`, or the whole log (`format=text`)."""
+    if q is not None:
+        try:
+            hits = await search(texts, state, q, is_regex=regex, match_case=case, first=first, count=count or 100)
+        except BadPattern as error:
+            raise HTTPException(422, f"q: not a regular expression (RE2): {error}") from error
+        return Response(hits.to_json(), media_type="application/json")
+    if format == "text" and first == 1 and count is None:
+        return _download(texts, state, range_header)
+    page = await read_page(texts, state, first, count or 1000)
+    if format == "text":
+        return Response(
+            "".join(f"{line}\n" for line in page.lines), media_type="text/plain; charset=utf-8", headers=_SAFE
+        )
+    return Response(page.to_json(), media_type="application/json")
+
+
+_SAFE = {
+    # Log text is whatever a build printed: no browser may take it for a page.
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'; sandbox",
+}
+
+
+def _download(texts: ChunkSource, state: BuildState, range_header: str | None) -> Response:
+    size = text_size(state)
+    headers = {
+        **_SAFE,
+        "Accept-Ranges": "bytes",
+        "Content-Disposition": f'attachment; filename="{state.build.project}-{state.build.id}.log"',
+    }
+    wanted = _read_range(range_header, size)
+    if wanted is None:
+        begin, end, status = 0, size, 200
+    else:
+        begin, end = wanted
+        status = 206
+        if begin >= end:
+            raise HTTPException(416, f"the log has {size} bytes", headers={"Content-Range": f"bytes */{size}"})
+        headers["Content-Range"] = f"bytes {begin}-{end - 1}/{size}"
+    headers["Content-Length"] = str(end - begin)
+    return StreamingResponse(
+        stream_text(texts, state, begin, end), status, headers=headers, media_type="text/plain; charset=utf-8"
+    )
+
+
+def _read_range(header: str | None, size: int) -> tuple[int, int] | None:
+    """The wanted bytes [begin, end); None where no range, several, or none that we read: then all is sent."""
+    match = _RANGE.match(header.strip()) if header else None
+    if match is None or match.groups() == ("", ""):
+        return None
+    first, last = match.groups()
+    if not first:
+        return max(0, size - int(last)), size
+    return int(first), min(size, int(last) + 1) if last else size

@@ -1,0 +1,47 @@
+"""What ingest's store promises about what was found in builds: failures, test results, and what people say of them.
+
+Failures and results are derived: reading a build again finds them again. All of it goes with its build.
+"""
+
+from collections.abc import Collection, Sequence
+from typing import Protocol
+
+from build_ingest.findings.failures import Found
+from build_ingest.findings.feedback import Feedback
+from build_ingest.findings.test_results import ResultBlock
+
+
+class FindingsStore(Protocol):
+    """Failures and test results by build. Every method raises StoreUnavailable when the store does not answer."""
+
+    async def keep_failures(self, build_id: str, text_bytes: int, found: Found) -> None:
+        """Keep what was found in the first `text_bytes` of a build's log; key build id.
+
+        Replaces what was found in as much of the log or less; what was found in more of it stays.
+        """
+        ...
+
+    async def find_failures(self, build_id: str) -> Found:
+        """The failures kept of a build; none where none were kept."""
+        ...
+
+    async def keep_results(self, blocks: Sequence[ResultBlock]) -> None:
+        """Keep blocks of test results; key (build id, source, number).
+
+        A block replaces one with as many results or fewer; one with more stays.
+        """
+        ...
+
+    async def keep_feedback(self, feedback: Feedback) -> None:
+        """Keep what a person said; key its id: said again it is replaced."""
+        ...
+
+    async def list_feedback(
+        self, projects: Collection[str] | None, build_id: str | None, before: str | None, limit: int
+    ) -> list[Feedback]:
+        """What people said, newest first: of these projects (None: all), of this build, standing before this place."""
+        ...
+
+    async def read_results(self, build_id: str) -> list[ResultBlock]:
+        """All blocks of a build, by source and number."""
+        ...

@@ -1,0 +1,345 @@
+"""The MongoDB driver. No transactions: a build's chunks are the truth, its document is folded from them.
+
+A step inserts its chunks in order, each under the key (build id, first seq) that only one writer can take, and then
+moves the build's document from revision to revision. Whoever reads a document that lags behind its chunks (a writer
+died between the two) folds them in.
+"""
+
+import re
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from build_chassis.store.mongo import Document, available, close, connect, opening, ping
+from build_protocol.messages import BuildStart
+from build_protocol.views import Build
+from pymongo import ASCENDING, DESCENDING, IndexModel, UpdateOne
+from pymongo.errors import BulkWriteError, DuplicateKeyError
+
+from build_ingest.records.archive_label import ArchiveStep
+from build_ingest.records.chunk import Chunk
+from build_ingest.records.fold import BuildState
+from build_ingest.records.plan import Step
+from build_ingest.store import rows
+from build_ingest.store.contract import (
+    LAST_PLACE,
+    UNSUCCESSFUL,
+    BuildQuery,
+    Claim,
+    Conflict,
+    Following,
+    in_order,
+    tail_of,
+)
+from build_ingest.store.mongo_findings import FEEDBACK_INDEXES, RESULT_INDEXES, MongoFindings
+from build_ingest.store.refold import refold
+
+DUPLICATE_KEY = 11000
+FOLDED_AT_ONCE = 16
+"""Chunks read at once when a document lags behind."""
+
+_STATE_FIELDS = {"view": 1, "state": 1, "agent": 1}
+_LAST = {"line": "last_line", "byte": "end_byte"}
+
+_BUILD_INDEXES = [
+    IndexModel([("place", DESCENDING)]),
+    IndexModel([("project", ASCENDING), ("place", DESCENDING)]),
+    IndexModel([("status", ASCENDING), ("place", DESCENDING)]),
+    IndexModel([("commit_sha", ASCENDING)]),
+    IndexModel([("is_open", ASCENDING), ("shard", ASCENDING)]),
+    IndexModel([("retry_of", ASCENDING)]),
+    IndexModel([("archive", ASCENDING), ("place", ASCENDING)]),
+    IndexModel([("tail", ASCENDING)]),
+]
+_CHUNK_INDEXES = [
+    IndexModel([("build_id", ASCENDING), ("first_seq", ASCENDING)], unique=True),
+    IndexModel([("build_id", ASCENDING), ("last_line", ASCENDING), ("first_seq", ASCENDING)]),
+    IndexModel([("build_id", ASCENDING), ("end_byte", ASCENDING), ("first_seq", ASCENDING)]),
+]
+
+
+class MongoBuildStore(MongoFindings):
+    """Builds, chunks and claims, and what was found in builds; writes wait for the majority's journal."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(connect(url))
+        self._builds = self._db["builds"]
+        self._chunks = self._db["chunks"]
+        self._claims = self._db["claims"]
+
+    async def open(self) -> None:
+        """Connect and bring the indexes up to date."""
+        with opening(self._db):
+            await self._builds.create_indexes(_BUILD_INDEXES)
+            await self._chunks.create_indexes(_CHUNK_INDEXES)
+            await self._results.create_indexes(RESULT_INDEXES)
+            await self._feedback.create_indexes(FEEDBACK_INDEXES)
+            await self._add_tails()
+
+    async def close(self) -> None:
+        """Disconnect."""
+        await close(self._db)
+
+    async def ping(self) -> None:
+        """Return when the store answers."""
+        await ping(self._db)
+
+    async def advance(self, steps: Sequence[Step]) -> None:
+        """Insert chunks, then move documents; keys (build id, first seq) and (build id, revision).
+
+        A step that meets a taken key raises Conflict. Other steps of the call may be stored then: deciding again
+        finds their records to be repeats.
+        """
+        documents = [_chunk_document(chunk, step) for step in steps for chunk in step.chunks]
+        with available(self._db):
+            try:
+                # In order: a chunk is never there without its predecessor.
+                await self._chunks.insert_many(documents, ordered=True)
+            except BulkWriteError as error:
+                if any(fault["code"] != DUPLICATE_KEY for fault in error.details["writeErrors"]):
+                    raise
+                raise Conflict("another writer stored these records") from error
+            for step in steps:
+                await self._put_build(step.before, step.after, step.start)
+
+    async def replace(self, before: BuildState, after: BuildState) -> bool:
+        """Replace a build's document if its revision still is `before`'s; key build id."""
+        with available(self._db):
+            try:
+                await self._put_build(before, after, None)
+            except Conflict:
+                return False
+        return True
+
+    async def compact(self, merged: Chunk) -> None:
+        """Put `merged` in place of the chunks it was made of; key (build id, first seq).
+
+        First the first of them becomes the whole; what remains of the others is skipped by readers until deleted.
+        """
+        with available(self._db):
+            await self._chunks.replace_one(
+                {"_id": _chunk_key(merged), "last_seq": {"$lte": merged.last_seq}}, _chunk_document(merged)
+            )
+            await self._chunks.delete_many(
+                {
+                    "build_id": merged.build_id,
+                    "first_seq": {"$gt": merged.first_seq, "$lte": merged.last_seq},
+                    "last_seq": {"$lte": merged.last_seq},
+                }
+            )
+
+    async def find(self, build_id: str) -> BuildState | None:
+        """A build's state as its document has it."""
+        with available(self._db):
+            document = await self._builds.find_one({"_id": build_id}, _STATE_FIELDS)
+        return None if document is None else rows.build_state(document)
+
+    async def load(self, build_id: str) -> BuildState | None:
+        """A build's state with the chunks folded in that a writer inserted before it died; key (build id, revision)."""
+        state = await self.find(build_id)
+        while True:
+            applied = 0 if state is None else state.applied
+            with available(self._db):
+                chunks = await self._read(build_id, {"first_seq": {"$gt": applied}}, FOLDED_AT_ONCE)
+                if not chunks:
+                    return state
+                first = await self._chunks.find_one({"_id": _chunk_key(chunks[0])}, {"agent": 1})
+                after, start = refold(state, chunks, (first or {}).get("agent", ""))
+                try:
+                    await self._put_build(state, after, start)
+                    state = after
+                except Conflict:
+                    # Somebody else folded them in, or was not dead at all.
+                    state = await self.find(build_id)
+
+    async def find_start(self, build_id: str) -> BuildStart | None:
+        """A build's first record."""
+        with available(self._db):
+            document = await self._builds.find_one({"_id": build_id}, {"start": 1})
+        return None if document is None else BuildStart.model_validate_json(document["start"])
+
+    async def list_builds(self, query: BuildQuery) -> list[Build]:
+        """Builds, newest start first."""
+        if query.projects is not None and not query.projects:
+            return []
+        with available(self._db):
+            found = self._builds.find(_filter(query), {"view": 1}).sort("place", DESCENDING)
+            return [rows.view_of(document) for document in await found.limit(query.limit).to_list()]
+
+    async def find_last_green(self, project: str, branch: str | None, config: str) -> Build | None:
+        """The last started ci build of this configuration that succeeded."""
+        wanted = {"project": project, "branch": branch, "config": config, "status": "succeeded", "origin": "ci"}
+        with available(self._db):
+            document = await self._builds.find_one(wanted, {"view": 1}, sort=[("place", DESCENDING)])
+        return None if document is None else rows.view_of(document)
+
+    async def read_chunks(self, build_id: str, by: Following, at: int, limit: int) -> list[Chunk]:
+        """Chunks in order, from the one that holds `at` on."""
+        with available(self._db):
+            if by == "seq":
+                wanted, order = {"first_seq": {"$lte": at}}, [("first_seq", DESCENDING)]
+            else:
+                wanted, order = {_LAST[by]: {"$gte": at}}, [(_LAST[by], ASCENDING), ("first_seq", ASCENDING)]
+            first = await self._chunks.find_one({"build_id": build_id, **wanted}, {"first_seq": 1}, sort=order)
+            if first is None:
+                return []
+            return in_order(await self._read(build_id, {"first_seq": {"$gte": first["first_seq"]}}, limit))
+
+    async def read_tail(self, build_id: str, limit: int) -> list[Chunk]:
+        """The last chunks of a build, in order."""
+        with available(self._db):
+            found = self._chunks.find({"build_id": build_id}).sort("first_seq", DESCENDING).limit(limit)
+            documents = await found.to_list()
+        return in_order([rows.chunk_of(document) for document in reversed(documents)])
+
+    async def read_events(self, build_id: str, after_seq: int, limit: int) -> list[Chunk]:
+        """Chunks that hold records which are not log, of seqs after `after_seq`, in order."""
+        with available(self._db):
+            return await self._read(build_id, {"last_seq": {"$gt": after_seq}, "events": {"$ne": None}}, limit)
+
+    async def list_open(self, shards: Collection[int]) -> list[BuildState]:
+        """Builds of these shards that anybody still has to look after."""
+        with available(self._db):
+            found = self._builds.find({"is_open": True, "shard": {"$in": list(shards)}}, _STATE_FIELDS)
+            return [rows.build_state(document) for document in await found.to_list()]
+
+    async def list_open_revisions(self, shards: Collection[int]) -> dict[str, int]:
+        """The revision of each build that `list_open` lists, by build id."""
+        with available(self._db):
+            found = self._builds.find({"is_open": True, "shard": {"$in": list(shards)}}, {"revision": 1})
+            return {document["_id"]: document["revision"] for document in await found.to_list()}
+
+    async def list_archives(
+        self, step: ArchiveStep, shards: Collection[int], after: str, limit: int, before: str = LAST_PLACE
+    ) -> list[BuildState]:
+        """Builds of these shards whose archive is at this step, between two places, oldest first."""
+        wanted = {"archive": step, "shard": {"$in": list(shards)}, "place": {"$gt": after, "$lt": before}}
+        with available(self._db):
+            found = self._builds.find(wanted, _STATE_FIELDS).sort("place", ASCENDING).limit(limit)
+            return [rows.build_state(document) for document in await found.to_list()]
+
+    async def list_stale(
+        self, rules: str, shards: Collection[int], since: str, before: str | None, limit: int
+    ) -> list[BuildState]:
+        """Builds that ended without success and were read by other rules, between places, newest first."""
+        wanted = {
+            "status": {"$in": list(UNSUCCESSFUL)},
+            "is_open": False,
+            "shard": {"$in": list(shards)},
+            "rules": {"$ne": rules},
+            "place": {"$gte": since, "$lt": before or LAST_PLACE},
+        }
+        with available(self._db):
+            found = self._builds.find(wanted, _STATE_FIELDS).sort("place", DESCENDING).limit(limit)
+            return [rows.build_state(document) for document in await found.to_list()]
+
+    async def drop_text(self, build_id: str, limit: int) -> int:
+        """Drop the text of up to `limit` chunks; key (build id, first seq)."""
+        with available(self._db):
+            warm = self._chunks.find({"build_id": build_id, "text": {"$ne": b""}}, {"_id": 1}).limit(limit)
+            ids = [document["_id"] for document in await warm.to_list()]
+            if ids:
+                await self._chunks.update_many({"_id": {"$in": ids}}, {"$set": {"text": b""}})
+        return len(ids)
+
+    async def list_forgettable(self, before: str, limit: int) -> list[BuildState]:
+        """Builds that stand before this place and that nobody must look after."""
+        with available(self._db):
+            old = self._builds.find({"place": {"$lt": before}, "is_open": False}, _STATE_FIELDS).limit(limit)
+            return [rows.build_state(document) for document in await old.to_list()]
+
+    async def forget(self, build_ids: Collection[str]) -> None:
+        """Delete builds and all that is theirs; key build id. Their documents go last."""
+        mine = {"$in": list(build_ids)}
+        with available(self._db):
+            await self._chunks.delete_many({"build_id": mine})
+            await self._failures.delete_many({"_id": mine})
+            await self._results.delete_many({"build_id": mine})
+            await self._feedback.delete_many({"build_id": mine})
+            await self._builds.delete_many({"_id": mine})
+
+    async def list_claims(self) -> list[Claim]:
+        """All claims on shards, and all replicas."""
+        with available(self._db):
+            return [Claim(row["_id"], row["owner"], row["beat"]) for row in await self._claims.find().to_list()]
+
+    async def claim(self, before: Claim, after: Claim) -> bool:
+        """Replace a claim if it still is `before`; key is `key`."""
+        with available(self._db):
+            changed = await self._claims.update_one(
+                {"_id": before.key, "owner": before.owner, "beat": before.beat},
+                {"$set": {"owner": after.owner, "beat": after.beat}},
+            )
+            if changed.matched_count or before.beat:
+                return bool(changed.matched_count)
+            try:
+                await self._claims.insert_one({"_id": after.key, "owner": after.owner, "beat": after.beat})
+            except DuplicateKeyError:
+                return False
+            return True
+
+    async def _add_tails(self) -> None:
+        """Add the ends of their ids to builds that an earlier release stored; key build id.
+
+        At every start: an earlier release may have stored builds beside this one. The index lists those without.
+        """
+        while ids := [
+            each["_id"] for each in await self._builds.find({"tail": None}, {"_id": 1}).limit(1000).to_list()
+        ]:
+            await self._builds.bulk_write(
+                [UpdateOne({"_id": build_id}, {"$set": {"tail": tail_of(build_id)}}) for build_id in ids],
+                ordered=False,
+            )
+
+    async def _put_build(self, before: BuildState | None, after: BuildState, start: BuildStart | None) -> None:
+        fields = rows.build_row(after)
+        build_id = fields.pop("id")
+        fields["tail"] = tail_of(build_id)
+        if before is None and start is not None:
+            try:
+                await self._builds.insert_one({"_id": build_id, **fields, "start": start.to_json()})
+            except DuplicateKeyError as error:
+                raise Conflict(f"build {build_id} exists already") from error
+            return
+        revision = 0 if before is None else before.revision
+        changed = await self._builds.update_one({"_id": build_id, "revision": revision}, {"$set": fields})
+        if changed.matched_count != 1:
+            raise Conflict(f"build {build_id} is no longer at revision {revision}")
+
+    async def _read(self, build_id: str, wanted: Document, limit: int) -> list[Chunk]:
+        found = self._chunks.find({"build_id": build_id, **wanted}).sort("first_seq", ASCENDING).limit(limit)
+        return [rows.chunk_of(document) for document in await found.to_list()]
+
+
+def _chunk_key(chunk: Chunk) -> str:
+    return f"{chunk.build_id}:{chunk.first_seq:016d}"
+
+
+def _chunk_document(chunk: Chunk, step: Step | None = None) -> Document:
+    document: dict[str, Any] = {"_id": _chunk_key(chunk), **rows.chunk_row(chunk)}
+    if step is not None and chunk.first_seq == 1:
+        # The agent's name is no part of its records: a document made from chunks alone needs it.
+        document["agent"] = step.after.build.agent
+    return document
+
+
+def _filter(query: BuildQuery) -> Document:
+    wanted: Document = {}
+    if query.projects is not None:
+        wanted["project"] = {"$in": list(query.projects)}
+    if query.statuses:
+        wanted["status"] = {"$in": list(query.statuses)}
+    for name in ("branch", "config", "agent", "retry_of"):
+        if (value := getattr(query, name)) is not None:
+            wanted[name] = value
+    if query.commit_prefix:
+        # A range, which an index answers. Hex digits end at `f`.
+        wanted["commit_sha"] = {"$gte": query.commit_prefix, "$lt": query.commit_prefix + "g"}
+    if query.name is not None:
+        beginning, end = query.name
+        begins = {"_id": {"$gte": beginning, "$lt": beginning + "g"}}
+        wanted["$or"] = [begins, {"tail": tail_of(end), "_id": {"$regex": f"{end}$"}}]
+    if query.text:
+        wanted["search"] = {"$regex": re.escape(query.text.lower())}
+    if query.before is not None:
+        wanted["place"] = {"$lt": query.before}
+    return wanted

@@ -1,0 +1,330 @@
+"""The SQL driver: SQLite (embedded default) and MySQL/MariaDB by one SQLAlchemy Core code."""
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from build_chassis.store.sql import SqlEngine
+from build_protocol.ids import BuildName
+from build_protocol.messages import BuildStart
+from build_protocol.views import Build
+from sqlalchemy import (
+    Connection,
+    Select,
+    Subquery,
+    and_,
+    bindparam,
+    delete,
+    func,
+    insert,
+    not_,
+    select,
+    union_all,
+    update,
+)
+from sqlalchemy.exc import IntegrityError
+
+from build_ingest.records.archive_label import ArchiveStep
+from build_ingest.records.chunk import Chunk
+from build_ingest.records.fold import BuildState
+from build_ingest.records.plan import Step
+from build_ingest.store import rows
+from build_ingest.store.contract import (
+    LAST_PLACE,
+    UNSUCCESSFUL,
+    BuildQuery,
+    Claim,
+    Conflict,
+    Following,
+    in_order,
+    tail_of,
+)
+from build_ingest.store.sql_findings import SqlFindings
+from build_ingest.store.tables import OWNED, STEPS, builds, chunks, claims, metadata, starts
+
+_LAST = {"line": chunks.c.last_line, "byte": chunks.c.end_byte}
+
+
+class SqlBuildStore(SqlFindings):
+    """Builds, chunks and claims, and what was found in builds."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(SqlEngine(url))
+
+    async def open(self) -> None:
+        """Connect and bring the schema up to date."""
+        await self._engine.migrate(metadata, STEPS)
+
+    async def close(self) -> None:
+        """Disconnect."""
+        await self._engine.close()
+
+    async def ping(self) -> None:
+        """Return when the store answers."""
+        await self._engine.read(lambda db: db.execute(select(1)).scalar_one())
+
+    async def advance(self, steps: Sequence[Step]) -> None:
+        """Commit steps in one transaction; key (build id, first seq), condition: the revision is `before`'s."""
+        heads = [(step, rows.build_row(step.after)) for step in steps]
+        pieces = [rows.chunk_row(chunk) for step in steps for chunk in step.chunks]
+        firsts = [
+            {"build_id": step.start.build_id, "record": step.start.to_json()}
+            for step in steps
+            if step.start is not None
+        ]
+
+        def commit(db: Connection) -> None:
+            try:
+                for step, head in heads:
+                    _put_build(db, step.before, head)
+                if firsts:
+                    db.execute(insert(starts), firsts)
+                db.execute(insert(chunks), pieces)
+            except IntegrityError as error:
+                raise Conflict(str(error.orig)) from error
+
+        await self._engine.write(commit)
+
+    async def replace(self, before: BuildState, after: BuildState) -> bool:
+        """Replace a build's row if its revision still is `before`'s; key build id."""
+        head = rows.build_row(after)
+
+        def put(db: Connection) -> bool:
+            try:
+                _put_build(db, before, head)
+            except Conflict:
+                return False
+            return True
+
+        return await self._engine.write(put)
+
+    async def compact(self, merged: Chunk) -> None:
+        """Put `merged` in place of the chunks whose records it holds; key (build id, first seq)."""
+        row = rows.chunk_row(merged)
+
+        def put(db: Connection) -> None:
+            db.execute(
+                delete(chunks).where(
+                    chunks.c.build_id == merged.build_id,
+                    chunks.c.first_seq.between(merged.first_seq, merged.last_seq),
+                )
+            )
+            db.execute(insert(chunks), [row])
+
+        await self._engine.write(put)
+
+    async def find(self, build_id: str) -> BuildState | None:
+        """A build's state."""
+        query = select(builds.c.view, builds.c.state).where(builds.c.id == build_id)
+        row = await self._engine.read(lambda db: db.execute(query).mappings().first())
+        return None if row is None else rows.build_state(row)
+
+    async def load(self, build_id: str) -> BuildState | None:
+        """A build's state: a step is one transaction, so there is nothing beside the row to fold in."""
+        return await self.find(build_id)
+
+    async def find_start(self, build_id: str) -> BuildStart | None:
+        """A build's first record."""
+        query = select(starts.c.record).where(starts.c.build_id == build_id)
+        record = await self._engine.read(lambda db: db.execute(query).scalar())
+        return None if record is None else BuildStart.model_validate_json(record)
+
+    async def list_builds(self, query: BuildQuery) -> list[Build]:
+        """Builds, newest start first."""
+        if query.projects is not None and not query.projects:
+            return []
+        found = await self._engine.read(lambda db: db.execute(_listing(query)).mappings().all())
+        return [rows.view_of(row) for row in found]
+
+    async def find_last_green(self, project: str, branch: str | None, config: str) -> Build | None:
+        """The last started ci build of this configuration that succeeded."""
+        query = (
+            select(builds.c.view)
+            .where(
+                builds.c.project == project,
+                builds.c.branch.is_(None) if branch is None else builds.c.branch == branch,
+                builds.c.config == config,
+                builds.c.status == "succeeded",
+                builds.c.origin == "ci",
+            )
+            .order_by(builds.c.place.desc())
+            .limit(1)
+        )
+        row = await self._engine.read(lambda db: db.execute(query).mappings().first())
+        return None if row is None else rows.view_of(row)
+
+    async def read_chunks(self, build_id: str, by: Following, at: int, limit: int) -> list[Chunk]:
+        """Chunks in order, from the one that holds `at` on."""
+        mine = chunks.c.build_id == build_id
+        if by == "seq":
+            first: Select[Any] = select(func.max(chunks.c.first_seq)).where(mine, chunks.c.first_seq <= at)
+        else:
+            last = _LAST[by]
+            first = select(chunks.c.first_seq).where(mine, last >= at).order_by(last, chunks.c.first_seq).limit(1)
+        return await self._read(
+            select(chunks).where(mine, chunks.c.first_seq >= first.scalar_subquery()), limit, is_whole=True
+        )
+
+    async def read_tail(self, build_id: str, limit: int) -> list[Chunk]:
+        """The last chunks of a build, in order."""
+        query = select(chunks).where(chunks.c.build_id == build_id).order_by(chunks.c.first_seq.desc()).limit(limit)
+        found = await self._engine.read(lambda db: db.execute(query).mappings().all())
+        return in_order([rows.chunk_of(row) for row in reversed(found)])
+
+    async def read_events(self, build_id: str, after_seq: int, limit: int) -> list[Chunk]:
+        """Chunks that hold records which are not log, of seqs after `after_seq`, in order."""
+        mine = (chunks.c.build_id == build_id, chunks.c.last_seq > after_seq, chunks.c.events.is_not(None))
+        return await self._read(select(chunks).where(*mine), limit, is_whole=False)
+
+    async def list_open(self, shards: Collection[int]) -> list[BuildState]:
+        """Builds of these shards that anybody still has to look after."""
+        query = select(builds.c.view, builds.c.state).where(builds.c.is_open, builds.c.shard.in_(shards))
+        found = await self._engine.read(lambda db: db.execute(query).mappings().all())
+        return [rows.build_state(row) for row in found]
+
+    async def list_open_revisions(self, shards: Collection[int]) -> dict[str, int]:
+        """The revision of each build that `list_open` lists, by build id."""
+        query = select(builds.c.id, builds.c.revision).where(builds.c.is_open, builds.c.shard.in_(list(shards)))
+        found = await self._engine.read(lambda db: db.execute(query).all())
+        return {row.id: row.revision for row in found}
+
+    async def list_archives(
+        self, step: ArchiveStep, shards: Collection[int], after: str, limit: int, before: str = LAST_PLACE
+    ) -> list[BuildState]:
+        """Builds of these shards whose archive is at this step, between two places, oldest first."""
+        query = (
+            select(builds.c.view, builds.c.state)
+            .where(builds.c.archive == step, builds.c.shard.in_(list(shards)))
+            .where(builds.c.place > after, builds.c.place < before)
+            .order_by(builds.c.place)
+            .limit(limit)
+        )
+        found = await self._engine.read(lambda db: db.execute(query).mappings().all())
+        return [rows.build_state(row) for row in found]
+
+    async def list_stale(
+        self, rules: str, shards: Collection[int], since: str, before: str | None, limit: int
+    ) -> list[BuildState]:
+        """Builds that ended without success and were read by other rules, between places, newest first."""
+        query = (
+            select(builds.c.view, builds.c.state)
+            .where(builds.c.status.in_(UNSUCCESSFUL), builds.c.is_open.is_(False), builds.c.shard.in_(list(shards)))
+            .where(builds.c.rules != rules, builds.c.place >= since, builds.c.place < (before or LAST_PLACE))
+            .order_by(builds.c.place.desc())
+            .limit(limit)
+        )
+        found = await self._engine.read(lambda db: db.execute(query).mappings().all())
+        return [rows.build_state(row) for row in found]
+
+    async def drop_text(self, build_id: str, limit: int) -> int:
+        """Drop the text of up to `limit` chunks; key (build id, first seq)."""
+        warm = select(chunks.c.first_seq).where(chunks.c.build_id == build_id, func.length(chunks.c.text) > 0)
+
+        def put(db: Connection) -> int:
+            seqs = db.execute(warm.limit(limit)).scalars().all()
+            mine = (chunks.c.build_id == build_id, chunks.c.first_seq.in_(seqs))
+            db.execute(update(chunks).where(*mine).values(text=b""))
+            return len(seqs)
+
+        return await self._engine.write(put)
+
+    async def list_forgettable(self, before: str, limit: int) -> list[BuildState]:
+        """Builds that stand before this place and that nobody must look after."""
+        old = (builds.c.place < before, builds.c.is_open.is_(False))
+        query = select(builds.c.view, builds.c.state).where(*old).limit(limit)
+        found = await self._engine.read(lambda db: db.execute(query).mappings().all())
+        return [rows.build_state(row) for row in found]
+
+    async def forget(self, build_ids: Collection[str]) -> None:
+        """Delete builds and all that is theirs; key build id."""
+
+        def put(db: Connection) -> None:
+            for owned in (*(table.c.build_id for table in OWNED), builds.c.id):
+                db.execute(delete(owned.table).where(owned.in_(build_ids)))
+
+        await self._engine.write(put)
+
+    async def list_claims(self) -> list[Claim]:
+        """All claims on shards, and all replicas."""
+        found = await self._engine.read(lambda db: db.execute(select(claims)).mappings().all())
+        return [Claim(row["key"], row["owner"], row["beat"]) for row in found]
+
+    async def claim(self, before: Claim, after: Claim) -> bool:
+        """Replace a claim if it still is `before`; key is `key`."""
+
+        def put(db: Connection) -> bool:
+            held = claims.c.owner.is_(None) if before.owner is None else claims.c.owner == before.owner
+            changed = db.execute(
+                update(claims)
+                .where(claims.c.key == before.key, held, claims.c.beat == before.beat)
+                .values(owner=after.owner, beat=after.beat)
+            )
+            if changed.rowcount or before.beat:
+                return bool(changed.rowcount)
+            try:
+                with db.begin_nested():
+                    db.execute(insert(claims), [{"key": after.key, "owner": after.owner, "beat": after.beat}])
+            except IntegrityError:
+                return False
+            return True
+
+        return await self._engine.write(put)
+
+    async def _read(self, query: Select[Any], limit: int, *, is_whole: bool) -> list[Chunk]:
+        ordered = query.order_by(chunks.c.first_seq).limit(limit)
+        found = await self._engine.read(lambda db: db.execute(ordered).mappings().all())
+        read = [rows.chunk_of(row) for row in found]
+        return in_order(read) if is_whole else read
+
+
+# Built once: it runs for every step of every build.
+_MOVE_BUILD = update(builds).where(
+    builds.c.id == bindparam("moved_id"), builds.c.revision == bindparam("moved_revision")
+)
+
+
+def _put_build(db: Connection, before: BuildState | None, head: dict[str, Any]) -> None:
+    if before is None:
+        try:
+            db.execute(insert(builds), [head])
+        except IntegrityError as error:
+            raise Conflict(f"build {head['id']} exists already") from error
+        return
+    changed = db.execute(_MOVE_BUILD, {**head, "moved_id": head["id"], "moved_revision": before.revision})
+    if changed.rowcount != 1:
+        raise Conflict(f"build {head['id']} is no longer at revision {before.revision}")
+
+
+def _listing(query: BuildQuery) -> Select[Any]:
+    source = builds if query.name is None else _named(query.name)
+    known = source.c
+    listing = select(known.view)
+    if query.projects is not None:
+        listing = listing.where(known.project.in_(query.projects))
+    if query.statuses:
+        listing = listing.where(known.status.in_(query.statuses))
+    for column, wanted in (
+        (known.branch, query.branch),
+        (known.config, query.config),
+        (known.agent, query.agent),
+        (known.retry_of, query.retry_of),
+    ):
+        if wanted is not None:
+            listing = listing.where(column == wanted)
+    if query.commit_prefix:
+        # A range, which an index answers. Hex digits end at `f`.
+        beyond = query.commit_prefix + "g"
+        listing = listing.where(known.commit_sha >= query.commit_prefix, known.commit_sha < beyond)
+    if query.text:
+        listing = listing.where(known.search.contains(query.text.lower(), autoescape=True))
+    if query.before is not None:
+        listing = listing.where(known.place < query.before)
+    return listing.order_by(known.place.desc()).limit(query.limit)
+
+
+def _named(name: BuildName) -> Subquery:
+    """The builds that answer to a name: those whose ids begin so, then others that end so; each a range of an index."""
+    begins = and_(builds.c.id >= name.beginning, builds.c.id < name.beginning + "g")
+    ends = and_(builds.c.tail == tail_of(name.end), builds.c.id.endswith(name.end))
+    both = union_all(select(builds).where(begins), select(builds).where(ends, not_(begins)))
+    # Beyond every number of builds: a limit keeps planners from asking the index of a project or status instead.
+    return both.limit(2**31 - 1).subquery("named")

@@ -1,0 +1,63 @@
+"""Chat rooms through Apprise; their URLs are secrets, found in config.yaml by name when they are used."""
+
+import asyncio
+import re
+from collections.abc import Callable
+
+import apprise
+
+from build_notifier.channels.contract import NotSent
+from build_notifier.delivery.notification import Notification
+from build_notifier.messages import render
+
+SEND_SECONDS = 45.0
+_STATUS = re.compile(r"error[= ](\d{3})")
+_KINDS = {"opened": "failure", "changed": "failure", "missing": "warning", "digest": "warning"}
+
+Rooms = Callable[[str, str], str | None]
+"""The Apprise URL of a project's room by the room's name; None when the project no longer has it."""
+
+
+class AppriseChannel:
+    """The channel `apprise`."""
+
+    def __init__(self, rooms: Rooms, send_seconds: float = SEND_SECONDS) -> None:
+        self._rooms = rooms
+        self._send_seconds = send_seconds
+
+    async def send(self, notification: Notification) -> str | None:
+        """Say it in the room; Apprise has no id for what it said."""
+        url = self._rooms(notification.project, notification.recipient)
+        if url is None:
+            raise NotSent(f"config.yaml no longer has the room {notification.recipient}", permanent=True)
+        caller = apprise.Apprise()
+        if not caller.add(url):
+            raise NotSent(f"Apprise cannot read the URL of {notification.recipient}", permanent=True)
+        message = notification.message
+        try:
+            async with asyncio.timeout(self._send_seconds):
+                result = await caller.async_notify(
+                    title=message.subject, body=render.chat(message), notify_type=_KINDS.get(message.kind, "success")
+                )
+        except TimeoutError as error:
+            raise NotSent("the room did not answer in time", ambiguous=True) from error
+        if not result:
+            raise _failure(" ".join(_said(result)))
+        return None
+
+    async def close(self) -> None:
+        """Nothing is pooled."""
+
+
+def _said(result: apprise.AppriseResult) -> list[str]:
+    return [entry.message for room in result for attempt in room.attempts for entry in attempt.logs]
+
+
+def _failure(said: str) -> NotSent:
+    """What Apprise logged tells an answer of the service, with its status, from a connection that broke somewhere."""
+    match = _STATUS.search(said)
+    if match is None:
+        return NotSent("Apprise: the connection failed, or the room refused without a status", ambiguous=True)
+    status = int(match[1])
+    is_for_now = status == 429
+    return NotSent(f"the room answered {status}", permanent=status < 500 and not is_for_now, ambiguous=status >= 500)

@@ -1,0 +1,1 @@
+"""Delivery: notifications are sent, each attempt recorded before it begins."""

@@ -1,0 +1,118 @@
+"""Notifications: one thing said to one recipient, and everything that happened to it. Pure.
+
+queued -> sending -> accepted -> delivered        the provider has it; the recipient's server has it
+   ^         |----> failed                        refused for good, or given up
+   |         |----> unknown                       nobody knows: never sent again, unless its rule must arrive
+   `---------'      suppressed                    decided, recorded, not sent: no channel, or muted
+"""
+
+from collections.abc import Callable, Collection
+from typing import Literal
+
+from build_protocol.model import BuildId, Count, EpochMs, WireModel
+from build_protocol.project_config import NotifyOn
+from pydantic import Field
+
+from build_notifier.messages.message import Message
+
+Rule = NotifyOn | Literal["commit_status"]
+State = Literal["queued", "sending", "accepted", "delivered", "failed", "unknown", "suppressed"]
+ChannelName = Literal["mail", "apprise", "github_status", "github_comment"]
+
+LEASE_MS = 120_000
+"""A sender that has not settled a notification by then died while sending it."""
+
+EVIDENCE_MS = 600_000
+"""A provider's events come within this; then a message that must arrive is sent once more."""
+
+TRIES = 8
+FIRST_WAIT_MS = 5_000
+MAX_WAIT_MS = 1_800_000
+LOG_KEPT = 50
+
+
+class Entry(WireModel):
+    """One line of a notification's delivery log."""
+
+    at_ms: EpochMs
+    what: str
+    event_id: str | None = Field(None, description="The provider's id of its event: told twice, noted once.")
+
+
+class Notification(WireModel):
+    """The claim on telling one recipient one thing, its content, and its delivery log."""
+
+    id: str = Field(description="sha256(rule, incident, transition, recipient)")
+    project: str
+    branch: str
+    rule: Rule
+    incident: str
+    transition: str
+    build_id: BuildId | None = None
+    channel: ChannelName
+    recipient: str = Field(description="An address; never a secret.")
+    message: Message
+    state: State = "queued"
+    reason: str | None = Field(None, description="Why it stands where it stands.")
+    tries: Count = 0
+    due_ms: EpochMs | None = Field(None, description="When the next step is due; absent when there is none.")
+    provider_id: str | None = None
+    is_second: bool = Field(False, description="Sent once more because its rule must arrive.")
+    created_ms: EpochMs
+    log: list[Entry] = Field(default_factory=list)
+    version: Count = 0
+
+    def noting(self, at_ms: int, what: str, event_id: str | None = None, **update: object) -> "Notification":
+        """The notification changed so, with a line in its log."""
+        entry = Entry(at_ms=at_ms, what=what, event_id=event_id)
+        return self.model_copy(update={**update, "log": [*self.log, entry][-LOG_KEPT:]})
+
+
+def take(notification: Notification, now_ms: int, must_arrive: Collection[str]) -> Notification:
+    """The next step of a notification that is due: on its way, or, where its sender died, in doubt."""
+    if notification.state == "sending":
+        return doubted(notification, now_ms, "its sender died while sending", must_arrive)
+    what = "sending once more: it must arrive" if notification.state == "unknown" else "sending"
+    return notification.noting(
+        now_ms,
+        what,
+        state="sending",
+        tries=notification.tries + 1,
+        due_ms=now_ms + LEASE_MS,
+        is_second=notification.is_second or notification.state == "unknown",
+    )
+
+
+def accepted(notification: Notification, now_ms: int, provider_id: str | None) -> Notification:
+    """The provider took it."""
+    what = f"accepted as {provider_id}" if provider_id else "accepted"
+    return notification.noting(now_ms, what, state="accepted", reason=None, due_ms=None, provider_id=provider_id)
+
+
+def refused(notification: Notification, now_ms: int, reason: str) -> Notification:
+    """It will never be taken: trying again is pointless."""
+    return notification.noting(now_ms, f"failed: {reason}", state="failed", reason=reason, due_ms=None)
+
+
+def postponed(
+    notification: Notification, now_ms: int, reason: str, retry_after_ms: int | None, draw: Callable[[], float]
+) -> Notification:
+    """It was surely not taken: tried again later, and given up after so many tries."""
+    if notification.tries >= TRIES:
+        return refused(notification, now_ms, f"given up after {notification.tries} tries: {reason}")
+    window_ms = min(FIRST_WAIT_MS * 2**notification.tries, MAX_WAIT_MS)
+    wait_ms = max(round(window_ms * (0.5 + 0.5 * draw())), min(retry_after_ms or 0, MAX_WAIT_MS))
+    return notification.noting(
+        now_ms,
+        f"to be tried again in {wait_ms // 1000} s: {reason}",
+        state="queued",
+        reason=reason,
+        due_ms=now_ms + wait_ms,
+    )
+
+
+def doubted(notification: Notification, now_ms: int, reason: str, must_arrive: Collection[str]) -> Notification:
+    """Nobody knows whether it was taken; sent once more, later, only where its rule must arrive."""
+    may_resend = notification.rule in must_arrive and not notification.is_second
+    due_ms = now_ms + EVIDENCE_MS if may_resend else None
+    return notification.noting(now_ms, f"unknown: {reason}", state="unknown", reason=reason, due_ms=due_ms)

@@ -1,0 +1,124 @@
+"""Posting: claims that are due are sent, each try written down before it begins.
+
+The row says `sending` before a channel is asked. Whoever finds it so after its lease knows that its sender died
+somewhere between asking and writing down the answer: such a message is `unknown`, and is not sent again by itself.
+"""
+
+import logging
+import random
+from collections.abc import Callable, Collection, Mapping
+
+from build_chassis.failpoints import fail_at
+
+from build_notifier.channels import Channel, NotApplicable, NotSent
+from build_notifier.channels.registry import LACKING
+from build_notifier.delivery import notification as steps
+from build_notifier.delivery.notification import ChannelName, Notification
+from build_notifier.metrics import Metrics
+from build_notifier.store import NotifierStore
+
+log = logging.getLogger("notifier")
+
+LOOKED_AT = 20
+"""Due rows a sender looks at; several senders take different ones."""
+
+WRITES = 5
+
+
+class Sender:
+    """Sends what is due."""
+
+    def __init__(
+        self,
+        store: NotifierStore,
+        channels: Mapping[ChannelName, Channel],
+        must_arrive: Collection[str],
+        *,
+        metrics: Metrics,
+        clock: Callable[[], int],
+        draw: Callable[[], float] = random.random,
+    ) -> None:
+        self._store = store
+        self._channels = channels
+        self._must_arrive = must_arrive
+        self._metrics = metrics
+        self._clock = clock
+        self._draw = draw
+
+    async def is_something_due(self) -> bool:
+        """Whether a notification's next step is due."""
+        return bool(await self._store.due_notifications(self._clock(), 1))
+
+    async def post_next(self) -> bool:
+        """Take one notification that is due through its next step; False when nothing was due."""
+        for due in await self._store.due_notifications(self._clock(), LOOKED_AT):
+            channel = self._channels.get(due.channel)
+            if channel is None:
+                return await self._suppress(due)
+            taken = await self._store.put_notification(steps.take(due, self._clock(), self._must_arrive))
+            if taken is None:
+                continue  # another sender was faster
+            if taken.state == "sending":
+                fail_at("notifier.sending")
+                outcome = await self._try(channel, taken)
+                fail_at("notifier.sent")
+                await self._settle(taken, outcome)
+            else:
+                self._count(taken)
+            return True
+        return False
+
+    async def _try(self, channel: Channel, taken: Notification) -> Notification:
+        """What became of one try."""
+        try:
+            with self._metrics.send_seconds.labels(taken.channel).time():
+                provider_id = await channel.send(taken)
+        except NotApplicable as moot:
+            return taken.noting(self._clock(), f"suppressed: {moot}", state="suppressed", reason=str(moot), due_ms=None)
+        except NotSent as error:
+            return self._after(taken, error)
+        except Exception:
+            # Whatever went wrong in a channel, the provider may have been asked.
+            log.exception("failed to send notification %s", taken.id, extra={"build_id": taken.build_id})
+            return steps.doubted(taken, self._clock(), "an unforeseen error, see the log", self._must_arrive)
+        return steps.accepted(taken, self._clock(), provider_id)
+
+    def _after(self, taken: Notification, error: NotSent) -> Notification:
+        now_ms, reason = self._clock(), str(error)
+        if error.permanent:
+            return steps.refused(taken, now_ms, reason)
+        if error.ambiguous:
+            return steps.doubted(taken, now_ms, reason, self._must_arrive)
+        retry_after_ms = None if error.retry_after_seconds is None else round(error.retry_after_seconds * 1000)
+        return steps.postponed(taken, now_ms, reason, retry_after_ms, self._draw)
+
+    async def _settle(self, taken: Notification, outcome: Notification) -> None:
+        """Write the outcome down; what the provider's events said meanwhile is the better evidence and stays."""
+        for _ in range(WRITES):
+            if await self._store.put_notification(outcome) is not None:
+                self._count(outcome)
+                return
+            known = (await self._store.notifications([taken.id])).get(taken.id)
+            if known is None or known.state not in ("sending", "unknown"):
+                return
+            outcome = outcome.model_copy(update={"version": known.version})
+        log.error("gave up writing down what became of notification %s", taken.id)
+
+    async def _suppress(self, due: Notification) -> bool:
+        reason = LACKING[due.channel]
+        suppressed = due.noting(self._clock(), f"suppressed: {reason}", state="suppressed", reason=reason, due_ms=None)
+        if await self._store.put_notification(suppressed) is not None:
+            self._count(suppressed)
+        return True
+
+    def _count(self, notification: Notification) -> None:
+        self._metrics.settled.labels(notification.channel, notification.state).inc()
+        if notification.state == "unknown":
+            self._metrics.unknown.inc()
+        log.info(
+            "settled notification %s by %s: %s",
+            notification.id[:12],
+            notification.channel,
+            notification.reason or notification.state,
+            extra={"build_id": notification.build_id, "state": notification.state},
+        )

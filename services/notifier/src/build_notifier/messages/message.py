@@ -1,0 +1,143 @@
+"""A message: everything one message says, as facts; the same facts make a mail, a chat line and a comment."""
+
+from typing import Literal
+from urllib.parse import quote
+
+from build_protocol.messages import Commit
+from build_protocol.model import Count, EpochMs, WireModel
+from pydantic import Field
+
+from build_notifier.branch import Evidence
+from build_notifier.messages.text import counted, one_line
+
+LetterKind = Literal["opened", "changed", "fixed", "missing", "returned", "digest", "status"]
+
+_VERBS = {
+    "opened": "broken",
+    "changed": "still broken, in another way",
+    "fixed": "fixed",
+    "missing": "has gone silent",
+    "returned": "is back",
+    "digest": "still broken",
+    "status": "built",
+}
+SUBJECT_CHARACTERS = 120
+
+
+class LogLine(WireModel):
+    """A line of the build's log."""
+
+    number: Count
+    text: str
+    is_hit: bool = False
+
+
+class StillRed(WireModel):
+    """One open incident, as a digest lists it."""
+
+    branch: str
+    configs: list[str]
+    message: str
+    build_id: str
+    line: Count | None = None
+    open_ms: Count
+
+
+class Message(WireModel):
+    """What is said of one transition."""
+
+    kind: LetterKind
+    project: str
+    branch: str = ""
+    configs: list[str] = Field(default_factory=list, description="Configs this is about.")
+    at_ms: EpochMs
+    evidence: Evidence | None = None
+    extract: list[LogLine] = Field(default_factory=list)
+    extract_fault: str | None = Field(None, description="Why there is no extract.")
+    suspects: list[Commit] | None = Field(None, description="Absent = unknown.")
+    suspect_count: Count = 0
+    red_ms: Count | None = Field(None, description="How long it was broken.")
+    succeeded: bool | None = None
+    items: list[StillRed] = Field(default_factory=list)
+    dashboard_url: str
+    source_url: str | None = Field(None, description="Where the failing line can be read in its repository.")
+
+    @property
+    def verb(self) -> str:
+        """What happened, in a word or few."""
+        if self.kind == "status":
+            return "passed" if self.succeeded else "failed"
+        return _VERBS[self.kind]
+
+    @property
+    def title(self) -> str:
+        """What happened to what, in one line: `main is broken on release and 59 more configs`."""
+        return one_line(self._title, 200)
+
+    @property
+    def _title(self) -> str:
+        if self.kind == "digest":
+            return f"{counted(len(self.items), 'incident')} still open"
+        if self.kind == "status" and self.evidence is not None:
+            return f"{self.evidence.config} {self.verb}"
+        if self.kind in ("missing", "returned") and self.evidence is not None:
+            who = f"agent {self.evidence.agent}" if self.evidence.agent else f"config {self.evidence.config}"
+            return f"{who} {self.verb} ({self.branch}, {self.where})"
+        return f"{self.branch} is {self.verb} on {self.where}"
+
+    @property
+    def where(self) -> str:
+        """The configs in a few words."""
+        if len(self.configs) <= 2:
+            return " and ".join(self.configs) or "no config"
+        return f"{self.configs[0]} and {len(self.configs) - 1} more configs"
+
+    @property
+    def message(self) -> str:
+        """The first real error in one line; empty where none is known."""
+        if self.evidence is None:
+            return ""
+        failure = self.evidence.failure
+        return one_line(failure.message if failure else self.evidence.error or "", 300)
+
+    @property
+    def location(self) -> str:
+        """`file:line` of the first real error; empty where unknown."""
+        failure = self.evidence.failure if self.evidence else None
+        if failure is None or not failure.file:
+            return ""
+        name = one_line(failure.file, 200)
+        return f"{name}:{failure.line}" if failure.line is not None else name
+
+    @property
+    def subject(self) -> str:
+        """The subject of a mail; always one line."""
+        said = f": {self.message}" if self.message and self.kind in ("opened", "changed") else ""
+        return one_line(f"[{self.project}] {self.title}{said}", SUBJECT_CHARACTERS)
+
+    @property
+    def build_url(self) -> str:
+        """The build's page, at the exact log line where one is known."""
+        if self.evidence is None:
+            return f"{self.dashboard_url}/"
+        line = self.evidence.failure.first_line if self.evidence.failure else 0
+        return build_url(self.dashboard_url, self.evidence.build_id, line or None)
+
+
+def build_url(dashboard_url: str, build_id: str, line: int | None) -> str:
+    """A build's page, at a line of its log where one is given."""
+    return f"{dashboard_url}/builds/{quote(build_id)}" + (f"#L{line}" if line else "")
+
+
+def source_url(template: str | None, evidence: Evidence) -> str | None:
+    """The project's link template filled in for the failing line; None where something it needs is unknown."""
+    failure = evidence.failure
+    if template is None or evidence.commit is None or failure is None or not failure.file or failure.line is None:
+        return None
+    if failure.file.startswith("/"):
+        return None  # a path of the build machine, not of the repository
+    words = {"commit": evidence.commit, "file": quote(failure.file), "line": str(failure.line)}
+    filled = template
+    for name, word in words.items():
+        filled = filled.replace(f"{{{name}}}", word)
+    return filled if filled.startswith(("https://", "http://")) else None

@@ -1,0 +1,1 @@
+"""Planning: who is notified of what, through which channel, and when."""

@@ -1,0 +1,44 @@
+"""Mutes: what people have asked not to hear of, and until when."""
+
+from collections.abc import Iterable
+
+from build_protocol.model import EpochMs, ProjectName, ShortText, WireModel
+from pydantic import Field
+
+from build_notifier.branch import Incident
+
+MUTES_MAX = 1000
+
+
+class MuteRequest(WireModel):
+    """What to be silent about: a project, or only a branch, a config or one incident of it."""
+
+    project: ProjectName
+    branch: ShortText | None = None
+    config: ShortText | None = None
+    incident: ShortText | None = None
+    until_ms: EpochMs = Field(description="It ends by itself then.")
+    reason: ShortText = ""
+
+
+class Mute(MuteRequest):
+    """A mute and who made it."""
+
+    id: str
+    created_by: str
+    created_ms: EpochMs
+
+    def covers(self, incident: Incident, project: str, branch: str, now_ms: int) -> bool:
+        """Whether nothing is to be said of this incident now; a mute of a config covers what hits nothing else."""
+        return (
+            now_ms < self.until_ms
+            and self.project == project
+            and self.branch in (None, branch)
+            and self.incident in (None, incident.id)
+            and (self.config is None or set(incident.members) == {self.config})
+        )
+
+
+def covering(mutes: Iterable[Mute], incident: Incident, project: str, branch: str, now_ms: int) -> Mute | None:
+    """The first mute that covers the incident, if any does."""
+    return next((mute for mute in mutes if mute.covers(incident, project, branch, now_ms)), None)

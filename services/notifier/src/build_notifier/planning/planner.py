@@ -1,0 +1,175 @@
+"""Planning: transitions that are due become claims, one per recipient, and are then taken off their branch.
+
+A crash between the two is harmless: the same claims are decided again, under the same ids.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+
+from build_chassis.errors import StoreUnavailable
+from build_chassis.failpoints import fail_at
+from build_chassis.projects import Projects
+
+from build_notifier import ids
+from build_notifier.branch import Branch, Transition
+from build_notifier.consumer import RACES
+from build_notifier.delivery.notification import Notification
+from build_notifier.messages import compose
+from build_notifier.messages.extract import Extracts, NoExtract
+from build_notifier.messages.message import Message
+from build_notifier.metrics import Metrics
+from build_notifier.planning import mutes
+from build_notifier.planning.recipients import RULES, Recipient, not_before, recipients_of
+from build_notifier.settings import Settings
+from build_notifier.store import NotifierStore, StoredBranch
+
+log = logging.getLogger("notifier")
+
+PATIENCE_MS = 120_000
+"""A message waits this long for its log extract; then it leaves without."""
+
+RETRY_MS = 5_000
+BRANCHES_PER_STEP = 20
+NOBODY = Recipient("mail", "nobody")
+
+
+class Planner:
+    """Decides who is told what."""
+
+    def __init__(
+        self,
+        store: NotifierStore,
+        projects: Projects,
+        settings: Settings,
+        extracts: Extracts,
+        *,
+        metrics: Metrics,
+        clock: Callable[[], int],
+    ) -> None:
+        self._store = store
+        self._projects = projects
+        self._settings = settings
+        self._extracts = extracts
+        self._metrics = metrics
+        self._clock = clock
+
+    async def plan_due(self) -> int:
+        """Plan some transitions that are due; how many claims that made."""
+        claims = 0
+        for stored in await self._store.due_branches(self._clock(), BRANCHES_PER_STEP):
+            claims += await self._plan(stored)
+        return claims
+
+    async def _plan(self, stored: StoredBranch) -> int:
+        now_ms = self._clock()
+        due = [transition for transition in stored.branch.pending if transition.due_ms <= now_ms]
+        told: list[Transition] = []
+        waiting: list[Transition] = []
+        claimed = 0
+        for transition in sorted(due, key=lambda transition: transition.since_ms):
+            notifications = await self._notifications(stored.branch, transition, now_ms)
+            if notifications is None:
+                waiting.append(transition)
+                continue
+            new = await self._store.claim(notifications)
+            fail_at("notifier.claimed")
+            told.append(transition)
+            claimed += len(new)
+            self._metrics.claimed.labels(RULES[transition.kind]).inc(len(new))
+            log.info(
+                "decided to tell of %s %s: %d messages",
+                transition.kind,
+                transition.incident,
+                len(new),
+                extra={"build_id": transition.evidence.build_id},
+            )
+        await self._replace(stored, told, waiting, now_ms)
+        return claimed
+
+    async def _notifications(self, branch: Branch, transition: Transition, now_ms: int) -> list[Notification] | None:
+        """The claims on telling of this transition; None while its extract is waited for."""
+        project = self._projects.get(branch.project)
+        incident = branch.incident(transition.incident)
+        recipients = recipients_of(project, incident, transition.kind)
+        is_wanted = RULES[transition.kind] in project.notify
+        if not is_wanted:
+            return []
+        message = await self._letter(branch, transition, now_ms)
+        if message is None:
+            return None
+        mute = mutes.covering(await self._store.mutes(), incident, branch.project, branch.branch, now_ms)
+        reason = None
+        if mute is not None:
+            reason = f"muted by {mute.created_by}" + (f": {mute.reason}" if mute.reason else "")
+        elif not recipients:
+            reason = f"config.yaml names nobody to tell for {branch.project}"
+        return [
+            self._notification(branch, transition, recipient, message, suppressed=reason, now_ms=now_ms)
+            for recipient in recipients or [NOBODY]
+        ]
+
+    async def _letter(self, branch: Branch, transition: Transition, now_ms: int) -> Message | None:
+        project = self._projects.get(branch.project)
+        url = self._settings.dashboard_url.rstrip("/")
+        message = compose.news(branch, transition, project, url, now_ms)
+        if transition.kind not in ("opened", "changed"):
+            return message
+        try:
+            extract = await self._extracts.around(transition.evidence, branch.project)
+        except NoExtract as error:
+            waited_ms = now_ms - transition.since_ms - self._settings.quiet_ms
+            if not error.permanent and waited_ms < PATIENCE_MS:
+                return None
+            return compose.with_extract(message, [], str(error))
+        return compose.with_extract(message, extract, None if extract else "the log is empty")
+
+    def _notification(
+        self,
+        branch: Branch,
+        transition: Transition,
+        recipient: Recipient,
+        message: Message,
+        *,
+        suppressed: str | None,
+        now_ms: int,
+    ) -> Notification:
+        rule = RULES[transition.kind]
+        is_edited = recipient.channel == "github_comment"
+        # A comment is edited in place: each config that joins is worth another edit.
+        key = f"{transition.key}:{len(message.configs)}" if is_edited else transition.key
+        hours = None if is_edited else self._projects.get(branch.project).quiet_hours
+        notification = Notification(
+            id=ids.notification_id(rule, transition.incident, key, f"{recipient.channel}:{recipient.address}"),
+            project=branch.project,
+            branch=branch.branch,
+            rule=rule,
+            incident=transition.incident,
+            transition=key,
+            build_id=transition.evidence.build_id,
+            channel=recipient.channel,
+            recipient=recipient.address,
+            message=message,
+            due_ms=not_before(hours, now_ms),
+            created_ms=now_ms,
+        )
+        if suppressed is None:
+            return notification
+        return notification.noting(
+            now_ms, f"suppressed: {suppressed}", state="suppressed", reason=suppressed, due_ms=None
+        )
+
+    async def _replace(
+        self, stored: StoredBranch, told: Sequence[Transition], waiting: Sequence[Transition], now_ms: int
+    ) -> None:
+        """Take off what was told, put off what waits, whatever verdicts changed meanwhile."""
+        put_off = {
+            (transition.incident, transition.key): transition.model_copy(update={"due_ms": now_ms + RETRY_MS})
+            for transition in waiting
+        }
+        for _ in range(RACES):
+            branch = stored.branch.without(list(told))
+            pending = [put_off.get((transition.incident, transition.key), transition) for transition in branch.pending]
+            if await self._store.put_branch(branch.model_copy(update={"pending": pending}), stored.version):
+                return
+            stored = (await self._store.branches([branch.key]))[branch.key]
+        raise StoreUnavailable("notifier", f"branch {stored.branch.branch} of {stored.branch.project} is contended")

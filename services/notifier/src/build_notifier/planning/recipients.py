@@ -1,0 +1,119 @@
+"""Audience: who is told of a transition, through which channel, and when. Pure.
+
+A config in state `staging` is news to its owner only; one that is `silent` to nobody.
+"""
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from build_chassis.projects import config_of
+from build_protocol.project_config import NotifyOn, Project
+
+from build_notifier import ids
+from build_notifier.branch import Incident, TransitionKind
+from build_notifier.delivery.notification import ChannelName
+
+SUSPECTS_TOLD = 5
+"""With more suspects than this a mail to each author is noise to nearly all of them."""
+
+GITHUB = "github://"
+
+RULES: dict[TransitionKind, NotifyOn] = {
+    "opened": "broken",
+    "changed": "new_signature",
+    "fixed": "fixed",
+    "missing": "agent_missing",
+    "returned": "agent_missing",
+}
+
+# Addresses of authors come from commits: only what cannot be read as more than one address is used.
+_ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63})*")
+_HOURS = re.compile(r"(\d{1,2}):(\d{2})\s*-\s*(\d{1,2}):(\d{2})(?:\s+(\S+))?")
+
+
+class Recipient(NamedTuple):
+    """A channel, and the address of whoever is told through it."""
+
+    channel: ChannelName
+    address: str
+
+
+def recipients_of(project: Project, incident: Incident, kind: TransitionKind) -> list[Recipient]:
+    """Everybody who is to be told of this transition, each once."""
+    if RULES[kind] not in project.notify:
+        return []
+    configs = [config_of(project, name) for name in incident.members]
+    is_public = any(config.state == "production" for config in configs)
+    owners = [config.owner for config in configs if config.owner and config.state != "silent"]
+    told = [Recipient("mail", address) for address in _addresses(owners)]
+    if is_public:
+        told = everybody(project) + told
+        told += [Recipient("mail", address) for address in _addresses(_authors(project, incident))]
+        if incident.kind == "break" and len(incident.suspects or ()) == 1:
+            told += [Recipient("github_comment", url) for url in repositories(project)]
+    return list({(recipient.channel, recipient.address.lower()): recipient for recipient in reversed(told)}.values())[
+        ::-1
+    ]
+
+
+def everybody(project: Project) -> list[Recipient]:
+    """Those who are told whatever concerns the whole project."""
+    rooms = [url for url in project.channels if not url.startswith(GITHUB)]
+    return [
+        *(Recipient("mail", address) for address in _addresses(project.notification_emails)),
+        *(Recipient("apprise", room_name(url)) for url in rooms),
+    ]
+
+
+def repositories(project: Project) -> list[str]:
+    """The project's channels `github://owner/repository`."""
+    return [url.rstrip("/") for url in project.channels if url.startswith(GITHUB)]
+
+
+def room_name(url: str) -> str:
+    """What an Apprise URL is called where people read it: such a URL is a secret."""
+    scheme = url.partition(":")[0]
+    return f"{scheme}:{ids.short(url)}"
+
+
+def room_url(project: Project, name: str) -> str | None:
+    """The Apprise URL of that name, if the project still has it."""
+    return next((url for url in project.channels if room_name(url) == name), None)
+
+
+def not_before(quiet_hours: str | None, now_ms: int) -> int:
+    """When people may be told: now, or the end of the quiet hours (`22:00-07:00 Europe/Berlin`) that now falls in.
+
+    Hours nobody can read are no quiet hours.
+    """
+    match = _HOURS.fullmatch(quiet_hours.strip()) if quiet_hours else None
+    if match is None:
+        return now_ms
+    try:
+        zone = ZoneInfo(match[5] or "UTC")
+        now = datetime.fromtimestamp(now_ms / 1000, UTC).astimezone(zone)
+        begin, end = (
+            now.replace(hour=int(match[n]), minute=int(match[n + 1]), second=0, microsecond=0) for n in (1, 3)
+        )
+    except (ZoneInfoNotFoundError, ValueError):
+        return now_ms
+    is_over_midnight = end <= begin
+    is_quiet = (now >= begin or now < end) if is_over_midnight else begin <= now < end
+    if not is_quiet:
+        return now_ms
+    if is_over_midnight and now >= begin:
+        end += timedelta(days=1)
+    return round(end.timestamp() * 1000)
+
+
+def _authors(project: Project, incident: Incident) -> list[str]:
+    suspects = incident.suspects or []
+    if not project.notify_authors or incident.kind != "break" or len(suspects) > SUSPECTS_TOLD:
+        return []
+    return [commit.author_email for commit in suspects if commit.author_email]
+
+
+def _addresses(candidates: list[str]) -> list[str]:
+    return [address for address in candidates if len(address) <= 254 and _ADDRESS.fullmatch(address)]

@@ -1,0 +1,103 @@
+"""Sweeping: what happens without a message: configs become overdue, the day's digest is due, the old is forgotten."""
+
+from collections.abc import Callable
+
+from build_chassis.errors import StoreUnavailable
+from build_chassis.projects import Projects, config_of
+
+from build_notifier import ids
+from build_notifier.branch import Branch, Incident
+from build_notifier.consumer import RACES
+from build_notifier.delivery.notification import Notification
+from build_notifier.messages import compose
+from build_notifier.planning import mutes
+from build_notifier.planning.missing import overdue
+from build_notifier.planning.recipients import everybody, not_before
+from build_notifier.settings import Settings
+from build_notifier.store import NotifierStore
+
+DAY_MS = 24 * 3600 * 1000
+GRACE_MS = 10 * 60 * 1000
+"""After its own start the service first hears what it missed; only then it calls anything overdue."""
+
+BRANCHES_MAX = 200
+FORGOTTEN_PER_STEP = 500
+MAIN_BRANCHES = ("main", "master")
+
+
+class ScheduledWork:
+    """Does what is due by the clock; every step may be repeated, by any replica."""
+
+    def __init__(self, store: NotifierStore, projects: Projects, settings: Settings, clock: Callable[[], int]) -> None:
+        self._store = store
+        self._projects = projects
+        self._settings = settings
+        self._clock = clock
+        self._started_ms = clock()
+
+    async def sweep(self) -> None:
+        """One round."""
+        for name, project in self._projects.current().items():
+            if "agent_missing" in project.notify and self._clock() >= self._started_ms + GRACE_MS:
+                for branch in (project.branch,) if project.branch else MAIN_BRANCHES:
+                    await self._mark_overdue(name, branch)
+            if "still_red" in project.notify:
+                await self._digest(name)
+        before_ms = self._clock() - self._settings.keep_days * DAY_MS
+        while await self._store.forget(before_ms, FORGOTTEN_PER_STEP) >= FORGOTTEN_PER_STEP:
+            pass
+
+    async def _mark_overdue(self, project: str, branch: str) -> None:
+        key = ids.branch_key(project, branch)
+        configs = self._projects.get(project).configs
+        for _ in range(RACES):
+            stored = (await self._store.branches([key])).get(key)
+            if stored is None:
+                return
+            after = overdue(stored.branch, configs, now_ms=self._clock(), quiet_ms=self._settings.quiet_ms)
+            if after == stored.branch or await self._store.put_branch(after, stored.version):
+                return
+        raise StoreUnavailable("notifier", f"branch {branch} of {project} is contended")
+
+    async def _digest(self, name: str) -> None:
+        """Sum up, once a day, what was broken before the digest's hour and still is."""
+        now_ms = self._clock()
+        hour_ms = self._settings.digest_hour * 3600 * 1000
+        day = (now_ms - hour_ms) // DAY_MS
+        since_ms = day * DAY_MS + hour_ms
+        project = self._projects.get(name)
+        red = [
+            (branch, incident)
+            for branch in [stored.branch for stored in await self._store.branches_of(name, BRANCHES_MAX)]
+            for incident in branch.incidents
+            if incident.is_open and incident.kind == "break" and incident.opened_ms < since_ms
+        ]
+        red = [pair for pair in red if self._is_public(name, *pair) and not await self._is_muted(name, *pair, now_ms)]
+        if not red:
+            return
+        message = compose.digest(name, red, self._settings.dashboard_url.rstrip("/"), now_ms)
+        await self._store.claim(
+            [
+                Notification(
+                    id=ids.notification_id("still_red", name, f"digest:{day}", f"{channel}:{address}"),
+                    project=name,
+                    branch="",
+                    rule="still_red",
+                    incident=f"digest:{name}"[:64],
+                    transition=f"digest:{day}",
+                    channel=channel,
+                    recipient=address,
+                    message=message,
+                    due_ms=not_before(project.quiet_hours, now_ms),
+                    created_ms=now_ms,
+                )
+                for channel, address in everybody(project)
+            ]
+        )
+
+    def _is_public(self, name: str, _: Branch, incident: Incident) -> bool:
+        project = self._projects.get(name)
+        return any(config_of(project, config).state == "production" for config in incident.red_configs)
+
+    async def _is_muted(self, name: str, branch: Branch, incident: Incident, now_ms: int) -> bool:
+        return mutes.covering(await self._store.mutes(), incident, name, branch.branch, now_ms) is not None

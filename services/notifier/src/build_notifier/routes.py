@@ -1,0 +1,164 @@
+"""Routes of notifier: what was said to whom, mutes, and the mail provider's webhook."""
+
+from typing import Annotated
+from uuid import uuid4
+
+from build_chassis.auth import Caller, Principal
+from fastapi import APIRouter, Depends, HTTPException, Path, Query, Request, Response
+
+from build_notifier import cursors
+from build_notifier.channels.sendgrid import webhook
+from build_notifier.channels.sendgrid.channel import NOTIFICATION_ARG
+from build_notifier.delivery.notification import State
+from build_notifier.delivery.sender import WRITES
+from build_notifier.metrics import Metrics
+from build_notifier.planning.mutes import MUTES_MAX, Mute, MuteRequest
+from build_notifier.store import NotifierStore
+from build_notifier.views import MuteList, NotificationDetail, NotificationList, NotificationRow, Told
+
+router = APIRouter(prefix="/api/notifications", tags=["notifications"])
+
+
+def _store(request: Request) -> NotifierStore:
+    store: NotifierStore = request.app.state.store
+    return store
+
+
+def _now(request: Request) -> int:
+    return int(request.app.state.clock())
+
+
+Store = Annotated[NotifierStore, Depends(_store)]
+Now = Annotated[int, Depends(_now)]
+MuteId = Annotated[str, Path(max_length=64)]
+
+
+@router.get("", response_model_exclude_none=True)
+async def list_notifications(
+    *,
+    caller: Caller,
+    store: Store,
+    project: Annotated[str | None, Query(max_length=64)] = None,
+    state: State | None = None,
+    incident: Annotated[str | None, Query(max_length=64)] = None,
+    build: Annotated[str | None, Query(max_length=64, description="Id of the build it is about.")] = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    cursor: Annotated[str | None, Query(max_length=256, description="`nextCursor` of the page before.")] = None,
+) -> NotificationList:
+    """Notifications with their delivery logs, newest first."""
+    projects = caller.projects
+    if project is not None:
+        projects = frozenset({project} if caller.may_see(project) else ())
+    page = await store.list_notifications(
+        limit=limit + 1,
+        projects=projects,
+        state=state,
+        incident=incident,
+        build_id=build,
+        after=None if cursor is None else cursors.decode(cursor),
+    )
+    shown = page[:limit]
+    following = cursors.encode(shown[-1].created_ms, shown[-1].id) if len(page) > limit else None
+    return NotificationList(items=[NotificationRow.of(row) for row in shown], next_cursor=following)
+
+
+@router.get("/mutes", response_model_exclude_none=True)
+async def list_mutes(caller: Caller, store: Store) -> MuteList:
+    """Mutes, ended ones included until they are forgotten."""
+    return MuteList(items=[mute for mute in await store.mutes() if caller.may_see(mute.project)])
+
+
+@router.post("/mutes", status_code=201, response_model_exclude_none=True)
+async def create_mute(wanted: MuteRequest, caller: Caller, store: Store, now: Now) -> Mute:
+    """Say nothing about a project, a branch, a config or an incident until a time."""
+    _may_mute(caller, wanted.project)
+    _ends_later(wanted, now)
+    if len(await store.mutes()) >= MUTES_MAX:
+        raise HTTPException(409, f"there are {MUTES_MAX} mutes already: delete some")
+    mute = Mute(**wanted.model_dump(), id=uuid4().hex, created_by=caller.name, created_ms=now)
+    await store.put_mute(mute)
+    return mute
+
+
+@router.put("/mutes/{mute_id}", response_model_exclude_none=True)
+async def change_mute(mute_id: MuteId, wanted: MuteRequest, caller: Caller, store: Store, now: Now) -> Mute:
+    """Replace what a mute covers, or its end."""
+    known = await _visible(mute_id, caller, store)
+    _may_mute(caller, known.project)
+    _may_mute(caller, wanted.project)
+    _ends_later(wanted, now)
+    mute = Mute(**wanted.model_dump(), id=known.id, created_by=caller.name, created_ms=known.created_ms)
+    await store.put_mute(mute)
+    return mute
+
+
+@router.delete("/mutes/{mute_id}", status_code=204)
+async def delete_mute(mute_id: MuteId, caller: Caller, store: Store) -> Response:
+    """Speak again; what was not said meanwhile stays unsaid."""
+    _may_mute(caller, (await _visible(mute_id, caller, store)).project)
+    await store.drop_mute(mute_id)
+    return Response(status_code=204)
+
+
+@router.post("/webhooks/sendgrid")
+async def sendgrid_events(request: Request, store: Store, now: Now) -> Told:
+    """Events of SendGrid's signed Event Webhook; the signature, not a login, says that they are SendGrid's."""
+    key = request.app.state.webhook_key
+    if key is None:
+        raise HTTPException(404, "no webhook here: set NOTIFIER_SENDGRID_WEBHOOK_KEY")
+    body = await request.body()
+    signature = request.headers.get(webhook.SIGNATURE_HEADER, "")
+    timestamp = request.headers.get(webhook.TIMESTAMP_HEADER, "")
+    try:
+        events = webhook.read_events(body, signature, timestamp, key)
+    except webhook.Forged as error:
+        raise HTTPException(401, str(error)) from error
+    except (ValueError, RecursionError) as error:
+        raise HTTPException(422, f"body: {error}") from error
+    metrics: Metrics = request.app.state.metrics
+    for event in events:
+        metrics.webhook.labels(str(event.get("event"))[:20]).inc()
+        await _note(store, event, now)
+    return Told(events=len(events))
+
+
+@router.get("/{notification_id}", response_model_exclude_none=True)
+async def get_notification(
+    notification_id: Annotated[str, Path(max_length=64)], caller: Caller, store: Store
+) -> NotificationDetail:
+    """One notification, with what it says and everything that happened to it."""
+    found = (await store.notifications([notification_id])).get(notification_id)
+    if found is None or not caller.may_see(found.project):
+        raise HTTPException(404, "no such notification")
+    return NotificationDetail.of(found)
+
+
+async def _note(store: NotifierStore, event: dict[str, object], now_ms: int) -> None:
+    notification_id = str(event[NOTIFICATION_ARG])
+    for _ in range(WRITES):
+        known = (await store.notifications([notification_id])).get(notification_id)
+        if known is None:
+            return
+        after = webhook.settled(known, event, now_ms)
+        if after is known or await store.put_notification(after) is not None:
+            return
+    raise HTTPException(503, "the notification is changing: send the events again")
+
+
+async def _visible(mute_id: str, caller: Principal, store: NotifierStore) -> Mute:
+    for mute in await store.mutes():
+        if mute.id == mute_id and caller.may_see(mute.project):
+            return mute
+    raise HTTPException(404, "no such mute")
+
+
+def _may_mute(caller: Principal, project: str) -> None:
+    if not caller.may_see(project):
+        raise HTTPException(404, f"no project {project}")
+    if caller.role == "viewer":
+        raise HTTPException(403, "this needs role developer or admin")
+
+
+def _ends_later(wanted: MuteRequest, now_ms: int) -> None:
+    if wanted.until_ms <= now_ms:
+        raise HTTPException(422, "body.untilMs: a mute ends in the future")

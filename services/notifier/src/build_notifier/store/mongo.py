@@ -1,0 +1,194 @@
+"""Notifier on MongoDB: three collections, no transactions; every write is one document, guarded by its version."""
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from build_chassis.store.mongo import available, close, connect, opening, ping
+from pymongo import ASCENDING, DESCENDING
+from pymongo.asynchronous.collection import AsyncCollection
+from pymongo.errors import DuplicateKeyError
+
+from build_notifier.branch import Branch
+from build_notifier.delivery.notification import Notification
+from build_notifier.planning.mutes import Mute
+from build_notifier.store.contract import StoredBranch
+
+Document = dict[str, Any]
+
+
+class MongoNotifierStore:
+    """The store on one MongoDB database."""
+
+    def __init__(self, url: str) -> None:
+        self._database = connect(url)
+        self._branches: AsyncCollection[Document] = self._database["notifier_branches"]
+        self._notifications: AsyncCollection[Document] = self._database["notifier_notifications"]
+        self._mutes: AsyncCollection[Document] = self._database["notifier_mutes"]
+
+    async def open(self) -> None:
+        """Create the indexes; doing so twice is harmless."""
+        with opening(self._database):
+            await self._branches.create_index([("due_ms", ASCENDING)])
+            await self._branches.create_index([("project", ASCENDING), ("touched_ms", DESCENDING)])
+            await self._notifications.create_index([("due_ms", ASCENDING)])
+            for names in ((), ("project",), ("incident",), ("build_id",)):
+                await self._notifications.create_index(
+                    [*((name, ASCENDING) for name in names), ("created_ms", DESCENDING), ("_id", DESCENDING)]
+                )
+
+    async def close(self) -> None:
+        """Disconnect."""
+        await close(self._database)
+
+    async def ping(self) -> None:
+        """Return if the server answers."""
+        await ping(self._database)
+
+    async def branches(self, keys: Collection[str]) -> dict[str, StoredBranch]:
+        """Those of these branches that are known, by key."""
+        with available(self._database):
+            documents = await self._branches.find({"_id": {"$in": list(keys)}}).to_list()
+        return {document["_id"]: _branch(document) for document in documents}
+
+    async def put_branch(self, branch: Branch, replaces: int) -> bool:
+        """Store the branch if its version still is `replaces` (0: it is new); False when it is not. Key: its key."""
+        document = {
+            "_id": branch.key,
+            "project": branch.project,
+            "due_ms": branch.due_ms,
+            "touched_ms": branch.touched_ms,
+            "version": replaces + 1,
+            "body": branch.to_json(),
+        }
+        if replaces == 0:
+            return await self._insert(self._branches, document)
+        with available(self._database):
+            result = await self._branches.replace_one({"_id": branch.key, "version": replaces}, document)
+        return result.matched_count == 1
+
+    async def due_branches(self, now_ms: int, limit: int) -> list[StoredBranch]:
+        """Branches with a transition that is due, the longest waiting first."""
+        with available(self._database):
+            due = self._branches.find({"due_ms": {"$lte": now_ms}}).sort([("due_ms", ASCENDING)]).limit(limit)
+            return [_branch(document) for document in await due.to_list()]
+
+    async def branches_of(self, project: str, limit: int) -> list[StoredBranch]:
+        """Branches of a project, the last touched first."""
+        with available(self._database):
+            found = self._branches.find({"project": project}).sort([("touched_ms", DESCENDING)]).limit(limit)
+            return [_branch(document) for document in await found.to_list()]
+
+    async def claim(self, notifications: Sequence[Notification]) -> set[str]:
+        """Insert those whose id is new; their ids. Repeating it inserts nothing. Key: the id."""
+        # One by one, few as they are: each answer says whether this claim was the first.
+        return {
+            notification.id
+            for notification in notifications
+            if await self._insert(self._notifications, _document(notification, 1))
+        }
+
+    async def notifications(self, ids: Collection[str]) -> dict[str, Notification]:
+        """Those of these notifications that exist."""
+        with available(self._database):
+            documents = await self._notifications.find({"_id": {"$in": list(ids)}}).to_list()
+        return {document["_id"]: _notification(document) for document in documents}
+
+    async def due_notifications(self, now_ms: int, limit: int) -> list[Notification]:
+        """Notifications whose next step is due, the longest waiting first."""
+        order = [("due_ms", ASCENDING), ("created_ms", ASCENDING)]
+        with available(self._database):
+            due = self._notifications.find({"due_ms": {"$lte": now_ms}}).sort(order).limit(limit)
+            return [_notification(document) for document in await due.to_list()]
+
+    async def put_notification(self, notification: Notification) -> Notification | None:
+        """Replace the version it was read at, and return the new one; None when it changed meanwhile. Key: the id."""
+        version = notification.version + 1
+        guard = {"_id": notification.id, "version": notification.version}
+        with available(self._database):
+            result = await self._notifications.replace_one(guard, _document(notification, version))
+        return notification.model_copy(update={"version": version}) if result.matched_count == 1 else None
+
+    async def list_notifications(
+        self,
+        *,
+        limit: int,
+        projects: Collection[str] | None = None,
+        state: str | None = None,
+        incident: str | None = None,
+        build_id: str | None = None,
+        after: tuple[int, str] | None = None,
+    ) -> list[Notification]:
+        """Notifications by (created_ms, id), newest first, beyond `after`, that match every filter given."""
+        wanted = {"state": state, "incident": incident, "build_id": build_id}
+        query: Document = {name: value for name, value in wanted.items() if value is not None}
+        if projects is not None:
+            query["project"] = {"$in": list(projects)}
+        if after is not None:
+            created_ms, last_id = after
+            query["$or"] = [{"created_ms": {"$lt": created_ms}}, {"created_ms": created_ms, "_id": {"$lt": last_id}}]
+        order = [("created_ms", DESCENDING), ("_id", DESCENDING)]
+        with available(self._database):
+            documents = await self._notifications.find(query).sort(order).limit(limit).to_list()
+        return [_notification(document) for document in documents]
+
+    async def put_mute(self, mute: Mute) -> None:
+        """Store the mute, in place of an earlier state of it. Key: the id."""
+        document = {"_id": mute.id, "until_ms": mute.until_ms, "body": mute.to_json()}
+        with available(self._database):
+            await self._mutes.replace_one({"_id": mute.id}, document, upsert=True)
+
+    async def drop_mute(self, mute_id: str) -> bool:
+        """Forget the mute; False when there was none."""
+        with available(self._database):
+            return (await self._mutes.delete_one({"_id": mute_id})).deleted_count == 1
+
+    async def mutes(self) -> list[Mute]:
+        """All mutes, those that end last first."""
+        with available(self._database):
+            documents = await self._mutes.find().sort([("until_ms", DESCENDING), ("_id", ASCENDING)]).to_list()
+        return [Mute.model_validate_json(document["body"]) for document in documents]
+
+    async def forget(self, before_ms: int, limit: int) -> int:
+        """Forget what is older: settled notifications, idle branches, ended mutes; how many rows went, at most 3x."""
+        old: tuple[tuple[AsyncCollection[Document], Document], ...] = (
+            (self._notifications, {"created_ms": {"$lt": before_ms}, "due_ms": None}),
+            (self._branches, {"touched_ms": {"$lt": before_ms}, "due_ms": None}),
+            (self._mutes, {"until_ms": {"$lt": before_ms}}),
+        )
+        gone = 0
+        with available(self._database):
+            for collection, query in old:
+                documents = await collection.find(query, {"_id": 1}).limit(limit).to_list()
+                keys = [document["_id"] for document in documents]
+                gone += (await collection.delete_many({"_id": {"$in": keys}})).deleted_count
+        return gone
+
+    async def _insert(self, collection: AsyncCollection[Document], document: Document) -> bool:
+        with available(self._database):
+            try:
+                await collection.insert_one(document)
+            except DuplicateKeyError:
+                return False
+        return True
+
+
+def _branch(document: Document) -> StoredBranch:
+    return StoredBranch(Branch.model_validate_json(document["body"]), document["version"])
+
+
+def _notification(document: Document) -> Notification:
+    return Notification.model_validate_json(document["body"]).model_copy(update={"version": document["version"]})
+
+
+def _document(notification: Notification, version: int) -> Document:
+    return {
+        "_id": notification.id,
+        "project": notification.project,
+        "state": notification.state,
+        "incident": notification.incident,
+        "build_id": notification.build_id,
+        "due_ms": notification.due_ms,
+        "created_ms": notification.created_ms,
+        "version": version,
+        "body": notification.to_json(),
+    }

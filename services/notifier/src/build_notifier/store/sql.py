@@ -1,0 +1,244 @@
+"""Notifier on SQL (SQLite, MySQL, MariaDB): three tables, one writer."""
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from build_chassis.store.sql import SqlEngine
+from sqlalchemy.dialects import mysql
+
+from build_notifier.branch import Branch
+from build_notifier.delivery.notification import Notification
+from build_notifier.planning.mutes import Mute
+from build_notifier.store.contract import StoredBranch
+
+_METADATA = sa.MetaData()
+
+
+def _ascii(length: int) -> sa.types.TypeEngine[str]:
+    # Ids are ASCII: with a binary collation an index entry is as long as its messages.
+    return sa.String(length).with_variant(mysql.VARCHAR(length, charset="ascii", collation="ascii_bin"), "mysql")
+
+
+_TEXT = sa.Text().with_variant(mysql.LONGTEXT(collation="utf8mb4_bin"), "mysql")
+
+BRANCHES = sa.Table(
+    "notifier_branches",
+    _METADATA,
+    sa.Column("key", _ascii(32), primary_key=True),
+    sa.Column("project", _ascii(64), nullable=False),
+    sa.Column("due_ms", sa.BigInteger),
+    sa.Column("touched_ms", sa.BigInteger, nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("body", _TEXT, nullable=False),
+    sa.Index("notifier_branches_due", "due_ms"),
+    sa.Index("notifier_branches_project", "project", "touched_ms"),
+)
+NOTIFICATIONS = sa.Table(
+    "notifier_notifications",
+    _METADATA,
+    sa.Column("id", _ascii(64), primary_key=True),
+    sa.Column("project", _ascii(64), nullable=False),
+    sa.Column("state", _ascii(16), nullable=False),
+    sa.Column("incident", _ascii(64), nullable=False),
+    sa.Column("build_id", _ascii(36)),
+    sa.Column("due_ms", sa.BigInteger),
+    sa.Column("created_ms", sa.BigInteger, nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("body", _TEXT, nullable=False),
+    sa.Index("notifier_notifications_due", "due_ms"),
+    sa.Index("notifier_notifications_created", "created_ms", "id"),
+    sa.Index("notifier_notifications_project", "project", "created_ms", "id"),
+    sa.Index("notifier_notifications_incident", "incident"),
+    sa.Index("notifier_notifications_build", "build_id"),
+)
+MUTES = sa.Table(
+    "notifier_mutes",
+    _METADATA,
+    sa.Column("id", _ascii(64), primary_key=True),
+    sa.Column("until_ms", sa.BigInteger, nullable=False),
+    sa.Column("body", _TEXT, nullable=False),
+)
+
+
+class SqlNotifierStore:
+    """The store on one SQL database; each method is one transaction."""
+
+    def __init__(self, url: str) -> None:
+        self._engine = SqlEngine(url)
+
+    async def open(self) -> None:
+        """Connect and bring the schema up to date."""
+        await self._engine.migrate(_METADATA)
+
+    async def close(self) -> None:
+        """Finish queued writes and disconnect."""
+        await self._engine.close()
+
+    async def ping(self) -> None:
+        """Return if the database answers."""
+        await self._engine.ping()
+
+    async def branches(self, keys: Collection[str]) -> dict[str, StoredBranch]:
+        """Those of these branches that are known, by key."""
+        rows = await self._all(sa.select(BRANCHES).where(BRANCHES.c.key.in_(keys)))
+        return {row.key: _branch(row) for row in rows}
+
+    async def put_branch(self, branch: Branch, replaces: int) -> bool:
+        """Store the branch if its version still is `replaces` (0: it is new); False when it is not. Key: its key."""
+        values = {
+            "key": branch.key,
+            "project": branch.project,
+            "due_ms": branch.due_ms,
+            "touched_ms": branch.touched_ms,
+            "version": replaces + 1,
+            "body": branch.to_json(),
+        }
+        if replaces == 0:
+            return bool(await self._insert(BRANCHES, BRANCHES.c.key, [values]))
+        guarded = sa.update(BRANCHES).where(BRANCHES.c.key == branch.key, BRANCHES.c.version == replaces)
+        return await self._count(guarded.values(**values)) == 1
+
+    async def due_branches(self, now_ms: int, limit: int) -> list[StoredBranch]:
+        """Branches with a transition that is due, the longest waiting first."""
+        due = sa.select(BRANCHES).where(BRANCHES.c.due_ms <= now_ms).order_by(BRANCHES.c.due_ms).limit(limit)
+        return [_branch(row) for row in await self._all(due)]
+
+    async def branches_of(self, project: str, limit: int) -> list[StoredBranch]:
+        """Branches of a project, the last touched first."""
+        of_project = sa.select(BRANCHES).where(BRANCHES.c.project == project)
+        return [_branch(row) for row in await self._all(of_project.order_by(BRANCHES.c.touched_ms.desc()).limit(limit))]
+
+    async def claim(self, notifications: Sequence[Notification]) -> set[str]:
+        """Insert those whose id is new; their ids. Repeating it inserts nothing. Key: the id."""
+        claims = {notification.id: _values(notification, 1) for notification in notifications}
+        return await self._insert(NOTIFICATIONS, NOTIFICATIONS.c.id, list(claims.values()))
+
+    async def notifications(self, ids: Collection[str]) -> dict[str, Notification]:
+        """Those of these notifications that exist."""
+        rows = await self._all(sa.select(NOTIFICATIONS).where(NOTIFICATIONS.c.id.in_(ids)))
+        return {row.id: _notification(row) for row in rows}
+
+    async def due_notifications(self, now_ms: int, limit: int) -> list[Notification]:
+        """Notifications whose next step is due, the longest waiting first."""
+        due = sa.select(NOTIFICATIONS).where(NOTIFICATIONS.c.due_ms <= now_ms)
+        rows = await self._all(due.order_by(NOTIFICATIONS.c.due_ms, NOTIFICATIONS.c.created_ms).limit(limit))
+        return [_notification(row) for row in rows]
+
+    async def put_notification(self, notification: Notification) -> Notification | None:
+        """Replace the version it was read at, and return the new one; None when it changed meanwhile. Key: the id."""
+        version = notification.version + 1
+        guarded = sa.update(NOTIFICATIONS).where(
+            NOTIFICATIONS.c.id == notification.id, NOTIFICATIONS.c.version == notification.version
+        )
+        if await self._count(guarded.values(**_values(notification, version))) != 1:
+            return None
+        return notification.model_copy(update={"version": version})
+
+    async def list_notifications(
+        self,
+        *,
+        limit: int,
+        projects: Collection[str] | None = None,
+        state: str | None = None,
+        incident: str | None = None,
+        build_id: str | None = None,
+        after: tuple[int, str] | None = None,
+    ) -> list[Notification]:
+        """Notifications by (created_ms, id), newest first, beyond `after`, that match every filter given."""
+        columns = NOTIFICATIONS.c
+        listed = sa.select(NOTIFICATIONS)
+        if projects is not None:
+            listed = listed.where(columns.project.in_(projects))
+        for column, wanted in ((columns.state, state), (columns.incident, incident), (columns.build_id, build_id)):
+            if wanted is not None:
+                listed = listed.where(column == wanted)
+        if after is not None:
+            created_ms, last_id = after
+            same = sa.and_(columns.created_ms == created_ms, columns.id < last_id)
+            listed = listed.where(sa.or_(columns.created_ms < created_ms, same))
+        rows = await self._all(listed.order_by(columns.created_ms.desc(), columns.id.desc()).limit(limit))
+        return [_notification(row) for row in rows]
+
+    async def put_mute(self, mute: Mute) -> None:
+        """Store the mute, in place of an earlier state of it. Key: the id."""
+        values = {"id": mute.id, "until_ms": mute.until_ms, "body": mute.to_json()}
+
+        def write(connection: sa.Connection) -> None:
+            connection.execute(sa.delete(MUTES).where(MUTES.c.id == mute.id))
+            connection.execute(sa.insert(MUTES).values(**values))
+
+        await self._engine.write(write)
+
+    async def drop_mute(self, mute_id: str) -> bool:
+        """Forget the mute; False when there was none."""
+        return await self._count(sa.delete(MUTES).where(MUTES.c.id == mute_id)) == 1
+
+    async def mutes(self) -> list[Mute]:
+        """All mutes, those that end last first."""
+        rows = await self._all(sa.select(MUTES.c.body).order_by(MUTES.c.until_ms.desc(), MUTES.c.id))
+        return [Mute.model_validate_json(row.body) for row in rows]
+
+    async def forget(self, before_ms: int, limit: int) -> int:
+        """Forget what is older: settled notifications, idle branches, ended mutes; how many rows went, at most 3x."""
+        doomed = (
+            (NOTIFICATIONS.c.id, (NOTIFICATIONS.c.created_ms < before_ms, NOTIFICATIONS.c.due_ms.is_(None))),
+            (BRANCHES.c.key, (BRANCHES.c.touched_ms < before_ms, BRANCHES.c.due_ms.is_(None))),
+            (MUTES.c.id, (MUTES.c.until_ms < before_ms,)),
+        )
+
+        def write(connection: sa.Connection) -> int:
+            gone = 0
+            for key, old in doomed:
+                keys = connection.execute(sa.select(key).where(*old).limit(limit)).scalars().all()
+                connection.execute(sa.delete(key.table).where(key.in_(keys)))
+                gone += len(keys)
+            return gone
+
+        return await self._engine.write(write)
+
+    async def _all(self, statement: sa.Select[Any]) -> Sequence[Any]:
+        return await self._engine.read(lambda connection: connection.execute(statement).all())
+
+    async def _count(self, statement: sa.Update | sa.Delete) -> int:
+        return await self._engine.write(lambda connection: connection.execute(statement).rowcount)
+
+    async def _insert(self, table: sa.Table, key: sa.Column[str], rows: Sequence[dict[str, Any]]) -> set[str]:
+        """Insert the rows whose key is not there; their keys. Another replica may be inserting the same ones."""
+
+        def write(connection: sa.Connection) -> set[str]:
+            known = set(connection.execute(sa.select(key).where(key.in_([r[key.name] for r in rows]))).scalars())
+            new = [row for row in rows if row[key.name] not in known]
+            if new:
+                connection.execute(sa.insert(table), new)
+            return {row[key.name] for row in new}
+
+        if not rows:
+            return set()
+        try:
+            return await self._engine.write(write)
+        except sa.exc.IntegrityError:
+            # It was faster: what is there now is what is known.
+            return await self._engine.write(write)
+
+
+def _branch(row: Any) -> StoredBranch:
+    return StoredBranch(Branch.model_validate_json(row.body), row.version)
+
+
+def _notification(row: Any) -> Notification:
+    return Notification.model_validate_json(row.body).model_copy(update={"version": row.version})
+
+
+def _values(notification: Notification, version: int) -> dict[str, Any]:
+    return {
+        "id": notification.id,
+        "project": notification.project,
+        "state": notification.state,
+        "incident": notification.incident,
+        "build_id": notification.build_id,
+        "due_ms": notification.due_ms,
+        "created_ms": notification.created_ms,
+        "version": version,
+        "body": notification.to_json(),
+    }

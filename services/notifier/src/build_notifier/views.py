@@ -1,0 +1,74 @@
+"""What people are shown of notifications and mutes."""
+
+from build_protocol.model import Count, EpochMs, WireModel
+from pydantic import Field
+
+from build_notifier.delivery.notification import ChannelName, Entry, Notification, Rule, State
+from build_notifier.messages import render
+from build_notifier.planning.mutes import Mute
+
+
+class NotificationRow(WireModel):
+    """One thing said to one recipient, and where it stands."""
+
+    id: str
+    project: str
+    branch: str
+    rule: Rule
+    incident: str
+    transition: str
+    build_id: str | None = None
+    channel: ChannelName
+    recipient: str
+    subject: str
+    state: State
+    reason: str | None = None
+    tries: Count
+    next_try_ms: EpochMs | None = None
+    provider_id: str | None = None
+    created_ms: EpochMs
+    log: list[Entry] = Field(description="Everything that happened to it, oldest first.")
+
+    @classmethod
+    def of(cls, notification: Notification) -> "NotificationRow":
+        """The row of a notification."""
+        return cls(**_facts(notification))
+
+
+class NotificationDetail(NotificationRow):
+    """A notification with what it says."""
+
+    text: str = Field(description="As its plain text part has it.")
+
+    @classmethod
+    def of(cls, notification: Notification) -> "NotificationDetail":
+        """A notification, whole."""
+        return cls(**_facts(notification), text=render.plain(notification.message))
+
+
+class NotificationList(WireModel):
+    """A page of notifications, newest first."""
+
+    items: list[NotificationRow]
+    next_cursor: str | None = None
+
+
+class MuteList(WireModel):
+    """Mutes, those that end last first."""
+
+    items: list[Mute]
+
+
+class Told(WireModel):
+    """How many events of a webhook's request were about notifications of ours."""
+
+    events: Count
+
+
+def _facts(notification: Notification) -> dict[str, object]:
+    shared = set(NotificationRow.model_fields) & set(Notification.model_fields)
+    facts: dict[str, object] = {name: getattr(notification, name) for name in shared}
+    return facts | {
+        "subject": notification.message.subject,
+        "next_try_ms": notification.due_ms if notification.state == "queued" else None,
+    }

@@ -1,8 +1,0 @@
-"""Channels: one folder each, all alike: `send` a notification, or raise `NotSent` saying whether to try again.
-
-A new channel starts as a copy of the nearest one; `channels/wiring.py` names it.
-"""
-
-from notifier.channels.contract import Channel, Moot, NotSent
-
-__all__ = ["Channel", "Moot", "NotSent"]

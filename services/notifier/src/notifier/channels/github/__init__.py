@@ -1,6 +1,0 @@
-"""GitHub: a status on each built commit, and one comment per incident on the pull request that brought it."""
-
-from notifier.channels.github.comment import GitHubComments
-from notifier.channels.github.status import GitHubStatuses
-
-__all__ = ["GitHubComments", "GitHubStatuses"]

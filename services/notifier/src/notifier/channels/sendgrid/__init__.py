@@ -1,5 +1,0 @@
-"""SendGrid: mails through its v3 API, and the signed events it posts about them."""
-
-from notifier.channels.sendgrid.channel import SendGridChannel
-
-__all__ = ["SendGridChannel"]
