@@ -19,7 +19,7 @@ def serve(arguments: Sequence[str]) -> None:
         description="Run one service; all five together are `build-dashboard up`. Settings: the environment.",
     )
     parser.add_argument("service", choices=SERVICES)
-    options, rest = parser.parse_known_args(arguments)
-    package = f"build_{options.service}"
-    sys.argv = [f"build-dashboard serve {options.service}", *rest]
-    runpy.run_module(package, run_name="__main__", alter_sys=False)
+    parser.add_argument("arguments", nargs=argparse.REMAINDER, help="the service's own: `serve gateway reset-admin`")
+    options = parser.parse_args(arguments)
+    sys.argv = [f"build-dashboard serve {options.service}", *options.arguments]
+    runpy.run_module(f"build_{options.service}", run_name="__main__")

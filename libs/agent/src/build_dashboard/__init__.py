@@ -1,4 +1,4 @@
-"""The reporter: wraps a build, writes down all it says, and tells the dashboard. Public names are those in `__all__`."""
+"""The agent: wraps a build, records all it prints, and reports it to the dashboard. Public names are in `__all__`."""
 
 TYPE_CHECKING = False  # typing's own costs the holder a megabyte; type checkers know the name
 if TYPE_CHECKING:

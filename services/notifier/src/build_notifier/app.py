@@ -1,4 +1,4 @@
-"""The app: notifier's routes, and in its lifespan the store, the consumer, the planner, the senders, the scheduled_work."""
+"""The app: notifier's routes, and in its lifespan the store, the consumer, the planner, the senders, scheduled work."""
 
 import asyncio
 import logging

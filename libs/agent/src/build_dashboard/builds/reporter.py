@@ -1,4 +1,4 @@
-"""The reporter for one build: follows its holder to the end, through the log_recorder, and reports to delivery.
+"""Reports one build: follows its holder to the end, through the log recorder, and hands records to delivery.
 
 The same whether the command was just started or an earlier agent died and left it.
 """

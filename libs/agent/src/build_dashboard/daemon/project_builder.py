@@ -1,4 +1,4 @@
-"""A keeper: keeps one project built, one build at a time, by its branch and by what people ask for."""
+"""Builds one project, one build at a time, when its branch moves and when people trigger it."""
 
 import logging
 import queue

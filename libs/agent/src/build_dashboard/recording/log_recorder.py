@@ -1,6 +1,6 @@
-"""The log_recorder of one build: turns raw output into spooled records, and says what else is to be said of the build.
+"""Records one build's log: raw output becomes spooled records, beside the other facts of the build.
 
-Each step reads what the holder wrote since, and spools it together with where to go on; so a log_recorder that is killed is
+Each step reads what the holder wrote since, and spools it together with where to go on; so one that is killed is
 followed by one that continues at the same byte with the same sequence number.
 """
 

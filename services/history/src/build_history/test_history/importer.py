@@ -115,7 +115,7 @@ class TestImporter:
             query = f"?limit={TESTS_PER_PAGE}&cursor={quote(page.next_cursor)}"
 
     async def _enter(self, lane: Lane, reads: Sequence[tuple[Fact, Read]]) -> None:
-        """Enter builds into their lane's result matrix, then statistics it; whoever loses a race reads and enters again."""
+        """Enter builds into their lane's result matrix, then count it; whoever loses a race reads and enters again."""
         if not reads:
             return
         shelf_keys = [row_kinds.partition_key(lane, number) for number in range(SHELVES)]
@@ -131,7 +131,7 @@ class TestImporter:
             ]
             if len(await self._store.put_rows(rows)) < len(rows):
                 continue
-            # Its version was read before the partitions were: a statistics that misses a column is never stored over one.
+            # Its version was read before the partitions: statistics that miss a column never replace ones that have it.
             row = row_kinds.statistics_row(lane, statistics, newest_ms, version_of(known, statistics_key))
             if await self._store.put_rows([row]):
                 return

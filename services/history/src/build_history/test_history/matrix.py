@@ -1,6 +1,6 @@
 """The result matrix: how each test of a lane went in the lane's newest builds, a letter and two digits a result. Pure.
 
-A lane's tests lie on partitions by their names, so that one test is found without reading the others. A partition is a table:
+A lane's tests lie in partitions by name, so that one is found without reading the others. A partition is a table:
 a column per build (by start), a row per test. Entering a build again replaces its column, so repetition and order
 change nothing.
 """

@@ -1,4 +1,4 @@
-"""The artifacts_client: the artifacts service and its object store, as ingest uses them. The one place that speaks HTTP to them.
+"""The artifacts service and its object store, as ingest uses them: the one place that calls them over HTTP.
 
 What does not go well now is StoreUnavailable: whoever works the list of archives comes again.
 """

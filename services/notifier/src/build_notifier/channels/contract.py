@@ -35,7 +35,7 @@ class Channel(Protocol):
     """One way to reach people."""
 
     async def send(self, notification: Notification) -> str | None:
-        """Send it; the provider's id of it where there is one. Raises NotSent or NotApplicable; ends within a minute."""
+        """Send it; the provider's id of it, if it gives one. Raises NotSent or NotApplicable; ends within a minute."""
         ...
 
     async def close(self) -> None:
