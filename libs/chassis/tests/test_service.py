@@ -19,7 +19,7 @@ from build_chassis.settings import ServiceSettings
 from build_testkit.signing import SECRET
 from build_testkit.stack import free_port, wait_until
 from fastapi import APIRouter, Body, FastAPI
-from prometheus_client import Counter
+from prometheus_client import CollectorRegistry, Counter
 
 
 class Store:
@@ -65,7 +65,14 @@ def bus(tmp_path: Path) -> EmbeddedBus:
 def make_app(bus: EmbeddedBus, store: Store, secret: str = SECRET) -> FastAPI:
     settings = ServiceSettings(service="history", jwt_secret_key=secret)
     return create_service_app(
-        "history", settings=settings, bus=bus, lifespan=no_lifespan, routers=[routes()], store_ping=store.ping
+        "history",
+        settings=settings,
+        bus=bus,
+        registry=CollectorRegistry(),
+        dependencies=None,
+        lifespan=no_lifespan,
+        routers=[routes()],
+        store_ping=store.ping,
     )
 
 
@@ -194,6 +201,7 @@ from build_chassis.bus import EmbeddedBus
 from build_chassis.service import create_service_app, serve
 from build_chassis.settings import ServiceSettings
 from build_testkit.signing import SECRET
+from prometheus_client import CollectorRegistry
 
 @asynccontextmanager
 async def lifespan(app):
@@ -205,7 +213,16 @@ async def ping():
 
 settings = ServiceSettings(service="history", jwt_secret_key=SECRET, port=int(sys.argv[1]))
 bus = EmbeddedBus(Path(sys.argv[2]))
-app = create_service_app("history", settings=settings, bus=bus, lifespan=lifespan, routers=[], store_ping=ping)
+app = create_service_app(
+    "history",
+    settings=settings,
+    bus=bus,
+    registry=CollectorRegistry(),
+    dependencies=None,
+    lifespan=lifespan,
+    routers=[],
+    store_ping=ping,
+)
 serve(app, settings)
 """
 

@@ -17,6 +17,7 @@ from build_chassis.settings import ServiceSettings
 from build_testkit.signing import SECRET
 from build_testkit.stack import free_port
 from build_chassis.vital import vital
+from prometheus_client import CollectorRegistry
 from pathlib import Path
 import sys
 
@@ -35,7 +36,17 @@ async def ping():
 
 settings = ServiceSettings(service="test", port=free_port(), jwt_secret_key=SECRET)
 bus = EmbeddedBus(Path(sys.argv[1]) / "bus.sqlite")
-serve(create_service_app("test", settings=settings, bus=bus, lifespan=lifespan, routers=[], store_ping=ping), settings)
+app = create_service_app(
+    "test",
+    settings=settings,
+    bus=bus,
+    registry=CollectorRegistry(),
+    dependencies=None,
+    lifespan=lifespan,
+    routers=[],
+    store_ping=ping,
+)
+serve(app, settings)
 """
 
 

@@ -113,12 +113,12 @@ class Service:
 
     def overwrite(self, artifact_id: str, content: bytes | None) -> None:
         """As somebody who reaches the disk, or has a key of the bucket: other bytes in an artifact's place, or none."""
-        settings = self.app.state.settings
+        settings = self.app.state.dependencies.settings
         if not settings.s3_bucket:
             path = Path(settings.directory) / "objects" / artifact_id
             path.unlink() if content is None else path.write_bytes(content)
             return
-        client = self.app.state.objects._client
+        client = self.app.state.dependencies.objects._client
         at = {"Bucket": settings.s3_bucket, "Key": f"{settings.s3_prefix}{artifact_id[:2]}/{artifact_id}"}
         client.delete_object(**at) if content is None else client.put_object(**at, Body=content)
 
@@ -145,7 +145,7 @@ async def running(bus_url: str, tmp_path: Path, **settings: Any) -> AsyncIterato
     clock = [NOON_MS]
     bus = open_bus(bus_url)
     await bus.open()
-    app = create_app(Settings(_env_file=None, **{**facts, **settings}), bus, lambda: clock[0])
+    app = create_app(Settings(_env_file=None, **{**facts, **settings}), bus, clock=lambda: clock[0])
     async with app.router.lifespan_context(app):
         yield Service(app, bus, clock)
     await bus.close()

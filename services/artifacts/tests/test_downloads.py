@@ -115,7 +115,7 @@ async def test_bytes_that_rotted_under_the_stores_own_mark_are_cut_before_their_
     for content in (CONTENT, LARGE):
         artifact_id = await verified(keeping, offers(content, part=PART if content is LARGE else None), content)
         keeping.overwrite(artifact_id, content[:-1] + bytes([content[-1] ^ 1]))
-        state = keeping.app.state
+        state = keeping.app.state.dependencies
         artifact = await state.store.find(artifact_id)
         # As if the store still gave the mark it gave at sealing.
         with pytest.raises(Exception, match="SHA-256"):
@@ -159,15 +159,15 @@ async def test_an_artifact_of_an_earlier_release_is_checked_at_its_first_downloa
     good, bad = offers(CONTENT, name="good"), offers(CONTENT, name="bad")
     for offer in (good, bad):
         await verified(keeping, offer, CONTENT)
-        artifact = await keeping.app.state.store.find(offer.artifact_id)
+        artifact = await keeping.app.state.dependencies.store.find(offer.artifact_id)
         assert artifact.receipt
-        assert await keeping.app.state.store.change(artifact.become("verified", 1))
+        assert await keeping.app.state.dependencies.store.change(artifact.become("verified", 1))
     keeping.overwrite(bad.artifact_id, OTHERS["same length"])
 
     answers = [(await link(keeping, offer.artifact_id)).status_code for offer in (good, bad)]
 
     assert answers == [200, 410]
-    assert (await keeping.app.state.store.find(good.artifact_id)).receipt
+    assert (await keeping.app.state.dependencies.store.find(good.artifact_id)).receipt
 
 
 async def test_ranges_are_answered_as_http_has_it(service, offers):
@@ -211,10 +211,10 @@ async def test_retention_takes_what_is_damaged(service, offers, verdicts):
     await service.publish(verdicts(1))
     service.overwrite(artifact_id, None)
     assert (await link(service, artifact_id)).status_code == 410
-    state = service.app.state
+    state = service.app.state.dependencies
     (kept_build,) = await state.store.kept_builds(judged(verdicts(1)).lane)
 
-    await Retention(state.store, state.objects, state.settings, state.metrics).tidy(10**14)
+    await Retention(state.store, state.objects, state.settings, state.metrics).forget_old(10**14)
 
     assert not kept_build.is_full
     assert (await service.call("GET", f"/api/artifacts/{artifact_id}")).status_code == 404

@@ -21,8 +21,8 @@ async def bring(service, offer, content=CONTENT):
 
 
 async def tidy(service, now_ms):
-    state = service.app.state
-    await Retention(state.store, state.objects, state.settings, state.metrics).tidy(now_ms)
+    state = service.app.state.dependencies
+    await Retention(state.store, state.objects, state.settings, state.metrics).forget_old(now_ms)
 
 
 async def test_what_a_service_brings_is_verified_and_shown(service, offers):

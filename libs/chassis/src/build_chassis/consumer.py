@@ -13,6 +13,7 @@ A message that came back three times is handled alone, so that its neighbours ar
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from build_protocol.messages import build_message
@@ -22,6 +23,7 @@ from build_chassis.backoff import Backoff
 from build_chassis.bus.contract import Bus, BusUnavailable, Consumer, Delivery, PublishFailed
 from build_chassis.errors import PoisonMessage, StoreUnavailable
 from build_chassis.failpoints import fail_at
+from build_chassis.supervisor import Duty
 
 log = logging.getLogger(__name__)
 
@@ -65,6 +67,19 @@ async def run_consumer(
             await asyncio.sleep(backoff.next_seconds())
         except _HandlerFailed:
             await asyncio.sleep(backoff.next_seconds())
+
+
+def consumer_duty(
+    bus: Bus,
+    queue: str,
+    handle: BatchHandler,
+    *,
+    wait_for_store: Callable[[], Awaitable[object]],
+    prefetch: int,
+) -> Duty:
+    """`run_consumer` as a duty. It waits and tries again by itself: what it raises all the same stops the service."""
+    run = partial(run_consumer, bus, queue, handle, wait_for_store=wait_for_store, prefetch=prefetch)
+    return Duty(f"consume {queue}", run, interval_seconds=0.0, on_error="stop")
 
 
 def one_by_one(handlers: Mapping[type, Handler]) -> BatchHandler:

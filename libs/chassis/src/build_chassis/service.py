@@ -44,21 +44,25 @@ def create_service_app(
     *,
     settings: ServiceSettings,
     bus: Bus,
+    registry: CollectorRegistry | None = None,
+    dependencies: object = None,
     lifespan: Lifespan,
     routers: Sequence[APIRouter],
     store_ping: Callable[[], Awaitable[object]],
 ) -> FastAPI:
     """The app of a service.
 
-    `app.state` carries `settings`, `bus`, the `pings` that `/readyz` asks by name, a metrics `registry` of its own
-    (five apps may share one process) and `read_principal`, on which `build_chassis.auth.Caller` stands. Whoever
-    made the bus opens and closes it.
+    `app.state.dependencies` is what its routes stand on: one frozen object, which only the service itself knows.
+    Beside it `app.state` carries what the chassis needs: `bus`, the `pings` that `/readyz` asks by name, the app's own
+    metrics `registry` (five apps may share one process) and `read_principal`, on which `build_chassis.auth.Caller` stands.
+    Whoever made the bus opens and closes it.
     """
     # No redirects to the path without its last slash: behind the gateway they would name a service's own address.
     app = FastAPI(title=name, lifespan=lifespan, openapi_url=None, redirect_slashes=False)
     app.state.settings = settings
+    app.state.dependencies = dependencies
     app.state.bus = bus
-    app.state.registry = CollectorRegistry()
+    app.state.registry = registry or CollectorRegistry()
     app.state.read_principal = principal_reader(name, settings.jwt_secret_key)
     ProcessCollector(registry=app.state.registry)
     problems.install(app)

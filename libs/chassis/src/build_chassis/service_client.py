@@ -110,6 +110,9 @@ class JsonServiceClient(Protocol):
         ...
 
 
+NO_PEERS: Mapping[str, ServiceClient] = MappingProxyType({})
+
+
 class HttpServiceClient:
     """A service at a URL, over pooled connections."""
 

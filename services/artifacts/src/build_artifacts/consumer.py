@@ -27,7 +27,7 @@ AT_ONCE = 8
 RACES = 10
 
 
-class Receiver:
+class ArtifactConsumer:
     """Verifies what agents say they uploaded."""
 
     def __init__(

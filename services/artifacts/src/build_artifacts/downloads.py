@@ -8,21 +8,18 @@ import hashlib
 import logging
 import re
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Annotated
 
 from build_chassis.errors import StoreUnavailable
-from fastapi import APIRouter, HTTPException, Path, Request, Response
-from fastapi.responses import StreamingResponse
+from build_protocol.clock import Clock
 
 from build_artifacts.artifact import Artifact
-from build_artifacts.disposition import attachment
 from build_artifacts.metrics import Metrics
 from build_artifacts.objects import NotWhole, Objects
 from build_artifacts.objects.directory import ROUTE
-from build_artifacts.objects.ticket import BadTicket, Ticket, Tickets
+from build_artifacts.objects.ticket import Ticket, Tickets
 from build_artifacts.store import ArtifactStore
 
 log = logging.getLogger("artifacts")
@@ -30,8 +27,6 @@ log = logging.getLogger("artifacts")
 RACES = 10
 HANDED_OUT = ("verified", "damaged")
 """States in which a download is tried: what was damaged may have been restored."""
-
-router = APIRouter(tags=["artifacts"])
 
 
 class Damaged(Exception):
@@ -50,7 +45,7 @@ class Downloads:
     tickets: Tickets
     seconds: int
     metrics: Metrics
-    clock: Callable[[], int]
+    clock: Clock
 
     async def link(self, artifact: Artifact, *, is_inside: bool = False) -> str:
         """An address good for `seconds`, of bytes that are there and the verified ones now. Raises Damaged.
@@ -146,12 +141,12 @@ async def _joined(first: bytes, rest: AsyncGenerator[bytes]) -> AsyncIterator[by
             yield block
 
 
-class _OutOfRange(Exception):
+class OutOfRange(Exception):
     """No byte of the range exists."""
 
 
 def span_of(wanted: str | None, size_bytes: int) -> tuple[int, int] | None:
-    """The one range a `Range` header asks for, end exclusive; None for any other header. Raises _OutOfRange."""
+    """The one range a `Range` header asks for, end exclusive; None for any other header. Raises OutOfRange."""
     found = re.fullmatch(r"\s*bytes=\s*(\d{0,18})-(\d{0,18})\s*", wanted or "")
     if found is None or found[1] == found[2] == "":
         return None
@@ -162,41 +157,5 @@ def span_of(wanted: str | None, size_bytes: int) -> tuple[int, int] | None:
         if found[2] and int(found[2]) < begin:
             return None
     if begin >= end:
-        raise _OutOfRange
+        raise OutOfRange
     return begin, end
-
-
-@router.get(ROUTE + "{ticket}", response_class=StreamingResponse)
-async def get_object(ticket: Annotated[str, Path(max_length=8192)], request: Request) -> Response:
-    """The bytes, to be saved and never shown: the ticket is the whole permission, nobody is logged in."""
-    downloads: Downloads = request.app.state.downloads
-    try:
-        key = downloads.tickets.read(ticket, "get").key
-    except BadTicket as error:
-        raise HTTPException(403, str(error)) from error
-    artifact = await downloads.store.find(key)
-    if artifact is None or artifact.state not in HANDED_OUT:
-        raise HTTPException(410, "this artifact was forgotten")
-    size, tag = artifact.size_bytes, f'"{artifact.sha256}"'
-    wanted = request.headers.get("range") if request.headers.get("if-range", tag) == tag else None
-    try:
-        span = span_of(wanted, size)
-        begin, end = span or (0, size)
-        body = await downloads.open(artifact, begin, end)
-    except _OutOfRange as error:
-        raise HTTPException(416, f"the artifact has {size} bytes", {"Content-Range": f"bytes */{size}"}) from error
-    except Damaged as error:
-        raise HTTPException(410, str(error)) from error
-    headers = {
-        "Content-Length": str(end - begin),
-        "Content-Disposition": attachment(artifact.name),
-        "X-Content-Type-Options": "nosniff",
-        "Content-Security-Policy": "sandbox",
-        "Cache-Control": "private, no-store",
-        "Referrer-Policy": "no-referrer",
-        "Accept-Ranges": "bytes",
-        "ETag": tag,
-    }
-    if span:
-        headers["Content-Range"] = f"bytes {begin}-{end - 1}/{size}"
-    return StreamingResponse(body, 206 if span else 200, headers, "application/octet-stream")

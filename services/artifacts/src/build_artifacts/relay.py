@@ -5,20 +5,16 @@ It keeps nothing: an errand is a request of a plan, signed into the address that
 
 import time
 from collections.abc import AsyncIterator
-from typing import Annotated
 
 import httpx
 from build_chassis.errors import StoreUnavailable
-from fastapi import APIRouter, HTTPException, Path, Request, Response
 
 from build_artifacts.artifact import Artifact
 from build_artifacts.objects import NotWhole, Put
 from build_artifacts.objects.directory import ROUTE
-from build_artifacts.objects.ticket import BadTicket, Ticket, Tickets
+from build_artifacts.objects.ticket import Ticket, Tickets
 
 TIMEOUT = httpx.Timeout(60, connect=5)
-
-router = APIRouter(tags=["artifacts"])
 
 
 class Relay:
@@ -79,16 +75,3 @@ async def _exactly(body: AsyncIterator[bytes], size_bytes: int) -> AsyncIterator
         yield chunk
     if left:
         raise NotWhole(f"these are not the {size_bytes} bytes promised")
-
-
-@router.put(ROUTE + "{ticket}", status_code=204)
-async def relay_object(ticket: Annotated[str, Path(max_length=8192)], request: Request) -> Response:
-    """Bring the bytes of an errand: the ticket is the whole permission, nobody is logged in."""
-    relay: Relay = request.app.state.relay
-    try:
-        await relay.run(ticket, request.stream())
-    except BadTicket as error:
-        raise HTTPException(403, str(error)) from error
-    except NotWhole as error:
-        raise HTTPException(400, str(error)) from error
-    return Response(status_code=204)

@@ -5,6 +5,8 @@ An artifact is marked `expired` before anything of it goes, so that a crash in b
 
 from dataclasses import dataclass
 
+from build_protocol.clock import HOUR_MS
+
 from build_artifacts.artifact import State
 from build_artifacts.kept_builds import beyond
 from build_artifacts.metrics import Metrics
@@ -14,7 +16,6 @@ from build_artifacts.store import ArtifactStore
 
 BATCH = 100
 _NEVER_MS = 2**53 - 1
-_HOUR_MS = 3_600_000
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Retention:
     settings: Settings
     metrics: Metrics
 
-    async def tidy(self, now_ms: int) -> None:
+    async def forget_old(self, now_ms: int) -> None:
         """One round over everything. Repeating it, or two replicas at once, is harmless."""
         await self._expire_shelves(now_ms)
         await self._expire_abandoned(now_ms)
@@ -64,4 +65,4 @@ class Retention:
             self.metrics.forgotten.inc(len(expired))
 
     def _abandoned_ms(self, now_ms: int) -> int:
-        return now_ms - self.settings.abandoned_hours * _HOUR_MS
+        return now_ms - self.settings.abandoned_hours * HOUR_MS

@@ -1,32 +1,33 @@
 """Routes of artifacts for a caller of the gateway: offer, list, show, link, download."""
 
-import time
+from collections.abc import Sequence
 from typing import Annotated
 
 from build_chassis.auth import Caller, Principal
 from build_protocol.model import BuildId
-from fastapi import APIRouter, Depends, HTTPException, Path, Request, Response
+from fastapi import APIRouter, HTTPException, Path, Response
 from fastapi.responses import RedirectResponse
 
+from build_artifacts import ticket_routes
 from build_artifacts.artifact import Artifact, Offer
-from build_artifacts.downloads import HANDED_OUT, Damaged, Downloads
-from build_artifacts.objects import Objects
+from build_artifacts.dependencies import Dependencies, Needs
+from build_artifacts.downloads import HANDED_OUT, Damaged
 from build_artifacts.settings import Settings
-from build_artifacts.store import ArtifactStore
 from build_artifacts.upload_planner import Refused
 from build_artifacts.views import ArtifactList, ArtifactView, Destination, Link, UploadPlan
 
 router = APIRouter(tags=["artifacts"])
 
+
+def routers(settings: Settings) -> Sequence[APIRouter]:
+    """Every route of the service. The directory's bytes come through here; S3's only for agents out of its reach."""
+    arrivals = ticket_routes.relayed if settings.s3_bucket else ticket_routes.directory
+    return arrivals, ticket_routes.downloads, router
+
+
 _STATUS = {"too_large": 413, "too_many": 409, "conflict": 409}
 
 
-def now_ms() -> int:
-    """Milliseconds since the Unix epoch; a dependency, so that tests say what time it is."""
-    return int(time.time() * 1000)
-
-
-Now = Annotated[int, Depends(now_ms)]
 ArtifactId = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$")]
 
 
@@ -37,110 +38,103 @@ class OfferVia(Offer):
 
 
 @router.post("/api/artifacts", response_model_exclude_none=True)
-async def offer_artifact(offer: OfferVia, caller: Caller, now: Now, request: Request) -> UploadPlan:
+async def offer_artifact(offer: OfferVia, caller: Caller, needs: Needs) -> UploadPlan:
     """Ask to upload; the same offer again continues. 413 and 409 say before any upload why not."""
     if caller.role == "viewer":
         raise HTTPException(403, "this needs an agent's key, or role developer")
     if not caller.may_see(offer.project):
         raise HTTPException(404, f"no project {offer.project}")
-    state = request.app.state
-    settings: Settings = state.settings
+    now, settings = needs.clock(), needs.settings
     is_relayed = "gateway" in (offer.via, settings.s3_transfer)
     try:
         if caller.kind == "service":
-            planned = await state.upload_planner.hold(offer, now)
+            planned = await needs.upload_planner.hold(offer, now)
         else:
-            max_bytes = state.projects.get(offer.project).artifact_max_bytes
-            planned = await state.upload_planner.answer(offer, max_bytes, now, is_inside=is_relayed)
+            max_bytes = needs.projects.get(offer.project).artifact_max_bytes
+            planned = await needs.upload_planner.answer(offer, max_bytes, now, is_inside=is_relayed)
     except Refused as refused:
-        state.metrics.offers.labels(refused.reason).inc()
+        needs.metrics.offers.labels(refused.reason).inc()
         raise HTTPException(_STATUS[refused.reason], str(refused)) from refused
-    state.metrics.offers.labels("planned").inc()
+    needs.metrics.offers.labels("planned").inc()
     return UploadPlan(
         artifact_id=planned.artifact.id,
         state=planned.artifact.state,
-        puts=[state.relay.errand(planned.artifact, put) for put in planned.puts] if is_relayed else planned.puts,
+        puts=[needs.relay.errand(planned.artifact, put) for put in planned.puts] if is_relayed else planned.puts,
         expires_at=now + settings.upload_seconds * 1000,
     )
 
 
 @router.get("/api/builds/{build_id}/artifacts", response_model_exclude_none=True)
-async def list_artifacts(build_id: BuildId, caller: Caller, request: Request) -> ArtifactList:
+async def list_artifacts(build_id: BuildId, caller: Caller, needs: Needs) -> ArtifactList:
     """The artifacts of a build; of another's project there are none."""
-    store: ArtifactStore = request.app.state.store
-    found = [artifact for artifact in await store.of_build(build_id) if _is_shown(artifact, caller)]
+    found = [artifact for artifact in await needs.store.of_build(build_id) if _is_shown(artifact, caller)]
     return ArtifactList(items=[ArtifactView.of(artifact) for artifact in found])
 
 
 @router.get("/api/artifacts/destination", response_model_exclude_none=True)
-async def get_destination(caller: Caller, request: Request) -> Destination:  # noqa: ARG001  (only who is known may ask)
+async def get_destination(caller: Caller, needs: Needs) -> Destination:  # noqa: ARG001  (only who is known may ask)
     """Where uploads go, for agents that look for what is in the way."""
-    objects: Objects = request.app.state.objects
-    return Destination(url=objects.address)
+    return Destination(url=needs.objects.address)
 
 
 @router.get("/api/artifacts/{artifact_id}", response_model_exclude_none=True)
-async def get_artifact(artifact_id: ArtifactId, caller: Caller, request: Request) -> ArtifactView:
+async def get_artifact(artifact_id: ArtifactId, caller: Caller, needs: Needs) -> ArtifactView:
     """One artifact."""
-    return ArtifactView.of(await _artifact(artifact_id, caller, request))
+    return ArtifactView.of(await _artifact(artifact_id, caller, needs))
 
 
 @router.post("/api/artifacts/{artifact_id}/verify", response_model_exclude_none=True, include_in_schema=False)
-async def verify_held(artifact_id: ArtifactId, caller: Caller, request: Request) -> ArtifactView:
+async def verify_held(artifact_id: ArtifactId, caller: Caller, needs: Needs) -> ArtifactView:
     """Another service made every request of its plan: the artifact, verified or refused."""
-    held = await _held(artifact_id, caller, request)
+    held = await _held(artifact_id, caller, needs)
     if held is None:
         raise HTTPException(404, "no such artifact")
-    await request.app.state.receiver.verify(held)
-    return ArtifactView.of(await _artifact(artifact_id, caller, request))
+    await needs.consumer.verify(held)
+    return ArtifactView.of(await _artifact(artifact_id, caller, needs))
 
 
 @router.delete("/api/artifacts/{artifact_id}", status_code=204, include_in_schema=False)
-async def let_go(artifact_id: ArtifactId, caller: Caller, now: Now, request: Request) -> Response:
+async def let_go(artifact_id: ArtifactId, caller: Caller, needs: Needs) -> Response:
     """Another service needs it no longer: its bytes go with the next round of retention. Repeating is the same."""
-    store: ArtifactStore = request.app.state.store
-    while (held := await _held(artifact_id, caller, request)) is not None and held.state != "expired":
-        await store.change(held.become("expired", now, upload_id=held.upload_id))
+    while (held := await _held(artifact_id, caller, needs)) is not None and held.state != "expired":
+        await needs.store.change(held.become("expired", needs.clock(), upload_id=held.upload_id))
     return Response(status_code=204)
 
 
 @router.get("/api/artifacts/{artifact_id}/link")
-async def link_artifact(artifact_id: ArtifactId, caller: Caller, now: Now, request: Request) -> Link:
+async def link_artifact(artifact_id: ArtifactId, caller: Caller, needs: Needs) -> Link:
     """Where a browser may download it for a minute: a page cannot send its token along with a click. 410: damaged."""
-    settings: Settings = request.app.state.settings
-    url = await _link(artifact_id, caller, request)
-    return Link(url=url, expires_at=now + settings.download_seconds * 1000)
+    url = await _link(artifact_id, caller, needs)
+    return Link(url=url, expires_at=needs.clock() + needs.settings.download_seconds * 1000)
 
 
 @router.get("/api/artifacts/{artifact_id}/download", status_code=307, response_class=RedirectResponse)
-async def download_artifact(artifact_id: ArtifactId, caller: Caller, request: Request) -> Response:
+async def download_artifact(artifact_id: ArtifactId, caller: Caller, needs: Needs) -> Response:
     """The bytes, by a redirect that is good for a minute. 410: they are no longer those that were verified."""
     headers = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "X-Content-Type-Options": "nosniff"}
-    return RedirectResponse(await _link(artifact_id, caller, request), 307, headers)
+    return RedirectResponse(await _link(artifact_id, caller, needs), 307, headers)
 
 
-async def _link(artifact_id: str, caller: Principal, request: Request) -> str:
-    artifact = await _artifact(artifact_id, caller, request)
+async def _link(artifact_id: str, caller: Principal, needs: Dependencies) -> str:
+    artifact = await _artifact(artifact_id, caller, needs)
     if artifact.state not in HANDED_OUT:
         raise HTTPException(409, f"this artifact is {artifact.state}: only verified bytes are handed out")
-    downloads: Downloads = request.app.state.downloads
     try:
-        return await downloads.link(artifact, is_inside=caller.kind == "service")
+        return await needs.downloads.link(artifact, is_inside=caller.kind == "service")
     except Damaged as error:
         raise HTTPException(410, str(error)) from error
 
 
-async def _artifact(artifact_id: str, caller: Principal, request: Request) -> Artifact:
-    store: ArtifactStore = request.app.state.store
-    artifact = await store.find(artifact_id)
+async def _artifact(artifact_id: str, caller: Principal, needs: Dependencies) -> Artifact:
+    artifact = await needs.store.find(artifact_id)
     if artifact is None or not _is_shown(artifact, caller):
         raise HTTPException(404, "no such artifact")
     return artifact
 
 
-async def _held(artifact_id: str, caller: Principal, request: Request) -> Artifact | None:
+async def _held(artifact_id: str, caller: Principal, needs: Dependencies) -> Artifact | None:
     """What is held for a service; None when it is gone. For everybody else these paths do not exist."""
-    artifact: Artifact | None = await request.app.state.store.find(artifact_id)
+    artifact = await needs.store.find(artifact_id)
     if caller.kind != "service" or (artifact is not None and not artifact.is_held):
         raise HTTPException(404, "no such artifact")
     return artifact

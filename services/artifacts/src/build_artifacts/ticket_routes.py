@@ -1,20 +1,34 @@
-"""The route that takes bytes for the directory: the ticket is the whole permission, nobody is logged in."""
+"""The routes of the bytes themselves: the ticket in the path is the whole permission, nobody is logged in."""
 
 from typing import Annotated
 
 from fastapi import APIRouter, HTTPException, Path, Request, Response
+from fastapi.responses import StreamingResponse
 
+from build_artifacts.dependencies import Needs
+from build_artifacts.disposition import attachment
+from build_artifacts.downloads import HANDED_OUT, Damaged, OutOfRange, span_of
 from build_artifacts.objects import NotWhole, UploadGone
 from build_artifacts.objects.directory import ROUTE, DirectoryObjects
 from build_artifacts.objects.ticket import BadTicket
 
-router = APIRouter(tags=["artifacts"])
+SignedText = Annotated[str, Path(max_length=8192)]
+
+directory = APIRouter(tags=["artifacts"])
+"""Takes the bytes of uploads where they are kept in a directory."""
+
+relayed = APIRouter(tags=["artifacts"])
+"""Takes the bytes of uploads for the object store, from agents that cannot reach it."""
+
+downloads = APIRouter(tags=["artifacts"])
+"""Hands the bytes out."""
 
 
-@router.put(ROUTE + "{ticket}", status_code=204)
-async def put_object(ticket: Annotated[str, Path(max_length=8192)], request: Request) -> Response:
+@directory.put(ROUTE + "{ticket}", status_code=204)
+async def put_object(ticket: SignedText, needs: Needs, request: Request) -> Response:
     """Bring the bytes the ticket promises; others are refused and leave nothing behind."""
-    objects: DirectoryObjects = request.app.state.objects
+    objects = needs.objects
+    assert isinstance(objects, DirectoryObjects)  # noqa: S101  these routes are in its app only
     try:
         promised = objects.tickets.read(ticket, "put")
         length = request.headers.get("content-length")
@@ -28,3 +42,50 @@ async def put_object(ticket: Annotated[str, Path(max_length=8192)], request: Req
     except UploadGone as error:
         raise HTTPException(404, "this upload was taken back: offer the artifact again") from error
     return Response(status_code=204)
+
+
+@relayed.put(ROUTE + "{ticket}", status_code=204)
+async def relay_object(ticket: SignedText, needs: Needs, request: Request) -> Response:
+    """Bring the bytes of an errand: the ticket is the whole permission, nobody is logged in."""
+    try:
+        await needs.relay.run(ticket, request.stream())
+    except BadTicket as error:
+        raise HTTPException(403, str(error)) from error
+    except NotWhole as error:
+        raise HTTPException(400, str(error)) from error
+    return Response(status_code=204)
+
+
+@downloads.get(ROUTE + "{ticket}", response_class=StreamingResponse)
+async def get_object(ticket: SignedText, needs: Needs, request: Request) -> Response:
+    """The bytes, to be saved and never shown: the ticket is the whole permission, nobody is logged in."""
+    try:
+        key = needs.downloads.tickets.read(ticket, "get").key
+    except BadTicket as error:
+        raise HTTPException(403, str(error)) from error
+    artifact = await needs.downloads.store.find(key)
+    if artifact is None or artifact.state not in HANDED_OUT:
+        raise HTTPException(410, "this artifact was forgotten")
+    size, tag = artifact.size_bytes, f'"{artifact.sha256}"'
+    wanted = request.headers.get("range") if request.headers.get("if-range", tag) == tag else None
+    try:
+        span = span_of(wanted, size)
+        begin, end = span or (0, size)
+        body = await needs.downloads.open(artifact, begin, end)
+    except OutOfRange as error:
+        raise HTTPException(416, f"the artifact has {size} bytes", {"Content-Range": f"bytes */{size}"}) from error
+    except Damaged as error:
+        raise HTTPException(410, str(error)) from error
+    headers = {
+        "Content-Length": str(end - begin),
+        "Content-Disposition": attachment(artifact.name),
+        "X-Content-Type-Options": "nosniff",
+        "Content-Security-Policy": "sandbox",
+        "Cache-Control": "private, no-store",
+        "Referrer-Policy": "no-referrer",
+        "Accept-Ranges": "bytes",
+        "ETag": tag,
+    }
+    if span:
+        headers["Content-Range"] = f"bytes {begin}-{end - 1}/{size}"
+    return StreamingResponse(body, 206 if span else 200, headers, "application/octet-stream")

@@ -1,0 +1,163 @@
+"""The supervisor: what a service does beside answering, declared as duties and run in one place.
+
+| a duty's step                                | what follows                                                         |
+|----------------------------------------------|----------------------------------------------------------------------|
+| returns nothing, or nothing true             | a rest: the interval, or shorter when the duty's event is set        |
+| returns something true                       | the next step at once: there may be more to do                       |
+| finds a store, a peer or the bus unavailable | a back-off, then the same step again                                 |
+| raises any other error                       | by `on_error`: logged and tried again after the interval, or stop    |
+| raises Unusable                              | the service stops: waiting never changes what was found              |
+
+No duty ends another one, unless it stops the service; cancelling ends them all.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Literal, NoReturn
+
+from build_chassis.backoff import Backoff
+from build_chassis.bus.contract import BusUnavailable, PublishFailed
+from build_chassis.errors import StoreUnavailable, Unusable
+from build_chassis.service_client import ServiceUnavailable
+from build_chassis.vital import vital
+
+log = logging.getLogger(__name__)
+
+FIRST_TRY_SECONDS = 3.0
+
+UNAVAILABLE = (StoreUnavailable, ServiceUnavailable, BusUnavailable, PublishFailed)
+"""What comes back by itself: nobody has to read more than one line about it."""
+
+Rest = Callable[[float | None, asyncio.Event | None], Awaitable[None]]
+"""Waits for so many seconds (None: without end), or until the event is set."""
+
+
+@dataclass(frozen=True, slots=True)
+class Duty:
+    """A step that a service takes again and again.
+
+    Attributes:
+        name: What the step does, as the log has it: "waiting to <name>", "failed to <name>".
+        step: One step; it must be safe to repeat. Something true means that there may be more to do at once.
+        interval_seconds: The rest between two steps; None rests until `wake` is set.
+        wake: Ends a rest early. It is cleared before each step: what arrives during a step is met by the next one.
+        on_error: What an error nobody foresaw does. A consumer, which handles its own errors, stops the service.
+        rests_first: Whether the first step comes after a rest.
+        backoff: Makes the waits while something is unavailable.
+    """
+
+    name: str
+    step: Callable[[], Awaitable[object]]
+    interval_seconds: float | None
+    wake: asyncio.Event | None = None
+    on_error: Literal["retry", "stop"] = "retry"
+    rests_first: bool = False
+    backoff: Callable[[], Backoff] = Backoff
+
+
+async def rest(seconds: float | None, wake: asyncio.Event | None) -> None:
+    """Wait for so many seconds, or until the event is set."""
+    if wake is None and seconds is not None:
+        await asyncio.sleep(seconds)
+        return
+    try:
+        async with asyncio.timeout(seconds):
+            await (wake or asyncio.Event()).wait()
+    except TimeoutError:
+        return
+
+
+async def run_duty(duty: Duty, rest: Rest = rest) -> NoReturn:
+    """Run one duty until cancelled. Raises what stops the service."""
+    backoff = duty.backoff()
+    if duty.rests_first:
+        await rest(duty.interval_seconds, duty.wake)
+    while True:
+        if duty.wake is not None:
+            duty.wake.clear()
+        try:
+            found = await duty.step()
+        except Unusable:
+            raise
+        except UNAVAILABLE as error:
+            log.warning("waiting to %s: %s", duty.name, error)
+            await rest(backoff.next_seconds(), None)
+        except Exception:
+            if duty.on_error == "stop":
+                raise
+            log.exception("failed to %s; it is tried again", duty.name)
+            # A step that never succeeds neither spins nor fills the log.
+            await rest(max(duty.interval_seconds or 0.0, backoff.next_seconds()), None)
+        else:
+            backoff.reset()
+            if not found:
+                await rest(duty.interval_seconds, duty.wake)
+
+
+async def supervise(duties: Sequence[Duty], rest: Rest = rest) -> None:
+    """Run all duties until cancelled; one that stops the service cancels the others, and its error is raised."""
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            for duty in duties:
+                tasks.create_task(run_duty(duty, rest), name=duty.name)
+    except ExceptionGroup as group:
+        raise group.exceptions[0] from None
+
+
+@asynccontextmanager
+async def supervised(
+    name: str,
+    duties: Sequence[Duty],
+    *,
+    open_store: Callable[[], Awaitable[None]],
+    first_try_seconds: float = FIRST_TRY_SECONDS,
+) -> AsyncIterator[None]:
+    """Open the store, then run the duties, while the context lasts; leaving cancels them and waits for their end.
+
+    A store that is not open after `first_try_seconds` is waited for behind the context: services start in any order.
+    """
+    is_open = await try_open(open_store, first_try_seconds)
+
+    async def work() -> None:
+        await wait_until_open(open_store, is_open=is_open)
+        await supervise(duties)
+
+    task = vital(asyncio.create_task(work(), name=name))
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait([task])  # a failure was reported where it happened
+
+
+async def try_open(open_store: Callable[[], Awaitable[None]], first_try_seconds: float = FIRST_TRY_SECONDS) -> bool:
+    """Open a store at a service's start; False when that takes long, or fails: `wait_until_open` goes on with it.
+
+    A start waits for nothing: whoever watches the process sees it alive, and reads what it lacks in `/readyz`.
+    """
+    try:
+        async with asyncio.timeout(first_try_seconds):
+            await open_store()
+    except (StoreUnavailable, TimeoutError) as error:
+        log.warning("waiting for the store: %s", error or f"it is not open after {first_try_seconds:g} s")
+        return False
+    except Unusable:
+        return False  # the next try finds the same, as a vital task, which ends the process in order
+    return True
+
+
+async def wait_until_open(open_store: Callable[[], Awaitable[None]], *, is_open: bool) -> None:
+    """Try to open a store that a first try did not open, until it is: services start in any order. Raises Unusable."""
+    backoff = Backoff()
+    while not is_open:
+        await asyncio.sleep(backoff.next_seconds())
+        try:
+            await open_store()
+        except StoreUnavailable as error:
+            log.warning("waiting for the store: %s", error)
+        else:
+            is_open = True
+            log.info("the store is open")
