@@ -241,16 +241,16 @@ async def measure(store_url: str, arguments: argparse.Namespace, folder: Path) -
     await bus.open()
     app = create_app(Settings(store_url=store_url, jwt_secret_key=SECRET), bus)
     async with app.router.lifespan_context(app):
-        if not await app.state.store.rows("lane", limit=1):
-            await fill(app.state.store, count)
+        if not await app.state.dependencies.store.rows("lane", limit=1):
+            await fill(app.state.dependencies.store, count)
         gc.collect()
         gc.freeze()  # as chassis.service.serve does
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://history") as client:
-            groups = await app.state.store.rows("group", project="iree", limit=1)
+            groups = await app.state.dependencies.store.rows("group", project="iree", limit=1)
             asked = questions(count, read_as(Group, groups[0]).signature if groups else "none")
             if tests:
-                await enter_tests(app.state.store, tests)
+                await enter_tests(app.state.dependencies.store, tests)
                 asked = {**asked, **TEST_QUESTIONS}
             for name, path in asked.items():
                 took, size, cpu_seconds = [], 0, 0.0

@@ -28,6 +28,7 @@ from build_ingest.findings.test_results import pack
 from build_ingest.lifecycle.retention import Retention
 from build_ingest.settings import Settings
 from build_ingest.store import open_store
+from build_protocol.clock import DAY_MS, now_ms
 from build_protocol.frames import Stored, live_event
 from build_protocol.ids import new_build_id
 from build_protocol.messages import BuildComplete, BuildLog, BuildStart, LogTotals, Record
@@ -119,7 +120,7 @@ async def measure(store_url: str, bus_url: str | None, count: int, folder: Path)
         bus,
     )
     settings = Settings(store_url=store_url, jwt_secret_key=SECRET, replica="bench")
-    app = create_app(settings, bus, store, artifacts=MountedServiceClient("artifacts", keeper, SECRET))
+    app = create_app(settings, bus, store=store, peers={"artifacts": MountedServiceClient("artifacts", keeper, SECRET)})
     async with AsyncExitStack() as stack:
         await store.open()
         await bus.open()
@@ -147,7 +148,7 @@ async def measure(store_url: str, bus_url: str | None, count: int, folder: Path)
             f" {stored_seconds / bare_seconds:.1f} x bare sqlite3 ({bare_seconds:.2f} s)"
         )
         print(f"  verified    {verified_seconds:.2f} s")
-        chunks = await app.state.store.read_chunks(talk.id, "seq", 1, 100_000)
+        chunks = await app.state.dependencies.store.read_chunks(talk.id, "seq", 1, 100_000)
         size = sum(len(c.text) + len(c.index) + len(c.events or b"") for c in chunks)
         print(f"  stored      {size / raw_bytes:.1%} of raw, {len(chunks)} chunks")
         logs = questions(talk.id, count)
@@ -175,25 +176,22 @@ async def results(app: FastAPI, build_id: str) -> None:
     told = [TestResult(f"MLIR.Dialect/Op{n % 97}.t{n}.mlir", "passed", "junit", n % 50 / 100) for n in range(RESULTS)]
     said = [TestResult(f"MLIR :: Dialect/Op{n % 97}/t{n}.mlir", "passed", "lit", None, n) for n in range(RESULTS)]
     blocks = [pack(build_id, "record", at, told[at : at + 300]) for at in range(0, RESULTS, 300)]
-    await app.state.store.keep_results(blocks)
+    await app.state.dependencies.store.keep_results(blocks)
     path = f"/api/builds/{build_id}/tests"
     await read(app, {"100,000 tests": f"{path}?sort=slowest"})
     blocks = [pack(build_id, "log", at, said[at : at + 1000]) for at in range(0, RESULTS, 1000)]
-    await app.state.store.keep_results(blocks)
+    await app.state.dependencies.store.keep_results(blocks)
     await read(app, {"told twice": f"{path}?sort=slowest"})
 
 
 async def cool(app: FastAPI, build_id: str) -> None:
     """Wait until the log is archived, then drop its text here."""
-    replica = app.state.replica
+    replica = app.state.dependencies.replica
     async with asyncio.timeout(60):
-        while (await app.state.store.find(build_id)).archive.step != "kept":  # noqa: ASYNC110  the archivist's work
+        while (await app.state.dependencies.store.find(build_id)).archive.step != "kept":  # noqa: ASYNC110  the archivist's work
             await asyncio.sleep(0.05)
-    in_two_days = time.time() + 2 * 86_400
-    later = Retention(
-        app.state.store, replica.intake, replica.artifacts_client, keep_days=0, hot_days=1, now=lambda: in_two_days
-    )
-    await later.cool_old()
+    later = Retention(app.state.dependencies.store, replica.intake, replica.artifacts_client, keep_days=0, hot_days=1)
+    await later.cool_old(now_ms() + 2 * DAY_MS)
 
 
 async def read(app: FastAPI, paths: Mapping[str, str]) -> None:

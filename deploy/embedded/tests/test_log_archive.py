@@ -21,6 +21,7 @@ from build_chassis.auth import Principal, mint_internal
 from build_chassis.bus import Outgoing, open_bus
 from build_chassis.service_client import MountedServiceClient
 from build_ingest.lifecycle.retention import Retention
+from build_protocol.clock import DAY_MS, now_ms
 from build_protocol.ids import new_build_id
 from build_protocol.messages import BuildComplete, BuildLog, BuildStart
 from build_protocol.topology import routing_key
@@ -38,7 +39,7 @@ class System:
     def __init__(self, apps: dict[str, Any], bus: Any) -> None:
         self.apps = apps
         self.bus = bus
-        self.build_id = new_build_id(int(time.time() * 1000))
+        self.build_id = new_build_id(now_ms())
 
     async def get(self, service: str, path: str, **headers: str) -> httpx.Response:
         token = mint_internal(Principal("ann", "viewer", None), service, SECRET)
@@ -101,7 +102,7 @@ async def system(request: pytest.FixtureRequest, tmp_path) -> AsyncIterator[Syst
     writer = build_ingest.app.create_app(
         build_ingest.settings.Settings(store_url=f"sqlite:///{tmp_path}/ingest.sqlite", jwt_secret_key=SECRET),
         bus,
-        artifacts=MountedServiceClient("artifacts", keeper, SECRET),
+        peers={"artifacts": MountedServiceClient("artifacts", keeper, SECRET)},
     )
     async with AsyncExitStack() as stack:
         await bus.open()
@@ -119,18 +120,17 @@ async def test_a_log_is_archived_and_then_read_from_there(system: System) -> Non
     paths = (f"{logs}?format=text", f"{logs}?first=8000&count=20", f"{logs}?q=/{8888 * 7919:x}.o")
     hot = [(await system.get("ingest", path)).content for path in paths]
 
-    replica = system.apps["ingest"].state.replica
+    replica = system.apps["ingest"].state.dependencies.replica
     later = Retention(
-        system.apps["ingest"].state.store,
+        system.apps["ingest"].state.dependencies.store,
         replica.intake,
         replica.artifacts_client,
         keep_days=0,
         hot_days=1,
-        now=lambda: time.time() + 2 * 86_400,
     )
-    await later.cool_old()
+    await later.cool_old(now_ms() + 2 * DAY_MS)
 
-    chunks = await system.apps["ingest"].state.store.read_chunks(system.build_id, "seq", 1, 1000)
+    chunks = await system.apps["ingest"].state.dependencies.store.read_chunks(system.build_id, "seq", 1, 1000)
     assert archive["name"] == "build.log.zst"
     assert {chunk.is_cold for chunk in chunks if chunk.has_text} == {True}
     assert [(await system.get("ingest", path)).content for path in paths] == hot

@@ -7,8 +7,10 @@ import random
 import pytest
 from build_chassis.errors import StoreUnavailable
 from build_history.consumer import record
-from build_history.retention import trim
+from build_history.metrics import Metrics
+from build_history.retention import Retention
 from build_history.store import open_store
+from prometheus_client import CollectorRegistry
 
 KINDS = ("lane", "day", "group", "commit", "incident", "pin")
 
@@ -161,9 +163,10 @@ async def test_retention_forgets_builds_and_keeps_what_was_counted(sqlite_store,
     """After keep_days the fact and its commit row go; days and groups stay."""
     await record([builds.verdict(0, "failed", "s"), builds.verdict(24 * 40, config="new")], store=sqlite_store)
 
-    trimmed = await trim(sqlite_store, builds.noon_ms + 24 * 41 * builds.hour_ms, keep_days=30)
+    retention = Retention(sqlite_store, Metrics(CollectorRegistry()), keep_days=30)
+    may_be_more = await retention.forget_old(builds.noon_ms + 24 * 41 * builds.hour_ms)
 
-    assert (trimmed.facts, trimmed.is_done) == (1, True)
+    assert not may_be_more
     assert [builds.id(24 * 40, "new")] == list(await sqlite_store.facts([builds.id(0), builds.id(24 * 40, "new")]))
     assert len(await sqlite_store.rows("day", limit=9)) == 2
     assert len(await sqlite_store.rows("group", limit=9)) == 1

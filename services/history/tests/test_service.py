@@ -1,6 +1,7 @@
 """The whole service on an embedded bus: from published messages to answers, for callers of any scope."""
 
 import asyncio
+import sqlite3
 from contextlib import asynccontextmanager
 
 import httpx
@@ -8,7 +9,6 @@ import pytest
 from build_chassis.auth import Principal, mint_internal
 from build_chassis.bus import Outgoing, open_bus
 from build_history.app import create_app
-from build_history.routes import now_ms
 from build_history.settings import Settings
 from build_protocol.topology import routing_key
 from build_testkit.signing import SECRET
@@ -60,18 +60,17 @@ class Service:
 
 
 @asynccontextmanager
-async def running(bus_url, tmp_path, builds):
+async def running(bus_url, tmp_path, builds, keep_days=36500):
     settings = Settings(
         _env_file=None,
         config_path=str(tmp_path / "config.yaml"),
-        keep_days=36500,
+        keep_days=keep_days,
         store_url=f"sqlite:///{tmp_path}/history.sqlite",
         jwt_secret_key=SECRET,
     )
     bus = open_bus(bus_url)
     await bus.open()
-    app = create_app(settings, bus)
-    app.dependency_overrides[now_ms] = lambda: builds.noon_ms + 30 * builds.hour_ms
+    app = create_app(settings, bus, clock=lambda: builds.noon_ms + 30 * builds.hour_ms)
     async with app.router.lifespan_context(app):
         yield Service(app, bus)
     await bus.close()
@@ -406,3 +405,20 @@ async def test_without_a_token_nobody_is_answered(tmp_path, builds):
 
     assert response.status_code == 401
     assert ready.status_code == 200
+
+
+async def test_retention_that_fails_ends_no_other_duty(tmp_path, builds, caplog):
+    """A fact that nobody can read any more fails its round; what is published is recorded all the same."""
+    bus_url = f"sqlite:///{tmp_path}/bus.sqlite"
+    async with running(bus_url, tmp_path, builds) as service:
+        await service.publish(builds.verdict(1))
+        await service.settled(1)
+    with sqlite3.connect(tmp_path / "history.sqlite") as rows:
+        rows.execute("update history_facts set point = 'damaged'")
+
+    async with running(bus_url, tmp_path, builds, keep_days=1) as service:
+        async with asyncio.timeout(20):
+            while "failed to forget old builds" not in caplog.text:  # noqa: ASYNC110  the log has no event
+                await asyncio.sleep(0.02)
+        await service.publish(builds.verdict(28, config="new"))
+        await service.settled(2)

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 import pytest
 from build_analysis.analyzer import LogAnalyzer
 from build_chassis.errors import StoreUnavailable
+from build_chassis.supervisor import supervise
 from build_ingest.analysis import analyst as rooms
 from build_ingest.analysis import build_cursor
 from build_ingest.analysis.analyst import Analyst
@@ -312,7 +313,7 @@ async def test_storing_is_told_before_anything_is_analysed(bench, ear, speaker) 
 
 async def test_the_analyst_works_by_itself(bench, ear, speaker) -> None:
     """Its task reads what is noticed, without being asked."""
-    running = asyncio.create_task(bench.analyst.run())
+    running = asyncio.create_task(supervise(bench.analyst.duties()))
     try:
         await feed(bench, speaker, speaker.start(), *records(speaker, [*edge(1), *green(1, 3)]))
         async with asyncio.timeout(10):

@@ -23,6 +23,13 @@ from build_ingest.records.chunk import merge
 
 DAY = 86_400
 STARTED = 1_700_000_000
+
+
+def at_day(days: float) -> int:
+    """So many days after the builds started, in milliseconds since the epoch."""
+    return int((STARTED + days * DAY) * 1000)
+
+
 CALLS = 4
 """More than bringing one small archive takes: offer, put, verify."""
 
@@ -116,11 +123,9 @@ class Desk:
         self.archivist = Archivist(bench.store, bench.intake, self.artifacts_client, bench.metrics, lambda: range(8))
         self.texts = Texts(bench.store, self.artifacts_client)
 
-    def retention(self, days: float, **said: int) -> Retention:
+    def retention(self, **said: int) -> Retention:
         limits = {"keep_days": 0, "hot_days": 30, **said}
-        return Retention(
-            self.bench.store, self.bench.intake, self.artifacts_client, now=lambda: STARTED + days * DAY, **limits
-        )
+        return Retention(self.bench.store, self.bench.intake, self.artifacts_client, **limits)
 
 
 @pytest.fixture(autouse=True)
@@ -318,9 +323,9 @@ async def test_an_old_log_is_read_from_its_archive_as_before(make_desk, keeper, 
     before = await everything(desk.bench.store, state)
     await desk.archivist.bring_due()
 
-    await desk.retention(29).cool_old()
+    await desk.retention().cool_old(at_day(29))
     assert await step(desk, speaker) == "kept"
-    await desk.retention(31).cool_old()
+    await desk.retention().cool_old(at_day(31))
 
     chunks = await desk.bench.store.read_chunks(speaker.id, "seq", 1, 100)
     assert {chunk.is_cold for chunk in chunks if chunk.has_text} == {True}
@@ -334,7 +339,7 @@ async def test_pages_of_one_log_are_read_once(make_desk, keeper, speaker) -> Non
     desk = make_desk()
     await ended(desk, speaker)
     await desk.archivist.bring_due()
-    await desk.retention(31).cool_old()
+    await desk.retention().cool_old(at_day(31))
     state = await desk.bench.store.find(speaker.id)
     keeper.calls.clear()
 
@@ -352,10 +357,10 @@ async def test_text_is_dropped_only_while_its_archive_is_there(make_desk, keeper
     await desk.archivist.bring_due()
     keeper.held.clear()
 
-    await desk.retention(31).cool_old()
+    await desk.retention().cool_old(at_day(31))
     assert await step(desk, speaker) == "due"
     await desk.archivist.bring_due()
-    await desk.retention(31).cool_old()
+    await desk.retention().cool_old(at_day(31))
 
     assert (text_of(keeper), await step(desk, speaker)) == (download(speaker), "cold")
 
@@ -380,10 +385,10 @@ async def test_a_kill_while_text_is_dropped_is_finished_later(make_desk, keeper,
     with monkeypatch.context() as patched:
         patched.setattr(desk.bench.store, "drop_text", dying)
         with pytest.raises(Killed):
-            await desk.retention(31).cool_old()
+            await desk.retention().cool_old(at_day(31))
     restarted = make_desk()
     halfway = await everything(restarted.texts, state)
-    await restarted.retention(31).cool_old()
+    await restarted.retention().cool_old(at_day(31))
 
     assert halfway == before == await everything(restarted.texts, state)
     assert await step(restarted, speaker) == "cold"
@@ -395,7 +400,7 @@ async def test_an_archive_that_is_away_or_damaged_is_said_to_be(make_desk, keepe
     desk = make_desk()
     await ended(desk, speaker)
     await desk.archivist.bring_due()
-    await desk.retention(31).cool_old()
+    await desk.retention().cool_old(at_day(31))
     state = await desk.bench.store.find(speaker.id)
     keeper.is_away = True
     with pytest.raises(StoreUnavailable):
@@ -417,11 +422,11 @@ async def test_a_forgotten_builds_archive_is_let_go_of_first(make_desk, keeper, 
     await desk.archivist.bring_due()
     keeper.is_away = True
     with pytest.raises(StoreUnavailable):
-        await desk.retention(400, keep_days=365).forget_old()
+        await desk.retention(keep_days=365).forget_old(at_day(400))
     assert await desk.bench.store.find(speaker.id) is not None
     keeper.is_away = False
 
-    await desk.retention(400, keep_days=365).forget_old()
+    await desk.retention(keep_days=365).forget_old(at_day(400))
 
     assert (keeper.held, await desk.bench.store.find(speaker.id)) == ({}, None)
 
@@ -431,7 +436,7 @@ async def test_a_late_record_of_an_archived_build_harms_nothing(make_desk, keepe
     desk = make_desk()
     await ended(desk, speaker)
     await desk.archivist.bring_due()
-    await desk.retention(31).cool_old()
+    await desk.retention().cool_old(at_day(31))
     state = await desk.bench.store.find(speaker.id)
     restarted = make_desk()
 

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 from build_chassis.bus import PublishFailed
+from build_chassis.supervisor import supervise
 from build_protocol.messages import LogTotals
 
 
@@ -161,7 +162,7 @@ async def test_a_stop_is_heeded_whatever_happens_at_its_moment(bench, speaker) -
     await bench.lifecycle.settle_due()
 
     for steps in range(6):
-        running = asyncio.create_task(bench.lifecycle.run())
+        running = asyncio.create_task(supervise(bench.lifecycle.duties()))
         for _ in range(10):
             await asyncio.sleep(0)
         bench.lifecycle.notice(due)

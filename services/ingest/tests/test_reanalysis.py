@@ -62,7 +62,7 @@ def again(bench, *, days: int = 14, at_day: float = 1) -> Reanalysis:
         shards=lambda: range(8),
         judge=bench.lifecycle.notice,
         days=days,
-        now=lambda: STARTED + at_day * DAY,
+        clock=lambda: int((STARTED + at_day * DAY) * 1000),
     )
 
 

@@ -85,11 +85,9 @@ class Service:
         """Wait until so many verdicts were read and nothing waits to be told or sent."""
 
         async def look():
-            read = self.app.state.metrics.verdicts._value.get()
-            far = 2**52
-            due = await self.app.state.store.due_branches(far, 1) or await self.app.state.store.due_notifications(
-                far, 1
-            )
+            parts, far = self.app.state.dependencies, 2**52
+            read = parts.metrics.verdicts._value.get()
+            due = await parts.store.due_branches(far, 1) or await parts.store.due_notifications(far, 1)
             return read >= verdicts and not due
 
         await eventually(look)
@@ -111,7 +109,7 @@ async def running(bus_url, tmp_path, **said):
     bus = open_bus(bus_url)
     await bus.open()
     ingest = Ingest()
-    app = create_app(settings, bus, ingest)
+    app = create_app(settings, bus, peers={"ingest": ingest})
     async with app.router.lifespan_context(app):
         yield Service(app, bus, bus_url, ingest)
     await bus.close()
@@ -305,7 +303,7 @@ async def test_a_project_outside_the_callers_scope_does_not_exist(tmp_path, clai
     """A caller of another project learns nothing of this one, however they ask."""
     stranger = Principal("eve", "developer", frozenset({"q"}))
     async with running(f"sqlite:///{tmp_path}/bus.sqlite", tmp_path) as service:
-        await service.app.state.store.claim([claim(1, state="accepted", due_ms=None)])
+        await service.app.state.dependencies.store.claim([claim(1, state="accepted", due_ms=None)])
 
         assert len(await service.rows()) == 1
         assert await service.rows(stranger) == []
@@ -317,7 +315,7 @@ async def test_a_project_outside_the_callers_scope_does_not_exist(tmp_path, clai
 async def test_the_list_is_walked_by_its_cursor(tmp_path, claim):
     """Pages of two, to the end: every row once; a forged cursor is refused."""
     async with running(f"sqlite:///{tmp_path}/bus.sqlite", tmp_path) as service:
-        await service.app.state.store.claim([claim(n, state="accepted", due_ms=None) for n in range(5)])
+        await service.app.state.dependencies.store.claim([claim(n, state="accepted", due_ms=None) for n in range(5)])
         seen, query = [], {"limit": 2}
         while True:
             page = (await service.ask("GET", "", params=query)).json()
@@ -351,7 +349,7 @@ async def test_sendgrids_signed_events_settle_what_was_unknown(tmp_path, builds,
 async def test_a_bounce_is_a_failure_with_its_reason(tmp_path, sendgrid, mailing, claim):
     """Was the mail ever received? The log says no, and why."""
     async with running(f"sqlite:///{tmp_path}/bus.sqlite", tmp_path, **mailing) as service:
-        await service.app.state.store.claim([claim(1, state="accepted", due_ms=None)])
+        await service.app.state.dependencies.store.claim([claim(1, state="accepted", due_ms=None)])
         event = {"notification_id": claim(1).id, "event": "bounce", "sg_event_id": "e", "reason": "550 no such user"}
         body, headers = sendgrid.signed(event, {"event": "open"}, {"notification_id": "f" * 64, "event": "bounce"})
         response = await service.ask("POST", "/webhooks/sendgrid", content=body, headers=headers)
@@ -364,7 +362,7 @@ async def test_a_bounce_is_a_failure_with_its_reason(tmp_path, sendgrid, mailing
 async def test_forged_events_change_nothing(tmp_path, sendgrid, mailing, claim):
     """Another body, no signature, no timestamp: 401; a body of no events: 422; no key set: 404."""
     async with running(f"sqlite:///{tmp_path}/bus.sqlite", tmp_path, **mailing) as service:
-        await service.app.state.store.claim([claim(1, state="unknown", due_ms=None)])
+        await service.app.state.dependencies.store.claim([claim(1, state="unknown", due_ms=None)])
         body, headers = sendgrid.signed({"notification_id": claim(1).id, "event": "delivered", "sg_event_id": "e"})
         forged = [
             (body.replace(b"delivered", b"processed"), headers),

@@ -65,7 +65,7 @@ def create_system(place: Place) -> System:
                 config_path=str(place.config),
             ),
             bus,
-            artifacts=MountedServiceClient("artifacts", keeper, place.secret),
+            peers={"artifacts": MountedServiceClient("artifacts", keeper, place.secret)},
         ),
     }
     services["history"] = build_history.app.create_app(
@@ -76,10 +76,12 @@ def create_system(place: Place) -> System:
             config_path=str(place.config),
         ),
         bus,
-        ingest=MountedServiceClient("ingest", services["ingest"], place.secret),
+        peers={"ingest": MountedServiceClient("ingest", services["ingest"], place.secret)},
     )
     services["notifier"] = build_notifier.app.create_app(
-        _notifier_settings(place), bus, MountedServiceClient("ingest", services["ingest"], place.secret)
+        _notifier_settings(place),
+        bus,
+        peers={"ingest": MountedServiceClient("ingest", services["ingest"], place.secret)},
     )
     settings = read_settings(
         build_gateway.settings.Settings,

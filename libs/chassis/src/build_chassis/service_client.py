@@ -19,6 +19,7 @@ from fastapi import Request
 from fastapi.responses import Response
 from starlette.responses import StreamingResponse
 from starlette.types import ASGIApp, Message, Receive, Scope
+from typing_extensions import override
 
 from build_chassis import paths, problems
 from build_chassis.auth import Principal, mint_internal
@@ -76,7 +77,7 @@ class Answer:
 
 
 class ServiceClient(Protocol):
-    """Another service, as the gateway sees it."""
+    """Another service."""
 
     async def forward(self, request: Request, segments: Sequence[str], principal: Principal) -> Response:
         """Send the request to the path of these decoded segments for this principal, and stream the answer.
@@ -88,14 +89,6 @@ class ServiceClient(Protocol):
     async def get_json(self, path: str, principal: Principal) -> Any:
         """The parsed answer to a small GET; raises ServiceUnavailable or ServiceRefused."""
         ...
-
-    async def close(self) -> None:
-        """Close pooled connections."""
-        ...
-
-
-class JsonServiceClient(Protocol):
-    """Another service, as a service that needs it sees it."""
 
     async def call(
         self,
@@ -109,11 +102,15 @@ class JsonServiceClient(Protocol):
         """The answer to a request of ours, both small enough for memory; raises ServiceUnavailable."""
         ...
 
+    async def close(self) -> None:
+        """Close pooled connections."""
+        ...
+
 
 NO_PEERS: Mapping[str, ServiceClient] = MappingProxyType({})
 
 
-class HttpServiceClient:
+class HttpServiceClient(ServiceClient):
     """A service at a URL, over pooled connections."""
 
     def __init__(self, service: str, base_url: str, secret: str) -> None:
@@ -126,11 +123,8 @@ class HttpServiceClient:
             trust_env=False,  # a proxy of the environment is for the world outside
         )
 
+    @override
     async def forward(self, request: Request, segments: Sequence[str], principal: Principal) -> Response:
-        """Send the request to the path of these decoded segments for this principal, and stream the answer.
-
-        503 when the service does not answer. Raises BadPath.
-        """
         query = request.scope["query_string"].decode("ascii")
         outgoing = self._client.build_request(
             request.method,
@@ -144,10 +138,11 @@ class HttpServiceClient:
             return _unavailable(self._service, error, request)
         return _stream(answer.status_code, answer.headers.raw, self._body(answer))
 
+    @override
     async def get_json(self, path: str, principal: Principal) -> Any:
-        """The parsed answer to a small GET; raises ServiceUnavailable or ServiceRefused."""
         return _parsed(self._service, path, await self.call("GET", path, principal))
 
+    @override
     async def call(
         self,
         method: str,
@@ -157,7 +152,6 @@ class HttpServiceClient:
         body: bytes = b"",
         headers: Mapping[str, str] = NO_HEADERS,
     ) -> Answer:
-        """The answer to a request of ours, both small enough for memory; raises ServiceUnavailable."""
         token = mint_internal(principal, self._service, self._secret)
         said = {**headers, "authorization": f"Bearer {token}"}
         try:
@@ -166,8 +160,8 @@ class HttpServiceClient:
             raise ServiceUnavailable(self._service, error) from error
         return Answer(answer.status_code, dict(answer.headers), answer.content)
 
+    @override
     async def close(self) -> None:
-        """Close pooled connections."""
         await self._client.aclose()
 
     async def _body(self, answer: httpx.Response) -> AsyncIterator[bytes]:
@@ -178,7 +172,12 @@ class HttpServiceClient:
             await answer.aclose()
 
 
-class MountedServiceClient:
+def http_peers(urls: Mapping[str, str], secret: str) -> Mapping[str, ServiceClient]:
+    """The services at these URLs, by name; an empty URL is none."""
+    return {name: HttpServiceClient(name, url, secret) for name, url in urls.items() if url}
+
+
+class MountedServiceClient(ServiceClient):
     """A service in this process, called without a network; its lifespan is entered by whoever mounted it."""
 
     def __init__(self, service: str, app: ASGIApp, secret: str) -> None:
@@ -187,8 +186,8 @@ class MountedServiceClient:
         self._secret = secret
         self._running: set[asyncio.Task[None]] = set()
 
+    @override
     async def forward(self, request: Request, segments: Sequence[str], principal: Principal) -> Response:
-        """Send the request to the path of these decoded segments for this principal, and stream the answer."""
         token = mint_internal(principal, self._service, self._secret)
         headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in _headers(request, token)]
         scope = _scope(request.method, paths.build(segments), request.scope["query_string"], headers)
@@ -199,10 +198,11 @@ class MountedServiceClient:
             return _unavailable(self._service, error, request)
         return _stream(start["status"], start.get("headers", ()), exchange.body())
 
+    @override
     async def get_json(self, path: str, principal: Principal) -> Any:
-        """The parsed answer to a small GET; raises ServiceUnavailable or ServiceRefused."""
         return _parsed(self._service, path, await self.call("GET", path, principal))
 
+    @override
     async def call(
         self,
         method: str,
@@ -212,7 +212,6 @@ class MountedServiceClient:
         body: bytes = b"",
         headers: Mapping[str, str] = NO_HEADERS,
     ) -> Answer:
-        """The answer to a request of ours, both small enough for memory; raises ServiceUnavailable."""
         token = mint_internal(principal, self._service, self._secret)
         said = {**headers, "content-length": str(len(body)), "authorization": f"Bearer {token}"}
         raw = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in said.items()]
@@ -224,8 +223,9 @@ class MountedServiceClient:
         names = {name.decode("latin-1"): value.decode("latin-1") for name, value in start.get("headers", ())}
         return Answer(start["status"], names, answered)
 
+    @override
     async def close(self) -> None:
-        """Nothing is pooled."""
+        return  # nothing is pooled
 
 
 class _Exchange:

@@ -1,6 +1,7 @@
 """Settings every service has; each service's own class adds to them. Read once, in `__main__`."""
 
 import sys
+from collections.abc import Mapping
 from ipaddress import ip_network
 from typing import Any, Literal, Self, TypeVar
 from urllib.parse import urlsplit, urlunsplit
@@ -34,6 +35,11 @@ class ServiceSettings(BaseSettings):
     trusted_proxies: str = Field(
         "", validation_alias="TRUSTED_PROXIES", description="Addresses and networks whose X-Forwarded-For is believed."
     )
+
+    @property
+    def peer_urls(self) -> Mapping[str, str]:
+        """Where the services are that this one asks, by name; one without an address is done without."""
+        return {}
 
     @field_validator("trusted_proxies")
     @classmethod

@@ -1,5 +1,6 @@
 """Settings of the gateway, read once in `__main__`."""
 
+from collections.abc import Mapping
 from typing import Literal, Self
 from urllib.parse import urlsplit
 
@@ -83,6 +84,16 @@ class Settings(ServiceSettings):
             if "://" not in origin:
                 raise ValueError(f"GATEWAY_ALLOWED_ORIGINS: {origin!r} is no origin; write https://host[:port]")
         return self
+
+    @property
+    def peer_urls(self) -> Mapping[str, str]:
+        """Where the services are that this one asks, by name; one without an address is done without."""
+        return {
+            "ingest": self.ingest_url,
+            "notifier": self.notifier_url or "",
+            "artifacts": self.artifacts_url or "",
+            "history": self.history_url or "",
+        }
 
     @property
     def origins(self) -> frozenset[str]:

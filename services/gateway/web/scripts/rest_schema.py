@@ -3,15 +3,24 @@
 import json
 import sys
 
-from build_artifacts.routes import router as artifacts
-from build_gateway.routes import routers
-from build_history.routes import router as history
-from build_ingest.routes import ROUTERS
-from build_notifier.routes import router as notifications
+import build_artifacts.routes
+import build_gateway.routes
+import build_history.routes
+import build_history.settings
+import build_ingest.routes
+import build_ingest.settings
+import build_notifier.routes
+import build_notifier.settings
 from fastapi import FastAPI
 
 app = FastAPI()
-for router in (*routers(), *ROUTERS, artifacts, history, notifications):
+for router in (
+    *build_gateway.routes.routers(),
+    *build_ingest.routes.routers(build_ingest.settings.Settings()),
+    build_artifacts.routes.router,
+    *build_history.routes.routers(build_history.settings.Settings()),
+    *build_notifier.routes.routers(build_notifier.settings.Settings()),
+):
     app.include_router(router)
 
 json.dump(app.openapi()["components"]["schemas"], sys.stdout)

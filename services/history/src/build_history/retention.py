@@ -4,37 +4,35 @@ A fact outlives its rows' need of it: lanes, incidents and pins look at the newe
 that was counted stays counted.
 """
 
-from build_protocol.model import WireModel
+from build_protocol.clock import DAY_MS
 
-from build_history.builds.fact import DAY_MS
 from build_history.builds.index_keys import EVERY
+from build_history.metrics import Metrics
 from build_history.store import HistoryStore
 
 BATCH = 500
 
 
-class Trimmed(WireModel):
-    """What one step of trimming forgot."""
+class Retention:
+    """Forgets what is beyond `keep_days`."""
 
-    facts: int
-    rows: int
+    def __init__(self, store: HistoryStore, metrics: Metrics, keep_days: int) -> None:
+        self._store = store
+        self._metrics = metrics
+        self._keep_days = keep_days
 
-    @property
-    def is_done(self) -> bool:
-        """Nothing older is left."""
-        return self.facts < BATCH and self.rows < BATCH
-
-
-async def trim(store: HistoryStore, now_ms: int, keep_days: int) -> Trimmed:
-    """Forget one batch of what is older than `keep_days`; call again until it is done. Repeating is harmless."""
-    before_ms = now_ms - keep_days * DAY_MS
-    points = await store.points(EVERY, limit=BATCH, newest_first=False, before_ms=before_ms)
-    stored = await store.facts([point.id for point in points])
-    await store.drop_facts([known.fact for known in stored.values()])
-    commits = await store.rows("commit", limit=BATCH, newest_first=False)
-    closed = await store.rows("incident", labels=["closed"], limit=BATCH, newest_first=False)
-    partitions = await store.rows("partition", limit=BATCH, newest_first=False)
-    statistics = await store.rows("statistics", limit=BATCH, newest_first=False)
-    old = [row for row in (*commits, *closed, *partitions, *statistics) if row.rank < before_ms]
-    await store.drop_rows(old)
-    return Trimmed(facts=len(points), rows=len(old))
+    async def forget_old(self, now_ms: int) -> bool:
+        """Forget one batch; whether there may be more. Repeating is harmless."""
+        before_ms = now_ms - self._keep_days * DAY_MS
+        points = await self._store.points(EVERY, limit=BATCH, newest_first=False, before_ms=before_ms)
+        stored = await self._store.facts([point.id for point in points])
+        await self._store.drop_facts([known.fact for known in stored.values()])
+        oldest = [
+            row
+            for kind, labels in (("commit", None), ("incident", ["closed"]), ("partition", None), ("statistics", None))
+            for row in await self._store.rows(kind, labels=labels, limit=BATCH, newest_first=False)
+        ]
+        old = [row for row in oldest if row.rank < before_ms]
+        await self._store.drop_rows(old)
+        self._metrics.forgotten.inc(len(points))
+        return len(points) >= BATCH or len(old) >= BATCH

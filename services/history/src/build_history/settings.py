@@ -1,5 +1,7 @@
 """Settings of history, read once in `__main__`."""
 
+from collections.abc import Mapping
+
 from build_chassis.settings import ServiceSettings
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
@@ -17,3 +19,8 @@ class Settings(ServiceSettings):
     keep_days: int = Field(
         730, ge=1, description="Single builds are forgotten after this; days and failure groups are not."
     )
+
+    @property
+    def peer_urls(self) -> Mapping[str, str]:
+        """Where the services are that this one asks, by name."""
+        return {"ingest": self.ingest_url}

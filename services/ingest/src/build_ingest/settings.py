@@ -1,6 +1,7 @@
 """Settings of ingest, read once in `__main__`."""
 
 import socket
+from collections.abc import Mapping
 
 from build_chassis.settings import ServiceSettings
 from pydantic import Field
@@ -25,3 +26,8 @@ class Settings(ServiceSettings):
     def replica_name(self) -> str:
         """A name no other living replica has, and a restarted one has again."""
         return self.replica or f"{socket.gethostname()}:{self.port}"
+
+    @property
+    def peer_urls(self) -> Mapping[str, str]:
+        """Where the services are that this one asks, by name."""
+        return {"artifacts": self.artifacts_url}

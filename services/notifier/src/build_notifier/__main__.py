@@ -2,7 +2,7 @@
 
 from build_chassis.bus import open_bus
 from build_chassis.service import serve
-from build_chassis.service_client import HttpServiceClient
+from build_chassis.service_client import http_peers
 from build_chassis.settings import read_settings
 
 from build_notifier.app import create_app
@@ -12,8 +12,8 @@ from build_notifier.settings import Settings
 def main() -> None:
     """Read the settings, wire, serve."""
     settings = read_settings(Settings)
-    ingest = HttpServiceClient("ingest", settings.ingest_url, settings.jwt_secret_key)
-    serve(create_app(settings, open_bus(settings.amqp_url), ingest), settings)
+    peers = http_peers(settings.peer_urls, settings.jwt_secret_key)
+    serve(create_app(settings, open_bus(settings.amqp_url), peers=peers), settings)
 
 
 if __name__ == "__main__":

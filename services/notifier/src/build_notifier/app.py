@@ -1,127 +1,127 @@
-"""The app: notifier's routes, and in its lifespan the store, the consumer, the planner, the senders, scheduled work."""
+"""The app: notifier's parts, wired; in its lifespan the store, the consumer, the planner, the senders, scheduled work."""
 
 import asyncio
-import logging
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from build_chassis.bus import Bus, Delivery
-from build_chassis.consumer import run_consumer
+from build_chassis.consumer import consumer_duty
 from build_chassis.problems import problem
 from build_chassis.projects import Projects
 from build_chassis.service import create_service_app
-from build_chassis.service_client import ServiceClient
-from build_chassis.work import repeat, try_open, wait_until_open, working
+from build_chassis.service_client import NO_PEERS, ServiceClient
+from build_chassis.supervisor import Duty, supervised
+from build_protocol.clock import HOUR_SECONDS, Clock, now_ms
 from build_protocol.topology import queue_name
 from fastapi import FastAPI, Request
 from fastapi.responses import Response
+from prometheus_client import CollectorRegistry
 
+from build_notifier.channels import Channel
 from build_notifier.channels.registry import open_channels
 from build_notifier.channels.sendgrid.webhook import read_key
 from build_notifier.consumer import Recorder
 from build_notifier.cursors import BadCursor
+from build_notifier.delivery.notification import ChannelName
 from build_notifier.delivery.sender import Sender
+from build_notifier.dependencies import Dependencies
 from build_notifier.messages.extract import ServiceExtracts
 from build_notifier.metrics import Metrics
 from build_notifier.planning.planner import Planner
 from build_notifier.planning.scheduled import ScheduledWork
-from build_notifier.routes import router
+from build_notifier.retention import Retention
+from build_notifier.routes import routers
 from build_notifier.settings import Settings
 from build_notifier.store import NotifierStore, open_store
-
-log = logging.getLogger("notifier")
 
 SWEEP_SECONDS = 60.0
 LAST_SEND_SECONDS = 20.0
 """What is being sent at a stop may take this long; what takes longer is found in doubt by its lease."""
 
 
-def now_ms() -> int:
-    """Milliseconds since the Unix epoch."""
-    return int(time.time() * 1000)
-
-
 def create_app(
     settings: Settings,
     bus: Bus,
-    ingest: ServiceClient,
+    *,
+    peers: Mapping[str, ServiceClient] = NO_PEERS,
     store: NotifierStore | None = None,
-    clock: Callable[[], int] = now_ms,
+    clock: Clock = now_ms,
 ) -> FastAPI:
-    """The service on this bus. The bus is opened and closed by whoever made it; the store and the peer are ours."""
-    rows = store or open_store(settings.store_url)
-    webhook_key = read_key(settings.sendgrid_webhook_key) if settings.sendgrid_webhook_key else None
+    """The service on this bus. The bus is opened and closed by whoever made it; the store and the peers are ours.
+
+    Extracts of logs are read from the peer `ingest`; without it messages have none.
+    """
+    registry = CollectorRegistry()
+    parts = Dependencies(
+        settings=settings,
+        clock=clock,
+        store=store or open_store(settings.store_url),
+        metrics=Metrics(registry),
+        webhook_key=read_key(settings.sendgrid_webhook_key) if settings.sendgrid_webhook_key else None,
+    )
+    projects = Projects(Path(settings.config_path))
+    channels = open_channels(settings, projects)
+    duties = _duties(parts, bus, projects, channels, peers.get("ingest"))
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        app.state.store, app.state.clock, app.state.webhook_key = rows, clock, webhook_key
-        app.state.metrics = metrics = Metrics(app.state.registry)
-        is_open = await try_open(rows.open)
-        work = _work(settings, bus, rows, ingest, metrics=metrics, clock=clock, is_open=is_open)
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         try:
-            async with working("notifier", work):
+            async with supervised("notifier", duties, open_store=parts.store.open):
                 yield
         finally:
-            await ingest.close()
-            await rows.close()
+            for channel in channels.values():
+                await channel.close()
+            for peer in peers.values():
+                await peer.close()
+            await parts.store.close()
 
     app = create_service_app(
-        "notifier", settings=settings, bus=bus, lifespan=lifespan, routers=[router], store_ping=rows.ping
+        "notifier",
+        settings=settings,
+        bus=bus,
+        registry=registry,
+        dependencies=parts,
+        lifespan=lifespan,
+        routers=routers(settings),
+        store_ping=parts.store.ping,
     )
     app.add_exception_handler(BadCursor, _bad_cursor)
     return app
 
 
-async def _work(
-    settings: Settings,
+def _duties(
+    parts: Dependencies,
     bus: Bus,
-    store: NotifierStore,
-    ingest: ServiceClient,
-    *,
-    metrics: Metrics,
-    clock: Callable[[], int],
-    is_open: bool,
-) -> None:
-    await wait_until_open(store.open, is_open=is_open)
-
-    projects = Projects(Path(settings.config_path))
-    channels = open_channels(settings, projects)
+    projects: Projects,
+    channels: Mapping[ChannelName, Channel],
+    ingest: ServiceClient | None,
+) -> Sequence[Duty]:
+    settings, store, metrics, clock = parts.settings, parts.store, parts.metrics, parts.clock
     recorder = Recorder(store, projects, settings)
     planner = Planner(store, projects, settings, ServiceExtracts(ingest), metrics=metrics, clock=clock)
     sender = Sender(store, channels, settings.must_arrive_rules, metrics=metrics, clock=clock)
     scheduled_work = ScheduledWork(store, projects, settings, clock)
+    retention = Retention(store, settings.keep_days)
+    is_due = asyncio.Event()
 
     async def record(deliveries: Sequence[Delivery]) -> None:
         metrics.verdicts.inc(await recorder.handle(deliveries, clock()))
 
-    try:
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(
-                run_consumer(bus, queue_name("notifier"), record, prefetch=settings.prefetch, wait_for_store=store.ping)
-            )
-            tasks.create_task(repeat(planner.plan_due, settings.poll_seconds))
-            tasks.create_task(repeat(scheduled_work.sweep, SWEEP_SECONDS))
-            bell = asyncio.Event()
-            tasks.create_task(repeat(lambda: _ring_when_due(sender, bell), settings.poll_seconds))
-            for _ in range(settings.senders):
-                tasks.create_task(repeat(lambda: _post_when_rung(sender, bell), 0))
-    finally:
-        for channel in channels.values():
-            await channel.close()
+    async def look() -> None:
+        # One looks for all senders: most of the time there is nothing to do.
+        if not is_due.is_set() and await sender.is_something_due():
+            is_due.set()
 
-
-async def _ring_when_due(sender: Sender, bell: asyncio.Event) -> None:
-    """One looks for all senders: most of the time there is nothing to do."""
-    if not bell.is_set() and await sender.is_something_due():
-        bell.set()
-
-
-async def _post_when_rung(sender: Sender, bell: asyncio.Event) -> None:
-    await bell.wait()
-    if not await _whole(sender.post_next()):
-        bell.clear()
+    senders = [Duty("send notifications", lambda: _whole(sender.post_next()), None, wake=is_due)] * settings.senders
+    return (
+        consumer_duty(bus, queue_name("notifier"), record, prefetch=settings.prefetch, wait_for_store=store.ping),
+        Duty("plan notifications", planner.plan_due, settings.poll_seconds),
+        Duty("do what is due by the clock", scheduled_work.sweep, SWEEP_SECONDS),
+        Duty("forget old notifications", lambda: retention.forget_old(clock()), HOUR_SECONDS),
+        Duty("look for due notifications", look, settings.poll_seconds),
+        *senders,
+    )
 
 
 async def _whole(step: Awaitable[bool]) -> bool:

@@ -1,35 +1,31 @@
 """Routes of notifier: what was said to whom, mutes, and the mail provider's webhook."""
 
+from collections.abc import Sequence
 from typing import Annotated
 from uuid import uuid4
 
 from build_chassis.auth import Caller, Principal
-from fastapi import APIRouter, Depends, HTTPException, Path, Query, Request, Response
+from fastapi import APIRouter, HTTPException, Path, Query, Request, Response
 
 from build_notifier import cursors
 from build_notifier.channels.sendgrid import webhook
 from build_notifier.channels.sendgrid.channel import NOTIFICATION_ARG
 from build_notifier.delivery.notification import State
 from build_notifier.delivery.sender import WRITES
-from build_notifier.metrics import Metrics
+from build_notifier.dependencies import Needs
 from build_notifier.planning.mutes import MUTES_MAX, Mute, MuteRequest
+from build_notifier.settings import Settings
 from build_notifier.store import NotifierStore
 from build_notifier.views import MuteList, NotificationDetail, NotificationList, NotificationRow, Told
 
 router = APIRouter(prefix="/api/notifications", tags=["notifications"])
 
 
-def _store(request: Request) -> NotifierStore:
-    store: NotifierStore = request.app.state.store
-    return store
+def routers(_: Settings) -> Sequence[APIRouter]:
+    """Every route of the service."""
+    return (router,)
 
 
-def _now(request: Request) -> int:
-    return int(request.app.state.clock())
-
-
-Store = Annotated[NotifierStore, Depends(_store)]
-Now = Annotated[int, Depends(_now)]
 MuteId = Annotated[str, Path(max_length=64)]
 
 
@@ -37,7 +33,7 @@ MuteId = Annotated[str, Path(max_length=64)]
 async def list_notifications(
     *,
     caller: Caller,
-    store: Store,
+    needs: Needs,
     project: Annotated[str | None, Query(max_length=64)] = None,
     state: State | None = None,
     incident: Annotated[str | None, Query(max_length=64)] = None,
@@ -49,7 +45,7 @@ async def list_notifications(
     projects = caller.projects
     if project is not None:
         projects = frozenset({project} if caller.may_see(project) else ())
-    page = await store.list_notifications(
+    page = await needs.store.list_notifications(
         limit=limit + 1,
         projects=projects,
         state=state,
@@ -63,47 +59,47 @@ async def list_notifications(
 
 
 @router.get("/mutes", response_model_exclude_none=True)
-async def list_mutes(caller: Caller, store: Store) -> MuteList:
+async def list_mutes(caller: Caller, needs: Needs) -> MuteList:
     """Mutes, ended ones included until they are forgotten."""
-    return MuteList(items=[mute for mute in await store.mutes() if caller.may_see(mute.project)])
+    return MuteList(items=[mute for mute in await needs.store.mutes() if caller.may_see(mute.project)])
 
 
 @router.post("/mutes", status_code=201, response_model_exclude_none=True)
-async def create_mute(wanted: MuteRequest, caller: Caller, store: Store, now: Now) -> Mute:
+async def create_mute(wanted: MuteRequest, caller: Caller, needs: Needs) -> Mute:
     """Say nothing about a project, a branch, a config or an incident until a time."""
     _may_mute(caller, wanted.project)
-    _ends_later(wanted, now)
-    if len(await store.mutes()) >= MUTES_MAX:
+    _ends_later(wanted, needs.clock())
+    if len(await needs.store.mutes()) >= MUTES_MAX:
         raise HTTPException(409, f"there are {MUTES_MAX} mutes already: delete some")
-    mute = Mute(**wanted.model_dump(), id=uuid4().hex, created_by=caller.name, created_ms=now)
-    await store.put_mute(mute)
+    mute = Mute(**wanted.model_dump(), id=uuid4().hex, created_by=caller.name, created_ms=needs.clock())
+    await needs.store.put_mute(mute)
     return mute
 
 
 @router.put("/mutes/{mute_id}", response_model_exclude_none=True)
-async def change_mute(mute_id: MuteId, wanted: MuteRequest, caller: Caller, store: Store, now: Now) -> Mute:
+async def change_mute(mute_id: MuteId, wanted: MuteRequest, caller: Caller, needs: Needs) -> Mute:
     """Replace what a mute covers, or its end."""
-    known = await _visible(mute_id, caller, store)
+    known = await _visible(mute_id, caller, needs.store)
     _may_mute(caller, known.project)
     _may_mute(caller, wanted.project)
-    _ends_later(wanted, now)
+    _ends_later(wanted, needs.clock())
     mute = Mute(**wanted.model_dump(), id=known.id, created_by=caller.name, created_ms=known.created_ms)
-    await store.put_mute(mute)
+    await needs.store.put_mute(mute)
     return mute
 
 
 @router.delete("/mutes/{mute_id}", status_code=204)
-async def delete_mute(mute_id: MuteId, caller: Caller, store: Store) -> Response:
+async def delete_mute(mute_id: MuteId, caller: Caller, needs: Needs) -> Response:
     """Speak again; what was not said meanwhile stays unsaid."""
-    _may_mute(caller, (await _visible(mute_id, caller, store)).project)
-    await store.drop_mute(mute_id)
+    _may_mute(caller, (await _visible(mute_id, caller, needs.store)).project)
+    await needs.store.drop_mute(mute_id)
     return Response(status_code=204)
 
 
 @router.post("/webhooks/sendgrid")
-async def sendgrid_events(request: Request, store: Store, now: Now) -> Told:
+async def sendgrid_events(request: Request, needs: Needs) -> Told:
     """Events of SendGrid's signed Event Webhook; the signature, not a login, says that they are SendGrid's."""
-    key = request.app.state.webhook_key
+    key = needs.webhook_key
     if key is None:
         raise HTTPException(404, "no webhook here: set NOTIFIER_SENDGRID_WEBHOOK_KEY")
     body = await request.body()
@@ -115,19 +111,18 @@ async def sendgrid_events(request: Request, store: Store, now: Now) -> Told:
         raise HTTPException(401, str(error)) from error
     except (ValueError, RecursionError) as error:
         raise HTTPException(422, f"body: {error}") from error
-    metrics: Metrics = request.app.state.metrics
     for event in events:
-        metrics.webhook.labels(str(event.get("event"))[:20]).inc()
-        await _note(store, event, now)
+        needs.metrics.webhook.labels(str(event.get("event"))[:20]).inc()
+        await _note(needs.store, event, needs.clock())
     return Told(events=len(events))
 
 
 @router.get("/{notification_id}", response_model_exclude_none=True)
 async def get_notification(
-    notification_id: Annotated[str, Path(max_length=64)], caller: Caller, store: Store
+    notification_id: Annotated[str, Path(max_length=64)], caller: Caller, needs: Needs
 ) -> NotificationDetail:
     """One notification, with what it says and everything that happened to it."""
-    found = (await store.notifications([notification_id])).get(notification_id)
+    found = (await needs.store.notifications([notification_id])).get(notification_id)
     if found is None or not caller.may_see(found.project):
         raise HTTPException(404, "no such notification")
     return NotificationDetail.of(found)

@@ -1,5 +1,6 @@
 """Settings of notifier, read once in `__main__`."""
 
+from collections.abc import Mapping
 from typing import Self, get_args
 
 from build_chassis.settings import ServiceSettings
@@ -62,3 +63,8 @@ class Settings(ServiceSettings):
     def quiet_ms(self) -> int:
         """`quiet_seconds` in milliseconds."""
         return round(self.quiet_seconds * 1000)
+
+    @property
+    def peer_urls(self) -> Mapping[str, str]:
+        """Where the services are that this one asks, by name."""
+        return {"ingest": self.ingest_url}

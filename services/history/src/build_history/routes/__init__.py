@@ -1,12 +1,15 @@
 """Routes of history: failures, incidents, commits, pins and `/api/history/...`, all for callers of the gateway."""
 
+from collections.abc import Sequence
+
 from fastapi import APIRouter
 
 from build_history.routes import breaks, commits, tests, trends, verdicts
-from build_history.routes.dependencies import now_ms
+from build_history.settings import Settings
 
-__all__ = ["now_ms", "router"]
+__all__ = ["routers"]
 
-router = APIRouter()
-for _room in (breaks, commits, tests, trends, verdicts):
-    router.include_router(_room.router)
+
+def routers(_: Settings) -> Sequence[APIRouter]:
+    """Every route of the service."""
+    return breaks.router, commits.router, tests.router, trends.router, verdicts.router

@@ -1,25 +1,24 @@
 """What callers ask with: who they are, what time it is, and the parameters that many routes share."""
 
-import time
 from typing import Annotated, TypeVar
 
 from build_chassis.auth import Caller
-from fastapi import Depends, HTTPException, Query, Request
+from fastapi import Depends, HTTPException, Query
 
+from build_history.dependencies import Needs
 from build_history.routes.reader import Reader
 
 
-def _reader(request: Request, caller: Caller) -> Reader:
-    return Reader(request.app.state.store, caller, request.app.state.projects, request.app.state.statistics)
+async def _reader(needs: Needs, caller: Caller) -> Reader:
+    return Reader(needs.store, caller, needs.projects, needs.statistics)
 
 
-def now_ms() -> int:
-    """Milliseconds since the Unix epoch; a dependency, so that tests say what time it is."""
-    return int(time.time() * 1000)
+async def _now_ms(needs: Needs) -> int:
+    return needs.clock()
 
 
 Reads = Annotated[Reader, Depends(_reader)]
-Now = Annotated[int, Depends(now_ms)]
+Now = Annotated[int, Depends(_now_ms)]
 ProjectQuery = Annotated[str | None, Query(max_length=64, description="Only this project.")]
 BranchQuery = Annotated[str | None, Query(max_length=512, description="Only this branch.")]
 ConfigQuery = Annotated[str | None, Query(max_length=512, description="Only this config.")]

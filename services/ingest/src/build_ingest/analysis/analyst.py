@@ -6,9 +6,10 @@ or harms storing. What it missed (a restart, a takeover, more builds at once tha
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from build_chassis.errors import StoreUnavailable
+from build_chassis.supervisor import Duty
 from build_protocol.messages import BuildMetrics, FailureData
 
 from build_ingest.analysis.build_cursor import Reading
@@ -29,9 +30,6 @@ READINGS = 200
 
 RESULTS_SECONDS = 2.0
 """Test results of a running build are shown after this at the latest."""
-
-RETRY_SECONDS = 1.0
-"""A store that is away is asked again after this."""
 
 log = logging.getLogger("ingest")
 
@@ -77,13 +75,14 @@ class Analyst:
             self._readings.pop(build_id, None)
             self._early_alert.forget(build_id)
 
-    async def run(self) -> None:
-        """Read what is due, until cancelled."""
-        # Taking in the rules costs a build's worth of time: not on the loop, and not when the first build fails.
-        await asyncio.to_thread(fingerprint)
-        async with asyncio.TaskGroup() as duties:
-            duties.create_task(self._read_when_due())
-            duties.create_task(self._show_results())
+    def duties(self) -> Sequence[Duty]:
+        """What the supervisor runs."""
+        return (
+            Duty("read builds", self.read_due, None, wake=self._woken),
+            Duty("show test results", self.show_results, RESULTS_SECONDS, rests_first=True),
+            # Taking in the rules costs a build's worth of time: not on the loop, and not when the first build fails.
+            Duty("take in the rules", lambda: asyncio.to_thread(fingerprint), None),
+        )
 
     async def show_results(self) -> None:
         """Store the test results that running builds' logs told since. Raises StoreUnavailable."""
@@ -103,7 +102,6 @@ class Analyst:
             except StoreUnavailable:
                 self._call(build_id)
                 raise
-        self._woken.clear()
 
     async def judge(self, state: BuildState) -> list[FailureData]:
         """The failures of a build that ended, ranked, kept and shown; key build id, repeating is harmless.
@@ -214,23 +212,6 @@ class Analyst:
             return None
         blocks = await self._store.read_results(reading.state.build.id)
         return await asyncio.to_thread(lambda: counts_of(merged(blocks)))
-
-    async def _read_when_due(self) -> None:
-        while True:
-            await self._woken.wait()
-            await self._retry_when_unavailable(self.read_due)
-
-    async def _show_results(self) -> None:
-        while True:
-            await asyncio.sleep(RESULTS_SECONDS)
-            await self._retry_when_unavailable(self.show_results)
-
-    async def _retry_when_unavailable(self, duty: Callable[[], Awaitable[None]]) -> None:
-        try:
-            await duty()
-        except StoreUnavailable as error:
-            log.warning("analysis waits reason=%s", error)
-            await asyncio.sleep(RETRY_SECONDS)
 
     def _break(self, reading: Reading) -> None:
         """The analysis of this build went wrong: its log stays as it is, and nobody calls it analysed."""

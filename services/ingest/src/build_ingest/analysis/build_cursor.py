@@ -2,8 +2,8 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
-from typing import Any
+
+from build_chassis.concurrency import in_thread_if_large
 
 from build_ingest.analysis.log_reader import LogReader
 from build_ingest.findings.test_results import LogBlocks, ResultBlock, pack, told_by
@@ -16,7 +16,7 @@ from build_ingest.store.contract import BuildStore
 PENDING_CHUNKS = 64
 """Chunks of a build kept for reading, compressed; a build that is faster is read from the store."""
 
-ASIDE_BYTES = 8 * 1024
+THREAD_BYTES = 8 * 1024
 """More text than this is read in a thread, so that the loop answers others meanwhile."""
 
 EVENT_CHUNKS_PER_READ = 32
@@ -71,12 +71,12 @@ class Reading:
         while self._pending:
             chunks, end = list(self._pending), self._end
             self._pending.clear()
-            await _in_thread_if_large(end - reader.text_bytes, reader.read_chunks, chunks, end)
+            await in_thread_if_large(end - reader.text_bytes, THREAD_BYTES, reader.read_chunks, chunks, end)
             await self._take_results()
         while reader.text_bytes < self.state.build.log_bytes:
             at = reader.text_bytes
             async for text in stream_text(self._store, self.state, at, self.state.build.log_bytes):
-                await _in_thread_if_large(len(text), reader.read, text)
+                await in_thread_if_large(len(text), THREAD_BYTES, reader.read, text)
                 await self._take_results()
             if reader.text_bytes == at:
                 raise LookupError(f"build {self.state.build.id}: text from byte {at} on is missing")
@@ -115,10 +115,3 @@ class Reading:
 def _blocks_of(build_id: str, chunks: list[Chunk], after_seq: int) -> list[ResultBlock]:
     records = [record for chunk in chunks for record in events_of(chunk) if record["seq"] > after_seq]
     return [pack(build_id, "record", record["seq"], told) for record in records if (told := told_by(record))]
-
-
-async def _in_thread_if_large(size_bytes: int, work: Callable[..., None], *args: Any) -> None:
-    if size_bytes < ASIDE_BYTES:
-        work(*args)
-    else:
-        await asyncio.to_thread(work, *args)

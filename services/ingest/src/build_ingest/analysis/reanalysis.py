@@ -7,9 +7,11 @@ again, as the next revision of its verdict.
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 
 from build_chassis.errors import StoreUnavailable
+from build_chassis.supervisor import Duty
+from build_protocol.clock import DAY_MS, Clock, now_ms
 from build_protocol.messages import FailureData
 
 from build_ingest.analysis.log_reader import LogReader
@@ -20,7 +22,7 @@ from build_ingest.logs.pages import stream_text
 from build_ingest.metrics import Metrics
 from build_ingest.records import fold
 from build_ingest.records.fold import BuildState
-from build_ingest.store.contract import BuildStore, ChunkSource, place_of
+from build_ingest.store.contract import BuildStore, ChunkSource, place_at, place_of
 
 ROUND_SECONDS = 60.0
 BUILDS_PER_LOOK = 20
@@ -28,7 +30,6 @@ REST_SHARE = 9.0
 """After a log it rests for this many times as long as reading it took: a tenth of one core at most."""
 
 REST_SECONDS_MIN = 0.2
-DAY_SECONDS = 86_400
 
 log = logging.getLogger("ingest")
 
@@ -46,7 +47,7 @@ class Reanalysis:
         shards: Callable[[], Collection[int]],
         judge: Callable[[BuildState], None],
         days: int = 0,
-        now: Callable[[], float] = time.time,
+        clock: Clock = now_ms,
     ) -> None:
         self._store = store
         self._texts = texts
@@ -55,26 +56,19 @@ class Reanalysis:
         self._shards = shards
         self._judge = judge
         self._days = days
-        self._now = now
+        self._clock = clock
         self._reading = asyncio.Lock()
 
-    async def run(self) -> None:
-        """Look for stale builds now and then, until cancelled."""
-        while True:
-            try:
-                await self.read_stale()
-            except StoreUnavailable as error:
-                log.warning("reanalysis waits reason=%s", error)
-            except Exception:
-                log.exception("reanalysis failed")
-            await asyncio.sleep(ROUND_SECONDS)
+    def duties(self) -> Sequence[Duty]:
+        """What the supervisor runs."""
+        return (Duty("read stale builds again", self.read_stale, ROUND_SECONDS),)
 
     async def read_stale(self) -> None:
         """Read every stale build of the last days again, the newest first. Raises StoreUnavailable."""
         if not self._days:
             return
         rules = await asyncio.to_thread(fingerprint)
-        since = f"{int(self._now() - self._days * DAY_SECONDS) * 1000:016d}"
+        since = place_at(self._clock() - self._days * DAY_MS)
         before = None
         while stale := await self._store.list_stale(rules, tuple(self._shards()), since, before, BUILDS_PER_LOOK):
             for state in stale:

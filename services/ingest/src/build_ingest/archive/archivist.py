@@ -6,12 +6,14 @@ dies between two of them is followed by somebody who makes the same file, or let
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
+from functools import partial
 from tempfile import SpooledTemporaryFile
 from typing import BinaryIO, cast
 
 from build_chassis.backoff import Backoff
 from build_chassis.errors import StoreUnavailable
+from build_chassis.supervisor import Duty
 
 from build_ingest.archive.artifacts_client import ArtifactsClient
 from build_ingest.archive.seekable import FrameWriter, Torn
@@ -23,7 +25,6 @@ from build_ingest.records.fold import BuildState
 from build_ingest.store.contract import BuildStore, StoredChunkMissing, place_of
 
 LOOK_SECONDS = 2.0
-WAIT_SECONDS_MAX = 300.0
 BUILDS_PER_LOOK = 20
 CHUNKS_PER_READ = 32
 FAILURES_IN_A_ROW = 3
@@ -54,20 +55,9 @@ class Archivist:
         self._after = ""
         """Place of the build that was tried last."""
 
-    async def run(self) -> None:
-        """Bring what is due, until cancelled; while the artifacts_client is away, look less and less often."""
-        backoff = Backoff(LOOK_SECONDS, WAIT_SECONDS_MAX)
-        while True:
-            try:
-                await self.bring_due()
-                backoff.reset()
-                await asyncio.sleep(LOOK_SECONDS)
-            except StoreUnavailable as error:
-                log.warning("archives wait reason=%s", error)
-                await asyncio.sleep(backoff.next_seconds())
-            except Exception:
-                log.exception("archiving failed")
-                await asyncio.sleep(backoff.next_seconds())
+    def duties(self) -> Sequence[Duty]:
+        """What the supervisor runs: while the artifacts_client is away, it looks less and less often."""
+        return (Duty("archive logs", self.bring_due, LOOK_SECONDS, backoff=partial(Backoff, LOOK_SECONDS, 300.0)),)
 
     async def bring_due(self) -> None:
         """Bring every archive that is due, oldest build first. Raises StoreUnavailable after some that failed in a row.

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 import httpx
 from build_chassis.auth import Principal
 from build_chassis.errors import StoreUnavailable
-from build_chassis.service_client import NO_HEADERS, Answer, JsonServiceClient, ServiceUnavailable
+from build_chassis.service_client import NO_HEADERS, Answer, ServiceClient, ServiceUnavailable
 from build_protocol.views import Build
 
 NAME = "build.log.zst"
@@ -46,7 +46,7 @@ class Plan:
 class ArtifactsClient:
     """Brings archives to the artifacts service and reads ranges of them."""
 
-    def __init__(self, artifacts: JsonServiceClient) -> None:
+    def __init__(self, artifacts: ServiceClient) -> None:
         self._artifacts = artifacts
         self._links: OrderedDict[str, tuple[str, float]] = OrderedDict()
         self._http = httpx.AsyncClient(timeout=TIMEOUT)

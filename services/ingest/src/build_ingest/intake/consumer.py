@@ -5,9 +5,9 @@ import logging
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import Any, TypeVar
 
 from build_chassis.bus import Bus, BusUnavailable, Delivery
+from build_chassis.concurrency import in_thread_if_large
 from build_chassis.errors import StoreUnavailable
 from build_chassis.failpoints import fail_at
 from build_protocol.ids import shard_of
@@ -44,7 +44,6 @@ THREAD_BYTES = 64 * 1024
 MERGE_CHUNKS = 64
 """So many small chunks at the end of a build are merged into one."""
 
-T = TypeVar("T")
 log = logging.getLogger("ingest")
 
 
@@ -75,7 +74,7 @@ class RecordConsumer:
         """Store a batch; when it returns, all of it is durable or known to be a repetition. Raises PoisonMessage."""
         started = time.perf_counter()
         size_bytes = sum(len(delivery.body) for delivery in deliveries)
-        decoded = await _in_thread_if_large(size_bytes, decode, deliveries)
+        decoded = await in_thread_if_large(size_bytes, THREAD_BYTES, decode, deliveries)
         fail_at("ingest.decoded")
         plans = await self._commit(decoded, size_bytes)
         fail_at("ingest.committed")
@@ -158,7 +157,7 @@ class RecordConsumer:
     async def _commit(self, decoded: Decoded, size_bytes: int) -> dict[str, Plan]:
         for _ in range(CONFLICTS):
             states = {build_id: await self._state(build_id) for build_id in decoded.arrivals}
-            plans = await _in_thread_if_large(size_bytes, self._plan, decoded, states)
+            plans = await in_thread_if_large(size_bytes, THREAD_BYTES, self._plan, decoded, states)
             holed = [build_id for build_id, plan in plans.items() if plan.ahead and plan.step is None]
             if await self._refresh(holed):
                 continue  # what seemed to be missing is stored already, by another replica
@@ -312,9 +311,3 @@ def _small_end(tail: Sequence[Chunk]) -> list[Chunk]:
             break
         small.insert(0, chunk)
     return small
-
-
-async def _in_thread_if_large(size_bytes: int, work: Callable[..., T], *args: Any) -> T:
-    if size_bytes < THREAD_BYTES:
-        return work(*args)
-    return await asyncio.to_thread(work, *args)

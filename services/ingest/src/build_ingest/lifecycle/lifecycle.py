@@ -1,17 +1,17 @@
 """The lifecycle: what happens to builds without a message: silence, verification, verdicts, heads, shards.
 
-Every duty is one step that tests call; `run` calls them at their times.
+Every duty is one step that tests call; the supervisor calls them at their times.
 """
 
 import asyncio
 import logging
-import time
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import Callable, Sequence
 
-from build_chassis.bus import Bus, BusUnavailable, PublishFailed
+from build_chassis.bus import Bus, BusUnavailable
 from build_chassis.errors import StoreUnavailable
 from build_chassis.failpoints import fail_at
+from build_chassis.supervisor import Duty
+from build_protocol.clock import now_ms
 from build_protocol.limits import HEADS_SECONDS
 
 from build_ingest.analysis.analyst import Analyst
@@ -57,13 +57,14 @@ class BuildLifecycle:
         if state.verdict_due or state.verification == "due":
             self._due.set()
 
-    async def run(self) -> None:
-        """All duties, until cancelled. A store or broker that is away is waited for."""
-        async with asyncio.TaskGroup() as duties:
-            duties.create_task(self._every(JUDGE_SECONDS, self.judge_silence))
-            duties.create_task(self._every(HEADS_SECONDS, self._intake.repeat_heads))
-            duties.create_task(self._every(ROW_SECONDS, self.tell_held_rows))
-            duties.create_task(self._settle_when_due())
+    def duties(self) -> Sequence[Duty]:
+        """What the supervisor runs."""
+        return (
+            Duty("judge silent agents", self.judge_silence, JUDGE_SECONDS, rests_first=True),
+            Duty("repeat heads", self._intake.repeat_heads, HEADS_SECONDS, rests_first=True),
+            Duty("announce held rows", self.tell_held_rows, ROW_SECONDS, rests_first=True),
+            Duty("verify builds and publish verdicts", self.settle_due, OUTBOX_SECONDS, wake=self._due),
+        )
 
     async def judge_silence(self) -> None:
         """Show the badge of silent agents, and judge builds lost whose lease ran out."""
@@ -141,32 +142,11 @@ class BuildLifecycle:
         if after is not None:
             await self._intake.announce(stored_announcement(after))
 
-    async def _settle_when_due(self) -> None:
-        while True:
-            self._due.clear()
-            await self._retry_when_unavailable(self.settle_due)
-            with suppress(TimeoutError):
-                async with asyncio.timeout(OUTBOX_SECONDS):
-                    await self._due.wait()
-
-    async def _every(self, seconds: float, duty: Callable[[], Awaitable[None]]) -> None:
-        while True:
-            await asyncio.sleep(seconds)
-            await self._retry_when_unavailable(duty)
-
-    async def _retry_when_unavailable(self, duty: Callable[[], Awaitable[None]]) -> None:
-        try:
-            await duty()
-        except (StoreUnavailable, BusUnavailable, PublishFailed) as error:
-            log.warning("duty waits reason=%s", error)
-        except Exception:
-            log.exception("duty failed")
-
 
 def _lost(state: BuildState) -> BuildState | None:
     if state.complete or state.build.status == "lost":
         return None
-    return fold.lose(state, int(time.time() * 1000))
+    return fold.lose(state, now_ms())
 
 
 def _disconnected(state: BuildState) -> BuildState | None:

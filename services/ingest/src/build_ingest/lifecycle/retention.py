@@ -1,11 +1,8 @@
 """Retention: old text is dropped here once it is safe in the archive, and old builds are forgotten whole."""
 
-import asyncio
 import logging
-import time
-from collections.abc import Callable
 
-from build_chassis.errors import StoreUnavailable
+from build_protocol.clock import DAY_MS
 from build_protocol.ids import SHARDS
 
 from build_ingest.archive.artifacts_client import ArtifactsClient
@@ -13,20 +10,17 @@ from build_ingest.intake.consumer import RecordConsumer
 from build_ingest.records import fold
 from build_ingest.records.archive_label import ArchiveStep
 from build_ingest.records.fold import BuildState
-from build_ingest.store.contract import BuildStore, place_of
+from build_ingest.store.contract import BuildStore, place_at, place_of
 
-ROUND_SECONDS = 3600.0
 BUILDS_AT_ONCE = 20
 CHUNKS_AT_ONCE = 100
 """Few enough that no record waits long behind them."""
-
-DAY_SECONDS = 86_400
 
 log = logging.getLogger("ingest")
 
 
 class Retention:
-    """Forgets by the age of builds; 0 days of either keeps all."""
+    """Forgets by the age of builds; 0 days of either keeps all. Several replicas may do the same beside each other."""
 
     def __init__(
         self,
@@ -36,53 +30,36 @@ class Retention:
         *,
         keep_days: int,
         hot_days: int,
-        now: Callable[[], float] = time.time,
     ) -> None:
         self._store = store
         self._intake = intake
         self._artifacts_client = artifacts_client
         self._keep_days = keep_days
         self._hot_days = hot_days
-        self._now = now
 
-    async def run(self) -> None:
-        """A round every hour, until cancelled. Several replicas may do the same beside each other."""
-        while True:
-            await asyncio.sleep(ROUND_SECONDS)
-            try:
-                await self.forget_old()
-                await self.cool_old()
-            except StoreUnavailable as error:
-                log.warning("retention waits reason=%s", error)
-            except Exception:
-                log.exception("retention failed")
-
-    async def forget_old(self) -> None:
+    async def forget_old(self, now_ms: int) -> None:
         """Delete builds older than the store has to keep, and first their archives. Raises StoreUnavailable."""
         if not self._keep_days:
             return
-        while old := await self._store.list_forgettable(self._place(self._keep_days), BUILDS_AT_ONCE):
+        while old := await self._store.list_forgettable(place_at(now_ms - self._keep_days * DAY_MS), BUILDS_AT_ONCE):
             for state in old:
                 if state.archive.artifact_id is not None and self._artifacts_client is not None:
                     await self._artifacts_client.let_go(state.archive.artifact_id)
             await self._store.forget([state.build.id for state in old])
             log.info("forgot builds=%s older_than_days=%s", len(old), self._keep_days)
 
-    async def cool_old(self) -> None:
+    async def cool_old(self, now_ms: int) -> None:
         """Drop the text of archived logs that are no longer hot. Raises StoreUnavailable."""
         if not self._hot_days or self._artifacts_client is None:
             return
+        before = place_at(now_ms - self._hot_days * DAY_MS)
         steps: tuple[ArchiveStep, ...] = ("cooling", "kept")
         for step in steps:
             after = ""
-            while old := await self._list(step, after):
+            while old := await self._store.list_archives(step, range(SHARDS), after, BUILDS_AT_ONCE, before=before):
                 for state in old:
                     await self._cool(self._artifacts_client, state)
                 after = place_of(old[-1].build)
-
-    async def _list(self, step: ArchiveStep, after: str) -> list[BuildState]:
-        place = self._place(self._hot_days)
-        return await self._store.list_archives(step, range(SHARDS), after, BUILDS_AT_ONCE, before=place)
 
     async def _cool(self, artifacts_client: ArtifactsClient, state: BuildState) -> None:
         """Drop one log's text, if its archive is there; decided in the build's row before the first of it goes."""
@@ -108,7 +85,3 @@ class Retention:
             ),
         )
         return changed is not None
-
-    def _place(self, days: int) -> str:
-        """Builds that started so many days ago stand here."""
-        return f"{int(self._now() - days * DAY_SECONDS) * 1000:016d}"

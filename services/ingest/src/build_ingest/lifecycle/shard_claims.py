@@ -18,7 +18,7 @@ DEAD_SECONDS = 12.0
 
 
 class ShardClaims:
-    """This replica's claims. `tick` is one step of its endless loop."""
+    """This replica's claims. `tick` is one step of its duty."""
 
     def __init__(self, store: BuildStore, replica: str) -> None:
         self._store = store

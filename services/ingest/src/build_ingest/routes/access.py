@@ -5,40 +5,16 @@ from typing import Annotated
 
 from build_chassis.auth import Caller, Principal
 from build_protocol.model import BuildId
-from fastapi import Depends, Request
+from fastapi import Depends
 
+from build_ingest.dependencies import Needs
 from build_ingest.errors import BuildNotFound
 from build_ingest.records.fold import BuildState
-from build_ingest.routes.results_cache import ResultsCache
-from build_ingest.store.contract import BuildStore, ChunkSource
 
 
-def get_store(request: Request) -> BuildStore:
-    """The app's store."""
-    store: BuildStore = request.app.state.store
-    return store
-
-
-def get_texts(request: Request) -> ChunkSource:
-    """The app's logs, wherever their text is."""
-    texts: ChunkSource = request.app.state.texts
-    return texts
-
-
-def get_recent(request: Request) -> ResultsCache:
-    """The app's test results."""
-    recent: ResultsCache = request.app.state.recent
-    return recent
-
-
-Recent = Annotated[ResultsCache, Depends(get_recent)]
-LogTexts = Annotated[ChunkSource, Depends(get_texts)]
-Store = Annotated[BuildStore, Depends(get_store)]
-
-
-async def get_state(build_id: BuildId, caller: Caller, store: Store) -> BuildState:
+async def get_state(build_id: BuildId, caller: Caller, needs: Needs) -> BuildState:
     """The build's state; a build of a project outside the caller's does not exist for them."""
-    state = await store.find(build_id)
+    state = await needs.store.find(build_id)
     if state is None or not caller.may_see(state.build.project):
         raise BuildNotFound(build_id)
     return state

@@ -8,16 +8,16 @@ from build_protocol.ids import BadBuildName, BuildName, read_build_name
 from build_protocol.messages import BuildStatus, FailureData, Outcome
 from build_protocol.model import BuildId, Count, ShortText, WireModel
 from build_protocol.views import Build, BuildDetail, BuildList, TestPage
-from fastapi import APIRouter, HTTPException, Query, Request, Response
+from fastapi import APIRouter, HTTPException, Query, Response
 from pydantic import Field
 
-from build_ingest.analysis.reanalysis import Reanalysis
 from build_ingest.analysis.rules_version import fingerprint
+from build_ingest.dependencies import Needs
 from build_ingest.findings.test_results import Sort, page_of
 from build_ingest.records.chunk import events_of
 from build_ingest.records.fold import BESIDE_ROW, facts_of
 from build_ingest.records.verdict import is_final
-from build_ingest.routes.access import Recent, Store, VisibleBuild, visible_projects
+from build_ingest.routes.access import VisibleBuild, visible_projects
 from build_ingest.store.contract import BuildQuery, place_of
 
 CHUNKS_PER_READ = 32
@@ -43,7 +43,7 @@ class Events(WireModel):
 @router.get("", response_model=BuildList, response_model_exclude_none=True)
 async def list_builds(  # noqa: PLR0917  query parameters; nobody passes them by position
     caller: Caller,
-    store: Store,
+    needs: Needs,
     project: Annotated[list[ShortText], Query(default_factory=list, max_length=100)],
     status: Annotated[list[BuildStatus], Query(default_factory=list, max_length=10)],
     branch: ShortText | None = None,
@@ -75,15 +75,15 @@ async def list_builds(  # noqa: PLR0917  query parameters; nobody passes them by
         before=cursor,
         limit=limit + 1,
     )
-    found = await store.list_builds(query)
+    found = await needs.store.list_builds(query)
     page = BuildList(items=found[:limit], next_cursor=place_of(found[limit - 1]) if len(found) > limit else None)
     return _answer(page)
 
 
 @router.get("/{build_id}", response_model=BuildDetail, response_model_exclude_none=True)
-async def get_build(state: VisibleBuild, store: Store) -> Response:
+async def get_build(state: VisibleBuild, needs: Needs) -> Response:
     """The build as of its latest record."""
-    start = await store.find_start(state.build.id)
+    start = await needs.store.find_start(state.build.id)
     told: dict[str, Any] = {}
     if start is not None:
         data = facts_of(start, state)
@@ -97,29 +97,28 @@ async def get_build(state: VisibleBuild, store: Store) -> Response:
 
 
 @router.get("/{build_id}/failures", response_model=Failures, response_model_exclude_none=True)
-async def list_failures(state: VisibleBuild, store: Store) -> Response:
+async def list_failures(state: VisibleBuild, needs: Needs) -> Response:
     """The build's failures, first real one first; while it runs, those that are certain so far."""
-    found = await store.find_failures(state.build.id)
+    found = await needs.store.find_failures(state.build.id)
     is_live = bool(found.items) and not is_final(state)
     return _answer(Failures(items=found.items, analysed=state.is_analysed or is_live, rules=state.rules or None))
 
 
 @router.post("/{build_id}/analysis", response_model=Failures, response_model_exclude_none=True)
-async def analyse_again(state: VisibleBuild, caller: Caller, request: Request) -> Response:
+async def analyse_again(state: VisibleBuild, caller: Caller, needs: Needs) -> Response:
     """Read the log of a judged build again, by today's rules. Another first failure is another verdict."""
     if caller.role == "viewer":
         raise HTTPException(403, "this needs role developer")
     if not is_final(state) or state.verdict_due:
         raise HTTPException(409, "this build is not judged yet: its log is analysed at its end")
-    reanalysis: Reanalysis = request.app.state.replica.reanalysis
-    found = await reanalysis.read(state)
+    found = await needs.replica.reanalysis.read(state)
     return _answer(Failures(items=found.items, analysed=True, rules=await asyncio.to_thread(fingerprint)))
 
 
 @router.get("/{build_id}/tests", response_model=TestPage, response_model_exclude_none=True)
 async def list_tests(  # noqa: PLR0917  query parameters; nobody passes them by position
     state: VisibleBuild,
-    recent: Recent,
+    needs: Needs,
     outcome: Annotated[list[Outcome], Query(default_factory=list, max_length=10)],
     q: Annotated[str | None, Query(max_length=200, description="Part of a name, in any case.")] = None,
     sort: Sort = "order",
@@ -127,7 +126,7 @@ async def list_tests(  # noqa: PLR0917  query parameters; nobody passes them by 
     cursor: Annotated[str, Query(pattern=r"^\d{1,9}$", description="`nextCursor` of the page before.")] = "0",
 ) -> Response:
     """The build's test results, those of structured reports first; while it runs, those there are so far."""
-    results = await recent.of(state)
+    results = await needs.recent.of(state)
     page = await asyncio.to_thread(
         lambda: page_of(results, outcomes=outcome, q=q, sort=sort, first=int(cursor), count=limit)
     )
@@ -137,12 +136,12 @@ async def list_tests(  # noqa: PLR0917  query parameters; nobody passes them by 
 @router.get("/{build_id}/records")
 async def list_records(
     state: VisibleBuild,
-    store: Store,
+    needs: Needs,
     after: Annotated[int, Query(ge=0)] = 0,
     limit: Annotated[int, Query(ge=1, le=1000)] = 200,
 ) -> Events:
     """The build's records that are not log, from seq `after` on."""
-    chunks = await store.read_events(state.build.id, after, CHUNKS_PER_READ)
+    chunks = await needs.store.read_events(state.build.id, after, CHUNKS_PER_READ)
     events = [event for chunk in chunks for event in events_of(chunk) if event["seq"] > after]
     if len(events) > limit:
         return Events(items=events[:limit], next_after=events[limit - 1]["seq"])

@@ -1,15 +1,15 @@
 """Feedback: "wrong line?" on a build's failures, and all of it for those who keep the rules."""
 
-import time
 from typing import Annotated
 
 from build_chassis.auth import Caller
 from build_protocol.model import ShortText
 from fastapi import APIRouter, HTTPException, Query
 
+from build_ingest.dependencies import Needs
 from build_ingest.findings.feedback import Feedback, FeedbackList, Remark, feedback_id, meant_by
 from build_ingest.logs.pages import read_page
-from build_ingest.routes.access import LogTexts, Store, VisibleBuild, visible_projects
+from build_ingest.routes.access import VisibleBuild, visible_projects
 
 PER_BUILD = 200
 TEXT_CHARACTERS = 2000
@@ -20,43 +20,43 @@ Cursor = Annotated[str | None, Query(pattern=r"^\d{16}\.[0-9a-f]{32}$", descript
 
 
 @router.post("/{build_id}/failures/feedback", status_code=201, response_model_exclude_none=True)
-async def say(remark: Remark, state: VisibleBuild, caller: Caller, store: Store, texts: LogTexts) -> Feedback:
+async def say(remark: Remark, state: VisibleBuild, caller: Caller, needs: Needs) -> Feedback:
     """Say which line is the right one. Said again by the same person about the same line, it replaces the note."""
     if caller.kind != "user":
         raise HTTPException(403, "people say this, not keys")
     build = state.build
     if remark.line > build.log_lines:
         raise HTTPException(422, f"line: the log has {build.log_lines} lines")
-    known = await store.list_feedback(None, build.id, None, PER_BUILD)
+    known = await needs.store.list_feedback(None, build.id, None, PER_BUILD)
     identity = feedback_id(build.id, caller.name, remark)
     if len(known) == PER_BUILD and identity not in {feedback.id for feedback in known}:
         raise HTTPException(409, f"{PER_BUILD} remarks on one build are enough")
-    page = await read_page(texts, state, remark.line, 1)
+    page = await read_page(needs.texts, state, remark.line, 1)
     feedback = Feedback(
         **dict(remark),
         id=identity,
         build_id=build.id,
         project=build.project,
         by=caller.name,
-        at=int(time.time() * 1000),
+        at=needs.clock(),
         text="".join(page.lines)[:TEXT_CHARACTERS],
-        said=meant_by(remark, (await store.find_failures(build.id)).items),
+        said=meant_by(remark, (await needs.store.find_failures(build.id)).items),
         rules=state.rules or None,
     )
-    await store.keep_feedback(feedback)
+    await needs.store.keep_feedback(feedback)
     return feedback
 
 
 @router.get("/{build_id}/failures/feedback", response_model_exclude_none=True)
-async def list_of_build(state: VisibleBuild, store: Store) -> FeedbackList:
+async def list_of_build(state: VisibleBuild, needs: Needs) -> FeedbackList:
     """What people said about this build's failures, newest first."""
-    return FeedbackList(items=await store.list_feedback(None, state.build.id, None, PER_BUILD))
+    return FeedbackList(items=await needs.store.list_feedback(None, state.build.id, None, PER_BUILD))
 
 
 @router.get("/failures/feedback", response_model_exclude_none=True)
 async def export(
     caller: Caller,
-    store: Store,
+    needs: Needs,
     project: Annotated[list[ShortText], Query(default_factory=list, max_length=100)],
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
     cursor: Cursor = None,
@@ -64,5 +64,5 @@ async def export(
     """What people said about any build, newest first: material for whoever keeps the rules."""
     if caller.role == "viewer":
         raise HTTPException(403, "this needs role developer")
-    found = await store.list_feedback(visible_projects(caller, project), None, cursor, limit + 1)
+    found = await needs.store.list_feedback(visible_projects(caller, project), None, cursor, limit + 1)
     return FeedbackList(items=found[:limit], next_cursor=found[limit - 1].place if len(found) > limit else None)

@@ -8,7 +8,7 @@ from build_protocol.frames import LastGreen
 from build_protocol.model import BuildId, Count, ShortText, WireModel
 from fastapi import APIRouter, Depends, Query
 
-from build_ingest.routes.access import Store
+from build_ingest.dependencies import Needs
 
 BUILDS_PER_REQUEST = 1000
 
@@ -29,10 +29,10 @@ class StoredBuild(WireModel):
 
 @router.get("/stored")
 async def list_stored(
-    store: Store, build: Annotated[list[BuildId], Query(max_length=BUILDS_PER_REQUEST)]
+    needs: Needs, build: Annotated[list[BuildId], Query(max_length=BUILDS_PER_REQUEST)]
 ) -> dict[str, StoredBuild]:
     """What is stored of these builds; unknown ones are left out."""
-    found = await asyncio.gather(*(store.find(build_id) for build_id in dict.fromkeys(build)))
+    found = await asyncio.gather(*(needs.store.find(build_id) for build_id in dict.fromkeys(build)))
     return {
         state.build.id: StoredBuild(
             stored=state.applied,
@@ -49,10 +49,10 @@ async def list_stored(
 
 @router.get("/last-green")
 async def find_last_green(
-    store: Store, project: ShortText, branch: ShortText = "", config: ShortText = "default"
+    needs: Needs, project: ShortText, branch: ShortText = "", config: ShortText = "default"
 ) -> LastGreen | None:
     """The commit of the last started ci build that succeeded; else null. No branch: builds without one."""
-    build = await store.find_last_green(project, branch or None, config)
+    build = await needs.store.find_last_green(project, branch or None, config)
     if build is None or build.commit is None:
         return None
     return LastGreen(project=build.project, branch=build.branch, config=build.config, commit=build.commit)

@@ -8,10 +8,11 @@ from build_protocol.views import LogPage, LogSearch
 from fastapi import APIRouter, Header, HTTPException, Query, Response
 from fastapi.responses import StreamingResponse
 
+from build_ingest.dependencies import Needs
 from build_ingest.logs.pages import read_page, stream_text, text_size
 from build_ingest.logs.search import BadPattern, search
 from build_ingest.records.fold import BuildState
-from build_ingest.routes.access import LogTexts, VisibleBuild
+from build_ingest.routes.access import VisibleBuild
 from build_ingest.store.contract import ChunkSource
 
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)$")
@@ -22,7 +23,7 @@ router = APIRouter(prefix="/api/builds", tags=["builds"])
 @router.get("/{build_id}/logs", response_model=LogPage | LogSearch)
 async def get_log(  # noqa: PLR0917  query parameters; nobody passes them by position
     state: VisibleBuild,
-    texts: LogTexts,
+    needs: Needs,
     first: Annotated[int, Query(ge=1)] = 1,
     count: Annotated[int | None, Query(ge=1, le=LOG_LINES_PER_PAGE)] = None,
     format: Annotated[Literal["json", "text"], Query()] = "json",  # noqa: A002  the query parameter's public name
@@ -34,13 +35,13 @@ async def get_log(  # noqa: PLR0917  query parameters; nobody passes them by pos
     """Lines `first`, `first + 1`, ... (`format=json`), the lines that match `q`, or the whole log (`format=text`)."""
     if q is not None:
         try:
-            hits = await search(texts, state, q, is_regex=regex, match_case=case, first=first, count=count or 100)
+            hits = await search(needs.texts, state, q, is_regex=regex, match_case=case, first=first, count=count or 100)
         except BadPattern as error:
             raise HTTPException(422, f"q: not a regular expression (RE2): {error}") from error
         return Response(hits.to_json(), media_type="application/json")
     if format == "text" and first == 1 and count is None:
-        return _download(texts, state, range_header)
-    page = await read_page(texts, state, first, count or 1000)
+        return _download(needs.texts, state, range_header)
+    page = await read_page(needs.texts, state, first, count or 1000)
     if format == "text":
         return Response(
             "".join(f"{line}\n" for line in page.lines), media_type="text/plain; charset=utf-8", headers=_SAFE

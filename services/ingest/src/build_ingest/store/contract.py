@@ -62,7 +62,12 @@ class BuildQuery:
 
 def place_of(build: Build) -> str:
     """Where a build stands in lists: by its start, then its id. One word, so that any index can sort by it."""
-    return f"{build.started_at or 0:016d}.{build.id}"
+    return f"{place_at(build.started_at or 0)}.{build.id}"
+
+
+def place_at(started_ms: int) -> str:
+    """Where builds that started then begin in lists."""
+    return f"{started_ms:016d}"
 
 
 def tail_of(build_id: str) -> str:

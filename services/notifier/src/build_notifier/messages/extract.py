@@ -32,13 +32,15 @@ class Extracts(Protocol):
 
 
 class ServiceExtracts:
-    """Extracts read from the ingest service."""
+    """Extracts read from the ingest service, where there is one."""
 
-    def __init__(self, ingest: ServiceClient) -> None:
+    def __init__(self, ingest: ServiceClient | None) -> None:
         self._ingest = ingest
 
     async def around(self, evidence: Evidence, project: str) -> list[LogLine]:
         """The lines around the build's first error, or its last ones; raises NoExtract."""
+        if self._ingest is None:
+            raise NoExtract("no address of ingest is set", permanent=True)
         hit = evidence.failure.first_line if evidence.failure else 0
         # A log in which nothing was found tells most at its end.
         first = max(1, hit - LINES_BEFORE) if hit else max(1, evidence.log_lines - LINES + 1)

@@ -1,9 +1,10 @@
-"""Sweeping: what happens without a message: configs become overdue, the day's digest is due, the old is forgotten."""
+"""Sweeping: what happens without a message: configs become overdue, the day's digest is due."""
 
 from collections.abc import Callable
 
 from build_chassis.errors import StoreUnavailable
 from build_chassis.projects import Projects, config_of
+from build_protocol.clock import DAY_MS
 
 from build_notifier import ids
 from build_notifier.branch import Branch, Incident
@@ -16,12 +17,10 @@ from build_notifier.planning.recipients import everybody, not_before
 from build_notifier.settings import Settings
 from build_notifier.store import NotifierStore
 
-DAY_MS = 24 * 3600 * 1000
 GRACE_MS = 10 * 60 * 1000
 """After its own start the service first hears what it missed; only then it calls anything overdue."""
 
 BRANCHES_MAX = 200
-FORGOTTEN_PER_STEP = 500
 MAIN_BRANCHES = ("main", "master")
 
 
@@ -43,9 +42,6 @@ class ScheduledWork:
                     await self._mark_overdue(name, branch)
             if "still_red" in project.notify:
                 await self._digest(name)
-        before_ms = self._clock() - self._settings.keep_days * DAY_MS
-        while await self._store.forget(before_ms, FORGOTTEN_PER_STEP) >= FORGOTTEN_PER_STEP:
-            pass
 
     async def _mark_overdue(self, project: str, branch: str) -> None:
         key = ids.branch_key(project, branch)

@@ -1,0 +1,152 @@
+"""The replica: this process's share of the work: its shards' consumers, and the care of their builds."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
+
+from build_chassis.backoff import Backoff
+from build_chassis.bus import Bus
+from build_chassis.consumer import run_consumer
+from build_chassis.errors import StoreUnavailable
+from build_chassis.supervisor import Duty
+from build_protocol.clock import HOUR_SECONDS, Clock
+from build_protocol.ids import shard_of
+from build_protocol.topology import ingest_queue
+
+from build_ingest.analysis.analyst import Analyst
+from build_ingest.analysis.early_alert import EarlyAlert
+from build_ingest.analysis.reanalysis import Reanalysis
+from build_ingest.archive.archivist import Archivist
+from build_ingest.archive.artifacts_client import ArtifactsClient
+from build_ingest.archive.texts import Texts
+from build_ingest.intake.consumer import RecordConsumer
+from build_ingest.lifecycle.lifecycle import BuildLifecycle
+from build_ingest.lifecycle.retention import Retention
+from build_ingest.lifecycle.shard_claims import BEAT_SECONDS, ShardClaims
+from build_ingest.metrics import Metrics
+from build_ingest.records.fold import BuildState
+from build_ingest.records.plan import Step
+from build_ingest.settings import Settings
+from build_ingest.store import BuildStore
+
+log = logging.getLogger("ingest")
+
+
+class Replica:
+    """This process's share of the work: its shards' consumers, and the care of their builds."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        bus: Bus,
+        store: BuildStore,
+        *,
+        artifacts_client: ArtifactsClient | None,
+        metrics: Metrics,
+        clock: Clock,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._prefetch = settings.prefetch
+        self._bus = bus
+        self._store = store
+        self._metrics = metrics
+        self._clock = clock
+        self._monotonic = monotonic
+        self._keeper = ShardClaims(store, settings.replica_name)
+        self._consumers: dict[int, asyncio.Task[None]] = {}
+        self.intake = RecordConsumer(store, bus, metrics, monotonic, self._notice)
+        self.analyst = Analyst(store, self.intake, metrics, EarlyAlert(store, bus))
+        self.lifecycle = BuildLifecycle(store, bus, self.intake, self.analyst, metrics, clock=monotonic)
+        self.artifacts_client = artifacts_client
+        self.texts = Texts(store, artifacts_client)
+        self.archivist = None
+        if artifacts_client is not None:
+            self.archivist = Archivist(store, self.intake, artifacts_client, metrics, lambda: self.shards)
+        self.reanalysis = Reanalysis(
+            store,
+            self.texts,
+            self.intake,
+            metrics,
+            shards=lambda: self.shards,
+            judge=self.lifecycle.notice,
+            days=settings.reanalyse_days,
+            clock=clock,
+        )
+        self.retention = Retention(
+            store, self.intake, artifacts_client, keep_days=settings.keep_days, hot_days=settings.hot_days
+        )
+
+    def _notice(self, step: Step) -> None:
+        self.analyst.notice(step)
+        self.lifecycle.notice(step.after)
+
+    def duties(self) -> Sequence[Duty]:
+        """What the supervisor runs."""
+        return (
+            # Others take our shards when our beats stop: a store that is back is beaten at once.
+            Duty("keep shards", self._keep_shards, BEAT_SECONDS, backoff=partial(Backoff, max_seconds=BEAT_SECONDS)),
+            *self.lifecycle.duties(),
+            *self.analyst.duties(),
+            *self.reanalysis.duties(),
+            *(self.archivist.duties() if self.archivist is not None else ()),
+            Duty("forget old builds", self._forget_old, HOUR_SECONDS, rests_first=True),
+            Duty("drop archived text", self._cool_old, HOUR_SECONDS, rests_first=True),
+        )
+
+    async def stop(self) -> None:
+        """Settle what is in flight and give the shards back, after the duties' end."""
+        await self._stop(list(self._consumers))
+        with suppress(StoreUnavailable):
+            await self._keeper.release()
+
+    @property
+    def shards(self) -> frozenset[int]:
+        """The shards consumed here."""
+        return frozenset(self._consumers)
+
+    async def _keep_shards(self) -> None:
+        await self._take(await self._keeper.tick(self._monotonic(), self._stop))
+
+    async def _forget_old(self) -> None:
+        await self.retention.forget_old(self._clock())
+
+    async def _cool_old(self) -> None:
+        await self.retention.cool_old(self._clock())
+
+    async def _take(self, owned: frozenset[int]) -> None:
+        await self._stop([shard for shard, task in self._consumers.items() if shard not in owned or task.done()])
+        gained = [shard for shard in sorted(owned) if shard not in self._consumers]
+        self._look_after(await self.intake.catch_up(self.shards))
+        if gained:
+            self._look_after(await self.intake.adopt(gained))
+        for shard in gained:
+            self._consumers[shard] = asyncio.create_task(self._consume(shard), name=ingest_queue(shard))
+        if gained:
+            log.info("consuming shards=%s", sorted(self._consumers))
+        self._metrics.shards.set(len(self._consumers))
+
+    def _look_after(self, states: list[BuildState]) -> None:
+        self.analyst.adopt(states)
+        for state in states:
+            self.lifecycle.notice(state)
+
+    async def _consume(self, shard: int) -> None:
+        await run_consumer(
+            self._bus,
+            ingest_queue(shard),
+            self.intake.handle,
+            prefetch=self._prefetch,
+            wait_for_store=self._store.ping,
+        )
+
+    async def _stop(self, shards: list[int]) -> None:
+        stopping = [self._consumers.pop(shard) for shard in shards if shard in self._consumers]
+        for task in stopping:
+            task.cancel()
+        await asyncio.gather(*stopping, return_exceptions=True)
+        left = [build_id for build_id in self.intake.open_builds if shard_of(build_id) in shards]
+        self.intake.abandon(left)
+        self.analyst.abandon(left)
