@@ -23,7 +23,6 @@ from build_chassis.bus.embedded import EmbeddedBus
 from build_gateway.accounts.passwords import Passwords
 from build_gateway.app import create_app
 from build_gateway.settings import Settings
-from build_gateway.store import open_store
 from build_protocol.limits import FRAME_BYTES, RECORD_BYTES
 from build_protocol.topology import routing_key
 from build_testkit.gateway import BUILD, KEY, IngestClient, hello, record, serving
@@ -76,8 +75,7 @@ async def serve(folder: str) -> None:
     settings = Settings(store_url=f"sqlite:///{folder}/gateway.sqlite", jwt_secret_key=SECRET, api_key=KEY)
     app = create_app(
         settings,
-        bus=bus,
-        store=open_store(settings.store_url),
+        bus,
         peers={"ingest": IngestClient()},
         passwords=Passwords(time_cost=1, memory_kib=64),
     )

@@ -26,7 +26,6 @@ from build_chassis.bus.embedded import EmbeddedBus
 from build_gateway.accounts.passwords import Passwords
 from build_gateway.app import create_app
 from build_gateway.settings import Settings
-from build_gateway.store import open_store
 from build_testkit.gateway import BUILD, KEY, PASSWORD, Gateway, IngestClient, log_in, serving
 from build_testkit.signing import SECRET
 
@@ -54,9 +53,7 @@ async def serve_gateway(rate: float, seconds: float) -> None:
             store_url=f"sqlite:///{folder}/gateway.sqlite", jwt_secret_key=SECRET, admin_password=PASSWORD, api_key=KEY
         )
         ingest = IngestClient()
-        app = create_app(
-            settings, bus=bus, store=open_store(settings.store_url), peers={"ingest": ingest}, passwords=Passwords()
-        )
+        app = create_app(settings, bus, peers={"ingest": ingest}, passwords=Passwords())
         async with serving(app, settings) as url:
             gateway = Gateway(app, bus, ingest, url)
             print(url, flush=True)

@@ -10,7 +10,6 @@ from build_chassis.bus.embedded import EmbeddedBus
 from build_gateway.accounts.passwords import Passwords
 from build_gateway.app import create_app
 from build_gateway.settings import Settings
-from build_gateway.store import open_store
 from build_testkit.gateway import KEY, PASSWORD, Gateway, IngestClient, serving
 from build_testkit.signing import SECRET
 
@@ -35,8 +34,7 @@ async def start_gateway(tmp_path: Path) -> AsyncIterator[StartGateway]:
             )
             app = create_app(
                 settings,
-                bus=bus,
-                store=open_store(settings.store_url),
+                bus,
                 peers={"ingest": ingest},
                 passwords=Passwords(time_cost=1, memory_kib=64),
                 page_folder=tmp_path / "page",

@@ -59,7 +59,7 @@ async def test_a_key_has_a_bounded_number_of_connections(start_gateway: Callable
         async with gateway.agent(other):
             assert (await refused_upgrade(gateway.agent(other)))[0] == 503
     async with asyncio.timeout(5):
-        while gateway.app.state.desk.roster.connections:  # noqa: ASYNC110  told to nobody
+        while gateway.app.state.dependencies.roster.connections:  # noqa: ASYNC110  told to nobody
             await asyncio.sleep(0.01)
     async with gateway.agent() as socket:
         await hello(socket)

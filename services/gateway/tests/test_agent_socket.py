@@ -143,7 +143,7 @@ async def test_agents_are_listed_with_what_they_run(gateway: Gateway) -> None:
         await say(socket, type="RECORDS", records=[record(1, "BUILD_START")])
         await say(socket, type="HEARTBEAT", builds=[BUILD], spoolBytes=1234)
         await gateway.published(2)
-        await gateway.app.state.desk.roster.write_changes()
+        await gateway.app.state.dependencies.roster.write_changes()
         (agent,) = (await gateway.as_admin("GET", "/api/agents")).json()["items"]
     assert tuple(agent[name] for name in ("name", "host", "connected", "spoolBytes", "builds")) == (
         "default",
@@ -154,9 +154,9 @@ async def test_agents_are_listed_with_what_they_run(gateway: Gateway) -> None:
     )
 
     async with asyncio.timeout(5):
-        while len(gateway.app.state.desk.roster):  # noqa: ASYNC110  the end of a session is told to nobody
+        while len(gateway.app.state.dependencies.roster):  # noqa: ASYNC110  the end of a session is told to nobody
             await asyncio.sleep(0.01)
-    await gateway.app.state.desk.roster.write_changes()
+    await gateway.app.state.dependencies.roster.write_changes()
     (agent,) = (await gateway.as_admin("GET", "/api/agents")).json()["items"]
     assert not agent["connected"]
 
@@ -168,7 +168,7 @@ async def test_an_agent_shows_only_projects_that_the_viewer_may_see(gateway: Gat
     token = await gateway.login("ann", "four geese on a bicycle")
     async with gateway.agent() as socket:
         await hello(socket, serves=["secret-project", "torch-mlir"])
-        await gateway.app.state.desk.roster.write_changes()
+        await gateway.app.state.dependencies.roster.write_changes()
         async with gateway.http as client:
             answer = await client.get("/api/agents", headers={"Authorization": f"Bearer {token}"})
 

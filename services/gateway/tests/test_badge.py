@@ -67,7 +67,7 @@ def test_a_label_is_text_and_never_markup() -> None:
 
 async def test_a_badge_tells_how_a_project_and_one_config_of_it_stand(gateway: Gateway) -> None:
     """All configs of the branch together, or the one asked for."""
-    gateway.app.state.peers["history"] = HistoryPeer([lane("release", "green"), lane("asan", "red")])
+    gateway.app.state.dependencies.peers["history"] = HistoryPeer([lane("release", "green"), lane("asan", "red")])
 
     assert "loom 1 of 2 failing" == await words_of(gateway, "/api/projects/loom/badge.svg")
     assert "loom release passing" == await words_of(gateway, "/api/projects/loom/badge.svg?config=release")
@@ -76,14 +76,14 @@ async def test_a_badge_tells_how_a_project_and_one_config_of_it_stand(gateway: G
 
 async def test_a_badge_without_history_says_that_it_does_not_know(gateway: Gateway) -> None:
     """An image in somebody's README is better grey than broken."""
-    gateway.app.state.peers["history"] = HistoryPeer(None)
+    gateway.app.state.dependencies.peers["history"] = HistoryPeer(None)
 
     assert "loom not known" == await words_of(gateway, "/api/projects/loom/badge.svg")
 
 
 async def test_only_a_badge_declared_public_is_shown_without_a_login(gateway: Gateway, tmp_path: Path) -> None:
     """config.yaml decides; a private project is shown to a key that may read, else it seems not to exist."""
-    gateway.app.state.peers["history"] = HistoryPeer([lane("release", "green", "open")])
+    gateway.app.state.dependencies.peers["history"] = HistoryPeer([lane("release", "green", "open")])
     (tmp_path / "config.yaml").write_text("projects:\n  open: {public_badge: true}\n  closed: {}\n")
 
     async with gateway.http as client:

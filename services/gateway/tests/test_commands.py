@@ -80,7 +80,7 @@ async def test_an_unacked_command_is_sent_again_at_reconnect(gateway: Gateway) -
         await hear(socket, "ACK", confirmed=1)
 
     assert await state_of(gateway, ordered["id"]) == "accepted"
-    assert await gateway.app.state.store.list_waiting("default") == []
+    assert await gateway.app.state.dependencies.store.list_waiting("default") == []
 
 
 async def test_a_trigger_is_done_by_one_process(gateway: Gateway) -> None:
@@ -88,9 +88,9 @@ async def test_a_trigger_is_done_by_one_process(gateway: Gateway) -> None:
     async with gateway.agent() as first, gateway.agent() as second:
         await hello(first, "i1", serves=["torch-mlir"])
         await hello(second, "i2", serves=["torch-mlir"])
-        await gateway.app.state.desk.roster.write_changes()
+        await gateway.app.state.dependencies.roster.write_changes()
         ordered = await order(gateway, kind="trigger", project="torch-mlir", args={"ref": "main"})
-        desk = gateway.app.state.desk
+        desk = gateway.app.state.dependencies
         row = None
         while row is None or row.session is None:
             row = await desk.store.find_command(ordered["id"])
@@ -184,7 +184,7 @@ async def test_a_finished_build_is_not_cancelled(gateway: Gateway, status: str) 
     assert refused.status_code == 409
     assert refused.json()["detail"] == f"build {short_id(BUILD)} is already {ended}: nothing to cancel"
     assert (await gateway.as_admin("GET", f"/api/commands?buildId={BUILD}")).json()["items"] == []
-    assert "cancel" not in [entry.action for entry in await gateway.app.state.store.list_audit()]
+    assert "cancel" not in [entry.action for entry in await gateway.app.state.dependencies.store.list_audit()]
 
 
 @pytest.mark.parametrize("status", ["queued", "running", "lost"])
@@ -236,7 +236,7 @@ async def test_a_cancel_that_came_to_nothing_may_be_ordered_again(gateway: Gatew
     """Rejected, expired or out of time: the next order is another one."""
     gateway.ingest.builds[BUILD] = {"stored": 0, "agent": "default", "project": "torch-mlir", "status": "running"}
     ordered = await order(gateway, kind="cancel", buildId=BUILD)
-    store = gateway.app.state.store
+    store = gateway.app.state.dependencies.store
     row = await store.find_command(ordered["id"])
     assert await store.move_command(row.model_copy(update=change), QUEUED)
 

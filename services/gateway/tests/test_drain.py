@@ -12,13 +12,13 @@ async def test_agents_are_told_to_come_back_elsewhere(gateway: Gateway) -> None:
     """DRAIN reaches every agent with the span over which they spread."""
     async with gateway.agent() as socket:
         await hello(socket)
-        gateway.app.state.desk.drain()
+        gateway.app.state.dependencies.roster.drain()
         assert (await hear(socket, "DRAIN"))["withinSeconds"] == 15.0
 
 
 async def test_a_gateway_that_stops_closes_with_restart(gateway: Gateway) -> None:
     """1012, upon which agents and pages reconnect with jitter."""
-    async with serving(gateway.app, gateway.app.state.settings) as url:
+    async with serving(gateway.app, gateway.app.state.dependencies.settings) as url:
         gateway.url = url
         socket = await gateway.agent()
         await hello(socket)

@@ -31,7 +31,7 @@ async def status_of(gateway: Gateway, key: str) -> int:
 
 
 def store_of(gateway: Gateway) -> GatewayStore:
-    store: GatewayStore = gateway.app.state.store
+    store: GatewayStore = gateway.app.state.dependencies.store
     return store
 
 
@@ -132,7 +132,7 @@ async def test_an_admin_who_lost_rights_does_not_get_them_back(
 async def test_gateways_that_start_at_once_create_one_of_each(start_gateway: StartGateway) -> None:
     """One of two passwords is in force, one key is added; neither gateway fails."""
     gateways = [await start_gateway(admin_password=None, api_key=None) for _ in range(2)]
-    desks = [gateway.app.state.desk for gateway in gateways]
+    desks = [gateway.app.state.dependencies for gateway in gateways]
 
     await asyncio.gather(
         *(desk.directory.ensure_admin(word) for desk, word in zip(desks, (PASSWORD, OTHER_PASSWORD), strict=True)),
@@ -177,7 +177,7 @@ async def test_a_key_nobody_can_send_is_not_added(gateway: Gateway) -> None:
     """Shorter or longer than any key may be."""
     for value in ("too short", "x" * 513):
         with pytest.raises(ValueError, match="16 to 512"):
-            await gateway.app.state.keys.ensure_key(value, "x")
+            await gateway.app.state.dependencies.keys.ensure_key(value, "x")
 
 
 async def test_reset_admin_is_the_way_back_in(

@@ -9,7 +9,6 @@ from build_chassis.bus import Bus, open_bus
 from build_gateway.accounts.passwords import Passwords
 from build_gateway.app import create_app
 from build_gateway.settings import Settings
-from build_gateway.store import open_store
 from build_protocol.ids import shard_of
 from build_protocol.topology import ingest_queue
 from build_testkit.gateway import BUILD, KEY, PASSWORD, Gateway, IngestClient, hear, hello, log_in, record, say, serving
@@ -29,8 +28,7 @@ async def start(stack: AsyncExitStack, folder: Path, url: str) -> Gateway:
     ingest = IngestClient()
     app = create_app(
         settings,
-        bus=bus,
-        store=open_store(settings.store_url),
+        bus,
         peers={"ingest": ingest},
         passwords=Passwords(time_cost=1, memory_kib=64),
     )

@@ -105,7 +105,7 @@ async def test_every_route_needs_a_person(gateway: Gateway) -> None:
             assert (await ask(gateway, method, path, KEY, json={})).status_code == 401, path
     assert (await ask(gateway, "GET", "/api/builds", agent_only)).status_code == 401
     assert (await ask(gateway, "GET", "/api/builds", KEY)).status_code == 200
-    await gateway.app.state.keys.ensure_key("a.key.that-looks-like-a-token", "dotted")
+    await gateway.app.state.dependencies.keys.ensure_key("a.key.that-looks-like-a-token", "dotted")
     assert (await ask(gateway, "GET", "/api/builds", "a.key.that-looks-like-a-token")).status_code == 200
     assert (await ask(gateway, "POST", "/api/builds", KEY)).status_code == 401
     assert (await ask(gateway, "POST", f"/api/builds/{BUILD}/artifacts", agent_only)).status_code == 503
@@ -172,7 +172,7 @@ async def test_failed_logins_wait_longer_and_longer(gateway: Gateway) -> None:
 
     for name in ("admin", "nobody"):
         for _ in range(40):
-            gateway.app.state.throttles["account"].failed(name, time.monotonic())
+            gateway.app.state.dependencies.throttles["account"].failed(name, time.monotonic())
         answer = await ask(gateway, "POST", "/api/auth/login", json={"username": name, "password": PASSWORD})
         assert answer.status_code == 429
         assert int(answer.headers["Retry-After"]) > 60
@@ -254,7 +254,7 @@ async def test_a_key_is_shown_once(gateway: Gateway) -> None:
     listed = await gateway.as_admin("GET", "/api/keys")
     assert made["value"] not in listed.text
     assert {"ci", "default"} == {key["name"] for key in listed.json()["items"]}
-    path = Path(gateway.app.state.settings.store_url.removeprefix("sqlite:///"))
+    path = Path(gateway.app.state.dependencies.settings.store_url.removeprefix("sqlite:///"))
     stored = b"".join(each.read_bytes() for each in path.parent.glob(f"{path.name}*"))
     assert made["id"].encode() in stored
     for secret in (made["value"], KEY, PASSWORD):
@@ -297,7 +297,7 @@ async def test_one_openapi_document_describes_all(gateway: Gateway) -> None:
 
 async def test_projects_follow_the_file(gateway: Gateway) -> None:
     """config.yaml is read again when it changes; a broken one is told to admins and changes nothing."""
-    path = Path(gateway.app.state.settings.config_path)
+    path = Path(gateway.app.state.dependencies.settings.config_path)
     assert (await gateway.as_admin("GET", "/api/projects")).json()["items"] == []
 
     path.write_text("projects:\n  torch-mlir:\n    repo_url: https://example.org/t\n  llvm-mlir:\n")  # noqa: ASYNC240  a test's own file

@@ -47,7 +47,7 @@ async def test_a_new_subscription_replaces_the_earlier_one(gateway: Gateway) -> 
         await gateway.announce_log(1, "second", build_id=OTHER_BUILD)
 
         assert (await hear(socket, "LOG"))["lines"] == ["second"]
-    assert gateway.app.state.desk.audience.followed == [OTHER_BUILD]
+    assert gateway.app.state.dependencies.audience.followed == [OTHER_BUILD]
 
 
 async def test_a_foreign_project_is_silent(gateway: Gateway) -> None:
@@ -173,7 +173,7 @@ async def test_a_page_that_reads_nothing_is_given_up(gateway: Gateway, monkeypat
     monkeypatch.setattr("build_gateway.socket.SEND_SECONDS", 0.05)
     async with gateway.viewer(max_queue=1, close_timeout=0.1) as stuck:
         await log_in(gateway, stuck, buildIds=[BUILD])
-        audience = gateway.app.state.desk.audience
+        audience = gateway.app.state.dependencies.audience
         async with asyncio.timeout(20):
             seq = 0
             while len(audience):

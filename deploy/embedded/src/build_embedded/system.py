@@ -12,7 +12,6 @@ import build_artifacts.app
 import build_artifacts.settings
 import build_gateway.app
 import build_gateway.settings
-import build_gateway.store
 import build_history.app
 import build_history.settings
 import build_ingest.app
@@ -122,8 +121,7 @@ def _notifier_settings(place: Place) -> build_notifier.settings.Settings:
 def _front_door(settings: build_gateway.settings.Settings, bus: Bus, services: dict[str, FastAPI]) -> FastAPI:
     app = build_gateway.app.create_app(
         settings,
-        bus=bus,
-        store=build_gateway.store.open_store(settings.store_url),
+        bus,
         peers={
             name: MountedServiceClient(name, service, settings.jwt_secret_key) for name, service in services.items()
         },

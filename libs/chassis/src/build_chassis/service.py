@@ -44,8 +44,8 @@ def create_service_app(
     *,
     settings: ServiceSettings,
     bus: Bus,
-    registry: CollectorRegistry | None = None,
-    dependencies: object = None,
+    registry: CollectorRegistry,
+    dependencies: object,
     lifespan: Lifespan,
     routers: Sequence[APIRouter],
     store_ping: Callable[[], Awaitable[object]],
@@ -59,10 +59,9 @@ def create_service_app(
     """
     # No redirects to the path without its last slash: behind the gateway they would name a service's own address.
     app = FastAPI(title=name, lifespan=lifespan, openapi_url=None, redirect_slashes=False)
-    app.state.settings = settings
     app.state.dependencies = dependencies
     app.state.bus = bus
-    app.state.registry = registry or CollectorRegistry()
+    app.state.registry = registry
     app.state.read_principal = principal_reader(name, settings.jwt_secret_key)
     ProcessCollector(registry=app.state.registry)
     problems.install(app)

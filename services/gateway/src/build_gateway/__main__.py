@@ -5,32 +5,24 @@ import sys
 
 from build_chassis.bus import open_bus
 from build_chassis.service import serve
-from build_chassis.service_client import HttpServiceClient
+from build_chassis.service_client import http_peers
 from build_chassis.settings import read_settings
 
 from build_gateway import reset_admin
 from build_gateway.app import create_app
 from build_gateway.settings import Settings
-from build_gateway.store import open_store
 
 
 def main() -> None:
-    """Read the environment, wire the edges, serve."""
+    """Read the settings, wire, serve."""
     if sys.argv[1:2] == ["reset-admin"]:
         # Only the store's place is of interest here, not whether the gateway could start.
         place = read_settings(Settings, jwt_secret_key=secrets.token_hex(32), admin_password=None, api_key=None)
         reset_admin.main(place.store_url, sys.argv[2:])
         return
     settings = read_settings(Settings)
-    urls = {
-        "ingest": settings.ingest_url,
-        "notifier": settings.notifier_url,
-        "artifacts": settings.artifacts_url,
-        "history": settings.history_url,
-    }
-    peers = {name: HttpServiceClient(name, url, settings.jwt_secret_key) for name, url in urls.items() if url}
-    app = create_app(settings, bus=open_bus(settings.amqp_url), store=open_store(settings.store_url), peers=peers)
-    serve(app, settings, frame_bytes=settings.frame_bytes)
+    peers = http_peers(settings.peer_urls, settings.jwt_secret_key)
+    serve(create_app(settings, open_bus(settings.amqp_url), peers=peers), settings, frame_bytes=settings.frame_bytes)
 
 
 if __name__ == "__main__":

@@ -1,54 +1,99 @@
-"""The gateway's app: routes, `/ws`, forwarding and the page around one Gateway."""
+"""The gateway's app: its parts, wired; routes, `/ws`, forwarding and the page around them."""
 
+import asyncio
+import secrets
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from build_chassis.bus import Bus
+from build_chassis.projects import Projects
 from build_chassis.service import create_service_app
-from build_chassis.service_client import ServiceClient
+from build_chassis.service_client import NO_PEERS, ServiceClient
+from build_chassis.supervisor import supervised
+from build_protocol.clock import Clock, now_ms
 from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import WebSocketRoute
 
-from build_gateway import forward, openapi, page, routes
+from build_gateway import forward, openapi, page
+from build_gateway.accounts.directory import Directory
 from build_gateway.accounts.passwords import Passwords
+from build_gateway.accounts.throttle import Throttle
+from build_gateway.accounts.tokens import Tokens
+from build_gateway.agents.owners import BuildOwners
+from build_gateway.agents.roster import Roster
+from build_gateway.agents.session import AgentEdges
+from build_gateway.agents.valve import Valve
+from build_gateway.audit import Audit
+from build_gateway.commands import Commands
+from build_gateway.control import Control
+from build_gateway.dependencies import Dependencies
+from build_gateway.drain import drain_first
+from build_gateway.endpoint import Endpoint
 from build_gateway.gateway import Gateway
 from build_gateway.headers import SecurityHeaders, UntrustedProxies
+from build_gateway.ingest_view import IngestView
+from build_gateway.keys import Keys
+from build_gateway.live import Live
+from build_gateway.metrics import Metrics
+from build_gateway.routes import routers
 from build_gateway.settings import Settings
-from build_gateway.store.contract import GatewayStore
+from build_gateway.store import GatewayStore, open_store
+from build_gateway.viewers.audience import Audience
+from build_gateway.viewers.session import ViewerEdges
+
+START_SECONDS = 10.0
+"""A store that has not answered by then is waited for in the background: services start in any order."""
+
+FREE_LOGINS = {"account from address": 5, "address": 50, "account": 25}
+"""Failures before each further one doubles the wait: an address may stand for a whole company, and one address alone
+never makes an account wait for others.
+"""
 
 
 def create_app(
     settings: Settings,
-    *,
     bus: Bus,
-    store: GatewayStore,
-    peers: Mapping[str, ServiceClient],
+    *,
+    peers: Mapping[str, ServiceClient] = NO_PEERS,
+    store: GatewayStore | None = None,
+    clock: Clock = now_ms,
     passwords: Passwords | None = None,
     page_folder: Path = page.PAGE,
 ) -> FastAPI:
-    """The gateway's app; `app.state.desk` holds its parts. Entering its lifespan opens the store and starts its tasks.
+    """The service on this bus. The bus is opened and closed by whoever made it; the store and the peers are ours.
 
-    `peers` are the services that answer forwarded requests, by name; one that is missing is answered with 503.
+    `peers` answer forwarded requests; one that is missing is answered with 503.
     """
+    registry = CollectorRegistry()
+    rows = store or open_store(settings.store_url)
+    parts = _wire(settings, bus, rows, peers, registry, clock=clock, passwords=passwords or Passwords())
+    desk = Gateway(parts)
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        desk: Gateway = app.state.desk
-        async with desk.open():
-            yield
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        try:
+            async with supervised("gateway", desk.duties(), open_store=desk.prepare, first_try_seconds=START_SECONDS):
+                with drain_first(parts.roster.drain):
+                    yield
+        finally:
+            await parts.roster.write_changes()
+            await asyncio.gather(*(peer.close() for peer in peers.values()))
+            await rows.close()
 
     app = create_service_app(
-        "gateway", settings=settings, bus=bus, lifespan=lifespan, routers=routes.routers(), store_ping=store.ping
+        "gateway",
+        settings=settings,
+        bus=bus,
+        registry=registry,
+        dependencies=parts,
+        lifespan=lifespan,
+        routers=routers(settings),
+        store_ping=rows.ping,
     )
-    desk = Gateway(settings, bus, store, peers, app.state.registry, passwords=passwords)
-    app.state.desk = desk
-    for part in ("settings", "store", "peers", "directory", "passwords", "throttles", "keys", "commands", "ingest"):
-        setattr(app.state, part, getattr(desk, part))
-    app.state.audit, app.state.projects, app.state.counts = desk.audit, desk.projects, desk.metrics
-
-    app.router.routes.append(WebSocketRoute("/ws", desk.endpoint))
+    app.router.routes.append(WebSocketRoute("/ws", parts.endpoint))
     app.include_router(openapi.router)
     app.include_router(forward.router)
     app.include_router(page.page_router(page_folder))
@@ -63,3 +108,63 @@ def create_app(
     app.add_middleware(SecurityHeaders, is_secure=settings.is_secure)
     app.add_middleware(UntrustedProxies)
     return app
+
+
+def _wire(
+    settings: Settings,
+    bus: Bus,
+    store: GatewayStore,
+    peers: Mapping[str, ServiceClient],
+    registry: CollectorRegistry,
+    *,
+    clock: Clock,
+    passwords: Passwords,
+) -> Dependencies:
+    metrics, control, roster, audience = Metrics(registry), Control(bus), Roster(store), Audience()
+    keys, commands = Keys(store, control.announce), Commands(store, control.announce)
+    ingest = IngestView(peers.get("ingest"))
+    tokens = Tokens(settings.jwt_secret_key, settings.jwt_algorithm, settings.access_seconds)
+    directory = Directory(store, passwords, tokens, refresh_seconds=settings.refresh_seconds, announce=control.announce)
+    valve = Valve(
+        bus,
+        window_bytes=settings.window_bytes,
+        total_bytes=settings.inflight_bytes,
+        smallest_bytes=settings.frame_bytes,
+    )
+    metrics.inflight_bytes.set_function(lambda: valve.inflight_bytes)
+    agents = AgentEdges(
+        bus=bus,
+        valve=valve,
+        roster=roster,
+        owners=BuildOwners(ingest),
+        ingest=ingest,
+        commands=commands,
+        metrics=metrics,
+        announce=control.announce,
+        gateway=settings.name or secrets.token_hex(4),
+        frame_bytes=settings.frame_bytes,
+        window_bytes=settings.window_bytes,
+        frames_per_second=settings.frames_per_second,
+        dashboard_url=settings.dashboard_url,
+    )
+    return Dependencies(
+        settings=settings,
+        clock=clock,
+        store=store,
+        peers=peers,
+        projects=Projects(Path(settings.config_path)),
+        metrics=metrics,
+        passwords=passwords,
+        throttles={kind: Throttle(free) for kind, free in FREE_LOGINS.items()},
+        audit=Audit(store),
+        control=control,
+        keys=keys,
+        directory=directory,
+        ingest=ingest,
+        commands=commands,
+        roster=roster,
+        audience=audience,
+        live=Live(bus, audience, roster, metrics),
+        valve=valve,
+        endpoint=Endpoint(settings, keys, agents, ViewerEdges(directory, audience, metrics)),
+    )

@@ -6,9 +6,8 @@ from typing import Annotated
 from build_chassis.auth import Principal
 from fastapi import Depends, HTTPException, Request
 
-from build_gateway.accounts.directory import Directory
 from build_gateway.accounts.tokens import TokenInvalid
-from build_gateway.keys import Keys
+from build_gateway.dependencies import Dependencies, Needs
 
 _UNAUTHORIZED = {"WWW-Authenticate": "Bearer"}
 
@@ -23,11 +22,10 @@ def bearer(request: Request) -> str:
     return value.strip()
 
 
-async def person(request: Request) -> Principal:
+async def person(request: Request, needs: Needs) -> Principal:
     """The person whose access token this is; an API key is none. Raises HTTPException 401."""
-    directory: Directory = request.app.state.directory
     try:
-        principal, _ = await directory.principal(bearer(request))
+        principal, _ = await needs.directory.principal(bearer(request))
     except TokenInvalid as error:
         raise HTTPException(401, str(error), _UNAUTHORIZED) from error
     return principal
@@ -47,15 +45,14 @@ async def developer(caller: Annotated[Principal, Depends(person)]) -> Principal:
     return caller
 
 
-async def person_or_key(request: Request, *, is_artifact: bool) -> Principal:
+async def person_or_key(request: Request, needs: Dependencies, *, is_artifact: bool) -> Principal:
     """A person; or a key with scope `read` that reads; or an agent's key on the artifacts' routes. Raises 401."""
     value = bearer(request)
     if value.count(".") == 2:
         # The shape of an access token; a key that somebody chose may look like one, too.
         with suppress(HTTPException):
-            return await person(request)
-    keys: Keys = request.app.state.keys
-    key = await keys.find(value)
+            return await person(request, needs)
+    key = await needs.keys.find(value)
     if key is not None:
         projects = None if key.projects is None else frozenset(key.projects)
         if is_artifact and "agent" in key.scopes:

@@ -1,6 +1,5 @@
 """What gateways tell each other: revocations, waiting commands, newer connections."""
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
@@ -10,7 +9,6 @@ from build_protocol.frames import AgentConnected, CommandStored, ControlEvent, R
 from pydantic import ValidationError
 
 logger = logging.getLogger("gateway")
-RETRY_SECONDS = 1.0
 
 
 class Control:
@@ -27,15 +25,10 @@ class Control:
             logger.warning("announce no %s: %s", event.type, error)
 
     async def listen(self, answer: Callable[[Revoked | CommandStored | AgentConnected], Awaitable[None]]) -> None:
-        """Answer every event, for ever; a broker that went away is waited for."""
-        while True:
-            try:
-                async with self._bus.listen(topology.CONTROL_EXCHANGE, "#") as listener:
-                    async for announcement in listener:
-                        await self._answer(announcement, answer)
-            except BusUnavailable as error:
-                logger.warning("listen to control again after: %s", error)
-            await asyncio.sleep(RETRY_SECONDS)
+        """Answer every event, as long as the connection lasts. Raises BusUnavailable."""
+        async with self._bus.listen(topology.CONTROL_EXCHANGE, "#") as listener:
+            async for announcement in listener:
+                await self._answer(announcement, answer)
 
     async def _answer(
         self, announcement: Announcement, answer: Callable[[Revoked | CommandStored | AgentConnected], Awaitable[None]]

@@ -3,14 +3,14 @@
 A request arrives with a path that `build_chassis.paths` let pass, so its segments are names; it goes on below `/api/`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from build_chassis import problems
 from build_chassis.auth import Principal
-from build_chassis.service_client import ServiceClient
 from fastapi import APIRouter, Request, Response
 
 from build_gateway.caller import person_or_key
+from build_gateway.dependencies import Needs
 
 router = APIRouter()
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
@@ -47,16 +47,15 @@ def owner_of(segments: Sequence[str]) -> str | None:
 
 
 @router.api_route("/api/{path:path}", methods=METHODS, include_in_schema=False)
-async def forward(path: str, request: Request) -> Response:
+async def forward(path: str, request: Request, needs: Needs) -> Response:
     """Hand the request to its owner and stream the answer back."""
     segments = path.split("/")
     owner = owner_of(segments)
     if owner is None:
         return problems.problem(404, f"no route /api/{path[:200]}", request.url.path)
     is_signed = (request.method, path) in _SIGNED or _is_ticket(request.method, segments)
-    principal = _NOBODY if is_signed else await person_or_key(request, is_artifact=owner == "artifacts")
-    peers: Mapping[str, ServiceClient] = request.app.state.peers
-    peer = peers.get(owner)
+    principal = _NOBODY if is_signed else await person_or_key(request, needs, is_artifact=owner == "artifacts")
+    peer = needs.peers.get(owner)
     if peer is None:
         return problems.problem(503, f"service {owner} is not part of this system", request.url.path)
     return await peer.forward(request, ["api", *segments], principal)

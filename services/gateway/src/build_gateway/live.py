@@ -5,7 +5,6 @@ Rows and heads are always heard; a build's log text only while somebody follows 
 
 import asyncio
 import logging
-import random
 import time
 
 from build_chassis.bus import Announcement, Bus, BusUnavailable, Listener
@@ -21,7 +20,6 @@ from build_gateway.viewers.log_pace import LogPace
 from build_gateway.viewers.pace import Pace
 
 logger = logging.getLogger("gateway")
-RETRY_SECONDS = 1.0
 ADAPT_SECONDS = 0.5
 IDLE_SECONDS = 10.0
 YIELD_SECONDS = 0.005
@@ -39,25 +37,25 @@ class Live:
         self._pace = Pace()
         self._log_pace = LogPace()
         self._held = asyncio.Event()
+        self._adapted_at = 0.0
         self._listener: Listener | None = None
+        audience.bind, audience.unbind = self._bind, self._unbind
 
     async def listen(self) -> None:
-        """Hear and hand over, for ever; after a broken connection everybody is told to read again."""
-        self._audience.bind, self._audience.unbind = self._bind, self._unbind
-        while True:
-            try:
-                async with self._bus.listen(topology.LIVE_EXCHANGE, *ALWAYS) as listener:
-                    self._listener = listener
-                    for build_id in self._audience.followed:
-                        await listener.bind(_log_key(build_id))
-                    # Also the first time: pages may have come before the broker did, and heard nothing until now.
-                    self._audience.resync("the live feed was interrupted")
-                    await self._hear(listener)
-            except BusUnavailable as error:
-                logger.warning("listen to live again after: %s", error)
-            finally:
-                self._listener = None
-            await asyncio.sleep(random.uniform(0, RETRY_SECONDS))  # noqa: S311  jitter, no secret
+        """Hand over what is announced, as long as the connection lasts. Raises BusUnavailable.
+
+        Viewers are asked to read again each time, for they may have missed something before.
+        """
+        try:
+            async with self._bus.listen(topology.LIVE_EXCHANGE, *ALWAYS) as listener:
+                self._listener = listener
+                for build_id in self._audience.followed:
+                    await listener.bind(_log_key(build_id))
+                # Also the first time: pages may have come before the broker did, and received nothing until now.
+                self._audience.resync("the live feed was interrupted")
+                await self._hear(listener)
+        finally:
+            self._listener = None
 
     async def _hear(self, listener: Listener) -> None:
         yielded_at = time.monotonic()
@@ -69,19 +67,17 @@ class Live:
                 yielded_at = time.monotonic()
 
     async def show_held(self) -> None:
-        """Show rows and text that were held back when their time comes, for ever."""
-        adapted_at = 0.0
-        while True:
-            next_at = [at for at in (self._pace.next_at(), self._log_pace.next_at()) if at is not None]
-            await self._rest(min(next_at) - time.monotonic() if next_at else IDLE_SECONDS)
-            for text in self._log_pace.due(time.monotonic()):
-                self._show_log(text)
-            now = time.monotonic()
-            for event in self._pace.due(now):
-                self._audience.show_build(event)
-            if now - adapted_at > ADAPT_SECONDS:
-                adapted_at = now
-                self._pace.adapt(len(self._audience), now)
+        """Wait until the time of rows and text that were held back has come, and show them."""
+        next_at = [at for at in (self._pace.next_at(), self._log_pace.next_at()) if at is not None]
+        await self._rest(min(next_at) - time.monotonic() if next_at else IDLE_SECONDS)
+        for text in self._log_pace.due(time.monotonic()):
+            self._show_log(text)
+        now = time.monotonic()
+        for event in self._pace.due(now):
+            self._audience.show_build(event)
+        if now - self._adapted_at > ADAPT_SECONDS:
+            self._adapted_at = now
+            self._pace.adapt(len(self._audience), now)
 
     async def _rest(self, seconds: float) -> None:
         """Wait, but no longer than until something else is held: its time may come sooner."""

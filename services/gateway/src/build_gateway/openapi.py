@@ -2,13 +2,13 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping
 from typing import Any
 
 from build_chassis.service_client import ServiceClient
 from fastapi import APIRouter, Request
 
 from build_gateway.caller import Person
+from build_gateway.dependencies import Needs
 from build_gateway.ingest_view import GATEWAY
 
 logger = logging.getLogger("gateway")
@@ -17,10 +17,9 @@ ANSWER_SECONDS = 2.0
 
 
 @router.get("/api/openapi.json", include_in_schema=False)
-async def merged_openapi(request: Request, caller: Person) -> dict[str, Any]:  # noqa: ARG001  any person may
+async def merged_openapi(request: Request, needs: Needs, caller: Person) -> dict[str, Any]:  # noqa: ARG001  any person may
     """One OpenAPI document of every route under `/api/`; a service that does not answer is left out."""
-    peers: Mapping[str, ServiceClient] = request.app.state.peers
-    parts = await asyncio.gather(*(_read(name, peer) for name, peer in peers.items()))
+    parts = await asyncio.gather(*(_read(name, peer) for name, peer in needs.peers.items()))
     return merge(request.app.openapi(), *(part for part in parts if part))
 
 

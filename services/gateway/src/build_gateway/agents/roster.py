@@ -1,6 +1,5 @@
 """Who is connected here: agent sessions by key, by agent process and by build, and what the store is told of them."""
 
-import asyncio
 import logging
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
@@ -101,14 +100,13 @@ class Roster:
         """The store should know this; told within a second, the newest row of a process once."""
         self._changed[_process(row)] = row
 
-    async def remember(self) -> None:
-        """Tell the store what changed, again and again; while it is away the newest rows wait."""
-        while True:
-            await asyncio.sleep(WRITE_SECONDS)
-            await self.write_changes()
+    def drain(self) -> None:
+        """Ask the agents to leave: this gateway is about to stop, and they come back elsewhere, not all at once."""
+        for session in self:
+            session.drain()
 
     async def write_changes(self) -> None:
-        """Tell the store what changed since the last time."""
+        """Store what changed since the last time; while the store is away the newest rows wait."""
         changed, self._changed = self._changed, {}
         try:
             for row in changed.values():

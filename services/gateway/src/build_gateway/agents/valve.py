@@ -1,6 +1,5 @@
 """How much agents may send: one bound on unconfirmed bytes for the whole gateway, shut while the broker takes none."""
 
-import asyncio
 import logging
 import time
 from collections.abc import Callable
@@ -81,7 +80,5 @@ class Valve:
             on_change()
 
     async def watch(self) -> None:
-        """Look again and again: the broker's alarm and a stalled publish announce themselves to nobody."""
-        while True:
-            await asyncio.sleep(LOOK_SECONDS)
-            self.look()
+        """`look`, as a duty: the broker's alarm and a stalled publish announce themselves to nobody."""
+        self.look()

@@ -1,11 +1,14 @@
 """The gateway's own REST routes, one file per noun."""
 
+from collections.abc import Sequence
+
 from fastapi import APIRouter
 
 from build_gateway.routes import agents, auth, badges, commands, keys, projects, users
+from build_gateway.settings import Settings
 
 
-def routers() -> list[APIRouter]:
-    """All of them."""
+def routers(_: Settings) -> Sequence[APIRouter]:
+    """Every route of the gateway's own."""
     nouns = (auth, users, keys, agents, commands, projects, badges)
     return [noun.router for noun in nouns]

@@ -1,14 +1,12 @@
 """Agents: who is connected now, who was, and what each runs."""
 
-import time
-
 from build_chassis.auth import Principal
 from build_protocol.limits import DISCONNECTED_SECONDS
 from build_protocol.model import WireModel
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 
 from build_gateway.caller import Person
-from build_gateway.store.contract import GatewayStore
+from build_gateway.dependencies import Needs
 from build_gateway.store.rows import AgentRow
 
 router = APIRouter(prefix="/api/agents", tags=["agents"])
@@ -39,11 +37,10 @@ class AgentList(WireModel):
 
 
 @router.get("")
-async def list_agents(request: Request, caller: Person) -> AgentList:
+async def list_agents(needs: Needs, caller: Person) -> AgentList:
     """Agents connected now and seen lately, each with the projects it serves that the caller may see."""
-    store: GatewayStore = request.app.state.store
-    now_ms = int(time.time() * 1000)
-    return AgentList(items=[_view(agent, caller, now_ms) for agent in await store.list_agents()])
+    now_ms = needs.clock()
+    return AgentList(items=[_view(agent, caller, now_ms) for agent in await needs.store.list_agents()])
 
 
 def _view(agent: AgentRow, caller: Principal, now_ms: int) -> AgentView:

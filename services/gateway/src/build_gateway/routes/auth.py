@@ -2,19 +2,16 @@
 
 import logging
 import time
-from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from build_protocol.model import WireModel
 from fastapi import APIRouter, HTTPException, Request, Response
 from pydantic import Field
 
-from build_gateway.accounts.directory import Directory, Grant
+from build_gateway.accounts.directory import Grant
 from build_gateway.accounts.passwords import PasswordsBusy
-from build_gateway.accounts.throttle import Throttle
-from build_gateway.audit import Audit
 from build_gateway.caller import Person
-from build_gateway.settings import Settings
+from build_gateway.dependencies import Dependencies, Needs
 
 logger = logging.getLogger("gateway")
 router = APIRouter(prefix="/api/auth", tags=["auth"])
@@ -46,22 +43,19 @@ class Me(WireModel):
 
 
 @router.post("/login")
-async def login(body: Login, request: Request, response: Response) -> AccessGrant:
+async def login(body: Login, request: Request, response: Response, needs: Needs) -> AccessGrant:
     """Log in. A wrong password and an unknown name get the same answer after the same work."""
-    state = request.app.state
-    throttles: Mapping[str, Throttle] = state.throttles
+    throttles = needs.throttles
     address = request.client.host if request.client else "unknown"
     pair = f"{body.username}\n{address}"
     names = {"account": body.username, "address": address, "account from address": pair}
     now = time.monotonic()
     wait_seconds = max(throttles[kind].wait_seconds(name, now) for kind, name in names.items())
     if wait_seconds > 0:
-        state.counts.logins.labels("throttled").inc()
+        needs.metrics.logins.labels("throttled").inc()
         raise HTTPException(429, "too many failed logins: wait, then try again", {"Retry-After": f"{wait_seconds:.0f}"})
-    directory: Directory = state.directory
-    audit: Audit = state.audit
     try:
-        grant = await directory.login(body.username, body.password)
+        grant = await needs.directory.login(body.username, body.password)
     except PasswordsBusy as error:
         raise HTTPException(503, "too many logins at once: try again", {"Retry-After": "2"}) from error
     if grant is None:
@@ -71,43 +65,41 @@ async def login(body: Login, request: Request, response: Response) -> AccessGran
         if throttles["account from address"].wait_seconds(pair, now) == 0:
             # Only the failures that cost an address nothing: no outsider alone locks an account for everybody.
             throttles["account"].failed(body.username, now)
-        state.counts.logins.labels("refused").inc()
-        await audit.note(body.username, "login refused", address)
+        needs.metrics.logins.labels("refused").inc()
+        await needs.audit.note(body.username, "login refused", address)
         raise HTTPException(401, "name or password is wrong")
     throttles["account"].succeeded(body.username)
     throttles["account from address"].succeeded(pair)
-    state.counts.logins.labels("accepted").inc()
-    await audit.note(grant.user.name, "login", address)
-    await _end_plain(request, response)
-    return _answer(grant, request, response)
+    needs.metrics.logins.labels("accepted").inc()
+    await needs.audit.note(grant.user.name, "login", address)
+    await _end_plain(request, response, needs)
+    return _answer(grant, request, response, needs)
 
 
 @router.post("/refresh")
-async def refresh(request: Request, response: Response) -> AccessGrant:
+async def refresh(request: Request, response: Response, needs: Needs) -> AccessGrant:
     """A new access token for the refresh cookie; the cookie is replaced, and good once."""
-    _same_origin(request)
-    token = request.cookies.get(_cookie_name(request))
-    directory: Directory = request.app.state.directory
-    grant = await directory.refresh(token) if token else None
-    await _end_plain(request, response)
+    _same_origin(request, needs)
+    token = request.cookies.get(_cookie_name(request, needs))
+    grant = await needs.directory.refresh(token) if token else None
+    await _end_plain(request, response, needs)
     if grant is None:
         ended = response.headers.get("set-cookie")
         raise HTTPException(401, "log in again", {"Set-Cookie": ended} if ended else None)
-    return _answer(grant, request, response)
+    return _answer(grant, request, response, needs)
 
 
 @router.post("/logout", status_code=204)
-async def logout(request: Request, response: Response) -> None:
+async def logout(request: Request, response: Response, needs: Needs) -> None:
     """End the refresh cookie and every token of its family; without a cookie nothing happens."""
-    _same_origin(request)
-    token = request.cookies.get(_cookie_name(request))
-    directory: Directory = request.app.state.directory
+    _same_origin(request, needs)
+    token = request.cookies.get(_cookie_name(request, needs))
     if token:
-        await directory.logout(token)
+        await needs.directory.logout(token)
     response.delete_cookie(
-        _cookie_name(request), path="/", secure=_is_secure(request), httponly=True, samesite="strict"
+        _cookie_name(request, needs), path="/", secure=_is_secure(request, needs), httponly=True, samesite="strict"
     )
-    await _end_plain(request, response)
+    await _end_plain(request, response, needs)
 
 
 @router.get("/me")
@@ -116,48 +108,45 @@ async def me(caller: Person) -> Me:
     return Me(name=caller.name, role=caller.role, projects=None if caller.projects is None else sorted(caller.projects))
 
 
-def _answer(grant: Grant, request: Request, response: Response) -> AccessGrant:
-    settings: Settings = request.app.state.settings
+def _answer(grant: Grant, request: Request, response: Response, needs: Dependencies) -> AccessGrant:
     response.set_cookie(
-        _cookie_name(request),
+        _cookie_name(request, needs),
         grant.refresh_token,
-        max_age=settings.refresh_seconds,
+        max_age=needs.settings.refresh_seconds,
         path="/",
-        secure=_is_secure(request),
+        secure=_is_secure(request, needs),
         httponly=True,
         samesite="strict",
     )
     response.headers["Cache-Control"] = "no-store"
-    return AccessGrant(access_token=grant.access_token, expires_in=settings.access_seconds)
+    return AccessGrant(access_token=grant.access_token, expires_in=needs.settings.access_seconds)
 
 
-def _same_origin(request: Request) -> None:
+def _same_origin(request: Request, needs: Dependencies) -> None:
     """A page elsewhere cannot use the cookie, whatever its browser thinks of SameSite. Raises HTTPException 403."""
     origin = request.headers.get("origin")
-    settings: Settings = request.app.state.settings
-    if origin is None or origin.lower() in settings.page_origins:
+    if origin is None or origin.lower() in needs.settings.page_origins:
         return
     parts = urlsplit(origin.lower())
     # Who can change what travels without TLS can be any http page of this host.
-    is_plain = settings.is_secure and parts.scheme != "https"
+    is_plain = needs.settings.is_secure and parts.scheme != "https"
     if parts.netloc != request.headers.get("host", "").lower() or is_plain:
         raise HTTPException(403, "this page may not log in here")
 
 
-def _is_secure(request: Request) -> bool:
+def _is_secure(request: Request, needs: Dependencies) -> bool:
     # By the address people use: the last hop, from a proxy, may be plain.
-    settings: Settings = request.app.state.settings
-    return settings.is_secure or request.url.scheme == "https"
+    return needs.settings.is_secure or request.url.scheme == "https"
 
 
-def _cookie_name(request: Request) -> str:
+def _cookie_name(request: Request, needs: Dependencies) -> str:
     # Browsers take the `__Host-` prefix (no other host may set it) only over TLS.
-    return SECURE_COOKIE if _is_secure(request) else PLAIN_COOKIE
+    return SECURE_COOKIE if _is_secure(request, needs) else PLAIN_COOKIE
 
 
-async def _end_plain(request: Request, response: Response) -> None:
+async def _end_plain(request: Request, response: Response, needs: Dependencies) -> None:
     """End and remove a cookie from before the dashboard had TLS. Not accepted: any host nearby may set one."""
     plain = request.cookies.get(PLAIN_COOKIE)
-    if plain and _is_secure(request):
-        await request.app.state.directory.logout(plain)
+    if plain and _is_secure(request, needs):
+        await needs.directory.logout(plain)
         response.delete_cookie(PLAIN_COOKIE, path="/", httponly=True, samesite="strict")

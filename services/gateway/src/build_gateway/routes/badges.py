@@ -6,13 +6,13 @@ from typing import Annotated, Any
 from urllib.parse import urlencode
 
 from build_chassis.auth import Principal
-from build_chassis.projects import Projects
 from build_chassis.service_client import ServiceClient, ServiceRefused, ServiceUnavailable
 from build_protocol.model import ProjectName
 from fastapi import APIRouter, HTTPException, Query, Request, Response
 
 from build_gateway.badge import NOT_KNOWN, Lane, Standing, draw, standing
 from build_gateway.caller import person_or_key
+from build_gateway.dependencies import Needs
 
 router = APIRouter(prefix="/api/projects", tags=["projects"])
 logger = logging.getLogger("gateway")
@@ -27,17 +27,17 @@ _BADGES = Principal(name="badge", role="viewer", projects=None, kind="service")
 async def get_badge(
     project: ProjectName,
     request: Request,
+    needs: Needs,
     branch: Annotated[str | None, Query(max_length=512, description="Default: the project's own branch.")] = None,
     config: Annotated[str | None, Query(max_length=512, description="Only this config.")] = None,
 ) -> Response:
     """How the project stands, as an SVG."""
-    projects: Projects = request.app.state.projects
-    known = projects.current().get(project)
+    known = needs.projects.current().get(project)
     if known is None or not known.public_badge:
-        caller = await person_or_key(request, is_artifact=False)
+        caller = await person_or_key(request, needs, is_artifact=False)
         if not caller.may_see(project):
             raise HTTPException(404, f"no project {project}")
-    said = await _ask(request.app.state.peers, project, branch or (known.branch if known else None), config)
+    said = await _ask(needs.peers, project, branch or (known.branch if known else None), config)
     label = project if config is None else f"{project} {config[:64]}"
     return Response(
         draw(label, said), media_type="image/svg+xml", headers={"Cache-Control": f"max-age={FRESH_SECONDS}"}

@@ -5,14 +5,11 @@ from typing import Literal
 from build_chassis.auth import Principal
 from build_protocol.ids import short_id
 from build_protocol.model import BuildId, ProjectName, ShortText, WireModel
-from fastapi import APIRouter, HTTPException, Query, Request
+from fastapi import APIRouter, HTTPException, Query
 from pydantic import ConfigDict, Field
 
-from build_gateway.audit import Audit
 from build_gateway.caller import Developer, Person
-from build_gateway.commands import Commands
-from build_gateway.ingest_view import IngestView
-from build_gateway.store.contract import GatewayStore
+from build_gateway.dependencies import Needs
 from build_gateway.store.rows import CommandRow
 
 router = APIRouter(prefix="/api/commands", tags=["commands"])
@@ -56,46 +53,44 @@ class CommandList(WireModel):
 
 
 @router.post("", status_code=202)
-async def order(body: NewCommand, request: Request, caller: Developer) -> CommandView:
+async def order(body: NewCommand, needs: Needs, caller: Developer) -> CommandView:
     """Store a command and send it to its agent; its state tells how far it came. A build is cancelled once."""
     if body.kind == "cancel":
-        row = await _cancel(body, request, caller)
+        row = await _cancel(body, needs, caller)
     else:
-        agent, project = await _addressee(body, request, caller)
-        commands: Commands = request.app.state.commands
-        row = await commands.order(body.kind, agent=agent, requested_by=caller.name, project=project, args=body.args)
-    audit: Audit = request.app.state.audit
-    await audit.note(caller.name, body.kind, row.build_id or row.project or row.agent, f"command {row.id}")
+        agent, project = await _addressee(body, needs, caller)
+        row = await needs.commands.order(
+            body.kind, agent=agent, requested_by=caller.name, project=project, args=body.args
+        )
+    await needs.audit.note(caller.name, body.kind, row.build_id or row.project or row.agent, f"command {row.id}")
     return _view(row)
 
 
 @router.get("")
 async def list_commands(
-    request: Request,
+    needs: Needs,
     caller: Person,
     build_id: str | None = Query(None, alias="buildId", max_length=64),
     agent: str | None = Query(None, max_length=512),
 ) -> CommandList:
     """The newest commands of the projects the caller may see."""
-    store: GatewayStore = request.app.state.store
-    rows = await store.list_commands(agent=agent, build_id=build_id)
+    rows = await needs.store.list_commands(agent=agent, build_id=build_id)
     return CommandList(items=[_view(row) for row in rows if _may_see(caller, row)])
 
 
 @router.get("/{command_id}")
-async def get_command(command_id: str, request: Request, caller: Person) -> CommandView:
+async def get_command(command_id: str, needs: Needs, caller: Person) -> CommandView:
     """One command."""
-    store: GatewayStore = request.app.state.store
-    row = await store.find_command(command_id)
+    row = await needs.store.find_command(command_id)
     if row is None or not _may_see(caller, row):
         raise HTTPException(404, f"no command {command_id[:64]}")
     return _view(row)
 
 
-async def _addressee(body: NewCommand, request: Request, caller: Principal) -> tuple[str, str | None]:
+async def _addressee(body: NewCommand, needs: Needs, caller: Principal) -> tuple[str, str | None]:
     """The agent a command is for, and its project. Raises HTTPException."""
     if body.kind == "trigger":
-        return await _builder(body, request, caller)
+        return await _builder(body, needs, caller)
     if caller.role != "admin":
         raise HTTPException(403, "only an admin drains or resumes agents")
     if body.agent is None:
@@ -103,12 +98,11 @@ async def _addressee(body: NewCommand, request: Request, caller: Principal) -> t
     return body.agent, body.project
 
 
-async def _cancel(body: NewCommand, request: Request, caller: Principal) -> CommandRow:
+async def _cancel(body: NewCommand, needs: Needs, caller: Principal) -> CommandRow:
     """The order to end a build that may still run; `lost` may: its agent is silent. Raises HTTPException."""
     if body.build_id is None:
         raise HTTPException(422, "buildId: name the build to cancel")
-    ingest: IngestView = request.app.state.ingest
-    known = await ingest.stored([body.build_id])
+    known = await needs.ingest.stored([body.build_id])
     if known is None:
         raise HTTPException(503, "builds cannot be read now: try again", {"Retry-After": "5"})
     build = known.get(body.build_id)
@@ -117,19 +111,18 @@ async def _cancel(body: NewCommand, request: Request, caller: Principal) -> Comm
     if build.complete:
         ended = (build.status or "over").replace("_", " ")
         raise HTTPException(409, f"build {short_id(body.build_id)} is already {ended}: nothing to cancel")
-    commands: Commands = request.app.state.commands
-    return await commands.cancel(body.build_id, agent=build.agent, project=build.project, requested_by=caller.name)
+    by = caller.name
+    return await needs.commands.cancel(body.build_id, agent=build.agent, project=build.project, requested_by=by)
 
 
-async def _builder(body: NewCommand, request: Request, caller: Principal) -> tuple[str, str | None]:
+async def _builder(body: NewCommand, needs: Needs, caller: Principal) -> tuple[str, str | None]:
     if body.project is None:
         raise HTTPException(422, "project: name the project to trigger")
     if not caller.may_see(body.project):
         raise HTTPException(404, f"no project {body.project}")
-    store: GatewayStore = request.app.state.store
     agents = [
         agent
-        for agent in await store.list_agents()
+        for agent in await needs.store.list_agents()
         if agent.connected and body.project in agent.serves and body.agent in (None, agent.name)
     ]
     if not agents:

@@ -1,13 +1,11 @@
 """API keys: admins create and revoke them; a key's value is answered once."""
 
 from build_protocol.model import EpochMs, ProjectName, WireModel
-from fastapi import APIRouter, HTTPException, Request
+from fastapi import APIRouter, HTTPException
 from pydantic import ConfigDict, Field
 
-from build_gateway.audit import Audit
 from build_gateway.caller import Admin
-from build_gateway.keys import Keys
-from build_gateway.store.contract import GatewayStore
+from build_gateway.dependencies import Needs
 from build_gateway.store.rows import Key, Scope
 
 router = APIRouter(prefix="/api/keys", tags=["keys"])
@@ -56,41 +54,33 @@ class NewKey(WireModel):
 
 
 @router.get("")
-async def list_keys(request: Request, caller: Admin) -> KeyList:  # noqa: ARG001  the role is the point
+async def list_keys(needs: Needs, caller: Admin) -> KeyList:  # noqa: ARG001  the role is the point
     """All keys."""
-    store: GatewayStore = request.app.state.store
-    return KeyList(items=[KeyView(**_fields(key)) for key in await store.list_keys()])
+    return KeyList(items=[KeyView(**_fields(key)) for key in await needs.store.list_keys()])
 
 
 @router.post("", status_code=201)
-async def create_key(body: NewKey, request: Request, caller: Admin) -> NewKeyView:
+async def create_key(body: NewKey, needs: Needs, caller: Admin) -> NewKeyView:
     """Create a key."""
-    keys: Keys = request.app.state.keys
-    key, value = await keys.create(
+    key, value = await needs.keys.create(
         body.name,
         created_by=caller.name,
         projects=body.projects,
         scopes=list(dict.fromkeys(body.scopes)),
         expires_at=body.expires_at,
     )
-    await _audit(request).note(caller.name, "create key", key.id, f"name {key.name}")
+    await needs.audit.note(caller.name, "create key", key.id, f"name {key.name}")
     return NewKeyView(**_fields(key), value=value)
 
 
 @router.delete("/{key_id}", status_code=204)
-async def revoke_key(key_id: str, request: Request, caller: Admin) -> None:
+async def revoke_key(key_id: str, needs: Needs, caller: Admin) -> None:
     """Revoke a key; its agents' connections close within 5 s. Revoking twice is harmless."""
-    keys: Keys = request.app.state.keys
-    key = await keys.find_by_id(key_id)
+    key = await needs.keys.find_by_id(key_id)
     if key is None:
         raise HTTPException(404, f"no key {key_id[:32]}")
-    await keys.revoke(key)
-    await _audit(request).note(caller.name, "revoke key", key_id)
-
-
-def _audit(request: Request) -> Audit:
-    audit: Audit = request.app.state.audit
-    return audit
+    await needs.keys.revoke(key)
+    await needs.audit.note(caller.name, "revoke key", key_id)
 
 
 def _fields(key: Key) -> dict[str, object]:

@@ -1,11 +1,11 @@
 """Projects: what config.yaml names, as far as the caller may see."""
 
-from build_chassis.projects import Projects
 from build_protocol.model import WireModel
 from build_protocol.project_config import BuildConfig
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 
 from build_gateway.caller import Person
+from build_gateway.dependencies import Needs
 
 router = APIRouter(prefix="/api/projects", tags=["projects"])
 
@@ -29,10 +29,9 @@ class ProjectList(WireModel):
 
 
 @router.get("")
-async def list_projects(request: Request, caller: Person) -> ProjectList:
+async def list_projects(needs: Needs, caller: Person) -> ProjectList:
     """The projects of config.yaml; the file is read again when it changed."""
-    projects: Projects = request.app.state.projects
-    known = projects.current()
+    known = needs.projects.current()
     return ProjectList(
         items=[
             ProjectView(
@@ -45,5 +44,5 @@ async def list_projects(request: Request, caller: Person) -> ProjectList:
             for name, project in sorted(known.items())
             if caller.may_see(name)
         ],
-        fault=projects.fault if caller.role == "admin" else None,
+        fault=needs.projects.fault if caller.role == "admin" else None,
     )

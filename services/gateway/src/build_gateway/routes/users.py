@@ -1,20 +1,17 @@
 """People: admins create, change and disable them; everybody changes the own password."""
 
-import time
 from typing import Annotated
 
 from build_chassis.auth import Role
 from build_chassis.secret_rules import USER_PASSWORD
 from build_protocol.model import ProjectName, WireModel
-from fastapi import APIRouter, HTTPException, Path, Request
+from fastapi import APIRouter, HTTPException, Path
 from pydantic import AfterValidator, ConfigDict, Field
 
-from build_gateway.accounts.directory import Directory
-from build_gateway.accounts.passwords import Passwords
-from build_gateway.audit import Audit
 from build_gateway.caller import Admin, Person
+from build_gateway.dependencies import Needs
 from build_gateway.routes.auth import NAME_PATTERN
-from build_gateway.store.contract import GatewayStore, LastAdmin
+from build_gateway.store.contract import LastAdmin
 from build_gateway.store.rows import User
 
 router = APIRouter(prefix="/api/users", tags=["users"])
@@ -80,49 +77,45 @@ class OwnPassword(WireModel):
 
 
 @router.get("")
-async def list_users(request: Request, caller: Admin) -> UserList:  # noqa: ARG001  the role is the point
+async def list_users(needs: Needs, caller: Admin) -> UserList:  # noqa: ARG001  the role is the point
     """All people."""
-    store: GatewayStore = request.app.state.store
-    return UserList(items=[_view(user) for user in await store.list_users()])
+    return UserList(items=[_view(user) for user in await needs.store.list_users()])
 
 
 @router.post("", status_code=201)
-async def create_user(body: NewUser, request: Request, caller: Admin) -> UserView:
+async def create_user(body: NewUser, needs: Needs, caller: Admin) -> UserView:
     """Create a person."""
-    passwords: Passwords = request.app.state.passwords
-    store: GatewayStore = request.app.state.store
     user = User(
         name=body.name,
         role=body.role,
         projects=None if body.projects is None else tuple(body.projects),
-        password_hash=await passwords.hash(body.password),
-        created_at=int(time.time() * 1000),
+        password_hash=await needs.passwords.hash(body.password),
+        created_at=needs.clock(),
     )
-    if not await store.add_user(user):
+    if not await needs.store.add_user(user):
         raise HTTPException(409, f"there is a user {body.name} already")
-    await _audit(request).note(caller.name, "create user", body.name, f"role {body.role}")
+    await needs.audit.note(caller.name, "create user", body.name, f"role {body.role}")
     return _view(user)
 
 
 @router.put("/me/password", status_code=204)
-async def change_own_password(body: OwnPassword, request: Request, caller: Person) -> None:
+async def change_own_password(body: OwnPassword, needs: Needs, caller: Person) -> None:
     """Change the own password; every session of the person ends."""
-    user = await _get(request, caller.name)
-    passwords: Passwords = request.app.state.passwords
-    if not await passwords.check(body.old_password, user.password_hash):
+    user = await _get(needs, caller.name)
+    if not await needs.passwords.check(body.old_password, user.password_hash):
         raise HTTPException(403, "the old password is wrong")
-    await _change(request, caller.name, {"password_hash": await passwords.hash(body.password)})
-    await _audit(request).note(caller.name, "change password", caller.name)
+    await _change(needs, caller.name, {"password_hash": await needs.passwords.hash(body.password)})
+    await needs.audit.note(caller.name, "change password", caller.name)
 
 
 @router.patch("/{name}")
-async def change_user(name: UserName, body: UserChange, request: Request, caller: Admin) -> UserView:
+async def change_user(name: UserName, body: UserChange, needs: Needs, caller: Admin) -> UserView:
     """Change a person's role, projects, password or whether they may log in; their sessions end within 5 s.
 
     Nobody disables the own account, and one enabled admin with access to all projects always remains: else 409. Giving
     up the own rights is fine while there is another, who can give them back.
     """
-    await _get(request, name)
+    await _get(needs, name)
     if body.disabled and name == caller.name:
         raise HTTPException(409, OWN_ACCOUNT)
     changes = body.model_dump(exclude_unset=True, exclude={"password"})
@@ -130,25 +123,23 @@ async def change_user(name: UserName, body: UserChange, request: Request, caller
         changes["projects"] = tuple(changes["projects"])
     changes = {field: value for field, value in changes.items() if value is not None or field == "projects"}
     if body.password is not None:
-        passwords: Passwords = request.app.state.passwords
-        changes["password_hash"] = await passwords.hash(body.password)
-    changed = await _change(request, name, changes)
-    await _audit(request).note(caller.name, "change user", name, ", ".join(sorted(changes)))
+        changes["password_hash"] = await needs.passwords.hash(body.password)
+    changed = await _change(needs, name, changes)
+    await needs.audit.note(caller.name, "change user", name, ", ".join(sorted(changes)))
     return _view(changed)
 
 
 @router.delete("/{name}", status_code=204)
-async def disable_user(name: UserName, request: Request, caller: Admin) -> None:
+async def disable_user(name: UserName, needs: Needs, caller: Admin) -> None:
     """Disable a person: what they did stays told of them, they log in no more."""
     if name == caller.name:
         raise HTTPException(409, OWN_ACCOUNT)
-    await _change(request, name, {"disabled": True})
-    await _audit(request).note(caller.name, "disable user", name)
+    await _change(needs, name, {"disabled": True})
+    await needs.audit.note(caller.name, "disable user", name)
 
 
-async def _get(request: Request, name: str) -> User:
-    store: GatewayStore = request.app.state.store
-    user = await store.find_user(name)
+async def _get(needs: Needs, name: str) -> User:
+    user = await needs.store.find_user(name)
     if user is None:
         raise _nobody(name)
     return user
@@ -158,21 +149,15 @@ def _nobody(name: str) -> HTTPException:
     return HTTPException(404, f"no user {name}")
 
 
-async def _change(request: Request, name: str, changes: dict[str, object]) -> User:
+async def _change(needs: Needs, name: str, changes: dict[str, object]) -> User:
     """The user with these fields changed. Raises HTTPException 404, and 409 for the last full admin."""
-    directory: Directory = request.app.state.directory
     try:
-        changed = await directory.change(name, lambda user: user.model_copy(update=changes))
+        changed = await needs.directory.change(name, lambda user: user.model_copy(update=changes))
     except LastAdmin as error:
         raise HTTPException(409, str(error)) from error
     if changed is None:
         raise _nobody(name)
     return changed
-
-
-def _audit(request: Request) -> Audit:
-    audit: Audit = request.app.state.audit
-    return audit
 
 
 def _view(user: User) -> UserView:

@@ -1,6 +1,5 @@
 """The audience: the viewers of this gateway, what is shown to whom, and whose rights have ended."""
 
-import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Protocol
@@ -93,11 +92,9 @@ class Audience:
             await viewer.look()
 
     async def watch(self) -> None:
-        """Look at every session again and again."""
-        while True:
-            await asyncio.sleep(LOOK_SECONDS)
-            for viewer in list(self._viewers):
-                await viewer.look()
+        """Look at every session."""
+        for viewer in list(self._viewers):
+            await viewer.look()
 
     def count_by_user(self) -> Counter[str]:
         """Sessions per person."""

@@ -1,0 +1,62 @@
+"""What the gateway's routes stand on: made once by `create_app`, the same for every request."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated
+
+from build_chassis.projects import Projects
+from build_chassis.service_client import ServiceClient
+from build_protocol.clock import Clock
+from fastapi import Depends, Request
+
+from build_gateway.accounts.directory import Directory
+from build_gateway.accounts.passwords import Passwords
+from build_gateway.accounts.throttle import Throttle
+from build_gateway.agents.roster import Roster
+from build_gateway.agents.valve import Valve
+from build_gateway.audit import Audit
+from build_gateway.commands import Commands
+from build_gateway.control import Control
+from build_gateway.endpoint import Endpoint
+from build_gateway.ingest_view import IngestView
+from build_gateway.keys import Keys
+from build_gateway.live import Live
+from build_gateway.metrics import Metrics
+from build_gateway.settings import Settings
+from build_gateway.store.contract import GatewayStore
+from build_gateway.viewers.audience import Audience
+
+
+@dataclass(frozen=True, slots=True)
+class Dependencies:
+    """The parts of one gateway."""
+
+    settings: Settings
+    clock: Clock
+    store: GatewayStore
+    peers: Mapping[str, ServiceClient]
+    projects: Projects
+    metrics: Metrics
+    passwords: Passwords
+    throttles: Mapping[str, Throttle]
+    audit: Audit
+    control: Control
+    keys: Keys
+    directory: Directory
+    ingest: IngestView
+    commands: Commands
+    roster: Roster
+    audience: Audience
+    live: Live
+    valve: Valve
+    endpoint: Endpoint
+
+
+async def get_dependencies(request: Request) -> Dependencies:
+    """The parts of the gateway that answers this request."""
+    parts: Dependencies = request.app.state.dependencies
+    return parts
+
+
+Needs = Annotated[Dependencies, Depends(get_dependencies)]
+"""A route parameter: `async def list_users(needs: Needs, ...)`."""

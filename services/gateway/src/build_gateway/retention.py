@@ -1,0 +1,19 @@
+"""Retention: ended sessions of people, and agents that were not seen for a while, are forgotten."""
+
+from build_protocol.clock import DAY_MS
+
+from build_gateway.store.contract import GatewayStore
+
+AGENT_DAYS = 30
+
+
+class Retention:
+    """Forgets what nobody needs any more."""
+
+    def __init__(self, store: GatewayStore) -> None:
+        self._store = store
+
+    async def forget_old(self, now_ms: int) -> None:
+        """One round. Repeating it, or two gateways at once, is harmless."""
+        await self._store.drop_expired_refresh(now_ms)
+        await self._store.drop_agents_before(now_ms - AGENT_DAYS * DAY_MS)
