@@ -1,0 +1,111 @@
+"""All services have one shape: who knows one of them knows where to look in the others."""
+
+import ast
+import dataclasses
+import importlib.util
+import inspect
+import typing
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from build_chassis.settings import ServiceSettings
+from build_protocol.topology import queues_of
+from build_testkit.signing import SECRET
+from fastapi import APIRouter
+
+SERVICES = ("artifacts", "gateway", "history", "ingest", "notifier")
+MODULES = ("app", "dependencies", "metrics", "retention", "routes", "settings", "store.contract", "__main__")
+CONSUMERS = tuple(service for service in SERVICES if queues_of(service))
+
+OWN_PACE = {("gateway", "agents/session.py"): "a connection's sender, which ends with its connection"}
+"""Loops that wait and are no duty, with the reason."""
+
+pytestmark = pytest.mark.parametrize("service", SERVICES)
+
+
+def module(service: str, name: str) -> Any:
+    return importlib.import_module(f"{service}.{name}")
+
+
+def sources(service: str) -> Iterator[tuple[str, ast.Module]]:
+    """Every source file of the service itself, by its path; its test helpers are none of it."""
+    root = Path(inspect.getfile(importlib.import_module(service))).parent
+    for path in sorted(root.rglob("*.py")):
+        name = path.relative_to(root).as_posix()
+        if name != "testing.py":
+            yield name, ast.parse(path.read_text())
+
+
+def test_it_has_the_same_modules(service: str) -> None:
+    """Each of them under the same name; a consumer where the service owns queues."""
+    for name in MODULES:
+        assert module(service, name)
+    assert (service in CONSUMERS) == (importlib.util.find_spec(f"{service}.consumer") is not None)
+
+
+def test_it_is_created_in_the_same_way(service: str) -> None:
+    """Settings and bus, then by name peers, store and clock; what a service needs beyond that has a default."""
+    parameters = inspect.signature(module(service, "app").create_app).parameters
+    first = [(name, parameter.kind is inspect.Parameter.KEYWORD_ONLY) for name, parameter in parameters.items()][:5]
+
+    assert first == [("settings", False), ("bus", False), ("peers", True), ("store", True), ("clock", True)]
+    more = list(parameters.values())[2:]
+    assert [] == [each.name for each in more if each.default is each.empty or each.kind is not each.KEYWORD_ONLY]
+
+
+def test_its_routes_stand_on_typed_parts(service: str) -> None:
+    """One frozen class, of which every field says what it is, begins with settings and clock, and holds the store."""
+    parts = module(service, "dependencies").Dependencies
+    hints = typing.get_type_hints(parts)
+
+    assert parts.__dataclass_params__.frozen
+    assert ["settings", "clock"] == [field.name for field in dataclasses.fields(parts)][:2]
+    assert "store" in hints
+    assert [] == [name for name, hint in hints.items() if hint in (Any, object)]
+    assert issubclass(hints["settings"], ServiceSettings)
+
+
+def test_nothing_else_hangs_on_the_app(service: str) -> None:
+    """`app.state` is read in one place, for the typed parts."""
+    reads = [
+        (name, node.attr)
+        for name, tree in sources(service)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.value, ast.Attribute)
+        and node.value.attr == "state"
+        and isinstance(node.value.value, ast.Attribute | ast.Name)
+        and getattr(node.value.value, "attr", getattr(node.value.value, "id", "")) in ("app", "request")
+    ]
+    assert reads == [("dependencies.py", "dependencies")]
+
+
+def test_its_routers_have_one_name(service: str) -> None:
+    """`routes.routers(settings)` are all of them."""
+    settings = module(service, "settings").Settings(_env_file=None, jwt_secret_key=SECRET)
+    routers = module(service, "routes").routers(settings)
+
+    assert routers
+    assert all(isinstance(router, APIRouter) for router in routers)
+
+
+def test_its_retention_has_one_name(service: str) -> None:
+    """`Retention.forget_old(now_ms)`: the time is an argument."""
+    step = module(service, "retention").Retention.forget_old
+
+    assert ["self", "now_ms"] == list(inspect.signature(step).parameters)
+    assert inspect.iscoroutinefunction(step)
+
+
+def test_what_it_does_again_and_again_is_a_duty(service: str) -> None:
+    """No loop without end waits by itself: the supervisor does, which knows what a failure does."""
+    waiting = [
+        name
+        for name, tree in sources(service)
+        for loop in ast.walk(tree)
+        if isinstance(loop, ast.While) and isinstance(loop.test, ast.Constant)
+        if any(isinstance(node, ast.Attribute) and node.attr == "sleep" for node in ast.walk(loop))
+    ]
+    assert [] == [name for name in waiting if (service, name) not in OWN_PACE]
