@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from build_chassis.errors import StoreUnavailable
+from build_chassis.pagination import BadCursor
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -44,6 +45,9 @@ def install(app: FastAPI) -> None:
         answer.headers["Retry-After"] = "5"
         return answer
 
+    async def bad_cursor(request: Request, error: Exception) -> Response:
+        return problem(422, str(error), request.url.path)
+
     async def unforeseen(request: Request, error: Exception) -> Response:  # noqa: ARG001  FastAPI's signature
         return problem(500, "this is our fault; the log of the service has it", request.url.path)
 
@@ -51,4 +55,5 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(ClientDisconnect, gone)
     app.add_exception_handler(StoreUnavailable, store_down)
+    app.add_exception_handler(BadCursor, bad_cursor)
     app.add_exception_handler(Exception, unforeseen)

@@ -3,13 +3,13 @@
 Each step may be repeated: sealing again is the same, a verified artifact is announced again under the same id.
 """
 
-import asyncio
 import logging
 from collections.abc import Callable, Sequence
 
 from build_chassis.bus import Bus, Delivery, Outgoing
-from build_chassis.errors import StoreUnavailable
+from build_chassis.concurrency import bounded_gather
 from build_chassis.failpoints import fail_at
+from build_chassis.store.optimistic import LOST, Lost, update
 from build_protocol.messages import ArtifactReady, ArtifactReadyData, ArtifactUploaded, BuildVerdict, build_message
 from build_protocol.topology import routing_key
 
@@ -23,8 +23,6 @@ log = logging.getLogger("artifacts")
 
 AT_ONCE = 8
 """Verifications that run beside each other: each waits for the object store."""
-
-RACES = 10
 
 
 class ArtifactConsumer:
@@ -45,15 +43,13 @@ class ArtifactConsumer:
         for message in messages:
             if isinstance(message, BuildVerdict):
                 await self._store.note(judged(message))
-        slots = asyncio.Semaphore(AT_ONCE)
 
         async def receive(message: ArtifactUploaded) -> Artifact | None:
-            async with slots:
-                return await self._receive(message.data.artifact_id, message.build_id, message.project)
+            return await self._receive(message.data.artifact_id, message.build_id, message.project)
 
-        told = [message for message in messages if isinstance(message, ArtifactUploaded)]
-        ready = await asyncio.gather(*(receive(message) for message in told))
-        if told:
+        uploaded = [message for message in messages if isinstance(message, ArtifactUploaded)]
+        ready = await bounded_gather(uploaded, receive, at_once=AT_ONCE)
+        if uploaded:
             fail_at("artifacts.verified")
         await self._bus.publish([self._announcement(artifact) for artifact in ready if artifact is not None])
 
@@ -65,22 +61,25 @@ class ArtifactConsumer:
 
     async def _receive(self, artifact_id: str, build_id: str, project: str) -> Artifact | None:
         """The artifact, verified; None when there is nothing to announce."""
-        for _ in range(RACES):
+
+        async def verify() -> Artifact | Lost | None:
             artifact = await self._store.find(artifact_id)
             if artifact is None or (artifact.build_id, artifact.project) != (build_id, project):
-                # Told of by whoever made the id up, or forgotten meanwhile.
+                # Reported by whoever made the id up, or forgotten meanwhile.
                 self._metrics.uploads.labels("unknown").inc()
-                log.warning("build %s told of an artifact that was never planned", build_id)
+                log.warning("build %s reported an artifact that was never planned", build_id)
                 return None
             if artifact.state == "verified":
                 return artifact
             if artifact.state == "expired":
                 return None
             judgement = await self._judge(artifact)
-            if await self._store.change(judgement):
-                self._metrics.uploads.labels(judgement.state).inc()
-                return judgement if judgement.state == "verified" else None
-        raise StoreUnavailable("artifacts", f"artifact {artifact_id} is contended")
+            if not await self._store.change(judgement):
+                return LOST
+            self._metrics.uploads.labels(judgement.state).inc()
+            return judgement if judgement.state == "verified" else None
+
+        return await update("artifacts", f"artifact {artifact_id}", verify)
 
     async def _judge(self, artifact: Artifact) -> Artifact:
         try:

@@ -13,6 +13,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 
 from build_chassis.errors import StoreUnavailable
+from build_chassis.store.optimistic import ATTEMPTS, LOST, Lost, update
 from build_protocol.clock import Clock
 
 from build_artifacts.artifact import Artifact
@@ -24,7 +25,6 @@ from build_artifacts.store import ArtifactStore
 
 log = logging.getLogger("artifacts")
 
-RACES = 10
 HANDED_OUT = ("verified", "damaged")
 """States in which a download is tried: what was damaged may have been restored."""
 
@@ -58,23 +58,28 @@ class Downloads:
 
     async def checked(self, artifact: Artifact) -> Artifact:
         """The artifact, verified, with the receipt of what is there now. Raises Damaged."""
-        for _ in range(RACES):
+        newest = artifact
+
+        async def check() -> Artifact | Lost:
+            nonlocal newest
             try:
-                receipt = await self.objects.check(artifact)
+                receipt = await self.objects.check(newest)
             except NotWhole as error:
-                await self.condemn(artifact, str(error))
+                await self.condemn(newest, str(error))
                 raise Damaged(_words(str(error))) from error
-            if artifact.state == "verified" and receipt == artifact.receipt:
-                return artifact
-            # Sealed by an earlier release, written again with the same bytes, or restored.
-            verified = artifact.become("verified", self.clock(), receipt=receipt)
+            if newest.state == "verified" and receipt == newest.receipt:
+                return newest
+            # Written again with the same bytes, or restored.
+            verified = newest.become("verified", self.clock(), receipt=receipt)
             if await self.store.change(verified):
                 return verified
-            found = await self.store.find(artifact.id)
+            found = await self.store.find(newest.id)
             if found is None or found.state not in HANDED_OUT:
                 raise Damaged("it was removed, or is being uploaded again")
-            artifact = found
-        raise StoreUnavailable("artifacts", f"artifact {artifact.id} is contended")
+            newest = found
+            return LOST
+
+        return await update("artifacts", f"artifact {artifact.id}", check)
 
     async def condemn(self, artifact: Artifact, problem: str) -> None:
         """Mark an artifact as damaged; if another request changed it first, that one's answer stands."""
@@ -87,7 +92,7 @@ class Downloads:
 
     async def open(self, artifact: Artifact, begin: int, end: int) -> AsyncIterator[bytes]:
         """Bytes `begin` to `end` (exclusive). Raises Damaged, here or, when all of them are read, before their end."""
-        for _ in range(RACES):
+        for _ in range(ATTEMPTS):
             if artifact.state != "verified" or artifact.receipt is None:
                 artifact = await self.checked(artifact)
             try:

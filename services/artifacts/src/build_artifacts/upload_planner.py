@@ -3,14 +3,12 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from build_chassis.errors import StoreUnavailable
+from build_chassis.store.optimistic import LOST, Lost, update
 
 from build_artifacts.artifact import Artifact, Content, Offer
 from build_artifacts.kept_builds import unjudged
 from build_artifacts.objects import Objects, Put, UploadGone
 from build_artifacts.store import ArtifactStore
-
-RACES = 10
 
 
 class Refused(Exception):
@@ -66,24 +64,29 @@ class UploadPlanner:
         return await self.store.add(artifact, unjudged(artifact.build_id, artifact.project, artifact.created_ms))
 
     async def _plan(self, artifact: Artifact, offer: Offer, now_ms: int, *, is_inside: bool) -> Planned:
-        for _ in range(RACES):
-            if artifact.state == "verified":
-                return Planned(artifact, [])
-            if artifact.state == "expired":
+        newest = artifact
+
+        async def plan() -> Planned | Lost:
+            nonlocal newest
+            if newest.state == "verified":
+                return Planned(newest, [])
+            if newest.state == "expired":
                 raise Refused("conflict", "this artifact is being removed: offer it again in a minute")
-            if _layout(artifact) != _layout(offer):
+            if _layout(newest) != _layout(offer):
                 raise Refused("conflict", "this artifact is being uploaded in parts of another size")
-            begun = await self._begin(artifact, now_ms)
+            begun = await self._begin(newest, now_ms)
             if begun is not None:
                 try:
                     return Planned(begun, await self.objects.plan(begun, self.upload_seconds, is_inside=is_inside))
                 except UploadGone:
                     await self.store.change(begun.become("refused", now_ms, problem="the upload was taken back"))
-            found = await self.store.find(artifact.id)
+            found = await self.store.find(newest.id)
             if found is None:
                 raise Refused("conflict", "this artifact was removed just now: offer it again")
-            artifact = found
-        raise StoreUnavailable("artifacts", f"artifact {artifact.id} is contended")
+            newest = found
+            return LOST
+
+        return await update("artifacts", f"artifact {artifact.id}", plan)
 
     async def _begin(self, artifact: Artifact, now_ms: int) -> Artifact | None:
         """The artifact in state `uploading`, touched; None when another request changed it first."""

@@ -6,19 +6,16 @@ from pathlib import Path
 
 from build_chassis.bus import Bus, Delivery
 from build_chassis.consumer import consumer_duty
-from build_chassis.problems import problem
 from build_chassis.projects import Projects
 from build_chassis.service import create_service_app
 from build_chassis.service_client import NO_PEERS, ServiceClient
 from build_chassis.supervisor import Duty, supervised
 from build_protocol.clock import HOUR_SECONDS, Clock, now_ms
 from build_protocol.topology import queue_name
-from fastapi import FastAPI, Request
-from fastapi.responses import Response
+from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
 from build_history.consumer import handle
-from build_history.cursors import BadCursor
 from build_history.dependencies import Dependencies
 from build_history.metrics import Metrics
 from build_history.refresh.config_watch import ConfigWatcher
@@ -68,7 +65,7 @@ def create_app(
                 await peer.close()
             await parts.store.close()
 
-    app = create_service_app(
+    return create_service_app(
         "history",
         settings=settings,
         bus=bus,
@@ -78,8 +75,6 @@ def create_app(
         routers=routers(settings),
         store_ping=parts.store.ping,
     )
-    app.add_exception_handler(BadCursor, _bad_cursor)
-    return app
 
 
 def _duties(parts: Dependencies, bus: Bus, ingest: ServiceClient | None, metrics: Metrics) -> Sequence[Duty]:
@@ -101,7 +96,3 @@ def _duties(parts: Dependencies, bus: Bus, ingest: ServiceClient | None, metrics
         test_importer = TestImporter(store, ingest, metrics, clock, config_watcher.excluded_configs)
         duties.append(Duty("read the tests of ended builds", test_importer.step, HARVEST_SECONDS))
     return duties
-
-
-async def _bad_cursor(request: Request, error: Exception) -> Response:
-    return problem(422, str(error), request.url.path)

@@ -7,22 +7,19 @@ from pathlib import Path
 
 from build_chassis.bus import Bus, Delivery
 from build_chassis.consumer import consumer_duty
-from build_chassis.problems import problem
 from build_chassis.projects import Projects
 from build_chassis.service import create_service_app
 from build_chassis.service_client import NO_PEERS, ServiceClient
 from build_chassis.supervisor import Duty, supervised
 from build_protocol.clock import HOUR_SECONDS, Clock, now_ms
 from build_protocol.topology import queue_name
-from fastapi import FastAPI, Request
-from fastapi.responses import Response
+from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
 from build_notifier.channels import Channel
 from build_notifier.channels.registry import open_channels
 from build_notifier.channels.sendgrid.webhook import read_key
 from build_notifier.consumer import Recorder
-from build_notifier.cursors import BadCursor
 from build_notifier.delivery.notification import ChannelName
 from build_notifier.delivery.sender import Sender
 from build_notifier.dependencies import Dependencies
@@ -76,7 +73,7 @@ def create_app(
                 await peer.close()
             await parts.store.close()
 
-    app = create_service_app(
+    return create_service_app(
         "notifier",
         settings=settings,
         bus=bus,
@@ -86,8 +83,6 @@ def create_app(
         routers=routers(settings),
         store_ping=parts.store.ping,
     )
-    app.add_exception_handler(BadCursor, _bad_cursor)
-    return app
 
 
 def _duties(
@@ -133,7 +128,3 @@ async def _whole(step: Awaitable[bool]) -> bool:
         await asyncio.wait([task], timeout=LAST_SEND_SECONDS)
         task.cancel()
         raise
-
-
-async def _bad_cursor(request: Request, error: Exception) -> Response:
-    return problem(422, str(error), request.url.path)

@@ -5,13 +5,13 @@ from typing import Annotated
 from uuid import uuid4
 
 from build_chassis.auth import Caller, Principal
+from build_chassis.pagination import decode_cursor, encode_cursor
+from build_chassis.store.optimistic import LOST, Lost, update
 from fastapi import APIRouter, HTTPException, Path, Query, Request, Response
 
-from build_notifier import cursors
 from build_notifier.channels.sendgrid import webhook
 from build_notifier.channels.sendgrid.channel import NOTIFICATION_ARG
 from build_notifier.delivery.notification import State
-from build_notifier.delivery.sender import WRITES
 from build_notifier.dependencies import Needs
 from build_notifier.planning.mutes import MUTES_MAX, Mute, MuteRequest
 from build_notifier.settings import Settings
@@ -51,10 +51,10 @@ async def list_notifications(
         state=state,
         incident=incident,
         build_id=build,
-        after=None if cursor is None else cursors.decode(cursor),
+        after=None if cursor is None else decode_cursor(cursor),
     )
     shown = page[:limit]
-    following = cursors.encode(shown[-1].created_ms, shown[-1].id) if len(page) > limit else None
+    following = encode_cursor(shown[-1].created_ms, shown[-1].id) if len(page) > limit else None
     return NotificationList(items=[NotificationRow.of(row) for row in shown], next_cursor=following)
 
 
@@ -130,14 +130,15 @@ async def get_notification(
 
 async def _note(store: NotifierStore, event: dict[str, object], now_ms: int) -> None:
     notification_id = str(event[NOTIFICATION_ARG])
-    for _ in range(WRITES):
+
+    async def note() -> Lost | None:
         known = (await store.notifications([notification_id])).get(notification_id)
         if known is None:
-            return
+            return None
         after = webhook.settled(known, event, now_ms)
-        if after is known or await store.put_notification(after) is not None:
-            return
-    raise HTTPException(503, "the notification is changing: send the events again")
+        return None if after is known or await store.put_notification(after) is not None else LOST
+
+    await update("notifier", f"notification {notification_id}", note)
 
 
 async def _visible(mute_id: str, caller: Principal, store: NotifierStore) -> Mute:

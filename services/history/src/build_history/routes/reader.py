@@ -8,9 +8,9 @@ from heapq import merge
 from itertools import islice
 
 from build_chassis.auth import Principal
+from build_chassis.pagination import decode_cursor, encode_cursor
 from build_chassis.projects import Projects
 
-from build_history import cursors
 from build_history.builds.fact import UNCLASSIFIED, Fact, Lane
 from build_history.builds.index_keys import includes_tag, lane_tag
 from build_history.projections.commits import CommitRow, answers
@@ -240,11 +240,11 @@ class Reader:
         branch: str | None = None,
         labels: Collection[str] | None = None,
     ) -> Page:
-        after = cursors.decode(cursor) if cursor else None
+        after = decode_cursor(cursor) if cursor else None
         rows = await self._listed(kind, limit=limit + 1, project=project, branch=branch, labels=labels, after=after)
         more = len(rows) > limit
         rows = rows[:limit]
-        return Page(rows=rows, next_cursor=cursors.encode(rows[-1].rank, rows[-1].key) if more else None)
+        return Page(rows=rows, next_cursor=encode_cursor(rows[-1].rank, rows[-1].key) if more else None)
 
     async def _listed(
         self,

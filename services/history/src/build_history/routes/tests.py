@@ -2,9 +2,9 @@
 
 from typing import Annotated
 
+from build_chassis.pagination import BadCursor
 from fastapi import APIRouter, HTTPException, Query
 
-from build_history.cursors import BadCursor
 from build_history.routes.dependencies import BranchQuery, ConfigQuery, Limit, Reads
 from build_history.routes.schemas import TestHistory, TestList
 from build_history.test_history.statistics import Order

@@ -8,8 +8,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from build_chassis.bus import Bus, BusUnavailable, Delivery
 from build_chassis.concurrency import in_thread_if_large
-from build_chassis.errors import StoreUnavailable
 from build_chassis.failpoints import fail_at
+from build_chassis.store.optimistic import LOST, Lost, update
 from build_protocol.ids import shard_of
 from build_protocol.topology import LIVE_EXCHANGE
 from build_protocol.views import Build
@@ -34,9 +34,6 @@ from build_ingest.store.contract import BuildStore, Conflict
 
 STATES_KEPT = 2000
 """Builds whose state stays in memory between batches; the store has all of them."""
-
-CONFLICTS = 5
-"""Tries of one batch while other writers move the same builds."""
 
 THREAD_BYTES = 64 * 1024
 """Batches larger than this are planned in a thread, so that the loop answers others meanwhile."""
@@ -127,19 +124,23 @@ class RecordConsumer:
     async def change(self, build_id: str, decide: Callable[[BuildState], BuildState | None]) -> BuildState | None:
         """Change a build's row beside its records: `decide` gets the newest state, and None means leave it.
 
-        Conditional on the revision, so a redelivered or concurrent change is decided again; key build id.
+        Conditional on the revision, so a redelivered or concurrent change is decided again; key build id. Raises
+        StoreUnavailable, also while others keep changing the row.
         """
-        for _ in range(CONFLICTS):
+
+        async def replace() -> BuildState | Lost | None:
             before = await self._state(build_id)
             after = decide(before) if before is not None else None
             if before is None or after is None:
                 return None
-            if await self._store.replace(before, after):
-                self._keep(after)
-                await self.announce(row_announcement(after, []))
-                return after
-            self._states.pop(build_id, None)
-        return None
+            if not await self._store.replace(before, after):
+                self._states.pop(build_id, None)
+                return LOST
+            self._keep(after)
+            await self.announce(row_announcement(after, []))
+            return after
+
+        return await update("ingest", f"build {build_id}", replace)
 
     async def repeat_heads(self) -> None:
         """Say again what is stored of open builds: a lost announcement or a lost tail heals."""
@@ -155,12 +156,12 @@ class RecordConsumer:
             log.debug("announcement dropped key=%s reason=%s", announced.routing_key, error)
 
     async def _commit(self, decoded: Decoded, size_bytes: int) -> dict[str, Plan]:
-        for _ in range(CONFLICTS):
+        async def advance() -> dict[str, Plan] | Lost:
             states = {build_id: await self._state(build_id) for build_id in decoded.arrivals}
             plans = await in_thread_if_large(size_bytes, THREAD_BYTES, self._plan, decoded, states)
             holed = [build_id for build_id, plan in plans.items() if plan.ahead and plan.step is None]
             if await self._refresh(holed):
-                continue  # what seemed to be missing is stored already, by another replica
+                return LOST  # what seemed to be missing is stored already, by another replica
             steps = [plan.step for plan in plans.values() if plan.step is not None]
             try:
                 if steps:
@@ -170,9 +171,10 @@ class RecordConsumer:
                 self._metrics.conflicts.inc()
                 for build_id in decoded.arrivals:
                     self._states.pop(build_id, None)
-                continue
+                return LOST
             return plans
-        raise StoreUnavailable("ingest", "other writers keep moving the same builds")
+
+        return await update("ingest", f"a batch of {len(decoded.arrivals)} builds", advance)
 
     def _plan(self, decoded: Decoded, states: Mapping[str, BuildState | None]) -> dict[str, Plan]:
         return {

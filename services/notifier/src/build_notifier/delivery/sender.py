@@ -9,6 +9,7 @@ import random
 from collections.abc import Callable, Collection, Mapping
 
 from build_chassis.failpoints import fail_at
+from build_chassis.store.optimistic import LOST, Lost, update
 
 from build_notifier.channels import Channel, NotApplicable, NotSent
 from build_notifier.channels.registry import LACKING
@@ -21,8 +22,6 @@ log = logging.getLogger("notifier")
 
 LOOKED_AT = 20
 """Due rows a sender looks at; several senders take different ones."""
-
-WRITES = 5
 
 
 class Sender:
@@ -94,15 +93,20 @@ class Sender:
 
     async def _settle(self, taken: Notification, outcome: Notification) -> None:
         """Write the outcome down; what the provider's events said meanwhile is the better evidence and stays."""
-        for _ in range(WRITES):
-            if await self._store.put_notification(outcome) is not None:
-                self._count(outcome)
-                return
+        newest = outcome
+
+        async def write() -> Lost | None:
+            nonlocal newest
+            if await self._store.put_notification(newest) is not None:
+                self._count(newest)
+                return None
             known = (await self._store.notifications([taken.id])).get(taken.id)
             if known is None or known.state not in ("sending", "unknown"):
-                return
-            outcome = outcome.model_copy(update={"version": known.version})
-        log.error("gave up writing down what became of notification %s", taken.id)
+                return None
+            newest = newest.model_copy(update={"version": known.version})
+            return LOST
+
+        await update("notifier", f"notification {taken.id}", write)
 
     async def _suppress(self, due: Notification) -> bool:
         reason = LACKING[due.channel]

@@ -1,4 +1,4 @@
-"""Cursors: where the next page of a listing begins, opaque to whoever carries it."""
+"""Pagination: a cursor says where the next page of a listing begins, opaque to whoever carries it."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 
@@ -10,12 +10,12 @@ class BadCursor(ValueError):
         super().__init__("cursor: not one this service gave out; ask again without it")
 
 
-def encode(rank: int, key: str) -> str:
+def encode_cursor(rank: int, key: str) -> str:
     """The cursor behind the row of this rank and key."""
     return urlsafe_b64encode(f"{rank}:{key}".encode()).decode().rstrip("=")
 
 
-def decode(cursor: str) -> tuple[int, str]:
+def decode_cursor(cursor: str) -> tuple[int, str]:
     """The rank and key of the last row seen; raises BadCursor."""
     try:
         text = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii")
