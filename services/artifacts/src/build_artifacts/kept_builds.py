@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from build_protocol.clock import DAY_MS
 from build_protocol.messages import BuildVerdict
 from build_protocol.model import WireModel
 
@@ -45,7 +46,7 @@ def judged(verdict: BuildVerdict) -> BuildNote:
 
 def beyond(kept_builds: Sequence[KeptBuild], *, now_ms: int, keep_days: int, keep_builds: int) -> list[BuildNote]:
     """The builds of one lane whose artifacts go: `kept_builds` is newest first."""
-    oldest_ms = now_ms - keep_days * 86_400_000
+    oldest_ms = now_ms - keep_days * DAY_MS
     last_good = next(
         (kept_build.note for kept_build in kept_builds if kept_build.is_full and kept_build.note.is_good), None
     )

@@ -4,6 +4,7 @@ from typing import Literal, Self
 
 from build_chassis.secret_rules import is_placeholder
 from build_chassis.settings import ServiceSettings
+from build_protocol.clock import DAY_SECONDS
 from pydantic import Field, model_validator
 from pydantic_settings import SettingsConfigDict
 
@@ -31,7 +32,7 @@ class Settings(ServiceSettings):
     s3_encryption: Literal["", "AES256", "aws:kms"] = Field("", description="Server-side encryption asked for.")
     s3_kms_key: str = Field("", description="Key id for aws:kms; empty: the bucket's.")
 
-    upload_seconds: int = Field(900, ge=10, le=7 * 86_400, description="How long a planned upload may begin.")
+    upload_seconds: int = Field(900, ge=10, le=7 * DAY_SECONDS, description="How long a planned upload may begin.")
     download_seconds: int = Field(60, ge=1, le=60, description="How long a download link may be opened.")
     per_build: int = Field(200, ge=1, le=10_000, description="Artifacts one build may bring.")
     keep_days: int = Field(90, ge=1, description="Artifacts are forgotten after this, except the last good build's.")

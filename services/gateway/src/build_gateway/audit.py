@@ -1,9 +1,9 @@
 """The audit trail: who did what to whom."""
 
 import logging
-import time
 
 from build_chassis.errors import StoreUnavailable
+from build_protocol.clock import now_ms
 
 from build_gateway.store.contract import GatewayStore
 from build_gateway.store.rows import AuditEntry
@@ -20,9 +20,7 @@ class Audit:
     async def note(self, who: str, action: str, subject: str, detail: str | None = None) -> None:
         """One entry; a store that is away costs the entry there, never the deed: the log has it."""
         logger.info("audit %r by %.128r on %.128r", action, who, subject)
-        entry = AuditEntry(
-            at=int(time.time() * 1000), who=who[:128], action=action, subject=subject[:512], detail=detail
-        )
+        entry = AuditEntry(at=now_ms(), who=who[:128], action=action, subject=subject[:512], detail=detail)
         try:
             await self._store.append_audit(entry)
         except StoreUnavailable as error:

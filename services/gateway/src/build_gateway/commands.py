@@ -3,19 +3,24 @@
 import asyncio
 import logging
 import secrets
-import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol
 
 from build_chassis.errors import StoreUnavailable
 from build_chassis.failpoints import fail_at
+from build_protocol import clock
 from build_protocol.frames import Command, CommandAck, CommandStored
 
 from build_gateway.store.contract import GatewayStore
 from build_gateway.store.rows import AgentRow, CommandKind, CommandRow, CommandState
 
 logger = logging.getLogger("gateway")
-EXPIRES_SECONDS: Mapping[CommandKind, int] = {"cancel": 24 * 3600, "trigger": 3600, "drain": 3600, "resume": 3600}
+EXPIRES_SECONDS: Mapping[CommandKind, int] = {
+    "cancel": clock.DAY_SECONDS,
+    "trigger": clock.HOUR_SECONDS,
+    "drain": clock.HOUR_SECONDS,
+    "resume": clock.HOUR_SECONDS,
+}
 UNACKED: tuple[CommandState, ...] = ("queued", "sent")
 UNFINISHED: tuple[CommandState, ...] = ("queued", "sent", "accepted")
 
@@ -56,7 +61,7 @@ class Commands:
         args: Mapping[str, str] | None = None,
     ) -> CommandRow:
         """Store a command, then tell the gateways that it waits."""
-        now_ms = _now_ms()
+        now_ms = clock.now_ms()
         row = CommandRow(
             id=secrets.token_hex(16),
             kind=kind,
@@ -76,7 +81,7 @@ class Commands:
 
     async def cancel(self, build_id: str, *, agent: str, project: str, requested_by: str) -> CommandRow:
         """Order the end of a build; an order that waits or is being carried out is sent again instead of a second."""
-        now_ms = _now_ms()
+        now_ms = clock.now_ms()
         for row in await self._store.list_commands(build_id=build_id):
             if row.kind == "cancel" and row.state in UNFINISHED and now_ms < row.expires_at:
                 await self._announce(CommandStored(agent=row.agent, command_id=row.id))
@@ -110,7 +115,7 @@ class Commands:
                     "state": ack.state,
                     "detail": ack.detail,
                     "result_build_id": ack.build_id,
-                    "updated_at": _now_ms(),
+                    "updated_at": clock.now_ms(),
                 }
             )
             await self._store.move_command(changed, UNACKED if ack.state == "accepted" else UNFINISHED)
@@ -119,7 +124,7 @@ class Commands:
             logger.warning("forget ack of command %s: %s", ack.command_id, error)
 
     async def _deliver(self, row: CommandRow, session: CommandSession) -> None:
-        now_ms = _now_ms()
+        now_ms = clock.now_ms()
         if now_ms >= row.expires_at:
             await self._store.move_command(row.model_copy(update={"state": "expired", "updated_at": now_ms}), UNACKED)
             return
@@ -146,7 +151,3 @@ class Commands:
 
 def _serves(agent: AgentRow, project: str | None) -> bool:
     return bool(agent.serves) if project is None else project in agent.serves
-
-
-def _now_ms() -> int:
-    return int(time.time() * 1000)

@@ -5,13 +5,13 @@ import asyncio
 import os
 import secrets
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from build_chassis.errors import StoreUnavailable, Unusable
 from build_chassis.secret_rules import USER_PASSWORD
+from build_protocol.clock import now_ms
 
 from build_gateway.accounts.directory import ADMIN, ending_tokens, new_admin
 from build_gateway.accounts.passwords import Passwords
@@ -57,7 +57,7 @@ def main(store_url: str, arguments: Sequence[str]) -> None:
 async def _reset(store: GatewayStore, password: str) -> None:
     try:
         await store.open()
-        fresh = new_admin(await Passwords().hash(password), int(time.time() * 1000))
+        fresh = new_admin(await Passwords().hash(password), now_ms())
         rights = fresh.model_dump(include={"role", "projects", "disabled", "password_hash"})
         if not await store.add_user(fresh):
             await store.change_user(ADMIN, lambda user: ending_tokens(user.model_copy(update=rights)))

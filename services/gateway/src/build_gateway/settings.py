@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from build_chassis.secret_rules import ADMIN_PASSWORD, API_KEY, SIGNING_KEY, Rule
 from build_chassis.settings import ServiceSettings
 from build_protocol import limits
+from build_protocol.clock import DAY_SECONDS
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
 
@@ -24,7 +25,7 @@ class Settings(ServiceSettings):
     name: str = Field("", description="This gateway's own name among several; random where unset.")
     jwt_algorithm: Literal["HS256", "HS384", "HS512"] = Field("HS256", validation_alias="JWT_ALGORITHM")
     access_seconds: int = Field(600, gt=0, description="Life of an access token.")
-    refresh_seconds: int = Field(14 * 24 * 3600, gt=0, description="Life of a refresh cookie.")
+    refresh_seconds: int = Field(14 * DAY_SECONDS, gt=0, description="Life of a refresh cookie.")
     admin_password: SecretStr | None = Field(None, validation_alias="BUILD_DASHBOARD_ADMIN_PASSWORD")
     api_key: SecretStr | None = Field(None, validation_alias="BUILD_DASHBOARD_API_KEY")
     dashboard_url: str | None = Field(

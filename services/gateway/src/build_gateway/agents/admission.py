@@ -1,10 +1,10 @@
 """What an agent may say: projects of its key, builds of its own, each build's records without a gap."""
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from build_chassis.bus import Outgoing
+from build_protocol.clock import now_ms
 from build_protocol.frames import Refused
 from build_protocol.messages import BuildHeartbeat, Record
 from build_protocol.topology import routing_key
@@ -93,7 +93,7 @@ class Admission:
         for build_id in build_ids:
             build = self._builds.get(build_id)
             if build is not None:
-                beat = BuildHeartbeat(build_id=build_id, project=build.project, timestamp=int(time.time() * 1000))
+                beat = BuildHeartbeat(build_id=build_id, project=build.project, timestamp=now_ms())
                 headers = {"agent": self._key.name, "build_id": build_id, "key_id": self._key.id}
                 key = routing_key(beat.type, build_id, build.project)
                 messages.append(Outgoing(key, beat.to_json().encode(), headers))

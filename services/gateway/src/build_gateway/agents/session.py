@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from build_chassis.bus import Bus
 from build_chassis.failpoints import fail_at
-from build_protocol import limits
+from build_protocol import clock, limits
 from build_protocol.frames import (
     Ack,
     AgentConnected,
@@ -157,7 +157,7 @@ class AgentSession:
         return decoded.frame
 
     async def _welcome(self, hello: Hello) -> None:
-        now_ms = _now_ms()
+        now_ms = clock.now_ms()
         stored, last_green = await asyncio.gather(
             self.edges.owners.ask([build.build_id for build in hello.builds]),
             self.edges.ingest.last_green(build for build in hello.builds if self.key.may_use(build.project)),
@@ -245,7 +245,7 @@ class AgentSession:
     def _heartbeat(self, heartbeat: Heartbeat) -> None:
         self.row = self.row.model_copy(
             update={
-                "last_seen_at": _now_ms(),
+                "last_seen_at": clock.now_ms(),
                 "spool_bytes": heartbeat.spool_bytes,
                 "oldest_unacked_ms": heartbeat.oldest_unacked_ms,
                 "disk_free_bytes": heartbeat.disk_free_bytes,
@@ -344,7 +344,3 @@ class AgentSession:
         # The agent deletes the build's spool; only late artifacts may still follow, met anew.
         self.edges.roster.drop_build(self, build_id)
         self._builds.pop(build_id, None)
-
-
-def _now_ms() -> int:
-    return int(time.time() * 1000)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from build_chassis.auth import Principal
 from build_chassis.errors import StoreUnavailable
-from build_protocol import limits
+from build_protocol import clock, limits
 from build_protocol.frames import Auth, Close, Ping, Pong, Ready, Subscribe, Subscribed, viewer_frame
 from pydantic import ValidationError
 
@@ -146,7 +146,7 @@ class ViewerSession:
             return False
         self.user = principal.name
         self._principal, self._claims = principal, claims
-        ready = Ready(user=principal.name, server_time_ms=_now_ms(), expires_at=claims.expires_at * 1000)
+        ready = Ready(user=principal.name, server_time_ms=clock.now_ms(), expires_at=claims.expires_at * 1000)
         self._say(ready.to_json())
         return True
 
@@ -173,7 +173,7 @@ class ViewerSession:
             await self._edges.audience.follow(self, before=before, after=self._subscription.followed)
             self._say(Subscribed().to_json())
         elif isinstance(frame, Ping):
-            self._say(Pong(server_time_ms=_now_ms()).to_json())
+            self._say(Pong(server_time_ms=clock.now_ms()).to_json())
         else:
             self._edges.metrics.unknown_frames.inc()
 
@@ -239,7 +239,3 @@ def _decode(message: str | bytes) -> Auth | Subscribe | Ping | str | None:
             return None
         return f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}"
     return frame
-
-
-def _now_ms() -> int:
-    return int(time.time() * 1000)
