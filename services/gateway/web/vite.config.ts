@@ -1,4 +1,5 @@
 import react from '@vitejs/plugin-react'
+import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
 
 // `npm run dev` serves the page with hot reload and hands the rest to a running gateway.
@@ -11,6 +12,7 @@ export default defineConfig({
   // Absolute, so that a deep link such as /builds/<id> finds its assets on reload.
   base: '/',
   plugins: [react()],
+  resolve: { alias: { '@': fileURLToPath(new URL('src', import.meta.url)) } },
   build: {
     outDir: '../src/build_gateway/page',
     emptyOutDir: true,

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import { agentsOf, tally } from '../src/agents/hosts'
-import type { AgentView } from '../src/wire'
+import { agentsOf, tally } from '@/features/agents/hosts'
+import type { AgentView } from '@/shared/wire'
 
 function process(fields: Partial<AgentView>): AgentView {
   return {

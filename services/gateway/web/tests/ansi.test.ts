@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { parseAnsi, plainText } from '../src/log/ansi'
+import { parseAnsi, plainText } from '@/shared/format/ansi'
 
 const styleOf = (codes: string) => parseAnsi(`\x1b[${codes}mx`).spans[0]?.style
 

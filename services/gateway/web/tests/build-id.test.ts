@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
-import { answersTo, labelsOf, nameOf, shortId } from '../src/builds/build-id'
+import { answersTo, labelsOf, nameOf, shortId } from '@/shared/format/build-id'
 
 interface Examples {
   build: string

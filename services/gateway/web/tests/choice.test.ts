@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
-import { cleaned, withChanges } from '../src/app/address'
-import { chosen, completed, missingOf, namedIn, offered } from '../src/history/choice'
-import { toFailure, toTest } from '../src/history/places'
+import { cleaned, withChanges } from '@/shared/address/address'
+import { chosen, completed, missingOf, namedIn, offered } from '@/shared/address/choice'
+import { toFailure, toTest } from '@/shared/address/links'
 
 const lane = (project: string, branch: string, config: string, startedMs = 0) => ({
   project,

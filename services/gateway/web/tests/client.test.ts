@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { errorOf } from '../src/api/client'
+import { errorOf } from '@/shared/api/client'
 
 const said = async (status: number, body: string) => (await errorOf(new Response(body, { status }))).message
 

@@ -1,9 +1,16 @@
 import { expect, test } from 'vitest'
-import { changeOf } from '../src/build/change'
-import { searchOf, tabOf } from '../src/build/tabs'
-import { filterOf, paramsOf } from '../src/build/test-filter'
-import { baselineOf, differences, failureSides, phaseTimes, stepTimes, wholeChange } from '../src/compare/comparison'
-import type { BuildDetail, FailureData } from '../src/wire'
+import { changeOf } from '@/features/build/tab/change'
+import { searchOf, tabOf } from '@/features/build/tab/tabs'
+import { filterOf, paramsOf } from '@/features/build/tests/test-filter'
+import {
+  baselineOf,
+  differences,
+  failureSides,
+  phaseTimes,
+  stepTimes,
+  wholeChange,
+} from '@/features/build/compare/comparison'
+import type { BuildDetail, FailureData } from '@/shared/wire'
 import { buildRow } from './frames'
 
 function detail(given: Partial<BuildDetail>): BuildDetail {

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { Connection, type Socket } from '../src/live/connection'
-import type { LogAppended, ViewerEvent } from '../src/wire'
+import { Connection, type Socket } from '@/shared/live/connection'
+import type { LogAppended, ViewerEvent } from '@/shared/wire'
 import { buildRow, logFrame } from './frames'
 
 /** The gateway's end of a socket. */

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
-import { RowMap } from '../src/log/row-map'
-import { hiddenBy, hiderOf, sectionsOf } from '../src/log/sections'
-import { Viewport } from '../src/log/viewport'
-import type { PhaseSpan } from '../src/wire'
+import { RowMap } from '@/features/build/log/row-map'
+import { hiddenBy, hiderOf, sectionsOf } from '@/features/build/log/sections'
+import { Viewport } from '@/features/build/log/viewport'
+import type { PhaseSpan } from '@/shared/wire'
 
 const PHASES: PhaseSpan[] = [
   { phase: 'configure', startedAt: 0, endedAt: 4000, firstLine: 1 },

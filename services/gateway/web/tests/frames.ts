@@ -1,5 +1,5 @@
 /** Rows and frames for tests, complete but for what a test says. */
-import type { Build, LogAppended, LogPage } from '../src/wire'
+import type { Build, LogAppended, LogPage } from '@/shared/wire'
 
 export function buildRow(given: Partial<Build> & { id: string }): Build {
   return {

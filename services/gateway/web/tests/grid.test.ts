@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import { saysOf, shownColumns, suspectRanges } from '../src/grid/model'
-import type { Cell, Column, CommitRow } from '../src/wire'
+import { saysOf, shownColumns, suspectRanges } from '@/features/grid/model'
+import type { Cell, Column, CommitRow } from '@/shared/wire'
 
 const row = (sha: string, ...cells: Cell[]): CommitRow => ({ project: 'p', branch: 'b', info: { sha }, cells })
 const cell = (config: string, status: Cell['status'], more: Partial<Cell> = {}): Cell => ({

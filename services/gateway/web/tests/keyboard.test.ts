@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { byTitle, Shortcuts } from '../src/keyboard/shortcuts'
+import { byTitle, Shortcuts } from '@/shared/keyboard/shortcuts'
 
 test('a chord works when its keys follow each other, and not when they do not', () => {
   const pressed: string[] = []

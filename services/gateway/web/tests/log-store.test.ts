@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import { LogStore, type ReadLog } from '../src/log/log-store'
-import { MAX_PAGES, PAGE_LINES, Pages } from '../src/log/pages'
+import { LogStore, type ReadLog } from '@/features/build/log/log-store'
+import { MAX_PAGES, PAGE_LINES, Pages } from '@/features/build/log/pages'
 import { logFrame, logPage } from './frames'
 
 /** A server that holds `lines` as of record `seq`, and tells what was asked of it. */

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
-import { plainText } from '../src/log/ansi'
-import { Marks, stripOf } from '../src/log/marks'
-import { SEARCHED, severityOf } from '../src/log/severity'
+import { plainText } from '@/shared/format/ansi'
+import { Marks, stripOf } from '@/features/build/log/marks'
+import { SEARCHED, severityOf } from '@/features/build/log/severity'
 
 test('the next and the previous mark are found from anywhere, in whatever order they came', () => {
   const marks = new Marks()

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import { ownersOf, stillRed } from '../src/now/owners'
-import type { IncidentSummary, LaneSummary } from '../src/wire'
+import { ownersOf, stillRed } from '@/features/now/owners'
+import type { IncidentSummary, LaneSummary } from '@/shared/wire'
 
 const incident = {
   project: 'torch-mlir',

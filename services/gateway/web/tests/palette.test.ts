@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import { offersFor } from '../src/palette/places'
-import type { LaneSummary } from '../src/wire'
+import { offersFor } from '@/app/palette/offers'
+import type { LaneSummary } from '@/shared/wire'
 import { buildRow } from './frames'
 
 const lane = (project: string, branch: string) => ({ project, branch }) as LaneSummary

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { shortPlaceOf } from '../src/history/places'
+import { shortPlaceOf } from '@/shared/address/links'
 
 const place = (file: string, cwd?: string) => shortPlaceOf({ file, line: 7, col: null }, cwd)
 

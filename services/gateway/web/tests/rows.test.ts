@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { MAX_ROWS, mergedList, newest, NO_ROWS, withRows } from '../src/live/rows'
+import { MAX_ROWS, mergedList, newest, NO_ROWS, withRows } from '@/shared/live/rows'
 import { buildRow } from './frames'
 
 test('the greater revision wins, whichever came last', () => {

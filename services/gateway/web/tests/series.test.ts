@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import { isEmpty, seriesOf, spanOf } from '../src/trends/series'
-import type { Trend } from '../src/wire'
+import { isEmpty, seriesOf, spanOf } from '@/features/trends/series'
+import type { Trend } from '@/shared/wire'
 
 function trend(...days: Partial<Trend['days'][number]>[]): Trend {
   const empty = { project: 'p', branch: 'b', config: 'c', day: 0, builds: 1, infra: 0, lost: 0, other: 0, running: 0 }

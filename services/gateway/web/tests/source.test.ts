@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest'
-import { piecesOf } from '../src/log/pieces'
-import { parseAnsi } from '../src/log/ansi'
-import { mentionsIn } from '../src/source/mentions'
-import { quoted, reproOf } from '../src/source/shell'
-import { SourceTree } from '../src/source/source-tree'
-import type { BuildDetail, FailureData } from '../src/wire'
+import { piecesOf } from '@/features/build/log/pieces'
+import { parseAnsi } from '@/shared/format/ansi'
+import { mentionsIn } from '@/shared/source/mentions'
+import { quoted, reproOf } from '@/shared/source/command-line'
+import { SourceTree } from '@/shared/source/source-tree'
+import type { BuildDetail, FailureData } from '@/shared/wire'
 
 const SHA = '0123456789abcdef0123456789abcdef01234567'
 const FACTS = {

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
-import { elapsedMs, remainingMs } from '../src/builds/timing'
-import * as format from '../src/format'
-import { backoffMs } from '../src/live/backoff'
+import { elapsedMs, remainingMs } from '@/shared/format/timing'
+import * as format from '@/shared/format'
+import { backoffMs } from '@/shared/live/backoff'
 import { buildRow } from './frames'
 
 test('the wait between tries doubles, is spread, and has an end', () => {

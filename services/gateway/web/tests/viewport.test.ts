@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
-import { RowMap } from '../src/log/row-map'
-import { MAX_HEIGHT_PX, ScrollMap } from '../src/log/scroll-map'
-import { Viewport } from '../src/log/viewport'
+import { RowMap } from '@/features/build/log/row-map'
+import { MAX_HEIGHT_PX, ScrollMap } from '@/features/build/log/scroll-map'
+import { Viewport } from '@/features/build/log/viewport'
 
 const SECTIONS = [1, 201, 401]
 

@@ -1,7 +1,7 @@
 /** Crash: what is shown when a page breaks, or a part of it cannot be loaded because a newer release took its place. */
 import { Button } from '@mantine/core'
 import { Component, type ReactNode } from 'react'
-import { crash } from '../strings'
+import { crash } from '@/shared/i18n'
 import classes from './Crash.module.css'
 
 interface State {

@@ -1,0 +1,66 @@
+/** Pages: which page an address shows; who is not signed in is asked to, at that same address. */
+import { matchPath, Navigate, Route, Routes, useLocation } from 'react-router'
+import { NowPage } from '@/features/now/NowPage'
+import { LoginPage } from '@/app/login/LoginPage'
+import { Shell } from '@/app/shell/Shell'
+import { useSession } from '@/shared/api/app-context'
+import { Crash } from './Crash'
+import { onDemand } from '@/shared/ui/on-demand'
+
+const AgentsPage = onDemand(() => import('@/features/agents/AgentsPage').then((module) => module.AgentsPage))
+const BuildPage = onDemand(() => import('@/features/build/BuildPage').then((module) => module.BuildPage))
+const CommitPage = onDemand(() => import('@/features/commits/CommitPage').then((module) => module.CommitPage))
+const CommitsPage = onDemand(() => import('@/features/commits/CommitsPage').then((module) => module.CommitsPage))
+const FailurePage = onDemand(() => import('@/features/failures/FailurePage').then((module) => module.FailurePage))
+const FailuresPage = onDemand(() => import('@/features/failures/FailuresPage').then((module) => module.FailuresPage))
+const GridPage = onDemand(() => import('@/features/grid/GridPage').then((module) => module.GridPage))
+const HistoryPage = onDemand(() => import('@/features/trends/HistoryPage').then((module) => module.HistoryPage))
+const NotificationsPage = onDemand(() =>
+  import('@/features/notifications/NotificationsPage').then((module) => module.NotificationsPage),
+)
+const PinsPage = onDemand(() => import('@/features/pins/PinsPage').then((module) => module.PinsPage))
+const ProjectsPage = onDemand(() => import('@/features/grid/ProjectsPage').then((module) => module.ProjectsPage))
+const SettingsPage = onDemand(() => import('@/features/settings/SettingsPage').then((module) => module.SettingsPage))
+const TestsPage = onDemand(() => import('@/features/tests/TestsPage').then((module) => module.TestsPage))
+
+const PAGES = {
+  '/builds/:id': BuildPage,
+  '/p': ProjectsPage,
+  '/p/:project/*': GridPage,
+  '/failures': FailuresPage,
+  '/failures/:signature': FailurePage,
+  '/tests': TestsPage,
+  '/history': HistoryPage,
+  '/pins': PinsPage,
+  '/c': CommitsPage,
+  '/c/:sha': CommitPage,
+  '/agents': AgentsPage,
+  '/notifications': NotificationsPage,
+  '/settings': SettingsPage,
+}
+
+/** Begins to load the page of an address, while it is still found out who is signed in. */
+export function preloadPage(pathname: string): void {
+  // What fails here fails again where the page is drawn, and is told there.
+  for (const [path, page] of Object.entries(PAGES)) if (matchPath(path, pathname)) page.preload().catch(() => undefined)
+}
+
+export function Pages() {
+  const session = useSession()
+  const { pathname } = useLocation()
+  if (session.state === 'starting') return null
+  if (session.state === 'signed-out') return <LoginPage />
+  return (
+    <Shell user={session.user}>
+      <Crash key={pathname}>
+        <Routes>
+          <Route path="/" element={<NowPage />} />
+          {Object.entries(PAGES).map(([path, Page]) => (
+            <Route key={path} path={path} element={<Page />} />
+          ))}
+          <Route path="*" element={<Navigate to="/" replace />} />
+        </Routes>
+      </Crash>
+    </Shell>
+  )
+}

@@ -1,0 +1,94 @@
+/** Shell: what surrounds every page: name, navigation, connection, theme, account, keyboard. */
+import { ActionIcon, Menu, useComputedColorScheme, useMantineColorScheme } from '@mantine/core'
+import { IconKeyboard, IconMoon, IconSun, IconUserCircle } from '@tabler/icons-react'
+import { useState, type ReactNode } from 'react'
+import { Link, NavLink, useNavigate } from 'react-router'
+import { useApp } from '@/shared/api/app-context'
+import { useOpenIncidents } from '@/shared/api/queries/history'
+import { HelpDialog } from './HelpDialog'
+import { useShortcuts } from '@/shared/keyboard/useShortcuts'
+import { Palette } from '@/app/palette/Palette'
+import { account, keys, nav, product } from '@/shared/i18n'
+import { ConnectionPill } from './ConnectionPill'
+import { Mark } from './Mark'
+import classes from './Shell.module.css'
+import { PLACES } from '@/app/palette/places'
+import { useTabState } from '@/shared/ui/useTabState'
+
+export function Shell({ user, children }: { user: string; children: ReactNode }) {
+  const navigate = useNavigate()
+  const { session } = useApp()
+  const { setColorScheme } = useMantineColorScheme()
+  const isDark = useComputedColorScheme('light') === 'dark'
+  const [isHelpOpen, setHelpOpen] = useState(false)
+  const switchScheme = () => setColorScheme(isDark ? 'light' : 'dark')
+
+  useTabState(useOpenIncidents().data?.items.length ?? 0)
+  useShortcuts([
+    { keys: '?', title: keys.help, run: () => setHelpOpen(true) },
+    ...PLACES.map(({ path, name, letter }) => ({
+      keys: `g ${letter}`,
+      title: keys.goTo(name),
+      run: () => void navigate(path),
+    })),
+    { keys: 'g t', title: keys.theme, run: switchScheme },
+  ])
+
+  return (
+    <div className={classes.shell}>
+      <a className={classes.skip} href="#content">
+        {nav.skip}
+      </a>
+      <header className={classes.bar}>
+        <NavLink to="/" className={classes.brand} aria-label={product}>
+          <Mark />
+          <span>{product}</span>
+        </NavLink>
+        <nav className={classes.nav} aria-label={nav.main}>
+          {PLACES.filter((place) => place.isInBar).map(({ path, name }) => (
+            <NavLink key={path} to={path} end={path === '/'} className={classes.link}>
+              {name}
+            </NavLink>
+          ))}
+        </nav>
+        <div className={classes.tools}>
+          <ConnectionPill />
+          <ActionIcon
+            className={classes.wide}
+            variant="subtle"
+            color="gray"
+            aria-label={keys.title}
+            onClick={() => setHelpOpen(true)}
+          >
+            <IconKeyboard size={18} stroke={1.6} />
+          </ActionIcon>
+          <ActionIcon variant="subtle" color="gray" aria-label={keys.theme} title={keys.theme} onClick={switchScheme}>
+            {isDark ? <IconSun size={18} stroke={1.6} /> : <IconMoon size={18} stroke={1.6} />}
+          </ActionIcon>
+          <Menu position="bottom-end" width={200}>
+            <Menu.Target>
+              <ActionIcon variant="subtle" color="gray" aria-label={account.menu}>
+                <IconUserCircle size={19} stroke={1.6} />
+              </ActionIcon>
+            </Menu.Target>
+            <Menu.Dropdown>
+              <Menu.Label>{account.signedInAs(user)}</Menu.Label>
+              {PLACES.filter((place) => !place.isInBar).map(({ path, name }) => (
+                <Menu.Item key={path} component={Link} to={path}>
+                  {name}
+                </Menu.Item>
+              ))}
+              <Menu.Divider />
+              <Menu.Item onClick={() => void session.signOut()}>{account.signOut}</Menu.Item>
+            </Menu.Dropdown>
+          </Menu>
+        </div>
+      </header>
+      <main id="content" className={classes.content}>
+        {children}
+      </main>
+      <Palette />
+      <HelpDialog isOpen={isHelpOpen} onClose={() => setHelpOpen(false)} />
+    </div>
+  )
+}

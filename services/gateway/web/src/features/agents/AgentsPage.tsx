@@ -1,0 +1,114 @@
+/** Agents page: who builds, who could, who is gone; what waits on their disks; draining one before its machine is touched. */
+import { Button } from '@mantine/core'
+import { useMutation, useQueryClient } from '@tanstack/react-query'
+import { Link } from 'react-router'
+import { useApp } from '@/shared/api/app-context'
+import { shortId } from '@/shared/format/build-id'
+import { Ago } from '@/shared/ui/Elapsed'
+import { bytes } from '@/shared/format'
+import { Answer } from '@/shared/ui/Answer'
+import layout from '@/shared/ui/layout.module.css'
+import { Notice } from '@/shared/ui/Notice'
+import { Page } from '@/shared/ui/Page'
+import { Table } from '@/shared/ui/Table'
+import { useMe } from '@/features/settings/queries'
+import { agents as text } from '@/shared/i18n'
+import type { CommandView, NewCommand } from '@/shared/wire'
+import { agentsOf, tally, type Agent } from './hosts'
+import { useAgents } from './queries'
+
+const COLUMNS = [
+  text.name,
+  text.state,
+  text.host,
+  text.version,
+  text.builds,
+  text.waiting,
+  text.disk,
+  text.lastSeen,
+  '',
+]
+const STATE_CLASS = { busy: layout.running, idle: layout.green, gone: layout.faint }
+
+export function AgentsPage() {
+  const read = useAgents()
+  const agents = agentsOf(read.data?.items ?? [])
+  const { busy, idle, gone } = tally(agents)
+  return (
+    <Page title={text.title} lead={read.data === undefined ? undefined : text.summary(busy, idle, gone)}>
+      <Answer read={read}>
+        {() =>
+          agents.length === 0 ? (
+            <Notice title={text.emptyTitle}>
+              <p>{text.empty}</p>
+            </Notice>
+          ) : (
+            <Table label={text.title} columns={COLUMNS}>
+              {agents.map((agent) => (
+                <Row key={agent.newest.instance} agent={agent} />
+              ))}
+            </Table>
+          )
+        }
+      </Answer>
+    </Page>
+  )
+}
+
+function Row({ agent: { newest, state, builds, processes } }: { agent: Agent }) {
+  return (
+    <tr data-testid="agent" data-state={state}>
+      <td className={layout.words}>
+        <strong>{newest.name}</strong>
+        <div className={layout.faint}>{newest.serves.length > 0 ? newest.serves.join(', ') : text.anyone}</div>
+      </td>
+      <td className={STATE_CLASS[state]}>{text[state]}</td>
+      <td>
+        {newest.host ?? text.none}
+        {processes > 1 && <div className={layout.faint}>{text.processes(processes)}</div>}
+      </td>
+      <td>{newest.version}</td>
+      <td>
+        {builds.length === 0 && <span className={layout.faint}>{text.none}</span>}
+        {builds.map((id) => (
+          <div key={id}>
+            <Link to={`/builds/${id}`} className={layout.link}>
+              <code>{shortId(id)}</code>
+            </Link>
+          </div>
+        ))}
+      </td>
+      <td>{newest.spoolBytes === 0 ? text.nothing : bytes(newest.spoolBytes)}</td>
+      <td>{newest.diskFreeBytes == null ? text.none : bytes(newest.diskFreeBytes)}</td>
+      <td className={layout.nowrap}>
+        <Ago at={newest.lastSeenAt} />
+      </td>
+      <td className={layout.nowrap}>{newest.serves.length > 0 && state !== 'gone' && <Drain agent={newest.name} />}</td>
+    </tr>
+  )
+}
+
+/** Only an admin may, and only an agent that takes orders can. */
+function Drain({ agent }: { agent: string }) {
+  const { api } = useApp()
+  const queries = useQueryClient()
+  const isAdmin = useMe().data?.role === 'admin'
+  const order = useMutation({
+    mutationFn: (kind: NewCommand['kind']) => api.post<CommandView>('/commands', { kind, agent }),
+    onSuccess: () => queries.invalidateQueries({ queryKey: ['agents'] }),
+  })
+  if (!isAdmin) return null
+  if (order.isError) return <span role="alert">{order.error.message}</span>
+  const hasDrained = order.data?.kind === 'drain'
+  return (
+    <Button
+      variant="default"
+      size="compact-xs"
+      loading={order.isPending}
+      title={hasDrained ? text.drained : undefined}
+      onClick={() => order.mutate(hasDrained ? 'resume' : 'drain')}
+    >
+      {hasDrained ? text.resume : text.drain}
+    </Button>
+  )
+}

@@ -1,0 +1,160 @@
+/** Build page: one build, live: how it stands, what failed, its log. */
+import { Button } from '@mantine/core'
+import { useEffect, useRef, type ComponentType, type RefObject } from 'react'
+import { Link, useParams, useSearchParams } from 'react-router'
+import { ApiError } from '@/shared/api/client'
+import { useRows } from '@/shared/api/app-context'
+import { onDemand } from '@/shared/ui/on-demand'
+import { nameOf } from '@/shared/format/build-id'
+import { useBuildDetail } from '@/shared/api/queries/builds'
+import { FailureBox } from '@/features/build/failures/FailureBox'
+import { count } from '@/shared/format'
+import { newest } from '@/shared/live/rows'
+import { LogView, type Reading } from '@/features/build/log/LogView'
+import { useTabSubject } from '@/shared/ui/useTabState'
+import { build as text, list } from '@/shared/i18n'
+import type { BuildDetail } from '@/shared/wire'
+import classes from './BuildPage.module.css'
+import { NamedBuild } from './NamedBuild'
+import { PhaseStrip } from '@/features/build/header/PhaseStrip'
+import { StatusShelf } from '@/features/build/header/BuildHeader'
+import { searchOf, tabOf, TABS, type Tab } from '@/features/build/tab/tabs'
+import { useFreshPhases } from '@/features/build/header/useFreshPhases'
+
+const waiting = <div className={classes.skeletonLog} aria-busy="true" />
+
+// Loaded when they are opened: most readers want the log, and want it now.
+const ArtifactsTab = onDemand(
+  () => import('@/features/build/artifacts/ArtifactsTab').then((module) => module.ArtifactsTab),
+  waiting,
+)
+const CompareTab = onDemand(
+  () => import('@/features/build/compare/CompareTab').then((module) => module.CompareTab),
+  waiting,
+)
+const ConfigurationTab = onDemand(
+  () => import('@/features/build/configuration/ConfigurationTab').then((module) => module.ConfigurationTab),
+  waiting,
+)
+const EventsTab = onDemand(
+  () => import('@/features/build/events/EventsTab').then((module) => module.EventsTab),
+  waiting,
+)
+const FailuresTab = onDemand(
+  () => import('@/features/build/failures/FailuresTab').then((module) => module.FailuresTab),
+  waiting,
+)
+const MetricsTab = onDemand(
+  () => import('@/features/build/metrics/MetricsTab').then((module) => module.MetricsTab),
+  waiting,
+)
+const StepsTab = onDemand(() => import('@/features/build/steps/StepsTab').then((module) => module.StepsTab), waiting)
+const TestsTab = onDemand(() => import('@/features/build/tests/TestsTab').then((module) => module.TestsTab), waiting)
+
+const CONTENT: Record<Tab, ComponentType<{ build: BuildDetail; reading: RefObject<Reading | undefined> }>> = {
+  log: LogView,
+  failures: FailuresTab,
+  tests: TestsTab,
+  steps: StepsTab,
+  metrics: MetricsTab,
+  artifacts: ArtifactsTab,
+  configuration: ConfigurationTab,
+  compare: CompareTab,
+  events: EventsTab,
+}
+
+export function BuildPage() {
+  const { id = '' } = useParams()
+  const name = nameOf(id)
+  // Another build is another page: nothing of the last one's log or place may stay.
+  return name === undefined || name.id === id ? <OneBuild key={id} id={id} /> : <NamedBuild key={id} name={name} />
+}
+
+function OneBuild({ id }: { id: string }) {
+  const query = useBuildDetail(id)
+  const rows = useRows()
+  const build = query.data === undefined ? undefined : newest(query.data, rows)
+  const [params] = useSearchParams()
+  const tab = tabOf(params)
+  const Content = CONTENT[tab]
+  const reading = useRef<Reading>(undefined)
+  const isKnown = rows.has(id)
+  const { isError, refetch } = query
+  useEffect(() => {
+    // A build that was just ordered may be opened before it is stored: its first pushed row says that it is.
+    if (isError && isKnown) void refetch()
+  }, [isError, isKnown, refetch])
+  useTabSubject(build)
+  useFreshPhases(build, query.refetch)
+
+  if (build === undefined) {
+    return query.isError ? <Missing error={query.error} onRetry={() => void query.refetch()} /> : <Skeleton />
+  }
+  return (
+    <article className={classes.page} data-testid="build" data-build={build.id} data-status={build.status}>
+      <StatusShelf build={build} />
+      <PhaseStrip build={build} />
+      {build.firstFailure != null && tab !== 'failures' && <FailureBox build={build} failure={build.firstFailure} />}
+      <nav className={classes.tabs} aria-label={text.parts}>
+        {TABS.map((each) => (
+          <TabLink key={each} tab={each} isCurrent={each === tab} badge={badgeOf(build, each)} />
+        ))}
+      </nav>
+      <Content build={build} reading={reading} />
+    </article>
+  )
+}
+
+function TabLink({ tab, isCurrent, badge }: { tab: Tab; isCurrent: boolean; badge: number }) {
+  const link = useRef<HTMLAnchorElement>(null)
+  useEffect(() => {
+    // On a narrow screen the row of tabs scrolls: the one that is open has to be seen.
+    if (isCurrent) link.current?.scrollIntoView({ block: 'nearest', inline: 'center' })
+  }, [isCurrent])
+  return (
+    <Link
+      ref={link}
+      className={classes.tab}
+      to={{ search: searchOf(tab) }}
+      aria-current={isCurrent ? 'page' : undefined}
+    >
+      {text.tabs[tab]}
+      {badge > 0 && <b>{count(badge)}</b>}
+    </Link>
+  )
+}
+
+/** What is wrong in a tab, told on its name. */
+function badgeOf({ failureCount, metrics }: BuildDetail, tab: Tab): number {
+  if (tab === 'failures') return failureCount
+  return tab === 'tests' ? (metrics?.testsFailed ?? 0) : 0
+}
+
+function Missing({ error, onRetry }: { error: Error; onRetry: () => void }) {
+  const isMissing = error instanceof ApiError && (error.isMissing || error.status === 422)
+  return (
+    <div className={classes.missing} role="alert">
+      <p>{isMissing ? text.missing : text.failedToLoad}</p>
+      {!isMissing && <p className={classes.faint}>{error.message}</p>}
+      <div className={classes.actions}>
+        {!isMissing && (
+          <Button size="xs" onClick={onRetry}>
+            {list.retry}
+          </Button>
+        )}
+        <Button size="xs" variant="default" component={Link} to="/">
+          {text.back}
+        </Button>
+      </div>
+    </div>
+  )
+}
+
+function Skeleton() {
+  return (
+    <div className={classes.page} aria-busy="true">
+      <div className={classes.skeleton} />
+      <div className={classes.skeletonLog} />
+    </div>
+  )
+}

@@ -1,0 +1,96 @@
+/** Configuration tab: the facts that explain a build: command, machine, tools, environment, pins. */
+import type { ReactNode } from 'react'
+import { bytes, instant } from '@/shared/format'
+import { commandLine } from '@/shared/source/command-line'
+import { configuration as text } from '@/shared/i18n'
+import type { BuildDetail } from '@/shared/wire'
+import classes from './ConfigurationTab.module.css'
+
+export function ConfigurationTab({ build }: { build: BuildDetail }) {
+  return (
+    <div className={classes.page}>
+      <Block title={text.command}>
+        <pre className={classes.command}>{commandLine(build.command) || text.none}</pre>
+        <Table
+          rows={[
+            [text.directory, build.cwd],
+            [text.repository, build.repository],
+            [text.host, machineOf(build)],
+            [text.agent, build.agentVersion],
+          ]}
+        />
+      </Block>
+      {build.configurationChanges.length > 0 && (
+        <Block title={text.changes}>
+          <p className={classes.none}>{text.changesHint}</p>
+          <dl className={classes.table} data-testid="configuration-changes">
+            {build.configurationChanges.map(({ name, before, after }) => (
+              <div key={name}>
+                <dt>{name}</dt>
+                <dd>
+                  {before != null && <del>{before || text.blank}</del>}
+                  {after != null && <ins>{after || text.blank}</ins>}
+                </dd>
+              </div>
+            ))}
+          </dl>
+        </Block>
+      )}
+      <Block title={text.tools}>
+        <Table rows={Object.entries(build.tools)} />
+      </Block>
+      <Block title={text.pins}>
+        <Table
+          rows={build.pins.map(({ name, commit, source, committedAt }) => [
+            name,
+            [commit, source, committedAt == null ? null : instant(committedAt)].filter(Boolean).join('  ·  '),
+          ])}
+        />
+      </Block>
+      <Block title={text.submodules}>
+        <Table rows={build.submodules.map(({ path, commit }) => [path, commit])} />
+      </Block>
+      <Block title={text.environment}>
+        <Table rows={Object.entries(build.environment)} />
+      </Block>
+    </div>
+  )
+}
+
+function Block({ title, children }: { title: string; children: ReactNode }) {
+  return (
+    <section className={classes.block}>
+      <h2>{title}</h2>
+      {children}
+    </section>
+  )
+}
+
+function Table({ rows }: { rows: readonly (readonly [string, string | null | undefined])[] }) {
+  const known = rows.filter(([, value]) => value != null && value !== '')
+  if (known.length === 0) return <p className={classes.none}>{text.none}</p>
+  return (
+    <dl className={classes.table}>
+      {known.map(([name, value]) => (
+        <div key={name}>
+          <dt>{name}</dt>
+          <dd>
+            <code>{value}</code>
+          </dd>
+        </div>
+      ))}
+    </dl>
+  )
+}
+
+function machineOf({ host }: BuildDetail): string | undefined {
+  if (host == null) return undefined
+  const facts = [
+    host.name,
+    host.os,
+    host.arch,
+    host.cores == null ? null : text.cores(host.cores),
+    host.memoryBytes == null ? null : bytes(host.memoryBytes),
+  ]
+  return facts.filter(Boolean).join('  ·  ')
+}

@@ -1,0 +1,134 @@
+/** Status shelf: what this build is, how it stands, how long. */
+import { Tooltip } from '@mantine/core'
+import { IconChevronLeft, IconRosetteDiscountCheck } from '@tabler/icons-react'
+import type { ReactNode } from 'react'
+import { Link } from 'react-router'
+import { shortId } from '@/shared/format/build-id'
+import { Ago, Elapsed, Remaining } from '@/shared/ui/Elapsed'
+import { ProgressLine } from '@/shared/ui/ProgressLine'
+import { StatusGlyph } from '@/shared/ui/StatusGlyph'
+import { count, percent, shortSha } from '@/shared/format'
+import { build as text, phaseName, statusName } from '@/shared/i18n'
+import { isFinal, type Build } from '@/shared/wire'
+import { CancelButton } from './CancelButton'
+import { metricsOf } from './metrics'
+import { RebuildButton } from './RebuildButton'
+import classes from './BuildHeader.module.css'
+
+export function StatusShelf({ build }: { build: Build }) {
+  return (
+    <header className={classes.shelf} data-status={build.status}>
+      <div className={classes.top}>
+        <Link className={classes.back} to="/" aria-label={text.back} title={text.back}>
+          <IconChevronLeft size={18} stroke={1.8} />
+        </Link>
+        <StatusGlyph status={build.status} size={26} />
+        <div className={classes.title}>
+          <h1>
+            <span className={classes.status} data-testid="status">
+              {statusName[build.status]}
+            </span>
+            <span>{build.project}</span>
+            {build.branch && <span className={classes.soft}>{build.branch}</span>}
+            {build.config !== 'default' && <span className={classes.chip}>{build.config}</span>}
+            {build.origin !== 'ci' && <span className={classes.chip}>{text[build.origin]}</span>}
+            <Badges build={build} />
+          </h1>
+          <p className={classes.subject}>
+            {build.commit && <code>{shortSha(build.commit)}</code>}
+            <span>{build.commitSubject ?? build.command.join(' ')}</span>
+            {build.commitAuthor && <span className={classes.faint}>{build.commitAuthor}</span>}
+            {build.dirty && <span className={classes.warned}>{text.dirty}</span>}
+          </p>
+        </div>
+        {isFinal(build.status) ? <RebuildButton build={build} /> : <CancelButton buildId={build.id} />}
+      </div>
+      {build.error && !build.firstFailure && <p className={classes.error}>{build.error}</p>}
+      <dl className={classes.facts}>
+        <Fact name={text.id}>
+          <code title={build.id} data-testid="build-id">
+            {shortId(build.id)}
+          </code>
+        </Fact>
+        <Fact name={text.duration}>
+          <Elapsed build={build} />
+        </Fact>
+        <Fact name={text.started}>
+          <Ago at={build.startedAt} />
+        </Fact>
+        {build.agent && <Fact name={text.agent}>{build.agent}</Fact>}
+        {build.host && <Fact name={text.host}>{build.host.name}</Fact>}
+        {build.exitCode != null && <Fact name={text.exitCode}>{build.exitCode}</Fact>}
+        {build.reason && <Fact name={text.reason}>{build.reason.replaceAll('_', ' ')}</Fact>}
+        {metricsOf(build).map(({ name, value, tone }) => (
+          <Fact key={name} name={name} tone={tone}>
+            {value}
+          </Fact>
+        ))}
+        {build.retryOf && (
+          <Fact name={text.retryOf}>
+            <Link className={classes.link} to={`/builds/${build.retryOf}`}>
+              {shortId(build.retryOf)}
+            </Link>
+          </Fact>
+        )}
+      </dl>
+      {!isFinal(build.status) && <Advance build={build} />}
+    </header>
+  )
+}
+
+function Advance({ build }: { build: Build }) {
+  const { stepsDone, stepsTotal } = build.metrics ?? {}
+  return (
+    <div className={classes.advance}>
+      <div className={classes.numbers}>
+        <strong>{build.progress == null ? text.noProgress : percent(build.progress)}</strong>
+        {stepsDone != null && stepsTotal != null && (
+          <span data-testid="steps">{text.steps(count(stepsDone), count(stepsTotal))}</span>
+        )}
+        {build.phase && <span>{phaseName[build.phase]}</span>}
+        <code className={classes.step}>{build.step}</code>
+        <Remaining build={build} />
+      </div>
+      <ProgressLine build={build} size={6} />
+    </div>
+  )
+}
+
+function Badges({ build }: { build: Build }) {
+  return (
+    <>
+      {!isFinal(build.status) && !build.connected && (
+        <Tooltip label={text.silentHint} multiline maw={280}>
+          <span className={classes.badge} tabIndex={0}>
+            {text.silent}
+          </span>
+        </Tooltip>
+      )}
+      {build.provisional && (
+        <Tooltip label={text.provisionalHint} multiline maw={280}>
+          <span className={classes.badge} tabIndex={0}>
+            {text.provisional}
+          </span>
+        </Tooltip>
+      )}
+      {build.verified && (
+        <Tooltip label={`${text.verified}: ${text.verifiedHint}`} multiline maw={280}>
+          <span className={classes.verified} tabIndex={0} role="img" aria-label={text.verified}>
+            <IconRosetteDiscountCheck size={17} stroke={1.7} />
+          </span>
+        </Tooltip>
+      )}
+    </>
+  )
+}
+
+function Fact({ name, tone, children }: { name: string; tone?: string; children: ReactNode }) {
+  return (
+    <div className={classes.fact} data-tone={tone}>
+      <dt>{name}</dt>
+      <dd>{children}</dd>
+    </div>
+  )
+}

@@ -1,0 +1,36 @@
+/** Section row: the heading of what a phase printed; folds it. */
+import { IconChevronDown, IconChevronRight } from '@tabler/icons-react'
+import { count, duration } from '@/shared/format'
+import { log, phaseName } from '@/shared/i18n'
+import type { Gap } from '@/shared/wire'
+import classes from './LogView.module.css'
+import type { Section } from './sections'
+
+interface Props {
+  section: Section
+  total: number
+  gaps: readonly Gap[]
+  isFolded: boolean
+  onFold: (first: number) => void
+}
+
+export function SectionRow({ section, total, gaps, isFolded, onFold }: Props) {
+  const last = Math.min(section.last, total)
+  const lost = gaps.filter(({ afterLine }) => section.first <= afterLine && afterLine <= last).length
+  const Icon = isFolded ? IconChevronRight : IconChevronDown
+  return (
+    <button
+      type="button"
+      className={classes.section}
+      aria-expanded={!isFolded}
+      onClick={() => onFold(section.first)}
+      data-testid="log-section"
+    >
+      <Icon size={14} stroke={2} aria-hidden />
+      <strong>{phaseName[section.phase]}</strong>
+      <span>{log.lines(count(last - section.first + 1))}</span>
+      {section.tookMs !== undefined && <span>{duration(section.tookMs)}</span>}
+      {isFolded && lost > 0 && <em>{log.lost(lost)}</em>}
+    </button>
+  )
+}

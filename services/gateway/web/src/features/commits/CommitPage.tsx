@@ -1,0 +1,161 @@
+/** Commit page: did this commit break something? Every configuration of every branch that knows it answers. */
+import { Link, useParams } from 'react-router'
+import { ApiError } from '@/shared/api/client'
+import { shortId } from '@/shared/format/build-id'
+import { Ago } from '@/shared/ui/Elapsed'
+import { age, instant, shortSha, timeOfDay } from '@/shared/format'
+import { useNow } from '@/shared/live/clock'
+import { evidenceOf, wordOn } from '@/shared/format/verdict'
+import { Nothing } from '@/shared/address/Chosen'
+import { toCommit, toFailure, toGrid } from '@/shared/address/links'
+import { useCommit } from '@/shared/api/queries/history'
+import { useChoice } from '@/shared/address/useChoice'
+import { Answer } from '@/shared/ui/Answer'
+import layout from '@/shared/ui/layout.module.css'
+import { Unknown } from '@/shared/ui/Notice'
+import { Page, Section } from '@/shared/ui/Page'
+import { Table } from '@/shared/ui/Table'
+import { commit as text, grid as gridText } from '@/shared/i18n'
+import type { CommitOnBranch, ConfigAnswer } from '@/shared/wire'
+
+const COLUMNS = [text.config, text.answer, text.why, text.build]
+/** In the order in which they ask for attention. */
+const ANSWER_CLASS: Record<ConfigAnswer['answer'], string | undefined> = {
+  failed: layout.red,
+  inconclusive: layout.warned,
+  running: layout.running,
+  will_include: layout.soft,
+  passed: layout.green,
+  not_built: layout.faint,
+}
+
+const PARTS = ['project'] as const
+
+export function CommitPage() {
+  const { sha = '' } = useParams()
+  const choice = useChoice({ parts: PARTS })
+  const read = useCommit(sha, choice.project)
+  const [first] = read.data?.items ?? []
+  const isMissing = read.error instanceof ApiError && read.error.isMissing
+  return (
+    <Page
+      title={text.title(shortSha(read.data?.sha ?? sha))}
+      lead={first?.info.subject ?? undefined}
+      tools={choice.selects}
+    >
+      {isMissing ? (
+        <>
+          <Nothing choice={choice} title={text.emptyTitle} hint={text.empty} />
+          <Link to="/c" className={layout.link}>
+            {text.searchLead}
+          </Link>
+        </>
+      ) : (
+        <Answer read={read}>
+          {({ items }) => items.map((item) => <Branch key={`${item.project}\n${item.branch}`} item={item} />)}
+        </Answer>
+      )}
+    </Page>
+  )
+}
+
+function Branch({ item }: { item: CommitOnBranch }) {
+  const { project, branch, info, configs } = item
+  return (
+    <Section
+      title={`${project} ${branch}`}
+      aside={
+        <>
+          {info.author} {info.committedAt != null && <Ago at={info.committedAt} />}
+        </>
+      }
+    >
+      <p className={layout.verdict} data-testid="commit-verdict">
+        <Verdict configs={configs} />
+        <Link to={toGrid(project, branch)} className={layout.link}>
+          {text.inGrid}
+        </Link>
+      </p>
+      <Table label={text.answers} columns={COLUMNS}>
+        {[...configs].sort(byUrgency).map((answer) => (
+          <Row key={answer.config} answer={answer} />
+        ))}
+      </Table>
+      <Unknown sentences={item.unknown} />
+    </Section>
+  )
+}
+
+/** In one sentence; what is not known yet never reads as passed. */
+function Verdict({ configs }: { configs: readonly ConfigAnswer[] }) {
+  const failed = configs.filter(({ answer }) => answer === 'failed')
+  if (failed.length > 0) {
+    const fresh = failed.filter(({ judged }) => judged != null && wordOn(judged) === 'new').length
+    return (
+      <span className={layout.red}>
+        {text.failed(failed.length)} {text.fresh(fresh)}
+      </span>
+    )
+  }
+  const isPassed = configs.length > 0 && configs.every(({ answer }) => answer === 'passed')
+  return isPassed ? (
+    <span className={layout.green}>{text.passed}</span>
+  ) : (
+    <span className={layout.warned}>{text.open}</span>
+  )
+}
+
+function Row({ answer }: { answer: ConfigAnswer }) {
+  const { config, judged, signature, buildId } = answer
+  return (
+    <tr data-testid="commit-config" data-answer={answer.answer}>
+      <td>
+        <strong>{config}</strong>
+        {answer.state !== 'production' && <span className={layout.faint}> {gridText.states[answer.state]}</span>}
+      </td>
+      <td className={ANSWER_CLASS[answer.answer]}>
+        {text.answerName[answer.answer]}
+        {answer.bothWays && <div className={layout.faint}>{text.bothWays}</div>}
+        {answer.expectedMs != null && <Expected at={answer.expectedMs} isNext={answer.answer === 'will_include'} />}
+      </td>
+      <td className={layout.words}>
+        {judged != null && <span title={evidenceOf(judged)}>{text.verdict[wordOn(judged)]}</span>}
+        {signature != null && (
+          <div>
+            <Link to={toFailure(signature)} className={layout.link}>
+              {text.likeThis}
+            </Link>
+          </div>
+        )}
+      </td>
+      <td>
+        {buildId != null && (
+          <Link to={`/builds/${buildId}`} className={layout.link}>
+            <code>{shortId(buildId)}</code>
+          </Link>
+        )}
+        {!answer.exact && answer.commit != null && (
+          <div className={layout.faint}>
+            <Link to={toCommit(answer.commit)}>{text.notExact(shortSha(answer.commit))}</Link>
+          </div>
+        )}
+      </td>
+    </tr>
+  )
+}
+
+const URGENCY = Object.keys(ANSWER_CLASS)
+
+/** What failed first, what was not built last. */
+function byUrgency(a: ConfigAnswer, b: ConfigAnswer): number {
+  return URGENCY.indexOf(a.answer) - URGENCY.indexOf(b.answer) || a.config.localeCompare(b.config)
+}
+
+function Expected({ at, isNext }: { at: number; isNext: boolean }) {
+  const left = at - useNow()
+  return left > 0 ? (
+    <div className={layout.faint} title={instant(at)}>
+      {isNext ? text.includes : text.ends} {timeOfDay(at)}, {text.inAbout(age(left))}
+    </div>
+  ) : null
+}

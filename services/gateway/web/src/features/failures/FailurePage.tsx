@@ -1,0 +1,135 @@
+/** Failure page: one group of failures: a sample, when and where it was seen, and why these builds are one group. */
+import type { ReactNode } from 'react'
+import { Link, useParams } from 'react-router'
+import { ApiError } from '@/shared/api/client'
+import { shortId } from '@/shared/format/build-id'
+import { Ago } from '@/shared/ui/Elapsed'
+import { count, shortSha } from '@/shared/format'
+import { PlaceName } from '@/shared/ui/PlaceName'
+import { Nothing } from '@/shared/address/Chosen'
+import { toCommit, toGrid } from '@/shared/address/links'
+import { useFailureGroup } from '@/shared/api/queries/history'
+import { useChoice } from '@/shared/address/useChoice'
+import { Answer } from '@/shared/ui/Answer'
+import layout from '@/shared/ui/layout.module.css'
+import { Page, Section } from '@/shared/ui/Page'
+import { Table } from '@/shared/ui/Table'
+import { plainText } from '@/shared/format/ansi'
+import { failures as text } from '@/shared/i18n'
+import type { FailureGroup } from '@/shared/wire'
+import classes from './failures.module.css'
+import { Sparkline } from './Sparkline'
+
+const PARTS = ['project'] as const
+
+export function FailurePage() {
+  const { signature = '' } = useParams()
+  const choice = useChoice({ parts: PARTS })
+  const read = useFailureGroup(signature, choice.project)
+  const isMissing = read.error instanceof ApiError && read.error.isMissing
+  const sample = read.data?.sample
+  return (
+    <Page title={sample ? sample.category : text.failure} lead={<code>{signature}</code>} tools={choice.selects}>
+      {isMissing ? (
+        <Nothing choice={choice} title={text.missing} />
+      ) : (
+        <Answer read={read}>{(group) => <Group group={group} />}</Answer>
+      )}
+    </Page>
+  )
+}
+
+function Group({ group }: { group: FailureGroup }) {
+  const { sample } = group
+  return (
+    <>
+      <div className={classes.sample}>
+        {sample?.file && <PlaceName failure={sample} className={classes.place} />}
+        <pre data-known={sample != null}>{sample ? plainText(sample.message) : text.unclassified}</pre>
+      </div>
+      <dl className={classes.numbers}>
+        <Fact name={text.builds}>{count(group.count)}</Fact>
+        <Fact name={text.firstSeen}>
+          <Ago at={group.firstSeen} />
+        </Fact>
+        <Fact name={text.lastSeen}>
+          <Ago at={group.lastSeen} />
+        </Fact>
+        <Fact name={text.where}>{group.configs.join(', ')}</Fact>
+        <Fact name={text.days}>
+          <Sparkline days={group.sparkline} height={28} />
+        </Fact>
+      </dl>
+      <Section title={text.affected} aside={group.builds.length < group.count && text.newest(group.builds.length)}>
+        <Table label={text.affected} columns={[text.build, text.project, text.config, text.commit, text.started]}>
+          {group.builds.map((build) => (
+            <tr key={build.id} data-testid="failure-build">
+              <td>
+                <Link to={`/builds/${build.id}`} className={layout.link}>
+                  <code>{shortId(build.id)}</code>
+                </Link>
+              </td>
+              <td>
+                <Link to={toGrid(build.project, build.branch)} className={layout.name}>
+                  {build.project}
+                </Link>{' '}
+                <span className={layout.soft}>{build.branch}</span>
+              </td>
+              <td>{build.config}</td>
+              <td>
+                {build.commit != null && (
+                  <Link to={toCommit(build.commit)} className={layout.link}>
+                    <code>{shortSha(build.commit)}</code>
+                  </Link>
+                )}
+              </td>
+              <td className={layout.nowrap}>
+                <Ago at={build.startedMs} />
+              </td>
+            </tr>
+          ))}
+        </Table>
+      </Section>
+      <HowGrouped group={group} />
+    </>
+  )
+}
+
+function HowGrouped({ group: { signature, sample } }: { group: FailureGroup }) {
+  const parts: [string, string | null | undefined][] = [
+    [text.category, sample?.category],
+    [text.tool, sample?.tool],
+    [text.place, sample?.file],
+    [text.target, sample?.target],
+    [text.fault, sample?.fault],
+    [text.signature, signature],
+  ]
+  return (
+    <details className={classes.how}>
+      <summary>{text.how}</summary>
+      <p>{sample ? text.howText : text.howUnclassified}</p>
+      <dl>
+        {parts.map(
+          ([name, value]) =>
+            value != null && (
+              <div key={name}>
+                <dt>{name}</dt>
+                <dd>
+                  <code>{value}</code>
+                </dd>
+              </div>
+            ),
+        )}
+      </dl>
+    </details>
+  )
+}
+
+function Fact({ name, children }: { name: string; children: ReactNode }) {
+  return (
+    <div>
+      <dt>{name}</dt>
+      <dd>{children}</dd>
+    </div>
+  )
+}

@@ -1,0 +1,123 @@
+/** Mutes: what nobody is told of, and until when; each ends by itself. */
+import { Button, NumberInput, Select, TextInput } from '@mantine/core'
+import { useMutation, useQueryClient } from '@tanstack/react-query'
+import { useState, type FormEvent } from 'react'
+import { useApp } from '@/shared/api/app-context'
+import { useNow } from '@/shared/live/clock'
+import { age, instant } from '@/shared/format'
+import { offered } from '@/shared/address/choice'
+import { useSummary } from '@/shared/api/queries/history'
+import { Answer } from '@/shared/ui/Answer'
+import layout from '@/shared/ui/layout.module.css'
+import { Section } from '@/shared/ui/Page'
+import { Failed } from '@/shared/ui/Failed'
+import settingsClasses from '@/features/settings/settings.module.css'
+import { notifications as text } from '@/shared/i18n'
+import type { Mute, MuteRequest } from '@/shared/wire'
+import classes from './Mutes.module.css'
+import { MUTES, useMutes } from './queries'
+
+const HOUR_MS = 3_600_000
+const USUAL_HOURS = 24
+
+interface Props {
+  /** Only those of it; undefined: all. */
+  project: string | undefined
+}
+
+export function Mutes({ project }: Props) {
+  return (
+    <Section title={text.mutes}>
+      <Answer read={useMutes()}>
+        {({ items }) => {
+          const shown = items.filter((mute) => project === undefined || mute.project === project)
+          return (
+            <div className={classes.mutes}>
+              {shown.length === 0 && (
+                <p className={layout.faint}>{project === undefined ? text.muteNone : text.muteNoneOf(project)}</p>
+              )}
+              {shown.map((mute) => (
+                <OneMute key={mute.id} mute={mute} />
+              ))}
+            </div>
+          )
+        }}
+      </Answer>
+      <MuteForm of={project} />
+    </Section>
+  )
+}
+
+function OneMute({ mute }: { mute: Mute }) {
+  const { api } = useApp()
+  const queries = useQueryClient()
+  const left = mute.untilMs - useNow()
+  const end = useMutation({
+    mutationFn: () => api.delete(`/notifications/mutes/${mute.id}`),
+    onSuccess: () => queries.invalidateQueries({ queryKey: MUTES }),
+  })
+  return (
+    <div className={classes.mute} data-testid="mute">
+      <strong>{mute.project}</strong>
+      <span>{[mute.branch ?? text.muteAll, mute.config, mute.incident].filter(Boolean).join(' · ')}</span>
+      <span title={instant(mute.untilMs)}>{left > 0 ? text.muteLeft(age(left)) : text.muteEnded}</span>
+      <span className={layout.faint}>{[mute.reason, mute.createdBy].filter(Boolean).join(' · ')}</span>
+      <Button size="compact-xs" variant="default" loading={end.isPending} onClick={() => end.mutate()}>
+        {text.muteRemove}
+      </Button>
+      {end.isError && <span role="alert">{end.error.message}</span>}
+    </div>
+  )
+}
+
+function MuteForm({ of }: { of: string | undefined }) {
+  const { api } = useApp()
+  const queries = useQueryClient()
+  const lanes = useSummary().data?.items ?? []
+  const [project, setProject] = useState(of ?? null)
+  const [branch, setBranch] = useState('')
+  const [hours, setHours] = useState<number | string>(USUAL_HOURS)
+  const [reason, setReason] = useState('')
+  const mute = useMutation({
+    mutationFn: (wanted: MuteRequest) => api.post<Mute>('/notifications/mutes', wanted),
+    onSuccess: () => queries.invalidateQueries({ queryKey: MUTES }),
+  })
+  const submit = (event: FormEvent) => {
+    event.preventDefault()
+    if (project === null) return
+    mute.mutate({ project, branch: branch || null, reason, untilMs: Date.now() + Math.round(Number(hours) * HOUR_MS) })
+  }
+  return (
+    <form className={settingsClasses.form} onSubmit={submit}>
+      <Select
+        size="xs"
+        label={text.muteProject}
+        data={offered({ project: project ?? undefined }, lanes).project}
+        value={project}
+        onChange={(chosen) => {
+          setProject(chosen)
+          setBranch('')
+        }}
+        required
+      />
+      <TextInput
+        size="xs"
+        label={text.muteBranch}
+        placeholder={text.muteAll}
+        value={branch}
+        onChange={(event) => setBranch(event.currentTarget.value)}
+      />
+      <NumberInput size="xs" label={text.muteHours} min={1} value={hours} onChange={setHours} hideControls required />
+      <TextInput
+        size="xs"
+        label={text.muteReason}
+        value={reason}
+        onChange={(event) => setReason(event.currentTarget.value)}
+      />
+      <Button size="xs" type="submit" disabled={project === null} loading={mute.isPending}>
+        {text.muteAdd}
+      </Button>
+      {mute.isError && <Failed error={mute.error} />}
+    </form>
+  )
+}

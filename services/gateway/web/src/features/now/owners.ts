@@ -1,0 +1,18 @@
+/** Owners: whose the configurations are that an incident hit, as the server's config.yaml says. */
+import type { IncidentSummary, LaneSummary } from '@/shared/wire'
+
+/** The configurations of an incident that have not recovered. */
+export function stillRed({ configs, recoveredConfigs }: IncidentSummary): string[] {
+  return configs.filter((config) => !recoveredConfigs.includes(config))
+}
+
+/** Their owners, each once. */
+export function ownersOf(incident: IncidentSummary, lanes: readonly LaneSummary[]): string[] {
+  const red = new Set(stillRed(incident))
+  const owners = lanes
+    .filter(
+      ({ project, branch, config }) => project === incident.project && branch === incident.branch && red.has(config),
+    )
+    .map(({ standing }) => standing.owner)
+  return [...new Set(owners.filter((owner) => owner != null))]
+}

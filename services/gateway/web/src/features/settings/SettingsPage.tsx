@@ -1,0 +1,29 @@
+/** Settings page: the keys agents use and the people who may sign in; for admins. */
+import { Answer } from '@/shared/ui/Answer'
+import { Notice } from '@/shared/ui/Notice'
+import { Page } from '@/shared/ui/Page'
+import { settings as text } from '@/shared/i18n'
+import { Keys } from './Keys'
+import { useMe } from './queries'
+import { Users } from './Users'
+
+export function SettingsPage() {
+  return (
+    <Page title={text.title}>
+      <Answer read={useMe()}>
+        {({ role, name }) =>
+          role === 'admin' ? (
+            <>
+              <Keys />
+              <Users self={name} />
+            </>
+          ) : (
+            <Notice title={text.adminsOnly}>
+              <p>{text.adminsOnlyText(role)}</p>
+            </Notice>
+          )
+        }
+      </Answer>
+    </Page>
+  )
+}

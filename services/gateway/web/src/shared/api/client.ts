@@ -1,0 +1,85 @@
+/** REST: one function that asks with the session's token and turns problem answers into errors. */
+import type { Session } from './session'
+import type { Problem } from '@/shared/wire'
+
+/** An answer that says what went wrong. */
+export class ApiError extends Error {
+  constructor(
+    readonly status: number,
+    message: string,
+  ) {
+    super(message)
+  }
+
+  get isMissing(): boolean {
+    return this.status === 404
+  }
+}
+
+/** A list is sent as one parameter per value. */
+export type Params = Record<string, string | number | boolean | readonly string[] | undefined>
+
+export class Api {
+  constructor(private readonly session: Session) {}
+
+  /** The JSON at a path under `/api`; rejects with ApiError, or TypeError when the network is down. */
+  async get<T>(path: string, params: Params = {}, signal?: AbortSignal): Promise<T> {
+    const answer = await this.ask(path + queryOf(params), { signal })
+    return (await answer.json()) as T
+  }
+
+  post<T>(path: string, body: unknown): Promise<T> {
+    return this.send('POST', path, body)
+  }
+
+  patch<T>(path: string, body: unknown): Promise<T> {
+    return this.send('PATCH', path, body)
+  }
+
+  put<T>(path: string, body: unknown): Promise<T> {
+    return this.send('PUT', path, body)
+  }
+
+  async delete(path: string): Promise<void> {
+    await this.ask(path, { method: 'DELETE' })
+  }
+
+  /** The bytes at a path, for a download. */
+  async blob(path: string, params: Params = {}): Promise<Blob> {
+    return (await this.ask(path + queryOf(params), {})).blob()
+  }
+
+  private async send<T>(method: string, path: string, body: unknown): Promise<T> {
+    const headers = { 'content-type': 'application/json' }
+    const answer = await this.ask(path, { method, headers, body: JSON.stringify(body) })
+    return (await answer.json()) as T
+  }
+
+  private async ask(path: string, init: RequestInit): Promise<Response> {
+    let answer = await this.askOnce(path, init, await this.session.accessToken())
+    // Revoked or ended early by a clock that is off: one new token, then the answer counts.
+    if (answer.status === 401) answer = await this.askOnce(path, init, await this.session.renew())
+    if (!answer.ok) throw await errorOf(answer)
+    return answer
+  }
+
+  private askOnce(path: string, init: RequestInit, token: string): Promise<Response> {
+    return fetch(`/api${path}`, { ...init, headers: { ...init.headers, authorization: `Bearer ${token}` } })
+  }
+}
+
+function queryOf(params: Params): string {
+  const given = Object.entries(params).flatMap(([name, value]) => {
+    const values = Array.isArray(value) ? value : [value]
+    return values.filter((each) => each !== undefined && each !== '').map((each) => [name, String(each)])
+  })
+  const query = new URLSearchParams(given).toString()
+  return query === '' ? '' : `?${query}`
+}
+
+/** Why an answer refuses, in its own sentence where it has one: what stands before the server may answer anything. */
+export async function errorOf(answer: Response): Promise<ApiError> {
+  const problem = (await answer.json().catch(() => null)) as Partial<Problem> | null
+  const said = [problem?.detail, problem?.title].find((each) => typeof each === 'string' && each !== '')
+  return new ApiError(answer.status, said ?? `answered with ${answer.status}`)
+}

@@ -1,0 +1,32 @@
+/** Timing: how long a build takes, took, and will probably still take. */
+import { isFinal, type Build } from '@/shared/wire'
+
+/** Elapsed ms of a running build, the whole of an ended one; undefined before it started. */
+export function elapsedMs(build: Build, now: number): number | undefined {
+  if (build.durationMs != null) return build.durationMs
+  if (build.startedAt == null) return undefined
+  // An ended build without an end (lost) counts to what was last heard of it.
+  const end = build.endedAt ?? (isFinal(build.status) ? (build.updatedAt ?? build.startedAt) : now)
+  return Math.max(0, end - build.startedAt)
+}
+
+const EARLIEST_PERCENT = 2
+const EARLIEST_MS = 5000
+
+/**
+ * Ms left, as the agent expects from the build before; else at the pace so far; while that says nothing, what is left
+ * of what the configuration usually takes. Undefined where none of it is known, or the usual time is over.
+ */
+export function remainingMs(build: Build, now: number, usualMs?: number | null): number | undefined {
+  const elapsed = elapsedMs(build, now)
+  const progress = build.progress ?? 0
+  if (build.status !== 'running' || elapsed === undefined) return undefined
+  if (build.remainingMs != null) {
+    const since = build.updatedAt == null ? 0 : Math.max(0, now - build.updatedAt)
+    return Math.max(0, build.remainingMs - since)
+  }
+  if (progress >= EARLIEST_PERCENT && progress < 100 && elapsed >= EARLIEST_MS) {
+    return (elapsed * (100 - progress)) / progress
+  }
+  return usualMs != null && usualMs > elapsed ? usualMs - elapsed : undefined
+}
