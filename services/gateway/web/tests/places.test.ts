@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { shortPlaceOf } from '@/shared/address/links'
+import { shortPlaceOf } from '@/shared/source/place'
 
 const place = (file: string, cwd?: string) => shortPlaceOf({ file, line: 7, col: null }, cwd)
 

@@ -1,6 +1,6 @@
 /** Pages: which page an address shows; who is not signed in is asked to, at that same address. */
 import { matchPath, Navigate, Route, Routes, useLocation } from 'react-router'
-import { NowPage } from '@/features/now/NowPage'
+import { NowPage } from './NowPage'
 import { LoginPage } from '@/app/login/LoginPage'
 import { Shell } from '@/app/shell/Shell'
 import { useSession } from '@/shared/api/app-context'

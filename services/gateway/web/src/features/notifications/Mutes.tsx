@@ -1,7 +1,7 @@
 /** Mutes: what nobody is told of, and until when; each ends by itself. */
 import { Button, NumberInput, Select, TextInput } from '@mantine/core'
 import { useMutation, useQueryClient } from '@tanstack/react-query'
-import { useState, type FormEvent } from 'react'
+import { useState } from 'react'
 import { useApp } from '@/shared/api/app-context'
 import { useNow } from '@/shared/live/clock'
 import { age, instant } from '@/shared/format'
@@ -10,8 +10,7 @@ import { useSummary } from '@/shared/api/queries/history'
 import { Answer } from '@/shared/ui/Answer'
 import layout from '@/shared/ui/layout.module.css'
 import { Section } from '@/shared/ui/Page'
-import { Failed } from '@/shared/ui/Failed'
-import settingsClasses from '@/features/settings/settings.module.css'
+import { Form } from '@/shared/ui/Form'
 import { notifications as text } from '@/shared/i18n'
 import type { Mute, MuteRequest } from '@/shared/wire'
 import classes from './Mutes.module.css'
@@ -82,13 +81,12 @@ function MuteForm({ of }: { of: string | undefined }) {
     mutationFn: (wanted: MuteRequest) => api.post<Mute>('/notifications/mutes', wanted),
     onSuccess: () => queries.invalidateQueries({ queryKey: MUTES }),
   })
-  const submit = (event: FormEvent) => {
-    event.preventDefault()
+  const submit = () => {
     if (project === null) return
     mute.mutate({ project, branch: branch || null, reason, untilMs: Date.now() + Math.round(Number(hours) * HOUR_MS) })
   }
   return (
-    <form className={settingsClasses.form} onSubmit={submit}>
+    <Form action={text.muteAdd} isIncomplete={project === null} sending={mute} onSubmit={submit}>
       <Select
         size="xs"
         label={text.muteProject}
@@ -114,10 +112,6 @@ function MuteForm({ of }: { of: string | undefined }) {
         value={reason}
         onChange={(event) => setReason(event.currentTarget.value)}
       />
-      <Button size="xs" type="submit" disabled={project === null} loading={mute.isPending}>
-        {text.muteAdd}
-      </Button>
-      {mute.isError && <Failed error={mute.error} />}
-    </form>
+    </Form>
   )
 }

@@ -2,6 +2,7 @@
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query'
 import { useApp } from '@/shared/api/app-context'
 import { HISTORY } from '@/shared/api/queries/history'
+import { PAGED } from '@/shared/api/queries/pages'
 import type { MuteList, NotificationList } from '@/shared/wire'
 
 export const MUTES = ['mutes']
@@ -13,8 +14,7 @@ export function useNotifications(project: string | undefined, state: string | un
     queryKey: [HISTORY, 'notifications', project, state],
     queryFn: ({ pageParam, signal }) =>
       api.get<NotificationList>('/notifications', { project, state, limit: 50, cursor: pageParam }, signal),
-    initialPageParam: undefined as string | undefined,
-    getNextPageParam: (last) => last.nextCursor ?? undefined,
+    ...PAGED,
   })
 }
 

@@ -1,7 +1,7 @@
 /** Keys: what agents sign in with: create (the value is shown once), see, revoke. */
 import { Button, CopyButton, TextInput } from '@mantine/core'
 import { useMutation, useQueryClient } from '@tanstack/react-query'
-import { useState, type FormEvent } from 'react'
+import { useState } from 'react'
 import { useApp } from '@/shared/api/app-context'
 import { Ago } from '@/shared/ui/Elapsed'
 import { Answer } from '@/shared/ui/Answer'
@@ -11,7 +11,8 @@ import { Table } from '@/shared/ui/Table'
 import { settings as text } from '@/shared/i18n'
 import type { KeyView, NewKey, NewKeyView } from '@/shared/wire'
 import { Confirm } from './Confirm'
-import { Failed } from '@/shared/ui/Failed'
+import { Form } from '@/shared/ui/Form'
+import form from '@/shared/ui/form.module.css'
 import { projectsFrom, projectsShown } from './projects'
 import { KEYS, useKeys } from './queries'
 import classes from './settings.module.css'
@@ -52,13 +53,12 @@ function NewKeyForm() {
       return queries.invalidateQueries({ queryKey: KEYS })
     },
   })
-  const submit = (event: FormEvent) => {
-    event.preventDefault()
+  const submit = () => {
     create.mutate({ name, projects: projectsFrom(projects) })
   }
   if (create.data !== undefined) return <Created created={create.data} onDone={create.reset} />
   return (
-    <form className={classes.form} onSubmit={submit}>
+    <Form action={text.create} sending={create} onSubmit={submit}>
       <TextInput
         size="xs"
         label={text.name}
@@ -69,16 +69,12 @@ function NewKeyForm() {
       />
       <TextInput
         size="xs"
-        className={classes.wide}
+        className={form.wide}
         label={text.projectsHint}
         value={projects}
         onChange={(event) => setProjects(event.currentTarget.value)}
       />
-      <Button size="xs" type="submit" loading={create.isPending}>
-        {text.create}
-      </Button>
-      {create.isError && <Failed error={create.error} />}
-    </form>
+    </Form>
   )
 }
 

@@ -4,7 +4,7 @@ import { Notice } from '@/shared/ui/Notice'
 import { Page } from '@/shared/ui/Page'
 import { settings as text } from '@/shared/i18n'
 import { Keys } from './Keys'
-import { useMe } from './queries'
+import { useMe } from '@/shared/api/queries/me'
 import { Users } from './Users'
 
 export function SettingsPage() {

@@ -1,7 +1,7 @@
 /** Users: who may sign in, as what, and for which projects. */
 import { Button, PasswordInput, Select, TextInput } from '@mantine/core'
 import { useMutation, useQueryClient } from '@tanstack/react-query'
-import { useState, type FormEvent } from 'react'
+import { useState } from 'react'
 import { useApp } from '@/shared/api/app-context'
 import { Ago } from '@/shared/ui/Elapsed'
 import { Answer } from '@/shared/ui/Answer'
@@ -11,6 +11,8 @@ import { Table } from '@/shared/ui/Table'
 import { settings as text } from '@/shared/i18n'
 import type { NewUser, UserChange, UserView } from '@/shared/wire'
 import { Failed } from '@/shared/ui/Failed'
+import { Form } from '@/shared/ui/Form'
+import form from '@/shared/ui/form.module.css'
 import { projectsFrom, projectsShown } from './projects'
 import { USERS, useUsers } from './queries'
 import classes from './settings.module.css'
@@ -48,12 +50,11 @@ function NewUserForm() {
       return queries.invalidateQueries({ queryKey: USERS })
     },
   })
-  const submit = (event: FormEvent) => {
-    event.preventDefault()
+  const submit = () => {
     create.mutate({ ...typed, projects: projectsFrom(typed.projects) })
   }
   return (
-    <form className={classes.form} onSubmit={submit}>
+    <Form action={text.addUser} sending={create} onSubmit={submit}>
       <TextInput
         size="xs"
         label={text.name}
@@ -81,16 +82,12 @@ function NewUserForm() {
       />
       <TextInput
         size="xs"
-        className={classes.wide}
+        className={form.wide}
         label={text.projectsHint}
         value={typed.projects}
         onChange={(event) => setTyped({ ...typed, projects: event.currentTarget.value })}
       />
-      <Button size="xs" type="submit" loading={create.isPending}>
-        {text.addUser}
-      </Button>
-      {create.isError && <Failed error={create.error} />}
-    </form>
+    </Form>
   )
 }
 

@@ -1,15 +1,10 @@
-/** Queries: how the pages read accounts and keys, and who the reader is. */
+/** Queries: how the pages read accounts and keys. */
 import { useQuery } from '@tanstack/react-query'
 import { useApp } from '@/shared/api/app-context'
-import type { KeyList, Me, UserList } from '@/shared/wire'
+import type { KeyList, UserList } from '@/shared/wire'
 
 export const KEYS = ['keys']
 export const USERS = ['users']
-
-export function useMe() {
-  const { api } = useApp()
-  return useQuery({ queryKey: ['me'], queryFn: ({ signal }) => api.get<Me>('/auth/me', {}, signal) })
-}
 
 export function useKeys() {
   const { api } = useApp()

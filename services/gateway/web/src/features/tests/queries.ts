@@ -3,6 +3,7 @@ import { useInfiniteQuery } from '@tanstack/react-query'
 import { useApp } from '@/shared/api/app-context'
 import { PARTS, type Named } from '@/shared/address/choice'
 import { HISTORY, useRead } from '@/shared/api/queries/history'
+import { PAGED } from '@/shared/api/queries/pages'
 import type { TestHistory, TestList } from '@/shared/wire'
 
 export type TestOrder = 'failing' | 'flaky' | 'slowest' | 'name'
@@ -13,8 +14,7 @@ export function useTestList({ project, branch, config }: Named, sort: TestOrder,
   return useInfiniteQuery({
     queryKey: [HISTORY, '/tests', params],
     queryFn: ({ pageParam, signal }) => api.get<TestList>('/tests', { ...params, cursor: pageParam }, signal),
-    initialPageParam: undefined as string | undefined,
-    getNextPageParam: (last) => last.nextCursor ?? undefined,
+    ...PAGED,
     // Another order or search of the same tests; what another branch brought is never shown under this one's name.
     placeholderData: (previous, query) =>
       isOf({ project, branch, config }, query?.queryKey[2]) ? previous : undefined,

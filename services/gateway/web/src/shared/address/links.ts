@@ -1,5 +1,4 @@
-/** Places: the addresses of what history tells of, and where in the sources a failure is. */
-import type { FailureData } from '@/shared/wire'
+/** Links: the addresses of the pages of a branch, a failure, a test and a commit. */
 
 export function toGrid(project: string, branch: string): string {
   // A branch keeps its slashes: release/19 reads as itself in the address.
@@ -18,24 +17,4 @@ export function toTest(name: string, { project, branch }: { project: string; bra
 
 export function toCommit(sha: string): string {
   return `/c/${sha}`
-}
-
-type Placed = Pick<FailureData, 'file' | 'line' | 'col'>
-
-/** `file:line:col` as far as known. */
-export function placeOf({ file, line, col }: Placed): string {
-  return [file, line, col].filter((part) => part != null).join(':')
-}
-
-/** Of a longer path only so many names are shown, from its end: where a machine keeps its checkouts tells nobody anything. */
-const NAMES_SHOWN = 4
-
-/** The same for reading: within the directory that was built in, else the end of a long path. */
-export function shortPlaceOf(failure: Placed, cwd?: string | null): string {
-  const file = failure.file ?? ''
-  if (cwd && file.startsWith(`${cwd}/`)) return placeOf({ ...failure, file: file.slice(cwd.length + 1) })
-  const isAbsolute = file.startsWith('/') || /^[A-Za-z]:[\\/]/.test(file)
-  const names = file.split(/[\\/]/)
-  if (!isAbsolute || names.length <= NAMES_SHOWN + 1) return placeOf(failure)
-  return placeOf({ ...failure, file: `…/${names.slice(-NAMES_SHOWN).join('/')}` })
 }

@@ -1,6 +1,4 @@
 /** Words of what history tells: red now, grids, failures, trends, commits, pins. */
-import type { Part } from '@/shared/address/choice'
-import type { Measure } from '@/features/trends/series'
 import type { ConfigAnswer } from '@/shared/wire'
 
 export const now = {
@@ -25,13 +23,13 @@ export const now = {
 
 /** Which project, branch and configuration a page shows. */
 export const choice = {
-  names: { project: 'Project', branch: 'Branch', config: 'Configuration' } satisfies Record<Part, string>,
-  all: { project: 'All projects', branch: 'All branches', config: 'All configurations' } satisfies Record<Part, string>,
+  names: { project: 'Project', branch: 'Branch', config: 'Configuration' },
+  all: { project: 'All projects', branch: 'All branches', config: 'All configurations' },
   missing: {
     project: (name: string) => `No CI build of ${name} is known`,
     branch: (name: string) => `No CI build of the branch ${name} is known`,
     config: (name: string) => `No CI build of the configuration ${name} is known`,
-  } satisfies Record<Part, (name: string) => string>,
+  },
   missingHint:
     'Its address names it, so nothing else is shown. Choose another above, or look for builds of any origin.',
   builds: (project: string) => `All builds of ${project}`,
@@ -139,7 +137,7 @@ export const trends = {
     disk: 'Peak disk',
     cache: 'Compiler cache hits',
     tests: 'Tests run',
-  } satisfies Record<Measure, string>,
+  },
   lines: { p50: 'p50', p90: 'p90', failed: 'Failed' },
   success: 'Succeeded',
   day: 'Day',

@@ -1,5 +1,5 @@
 /** Failed: why the server refused, in its own sentence. */
-import classes from '@/features/settings/settings.module.css'
+import classes from './form.module.css'
 
 export function Failed({ error }: { error: Error }) {
   return (

@@ -1,5 +1,5 @@
 /** Place name: where in the sources a failure is, short for reading, whole for who points at it. */
-import { placeOf, shortPlaceOf } from '@/shared/address/links'
+import { placeOf, shortPlaceOf } from '@/shared/source/place'
 import type { FailureData } from '@/shared/wire'
 
 interface Props {

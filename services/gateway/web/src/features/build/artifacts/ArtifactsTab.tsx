@@ -11,7 +11,7 @@ import { Notice } from '@/shared/ui/Notice'
 import { Table } from '@/shared/ui/Table'
 import { artifacts as text } from '@/shared/i18n'
 import type { ArtifactLink, ArtifactView, Build } from '@/shared/wire'
-import { useArtifacts } from '@/features/build/tab/queries'
+import { useArtifacts } from './queries'
 import classes from '@/features/build/tab/tabs.module.css'
 
 const COLUMNS = [text.name, text.size, text.checksum, text.stored, '']

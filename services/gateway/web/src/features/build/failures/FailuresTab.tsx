@@ -2,7 +2,7 @@
 import { Button, CopyButton } from '@mantine/core'
 import { Link } from 'react-router'
 import { toFailure } from '@/shared/address/links'
-import { useFailures } from '@/features/build/tab/queries'
+import { useFailures } from './queries'
 import { Answer } from '@/shared/ui/Answer'
 import { Notice } from '@/shared/ui/Notice'
 import { reproOf } from '@/shared/source/command-line'

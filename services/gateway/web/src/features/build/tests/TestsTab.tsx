@@ -14,7 +14,7 @@ import { Notice } from '@/shared/ui/Notice'
 import { Table } from '@/shared/ui/Table'
 import { keys, tests as text } from '@/shared/i18n'
 import { isFinal, type Build, type TestPage, type TestResult } from '@/shared/wire'
-import { useTests } from '@/features/build/tab/queries'
+import { useTests } from './queries'
 import classes from '@/features/build/tab/tabs.module.css'
 import { BAD, filterOf, OUTCOMES, paramsOf, type Outcome, type TestFilter } from './test-filter'
 

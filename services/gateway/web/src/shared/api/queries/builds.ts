@@ -4,6 +4,7 @@ import type { Params } from '@/shared/api/client'
 import { useApp, type App } from '@/shared/api/app-context'
 import type { Filter } from '@/shared/live/rows'
 import type { BuildDetail, BuildList } from '@/shared/wire'
+import { PAGED } from './pages'
 
 const PAGE_BUILDS = 50
 
@@ -13,8 +14,7 @@ export function useBuildList({ project, branch, status, text }: Filter) {
     queryKey: ['builds', project, branch, status, text],
     queryFn: ({ pageParam, signal }) =>
       readBuilds(app, { project, branch, status, q: text, limit: PAGE_BUILDS, cursor: pageParam }, signal),
-    initialPageParam: undefined as string | undefined,
-    getNextPageParam: (last) => last.nextCursor ?? undefined,
+    ...PAGED,
     placeholderData: (previous) => previous,
   })
 }

@@ -2,8 +2,8 @@
 import { BuildsList } from '@/features/builds/BuildsList'
 import { now } from '@/shared/i18n'
 import { AgentStrip } from '@/features/agents/AgentStrip'
-import { OverdueNow } from './OverdueNow'
-import { RedNow } from './RedNow'
+import { OverdueNow } from '@/features/now/OverdueNow'
+import { RedNow } from '@/features/now/RedNow'
 
 export function NowPage() {
   return (
