@@ -85,7 +85,7 @@ function askPython(args) {
   return JSON.parse(execFileSync('uv', ['run', '--no-sync', 'python', ...args], { cwd, encoding: 'utf8' }))
 }
 
-// The wire leaves out what is null and always says what has another default: so must the types.
+// The wire leaves out what is null and always sends what has another default: so must the types.
 function asSent(definition) {
   const properties = Object.entries(definition.properties ?? {})
   const required = properties.filter(([, property]) => property.default !== null).map(([name]) => name)

@@ -38,7 +38,7 @@ test('what is shown of an id names its build', () => {
   expect(answersTo(build, nameOf(shortId(build))!)).toBe(true)
 })
 
-test('of several builds each is shown by what tells it from the others', () => {
+test('of several builds each is shown by what distinguishes it from the others', () => {
   const twin = build.replace('0190', '0191')
 
   expect(labelsOf([build, '0190ab34-5678-7abc-8def-00000000ffff'])).toEqual([short, '0000ffff'])

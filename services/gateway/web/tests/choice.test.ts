@@ -28,7 +28,7 @@ test('a project that is named is the one that is shown, and its branch that was 
   expect(completed(named('project=llvm-mlir&branch=main'), LANES)).toEqual({ project: 'llvm-mlir', branch: 'main' })
 })
 
-test('an unknown name is never another: it is said to be missing', () => {
+test('an unknown name is never another: it is shown to be missing', () => {
   for (const query of ['project=nope', 'project=IREE', 'project=iree%20main', 'project=..%2Fllvm-mlir']) {
     const shown = completed(named(query), LANES)
     expect(shown.project).toBe(new URLSearchParams(query).get('project'))
@@ -76,7 +76,7 @@ test('what can be chosen belongs to what is chosen, and that is offered although
   })
 })
 
-test('an address keeps each parameter once, and none that says nothing', () => {
+test('an address keeps each parameter once, and none that is empty', () => {
   const clean = cleaned(new URLSearchParams('project=b&project=a&days=7&measure=cpu&q=&config=x&toString=1'), {
     days: ['30', '90'],
     measure: ['cpu'],

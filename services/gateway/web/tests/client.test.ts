@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { errorOf } from '@/shared/api/client'
 
-const said = async (status: number, body: string) => (await errorOf(new Response(body, { status }))).message
+const sentenceOf = async (status: number, body: string) => (await errorOf(new Response(body, { status }))).message
 
 test.each([
   [409, 'ada is the last admin: make another one first'],
@@ -10,17 +10,17 @@ test.each([
   [422, 'body.name: String should match pattern'],
   [429, 'too many failed logins: wait, then try again'],
   [503, 'accounts: the store does not answer'],
-])('a refusal with %i is told in the sentence of the server', async (status, detail) => {
+])('a refusal with %i is shown in the sentence of the server', async (status, detail) => {
   const error = await errorOf(new Response(JSON.stringify({ title: 'No', status, detail }), { status }))
 
   expect(error.message).toBe(detail)
   expect(error.status).toBe(status)
 })
 
-test('an answer without a sentence is told by its title, or by its number', async () => {
-  expect(await said(503, '{"title": "Service Unavailable", "detail": null}')).toBe('Service Unavailable')
-  expect(await said(503, '{"title": "Service Unavailable", "detail": ""}')).toBe('Service Unavailable')
+test('an answer without a sentence is shown by its title, or by its number', async () => {
+  expect(await sentenceOf(503, '{"title": "Service Unavailable", "detail": null}')).toBe('Service Unavailable')
+  expect(await sentenceOf(503, '{"title": "Service Unavailable", "detail": ""}')).toBe('Service Unavailable')
   for (const body of ['', 'null', '"no"', '[]', '{"detail": [{"loc": []}]}', '<html>Bad gateway</html>']) {
-    expect(await said(502, body)).toBe('answered with 502')
+    expect(await sentenceOf(502, body)).toBe('answered with 502')
   }
 })

@@ -27,7 +27,7 @@ function detail(given: Partial<BuildDetail>): BuildDetail {
   }
 }
 
-test('only facts that differ are differences, and a missing one is told from an empty one', () => {
+test('only facts that differ are differences, and a missing one is not an empty one', () => {
   expect(differences({ cc: 'clang 18', ninja: '1.11', ld: '' }, { cc: 'clang 19', ninja: '1.11', mold: '2' })).toEqual([
     { name: 'cc', here: 'clang 18', there: 'clang 19' },
     { name: 'ld', here: '', there: undefined },
@@ -35,7 +35,7 @@ test('only facts that differ are differences, and a missing one is told from an 
   ])
 })
 
-test('failures are the same by their signature, whatever their words', () => {
+test('failures are the same by their signature, in any words', () => {
   const failure = (signature: string, message: string) => ({ signature, message, category: 'compile' }) as FailureData
   const sides = failureSides(
     [failure('s1', 'at 0x12'), failure('s2', 'b')],

@@ -24,7 +24,7 @@ class FakeSocket implements Socket {
     this.onopen?.({} as Event)
   }
 
-  say(event: Partial<ViewerEvent> & { type: ViewerEvent['type'] }) {
+  push(event: Partial<ViewerEvent> & { type: ViewerEvent['type'] }) {
     this.onmessage?.({ data: JSON.stringify(event) } as MessageEvent<string>)
   }
 
@@ -36,8 +36,8 @@ class FakeSocket implements Socket {
   /** Takes the page in: AUTH, READY, SUBSCRIBE, SUBSCRIBED. */
   welcome() {
     this.accept()
-    this.say({ type: 'READY', user: 'ana', serverTimeMs: 0, expiresAt: 600_000 })
-    this.say({ type: 'SUBSCRIBED' })
+    this.push({ type: 'READY', user: 'ana', serverTimeMs: 0, expiresAt: 600_000 })
+    this.push({ type: 'SUBSCRIBED' })
   }
 }
 
@@ -82,7 +82,7 @@ test('it is live only when everyone has read the snapshot again', async () => {
   expect(connection.snapshot().state).toBe('live')
 })
 
-test('after a cut it says offline, comes back, and goes on from where each follower stands', async () => {
+test('after a cut it shows offline, comes back, and goes on from where each follower stands', async () => {
   const connection = connect()
   await settle()
   let seq = 3
@@ -111,7 +111,7 @@ test('following and leaving a build changes the subscription without reading eve
   await settle()
 
   const leave = connection.follow('b', () => 0)
-  newest().say({ type: 'SUBSCRIBED' })
+  newest().push({ type: 'SUBSCRIBED' })
   leave()
 
   expect(read).toEqual([true, false])
@@ -121,20 +121,20 @@ test('following and leaving a build changes the subscription without reading eve
 test('frames reach whoever listens, and unknown ones are ignored', async () => {
   const connection = connect()
   await settle()
-  const heard: unknown[] = []
+  const received: unknown[] = []
   connection.listen({
-    onBuild: ({ build }) => heard.push(build.id),
-    onLog: (frame: LogAppended) => heard.push(frame.seq),
-    onResync: (buildId) => heard.push(buildId),
+    onBuild: ({ build }) => received.push(build.id),
+    onLog: (frame: LogAppended) => received.push(frame.seq),
+    onResync: (buildId) => received.push(buildId),
   })
   newest().welcome()
 
-  newest().say({ type: 'BUILD', events: [], build: buildRow({ id: 'b' }) })
-  newest().say(logFrame({ seq: 5 }))
-  newest().say({ type: 'RESYNC', buildId: null, reason: 'overflow' })
-  newest().say({ type: 'FROM_THE_FUTURE' as 'PONG' })
+  newest().push({ type: 'BUILD', events: [], build: buildRow({ id: 'b' }) })
+  newest().push(logFrame({ seq: 5 }))
+  newest().push({ type: 'RESYNC', buildId: null, reason: 'overflow' })
+  newest().push({ type: 'FROM_THE_FUTURE' as 'PONG' })
 
-  expect(heard).toEqual(['b', 5, undefined])
+  expect(received).toEqual(['b', 5, undefined])
 })
 
 test('a refused token is renewed before the next try', async () => {
@@ -153,7 +153,7 @@ test('the token is sent again before it ends', async () => {
   connect()
   await settle()
   newest().welcome()
-  const ping = setInterval(() => newest().say({ type: 'PONG', serverTimeMs: 0 }), 10_000)
+  const ping = setInterval(() => newest().push({ type: 'PONG', serverTimeMs: 0 }), 10_000)
 
   await vi.advanceTimersByTimeAsync(590_000)
   clearInterval(ping)
@@ -166,7 +166,7 @@ test('the token is sent again before it ends', async () => {
   expect(sockets).toHaveLength(1)
 })
 
-test('a gateway that says nothing any more is left', async () => {
+test('a gateway that sends nothing any more is left', async () => {
   const connection = connect()
   await settle()
   newest().welcome()

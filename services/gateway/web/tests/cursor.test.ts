@@ -44,7 +44,7 @@ test('lines that follow over records without lines are shown, and doubted until 
   expect(step).toMatchObject({ do: 'append', isCertain: false })
 })
 
-test('records without lines move the cursor when the row says there are no more lines', () => {
+test('records without lines move the cursor when the row reports no more lines', () => {
   expect(advance(at, { asOfSeq: 13, logLines: 100 })).toEqual({ seq: 13, total: 100 })
   expect(advance(at, { asOfSeq: 13, logLines: 104 })).toEqual(at)
 })

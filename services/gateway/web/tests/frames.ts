@@ -1,4 +1,4 @@
-/** Rows and frames for tests, complete but for what a test says. */
+/** Rows and frames for tests, complete but for what a test names. */
 import type { Build, LogAppended, LogPage } from '@/shared/wire'
 
 export function buildRow(given: Partial<Build> & { id: string }): Build {

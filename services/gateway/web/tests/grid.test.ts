@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { saysOf, shownColumns, suspectRanges } from '@/features/grid/model'
+import { resultOf, shownColumns, suspectRanges } from '@/features/grid/model'
 import type { Cell, Column, CommitRow } from '@/shared/wire'
 
 const row = (sha: string, ...cells: Cell[]): CommitRow => ({ project: 'p', branch: 'b', info: { sha }, cells })
@@ -49,7 +49,7 @@ test('hiding green keeps what is red now and what was anything but a pass', () =
   expect(shownColumns(columns, rows, 'AS', false).map(({ config }) => config)).toEqual(['release', 'asan'])
 })
 
-test('a pass after a failure of the same commit, and a fault of the machine, are told apart', () => {
-  expect(saysOf(cell('c', 'succeeded', { bothWays: true }))).toBe('retried')
-  expect(saysOf(cell('c', 'failed', { fault: 'infra' }))).toBe('infra')
+test('a pass after a failure of the same commit, and a fault of the machine, are shown apart', () => {
+  expect(resultOf(cell('c', 'succeeded', { bothWays: true }))).toBe('retried')
+  expect(resultOf(cell('c', 'failed', { fault: 'infra' }))).toBe('infra')
 })

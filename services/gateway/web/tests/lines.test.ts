@@ -10,7 +10,7 @@ test('line links survive a round trip, whichever end was picked first', () => {
   expect(rangeHash({ first: 120, last: 140 })).toBe('#L120-L140')
 })
 
-test('lines a reader looks for are told from lines that merely mention errors', () => {
+test('lines a reader looks for are distinguished from lines that merely mention errors', () => {
   expect(severityOf("a.cpp:1:2: error: no member 'x'")).toBe('error')
   expect(severityOf('FAILED: lib/a.o')).toBe('error')
   expect(severityOf('cl : Command line warning D9025: overriding')).toBe('warning')

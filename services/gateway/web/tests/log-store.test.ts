@@ -3,7 +3,7 @@ import { LogStore, type ReadLog } from '@/features/build/log/log-store'
 import { MAX_PAGES, PAGE_LINES, Pages } from '@/features/build/log/pages'
 import { logFrame, logPage } from './frames'
 
-/** A server that holds `lines` as of record `seq`, and tells what was asked of it. */
+/** A server that holds `lines` as of record `seq`, and records what was asked of it. */
 function serverOf(lines: string[], seq: number) {
   const asked: number[] = []
   const read: ReadLog = async (first, count) => {

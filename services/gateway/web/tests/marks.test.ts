@@ -3,7 +3,7 @@ import { plainText } from '@/shared/format/ansi'
 import { Marks, stripOf } from '@/features/build/log/marks'
 import { SEARCHED, severityOf } from '@/features/build/log/severity'
 
-test('the next and the previous mark are found from anywhere, in whatever order they came', () => {
+test('the next and the previous mark are found from anywhere, in any order of arrival', () => {
   const marks = new Marks()
   for (const line of [500, 20, 900, 20]) marks.add('error', line)
 

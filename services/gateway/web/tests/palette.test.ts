@@ -32,7 +32,7 @@ test('a build is offered by either end of its id, in any spelling, once; others 
   expect(goals('c0ffee', [], [])).toEqual(['/c/c0ffee', '/builds/c0ffee', '/?q=c0ffee'])
 })
 
-test('builds that begin alike are all offered, each with the end that tells it from the others', () => {
+test('builds that begin alike are all offered, each with the end that distinguishes it from the others', () => {
   const builds = ['aaaa0001', 'aaaa0002'].map((end) => buildRow({ id: `0190ab34-5678-7abc-8def-0000${end}` }))
 
   const offers = offersFor('0190ab34', [], builds)

@@ -50,7 +50,7 @@ test('rows stay bounded, and the running ones stay', () => {
   expect(rows.has('runs')).toBe(true)
 })
 
-test('a build that runs since long is listed first, whatever the page holds', () => {
+test('a build that has run for long is listed first, beside any page', () => {
   const read = [buildRow({ id: 'new', status: 'failed', startedAt: 100 })]
 
   expect(mergedList(read, [buildRow({ id: 'slow', startedAt: 1 })], NO_ROWS, {}, false)[0]?.id).toBe('slow')

@@ -28,7 +28,7 @@ test('all charts of a page span the days of all of them', () => {
   expect(spanOf([trend()])).toBeUndefined()
 })
 
-test('a measure is drawn of the days that told it, a rate of what was counted that day', () => {
+test('a measure is drawn of the days that reported it, a rate of what was counted that day', () => {
   const days = trend({ day: 1, cacheHits: 3, cacheMisses: 1 }, { day: 2, testsPassed: 8, testsFailed: 2 })
   const valuesOf = (measure: 'cache' | 'tests' | 'memory') => seriesOf(days, 1, 2, measure).lines.at(-1)?.values
 

@@ -19,7 +19,7 @@ test('an estimate is made from the pace so far, and none where there is none', (
   expect(elapsedMs({ ...build, status: 'lost', updatedAt: 5000 }, 60_000)).toBe(5000)
 })
 
-test('before the pace says anything, what the configuration usually takes does, until that is over', () => {
+test('before a pace is known, what the configuration usually takes counts, until that is over', () => {
   const build = buildRow({ id: 'a', startedAt: 0, progress: 0 })
 
   expect(remainingMs(build, 60_000, 100_000)).toBe(40_000)

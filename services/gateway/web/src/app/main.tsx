@@ -17,7 +17,7 @@ import { Session, SignedOut } from '@/shared/api/session'
 import { theme } from '@/shared/theme/theme'
 import { VIEWER_SUBPROTOCOL } from '@/shared/wire'
 
-/** Rows change what many parts show: ten times a second is as live as a reader can tell. */
+/** Rows change what many parts show: ten times a second is as live as a reader can see. */
 const ROWS_MS = 100
 const FIRST_CHECK_MS = 1000
 

@@ -41,7 +41,7 @@ const PAGES = {
 
 /** Begins to load the page of an address, while it is still found out who is signed in. */
 export function preloadPage(pathname: string): void {
-  // What fails here fails again where the page is drawn, and is told there.
+  // What fails here fails again where the page is drawn, and is shown there.
   for (const [path, page] of Object.entries(PAGES)) if (matchPath(path, pathname)) page.preload().catch(() => undefined)
 }
 

@@ -11,7 +11,7 @@ import { offersFor } from './offers'
 
 export function Palette() {
   const [isOpen, setOpen] = useState(false)
-  // Named here for the help; with a modifier key held, the listener below is the one that hears it.
+  // Named here for the help; with a modifier key held, the listener below receives it.
   useShortcuts([{ keys: 'Ctrl K', title: keys.palette, run: () => setOpen(true) }])
   useEffect(() => {
     const onKey = (event: globalThis.KeyboardEvent) => {

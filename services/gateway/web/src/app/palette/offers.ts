@@ -10,7 +10,7 @@ import type { Build, LaneSummary } from '@/shared/wire'
 export interface Offer {
   to: string
   title: string
-  /** What tells it from others of the same title. */
+  /** What distinguishes it from others of the same title. */
   detail: string
 }
 

@@ -36,7 +36,7 @@ function agentOf(processes: AgentView[]): Agent {
   return { newest, state, builds, processes: processes.length }
 }
 
-/** A process that is connected says more of its machine than one that left later. */
+/** A process that is connected describes its machine better than one that left later. */
 function rank(process: AgentView): number {
   return process.lastSeenAt + (process.connected ? Number.MAX_SAFE_INTEGER / 2 : 0)
 }

@@ -17,7 +17,7 @@ import type { BuildDetail } from '@/shared/wire'
 import classes from './BuildPage.module.css'
 import { NamedBuild } from './NamedBuild'
 import { PhaseStrip } from '@/features/build/header/PhaseStrip'
-import { StatusShelf } from '@/features/build/header/BuildHeader'
+import { BuildHeader } from '@/features/build/header/BuildHeader'
 import { searchOf, tabOf, TABS, type Tab } from '@/features/build/tab/tabs'
 import { useFreshPhases } from '@/features/build/header/useFreshPhases'
 
@@ -81,7 +81,7 @@ function OneBuild({ id }: { id: string }) {
   const isKnown = rows.has(id)
   const { isError, refetch } = query
   useEffect(() => {
-    // A build that was just ordered may be opened before it is stored: its first pushed row says that it is.
+    // A build that was just ordered may be opened before it is stored: its first pushed row shows that it is.
     if (isError && isKnown) void refetch()
   }, [isError, isKnown, refetch])
   useTabSubject(build)
@@ -92,7 +92,7 @@ function OneBuild({ id }: { id: string }) {
   }
   return (
     <article className={classes.page} data-testid="build" data-build={build.id} data-status={build.status}>
-      <StatusShelf build={build} />
+      <BuildHeader build={build} />
       <PhaseStrip build={build} />
       {build.firstFailure != null && tab !== 'failures' && <FailureBox build={build} failure={build.firstFailure} />}
       <nav className={classes.tabs} aria-label={text.parts}>
@@ -124,7 +124,7 @@ function TabLink({ tab, isCurrent, badge }: { tab: Tab; isCurrent: boolean; badg
   )
 }
 
-/** What is wrong in a tab, told on its name. */
+/** How much is wrong in a tab, shown on its name. */
 function badgeOf({ failureCount, metrics }: BuildDetail, tab: Tab): number {
   if (tab === 'failures') return failureCount
   return tab === 'tests' ? (metrics?.testsFailed ?? 0) : 0

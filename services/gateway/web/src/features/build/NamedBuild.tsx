@@ -56,7 +56,7 @@ function Choice({ found: { items, nextCursor } }: { found: BuildList }) {
   )
 }
 
-/** The build's own address, with whatever part of the build was asked for. */
+/** The build's own address, with the part of the build that was asked for. */
 function Go({ id }: { id: string }) {
   const { search, hash } = useLocation()
   return <Navigate replace to={{ pathname: `/builds/${id}`, search, hash }} />

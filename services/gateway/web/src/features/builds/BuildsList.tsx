@@ -1,4 +1,4 @@
-/** Builds list: what runs now, then what ran, live; filtered by what the address says. */
+/** Builds list: what runs now, then what ran, live; filtered by its address. */
 import { Button } from '@mantine/core'
 import { useMemo, useRef, type ReactNode } from 'react'
 import { useRows } from '@/shared/api/app-context'

@@ -5,7 +5,7 @@ import { shortId } from '@/shared/format/build-id'
 import { Ago } from '@/shared/ui/Elapsed'
 import { age, instant, shortSha, timeOfDay } from '@/shared/format'
 import { useNow } from '@/shared/live/clock'
-import { evidenceOf, wordOn } from '@/shared/format/verdict'
+import { evidenceOf, verdictOf } from '@/shared/format/verdict'
 import { Nothing } from '@/shared/address/Chosen'
 import { toCommit, toFailure, toGrid } from '@/shared/address/links'
 import { useCommit } from './queries'
@@ -90,7 +90,7 @@ function Branch({ item }: { item: CommitOnBranch }) {
 function Verdict({ configs }: { configs: readonly ConfigAnswer[] }) {
   const failed = configs.filter(({ answer }) => answer === 'failed')
   if (failed.length > 0) {
-    const fresh = failed.filter(({ judged }) => judged != null && wordOn(judged) === 'new').length
+    const fresh = failed.filter(({ judged }) => judged != null && verdictOf(judged) === 'new').length
     return (
       <span className={layout.red}>
         {text.failed(failed.length)} {text.fresh(fresh)}
@@ -119,7 +119,7 @@ function Row({ answer }: { answer: ConfigAnswer }) {
         {answer.expectedMs != null && <Expected at={answer.expectedMs} isNext={answer.answer === 'will_include'} />}
       </td>
       <td className={layout.words}>
-        {judged != null && <span title={evidenceOf(judged)}>{text.verdict[wordOn(judged)]}</span>}
+        {judged != null && <span title={evidenceOf(judged)}>{text.verdict[verdictOf(judged)]}</span>}
         {signature != null && (
           <div>
             <Link to={toFailure(signature)} className={layout.link}>

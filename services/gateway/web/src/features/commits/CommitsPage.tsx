@@ -23,7 +23,7 @@ const COLUMNS = [grid.commit, grid.subject, grid.author, list.branch, text.answe
 export function CommitsPage() {
   const [given] = useSearchParams()
   const asked = (given.get('q') ?? '').trim()
-  // A sha is looked for everywhere, or where the address says; else there is something to see at once.
+  // A sha is looked for everywhere, or where the address narrows it to; else there is something to see at once.
   const choice = useChoice({ parts: PARTS, isOfBranch: !isSha(asked) })
   const { address, project, branch } = choice
   const query: Params = isSha(asked) ? { q: asked, project, branch } : { author: asked || undefined, project, branch }

@@ -6,20 +6,20 @@ import { Ago } from '@/shared/ui/Elapsed'
 import { useBuildDetail } from '@/shared/api/queries/builds'
 import { PlaceName } from '@/shared/ui/PlaceName'
 import { duration } from '@/shared/format'
-import { evidenceOf, wordOn } from '@/shared/format/verdict'
+import { evidenceOf, verdictOf } from '@/shared/format/verdict'
 import { toFailure } from '@/shared/address/links'
 import { plainText } from '@/shared/format/ansi'
 import { rangeHash } from '@/shared/address/line-range'
 import { build as buildText, commit as commitText, grid as text } from '@/shared/i18n'
 import type { Cell } from '@/shared/wire'
 import classes from './GridPage.module.css'
-import { saysOf } from './model'
+import { resultOf } from './model'
 
 const MARGIN = 8
 
 export function CellCard({ cell, at, onClose }: { cell: Cell; at: DOMRect; onClose: () => void }) {
   const card = useRef<HTMLDivElement>(null)
-  const says = saysOf(cell)
+  const result = resultOf(cell)
   useLayoutEffect(() => {
     const { width, height } = card.current?.getBoundingClientRect() ?? { width: 0, height: 0 }
     const isBelow = at.bottom + MARGIN + height < innerHeight
@@ -31,7 +31,7 @@ export function CellCard({ cell, at, onClose }: { cell: Cell; at: DOMRect; onClo
     <div ref={card} className={classes.card} role="group" aria-label={cell.config} data-testid="cell-card">
       <div className={classes.cardHead}>
         <strong>{cell.config}</strong>
-        <span data-says={says}>{text.cell[says]}</span>
+        <span data-result={result}>{text.cell[result]}</span>
         <CloseButton size="sm" aria-label={text.close} onClick={onClose} />
       </div>
       <p className={classes.cardFacts}>
@@ -41,8 +41,8 @@ export function CellCard({ cell, at, onClose }: { cell: Cell; at: DOMRect; onClo
         {cell.bothWays && <span>{text.bothWays}</span>}
       </p>
       {cell.judged != null && (
-        <p className={classes.judged} title={evidenceOf(cell.judged)}>
-          {commitText.verdict[wordOn(cell.judged)]}
+        <p className={classes.verdict} title={evidenceOf(cell.judged)}>
+          {commitText.verdict[verdictOf(cell.judged)]}
         </p>
       )}
       {cell.status === 'failed' && <CapturedError buildId={cell.buildId} />}

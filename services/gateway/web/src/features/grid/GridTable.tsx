@@ -8,7 +8,7 @@ import { grid as text } from '@/shared/i18n'
 import type { Cell, Column, CommitRow } from '@/shared/wire'
 import { CellCard } from './CellCard'
 import classes from './GridPage.module.css'
-import { LETTER, saysOf, type SuspectRange } from './model'
+import { LETTER, resultOf, type SuspectRange } from './model'
 
 interface Props {
   label: string
@@ -124,18 +124,18 @@ const Row = memo(function Row({ row, columns, ranges, pinned }: RowProps) {
 })
 
 function Letter({ cell, isPinned }: { cell: Cell; isPinned: boolean }) {
-  const says = saysOf(cell)
+  const result = resultOf(cell)
   return (
     <button
       type="button"
       className={classes.letter}
-      data-says={says}
+      data-result={result}
       data-build={cell.buildId}
-      aria-label={`${cell.config} ${text.cell[says]}`}
+      aria-label={`${cell.config} ${text.cell[result]}`}
       aria-expanded={isPinned}
-      title={`${cell.config}: ${text.cell[says]}`}
+      title={`${cell.config}: ${text.cell[result]}`}
     >
-      {LETTER[says]}
+      {LETTER[result]}
     </button>
   )
 }

@@ -1,10 +1,11 @@
-/** Grid model: what a cell says in one letter, which columns are shown, which commits are suspect. */
+/** Grid model: the result of a cell in one letter, which columns are shown, which commits are suspect. */
 import type { Cell, Column, CommitRow } from '@/shared/wire'
 
-export type Says = 'passed' | 'retried' | 'failed' | 'infra' | 'running' | 'queued' | 'cancelled' | 'timed_out' | 'lost'
+export type CellResult =
+  'passed' | 'retried' | 'failed' | 'infra' | 'running' | 'queued' | 'cancelled' | 'timed_out' | 'lost'
 
 /** Letter and colour, so that neither has to be seen alone. */
-export const LETTER: Record<Says, string> = {
+export const LETTER: Record<CellResult, string> = {
   passed: 'O',
   retried: 'F',
   failed: 'X',
@@ -16,7 +17,7 @@ export const LETTER: Record<Says, string> = {
   lost: 'L',
 }
 
-export function saysOf(cell: Cell): Says {
+export function resultOf(cell: Cell): CellResult {
   if (cell.status === 'succeeded') return cell.bothWays ? 'retried' : 'passed'
   if (cell.status === 'failed') return cell.fault === 'infra' ? 'infra' : 'failed'
   return cell.status
@@ -53,7 +54,7 @@ export function shownColumns(
   const wanted = columns.filter((column) => column.config.toLowerCase().includes(text.trim().toLowerCase()))
   if (!isGreenHidden) return wanted
   const colourful = new Set(
-    rows.flatMap((row) => (row.cells ?? []).filter((cell) => saysOf(cell) !== 'passed').map((cell) => cell.config)),
+    rows.flatMap((row) => (row.cells ?? []).filter((cell) => resultOf(cell) !== 'passed').map((cell) => cell.config)),
   )
   return wanted.filter((column) => column.colour === 'red' || colourful.has(column.config))
 }

@@ -1,4 +1,4 @@
-/** Mutes: what nobody is told of, and until when; each ends by itself. */
+/** Mutes: what nobody is notified of, and until when; each ends by itself. */
 import { Button, NumberInput, Select, TextInput } from '@mantine/core'
 import { useMutation, useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'

@@ -1,4 +1,4 @@
-/** Notifications page: what was said to whom, how far it came, and what people asked not to hear. */
+/** Notifications page: what was sent to whom, how far it came, and what people muted. */
 import { Select } from '@mantine/core'
 import { Link } from 'react-router'
 import { Ago } from '@/shared/ui/Elapsed'

@@ -1,4 +1,4 @@
-/** Queries: how the pages read what was said to whom, and what is muted. */
+/** Queries: how the pages read what was sent to whom, and what is muted. */
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query'
 import { useApp } from '@/shared/api/app-context'
 import { HISTORY } from '@/shared/api/queries/history'

@@ -67,7 +67,7 @@ function Incident({ incident }: { incident: IncidentSummary }) {
           {failure?.file && <PlaceName failure={failure} />}
           {incident.override != null && (
             <span title={incident.override.reason}>
-              {text.said(incident.override.by, verdict.names[incident.override.verdict])}
+              {text.by(incident.override.by, verdict.names[incident.override.verdict])}
             </span>
           )}
         </div>

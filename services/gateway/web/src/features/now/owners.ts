@@ -1,4 +1,4 @@
-/** Owners: whose the configurations are that an incident hit, as the server's config.yaml says. */
+/** Owners: whose the configurations are that an incident hit, as the server's config.yaml names them. */
 import type { IncidentSummary, LaneSummary } from '@/shared/wire'
 
 /** The configurations of an incident that have not recovered. */

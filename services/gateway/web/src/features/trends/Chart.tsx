@@ -54,7 +54,7 @@ export function Chart({ label, measure, series }: Props) {
 }
 
 function Legend({ measure, series, at }: Omit<Props, 'label'> & { at: number | undefined }) {
-  // Without a pointer the newest day speaks, so that the line never comes and goes.
+  // Without a pointer the newest day is shown, so that the line never comes and goes.
   const place = at ?? series.facts.findLastIndex((each) => each !== undefined)
   const fact = series.facts[place]
   return (

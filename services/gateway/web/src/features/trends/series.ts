@@ -3,7 +3,7 @@ import type { Day, MeasureMark, Trend } from '@/shared/wire'
 
 const DAY_SECONDS = 86_400
 
-/** What a chart can show of the days, and the mark that tells of its lasting changes. */
+/** What a chart can show of the days, and the mark of its lasting changes. */
 export const MEASURES = {
   duration: undefined,
   memory: 'peak_rss_bytes',
@@ -28,7 +28,7 @@ export interface Series {
   lines: Line[]
   /** Of the builds that have a colour, percent that succeeded. */
   succeeded: (number | null)[]
-  /** The day's numbers by place, for what is said on hover. */
+  /** The day's numbers by place, for what is shown on hover. */
   facts: (Day | undefined)[]
 }
 

@@ -18,7 +18,7 @@ export interface Address {
 const ALL: Known = {}
 const asIs = (params: URLSearchParams) => params
 
-/** The state of a page. `complete` adds what the page shows where its address does not say. */
+/** The state of a page. `complete` adds what the page shows where its address names none. */
 export function useAddress(known: Known = ALL, complete = asIs): Address {
   const [given, setParams] = useSearchParams()
   const params = useMemo(() => complete(cleaned(given, known)), [given, known, complete])
@@ -33,7 +33,7 @@ export function useAddress(known: Known = ALL, complete = asIs): Address {
   return { params, get: (name) => params.get(name) ?? undefined, change }
 }
 
-/** Each parameter once, without those that say nothing. */
+/** Each parameter once, without those that are empty. */
 export function cleaned(params: URLSearchParams, known: Known): URLSearchParams {
   const clean = new URLSearchParams()
   for (const [name, value] of params) {

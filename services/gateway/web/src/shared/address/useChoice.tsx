@@ -23,7 +23,7 @@ export interface Choice extends Named {
   selects: ReactNode
   /** What is named and not known; nothing else is shown for it. */
   missing: Part | undefined
-  /** The lanes that are known, for what else the page tells of them. */
+  /** The lanes that are known, for what else the page shows of them. */
   lanes: readonly LaneSummary[]
   summary: ReturnType<typeof useSummary>
 }

@@ -2,7 +2,7 @@
 import type { Session } from './session'
 import type { Problem } from '@/shared/wire'
 
-/** An answer that says what went wrong. */
+/** A refusal, with the sentence that explains it. */
 export class ApiError extends Error {
   constructor(
     readonly status: number,
@@ -80,6 +80,6 @@ function queryOf(params: Params): string {
 /** Why an answer refuses, in its own sentence where it has one: what stands before the server may answer anything. */
 export async function errorOf(answer: Response): Promise<ApiError> {
   const problem = (await answer.json().catch(() => null)) as Partial<Problem> | null
-  const said = [problem?.detail, problem?.title].find((each) => typeof each === 'string' && each !== '')
-  return new ApiError(answer.status, said ?? `answered with ${answer.status}`)
+  const sentence = [problem?.detail, problem?.title].find((each) => typeof each === 'string' && each !== '')
+  return new ApiError(answer.status, sentence ?? `answered with ${answer.status}`)
 }

@@ -3,7 +3,7 @@ import type { AccessGrant } from '@/shared/wire'
 
 export type SessionState = { state: 'starting' } | { state: 'signed-out' } | { state: 'signed-in'; user: string }
 
-/** Says that there may be a refresh cookie, which the page itself cannot see. */
+/** Set while there may be a refresh cookie, which the page itself cannot see. */
 const VISITED = 'build-dashboard-visited'
 
 /** A token this close to its end is renewed before it is used. */

@@ -28,7 +28,7 @@ export function shortId(id: string): string {
   return id.slice(-SHORT_DIGITS)
 }
 
-/** What tells each of several builds from the others. */
+/** Labels that distinguish several builds from each other. */
 export function labelsOf(ids: readonly string[]): string[] {
   return ids.map((id) => (ids.filter((other) => shortId(other) === shortId(id)).length === 1 ? shortId(id) : id))
 }

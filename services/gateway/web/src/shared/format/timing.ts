@@ -5,7 +5,7 @@ import { isFinal, type Build } from '@/shared/wire'
 export function elapsedMs(build: Build, now: number): number | undefined {
   if (build.durationMs != null) return build.durationMs
   if (build.startedAt == null) return undefined
-  // An ended build without an end (lost) counts to what was last heard of it.
+  // An ended build without an end (lost) counts to its last update.
   const end = build.endedAt ?? (isFinal(build.status) ? (build.updatedAt ?? build.startedAt) : now)
   return Math.max(0, end - build.startedAt)
 }
@@ -14,7 +14,7 @@ const EARLIEST_PERCENT = 2
 const EARLIEST_MS = 5000
 
 /**
- * Ms left, as the agent expects from the build before; else at the pace so far; while that says nothing, what is left
+ * Ms left, as the agent expects from the build before; else at the pace so far; while that is not known, what is left
  * of what the configuration usually takes. Undefined where none of it is known, or the usual time is over.
  */
 export function remainingMs(build: Build, now: number, usualMs?: number | null): number | undefined {

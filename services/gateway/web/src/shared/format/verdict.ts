@@ -1,7 +1,7 @@
-/** Judged: what is said of a failure: by a person where one has said it, else by the evidence. */
+/** Verdict of a failure: a person's override where there is one, else what the evidence gave. */
 import type { Judged } from '@/shared/wire'
 
-export function wordOn({ verdict, override }: Judged): Judged['verdict'] {
+export function verdictOf({ verdict, override }: Judged): Judged['verdict'] {
   return override?.verdict ?? verdict
 }
 

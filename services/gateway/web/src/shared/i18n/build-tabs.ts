@@ -83,7 +83,8 @@ export const metrics = {
   lines: (count: string) => `${count} lines`,
   emptyTitle: 'No numbers were reported',
   emptyRunning: 'No numbers yet',
-  empty: 'CPU time and memory come when the command ends; steps, warnings, cache and tests as far as its tools tell.',
+  empty:
+    'CPU time and memory come when the command ends; steps, warnings, cache and tests as far as its tools report them.',
 }
 
 export const artifacts = {
@@ -171,18 +172,18 @@ export const verdict = {
     unknown: 'Not known whose',
   } satisfies Record<JudgedFailure['verdict'], string>,
   overridden: '(changed by a person)',
-  by: (name: string) => `${name} said`,
-  change: 'Say otherwise',
+  by: (name: string) => `Changed by ${name}`,
+  change: 'Change the verdict',
   reason: 'Reason',
   save: 'Save',
-  remove: 'Take it back',
+  remove: 'Remove the change',
 }
 
 export const wrongLine = {
   button: 'Wrong line?',
-  missed: 'Tell where the failure is',
+  missed: 'Report where the failure is',
   title: 'Where is the first real error?',
-  explanation: 'What you tell is kept with this build, for those who look after the rules.',
+  explanation: 'Your report is kept with this build, for those who maintain the rules.',
   line: 'Line of the log',
   note: 'Anything else (optional)',
   send: 'Send',

@@ -1,4 +1,4 @@
-/** Words of what history tells: red now, grids, failures, trends, commits, pins. */
+/** Words of what history knows: red now, grids, failures, trends, commits, pins. */
 import type { ConfigAnswer } from '@/shared/wire'
 
 export const now = {
@@ -13,7 +13,7 @@ export const now = {
   configs: (count: number) => (count === 1 ? '1 configuration' : `${count} configurations`),
   firstRed: 'First red build',
   ownedBy: (owner: string) => `owner ${owner}`,
-  said: (name: string, what: string) => `${name}: ${what.toLowerCase()}`,
+  by: (name: string, what: string) => `${name}: ${what.toLowerCase()}`,
   overdue: 'Overdue',
   expectedEvery: (time: string) => `a build is expected every ${time}`,
   neverBuilt: 'none was ever seen',
@@ -92,7 +92,7 @@ export const grid = {
 
 export const failures = {
   title: 'Failures',
-  lead: 'Builds that broke in the same way, whatever machine, directory or configuration showed it.',
+  lead: 'Builds that broke in the same way, on any machine, in any directory or configuration.',
   failure: 'Failure',
   builds: 'Builds',
   days: 'Last 30 days',
@@ -142,7 +142,7 @@ export const trends = {
   success: 'Succeeded',
   day: 'Day',
   chart: (config: string, measure: string) => `${config}: ${measure} and the share that succeeded, per day`,
-  noNumbers: (measure: string) => `${measure}: no build of this configuration has told it.`,
+  noNumbers: (measure: string) => `${measure}: no build of this configuration has reported it.`,
   hint: 'Drag over a chart to zoom all of them, double-click to see everything again.',
   emptyTitle: 'Nothing to draw yet',
   empty: 'Charts begin with the first day on which CI built this branch.',
@@ -181,7 +181,7 @@ export const commit = {
   failed: (count: number) => (count === 1 ? 'Fails in 1 configuration.' : `Fails in ${count} configurations.`),
   fresh: (count: number) => (count === 0 ? 'None of that is known to be new.' : `New in ${count} of them.`),
   open: 'Not known everywhere yet.',
-  notExact: (sha: string) => `told by a build of ${sha}`,
+  notExact: (sha: string) => `by a build of ${sha}`,
   ends: 'ends about',
   includes: 'will include you about',
   inAbout: (time: string) => `in ${time}`,
@@ -197,7 +197,7 @@ export const commit = {
     failed: 'Failed',
     inconclusive: 'No result',
     running: 'Running',
-    will_include: 'Next build will tell',
+    will_include: 'Next build includes it',
     not_built: 'Not built',
   } satisfies Record<ConfigAnswer['answer'], string>,
   verdict: {

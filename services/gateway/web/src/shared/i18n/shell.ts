@@ -29,7 +29,7 @@ export const link = {
     connecting: 'Opening the live connection.',
     'catching-up': 'Connected again; reading what changed meanwhile.',
     live: 'Changes appear here as they are stored.',
-    offline: 'The page shows what it last heard, and keeps trying to connect.',
+    offline: 'The page shows what it last received, and keeps trying to connect.',
   },
 }
 

@@ -18,7 +18,7 @@ export const testHistory = {
   orders: { failing: 'Failing', flaky: 'Flaky', slowest: 'Slowest', name: 'By name' },
   more: 'Show more tests',
   noneMatches: 'No test matches.',
-  calm: { failing: 'No test has failed lately', flaky: 'No test is known to be flaky' },
+  calm: { failing: 'No test failed in the newest builds', flaky: 'No test is known to be flaky' },
   calmHint: 'Choose another order to see every test there is.',
   emptyTitle: 'No tests are known',
   empty:

@@ -11,7 +11,7 @@ export interface Link {
   since: number
 }
 
-/** Someone who wants to hear; every method is optional. */
+/** What is notified of frames; every method is optional. */
 export interface Listener {
   /** The subscription stands, on a new connection or changed: read the snapshot now. The link is live when all have. */
   onSubscribed?: (isNewConnection: boolean) => Promise<void> | void
@@ -50,7 +50,7 @@ export class Connection {
   private retry: ReturnType<typeof setTimeout> | undefined
   private heartbeat: ReturnType<typeof setInterval> | undefined
   private renewal: ReturnType<typeof setTimeout> | undefined
-  private heardAt = 0
+  private lastFrameAt = 0
   /** Counts subscriptions, so that only the newest one's reading decides when the link is live. */
   private round = 0
   private readonly listeners = new Set<Listener>()
@@ -105,7 +105,7 @@ export class Connection {
     } else this.ping()
   }
 
-  /** The network says it is gone: the socket would notice in a minute, the reader is told now. */
+  /** The network is reported gone: the socket would notice in a minute, the page shows it now. */
   doubt(): void {
     if (this.socket !== undefined) this.lost(undefined)
   }
@@ -127,12 +127,12 @@ export class Connection {
     socket.onclose = (event) => {
       if (this.socket === socket) this.lost(event.code)
     }
-    this.heardAt = Date.now()
+    this.lastFrameAt = Date.now()
     this.heartbeat = setInterval(() => this.ping(), PING_MS)
   }
 
   private received(frame: ViewerEvent): void {
-    this.heardAt = Date.now()
+    this.lastFrameAt = Date.now()
     switch (frame.type) {
       case 'READY':
         this.renewLater(frame.expiresAt - frame.serverTimeMs)
@@ -182,7 +182,7 @@ export class Connection {
         try {
           this.send({ type: 'AUTH', token: await this.tokens.renew() })
         } catch {
-          // The gateway closes with "bad token" at the end; that path decides what the reader is told.
+          // The gateway closes with "bad token" at the end; that path decides what the reader is shown.
         }
       },
       Math.max(1000, lifeMs * 0.75),
@@ -190,7 +190,7 @@ export class Connection {
   }
 
   private ping(): void {
-    if (Date.now() - this.heardAt > SILENCE_MS) this.lost(undefined)
+    if (Date.now() - this.lastFrameAt > SILENCE_MS) this.lost(undefined)
     else this.send({ type: 'PING' })
   }
 

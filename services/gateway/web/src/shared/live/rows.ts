@@ -39,7 +39,7 @@ export function mergedList(
   isWhole: boolean,
 ): Build[] {
   const known = withRows(rows, [...read, ...running])
-  // What the server found by text it found in more than a row holds: that is not judged again here.
+  // What the server found by text it found in more than a row holds: that is not decided again here.
   const isFound = new Set(read.map((build) => build.id))
   const { text, ...rest } = filter
   const listed = new Map(read.map((build) => [build.id, known.get(build.id) ?? build]))

@@ -11,7 +11,7 @@ export interface Mention {
 /** Only so much of a line is looked at: places stand early, and lines may be very long. */
 const LOOKED_AT = 2000
 
-// A path begins where no path goes on, so each run of characters is tried once: linear whatever the line.
+// A path begins where no path goes on, so each run of characters is tried once: linear for any line.
 const EXTENSION =
   '(?:c|cc|cpp|cxx|cu|cuh|h|hh|hpp|hxx|inc|inl|def|td|mlir|ll|s|S|m|mm|py|pyi|rs|go|cmake|txt|bzl|bazel|toml|json|yaml|yml|sh)'
 const PLACE = new RegExp(
@@ -23,7 +23,7 @@ const PYTHON = /File "([^"]{1,500})", line (\d{1,7})/g
 export function mentionsIn(text: string): Mention[] {
   const looked = text.slice(0, LOOKED_AT)
   const found: Mention[] = []
-  // Most lines name no place: say so before the dear look.
+  // Most lines name no place: rule them out before the expensive search.
   if (/[\w][:(]\d/.test(looked)) {
     for (const match of looked.matchAll(PLACE)) found.push(mentionOf(match, match[1], match[2] ?? match[3]))
   }

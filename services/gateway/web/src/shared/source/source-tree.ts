@@ -30,7 +30,7 @@ export class SourceTree {
 
   /** The address of a line of a file as a tool named it; undefined for files that are not the repository's. */
   urlOf(file: string, line?: number | null): string | undefined {
-    // A script that builds in a directory of the tree does not say so in its command: its tools do, by climbing out.
+    // A script that builds in a directory of the tree does not show it in its command: its tools do, by climbing out.
     const isClimbing = this.worksIn === this.root && file.startsWith('../')
     const path = isClimbing ? resolved(this.root, file.replace(/^(?:\.\.\/)+/, '')) : resolved(this.worksIn, file)
     if (!isWithin(path, this.root) || this.elsewhere.some((other) => isWithin(path, other))) return undefined

@@ -12,7 +12,7 @@ interface Read<T> {
 }
 
 export function Answer<T>({ read, children }: { read: Read<T>; children: (data: T) => ReactNode }) {
-  // What was read stays in sight when reading it again fails: the connection pill tells that it may be old.
+  // What was read stays in sight when reading it again fails: the connection pill shows that it may be old.
   if (read.data !== undefined) return <>{children(read.data)}</>
   if (read.error === null) return <div className={classes.skeleton} aria-busy="true" />
   return (

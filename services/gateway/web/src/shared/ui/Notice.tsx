@@ -1,4 +1,4 @@
-/** Notice: a box that says why there is nothing to see here, and what to do about it. */
+/** Notice: a box that explains why there is nothing to see here, and what to do about it. */
 import type { ReactNode } from 'react'
 import { answer as text } from '@/shared/i18n'
 import classes from './layout.module.css'

@@ -13,7 +13,7 @@ interface Props {
   label: string
   hint?: string
   className?: string
-  /** What the address says. */
+  /** The value in the address. */
   value: string | undefined
   onChange: (value: string | undefined) => void
 }

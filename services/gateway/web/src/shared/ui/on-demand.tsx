@@ -24,7 +24,7 @@ export function onDemand<P extends object>(
         Loaded = component
       },
       (error: unknown) => {
-        loading = undefined // whoever comes next tries again
+        loading = undefined // the next one tries again
         throw error
       },
     ))
@@ -35,7 +35,7 @@ export function onDemand<P extends object>(
     useEffect(() => {
       if (Loaded === undefined) preload().then(redraw, setFailure)
     }, [])
-    // Told where every crash of a page is.
+    // Shown where every crash of a page is.
     if (failure !== undefined) throw failure
     return Loaded === undefined ? waiting : <Loaded {...props} />
   }

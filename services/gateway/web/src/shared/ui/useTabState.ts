@@ -1,4 +1,4 @@
-/** Tab state: the browser tab's title and icon tell how things stand without opening it. */
+/** Tab state: the browser tab's title and icon show how things stand without opening it. */
 import { useEffect, useSyncExternalStore } from 'react'
 import { useLink, useRows } from '@/shared/api/app-context'
 import { percent } from '@/shared/format'
@@ -9,7 +9,7 @@ let subject: Build | undefined
 let pageName: string | undefined
 const watchers = new Set<() => void>()
 
-/** Makes the tab speak of one build while the caller is shown. */
+/** Shows one build in the tab while the caller is shown. */
 export function useTabSubject(build: Build | undefined): void {
   useEffect(() => {
     setSubject(build)

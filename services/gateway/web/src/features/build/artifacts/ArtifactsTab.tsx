@@ -88,7 +88,7 @@ function Download({ artifact }: { artifact: ArtifactView }) {
       anchor.download = artifact.name.split('/').at(-1) ?? artifact.name
       anchor.click()
     },
-    // Its bytes may have been found damaged just now: the list says so.
+    // Its bytes may have been found damaged just now: the list shows it.
     onError: () => client.invalidateQueries({ queryKey: ['artifacts'] }),
   })
   return (

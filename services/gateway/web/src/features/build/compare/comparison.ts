@@ -25,7 +25,7 @@ export interface Sides<T> {
 
 type Facts = Record<string, string | null | undefined>
 
-/** The facts that differ, by name; what neither build tells is no difference. */
+/** The facts that differ, by name; what neither build reports is no difference. */
 export function differences(here: Facts, there: Facts): Difference[] {
   return [...new Set([...Object.keys(here), ...Object.keys(there)])]
     .map((name) => ({ name, here: here[name] ?? undefined, there: there[name] ?? undefined }))

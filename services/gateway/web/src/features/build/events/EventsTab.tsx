@@ -1,4 +1,4 @@
-/** Events tab: the build's records as they were said, log text left out. */
+/** Events tab: the build's records as they were sent, log text left out. */
 import { useInfiniteQuery } from '@tanstack/react-query'
 import { useApp } from '@/shared/api/app-context'
 import { clock, instant } from '@/shared/format'

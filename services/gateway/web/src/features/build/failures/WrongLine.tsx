@@ -1,4 +1,4 @@
-/** Wrong line: a reader tells that a failure was found at the wrong place, so that the rule behind it gets better. */
+/** Wrong line: a reader reports that a failure was found at the wrong place, so that the rule behind it gets better. */
 import { Button, Modal, NumberInput, Textarea } from '@mantine/core'
 import { useMutation } from '@tanstack/react-query'
 import { useState } from 'react'

@@ -1,4 +1,4 @@
-/** Status shelf: what this build is, how it stands, how long. */
+/** Build header: what this build is, how it stands, how long. */
 import { Tooltip } from '@mantine/core'
 import { IconChevronLeft, IconRosetteDiscountCheck } from '@tabler/icons-react'
 import type { ReactNode } from 'react'
@@ -15,9 +15,9 @@ import { metricsOf } from './metrics'
 import { RebuildButton } from './RebuildButton'
 import classes from './BuildHeader.module.css'
 
-export function StatusShelf({ build }: { build: Build }) {
+export function BuildHeader({ build }: { build: Build }) {
   return (
-    <header className={classes.shelf} data-status={build.status}>
+    <header className={classes.header} data-status={build.status}>
       <div className={classes.top}>
         <Link className={classes.back} to="/" aria-label={text.back} title={text.back}>
           <IconChevronLeft size={18} stroke={1.8} />

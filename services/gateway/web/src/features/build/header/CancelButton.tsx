@@ -19,7 +19,7 @@ export function CancelButton({ buildId }: { buildId: string }) {
   const isOver = cancel.error instanceof ApiError && cancel.error.status === 409
   const close = () => {
     setAsking(false)
-    // This page did not hear of the build's end: it is read again.
+    // This page did not receive the build's end: it is read again.
     if (isOver) void queries.invalidateQueries({ queryKey: ['build', buildId] })
   }
   return (
@@ -29,7 +29,7 @@ export function CancelButton({ buildId }: { buildId: string }) {
         size="xs"
         disabled={cancel.isSuccess}
         onClick={() => {
-          // Why it was refused before says nothing of this time.
+          // Why it was refused before does not apply this time.
           cancel.reset()
           setAsking(true)
         }}

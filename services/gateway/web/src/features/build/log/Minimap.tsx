@@ -36,7 +36,7 @@ export function Minimap({ marks, viewport, heightPx, onGoTo }: Props) {
 
   const { topPx, sizePx } = viewport.inSight(heightPx)
   return (
-    // What it shows is told in words by the toolbar, and its jumps are there by key: it is for the eye and the mouse.
+    // The toolbar shows the same in words, and its jumps are there by key: it is for the eye and the mouse.
     <div
       className={classes.minimap}
       style={{ width: WIDTH_PX, height: heightPx }}

@@ -40,7 +40,7 @@ export function stepOf(cursor: Cursor, frame: LogAppended): Step {
   return { do: 'append', skip: 0, cursor: after, isCertain }
 }
 
-/** The cursor after the build's row said how far it is: records without lines are reflected by saying so. */
+/** The cursor after the build's row reported how far the log is; records without lines count by that. */
 export function advance(cursor: Cursor, row: { asOfSeq: number; logLines: number }): Cursor {
   return row.asOfSeq > cursor.seq && row.logLines === cursor.total ? { ...cursor, seq: row.asOfSeq } : cursor
 }

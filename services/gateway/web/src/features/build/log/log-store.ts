@@ -26,7 +26,7 @@ export class LogStore {
   constructor(
     private readonly read: ReadLog,
     private readonly schedule: (act: () => void) => void,
-    /** The line a reader looks at first: its page also tells how long the log is. */
+    /** The line a reader looks at first: its page also carries the length of the log. */
     private readonly opensAt = 1,
   ) {}
 
@@ -96,7 +96,7 @@ export class LogStore {
     this.readMissing()
   }
 
-  /** Takes what the build's row says about its log. */
+  /** Takes what the build's row reports about its log. */
   follow(row: { asOfSeq: number; logLines: number }): void {
     this.cursor = advance(this.cursor, row)
   }

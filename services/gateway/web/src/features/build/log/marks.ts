@@ -1,7 +1,7 @@
 /** Marks: the lines of a log known to be errors or warnings, found by jumping and drawn beside the bar. */
 import type { Severity } from './severity'
 
-/** More marks than rows of any screen tell nothing more. */
+/** More marks than rows of any screen show nothing more. */
 const MAX_MARKS = 50_000
 
 export class Marks {
@@ -39,7 +39,7 @@ export class Marks {
 
 /**
  * Which rows of a strip are marked: one value a pixel, an error hides a warning.
- * `placeOf` says where in the log a line stands, from 0 to 1.
+ * `placeOf` gives where in the log a line stands, from 0 to 1.
  */
 export function stripOf(marks: Marks, heightPx: number, placeOf: (line: number) => number): (Severity | undefined)[] {
   const strip = new Array<Severity | undefined>(heightPx)

@@ -1,4 +1,4 @@
-/** Pages: the part of a log that is in memory, bounded, whatever the log's length. */
+/** Pages: the part of a log that is in memory, bounded, for a log of any length. */
 import type { LogPage, Stream } from '@/shared/wire'
 import { hasEscapes, parseAnsi, PLAIN, type AnsiStyle } from '@/shared/format/ansi'
 

@@ -1,6 +1,6 @@
 /** Row map: which row of the screen each line of a log begins at, without knowing the lines that were never loaded.
  *
- * A line takes one row until its text says otherwise (wrapping) or something is shown around it (a gap, a heading);
+ * A line takes one row until its text takes more (wrapping) or something is shown around it (a gap, a heading);
  * hidden ones take none. Lines are numbered from 1, rows from 0.
  */
 import type { LineRange } from '@/shared/address/line-range'
@@ -37,7 +37,7 @@ export class RowMap {
     if (this.folds.length > 0) this.index = undefined
   }
 
-  /** Says how many rows a line takes; true when that moves what is below it. */
+  /** Sets how many rows a line takes; true when that moves what is below it. */
   setRows(line: number, rows: number): boolean {
     const extra = rows - 1
     if ((this.extra.get(line) ?? 0) === extra) return false
@@ -47,7 +47,7 @@ export class RowMap {
     return true
   }
 
-  /** Says which lines are hidden: ranges in ascending order, that do not touch line 1 or each other. */
+  /** Sets which lines are hidden: ranges in ascending order, that do not touch line 1 or each other. */
   setHidden(ranges: readonly LineRange[]): void {
     this.folds = ranges
     this.index = undefined

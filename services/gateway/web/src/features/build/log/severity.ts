@@ -29,9 +29,9 @@ export function severityOf(text: string): Severity | undefined {
 }
 
 function errorPattern({ start, before }: Borders): string {
-  const said = `${before}(?:fatal )?error(?:\\s?[A-Z]{1,4}\\d+)?:`
+  const named = `${before}(?:fatal )?error(?:\\s?[A-Z]{1,4}\\d+)?:`
   const begun = `${start}(?:FAILED:|CMake Error|FAIL: )`
-  return `${said}|${begun}|\\*\\*\\* \\[|undefined reference to|Assertion .* failed`
+  return `${named}|${begun}|\\*\\*\\* \\[|undefined reference to|Assertion .* failed`
 }
 
 function warningPattern({ start, before }: Borders): string {

@@ -1,4 +1,4 @@
-/** Log layout: measures the screen and the lines, and tells the viewport. */
+/** Log layout: measures the screen and the lines for the viewport. */
 import { useEffect, useLayoutEffect, useRef, useState, type RefObject } from 'react'
 import type { Gap } from '@/shared/wire'
 import { plainText } from '@/shared/format/ansi'
@@ -7,7 +7,7 @@ import { SHOWN_CHARACTERS } from './LogRow'
 import type { Folds } from './useFolds'
 import type { Viewport } from './viewport'
 
-/** Widths of what stands before the text, px; the style sheet says the same. */
+/** Widths of what stands before the text, px; the style sheet has the same. */
 const NUMBER_PX = 76
 const CLOCK_PX = 104
 const PADDING_PX = 24

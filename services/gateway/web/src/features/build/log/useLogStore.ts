@@ -39,7 +39,7 @@ export function useLogStore(buildId: string, opensAt: number): LogStore {
   return store
 }
 
-/** Reads again what an ended build's row says must be there and is not: a last frame may have been lost with a cut. */
+/** Reads again what must be there by an ended build's row, and is not: a last frame may have been lost with a cut. */
 export function useWholeLog(store: LogStore, build: Build): void {
   const isShort = store.isOpen && build.logLines > store.total && build.endedAt != null
   useEffect(() => {

@@ -28,7 +28,7 @@ export interface Errors {
   step: (direction: 1 | -1) => void
 }
 
-/** `current` says where the reader is, given the line they were taken to last. */
+/** `current` gives where the reader is, given the line they were taken to last. */
 export function useMarks(
   build: Build,
   store: LogStore,

@@ -1,4 +1,4 @@
-/** Viewport: what part of a log is on the screen. Only the reader moves it: whatever changes the lines keeps their place. */
+/** Viewport: what part of a log is on the screen. Only the reader moves it: any change of the lines keeps their place. */
 import { RowMap } from './row-map'
 import { ScrollMap } from './scroll-map'
 
@@ -14,7 +14,7 @@ export interface Visible {
 
 /** Where a reader is: how far the top of the screen is below the top of a line (less than 0: above it). */
 export interface Place {
-  /** 0: the very top, whatever is shown before the first line. */
+  /** 0: the very top, with anything shown before the first line. */
   line: number
   offsetPx: number
 }
@@ -114,7 +114,7 @@ export class Viewport {
     this.stay(this.atTop())
   }
 
-  /** Keeps a line that is in sight where it is on the screen, whatever is changed next. */
+  /** Keeps a line that is in sight where it is on the screen over the next change. */
   hold(line: number): void {
     this.stay({ line, offsetPx: this.scroll.top - this.rows.topOf(line) * this.rowPx })
   }

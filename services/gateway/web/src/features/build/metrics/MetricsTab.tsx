@@ -115,7 +115,7 @@ interface ShareProps {
   whole: number
 }
 
-/** Parts of a whole as a bar; its words say the same. */
+/** Parts of a whole as a bar; its words state the same. */
 function Share({ label, parts, whole }: ShareProps) {
   return (
     <>

@@ -6,7 +6,7 @@ export interface Change {
   tone: 'bad' | 'good' | undefined
 }
 
-/** Below either of these a difference of times says nothing. */
+/** Below either of these a difference of times is noise. */
 const NOISE_SHARE = 0.1
 const NOISE_MS = 500
 

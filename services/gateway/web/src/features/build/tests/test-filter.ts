@@ -9,7 +9,7 @@ export interface TestFilter {
   sort: 'order' | 'slowest'
 }
 
-/** Outcomes that say something is wrong, and in the order in which they are shown. */
+/** Outcomes that mean something is wrong, and in the order in which they are shown. */
 export const BAD: readonly Outcome[] = ['failed', 'crashed', 'timed_out', 'unresolved', 'xpassed']
 export const OUTCOMES: readonly Outcome[] = [...BAD, 'flaky', 'passed', 'xfailed', 'skipped']
 

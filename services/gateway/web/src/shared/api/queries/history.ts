@@ -1,4 +1,4 @@
-/** Queries: how the pages read what history tells. Their keys begin with `history`: a build that ends makes them old. */
+/** Queries: how the pages read history. Their keys begin with `history`: a build that ends makes them old. */
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query'
 import type { Params } from '@/shared/api/client'
 import { useApp } from '@/shared/api/app-context'
