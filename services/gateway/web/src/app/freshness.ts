@@ -1,7 +1,7 @@
 /** Freshness: history is read again soon after a build starts or ends, but never once per build of a wave of them. */
 import type { QueryClient } from '@tanstack/react-query'
-import { isFinal, type Build } from '@/shared/wire'
 import { HISTORY } from '@/shared/api/queries/history'
+import { isFinal, type Build } from '@/shared/wire'
 
 /** History judges a build a moment after it is shown, and a wave of ends is read once. */
 const SETTLE_MS = 1500

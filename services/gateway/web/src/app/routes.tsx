@@ -1,11 +1,11 @@
 /** Pages: which page an address shows; who is not signed in is asked to, at that same address. */
 import { matchPath, Navigate, Route, Routes, useLocation } from 'react-router'
-import { NowPage } from './NowPage'
 import { LoginPage } from '@/app/login/LoginPage'
 import { Shell } from '@/app/shell/Shell'
 import { useSession } from '@/shared/api/app-context'
-import { Crash } from './Crash'
 import { onDemand } from '@/shared/ui/on-demand'
+import { Crash } from './Crash'
+import { NowPage } from './NowPage'
 
 const AgentsPage = onDemand(() => import('@/features/agents/AgentsPage').then((module) => module.AgentsPage))
 const BuildPage = onDemand(() => import('@/features/build/BuildPage').then((module) => module.BuildPage))

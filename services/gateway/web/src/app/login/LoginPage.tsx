@@ -1,9 +1,9 @@
 /** Login page. */
 import { Alert, Button, PasswordInput, TextInput } from '@mantine/core'
 import { useState, type FormEvent } from 'react'
+import { Mark } from '@/app/shell/Mark'
 import { useApp } from '@/shared/api/app-context'
 import { SignInFailed } from '@/shared/api/session'
-import { Mark } from '@/app/shell/Mark'
 import { login, product } from '@/shared/i18n'
 import classes from './LoginPage.module.css'
 

@@ -4,10 +4,10 @@ import { useEffect, useId, useState, type KeyboardEvent } from 'react'
 import { useNavigate } from 'react-router'
 import { useRows } from '@/shared/api/app-context'
 import { useSummary } from '@/shared/api/queries/history'
-import { useShortcuts } from '@/shared/keyboard/useShortcuts'
 import { keys, palette as text } from '@/shared/i18n'
-import classes from './Palette.module.css'
+import { useShortcuts } from '@/shared/keyboard/useShortcuts'
 import { offersFor } from './offers'
+import classes from './Palette.module.css'
 
 export function Palette() {
   const [isOpen, setOpen] = useState(false)

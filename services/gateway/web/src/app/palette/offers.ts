@@ -1,11 +1,11 @@
 /** What the palette offers for what was typed: pages, projects, builds, a commit. */
+import { toCommit, toGrid } from '@/shared/address/links'
+import { shortSha } from '@/shared/format'
 import { answersTo, nameOf, shortId } from '@/shared/format/build-id'
 import { isSha } from '@/shared/format/sha'
-import { shortSha } from '@/shared/format'
-import { toCommit, toGrid } from '@/shared/address/links'
-import { PLACES } from './places'
 import { palette as text, statusName } from '@/shared/i18n'
 import type { Build, LaneSummary } from '@/shared/wire'
+import { PLACES } from './places'
 
 export interface Offer {
   to: string

@@ -1,9 +1,9 @@
 /** Connection pill: whether what the page shows is live, always in sight. */
 import { Tooltip } from '@mantine/core'
 import { useLink } from '@/shared/api/app-context'
-import { useNow } from '@/shared/live/clock'
 import { age, instant } from '@/shared/format'
 import { link as text } from '@/shared/i18n'
+import { useNow } from '@/shared/live/clock'
 import classes from './ConnectionPill.module.css'
 
 export function ConnectionPill() {

@@ -1,9 +1,9 @@
 /** Help dialog: the shortcuts that work on the page that is open. */
 import { Kbd, Modal } from '@mantine/core'
 import { keys } from '@/shared/i18n'
-import classes from './HelpDialog.module.css'
 import { byTitle } from '@/shared/keyboard/shortcuts'
 import { shortcuts } from '@/shared/keyboard/useShortcuts'
+import classes from './HelpDialog.module.css'
 
 export function HelpDialog({ isOpen, onClose }: { isOpen: boolean; onClose: () => void }) {
   return (

@@ -3,17 +3,17 @@ import { ActionIcon, Menu, useComputedColorScheme, useMantineColorScheme } from 
 import { IconKeyboard, IconMoon, IconSun, IconUserCircle } from '@tabler/icons-react'
 import { useState, type ReactNode } from 'react'
 import { Link, NavLink, useNavigate } from 'react-router'
+import { Palette } from '@/app/palette/Palette'
+import { PLACES } from '@/app/palette/places'
 import { useApp } from '@/shared/api/app-context'
 import { useOpenIncidents } from '@/shared/api/queries/history'
-import { HelpDialog } from './HelpDialog'
-import { useShortcuts } from '@/shared/keyboard/useShortcuts'
-import { Palette } from '@/app/palette/Palette'
 import { account, keys, nav, product } from '@/shared/i18n'
+import { useShortcuts } from '@/shared/keyboard/useShortcuts'
+import { useTabState } from '@/shared/ui/useTabState'
 import { ConnectionPill } from './ConnectionPill'
+import { HelpDialog } from './HelpDialog'
 import { Mark } from './Mark'
 import classes from './Shell.module.css'
-import { PLACES } from '@/app/palette/places'
-import { useTabState } from '@/shared/ui/useTabState'
 
 export function Shell({ user, children }: { user: string; children: ReactNode }) {
   const navigate = useNavigate()

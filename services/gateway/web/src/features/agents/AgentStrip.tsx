@@ -1,11 +1,11 @@
 /** Agent strip: who builds, who could, who is gone; in one line. */
 import { Link } from 'react-router'
+import { ago, instant } from '@/shared/format'
+import { agents as text } from '@/shared/i18n'
+import { useNow } from '@/shared/live/clock'
+import classes from './AgentStrip.module.css'
 import { agentsOf, tally } from './hosts'
 import { useAgents } from './queries'
-import { ago, instant } from '@/shared/format'
-import { useNow } from '@/shared/live/clock'
-import { agents as text } from '@/shared/i18n'
-import classes from './AgentStrip.module.css'
 
 const SHOWN = 12
 

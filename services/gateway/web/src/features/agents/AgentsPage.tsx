@@ -1,18 +1,17 @@
 /** Agents page: who builds, who could, who is gone; what waits on their disks; draining one before its machine is touched. */
 import { Button } from '@mantine/core'
 import { useMutation, useQueryClient } from '@tanstack/react-query'
-import { Link } from 'react-router'
+import { BuildLink } from '@/shared/address/ShortLinks'
 import { useApp } from '@/shared/api/app-context'
-import { shortId } from '@/shared/format/build-id'
-import { Ago } from '@/shared/ui/Elapsed'
+import { useMe } from '@/shared/api/queries/me'
 import { bytes } from '@/shared/format'
+import { agents as text } from '@/shared/i18n'
 import { Answer } from '@/shared/ui/Answer'
+import { Ago } from '@/shared/ui/Elapsed'
 import layout from '@/shared/ui/layout.module.css'
 import { Notice } from '@/shared/ui/Notice'
 import { Page } from '@/shared/ui/Page'
 import { Table } from '@/shared/ui/Table'
-import { useMe } from '@/shared/api/queries/me'
-import { agents as text } from '@/shared/i18n'
 import type { CommandView, NewCommand } from '@/shared/wire'
 import { agentsOf, tally, type Agent } from './hosts'
 import { useAgents } from './queries'
@@ -72,9 +71,7 @@ function Row({ agent: { newest, state, builds, processes } }: { agent: Agent }) 
         {builds.length === 0 && <span className={layout.faint}>{text.none}</span>}
         {builds.map((id) => (
           <div key={id}>
-            <Link to={`/builds/${id}`} className={layout.link}>
-              <code>{shortId(id)}</code>
-            </Link>
+            <BuildLink id={id} />
           </div>
         ))}
       </td>

@@ -1,14 +1,14 @@
 /** Named build: an address that names a build by a part of its id leads to that build, or lists those it may mean. */
 import { Link, Navigate, useLocation } from 'react-router'
-import { labelsOf, type BuildName } from '@/shared/format/build-id'
-import { Ago } from '@/shared/ui/Elapsed'
 import { useBuildsNamed } from '@/shared/api/queries/builds'
+import { labelsOf, type BuildName } from '@/shared/format/build-id'
+import { build as text, list, statusName } from '@/shared/i18n'
 import { Answer } from '@/shared/ui/Answer'
+import { Ago } from '@/shared/ui/Elapsed'
 import layout from '@/shared/ui/layout.module.css'
 import { Notice } from '@/shared/ui/Notice'
 import { Page } from '@/shared/ui/Page'
 import { Table } from '@/shared/ui/Table'
-import { build as text, list, statusName } from '@/shared/i18n'
 import type { BuildList } from '@/shared/wire'
 
 const COLUMNS = [text.id, list.project, list.branch, text.config, list.status, text.started]

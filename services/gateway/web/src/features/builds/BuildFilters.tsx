@@ -1,8 +1,8 @@
 /** Build filters: project, branch, status, and a search over what identifies a build. */
 import { Select } from '@mantine/core'
-import { SearchField } from '@/shared/ui/SearchField'
-import type { Filter } from '@/shared/live/rows'
 import { list, statusName } from '@/shared/i18n'
+import type { Filter } from '@/shared/live/rows'
+import { SearchField } from '@/shared/ui/SearchField'
 import type { Build, BuildStatus } from '@/shared/wire'
 import classes from './BuildsList.module.css'
 

@@ -2,14 +2,14 @@
 import { memo } from 'react'
 import { Link } from 'react-router'
 import { count, percent, shortSha } from '@/shared/format'
-import { build as text, list, phaseName, statusName } from '@/shared/i18n'
-import type { Build } from '@/shared/wire'
-import { isFinal } from '@/shared/wire'
 import { plainText } from '@/shared/format/ansi'
-import classes from './BuildRow.module.css'
+import { build as text, list, phaseName, statusName } from '@/shared/i18n'
 import { Ago, Elapsed, Remaining } from '@/shared/ui/Elapsed'
 import { ProgressLine } from '@/shared/ui/ProgressLine'
 import { StatusGlyph } from '@/shared/ui/StatusGlyph'
+import type { Build } from '@/shared/wire'
+import { isFinal } from '@/shared/wire'
+import classes from './BuildRow.module.css'
 
 export const BuildRow = memo(function BuildRow({ build }: { build: Build }) {
   return (

@@ -1,20 +1,21 @@
 /** Builds list: what runs now, then what ran, live; filtered by its address. */
 import { Button } from '@mantine/core'
 import { useMemo, useRef, type ReactNode } from 'react'
+import { useFilter } from '@/shared/address/useFilter'
 import { useRows } from '@/shared/api/app-context'
+import { useBuildList, useRunningBuilds } from '@/shared/api/queries/builds'
 import { count } from '@/shared/format'
-import { useShortcuts } from '@/shared/keyboard/useShortcuts'
-import { More } from '@/shared/ui/More'
-import { mergedList } from '@/shared/live/rows'
-import { useTabName } from '@/shared/ui/useTabState'
 import { keys, list } from '@/shared/i18n'
+import { useShortcuts } from '@/shared/keyboard/useShortcuts'
+import { mergedList } from '@/shared/live/rows'
+import layout from '@/shared/ui/layout.module.css'
+import { More } from '@/shared/ui/More'
+import { useTabName } from '@/shared/ui/useTabState'
 import { isFinal, type Build } from '@/shared/wire'
 import { BuildFilters } from './BuildFilters'
 import { BuildRow } from './BuildRow'
 import classes from './BuildsList.module.css'
 import { EmptyBuilds } from './EmptyBuilds'
-import { useBuildList, useRunningBuilds } from '@/shared/api/queries/builds'
-import { useFilter } from '@/shared/address/useFilter'
 
 interface Props {
   title: string
@@ -46,9 +47,9 @@ export function BuildsList({ title, children }: Props) {
   const offered = useMemo(() => [...read, ...rows.values()], [read, rows])
 
   return (
-    <div className={classes.page} ref={page}>
+    <div className={layout.page} ref={page}>
       <div className={classes.head}>
-        <h1 className={classes.title}>{title}</h1>
+        <h1 className={layout.title}>{title}</h1>
         <BuildFilters filter={filter} onChange={setFilter} builds={offered} />
       </div>
       {children}

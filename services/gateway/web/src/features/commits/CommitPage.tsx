@@ -1,22 +1,22 @@
 /** Commit page: did this commit break something? Every configuration of every branch that knows it answers. */
 import { Link, useParams } from 'react-router'
-import { ApiError } from '@/shared/api/client'
-import { shortId } from '@/shared/format/build-id'
-import { Ago } from '@/shared/ui/Elapsed'
-import { age, instant, shortSha, timeOfDay } from '@/shared/format'
-import { useNow } from '@/shared/live/clock'
-import { evidenceOf, verdictOf } from '@/shared/format/verdict'
 import { Nothing } from '@/shared/address/Chosen'
 import { toCommit, toFailure, toGrid } from '@/shared/address/links'
-import { useCommit } from './queries'
+import { BuildLink } from '@/shared/address/ShortLinks'
 import { useChoice } from '@/shared/address/useChoice'
+import { ApiError } from '@/shared/api/client'
+import { age, instant, shortSha, timeOfDay } from '@/shared/format'
+import { evidenceOf, verdictOf } from '@/shared/format/verdict'
+import { commit as text, grid as gridText } from '@/shared/i18n'
+import { useNow } from '@/shared/live/clock'
 import { Answer } from '@/shared/ui/Answer'
+import { Ago } from '@/shared/ui/Elapsed'
 import layout from '@/shared/ui/layout.module.css'
 import { Unknown } from '@/shared/ui/Notice'
 import { Page, Section } from '@/shared/ui/Page'
 import { Table } from '@/shared/ui/Table'
-import { commit as text, grid as gridText } from '@/shared/i18n'
 import type { CommitOnBranch, ConfigAnswer } from '@/shared/wire'
+import { useCommit } from './queries'
 
 const COLUMNS = [text.config, text.answer, text.why, text.build]
 /** In the order in which they ask for attention. */
@@ -129,11 +129,7 @@ function Row({ answer }: { answer: ConfigAnswer }) {
         )}
       </td>
       <td>
-        {buildId != null && (
-          <Link to={`/builds/${buildId}`} className={layout.link}>
-            <code>{shortId(buildId)}</code>
-          </Link>
-        )}
+        {buildId != null && <BuildLink id={buildId} />}
         {!answer.exact && answer.commit != null && (
           <div className={layout.faint}>
             <Link to={toCommit(answer.commit)}>{text.notExact(shortSha(answer.commit))}</Link>

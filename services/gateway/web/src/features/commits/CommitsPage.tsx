@@ -1,21 +1,20 @@
 /** Commits page: find a commit by its sha, or those of a branch by author. */
-import { Link, useSearchParams } from 'react-router'
-import type { Params } from '@/shared/api/client'
-import { Ago } from '@/shared/ui/Elapsed'
-import { shortSha } from '@/shared/format'
+import { useSearchParams } from 'react-router'
 import { Chosen, Nothing } from '@/shared/address/Chosen'
-import { toCommit } from '@/shared/address/links'
-import { useCommits } from './queries'
+import { CommitLink } from '@/shared/address/ShortLinks'
 import { useChoice, type Choice } from '@/shared/address/useChoice'
+import type { Params } from '@/shared/api/client'
+import { isSha } from '@/shared/format/sha'
+import { commit as text, grid, list } from '@/shared/i18n'
 import { Answer } from '@/shared/ui/Answer'
+import { Ago } from '@/shared/ui/Elapsed'
 import layout from '@/shared/ui/layout.module.css'
 import { Unknown } from '@/shared/ui/Notice'
 import { Page } from '@/shared/ui/Page'
 import { SearchField } from '@/shared/ui/SearchField'
 import { Table } from '@/shared/ui/Table'
-import { commit as text, grid, list } from '@/shared/i18n'
 import type { CommitSummary } from '@/shared/wire'
-import { isSha } from '@/shared/format/sha'
+import { useCommits } from './queries'
 
 const PARTS = ['project', 'branch'] as const
 const COLUMNS = [grid.commit, grid.subject, grid.author, list.branch, text.answers, grid.time]
@@ -78,9 +77,7 @@ function Found({ choice, commits, unknown }: FoundProps) {
         {commits.map(({ project, branch, info, passed, failed, running, firstBuiltMs }) => (
           <tr key={`${project}\n${branch}\n${info.sha}`} data-testid="commit">
             <td>
-              <Link to={toCommit(info.sha)} className={layout.link}>
-                <code>{shortSha(info.sha)}</code>
-              </Link>
+              <CommitLink sha={info.sha} />
             </td>
             <td className={layout.words}>{info.subject}</td>
             <td className={layout.soft}>{info.author}</td>

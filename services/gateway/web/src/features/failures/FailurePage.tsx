@@ -1,23 +1,24 @@
 /** Failure page: one group of failures: a sample, when and where it was seen, and why these builds are one group. */
 import type { ReactNode } from 'react'
 import { Link, useParams } from 'react-router'
-import { ApiError } from '@/shared/api/client'
-import { shortId } from '@/shared/format/build-id'
-import { Ago } from '@/shared/ui/Elapsed'
-import { count, shortSha } from '@/shared/format'
-import { PlaceName } from '@/shared/ui/PlaceName'
 import { Nothing } from '@/shared/address/Chosen'
-import { toCommit, toGrid } from '@/shared/address/links'
-import { useFailureGroup } from './queries'
+import { toGrid } from '@/shared/address/links'
+import { BuildLink, CommitLink } from '@/shared/address/ShortLinks'
 import { useChoice } from '@/shared/address/useChoice'
-import { Answer } from '@/shared/ui/Answer'
-import layout from '@/shared/ui/layout.module.css'
-import { Page, Section } from '@/shared/ui/Page'
-import { Table } from '@/shared/ui/Table'
+import { ApiError } from '@/shared/api/client'
+import { count } from '@/shared/format'
 import { plainText } from '@/shared/format/ansi'
 import { failures as text } from '@/shared/i18n'
+import { Answer } from '@/shared/ui/Answer'
+import { Ago } from '@/shared/ui/Elapsed'
+import { FactList, type NamedFact } from '@/shared/ui/FactList'
+import layout from '@/shared/ui/layout.module.css'
+import { Page, Section } from '@/shared/ui/Page'
+import { PlaceName } from '@/shared/ui/PlaceName'
+import { Table } from '@/shared/ui/Table'
 import type { FailureGroup } from '@/shared/wire'
 import classes from './failures.module.css'
+import { useFailureGroup } from './queries'
 import { Sparkline } from './Sparkline'
 
 const PARTS = ['project'] as const
@@ -65,9 +66,7 @@ function Group({ group }: { group: FailureGroup }) {
           {group.builds.map((build) => (
             <tr key={build.id} data-testid="failure-build">
               <td>
-                <Link to={`/builds/${build.id}`} className={layout.link}>
-                  <code>{shortId(build.id)}</code>
-                </Link>
+                <BuildLink id={build.id} />
               </td>
               <td>
                 <Link to={toGrid(build.project, build.branch)} className={layout.name}>
@@ -76,13 +75,7 @@ function Group({ group }: { group: FailureGroup }) {
                 <span className={layout.soft}>{build.branch}</span>
               </td>
               <td>{build.config}</td>
-              <td>
-                {build.commit != null && (
-                  <Link to={toCommit(build.commit)} className={layout.link}>
-                    <code>{shortSha(build.commit)}</code>
-                  </Link>
-                )}
-              </td>
+              <td>{build.commit != null && <CommitLink sha={build.commit} />}</td>
               <td className={layout.nowrap}>
                 <Ago at={build.startedMs} />
               </td>
@@ -96,7 +89,7 @@ function Group({ group }: { group: FailureGroup }) {
 }
 
 function HowGrouped({ group: { signature, sample } }: { group: FailureGroup }) {
-  const parts: [string, string | null | undefined][] = [
+  const facts: NamedFact[] = [
     [text.category, sample?.category],
     [text.tool, sample?.tool],
     [text.place, sample?.file],
@@ -108,19 +101,7 @@ function HowGrouped({ group: { signature, sample } }: { group: FailureGroup }) {
     <details className={classes.how}>
       <summary>{text.how}</summary>
       <p>{sample ? text.howText : text.howUnclassified}</p>
-      <dl>
-        {parts.map(
-          ([name, value]) =>
-            value != null && (
-              <div key={name}>
-                <dt>{name}</dt>
-                <dd>
-                  <code>{value}</code>
-                </dd>
-              </div>
-            ),
-        )}
-      </dl>
+      <FactList facts={facts} />
     </details>
   )
 }

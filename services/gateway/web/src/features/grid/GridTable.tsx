@@ -1,10 +1,10 @@
 /** Grid table: a row a commit, a column a configuration; a cell can be pinned, and the arrow keys move between cells. */
 import { memo, useEffect, useRef, useState, type KeyboardEvent } from 'react'
 import { Link, useNavigate } from 'react-router'
-import { Ago } from '@/shared/ui/Elapsed'
-import { shortSha } from '@/shared/format'
 import { toCommit } from '@/shared/address/links'
+import { shortSha } from '@/shared/format'
 import { grid as text } from '@/shared/i18n'
+import { Ago } from '@/shared/ui/Elapsed'
 import type { Cell, Column, CommitRow } from '@/shared/wire'
 import { CellCard } from './CellCard'
 import classes from './GridPage.module.css'

@@ -1,14 +1,14 @@
 /** Projects page: every branch CI has built, and how its configurations stand; the way to the grids. */
 import { Link } from 'react-router'
-import { Ago } from '@/shared/ui/Elapsed'
 import { Nothing } from '@/shared/address/Chosen'
 import { toGrid } from '@/shared/address/links'
 import { useChoice } from '@/shared/address/useChoice'
+import { projects as text } from '@/shared/i18n'
 import { Answer } from '@/shared/ui/Answer'
+import { Ago } from '@/shared/ui/Elapsed'
 import layout from '@/shared/ui/layout.module.css'
 import { Page } from '@/shared/ui/Page'
 import { Table } from '@/shared/ui/Table'
-import { projects as text } from '@/shared/i18n'
 import type { LaneSummary } from '@/shared/wire'
 import classes from './ProjectsPage.module.css'
 

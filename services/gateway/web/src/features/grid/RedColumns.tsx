@@ -1,7 +1,7 @@
 /** Red columns: each red configuration in a sentence: since which commit, and how many are suspect. */
 import { Link } from 'react-router'
-import { shortSha } from '@/shared/format'
 import { toCommit } from '@/shared/address/links'
+import { shortSha } from '@/shared/format'
 import { grid as text } from '@/shared/i18n'
 import classes from './GridPage.module.css'
 import type { SuspectRange } from './model'

@@ -1,12 +1,12 @@
 /** Overdue now: configurations of which a build was expected and has not come: silence must not read as green. */
 import { IconClockExclamation } from '@tabler/icons-react'
 import { Link } from 'react-router'
-import { Ago } from '@/shared/ui/Elapsed'
-import { isWanted, useFilter } from '@/shared/address/useFilter'
-import { age } from '@/shared/format'
 import { toGrid } from '@/shared/address/links'
+import { isWanted, useFilter } from '@/shared/address/useFilter'
 import { useSummary } from '@/shared/api/queries/history'
+import { age } from '@/shared/format'
 import { now as text } from '@/shared/i18n'
+import { Ago } from '@/shared/ui/Elapsed'
 import type { Overdue } from '@/shared/wire'
 import classes from './RedNow.module.css'
 

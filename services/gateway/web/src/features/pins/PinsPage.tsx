@@ -1,17 +1,17 @@
 /** Pins page: who is pinned to which commit of each upstream, how that goes, and what is safe to bump to. */
 import { Link } from 'react-router'
-import { shortSha } from '@/shared/format'
 import { Nothing } from '@/shared/address/Chosen'
 import { toGrid } from '@/shared/address/links'
-import { usePins } from './queries'
 import { useChoice } from '@/shared/address/useChoice'
+import { shortSha } from '@/shared/format'
+import { pins as text } from '@/shared/i18n'
 import { Answer } from '@/shared/ui/Answer'
 import layout from '@/shared/ui/layout.module.css'
 import { Unknown } from '@/shared/ui/Notice'
 import { Page, Section } from '@/shared/ui/Page'
 import { Table } from '@/shared/ui/Table'
-import { pins as text } from '@/shared/i18n'
 import type { Downstream, PinMatrix } from '@/shared/wire'
+import { usePins } from './queries'
 
 const COLUMNS = [text.project, text.pinned, text.age, text.state, text.lastGreen, text.firstRed, text.alsoBroken]
 

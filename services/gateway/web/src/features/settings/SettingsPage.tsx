@@ -1,10 +1,10 @@
 /** Settings page: the keys agents use and the people who may sign in; for admins. */
+import { useMe } from '@/shared/api/queries/me'
+import { settings as text } from '@/shared/i18n'
 import { Answer } from '@/shared/ui/Answer'
 import { Notice } from '@/shared/ui/Notice'
 import { Page } from '@/shared/ui/Page'
-import { settings as text } from '@/shared/i18n'
 import { Keys } from './Keys'
-import { useMe } from '@/shared/api/queries/me'
 import { Users } from './Users'
 
 export function SettingsPage() {

@@ -1,20 +1,20 @@
 /** One test: how it went in each build that ran it, configuration by configuration. */
 import { Link } from 'react-router'
-import { ApiError } from '@/shared/api/client'
 import { withChanges } from '@/shared/address/address'
-import { shortId } from '@/shared/format/build-id'
-import { Ago } from '@/shared/ui/Elapsed'
-import { instant, seconds, shortSha } from '@/shared/format'
-import { Chosen } from '@/shared/address/Chosen'
 import { PARTS } from '@/shared/address/choice'
-import { toCommit } from '@/shared/address/links'
+import { Chosen } from '@/shared/address/Chosen'
+import { BuildLink, CommitLink } from '@/shared/address/ShortLinks'
 import { useChoice } from '@/shared/address/useChoice'
+import { ApiError } from '@/shared/api/client'
+import { instant, seconds, shortSha } from '@/shared/format'
+import { testHistory as text, tests } from '@/shared/i18n'
+import { AmountCell } from '@/shared/ui/AmountCell'
 import { Answer } from '@/shared/ui/Answer'
+import { Ago } from '@/shared/ui/Elapsed'
 import layout from '@/shared/ui/layout.module.css'
 import { Notice } from '@/shared/ui/Notice'
 import { Page, Section } from '@/shared/ui/Page'
 import { Table } from '@/shared/ui/Table'
-import { testHistory as text, tests } from '@/shared/i18n'
 import type { TestRun } from '@/shared/wire'
 import { useTestHistory } from './queries'
 import classes from './tests.module.css'
@@ -109,28 +109,13 @@ function Runs({ config, runs }: { config: string; runs: readonly TestRun[] }) {
             {tests.outcomes[run.outcome]}
           </td>
           <td>
-            <Link to={`/builds/${run.buildId}?tab=tests`} className={layout.link}>
-              <code>{shortId(run.buildId)}</code>
-            </Link>
+            <BuildLink id={run.buildId} search="?tab=tests" />
           </td>
-          <td>
-            {run.commit != null && (
-              <Link to={toCommit(run.commit)} className={layout.link}>
-                <code>{shortSha(run.commit)}</code>
-              </Link>
-            )}
-          </td>
+          <td>{run.commit != null && <CommitLink sha={run.commit} />}</td>
           <td className={layout.nowrap}>
             <Ago at={run.startedMs} />
           </td>
-          <td className={classes.amount}>
-            {run.seconds != null && (
-              <>
-                {seconds(run.seconds)}
-                <i style={{ transform: `scaleX(${longest > 0 ? run.seconds / longest : 0})` }} />
-              </>
-            )}
-          </td>
+          <AmountCell value={run.seconds} largest={longest} show={seconds} />
         </tr>
       ))}
     </Table>

@@ -1,7 +1,7 @@
 /** Queries: how the tests page reads what history knows of tests. */
 import { useInfiniteQuery } from '@tanstack/react-query'
-import { useApp } from '@/shared/api/app-context'
 import { PARTS, type Named } from '@/shared/address/choice'
+import { useApp } from '@/shared/api/app-context'
 import { HISTORY, useRead } from '@/shared/api/queries/history'
 import { PAGED } from '@/shared/api/queries/pages'
 import type { TestHistory, TestList } from '@/shared/wire'

@@ -1,11 +1,11 @@
 /** Chart: a measure of a configuration by day, with the share that succeeded as ground; drag to zoom. */
+import 'uplot/dist/uPlot.min.css'
 import { useComputedColorScheme } from '@mantine/core'
 import { useEffect, useRef, useState } from 'react'
 import { Link } from 'react-router'
 import uPlot from 'uplot'
-import 'uplot/dist/uPlot.min.css'
-import { percent, shortSha } from '@/shared/format'
 import { toCommit } from '@/shared/address/links'
+import { percent, shortSha } from '@/shared/format'
 import { trends as text } from '@/shared/i18n'
 import type { Day } from '@/shared/wire'
 import classes from './HistoryPage.module.css'

@@ -16,7 +16,7 @@ export const MEASURES = {
 export type Measure = keyof typeof MEASURES
 type LineName = 'p50' | 'p90' | 'value' | 'failed'
 
-export interface Line {
+interface Line {
   name: LineName
   values: (number | null)[]
 }

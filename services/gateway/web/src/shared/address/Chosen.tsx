@@ -2,10 +2,10 @@
 import { Button } from '@mantine/core'
 import type { ReactNode } from 'react'
 import { Link } from 'react-router'
+import { choice as text } from '@/shared/i18n'
 import { Answer } from '@/shared/ui/Answer'
 import layout from '@/shared/ui/layout.module.css'
 import { Notice } from '@/shared/ui/Notice'
-import { choice as text } from '@/shared/i18n'
 import type { Named, Part } from './choice'
 import type { Choice } from './useChoice'
 

@@ -1,12 +1,12 @@
 /** The choice of a page in React: read from its address, written there, and chosen anew by its selects. */
 import { Select } from '@mantine/core'
 import { useCallback, useMemo, type ReactNode } from 'react'
-import { useAddress, withChanges, type Address, type Known as Values } from './address'
 import { useSearchParams } from 'react-router'
+import { useRead, useSummary } from '@/shared/api/queries/history'
 import { choice as text } from '@/shared/i18n'
 import type { LaneSummary, Summary } from '@/shared/wire'
+import { useAddress, withChanges, type Address, type Known as Values } from './address'
 import { chosen, completed, missingOf, namedIn, offered, PARTS, type Named, type Part } from './choice'
-import { useRead, useSummary } from '@/shared/api/queries/history'
 
 interface Asked {
   /** What the page can be narrowed to. */

@@ -1,9 +1,9 @@
 /** Filter: what the list shows; kept in the address, so that it can be linked, reloaded and gone back to. */
 import { useCallback, useMemo } from 'react'
-import { useAddress } from './address'
-import type { Filter } from '@/shared/live/rows'
 import { statusName } from '@/shared/i18n'
+import type { Filter } from '@/shared/live/rows'
 import type { BuildStatus } from '@/shared/wire'
+import { useAddress } from './address'
 
 const KNOWN = { status: Object.keys(statusName) }
 

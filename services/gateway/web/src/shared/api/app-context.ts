@@ -1,9 +1,9 @@
 /** The page's long-lived parts, made once in `main.tsx` and handed down. */
 import { createContext, useContext, useSyncExternalStore } from 'react'
-import type { Api } from './client'
 import type { Connection, Link } from '@/shared/live/connection'
 import type { RowStore } from '@/shared/live/row-store'
 import type { Rows } from '@/shared/live/rows'
+import type { Api } from './client'
 import type { Session, SessionState } from './session'
 
 export interface App {

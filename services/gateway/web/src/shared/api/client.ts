@@ -1,6 +1,6 @@
 /** REST: one function that asks with the session's token and turns problem answers into errors. */
-import type { Session } from './session'
 import type { Problem } from '@/shared/wire'
+import type { Session } from './session'
 
 /** A refusal, with the sentence that explains it. */
 export class ApiError extends Error {

@@ -1,7 +1,7 @@
 /** ANSI: turns a log line into styled spans of plain text. Colours are kept, every other escape is dropped. */
 
 /** A colour: one of the 16 a theme names, or an exact one. */
-export type AnsiColour = number | string
+type AnsiColour = number | string
 
 export interface AnsiStyle {
   fg?: AnsiColour

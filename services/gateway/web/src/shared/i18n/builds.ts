@@ -19,7 +19,6 @@ export const phaseName: Record<Phase, string> = {
 }
 
 export const list = {
-  title: 'Builds',
   running: 'Running',
   recent: 'Recent',
   search: 'Search builds',

@@ -18,7 +18,6 @@ export const agents = {
   waiting: 'Waiting to be stored',
   disk: 'Disk free',
   builds: 'Builds',
-  serves: 'Serves',
   busy: 'Busy',
   idle: 'Idle',
   gone: 'Gone',

@@ -52,7 +52,7 @@ export function mergedList(
   return [...listed.values()].filter(isShown).sort(byActivity)
 }
 
-export function matches(build: Build, filter: Filter): boolean {
+function matches(build: Build, filter: Filter): boolean {
   if (filter.project && build.project !== filter.project) return false
   if (filter.branch && build.branch !== filter.branch) return false
   if (filter.status && build.status !== filter.status) return false

@@ -1,10 +1,10 @@
 /** Times of a build that tick while it runs; each re-renders alone. */
-import { useNow } from '@/shared/live/clock'
-import { age, ago, duration, instant } from '@/shared/format'
 import { useSummary } from '@/shared/api/queries/history'
-import { build as text } from '@/shared/i18n'
-import type { Build, LaneSummary } from '@/shared/wire'
+import { age, ago, duration, instant } from '@/shared/format'
 import { elapsedMs, remainingMs } from '@/shared/format/timing'
+import { build as text } from '@/shared/i18n'
+import { useNow } from '@/shared/live/clock'
+import type { Build, LaneSummary } from '@/shared/wire'
 
 /** Nearer to the end no number is right. */
 const ALMOST_MS = 5000

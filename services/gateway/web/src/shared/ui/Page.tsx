@@ -1,7 +1,7 @@
 /** Page: the frame of a page that is read from top to bottom: its name, what it can do, its sections. */
 import type { ReactNode } from 'react'
-import { useTabName } from './useTabState'
 import classes from './layout.module.css'
+import { useTabName } from './useTabState'
 
 interface Props {
   title: string

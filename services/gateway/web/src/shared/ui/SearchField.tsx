@@ -4,8 +4,8 @@ import { useDebouncedCallback } from '@mantine/hooks'
 import { IconSearch } from '@tabler/icons-react'
 import { useEffect, useRef, useState } from 'react'
 import { NavigationType, useLocation, useNavigationType } from 'react-router'
-import { useShortcuts } from '@/shared/keyboard/useShortcuts'
 import { keys } from '@/shared/i18n'
+import { useShortcuts } from '@/shared/keyboard/useShortcuts'
 
 const TYPING_MS = 200
 

@@ -2,24 +2,25 @@
 import { Button, CopyButton } from '@mantine/core'
 import { IconDownload } from '@tabler/icons-react'
 import { useMutation, useQueryClient } from '@tanstack/react-query'
+import tab from '@/features/build/tab/tabs.module.css'
 import { useApp } from '@/shared/api/app-context'
-import { Ago } from '@/shared/ui/Elapsed'
 import { bytes } from '@/shared/format'
+import { artifacts as text } from '@/shared/i18n'
 import { Answer } from '@/shared/ui/Answer'
+import { Ago } from '@/shared/ui/Elapsed'
 import layout from '@/shared/ui/layout.module.css'
 import { Notice } from '@/shared/ui/Notice'
 import { Table } from '@/shared/ui/Table'
-import { artifacts as text } from '@/shared/i18n'
 import type { ArtifactLink, ArtifactView, Build } from '@/shared/wire'
+import classes from './ArtifactsTab.module.css'
 import { useArtifacts } from './queries'
-import classes from '@/features/build/tab/tabs.module.css'
 
 const COLUMNS = [text.name, text.size, text.checksum, text.stored, '']
 
 export function ArtifactsTab({ build }: { build: Build }) {
   const read = useArtifacts(build)
   return (
-    <div className={classes.page}>
+    <div className={tab.page}>
       <Answer read={read}>
         {({ items }) =>
           items.length === 0 ? (
@@ -45,11 +46,11 @@ function Row({ artifact }: { artifact: ArtifactView }) {
   const { name, sizeBytes, sha256, contentType, state, problem, createdMs } = artifact
   return (
     <tr data-testid="artifact" data-state={state}>
-      <td className={classes.name}>
+      <td className={tab.name}>
         <code>{name}</code>
         {contentType != null && <span className={layout.faint}>{contentType}</span>}
       </td>
-      <td className={classes.figure}>{bytes(sizeBytes)}</td>
+      <td className={tab.figure}>{bytes(sizeBytes)}</td>
       <td className={layout.nowrap}>
         <CopyButton value={sha256}>
           {({ copied, copy }) => (

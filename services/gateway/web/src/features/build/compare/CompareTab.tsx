@@ -1,24 +1,26 @@
 /** Compare tab: this build beside another one: times, facts, failures and tests that differ. */
 import { Select } from '@mantine/core'
 import type { ReactNode } from 'react'
-import { Link, useSearchParams } from 'react-router'
-import { useNow } from '@/shared/live/clock'
+import { useSearchParams } from 'react-router'
 import { useFailures } from '@/features/build/failures/queries'
+import tab from '@/features/build/tab/tabs.module.css'
 import { useTests } from '@/features/build/tests/queries'
-import classes from '@/features/build/tab/tabs.module.css'
 import { BAD } from '@/features/build/tests/test-filter'
-import { shortId } from '@/shared/format/build-id'
+import { BuildLink } from '@/shared/address/ShortLinks'
 import { useBuildDetail } from '@/shared/api/queries/builds'
-import { StatusGlyph } from '@/shared/ui/StatusGlyph'
 import { ago, instant, shortSha } from '@/shared/format'
+import { shortId } from '@/shared/format/build-id'
+import { compare as text, statusName } from '@/shared/i18n'
+import { useNow } from '@/shared/live/clock'
 import { Answer } from '@/shared/ui/Answer'
 import layout from '@/shared/ui/layout.module.css'
 import { Notice } from '@/shared/ui/Notice'
-import { compare as text, statusName } from '@/shared/i18n'
+import { StatusGlyph } from '@/shared/ui/StatusGlyph'
 import type { Build, BuildDetail } from '@/shared/wire'
+import classes from './CompareTab.module.css'
 import { baselineOf, differences, factsOf, failureSides, pinsOf, testSides } from './comparison'
-import { useSiblings } from './queries'
 import { Facts, FailureLine, SidesBlock } from './Differences'
+import { useSiblings } from './queries'
 import { Times } from './Times'
 
 const BAD_TESTS = { outcomes: BAD, text: undefined, sort: 'order' } as const
@@ -30,7 +32,7 @@ export function CompareTab({ build }: { build: BuildDetail }) {
   const choose = (id: string | null) => setParams(id === null ? { tab: 'compare' } : { compare: id }, { replace: true })
   const others = (siblings.data?.items ?? []).filter(({ id }) => id !== build.id)
   return (
-    <div className={classes.page}>
+    <div className={tab.page}>
       <Answer read={siblings}>
         {() =>
           chosen === undefined ? (
@@ -84,7 +86,7 @@ function Other({ build, id, picker }: { build: BuildDetail; id: string; picker: 
   const read = useBuildDetail(id)
   return (
     <>
-      <div className={classes.tools}>
+      <div className={tab.tools}>
         <span className={layout.soft}>{text.with}</span>
         {picker}
       </div>
@@ -101,7 +103,7 @@ function Compared({ here, there }: { here: BuildDetail; there: BuildDetail }) {
   const broken = hereFailed && thereFailed && failureSides(hereFailed, thereFailed)
   const failing = hereTests && thereTests && testSides(hereTests, thereTests)
   return (
-    <div className={classes.compared}>
+    <div className={tab.compared}>
       <Heads here={here} there={there} />
       {broken !== undefined && (
         <SidesBlock title={text.failures} sides={broken} empty={text.noFailures}>
@@ -137,9 +139,7 @@ function Head({ name, build }: { name: string; build: Build }) {
       <span className={layout.faint}>{name}</span>
       <p>
         <StatusGlyph status={build.status} size={16} />
-        <Link to={`/builds/${build.id}`} className={layout.link}>
-          <code>{shortId(build.id)}</code>
-        </Link>
+        <BuildLink id={build.id} />
         <strong>{statusName[build.status]}</strong>
         {build.commit && <code>{shortSha(build.commit)}</code>}
         <span className={layout.soft}>{build.commitSubject}</span>

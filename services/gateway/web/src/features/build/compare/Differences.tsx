@@ -1,12 +1,14 @@
 /** Differences: what only one of two builds shows: facts, failures, tests. */
 import type { ReactNode } from 'react'
-import classes from '@/features/build/tab/tabs.module.css'
+import { Block } from '@/features/build/tab/Block'
+import tab from '@/features/build/tab/tabs.module.css'
 import { count } from '@/shared/format'
-import layout from '@/shared/ui/layout.module.css'
-import { Table } from '@/shared/ui/Table'
 import { plainText } from '@/shared/format/ansi'
 import { compare as text } from '@/shared/i18n'
+import layout from '@/shared/ui/layout.module.css'
+import { Table } from '@/shared/ui/Table'
 import type { FailureData } from '@/shared/wire'
+import classes from './CompareTab.module.css'
 import type { Difference, Sides } from './comparison'
 
 interface SidesProps<T> {
@@ -24,8 +26,7 @@ export function SidesBlock<T>({ title, sides: { onlyHere, onlyThere, both }, emp
   ]
   const isNone = groups.every(([, , items]) => items.length === 0)
   return (
-    <section className={classes.block}>
-      <h2>{title}</h2>
+    <Block title={title}>
       {isNone && <p className={layout.faint}>{empty}</p>}
       {groups.map(
         ([tone, name, items]) =>
@@ -42,7 +43,7 @@ export function SidesBlock<T>({ title, sides: { onlyHere, onlyThere, both }, emp
             </div>
           ),
       )}
-    </section>
+    </Block>
   )
 }
 
@@ -56,15 +57,14 @@ export function FailureLine({ failure }: { failure: FailureData }) {
 
 export function Facts({ title, found }: { title: string; found: readonly Difference[] }) {
   return (
-    <section className={classes.block}>
-      <h2>{title}</h2>
+    <Block title={title}>
       {found.length === 0 ? (
         <p className={layout.faint}>{text.same}</p>
       ) : (
         <Table label={title} columns={['', text.here, text.there]}>
           {found.map(({ name, here, there }) => (
             <tr key={name} data-testid="difference">
-              <td className={classes.name}>{name}</td>
+              <td className={tab.name}>{name}</td>
               <td className={classes.fact}>
                 <code>{here ?? text.unknown}</code>
               </td>
@@ -75,6 +75,6 @@ export function Facts({ title, found }: { title: string; found: readonly Differe
           ))}
         </Table>
       )}
-    </section>
+    </Block>
   )
 }

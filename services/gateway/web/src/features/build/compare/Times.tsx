@@ -1,9 +1,10 @@
 /** Times: how long two builds and their parts took, and the other numbers of both. */
-import { bytes, count, duration, percent } from '@/shared/format'
+import { Block } from '@/features/build/tab/Block'
 import type { Change } from '@/features/build/tab/change'
-import classes from '@/features/build/tab/tabs.module.css'
-import { Table } from '@/shared/ui/Table'
+import tab from '@/features/build/tab/tabs.module.css'
+import { bytes, count, duration, percent } from '@/shared/format'
 import { compare as text, phaseName } from '@/shared/i18n'
+import { Table } from '@/shared/ui/Table'
 import type { Build, BuildDetail } from '@/shared/wire'
 import { phaseTimes, stepTimes, timeChange, wholeChange, type Pair } from './comparison'
 
@@ -26,8 +27,7 @@ export function Times({ here, there }: { here: BuildDetail; there: BuildDetail }
     pair(text.lines, here.logLines, there.logLines),
   ]
   return (
-    <section className={classes.block}>
-      <h2>{text.times}</h2>
+    <Block title={text.times}>
       <Table label={text.times} columns={['', ...FIGURES]} figures={FIGURES}>
         {[whole, ...phases, cpu].map((each) => (
           <PairRow key={each.name} pair={each} show={duration} change={wholeChange(each, here, there)} />
@@ -41,7 +41,7 @@ export function Times({ here, there }: { here: BuildDetail; there: BuildDetail }
           <PairRow key={each.name} pair={each} show={duration} change={timeChange(each)} isCode />
         ))}
       </Table>
-    </section>
+    </Block>
   )
 }
 
@@ -56,10 +56,10 @@ function PairRow({ pair: { name, here, there }, show, change, isCode }: PairProp
   if (here === undefined && there === undefined) return null
   return (
     <tr>
-      <td className={classes.name}>{isCode ? <code>{name}</code> : name}</td>
-      <td className={classes.figure}>{here === undefined ? text.unknown : show(here)}</td>
-      <td className={classes.figure}>{there === undefined ? text.unknown : show(there)}</td>
-      <td className={classes.figure} data-tone={change?.tone}>
+      <td className={tab.name}>{isCode ? <code>{name}</code> : name}</td>
+      <td className={tab.figure}>{here === undefined ? text.unknown : show(here)}</td>
+      <td className={tab.figure}>{there === undefined ? text.unknown : show(there)}</td>
+      <td className={tab.figure} data-tone={change?.tone}>
         {change?.text}
       </td>
     </tr>

@@ -1,7 +1,7 @@
 /** Comparison: in what a build differs from another one: how long, in which facts, in what broke. */
 import { changeOf, type Change } from '@/features/build/tab/change'
-import { commandLine } from '@/shared/source/command-line'
 import { compare as text } from '@/shared/i18n'
+import { commandLine } from '@/shared/source/command-line'
 import type { Build, BuildDetail, FailureData, PhaseSpan, StepTime, TestResult } from '@/shared/wire'
 
 /** One fact that differs; undefined: not there. */

@@ -1,8 +1,9 @@
 /** Configuration tab: the facts that explain a build: command, machine, tools, environment, pins. */
 import type { ReactNode } from 'react'
 import { bytes, instant } from '@/shared/format'
-import { commandLine } from '@/shared/source/command-line'
 import { configuration as text } from '@/shared/i18n'
+import { commandLine } from '@/shared/source/command-line'
+import { FactList, type NamedFact } from '@/shared/ui/FactList'
 import type { BuildDetail } from '@/shared/wire'
 import classes from './ConfigurationTab.module.css'
 
@@ -11,8 +12,8 @@ export function ConfigurationTab({ build }: { build: BuildDetail }) {
     <div className={classes.page}>
       <Block title={text.command}>
         <pre className={classes.command}>{commandLine(build.command) || text.none}</pre>
-        <Table
-          rows={[
+        <Facts
+          facts={[
             [text.directory, build.cwd],
             [text.repository, build.repository],
             [text.host, machineOf(build)],
@@ -37,21 +38,21 @@ export function ConfigurationTab({ build }: { build: BuildDetail }) {
         </Block>
       )}
       <Block title={text.tools}>
-        <Table rows={Object.entries(build.tools)} />
+        <Facts facts={Object.entries(build.tools)} />
       </Block>
       <Block title={text.pins}>
-        <Table
-          rows={build.pins.map(({ name, commit, source, committedAt }) => [
+        <Facts
+          facts={build.pins.map(({ name, commit, source, committedAt }) => [
             name,
             [commit, source, committedAt == null ? null : instant(committedAt)].filter(Boolean).join('  ·  '),
           ])}
         />
       </Block>
       <Block title={text.submodules}>
-        <Table rows={build.submodules.map(({ path, commit }) => [path, commit])} />
+        <Facts facts={build.submodules.map(({ path, commit }) => [path, commit])} />
       </Block>
       <Block title={text.environment}>
-        <Table rows={Object.entries(build.environment)} />
+        <Facts facts={Object.entries(build.environment)} />
       </Block>
     </div>
   )
@@ -66,21 +67,9 @@ function Block({ title, children }: { title: string; children: ReactNode }) {
   )
 }
 
-function Table({ rows }: { rows: readonly (readonly [string, string | null | undefined])[] }) {
-  const known = rows.filter(([, value]) => value != null && value !== '')
-  if (known.length === 0) return <p className={classes.none}>{text.none}</p>
-  return (
-    <dl className={classes.table}>
-      {known.map(([name, value]) => (
-        <div key={name}>
-          <dt>{name}</dt>
-          <dd>
-            <code>{value}</code>
-          </dd>
-        </div>
-      ))}
-    </dl>
-  )
+function Facts({ facts }: { facts: readonly NamedFact[] }) {
+  const isNone = facts.every(([, value]) => value == null || value === '')
+  return isNone ? <p className={classes.none}>{text.none}</p> : <FactList facts={facts} className={classes.table} />
 }
 
 function machineOf({ host }: BuildDetail): string | undefined {

@@ -2,11 +2,11 @@
 import { useInfiniteQuery } from '@tanstack/react-query'
 import { useApp } from '@/shared/api/app-context'
 import { clock, instant } from '@/shared/format'
+import { events as text } from '@/shared/i18n'
 import { Answer } from '@/shared/ui/Answer'
 import { More } from '@/shared/ui/More'
 import { Notice } from '@/shared/ui/Notice'
 import { Table } from '@/shared/ui/Table'
-import { events as text } from '@/shared/i18n'
 import type { Build, RecordPage } from '@/shared/wire'
 import classes from './EventsTab.module.css'
 

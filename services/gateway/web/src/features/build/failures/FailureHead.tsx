@@ -1,14 +1,14 @@
 /** Failure head: what a failure is and where: category, place in the sources, target, line of the log. */
 import { useMemo, type ReactNode } from 'react'
 import { Link } from 'react-router'
+import { rangeHash } from '@/shared/address/line-range'
 import { count } from '@/shared/format'
 import { plainText } from '@/shared/format/ansi'
-import { rangeHash } from '@/shared/address/line-range'
-import { SourceTree } from '@/shared/source/source-tree'
 import { build as text, log } from '@/shared/i18n'
+import { SourceTree } from '@/shared/source/source-tree'
+import { PlaceName } from '@/shared/ui/PlaceName'
 import type { BuildDetail, FailureData } from '@/shared/wire'
 import classes from './failure.module.css'
-import { PlaceName } from '@/shared/ui/PlaceName'
 import { Verdict } from './Verdict'
 
 interface Props {

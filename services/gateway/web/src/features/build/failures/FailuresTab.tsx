@@ -2,14 +2,14 @@
 import { Button, CopyButton } from '@mantine/core'
 import { Link } from 'react-router'
 import { toFailure } from '@/shared/address/links'
-import { useFailures } from './queries'
+import { failed as text } from '@/shared/i18n'
+import { reproOf } from '@/shared/source/command-line'
 import { Answer } from '@/shared/ui/Answer'
 import { Notice } from '@/shared/ui/Notice'
-import { reproOf } from '@/shared/source/command-line'
-import { failed as text } from '@/shared/i18n'
 import { isFinal, type BuildDetail, type FailureData } from '@/shared/wire'
 import classes from './failure.module.css'
 import { FailureHead, FailureMessage } from './FailureHead'
+import { useFailures } from './queries'
 import { WrongLine } from './WrongLine'
 
 export function FailuresTab({ build }: { build: BuildDetail }) {

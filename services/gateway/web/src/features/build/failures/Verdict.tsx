@@ -3,12 +3,12 @@ import { Popover } from '@mantine/core'
 import { useState } from 'react'
 import { Link } from 'react-router'
 import { shortId } from '@/shared/format/build-id'
-import { Ago } from '@/shared/ui/Elapsed'
-import { useVerdict } from './queries'
 import { verdict as text } from '@/shared/i18n'
+import { Ago } from '@/shared/ui/Elapsed'
 import type { Build, FailureData } from '@/shared/wire'
 import classes from './failure.module.css'
 import { OverrideForm } from './OverrideForm'
+import { useVerdict } from './queries'
 
 /** Caught, so that splitting keeps it. */
 const BUILD_ID = /([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})/

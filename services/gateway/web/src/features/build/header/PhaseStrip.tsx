@@ -1,7 +1,7 @@
 /** Phase strip: the phases of a build, each as wide as it took long. */
-import { useNow } from '@/shared/live/clock'
 import { duration } from '@/shared/format'
 import { phaseName } from '@/shared/i18n'
+import { useNow } from '@/shared/live/clock'
 import { isFinal, type BuildDetail, type PhaseSpan } from '@/shared/wire'
 import classes from './PhaseStrip.module.css'
 

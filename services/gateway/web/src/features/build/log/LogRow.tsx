@@ -1,9 +1,9 @@
 /** Log row: one line of a log, as text and never as markup. */
 import { memo, type CSSProperties, type ReactNode } from 'react'
 import { clock, count } from '@/shared/format'
+import { PLAIN, begunWith, parseAnsi, type AnsiStyle } from '@/shared/format/ansi'
 import { log } from '@/shared/i18n'
 import type { SourceTree } from '@/shared/source/source-tree'
-import { PLAIN, begunWith, parseAnsi, type AnsiStyle } from '@/shared/format/ansi'
 import classes from './LogView.module.css'
 import { piecesOf, type Piece } from './pieces'
 import { severityOf } from './severity'

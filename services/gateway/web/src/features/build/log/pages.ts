@@ -1,6 +1,6 @@
 /** Pages: the part of a log that is in memory, bounded, for a log of any length. */
-import type { LogPage, Stream } from '@/shared/wire'
 import { hasEscapes, parseAnsi, PLAIN, type AnsiStyle } from '@/shared/format/ansi'
+import type { LogPage, Stream } from '@/shared/wire'
 
 export const PAGE_LINES = 500
 export const MAX_PAGES = 40

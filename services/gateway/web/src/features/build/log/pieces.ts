@@ -1,7 +1,7 @@
 /** Pieces: a line cut where its style changes, where a search hits and where it names a place in the sources. */
+import type { AnsiSpan } from '@/shared/format/ansi'
 import { mentionsIn } from '@/shared/source/mentions'
 import type { SourceTree } from '@/shared/source/source-tree'
-import type { AnsiSpan } from '@/shared/format/ansi'
 
 export interface Piece extends AnsiSpan {
   isHit: boolean

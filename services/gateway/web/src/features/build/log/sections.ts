@@ -1,6 +1,6 @@
 /** Sections: the part of a log each phase of a build printed, and which of them are folded. */
-import type { PhaseSpan } from '@/shared/wire'
 import type { LineRange } from '@/shared/address/line-range'
+import type { PhaseSpan } from '@/shared/wire'
 
 export interface Section {
   phase: PhaseSpan['phase']

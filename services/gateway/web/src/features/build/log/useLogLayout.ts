@@ -1,7 +1,7 @@
 /** Log layout: measures the screen and the lines for the viewport. */
 import { useEffect, useLayoutEffect, useRef, useState, type RefObject } from 'react'
-import type { Gap } from '@/shared/wire'
 import { plainText } from '@/shared/format/ansi'
+import type { Gap } from '@/shared/wire'
 import type { LogStore } from './log-store'
 import { SHOWN_CHARACTERS } from './LogRow'
 import type { Folds } from './useFolds'

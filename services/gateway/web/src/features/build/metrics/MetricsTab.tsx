@@ -1,11 +1,12 @@
 /** Metrics tab: the numbers of a build, in groups, each with what makes it mean something. */
 import type { ReactNode } from 'react'
+import tab from '@/features/build/tab/tabs.module.css'
 import { bytes, count, duration, percent } from '@/shared/format'
+import { metrics as text } from '@/shared/i18n'
 import layout from '@/shared/ui/layout.module.css'
 import { Notice } from '@/shared/ui/Notice'
-import { metrics as text } from '@/shared/i18n'
 import { isFinal, type BuildDetail } from '@/shared/wire'
-import classes from '@/features/build/tab/tabs.module.css'
+import classes from './MetricsTab.module.css'
 
 export function MetricsTab({ build }: { build: BuildDetail }) {
   const known = build.metrics ?? {}
@@ -88,7 +89,7 @@ export function MetricsTab({ build }: { build: BuildDetail }) {
     ),
   ].filter(Boolean)
   return (
-    <div className={classes.page}>
+    <div className={tab.page}>
       {tiles.length > 0 && <dl className={classes.tiles}>{tiles}</dl>}
       {build.metrics == null && (
         <Notice title={isFinal(build.status) ? text.emptyTitle : text.emptyRunning}>

@@ -1,19 +1,21 @@
 /** Steps tab: which steps of the build graph took long, and the chain of them that no machine makes shorter. */
-import type { ReactNode } from 'react'
+import { Block } from '@/features/build/tab/Block'
+import { changeOf } from '@/features/build/tab/change'
+import tab from '@/features/build/tab/tabs.module.css'
 import { count, duration } from '@/shared/format'
+import { steps as text } from '@/shared/i18n'
+import { AmountCell } from '@/shared/ui/AmountCell'
 import layout from '@/shared/ui/layout.module.css'
 import { Notice } from '@/shared/ui/Notice'
 import { Table } from '@/shared/ui/Table'
-import { steps as text } from '@/shared/i18n'
 import { isFinal, type BuildDetail, type StepTime } from '@/shared/wire'
-import { changeOf } from '@/features/build/tab/change'
-import classes from '@/features/build/tab/tabs.module.css'
+import classes from './StepsTab.module.css'
 
 export function StepsTab({ build }: { build: BuildDetail }) {
   const { stepTimes, compileHotspots } = build
   if (stepTimes == null && compileHotspots.length === 0) {
     return (
-      <div className={classes.page}>
+      <div className={tab.page}>
         <Notice title={isFinal(build.status) ? text.emptyTitle : text.emptyRunning}>
           <p>{text.empty}</p>
         </Notice>
@@ -21,7 +23,7 @@ export function StepsTab({ build }: { build: BuildDetail }) {
     )
   }
   return (
-    <div className={classes.page}>
+    <div className={tab.page}>
       {stepTimes != null && stepTimes.criticalPath.length > 0 && (
         <CriticalPath build={build} path={stepTimes.criticalPath} />
       )}
@@ -75,17 +77,14 @@ function StepTable({ label, steps }: { label: string; steps: readonly StepTime[]
         const change = changeOf(durationMs, previousMs)
         return (
           <tr key={output} data-testid="step">
-            <td className={classes.name}>
+            <td className={tab.name}>
               <code>{output}</code>
             </td>
-            <td className={classes.amount}>
-              {duration(durationMs)}
-              <i style={{ transform: `scaleX(${durationMs / longest})` }} />
-            </td>
+            <AmountCell value={durationMs} largest={longest} show={duration} />
             {hasPrevious && (
               <>
-                <td className={classes.figure}>{previousMs == null ? '' : duration(previousMs)}</td>
-                <td className={classes.figure} data-tone={change?.tone}>
+                <td className={tab.figure}>{previousMs == null ? '' : duration(previousMs)}</td>
+                <td className={tab.figure} data-tone={change?.tone}>
                   {change?.text}
                 </td>
               </>
@@ -94,17 +93,5 @@ function StepTable({ label, steps }: { label: string; steps: readonly StepTime[]
         )
       })}
     </Table>
-  )
-}
-
-function Block({ title, aside, children }: { title: string; aside?: string; children: ReactNode }) {
-  return (
-    <section className={classes.block}>
-      <h2>
-        {title}
-        {aside !== undefined && <span>{aside}</span>}
-      </h2>
-      {children}
-    </section>
   )
 }

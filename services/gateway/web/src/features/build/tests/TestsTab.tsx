@@ -4,19 +4,21 @@ import { useDebouncedCallback } from '@mantine/hooks'
 import { IconSearch } from '@tabler/icons-react'
 import { useRef } from 'react'
 import { Link, useSearchParams } from 'react-router'
-import { count, seconds } from '@/shared/format'
+import tab from '@/features/build/tab/tabs.module.css'
 import { toTest } from '@/shared/address/links'
+import { count, seconds } from '@/shared/format'
+import { keys, tests as text } from '@/shared/i18n'
 import { useShortcuts } from '@/shared/keyboard/useShortcuts'
+import { AmountCell } from '@/shared/ui/AmountCell'
 import { Answer } from '@/shared/ui/Answer'
 import layout from '@/shared/ui/layout.module.css'
 import { More } from '@/shared/ui/More'
 import { Notice } from '@/shared/ui/Notice'
 import { Table } from '@/shared/ui/Table'
-import { keys, tests as text } from '@/shared/i18n'
 import { isFinal, type Build, type TestPage, type TestResult } from '@/shared/wire'
 import { useTests } from './queries'
-import classes from '@/features/build/tab/tabs.module.css'
 import { BAD, filterOf, OUTCOMES, paramsOf, type Outcome, type TestFilter } from './test-filter'
+import classes from './TestsTab.module.css'
 
 const TYPING_MS = 250
 
@@ -26,7 +28,7 @@ export function TestsTab({ build }: { build: Build }) {
   const read = useTests(build, filter)
   const change = (to: Partial<TestFilter>) => setParams(paramsOf({ ...filter, ...to }), { replace: true })
   return (
-    <div className={classes.page}>
+    <div className={tab.page}>
       <Answer read={read}>
         {({ pages }) => {
           const [first] = pages
@@ -66,7 +68,7 @@ function Tools({ filter, counts, totalSeconds, onChange }: ToolsProps) {
   const total = Object.values(counts).reduce((sum, each) => sum + each, 0)
   const isOnly = (outcomes: readonly Outcome[]) => outcomes.join() === filter.outcomes.join()
   return (
-    <div className={classes.tools}>
+    <div className={tab.tools}>
       <TextInput
         ref={field}
         size="xs"
@@ -132,20 +134,13 @@ function Results({ build, items }: { build: Build; items: readonly TestResult[] 
               {text.outcomes[item.outcome]}
             </span>
           </td>
-          <td className={classes.name}>
+          <td className={tab.name}>
             <Link to={toTest(item.name, build)}>
               <code>{item.name}</code>
             </Link>
             {item.tool && <span className={layout.chip}>{item.tool}</span>}
           </td>
-          <td className={classes.amount}>
-            {item.seconds != null && (
-              <>
-                {seconds(item.seconds)}
-                <i style={{ transform: `scaleX(${slowest > 0 ? item.seconds / slowest : 0})` }} />
-              </>
-            )}
-          </td>
+          <AmountCell value={item.seconds} largest={slowest} show={seconds} />
           <td className={layout.nowrap}>
             {item.line != null && (
               <Link to={{ search: '', hash: `#L${item.line}` }} className={layout.link}>

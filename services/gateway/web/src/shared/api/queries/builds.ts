@@ -1,7 +1,7 @@
 /** Queries: how the pages read builds by REST. */
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query'
-import type { Params } from '@/shared/api/client'
 import { useApp, type App } from '@/shared/api/app-context'
+import type { Params } from '@/shared/api/client'
 import type { Filter } from '@/shared/live/rows'
 import type { BuildDetail, BuildList } from '@/shared/wire'
 import { PAGED } from './pages'

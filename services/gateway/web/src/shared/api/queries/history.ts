@@ -1,7 +1,7 @@
 /** Queries: how the pages read history. Their keys begin with `history`: a build that ends makes them old. */
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query'
-import type { Params } from '@/shared/api/client'
 import { useApp } from '@/shared/api/app-context'
+import type { Params } from '@/shared/api/client'
 import type { IncidentList, Summary } from '@/shared/wire'
 import { PAGED } from './pages'
 
