@@ -2,20 +2,17 @@
 import '@mantine/core/styles.layer.css'
 import '@/shared/theme/tokens.css'
 import '@/shared/theme/global.css'
-import { MantineProvider } from '@mantine/core'
-import { QueryClient, QueryClientProvider } from '@tanstack/react-query'
+import { QueryClient } from '@tanstack/react-query'
 import { createRoot } from 'react-dom/client'
-import { BrowserRouter } from 'react-router'
 import { Api, ApiError } from '@/shared/api/client'
-import { AppContext } from '@/shared/api/app-context'
-import { Pages, preloadPage } from './routes'
-import { HistoryFreshness } from './freshness'
+import { Session, SignedOut } from '@/shared/api/session'
 import { Connection } from '@/shared/live/connection'
 import { paced } from '@/shared/live/frame'
 import { RowStore } from '@/shared/live/row-store'
-import { Session, SignedOut } from '@/shared/api/session'
-import { theme } from '@/shared/theme/theme'
 import { VIEWER_SUBPROTOCOL } from '@/shared/wire'
+import { HistoryFreshness } from './freshness'
+import { Providers } from './providers'
+import { Pages, preloadPage } from './routes'
 
 /** Rows change what many parts show: ten times a second is as live as a reader can see. */
 const ROWS_MS = 100
@@ -77,15 +74,9 @@ preloadPage(location.pathname)
 void session.resume()
 
 createRoot(document.getElementById('root') as HTMLElement).render(
-  <MantineProvider theme={theme} defaultColorScheme="auto" withCssVariables={false} withGlobalClasses={false}>
-    <QueryClientProvider client={queries}>
-      <AppContext value={{ session, api, connection, rows }}>
-        <BrowserRouter>
-          <Pages />
-        </BrowserRouter>
-      </AppContext>
-    </QueryClientProvider>
-  </MantineProvider>,
+  <Providers app={{ session, api, connection, rows }} queries={queries}>
+    <Pages />
+  </Providers>,
 )
 
 function isRefusal(error: unknown): boolean {
