@@ -2,6 +2,9 @@
 // shared <- features <- app; no feature imports another; inside `shared/` each room imports only those listed before it.
 const ROOMS = ['theme', 'wire', 'format', 'source', 'keyboard', 'i18n', 'live', 'api', 'ui', 'address']
 
+/** Plain functions and classes over the wire's types. */
+const PURE = ['features/build/log/model', 'shared/format', 'shared/source']
+
 /** @type {import('dependency-cruiser').IConfiguration} */
 export default {
   forbidden: [
@@ -41,6 +44,13 @@ export default {
       to: { path: '^src/shared/', pathNot: `^src/shared/(${ROOMS.slice(0, at + 1).join('|')})/` },
     })),
     {
+      name: 'pure-rooms-import-no-package',
+      comment: 'What decides about text and logs needs neither React nor the network, and is tested without them.',
+      severity: 'error',
+      from: { path: `^src/(${PURE.join('|')})/` },
+      to: { pathNot: `^src/(${PURE.join('|')}|shared/wire)/` },
+    },
+    {
       name: 'no-file-circle',
       comment: 'Files that import each other in a circle are one file, or miss a third.',
       severity: 'error',
@@ -58,7 +68,6 @@ export default {
   ],
   options: {
     doNotFollow: { path: 'node_modules' },
-    includeOnly: '^src/',
     tsConfig: { fileName: 'tsconfig.json' },
     // Types are imports too: who names another room's type cannot be read without it.
     tsPreCompilationDeps: true,

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { advance, stepOf } from '@/features/build/log/cursor'
+import { advance, stepOf } from '@/features/build/log/model/cursor'
 import { logFrame } from './frames'
 
 const at = { seq: 10, total: 100 }

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
-import { RowMap } from '@/features/build/log/row-map'
-import { hiddenBy, hiderOf, sectionsOf } from '@/features/build/log/sections'
-import { Viewport } from '@/features/build/log/viewport'
+import { RowMap } from '@/features/build/log/model/row-map'
+import { hiddenBy, hiderOf, sectionsOf } from '@/features/build/log/model/sections'
+import { Viewport } from '@/features/build/log/model/viewport'
 import type { PhaseSpan } from '@/shared/wire'
 
 const PHASES: PhaseSpan[] = [

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import { parseRange, rangeHash } from '@/shared/address/line-range'
-import { severityOf } from '@/features/build/log/severity'
+import { parseRange, rangeHash } from '@/shared/format/line-range'
+import { severityOf } from '@/features/build/log/model/severity'
 
 test('line links survive a round trip, whichever end was picked first', () => {
   expect(parseRange('#L120')).toEqual({ first: 120, last: 120 })

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import { LogStore, type ReadLog } from '@/features/build/log/log-store'
-import { MAX_PAGES, PAGE_LINES, Pages } from '@/features/build/log/pages'
+import { LogStore, type ReadLog } from '@/features/build/log/model/log-store'
+import { MAX_PAGES, PAGE_LINES, Pages } from '@/features/build/log/model/pages'
 import { logFrame, logPage } from './frames'
 
 /** A server that holds `lines` as of record `seq`, and records what was asked of it. */

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { plainText } from '@/shared/format/ansi'
-import { Marks, stripOf } from '@/features/build/log/marks'
-import { SEARCHED, severityOf } from '@/features/build/log/severity'
+import { Marks, stripOf } from '@/features/build/log/model/marks'
+import { SEARCHED, severityOf } from '@/features/build/log/model/severity'
 
 test('the next and the previous mark are found from anywhere, in any order of arrival', () => {
   const marks = new Marks()

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { piecesOf } from '@/features/build/log/pieces'
+import { piecesOf } from '@/features/build/log/model/pieces'
 import { parseAnsi } from '@/shared/format/ansi'
 import { mentionsIn } from '@/shared/source/mentions'
 import { quoted, reproOf } from '@/shared/source/command-line'

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
-import { RowMap } from '@/features/build/log/row-map'
-import { MAX_HEIGHT_PX, ScrollMap } from '@/features/build/log/scroll-map'
-import { Viewport } from '@/features/build/log/viewport'
+import { RowMap } from '@/features/build/log/model/row-map'
+import { MAX_HEIGHT_PX, ScrollMap } from '@/features/build/log/model/scroll-map'
+import { Viewport } from '@/features/build/log/model/viewport'
 
 const SECTIONS = [1, 201, 401]
 

@@ -1,9 +1,9 @@
 /** Failure head: what a failure is and where: category, place in the sources, target, line of the log. */
 import { useMemo, type ReactNode } from 'react'
 import { Link } from 'react-router'
-import { rangeHash } from '@/shared/address/line-range'
 import { count } from '@/shared/format'
 import { plainText } from '@/shared/format/ansi'
+import { rangeHash } from '@/shared/format/line-range'
 import { build as text, log } from '@/shared/i18n'
 import { SourceTree } from '@/shared/source/source-tree'
 import { PlaceName } from '@/shared/ui/PlaceName'

@@ -1,12 +1,12 @@
 /** Log row: one line of a log, as text and never as markup. */
 import { memo, type CSSProperties, type ReactNode } from 'react'
+import { piecesOf, type Piece } from '@/features/build/log/model/pieces'
+import { severityOf } from '@/features/build/log/model/severity'
 import { clock, count } from '@/shared/format'
 import { PLAIN, begunWith, parseAnsi, type AnsiStyle } from '@/shared/format/ansi'
 import { log } from '@/shared/i18n'
 import type { SourceTree } from '@/shared/source/source-tree'
 import classes from './LogView.module.css'
-import { piecesOf, type Piece } from './pieces'
-import { severityOf } from './severity'
 
 /** A longer line is shown up to here; browsers lay out longer ones too slowly. */
 export const SHOWN_CHARACTERS = 20_000

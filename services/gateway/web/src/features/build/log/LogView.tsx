@@ -1,8 +1,9 @@
 /** Log view: a log of any length, live, of which only the lines on the screen are drawn. */
 import { useCallback, useEffect, useLayoutEffect, useMemo, useReducer, useRef, useState, type RefObject } from 'react'
 import { useLocation, useNavigate } from 'react-router'
-import { parseRange, rangeHash } from '@/shared/address/line-range'
+import { Viewport, type Place } from '@/features/build/log/model/viewport'
 import { bytes, count } from '@/shared/format'
+import { parseRange, rangeHash } from '@/shared/format/line-range'
 import { keys, log } from '@/shared/i18n'
 import { useShortcuts } from '@/shared/keyboard/useShortcuts'
 import { SourceTree } from '@/shared/source/source-tree'
@@ -17,7 +18,6 @@ import { useLogLayout } from './useLogLayout'
 import { useLogSearch } from './useLogSearch'
 import { useLogStore, useWholeLog } from './useLogStore'
 import { useMarks } from './useMarks'
-import { Viewport, type Place } from './viewport'
 
 const ROW_PX = 19
 const SETTLED_MS = 160

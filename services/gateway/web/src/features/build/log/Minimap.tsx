@@ -1,10 +1,10 @@
 /** Minimap: a strip beside the bar that shows where in the log errors and warnings are, and what part is in sight. */
 import { useComputedColorScheme } from '@mantine/core'
 import { useEffect, useRef, type PointerEvent } from 'react'
+import { stripOf, type Marks } from '@/features/build/log/model/marks'
+import type { Viewport } from '@/features/build/log/model/viewport'
 import { log } from '@/shared/i18n'
 import classes from './LogView.module.css'
-import { stripOf, type Marks } from './marks'
-import type { Viewport } from './viewport'
 
 const WIDTH_PX = 14
 /** A mark is as high as an eye needs to find it. */

@@ -1,10 +1,10 @@
 /** Section row: the heading of what a phase printed; folds it. */
 import { IconChevronDown, IconChevronRight } from '@tabler/icons-react'
+import type { Section } from '@/features/build/log/model/sections'
 import { count, duration } from '@/shared/format'
 import { log, phaseName } from '@/shared/i18n'
 import type { Gap } from '@/shared/wire'
 import classes from './LogView.module.css'
-import type { Section } from './sections'
 
 interface Props {
   section: Section

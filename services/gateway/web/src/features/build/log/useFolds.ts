@@ -1,8 +1,8 @@
 /** Folds: which phases' output a reader has folded away, and the log's sections with it. */
 import { useMemo, useState } from 'react'
-import type { LineRange } from '@/shared/address/line-range'
+import { hiddenBy, hiderOf, sectionsOf, type Section } from '@/features/build/log/model/sections'
+import type { LineRange } from '@/shared/format/line-range'
 import type { BuildDetail } from '@/shared/wire'
-import { hiddenBy, hiderOf, sectionsOf, type Section } from './sections'
 
 export interface Folds {
   /** Sections by the line they begin at. */

@@ -1,11 +1,11 @@
 /** Log layout: measures the screen and the lines for the viewport. */
 import { useEffect, useLayoutEffect, useRef, useState, type RefObject } from 'react'
+import type { LogStore } from '@/features/build/log/model/log-store'
+import type { Viewport } from '@/features/build/log/model/viewport'
 import { plainText } from '@/shared/format/ansi'
 import type { Gap } from '@/shared/wire'
-import type { LogStore } from './log-store'
 import { SHOWN_CHARACTERS } from './LogRow'
 import type { Folds } from './useFolds'
-import type { Viewport } from './viewport'
 
 /** Widths of what stands before the text, px; the style sheet has the same. */
 const NUMBER_PX = 76

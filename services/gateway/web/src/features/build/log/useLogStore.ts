@@ -1,9 +1,9 @@
 /** The log store of a build in React: opened with the page, fed by the connection, closed with the page. */
 import { useEffect, useState, useSyncExternalStore } from 'react'
+import { LogStore } from '@/features/build/log/model/log-store'
 import { useApp } from '@/shared/api/app-context'
 import { paced } from '@/shared/live/frame'
 import type { Build, LogPage } from '@/shared/wire'
-import { LogStore } from './log-store'
 
 /** Lines appear with the next frame; while they pour in, this often. */
 const LINES_MS = 40

@@ -1,12 +1,12 @@
 /** The marks of a build's log in React: what the server finds, what its analysis found, and what passes by while it runs. */
 import { useInfiniteQuery } from '@tanstack/react-query'
 import { useEffect, useReducer, useRef, useState } from 'react'
+import type { LogStore } from '@/features/build/log/model/log-store'
+import { Marks } from '@/features/build/log/model/marks'
+import { SEARCHED, severityOf, type Severity } from '@/features/build/log/model/severity'
 import { useApp } from '@/shared/api/app-context'
 import { begunWith } from '@/shared/format/ansi'
 import { isFinal, type Build, type LogSearch } from '@/shared/wire'
-import type { LogStore } from './log-store'
-import { Marks } from './marks'
-import { SEARCHED, severityOf, type Severity } from './severity'
 
 /** Hits of one answer; what lies beyond the last of them is shown as not searched. */
 const HITS_AT_ONCE = 5000

@@ -3,7 +3,7 @@
  * A line takes one row until its text takes more (wrapping) or something is shown around it (a gap, a heading);
  * hidden ones take none. Lines are numbered from 1, rows from 0.
  */
-import type { LineRange } from '@/shared/address/line-range'
+import type { LineRange } from '@/shared/format/line-range'
 
 interface Index {
   /** Lines with extra rows, ascending, and the running sum of their extra rows. */

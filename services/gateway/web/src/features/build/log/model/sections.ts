@@ -1,5 +1,5 @@
 /** Sections: the part of a log each phase of a build printed, and which of them are folded. */
-import type { LineRange } from '@/shared/address/line-range'
+import type { LineRange } from '@/shared/format/line-range'
 import type { PhaseSpan } from '@/shared/wire'
 
 export interface Section {
