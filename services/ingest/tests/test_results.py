@@ -4,8 +4,8 @@ import time
 
 import pytest
 from build_ingest.findings.test_results import BLOCK_RESULTS, LogBlocks, Result, counts_of, merged, pack, page_of
-from build_ingest.routes import results_cache
-from build_ingest.routes.results_cache import ResultsCache
+from build_ingest.store import results_cache
+from build_ingest.store.results_cache import ResultsCache
 
 LIT = ["[1/2] Running the lit tests", "PASS: MLIR :: Dialect/a.mlir (1 of 3)", "FAIL: MLIR :: b.mlir (2 of 3)"]
 GTEST = ["[ RUN      ] Shape.Rank", "[       OK ] Shape.Rank (12 ms)", "done in 3 sec"]

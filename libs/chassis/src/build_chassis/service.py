@@ -54,8 +54,8 @@ def create_service_app(
 
     `app.state.dependencies` is what its routes stand on: one frozen object, which only the service itself knows.
     Beside it `app.state` carries what the chassis needs: `bus`, the `pings` that `/readyz` asks by name, the app's own
-    metrics `registry` (five apps may share one process) and `read_principal`, on which `build_chassis.auth.Caller` stands.
-    Whoever made the bus opens and closes it.
+    metrics `registry` (five apps may share one process) and `read_principal`, on which `build_chassis.auth.Caller`
+    stands. Whoever made the bus opens and closes it.
     """
     # No redirects to the path without its last slash: behind the gateway they would name a service's own address.
     app = FastAPI(title=name, lifespan=lifespan, openapi_url=None, redirect_slashes=False)

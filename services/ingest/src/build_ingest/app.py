@@ -13,12 +13,12 @@ from prometheus_client import CollectorRegistry
 
 from build_ingest.archive.artifacts_client import ArtifactsClient
 from build_ingest.dependencies import Dependencies
+from build_ingest.lifecycle.replica import Replica
 from build_ingest.metrics import Metrics
-from build_ingest.replica import Replica
 from build_ingest.routes import routers
-from build_ingest.routes.results_cache import ResultsCache
 from build_ingest.settings import Settings
 from build_ingest.store import BuildStore, open_store
+from build_ingest.store.results_cache import ResultsCache
 
 
 def create_app(

@@ -7,10 +7,10 @@ from build_protocol.clock import Clock
 from fastapi import Depends, Request
 
 from build_ingest.archive.texts import Texts
-from build_ingest.replica import Replica
-from build_ingest.routes.results_cache import ResultsCache
+from build_ingest.lifecycle.replica import Replica
 from build_ingest.settings import Settings
 from build_ingest.store import BuildStore
+from build_ingest.store.results_cache import ResultsCache
 
 
 @dataclass(frozen=True, slots=True)

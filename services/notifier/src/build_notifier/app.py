@@ -1,4 +1,4 @@
-"""The app: notifier's parts, wired; in its lifespan the store, the consumer, the planner, the senders, scheduled work."""
+"""The app: notifier's parts, wired; in its lifespan the store, the consumer, the planner, senders, scheduled work."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence

@@ -1,0 +1,22 @@
+"""Packs the chassis and the five services, which lie elsewhere in the checkout, into the server's wheel.
+
+Hatch's `force-include` would do, but it also copies them into an editable installation, where the copies shadow the
+sources and grow old.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+ROOT = Path(__file__).parents[2]
+
+
+class ServerPackages(BuildHookInterface[Any]):
+    """Adds each package of `libs/chassis` and `services/*` to a release; the gateway's carries the built page."""
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        """Name what goes in; `version` is `standard` for a wheel and `editable` for a checkout."""
+        if version != "editable":
+            for package in sorted([*ROOT.glob("libs/chassis/src/build_*"), *ROOT.glob("services/*/src/build_*")]):
+                build_data["force_include"][str(package)] = package.name
