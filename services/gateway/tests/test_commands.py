@@ -90,10 +90,10 @@ async def test_a_trigger_is_done_by_one_process(gateway: Gateway) -> None:
         await hello(second, "i2", serves=["torch-mlir"])
         await gateway.app.state.dependencies.roster.write_changes()
         ordered = await order(gateway, kind="trigger", project="torch-mlir", args={"ref": "main"})
-        desk = gateway.app.state.dependencies
+        parts = gateway.app.state.dependencies
         row = None
         while row is None or row.session is None:
-            row = await desk.store.find_command(ordered["id"])
+            row = await parts.store.find_command(ordered["id"])
         chosen, other = (first, second) if row.session == "i1" else (second, first)
         assert (await hear(chosen, "COMMAND"))["args"] == {"ref": "main"}
         await say(other, type="RECORDS", records=[record(1, "BUILD_START", OTHER_BUILD)])
@@ -103,7 +103,7 @@ async def test_a_trigger_is_done_by_one_process(gateway: Gateway) -> None:
             await hello(again, "i3", serves=["torch-mlir"])
             await say(again, type="RECORDS", records=[record(1, "BUILD_START")])
             assert (await hear(again, "ACK"))["type"] == "ACK"
-        assert (await desk.store.find_command(ordered["id"])).session == row.session
+        assert (await parts.store.find_command(ordered["id"])).session == row.session
 
 
 async def test_only_the_addressed_agent_acks(gateway: Gateway) -> None:

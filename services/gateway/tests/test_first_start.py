@@ -132,14 +132,14 @@ async def test_an_admin_who_lost_rights_does_not_get_them_back(
 async def test_gateways_that_start_at_once_create_one_of_each(start_gateway: StartGateway) -> None:
     """One of two passwords is in force, one key is added; neither gateway fails."""
     gateways = [await start_gateway(admin_password=None, api_key=None) for _ in range(2)]
-    desks = [gateway.app.state.dependencies for gateway in gateways]
+    wired = [gateway.app.state.dependencies for gateway in gateways]
 
     await asyncio.gather(
-        *(desk.directory.ensure_admin(word) for desk, word in zip(desks, (PASSWORD, OTHER_PASSWORD), strict=True)),
-        *(desk.keys.ensure_key(KEY, "default") for desk in desks),
+        *(parts.directory.ensure_admin(word) for parts, word in zip(wired, (PASSWORD, OTHER_PASSWORD), strict=True)),
+        *(parts.keys.ensure_key(KEY, "default") for parts in wired),
     )
 
-    grants = [await desks[0].directory.login("admin", word) for word in (PASSWORD, OTHER_PASSWORD)]
+    grants = [await wired[0].directory.login("admin", word) for word in (PASSWORD, OTHER_PASSWORD)]
     assert 1 == len([grant for grant in grants if grant is not None])
     assert 1 == len(await store_of(gateways[0]).list_users())
     assert 1 == len(await store_of(gateways[0]).list_keys())

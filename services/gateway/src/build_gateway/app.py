@@ -70,12 +70,14 @@ def create_app(
     registry = CollectorRegistry()
     rows = store or open_store(settings.store_url)
     parts = _wire(settings, bus, rows, peers, registry, clock=clock, passwords=passwords or Passwords())
-    desk = Gateway(parts)
+    gateway = Gateway(parts)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         try:
-            async with supervised("gateway", desk.duties(), open_store=desk.prepare, first_try_seconds=START_SECONDS):
+            async with supervised(
+                "gateway", gateway.duties(), open_store=gateway.prepare, first_try_seconds=START_SECONDS
+            ):
                 with drain_first(parts.roster.drain):
                     yield
         finally:
