@@ -3,24 +3,14 @@
 from collections.abc import Collection
 from typing import Protocol
 
+from build_chassis.store.contract import Store
+
 from build_artifacts.artifact import Artifact, State
 from build_artifacts.kept_builds import BuildNote, KeptBuild
 
 
-class ArtifactStore(Protocol):
+class ArtifactStore(Store, Protocol):
     """The store; every method raises StoreUnavailable when it does not answer."""
-
-    async def open(self) -> None:
-        """Connect and bring the schema up to date."""
-        ...
-
-    async def close(self) -> None:
-        """Disconnect."""
-        ...
-
-    async def ping(self) -> None:
-        """Return if the store answers."""
-        ...
 
     async def add(self, artifact: Artifact, note: BuildNote) -> Artifact:
         """Store an artifact and its build's note unless there are some; the artifact stored. Key: artifact id."""

@@ -4,42 +4,36 @@ from collections.abc import Collection
 from contextlib import suppress
 from typing import Any
 
-from build_chassis.store.mongo import available, close, connect, opening, ping
+from build_chassis.store.mongo import available
+from build_chassis.store.mongo_store import MongoStore
 from pymongo import ASCENDING, DESCENDING
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.errors import DuplicateKeyError
+from typing_extensions import override
 
 from build_artifacts.artifact import Artifact, State
 from build_artifacts.kept_builds import BuildNote, KeptBuild
+from build_artifacts.store.contract import ArtifactStore
 
 Document = dict[str, Any]
 
 
-class MongoArtifactStore:
+class MongoArtifactStore(MongoStore, ArtifactStore):
     """The store on one MongoDB database."""
 
     def __init__(self, url: str) -> None:
-        self._database = connect(url)
+        super().__init__(url)
         self._artifacts: AsyncCollection[Document] = self._database["artifacts"]
         self._notes: AsyncCollection[Document] = self._database["artifact_builds"]
 
-    async def open(self) -> None:
-        """Create the indexes; doing so twice is harmless."""
-        with opening(self._database):
-            await self._artifacts.create_index([("build_id", ASCENDING)])
-            await self._artifacts.create_index([("state", ASCENDING), ("updated_ms", ASCENDING)])
-            await self._notes.create_index([("lane", ASCENDING), ("at_ms", DESCENDING)])
+    @override
+    async def _prepare(self) -> None:
+        await self._artifacts.create_index([("build_id", ASCENDING)])
+        await self._artifacts.create_index([("state", ASCENDING), ("updated_ms", ASCENDING)])
+        await self._notes.create_index([("lane", ASCENDING), ("at_ms", DESCENDING)])
 
-    async def close(self) -> None:
-        """Disconnect."""
-        await close(self._database)
-
-    async def ping(self) -> None:
-        """Return if the server answers."""
-        await ping(self._database)
-
+    @override
     async def add(self, artifact: Artifact, note: BuildNote) -> Artifact:
-        """Store an artifact and its build's note unless there are some; the artifact stored. Key: artifact id."""
         with available(self._database):
             # The note first: a note without an artifact is forgotten by age, the other way round nothing would be.
             with suppress(DuplicateKeyError):
@@ -50,60 +44,60 @@ class MongoArtifactStore:
                 return await self.find(artifact.id) or artifact
         return artifact
 
+    @override
     async def find(self, artifact_id: str) -> Artifact | None:
-        """The artifact of this id."""
         with available(self._database):
             document = await self._artifacts.find_one({"_id": artifact_id})
         return None if document is None else _artifact(document)
 
+    @override
     async def of_build(self, build_id: str) -> list[Artifact]:
-        """The artifacts of a build, by name and id."""
         with available(self._database):
             documents = await self._artifacts.find({"build_id": build_id}).to_list()
         return sorted(map(_artifact, documents), key=lambda artifact: (artifact.name, artifact.id))
 
+    @override
     async def change(self, artifact: Artifact) -> bool:
-        """Replace the stored version before this one; False when it is no longer that. Key: artifact id, version."""
         with available(self._database):
             answer = await self._artifacts.replace_one(
                 {"_id": artifact.id, "version": artifact.version - 1}, _document(artifact)
             )
         return answer.matched_count == 1
 
+    @override
     async def untouched(self, states: Collection[State], before_ms: int, limit: int) -> list[Artifact]:
-        """Artifacts in one of these states that did not change since, the oldest first."""
         query = {"state": {"$in": list(states)}, "updated_ms": {"$lt": before_ms}}
         with available(self._database):
             documents = await self._artifacts.find(query).sort([("updated_ms", ASCENDING)]).limit(limit).to_list()
         return [_artifact(document) for document in documents]
 
+    @override
     async def forget(self, artifact_ids: Collection[str]) -> None:
-        """Forget those of these artifacts that are expired. Key: artifact id."""
         with available(self._database):
             await self._artifacts.delete_many({"_id": {"$in": list(artifact_ids)}, "state": "expired"})
 
+    @override
     async def note(self, note: BuildNote) -> None:
-        """Store a note unless a later revision is there. Key: build id, revision."""
         earlier = {"_id": note.build_id, "revision": {"$lt": note.revision}}
         # The insert of an upsert fails when a note is there that is not earlier: then it is the one to keep.
         with available(self._database), suppress(DuplicateKeyError):
             await self._notes.replace_one(earlier, _note_document(note), upsert=True)
 
+    @override
     async def lanes(self) -> list[str]:
-        """Every lane that has a note."""
         with available(self._database):
             return [str(lane) for lane in await self._notes.distinct("lane")]
 
+    @override
     async def kept_builds(self, lane: str) -> list[KeptBuild]:
-        """The builds of a lane, the newest first."""
         with available(self._database):
             cursor = self._notes.find({"lane": lane}).sort([("at_ms", DESCENDING), ("_id", DESCENDING)])
             notes = [_note(document) for document in await cursor.to_list()]
             full = await self._having([note.build_id for note in notes], {"state": "verified"})
         return [KeptBuild(note=note, is_full=note.build_id in full) for note in notes]
 
+    @override
     async def forget_notes(self, build_ids: Collection[str]) -> None:
-        """Forget the notes of those builds which have no artifact left. Key: build id."""
         with available(self._database):
             kept = await self._having(build_ids, {})
             await self._notes.delete_many({"_id": {"$in": [each for each in build_ids if each not in kept]}})

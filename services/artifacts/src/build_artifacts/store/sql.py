@@ -5,36 +5,25 @@ from collections.abc import Callable, Collection
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
-from build_chassis.store.sql import SqlEngine
+from build_chassis.store.sql_store import SqlStore
+from typing_extensions import override
 
 from build_artifacts.artifact import Artifact, State
 from build_artifacts.kept_builds import BuildNote, KeptBuild
+from build_artifacts.store.contract import ArtifactStore
 from build_artifacts.store.tables import ARTIFACTS, METADATA, NOTES, STEPS
 
 T = TypeVar("T")
 
 
-class SqlArtifactStore:
+class SqlArtifactStore(SqlStore, ArtifactStore):
     """The store on one SQL database; each method is one transaction."""
 
     def __init__(self, url: str) -> None:
-        self._engine = SqlEngine(url)
+        super().__init__(url, METADATA, STEPS)
 
-    async def open(self) -> None:
-        """Connect and bring the schema up to date."""
-        await self._engine.migrate(METADATA, STEPS)
-
-    async def close(self) -> None:
-        """Finish queued writes and disconnect."""
-        await self._engine.close()
-
-    async def ping(self) -> None:
-        """Return if the database answers."""
-        await self._engine.ping()
-
+    @override
     async def add(self, artifact: Artifact, note: BuildNote) -> Artifact:
-        """Store an artifact and its build's note unless there are some; the artifact stored. Key: artifact id."""
-
         def write(connection: sa.Connection) -> Artifact:
             if not _has(connection, NOTES.c.build_id, note.build_id):
                 connection.execute(sa.insert(NOTES).values(**_note_values(note)))
@@ -45,17 +34,17 @@ class SqlArtifactStore:
 
         return await self._again_if_raced(write)
 
+    @override
     async def find(self, artifact_id: str) -> Artifact | None:
-        """The artifact of this id."""
         return await self._engine.read(lambda connection: _find(connection, artifact_id))
 
+    @override
     async def of_build(self, build_id: str) -> list[Artifact]:
-        """The artifacts of a build, by name and id."""
         found = await self._all(sa.select(ARTIFACTS.c.body).where(ARTIFACTS.c.build_id == build_id))
         return sorted(found, key=lambda artifact: (artifact.name, artifact.id))
 
+    @override
     async def change(self, artifact: Artifact) -> bool:
-        """Replace the stored version before this one; False when it is no longer that. Key: artifact id, version."""
         statement = (
             sa.update(ARTIFACTS)
             .where(ARTIFACTS.c.id == artifact.id, ARTIFACTS.c.version == artifact.version - 1)
@@ -63,8 +52,8 @@ class SqlArtifactStore:
         )
         return await self._engine.write(lambda connection: connection.execute(statement).rowcount == 1)
 
+    @override
     async def untouched(self, states: Collection[State], before_ms: int, limit: int) -> list[Artifact]:
-        """Artifacts in one of these states that did not change since, the oldest first."""
         return await self._all(
             sa.select(ARTIFACTS.c.body)
             .where(ARTIFACTS.c.state.in_(states), ARTIFACTS.c.updated_ms < before_ms)
@@ -72,14 +61,13 @@ class SqlArtifactStore:
             .limit(limit)
         )
 
+    @override
     async def forget(self, artifact_ids: Collection[str]) -> None:
-        """Forget those of these artifacts that are expired. Key: artifact id."""
         statement = sa.delete(ARTIFACTS).where(ARTIFACTS.c.id.in_(artifact_ids), ARTIFACTS.c.state == "expired")
         await self._engine.write(lambda connection: connection.execute(statement))
 
+    @override
     async def note(self, note: BuildNote) -> None:
-        """Store a note unless a later revision is there. Key: build id, revision."""
-
         def write(connection: sa.Connection) -> None:
             if not _has(connection, NOTES.c.build_id, note.build_id):
                 connection.execute(sa.insert(NOTES).values(**_note_values(note)))
@@ -92,13 +80,13 @@ class SqlArtifactStore:
 
         await self._again_if_raced(write)
 
+    @override
     async def lanes(self) -> list[str]:
-        """Every lane that has a note."""
         statement = sa.select(sa.func.min(NOTES.c.lane)).group_by(NOTES.c.lane_digest)
         return await self._engine.read(lambda connection: list(connection.execute(statement).scalars()))
 
+    @override
     async def kept_builds(self, lane: str) -> list[KeptBuild]:
-        """The builds of a lane, the newest first."""
         is_full = _has_own().where(ARTIFACTS.c.state == "verified")
         statement = (
             sa.select(NOTES, is_full.label("is_full"))
@@ -108,8 +96,8 @@ class SqlArtifactStore:
         rows = await self._engine.read(lambda connection: connection.execute(statement).all())
         return [KeptBuild(note=_note(row), is_full=bool(row.is_full)) for row in rows]
 
+    @override
     async def forget_notes(self, build_ids: Collection[str]) -> None:
-        """Forget the notes of those builds which have no artifact left. Key: build id."""
         statement = sa.delete(NOTES).where(NOTES.c.build_id.in_(build_ids), ~_has_own())
         await self._engine.write(lambda connection: connection.execute(statement))
 

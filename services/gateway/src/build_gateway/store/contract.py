@@ -3,6 +3,8 @@
 from collections.abc import Callable, Collection
 from typing import Protocol
 
+from build_chassis.store.contract import Store
+
 from build_gateway.store.rows import AgentRow, AuditEntry, CommandRow, CommandState, Key, RefreshToken, User
 
 AGENTS_LISTED = 1000
@@ -19,20 +21,8 @@ class LastAdmin(RuntimeError):
         )
 
 
-class GatewayStore(Protocol):
+class GatewayStore(Store, Protocol):
     """Accounts, keys, agents, commands and the audit trail. Calls raise StoreUnavailable when it does not answer."""
-
-    async def open(self) -> None:
-        """Connect and bring the schema to this release's version."""
-        ...
-
-    async def close(self) -> None:
-        """Finish what is in flight and disconnect."""
-        ...
-
-    async def ping(self) -> None:
-        """Return when the store answers."""
-        ...
 
     async def find_user(self, name: str) -> User | None:
         """The user, or None."""
@@ -123,7 +113,7 @@ class GatewayStore(Protocol):
         ...
 
     async def append_audit(self, entry: AuditEntry) -> None:
-        """Add to the audit trail."""
+        """Add to the audit trail; the one write that repeating would double, so nobody repeats it."""
         ...
 
     async def list_audit(self) -> list[AuditEntry]:

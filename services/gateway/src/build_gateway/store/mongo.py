@@ -8,10 +8,12 @@ from typing import Any
 
 from build_chassis.errors import StoreUnavailable
 from build_chassis.store import mongo
+from build_chassis.store.mongo_store import MongoStore
 from pymongo import ASCENDING, DESCENDING
 from pymongo.errors import DuplicateKeyError
+from typing_extensions import override
 
-from build_gateway.store.contract import AGENTS_LISTED, AUDIT_LISTED, COMMANDS_LISTED, LastAdmin
+from build_gateway.store.contract import AGENTS_LISTED, AUDIT_LISTED, COMMANDS_LISTED, GatewayStore, LastAdmin
 from build_gateway.store.rows import AgentRow, AuditEntry, CommandRow, CommandState, Key, RefreshToken, User
 
 SCHEMA_VERSION = 1
@@ -32,44 +34,37 @@ _INDEXES: dict[str, list[tuple[list[tuple[str, int]], bool]]] = {
 }
 
 
-class MongoGatewayStore:
+class MongoGatewayStore(MongoStore, GatewayStore):
     """The gateway's rows in six collections; `_id` is the row's key."""
 
     def __init__(self, url: str) -> None:
-        self._db = mongo.connect(url)
+        super().__init__(url)
 
-    async def open(self) -> None:
-        """Connect and make sure of the indexes; a newer release's version is left as it is."""
-        with mongo.opening(self._db):
-            for collection, indexes in _INDEXES.items():
-                for keys, is_unique in indexes:
-                    await self._db[collection].create_index(keys, unique=is_unique)
-            await self._db["schema"].update_one({"_id": "gateway"}, {"$max": {"version": SCHEMA_VERSION}}, upsert=True)
+    @override
+    async def _prepare(self) -> None:
+        for collection, indexes in _INDEXES.items():
+            for keys, is_unique in indexes:
+                await self._database[collection].create_index(keys, unique=is_unique)
+        await self._database["schema"].update_one(
+            {"_id": "gateway"}, {"$max": {"version": SCHEMA_VERSION}}, upsert=True
+        )
 
-    async def close(self) -> None:
-        """Disconnect."""
-        await mongo.close(self._db)
-
-    async def ping(self) -> None:
-        """Return when the store answers."""
-        await mongo.ping(self._db)
-
+    @override
     async def find_user(self, name: str) -> User | None:
-        """The user, or None."""
         document = await self._find("users", {"_id": name})
         return None if document is None else User.model_validate_json(document["body"])
 
+    @override
     async def list_users(self) -> list[User]:
-        """All users by name."""
         documents = await self._list("users", {}, [("_id", ASCENDING)])
         return [User.model_validate_json(document["body"]) for document in documents]
 
+    @override
     async def add_user(self, user: User) -> bool:
-        """Add; False when the name is taken (the key is the name)."""
         return await self._add("users", {"_id": user.name, "body": user.model_dump_json()})
 
+    @override
     async def change_user(self, name: str, change: Callable[[User], User]) -> User | None:
-        """Change the user as stored now; None where there is none. Raises LastAdmin."""
         for attempt in range(CHANGES_TRIED):
             document = await self._find("users", {"_id": name})
             if document is None:
@@ -85,7 +80,7 @@ class MongoGatewayStore:
                 return after
             # At random: of two who wait for each other one looks first.
             await asyncio.sleep(random.uniform(0, PAUSE_SECONDS * (attempt + 1)))  # noqa: S311  no secret
-        raise StoreUnavailable(f"mongodb:{self._db.name}", f"user {name} is being changed all the time")
+        raise StoreUnavailable(f"mongodb:{self._database.name}", f"user {name} is being changed all the time")
 
     async def _step_down(self, query: dict[str, Any], after: User, *, is_patient: bool) -> bool:
         """Take a full admin's rights if another one stays; False: try again. Raises LastAdmin.
@@ -113,41 +108,41 @@ class MongoGatewayStore:
         return await self._update_user(query, {"$set": {"body": user.model_dump_json()}, "$unset": {"leaving": ""}})
 
     async def _update_user(self, query: dict[str, Any], update: dict[str, Any]) -> bool:
-        with mongo.available(self._db):
-            return (await self._db["users"].update_one(query, update)).matched_count == 1
+        with mongo.available(self._database):
+            return (await self._database["users"].update_one(query, update)).matched_count == 1
 
+    @override
     async def find_key(self, sha256: str) -> Key | None:
-        """The key whose value has this hash, or None."""
         document = await self._find("api_keys", {"sha256": sha256})
         return None if document is None else _key(document)
 
+    @override
     async def list_keys(self) -> list[Key]:
-        """All keys, newest first."""
         documents = await self._list("api_keys", {}, [("created_at", DESCENDING), ("_id", ASCENDING)])
         return [_key(document) for document in documents]
 
+    @override
     async def add_key(self, key: Key) -> bool:
-        """Add; False when a key with this value or id is known, which stays as it is."""
         return await self._add("api_keys", {"_id": key.id, **_key_fields(key)})
 
+    @override
     async def save_key(self, key: Key) -> None:
-        """Put the key in place of the one with this id; repeating changes nothing."""
         await self._put("api_keys", key.id, _key_fields(key))
 
+    @override
     async def touch_key(self, key_id: str, now_ms: int) -> None:
-        """Note when the key was last used and change nothing else of it."""
-        with mongo.available(self._db):
-            await self._db["api_keys"].update_one({"_id": key_id}, {"$set": {"last_used_at": now_ms}})
+        with mongo.available(self._database):
+            await self._database["api_keys"].update_one({"_id": key_id}, {"$set": {"last_used_at": now_ms}})
 
+    @override
     async def add_refresh(self, token: RefreshToken) -> None:
-        """Remember a refresh token by its hash; repeating changes nothing."""
         fields = {"family": token.family, "expires_at": token.expires_at, "body": token.model_dump_json()}
         await self._put("refresh_tokens", token.sha256, fields)
 
+    @override
     async def spend_refresh(self, sha256: str, now_ms: int) -> tuple[RefreshToken, bool] | None:
-        """The token as spent, and whether this call was the one that spent it (exactly one is); None when unknown."""
-        with mongo.available(self._db):
-            result = await self._db["refresh_tokens"].update_one(
+        with mongo.available(self._database):
+            result = await self._database["refresh_tokens"].update_one(
                 {"_id": sha256, "spent_at": None}, {"$set": {"spent_at": now_ms}}
             )
         document = await self._find("refresh_tokens", {"_id": sha256})
@@ -156,39 +151,39 @@ class MongoGatewayStore:
         token = RefreshToken.model_validate_json(document["body"])
         return token.model_copy(update={"spent_at": document["spent_at"]}), result.modified_count == 1
 
+    @override
     async def drop_refresh(self, family: str) -> None:
-        """Forget a whole family; repeating changes nothing."""
         await self._drop("refresh_tokens", {"family": family})
 
+    @override
     async def drop_expired_refresh(self, now_ms: int) -> None:
-        """Forget what has expired; repeating changes nothing."""
         await self._drop("refresh_tokens", {"expires_at": {"$lt": now_ms}})
 
+    @override
     async def save_agent(self, agent: AgentRow) -> None:
-        """Put the agent in place of the one with this (name, instance); repeating changes nothing."""
         fields = {"last_seen_at": agent.last_seen_at, "body": agent.model_dump_json()}
         await self._put("agents", agent.process, fields)
 
+    @override
     async def list_agents(self) -> list[AgentRow]:
-        """The agents seen last, newest first, at most 1,000."""
         documents = await self._list("agents", {}, [("last_seen_at", DESCENDING)], AGENTS_LISTED)
         return [AgentRow.model_validate_json(document["body"]) for document in documents]
 
+    @override
     async def drop_agents_before(self, last_seen_ms: int) -> None:
-        """Forget agent processes not seen since; repeating changes nothing."""
         await self._drop("agents", {"last_seen_at": {"$lt": last_seen_ms}})
 
+    @override
     async def add_command(self, command: CommandRow) -> None:
-        """Remember a command by its id; repeating changes nothing."""
         await self._put("commands", command.id, _command_fields(command))
 
+    @override
     async def find_command(self, command_id: str) -> CommandRow | None:
-        """The command, or None."""
         document = await self._find("commands", {"_id": command_id})
         return None if document is None else CommandRow.model_validate_json(document["body"])
 
+    @override
     async def list_commands(self, *, agent: str | None = None, build_id: str | None = None) -> list[CommandRow]:
-        """The newest 200 commands, newest first."""
         wanted = {"agent": agent, "build_id": build_id}
         query = {name: value for name, value in wanted.items() if value is not None}
         documents = await self._list(
@@ -196,58 +191,58 @@ class MongoGatewayStore:
         )
         return [CommandRow.model_validate_json(document["body"]) for document in documents]
 
+    @override
     async def list_waiting(self, agent: str) -> list[CommandRow]:
-        """The agent's commands that no one has acked yet, oldest first."""
         query = {"agent": agent, "state": {"$in": ["queued", "sent"]}}
         documents = await self._list("commands", query, [("created_at", ASCENDING)], COMMANDS_LISTED)
         return [CommandRow.model_validate_json(document["body"]) for document in documents]
 
+    @override
     async def move_command(self, command: CommandRow, expected: Collection[CommandState]) -> bool:
-        """Put the command in place if its stored state is one of `expected`; False when another was faster."""
         query = {"_id": command.id, "state": {"$in": list(expected)}}
-        with mongo.available(self._db):
-            result = await self._db["commands"].update_one(query, {"$set": _command_fields(command)})
+        with mongo.available(self._database):
+            result = await self._database["commands"].update_one(query, {"$set": _command_fields(command)})
         return result.matched_count == 1
 
+    @override
     async def append_audit(self, entry: AuditEntry) -> None:
-        """Add to the audit trail; the one write that repeating would double, so nobody repeats it."""
-        with mongo.available(self._db):
-            await self._db["audit"].insert_one({"at": entry.at, "body": entry.model_dump_json()})
+        with mongo.available(self._database):
+            await self._database["audit"].insert_one({"at": entry.at, "body": entry.model_dump_json()})
 
+    @override
     async def list_audit(self) -> list[AuditEntry]:
-        """The newest 500 entries, newest first."""
         documents = await self._list("audit", {}, [("at", DESCENDING), ("_id", DESCENDING)], AUDIT_LISTED)
         return [AuditEntry.model_validate_json(document["body"]) for document in documents]
 
     async def _find(self, collection: str, query: dict[str, Any]) -> dict[str, Any] | None:
-        with mongo.available(self._db):
-            return await self._db[collection].find_one(query)
+        with mongo.available(self._database):
+            return await self._database[collection].find_one(query)
 
     async def _list(
         self, collection: str, query: dict[str, Any], order: list[tuple[str, int]], limit: int = 0
     ) -> list[dict[str, Any]]:
-        with mongo.available(self._db):
-            return await self._db[collection].find(query).sort(order).limit(limit).to_list()
+        with mongo.available(self._database):
+            return await self._database[collection].find(query).sort(order).limit(limit).to_list()
 
     async def _add(self, collection: str, document: dict[str, Any]) -> bool:
-        with mongo.available(self._db):
+        with mongo.available(self._database):
             try:
-                await self._db[collection].insert_one(document)
+                await self._database[collection].insert_one(document)
             except DuplicateKeyError:
                 return False
             return True
 
     async def _put(self, collection: str, key: str, fields: dict[str, Any]) -> None:
-        with mongo.available(self._db):
+        with mongo.available(self._database):
             try:
-                await self._db[collection].update_one({"_id": key}, {"$set": fields}, upsert=True)
+                await self._database[collection].update_one({"_id": key}, {"$set": fields}, upsert=True)
             except DuplicateKeyError:
                 # Two upserts of one new key raced; the document is there now.
-                await self._db[collection].update_one({"_id": key}, {"$set": fields})
+                await self._database[collection].update_one({"_id": key}, {"$set": fields})
 
     async def _drop(self, collection: str, query: dict[str, Any]) -> None:
-        with mongo.available(self._db):
-            await self._db[collection].delete_many(query)
+        with mongo.available(self._database):
+            await self._database[collection].delete_many(query)
 
 
 def _key(document: dict[str, Any]) -> Key:

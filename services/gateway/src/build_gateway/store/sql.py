@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection
 from typing import Any
 
-from build_chassis.store.sql import SqlEngine
+from build_chassis.store.sql_store import SqlStore
 from sqlalchemy import (
     BigInteger,
     Column,
@@ -20,8 +20,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import mysql
 from sqlalchemy.exc import IntegrityError
+from typing_extensions import override
 
-from build_gateway.store.contract import AGENTS_LISTED, AUDIT_LISTED, COMMANDS_LISTED, LastAdmin
+from build_gateway.store.contract import AGENTS_LISTED, AUDIT_LISTED, COMMANDS_LISTED, GatewayStore, LastAdmin
 from build_gateway.store.rows import AgentRow, AuditEntry, CommandRow, CommandState, Key, RefreshToken, User
 
 # Names are compared byte by byte, as SQLite does: `Ann` and `ann` are two people.
@@ -91,41 +92,29 @@ audit = Table(
 )
 
 
-class SqlGatewayStore:
+class SqlGatewayStore(SqlStore, GatewayStore):
     """The gateway's rows in six tables."""
 
     def __init__(self, url: str) -> None:
-        self._engine = SqlEngine(url)
+        super().__init__(url, metadata)
 
-    async def open(self) -> None:
-        """Connect and bring the schema up to date."""
-        await self._engine.migrate(metadata, ())
-
-    async def close(self) -> None:
-        """Disconnect."""
-        await self._engine.close()
-
-    async def ping(self) -> None:
-        """Return when the store answers."""
-        await self._engine.read(lambda db: db.execute(select(1)).scalar_one())
-
+    @override
     async def find_user(self, name: str) -> User | None:
-        """The user, or None."""
         body = await self._body(select(users.c.body).where(users.c.name == name))
         return None if body is None else User.model_validate_json(body)
 
+    @override
     async def list_users(self) -> list[User]:
-        """All users by name."""
         return [
             User.model_validate_json(body) for body in await self._bodies(select(users.c.body).order_by(users.c.name))
         ]
 
+    @override
     async def add_user(self, user: User) -> bool:
-        """Add; False when the name is taken (the key is the name)."""
         return await self._add(users, {"name": user.name, "body": user.model_dump_json()})
 
+    @override
     async def change_user(self, name: str, change: Callable[[User], User]) -> User | None:
-        """Change the user as stored now; None where there is none. Raises LastAdmin."""
         # All rows, in one order: changes through other gateways wait here, whomever they are about. SQLite's writers
         # take turns anyway.
         everybody = select(users.c.name, users.c.body).order_by(users.c.name).with_for_update()
@@ -145,38 +134,37 @@ class SqlGatewayStore:
 
         return await self._engine.write(apply)
 
+    @override
     async def find_key(self, sha256: str) -> Key | None:
-        """The key whose value has this hash, or None."""
         rows = await self._rows(select(keys.c.body, keys.c.last_used_at).where(keys.c.sha256 == sha256))
         return _key(*rows[0]) if rows else None
 
+    @override
     async def list_keys(self) -> list[Key]:
-        """All keys, newest first."""
         rows = await self._rows(select(keys.c.body, keys.c.last_used_at).order_by(keys.c.created_at.desc(), keys.c.id))
         return [_key(*row) for row in rows]
 
+    @override
     async def add_key(self, key: Key) -> bool:
-        """Add; False when a key with this value or id is known, which stays as it is."""
         return await self._add(keys, {"id": key.id, **_key_columns(key)})
 
+    @override
     async def save_key(self, key: Key) -> None:
-        """Put the key in place of the one with this id; repeating changes nothing."""
         await self._put(keys, {"id": key.id}, _key_columns(key))
 
+    @override
     async def touch_key(self, key_id: str, now_ms: int) -> None:
-        """Note when the key was last used and change nothing else of it."""
         await self._engine.write(
             lambda db: db.execute(update(keys).where(keys.c.id == key_id).values(last_used_at=now_ms)).rowcount
         )
 
+    @override
     async def add_refresh(self, token: RefreshToken) -> None:
-        """Remember a refresh token by its hash; repeating changes nothing."""
         columns = {"family": token.family, "expires_at": token.expires_at, "body": token.model_dump_json()}
         await self._put(refresh_tokens, {"sha256": token.sha256}, columns)
 
+    @override
     async def spend_refresh(self, sha256: str, now_ms: int) -> tuple[RefreshToken, bool] | None:
-        """The token as spent, and whether this call was the one that spent it (exactly one is); None when unknown."""
-
         def spend(db: Connection) -> tuple[RefreshToken, bool] | None:
             mine = refresh_tokens.c.sha256 == sha256
             unspent = refresh_tokens.c.spent_at.is_(None)
@@ -189,45 +177,45 @@ class SqlGatewayStore:
 
         return await self._engine.write(spend)
 
+    @override
     async def drop_refresh(self, family: str) -> None:
-        """Forget a whole family; repeating changes nothing."""
         await self._engine.write(
             lambda db: db.execute(delete(refresh_tokens).where(refresh_tokens.c.family == family)).rowcount
         )
 
+    @override
     async def drop_expired_refresh(self, now_ms: int) -> None:
-        """Forget what has expired; repeating changes nothing."""
         await self._engine.write(
             lambda db: db.execute(delete(refresh_tokens).where(refresh_tokens.c.expires_at < now_ms)).rowcount
         )
 
+    @override
     async def save_agent(self, agent: AgentRow) -> None:
-        """Put the agent in place of the one with this (name, instance); repeating changes nothing."""
         columns = {"last_seen_at": agent.last_seen_at, "body": agent.model_dump_json()}
         await self._put(agents, {"process": agent.process}, columns)
 
+    @override
     async def list_agents(self) -> list[AgentRow]:
-        """The agents seen last, newest first, at most 1,000."""
         query = select(agents.c.body).order_by(agents.c.last_seen_at.desc()).limit(AGENTS_LISTED)
         return [AgentRow.model_validate_json(body) for body in await self._bodies(query)]
 
+    @override
     async def drop_agents_before(self, last_seen_ms: int) -> None:
-        """Forget agent processes not seen since; repeating changes nothing."""
         await self._engine.write(
             lambda db: db.execute(delete(agents).where(agents.c.last_seen_at < last_seen_ms)).rowcount
         )
 
+    @override
     async def add_command(self, command: CommandRow) -> None:
-        """Remember a command by its id; repeating changes nothing."""
         await self._put(commands, {"id": command.id}, _command_columns(command))
 
+    @override
     async def find_command(self, command_id: str) -> CommandRow | None:
-        """The command, or None."""
         body = await self._body(select(commands.c.body).where(commands.c.id == command_id))
         return None if body is None else CommandRow.model_validate_json(body)
 
+    @override
     async def list_commands(self, *, agent: str | None = None, build_id: str | None = None) -> list[CommandRow]:
-        """The newest 200 commands, newest first."""
         query = select(commands.c.body).order_by(commands.c.created_at.desc(), commands.c.id).limit(COMMANDS_LISTED)
         if agent is not None:
             query = query.where(commands.c.agent == agent)
@@ -235,25 +223,25 @@ class SqlGatewayStore:
             query = query.where(commands.c.build_id == build_id)
         return [CommandRow.model_validate_json(body) for body in await self._bodies(query)]
 
+    @override
     async def list_waiting(self, agent: str) -> list[CommandRow]:
-        """The agent's commands that no one has acked yet, oldest first."""
         waits = commands.c.state.in_(("queued", "sent"))
         query = select(commands.c.body).where(commands.c.agent == agent, waits).order_by(commands.c.created_at)
         return [CommandRow.model_validate_json(body) for body in await self._bodies(query.limit(COMMANDS_LISTED))]
 
+    @override
     async def move_command(self, command: CommandRow, expected: Collection[CommandState]) -> bool:
-        """Put the command in place if its stored state is one of `expected`; False when another was faster."""
         mine = update(commands).where(commands.c.id == command.id, commands.c.state.in_(expected))
         return await self._engine.write(lambda db: db.execute(mine.values(_command_columns(command))).rowcount == 1)
 
+    @override
     async def append_audit(self, entry: AuditEntry) -> None:
-        """Add to the audit trail; the one write that repeating would double, so nobody repeats it."""
         await self._engine.write(
             lambda db: db.execute(audit.insert().values(at=entry.at, body=entry.model_dump_json())).rowcount
         )
 
+    @override
     async def list_audit(self) -> list[AuditEntry]:
-        """The newest 500 entries, newest first."""
         query = select(audit.c.body).order_by(audit.c.id.desc()).limit(AUDIT_LISTED)
         return [AuditEntry.model_validate_json(body) for body in await self._bodies(query)]
 

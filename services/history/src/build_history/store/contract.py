@@ -9,6 +9,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from build_chassis.store.contract import Store
+
 from build_history.builds.fact import Fact, Point
 from build_history.builds.index_keys import Touched
 
@@ -50,20 +52,8 @@ class Row:
     version: int = field(default=0, compare=False)
 
 
-class HistoryStore(Protocol):
+class HistoryStore(Store, Protocol):
     """The store; every method raises StoreUnavailable when it does not answer."""
-
-    async def open(self) -> None:
-        """Connect and bring the schema up to date."""
-        ...
-
-    async def close(self) -> None:
-        """Disconnect."""
-        ...
-
-    async def ping(self) -> None:
-        """Return if the store answers."""
-        ...
 
     async def facts(self, build_ids: Collection[str]) -> dict[str, StoredFact]:
         """Those of these builds that have a fact."""

@@ -5,15 +5,17 @@ from itertools import chain
 from typing import Any
 from uuid import uuid4
 
-from build_chassis.store.mongo import available, close, connect, opening, ping
+from build_chassis.store.mongo import available
+from build_chassis.store.mongo_store import MongoStore
 from pymongo import ASCENDING, DESCENDING, DeleteOne, InsertOne, ReplaceOne, UpdateOne
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.errors import BulkWriteError
+from typing_extensions import override
 
 from build_history.builds.fact import Fact, Point
 from build_history.builds.index_keys import Touched, tags_of
 from build_history.concurrently import each
-from build_history.store.contract import FactWrite, Row, StoredFact
+from build_history.store.contract import FactWrite, HistoryStore, Row, StoredFact
 from build_history.store.page_hints import PageHints
 
 Document = dict[str, Any]
@@ -27,35 +29,26 @@ _AFTER_ALL = "\U0010ffff"
 """Sorts behind every text that goes on otherwise."""
 
 
-class MongoHistoryStore:
+class MongoHistoryStore(MongoStore, HistoryStore):
     """The store on one MongoDB database."""
 
     def __init__(self, url: str) -> None:
-        self._database = connect(url)
+        super().__init__(url)
         self._facts: AsyncCollection[Document] = self._database["history_facts"]
         self._rows: AsyncCollection[Document] = self._database["history_rows"]
         self._begins = PageHints()
 
-    async def open(self) -> None:
-        """Create the indexes; doing so twice is harmless."""
-        with opening(self._database):
-            await self._facts.create_index([("tags", ASCENDING), ("started_ms", ASCENDING), ("_id", ASCENDING)])
-            for name in _FILTERS:
-                await self._rows.create_index(
-                    [(name, ASCENDING), ("kind", ASCENDING), ("rank", ASCENDING), ("_id", ASCENDING)]
-                )
-            await self._rows.create_index([("kind", ASCENDING), ("rank", ASCENDING), ("_id", ASCENDING)])
+    @override
+    async def _prepare(self) -> None:
+        await self._facts.create_index([("tags", ASCENDING), ("started_ms", ASCENDING), ("_id", ASCENDING)])
+        for name in _FILTERS:
+            await self._rows.create_index(
+                [(name, ASCENDING), ("kind", ASCENDING), ("rank", ASCENDING), ("_id", ASCENDING)]
+            )
+        await self._rows.create_index([("kind", ASCENDING), ("rank", ASCENDING), ("_id", ASCENDING)])
 
-    async def close(self) -> None:
-        """Disconnect."""
-        await close(self._database)
-
-    async def ping(self) -> None:
-        """Return if the server answers."""
-        await ping(self._database)
-
+    @override
     async def facts(self, build_ids: Collection[str]) -> dict[str, StoredFact]:
-        """Those of these builds that have a fact."""
         found: dict[str, StoredFact] = {}
         with available(self._database):
             wanted = {"_id": {"$in": list(build_ids)}}
@@ -65,13 +58,13 @@ class MongoHistoryStore:
                 found[document["_id"]] = StoredFact(fact, document["version"], stale)
         return found
 
+    @override
     async def put_facts(self, writes: Sequence[FactWrite]) -> set[str]:
-        """Store each fact whose version still is `replaces`; the ids that were. Key: build id."""
         documents = {write.fact.id: _fact_document(write) for write in writes}
         return await self._put(self._facts, documents, {write.fact.id: write.replaces for write in writes})
 
+    @override
     async def settle(self, settled: Mapping[str, int]) -> None:
-        """Forget that rows are stale, for each build whose version is unchanged. Key: build id."""
         if settled:
             operations = [
                 UpdateOne({"_id": build_id, "version": version}, {"$set": {"stale": []}})
@@ -81,11 +74,12 @@ class MongoHistoryStore:
                 for at in range(0, len(operations), _WRITES_AT_ONCE):
                     await self._facts.bulk_write(operations[at : at + _WRITES_AT_ONCE], ordered=False)
 
+    @override
     async def drop_facts(self, facts: Sequence[Fact]) -> None:
-        """Forget these facts; one that is already gone changes nothing. Key: build id."""
         with available(self._database):
             await self._facts.delete_many({"_id": {"$in": [fact.id for fact in facts]}})
 
+    @override
     async def points(
         self,
         tag: str,
@@ -95,8 +89,6 @@ class MongoHistoryStore:
         since_ms: int | None = None,
         before_ms: int | None = None,
     ) -> list[Point]:
-        """Points filed under a tag by start: from `since_ms` on, before `before_ms`, at most `limit`."""
-
         async def ask(begin_ms: int | None) -> list[Point]:
             query: Document = {"tags": tag}
             between = {"$gte": begin_ms, "$lt": before_ms}
@@ -112,30 +104,31 @@ class MongoHistoryStore:
             return await self._begins.page(tag, limit, ask, lambda point: point.started_ms)
         return await ask(since_ms)
 
+    @override
     async def points_by_tag(self, tags: Collection[str], *, limit: int) -> dict[str, list[Point]]:
-        """For each of these tags the newest points filed under it, newest first, at most `limit` each."""
         asked = list(set(tags))
         return dict(zip(asked, await each(asked, lambda tag: self.points(tag, limit=limit)), strict=True))
 
+    @override
     async def rows_by_key(self, keys: Collection[str]) -> dict[str, Row]:
-        """Those of these rows that exist."""
         with available(self._database):
             documents = await self._rows.find({"_id": {"$in": list(keys)}}).to_list()
         return {document["_id"]: _row(document) for document in documents}
 
+    @override
     async def put_rows(self, rows: Sequence[Row]) -> set[str]:
-        """Store each row whose version still is the one read; the keys that were. Key: the row's key."""
         documents = {row.key: _row_document(row) for row in rows}
         return await self._put(self._rows, documents, {row.key: row.version for row in rows})
 
+    @override
     async def drop_rows(self, rows: Sequence[Row]) -> None:
-        """Drop each row whose version still is the one read. Key: the row's key."""
         if rows:
             with available(self._database):
                 await self._rows.bulk_write(
                     [DeleteOne({"_id": row.key, "version": row.version}) for row in rows], ordered=False
                 )
 
+    @override
     async def rows(
         self,
         kind: str,
@@ -149,7 +142,6 @@ class MongoHistoryStore:
         after: tuple[int, str] | None = None,
         since_rank: int | None = None,
     ) -> list[Row]:
-        """Rows of a kind by (rank, key), beyond `after`, with rank >= `since_rank`, that match every filter given."""
         # The closest filter first: a planner that looks at one of them alone takes the first that has an index.
         query: Document = {}
         if label_prefix is not None:

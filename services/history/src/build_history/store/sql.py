@@ -6,12 +6,13 @@ from dataclasses import fields
 from typing import Any
 
 import sqlalchemy as sa
-from build_chassis.store.sql import SqlEngine
+from build_chassis.store.sql_store import SqlStore
 from pydantic import TypeAdapter
+from typing_extensions import override
 
 from build_history.builds.fact import Fact, Point
 from build_history.builds.index_keys import Touched, tags_of
-from build_history.store.contract import FactWrite, Row, StoredFact
+from build_history.store.contract import FactWrite, HistoryStore, Row, StoredFact
 from build_history.store.tables import FACTS, FILED, METADATA, ROWS, TAGS
 
 _POINTS: TypeAdapter[list[Point]] = TypeAdapter(list[Point])
@@ -23,27 +24,14 @@ _LISTED = tuple(ROWS.c[field.name] for field in fields(Row))
 """Columns in the order of a row's fields: by position is how thousands of them are read fastest."""
 
 
-class SqlHistoryStore:
+class SqlHistoryStore(SqlStore, HistoryStore):
     """The store on one SQL database; each method is one transaction."""
 
     def __init__(self, url: str) -> None:
-        self._engine = SqlEngine(url)
+        super().__init__(url, METADATA)
 
-    async def open(self) -> None:
-        """Connect and bring the schema up to date."""
-        await self._engine.migrate(METADATA)
-
-    async def close(self) -> None:
-        """Finish queued writes and disconnect."""
-        await self._engine.close()
-
-    async def ping(self) -> None:
-        """Return if the database answers."""
-        await self._engine.ping()
-
+    @override
     async def facts(self, build_ids: Collection[str]) -> dict[str, StoredFact]:
-        """Those of these builds that have a fact."""
-
         def read(connection: sa.Connection) -> list[Any]:
             return [
                 row
@@ -59,8 +47,8 @@ class SqlHistoryStore:
         ]
         return {stored.fact.id: stored for stored in found}
 
+    @override
     async def put_facts(self, writes: Sequence[FactWrite]) -> set[str]:
-        """Store each fact whose version still is `replaces`; the ids that were. Key: build id."""
         if not writes:
             return set()
 
@@ -84,8 +72,8 @@ class SqlHistoryStore:
 
         return await self._unless_lost(write)
 
+    @override
     async def settle(self, settled: Mapping[str, int]) -> None:
-        """Forget that rows are stale, for each build whose version is unchanged. Key: build id."""
         if not settled:
             return
         statement = (
@@ -96,9 +84,8 @@ class SqlHistoryStore:
         values = [{"b_id": build_id, "b_version": version} for build_id, version in settled.items()]
         await self._engine.write(lambda connection: _many(connection, statement, values))
 
+    @override
     async def drop_facts(self, facts: Sequence[Fact]) -> None:
-        """Forget these facts; one that is already gone changes nothing. Key: build id."""
-
         def write(connection: sa.Connection) -> None:
             _drop_tags(connection, set[tuple[str, int, str]]().union(*map(_filed, facts)))
             for ids in _chunks([fact.id for fact in facts]):
@@ -106,6 +93,7 @@ class SqlHistoryStore:
 
         await self._engine.write(write)
 
+    @override
     async def points(
         self,
         tag: str,
@@ -115,12 +103,11 @@ class SqlHistoryStore:
         since_ms: int | None = None,
         before_ms: int | None = None,
     ) -> list[Point]:
-        """Points filed under a tag by start: from `since_ms` on, before `before_ms`, at most `limit`."""
         bounds = {"b_limit": limit, "b_since": since_ms or 0, "b_before": before_ms or _NEVER_MS}
         return await self._engine.read(lambda connection: _points(connection, newest_first, tag, bounds))
 
+    @override
     async def points_by_tag(self, tags: Collection[str], *, limit: int) -> dict[str, list[Point]]:
-        """For each of these tags the newest points filed under it, newest first, at most `limit` each."""
         bounds = {"b_limit": limit, "b_since": 0, "b_before": _NEVER_MS}
 
         def read(connection: sa.Connection) -> dict[str, list[Point]]:
@@ -129,9 +116,8 @@ class SqlHistoryStore:
 
         return await self._engine.read(read)
 
+    @override
     async def rows_by_key(self, keys: Collection[str]) -> dict[str, Row]:
-        """Those of these rows that exist."""
-
         def read(connection: sa.Connection) -> list[Any]:
             return [
                 row
@@ -141,8 +127,8 @@ class SqlHistoryStore:
 
         return {row.key: _row(row) for row in await self._engine.read(read)}
 
+    @override
     async def put_rows(self, rows: Sequence[Row]) -> set[str]:
-        """Store each row whose version still is the one read; the keys that were. Key: the row's key."""
         if not rows:
             return set()
 
@@ -159,8 +145,8 @@ class SqlHistoryStore:
 
         return await self._unless_lost(write)
 
+    @override
     async def drop_rows(self, rows: Sequence[Row]) -> None:
-        """Drop each row whose version still is the one read. Key: the row's key."""
         if not rows:
             return
         statement = sa.delete(ROWS).where(
@@ -169,6 +155,7 @@ class SqlHistoryStore:
         values = [{"b_key": row.key, "b_version": row.version} for row in rows]
         await self._engine.write(lambda connection: _many(connection, statement, values))
 
+    @override
     async def rows(
         self,
         kind: str,
@@ -182,7 +169,6 @@ class SqlHistoryStore:
         after: tuple[int, str] | None = None,
         since_rank: int | None = None,
     ) -> list[Row]:
-        """Rows of a kind by (rank, key), beyond `after`, with rank >= `since_rank`, that match every filter given."""
         statement = sa.select(*_LISTED).where(ROWS.c.kind == kind)
         if project is not None:
             statement = statement.where(ROWS.c.project == project)

@@ -8,6 +8,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from build_chassis.store.contract import Store
 from build_protocol.ids import LEAST_DIGITS, BuildName
 from build_protocol.messages import BuildStart
 from build_protocol.views import Build
@@ -92,20 +93,8 @@ class ChunkSource(Protocol):
         ...
 
 
-class BuildStore(ChunkSource, FindingsStore, Protocol):
+class BuildStore(Store, ChunkSource, FindingsStore, Protocol):
     """Builds, their chunks, what was found in them. All methods raise StoreUnavailable where it does not answer."""
-
-    async def open(self) -> None:
-        """Connect and bring the schema up to date; may be repeated."""
-        ...
-
-    async def close(self) -> None:
-        """Disconnect."""
-        ...
-
-    async def ping(self) -> None:
-        """Return when the store answers."""
-        ...
 
     async def advance(self, steps: Sequence[Step]) -> None:
         """Commit steps durably; key (build id, first seq of each chunk), condition: revision is `before`'s.

@@ -9,11 +9,12 @@ import re
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from build_chassis.store.mongo import Document, available, close, connect, opening, ping
+from build_chassis.store.mongo import Document, available
 from build_protocol.messages import BuildStart
 from build_protocol.views import Build
 from pymongo import ASCENDING, DESCENDING, IndexModel, UpdateOne
 from pymongo.errors import BulkWriteError, DuplicateKeyError
+from typing_extensions import override
 
 from build_ingest.records.archive_label import ArchiveStep
 from build_ingest.records.chunk import Chunk
@@ -24,6 +25,7 @@ from build_ingest.store.contract import (
     LAST_PLACE,
     UNSUCCESSFUL,
     BuildQuery,
+    BuildStore,
     Claim,
     Conflict,
     Following,
@@ -57,32 +59,24 @@ _CHUNK_INDEXES = [
 ]
 
 
-class MongoBuildStore(MongoFindings):
+class MongoBuildStore(MongoFindings, BuildStore):
     """Builds, chunks and claims, and what was found in builds; writes wait for the majority's journal."""
 
     def __init__(self, url: str) -> None:
-        super().__init__(connect(url))
-        self._builds = self._db["builds"]
-        self._chunks = self._db["chunks"]
-        self._claims = self._db["claims"]
+        super().__init__(url)
+        self._builds = self._database["builds"]
+        self._chunks = self._database["chunks"]
+        self._claims = self._database["claims"]
 
-    async def open(self) -> None:
-        """Connect and bring the indexes up to date."""
-        with opening(self._db):
-            await self._builds.create_indexes(_BUILD_INDEXES)
-            await self._chunks.create_indexes(_CHUNK_INDEXES)
-            await self._results.create_indexes(RESULT_INDEXES)
-            await self._feedback.create_indexes(FEEDBACK_INDEXES)
-            await self._add_tails()
+    @override
+    async def _prepare(self) -> None:
+        await self._builds.create_indexes(_BUILD_INDEXES)
+        await self._chunks.create_indexes(_CHUNK_INDEXES)
+        await self._results.create_indexes(RESULT_INDEXES)
+        await self._feedback.create_indexes(FEEDBACK_INDEXES)
+        await self._add_tails()
 
-    async def close(self) -> None:
-        """Disconnect."""
-        await close(self._db)
-
-    async def ping(self) -> None:
-        """Return when the store answers."""
-        await ping(self._db)
-
+    @override
     async def advance(self, steps: Sequence[Step]) -> None:
         """Insert chunks, then move documents; keys (build id, first seq) and (build id, revision).
 
@@ -90,7 +84,7 @@ class MongoBuildStore(MongoFindings):
         finds their records to be repeats.
         """
         documents = [_chunk_document(chunk, step) for step in steps for chunk in step.chunks]
-        with available(self._db):
+        with available(self._database):
             try:
                 # In order: a chunk is never there without its predecessor.
                 await self._chunks.insert_many(documents, ordered=True)
@@ -101,21 +95,19 @@ class MongoBuildStore(MongoFindings):
             for step in steps:
                 await self._put_build(step.before, step.after, step.start)
 
+    @override
     async def replace(self, before: BuildState, after: BuildState) -> bool:
-        """Replace a build's document if its revision still is `before`'s; key build id."""
-        with available(self._db):
+        with available(self._database):
             try:
                 await self._put_build(before, after, None)
             except Conflict:
                 return False
         return True
 
+    @override
     async def compact(self, merged: Chunk) -> None:
-        """Put `merged` in place of the chunks it was made of; key (build id, first seq).
-
-        First the first of them becomes the whole; what remains of the others is skipped by readers until deleted.
-        """
-        with available(self._db):
+        # First the first of them becomes the whole; what remains of the others is skipped by readers until deleted.
+        with available(self._database):
             await self._chunks.replace_one(
                 {"_id": _chunk_key(merged), "last_seq": {"$lte": merged.last_seq}}, _chunk_document(merged)
             )
@@ -127,18 +119,19 @@ class MongoBuildStore(MongoFindings):
                 }
             )
 
+    @override
     async def find(self, build_id: str) -> BuildState | None:
-        """A build's state as its document has it."""
-        with available(self._db):
+        with available(self._database):
             document = await self._builds.find_one({"_id": build_id}, _STATE_FIELDS)
         return None if document is None else rows.build_state(document)
 
+    @override
     async def load(self, build_id: str) -> BuildState | None:
-        """A build's state with the chunks folded in that a writer inserted before it died; key (build id, revision)."""
+        # A writer that died between its chunks and the document left chunks to fold in; key (build id, revision).
         state = await self.find(build_id)
         while True:
             applied = 0 if state is None else state.applied
-            with available(self._db):
+            with available(self._database):
                 chunks = await self._read(build_id, {"first_seq": {"$gt": applied}}, FOLDED_AT_ONCE)
                 if not chunks:
                     return state
@@ -151,30 +144,30 @@ class MongoBuildStore(MongoFindings):
                     # Somebody else folded them in, or was not dead at all.
                     state = await self.find(build_id)
 
+    @override
     async def find_start(self, build_id: str) -> BuildStart | None:
-        """A build's first record."""
-        with available(self._db):
+        with available(self._database):
             document = await self._builds.find_one({"_id": build_id}, {"start": 1})
         return None if document is None else BuildStart.model_validate_json(document["start"])
 
+    @override
     async def list_builds(self, query: BuildQuery) -> list[Build]:
-        """Builds, newest start first."""
         if query.projects is not None and not query.projects:
             return []
-        with available(self._db):
+        with available(self._database):
             found = self._builds.find(_filter(query), {"view": 1}).sort("place", DESCENDING)
             return [rows.view_of(document) for document in await found.limit(query.limit).to_list()]
 
+    @override
     async def find_last_green(self, project: str, branch: str | None, config: str) -> Build | None:
-        """The last started ci build of this configuration that succeeded."""
         wanted = {"project": project, "branch": branch, "config": config, "status": "succeeded", "origin": "ci"}
-        with available(self._db):
+        with available(self._database):
             document = await self._builds.find_one(wanted, {"view": 1}, sort=[("place", DESCENDING)])
         return None if document is None else rows.view_of(document)
 
+    @override
     async def read_chunks(self, build_id: str, by: Following, at: int, limit: int) -> list[Chunk]:
-        """Chunks in order, from the one that holds `at` on."""
-        with available(self._db):
+        with available(self._database):
             if by == "seq":
                 wanted, order = {"first_seq": {"$lte": at}}, [("first_seq", DESCENDING)]
             else:
@@ -184,43 +177,43 @@ class MongoBuildStore(MongoFindings):
                 return []
             return in_order(await self._read(build_id, {"first_seq": {"$gte": first["first_seq"]}}, limit))
 
+    @override
     async def read_tail(self, build_id: str, limit: int) -> list[Chunk]:
-        """The last chunks of a build, in order."""
-        with available(self._db):
+        with available(self._database):
             found = self._chunks.find({"build_id": build_id}).sort("first_seq", DESCENDING).limit(limit)
             documents = await found.to_list()
         return in_order([rows.chunk_of(document) for document in reversed(documents)])
 
+    @override
     async def read_events(self, build_id: str, after_seq: int, limit: int) -> list[Chunk]:
-        """Chunks that hold records which are not log, of seqs after `after_seq`, in order."""
-        with available(self._db):
+        with available(self._database):
             return await self._read(build_id, {"last_seq": {"$gt": after_seq}, "events": {"$ne": None}}, limit)
 
+    @override
     async def list_open(self, shards: Collection[int]) -> list[BuildState]:
-        """Builds of these shards that anybody still has to look after."""
-        with available(self._db):
+        with available(self._database):
             found = self._builds.find({"is_open": True, "shard": {"$in": list(shards)}}, _STATE_FIELDS)
             return [rows.build_state(document) for document in await found.to_list()]
 
+    @override
     async def list_open_revisions(self, shards: Collection[int]) -> dict[str, int]:
-        """The revision of each build that `list_open` lists, by build id."""
-        with available(self._db):
+        with available(self._database):
             found = self._builds.find({"is_open": True, "shard": {"$in": list(shards)}}, {"revision": 1})
             return {document["_id"]: document["revision"] for document in await found.to_list()}
 
+    @override
     async def list_archives(
         self, step: ArchiveStep, shards: Collection[int], after: str, limit: int, before: str = LAST_PLACE
     ) -> list[BuildState]:
-        """Builds of these shards whose archive is at this step, between two places, oldest first."""
         wanted = {"archive": step, "shard": {"$in": list(shards)}, "place": {"$gt": after, "$lt": before}}
-        with available(self._db):
+        with available(self._database):
             found = self._builds.find(wanted, _STATE_FIELDS).sort("place", ASCENDING).limit(limit)
             return [rows.build_state(document) for document in await found.to_list()]
 
+    @override
     async def list_stale(
         self, rules: str, shards: Collection[int], since: str, before: str | None, limit: int
     ) -> list[BuildState]:
-        """Builds that ended without success and were read by other rules, between places, newest first."""
         wanted = {
             "status": {"$in": list(UNSUCCESSFUL)},
             "is_open": False,
@@ -228,43 +221,43 @@ class MongoBuildStore(MongoFindings):
             "rules": {"$ne": rules},
             "place": {"$gte": since, "$lt": before or LAST_PLACE},
         }
-        with available(self._db):
+        with available(self._database):
             found = self._builds.find(wanted, _STATE_FIELDS).sort("place", DESCENDING).limit(limit)
             return [rows.build_state(document) for document in await found.to_list()]
 
+    @override
     async def drop_text(self, build_id: str, limit: int) -> int:
-        """Drop the text of up to `limit` chunks; key (build id, first seq)."""
-        with available(self._db):
+        with available(self._database):
             warm = self._chunks.find({"build_id": build_id, "text": {"$ne": b""}}, {"_id": 1}).limit(limit)
             ids = [document["_id"] for document in await warm.to_list()]
             if ids:
                 await self._chunks.update_many({"_id": {"$in": ids}}, {"$set": {"text": b""}})
         return len(ids)
 
+    @override
     async def list_forgettable(self, before: str, limit: int) -> list[BuildState]:
-        """Builds that stand before this place and that nobody must look after."""
-        with available(self._db):
+        with available(self._database):
             old = self._builds.find({"place": {"$lt": before}, "is_open": False}, _STATE_FIELDS).limit(limit)
             return [rows.build_state(document) for document in await old.to_list()]
 
+    @override
     async def forget(self, build_ids: Collection[str]) -> None:
-        """Delete builds and all that is theirs; key build id. Their documents go last."""
         mine = {"$in": list(build_ids)}
-        with available(self._db):
+        with available(self._database):
             await self._chunks.delete_many({"build_id": mine})
             await self._failures.delete_many({"_id": mine})
             await self._results.delete_many({"build_id": mine})
             await self._feedback.delete_many({"build_id": mine})
             await self._builds.delete_many({"_id": mine})
 
+    @override
     async def list_claims(self) -> list[Claim]:
-        """All claims on shards, and all replicas."""
-        with available(self._db):
+        with available(self._database):
             return [Claim(row["_id"], row["owner"], row["beat"]) for row in await self._claims.find().to_list()]
 
+    @override
     async def claim(self, before: Claim, after: Claim) -> bool:
-        """Replace a claim if it still is `before`; key is `key`."""
-        with available(self._db):
+        with available(self._database):
             changed = await self._claims.update_one(
                 {"_id": before.key, "owner": before.owner, "beat": before.beat},
                 {"$set": {"owner": after.owner, "beat": after.beat}},

@@ -3,32 +3,35 @@
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 
-from build_chassis.store.mongo import Database, Document, available
+from build_chassis.store.mongo import Document, available
+from build_chassis.store.mongo_store import MongoStore
 from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.errors import DuplicateKeyError
+from typing_extensions import override
 
 from build_ingest.findings.failures import Found
 from build_ingest.findings.feedback import Feedback
 from build_ingest.findings.test_results import ResultBlock
 from build_ingest.store import rows
+from build_ingest.store.findings import FindingsStore
 
 RESULT_INDEXES = [IndexModel([("build_id", ASCENDING), ("source", ASCENDING), ("number", ASCENDING)], unique=True)]
 FEEDBACK_INDEXES = [IndexModel([("build_id", ASCENDING)]), IndexModel([("place", DESCENDING)])]
 
 
-class MongoFindings:
+class MongoFindings(MongoStore, FindingsStore):
     """Failures, test results and feedback in three collections."""
 
-    def __init__(self, database: Database) -> None:
-        self._db = database
-        self._failures = database["failures"]
-        self._results = database["results"]
-        self._feedback = database["feedback"]
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self._failures = self._database["failures"]
+        self._results = self._database["results"]
+        self._feedback = self._database["feedback"]
 
+    @override
     async def keep_failures(self, build_id: str, text_bytes: int, found: Found) -> None:
-        """Keep what was found in the first `text_bytes` of a build's log; key build id."""
         row = rows.failures_row(build_id, text_bytes, found)
-        with available(self._db):
+        with available(self._database):
             changed = await self._failures.update_one(
                 {"_id": row.pop("build_id"), "text_bytes": {"$lte": text_bytes}}, {"$set": row}
             )
@@ -36,15 +39,15 @@ class MongoFindings:
                 with suppress(DuplicateKeyError):
                     await self._failures.insert_one({"_id": build_id, **row})
 
+    @override
     async def find_failures(self, build_id: str) -> Found:
-        """The failures kept of a build."""
-        with available(self._db):
+        with available(self._database):
             document = await self._failures.find_one({"_id": build_id}, {"found": 1})
         return rows.failures_of(None if document is None else document["found"])
 
+    @override
     async def keep_results(self, blocks: Sequence[ResultBlock]) -> None:
-        """Keep blocks of test results; key (build id, source, number)."""
-        with available(self._db):
+        with available(self._database):
             for block in blocks:
                 row = rows.result_row(block)
                 changed = await self._results.update_one(
@@ -54,28 +57,28 @@ class MongoFindings:
                     with suppress(DuplicateKeyError):
                         await self._results.insert_one({"_id": _key(block), **row})
 
+    @override
     async def keep_feedback(self, feedback: Feedback) -> None:
-        """Keep what a person said; key its id."""
         row = rows.feedback_row(feedback)
-        with available(self._db):
+        with available(self._database):
             await self._feedback.replace_one({"_id": row.pop("id")}, row, upsert=True)
 
+    @override
     async def list_feedback(
         self, projects: Collection[str] | None, build_id: str | None, before: str | None, limit: int
     ) -> list[Feedback]:
-        """What people said, newest first."""
         wanted: Document = {} if projects is None else {"project": {"$in": list(projects)}}
         if build_id is not None:
             wanted["build_id"] = build_id
         if before is not None:
             wanted["place"] = {"$lt": before}
-        with available(self._db):
+        with available(self._database):
             found = self._feedback.find(wanted, {"body": 1}).sort("place", DESCENDING).limit(limit)
             return [Feedback.model_validate_json(document["body"]) for document in await found.to_list()]
 
+    @override
     async def read_results(self, build_id: str) -> list[ResultBlock]:
-        """All blocks of a build, by source and number."""
-        with available(self._db):
+        with available(self._database):
             found = self._results.find({"build_id": build_id}).sort([("source", ASCENDING), ("number", ASCENDING)])
             return [rows.result_of(document) for document in await found.to_list()]
 

@@ -3,7 +3,6 @@
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from build_chassis.store.sql import SqlEngine
 from build_protocol.ids import BuildName
 from build_protocol.messages import BuildStart
 from build_protocol.views import Build
@@ -22,6 +21,7 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.exc import IntegrityError
+from typing_extensions import override
 
 from build_ingest.records.archive_label import ArchiveStep
 from build_ingest.records.chunk import Chunk
@@ -32,6 +32,7 @@ from build_ingest.store.contract import (
     LAST_PLACE,
     UNSUCCESSFUL,
     BuildQuery,
+    BuildStore,
     Claim,
     Conflict,
     Following,
@@ -44,26 +45,14 @@ from build_ingest.store.tables import OWNED, STEPS, builds, chunks, claims, meta
 _LAST = {"line": chunks.c.last_line, "byte": chunks.c.end_byte}
 
 
-class SqlBuildStore(SqlFindings):
+class SqlBuildStore(SqlFindings, BuildStore):
     """Builds, chunks and claims, and what was found in builds."""
 
     def __init__(self, url: str) -> None:
-        super().__init__(SqlEngine(url))
+        super().__init__(url, metadata, STEPS)
 
-    async def open(self) -> None:
-        """Connect and bring the schema up to date."""
-        await self._engine.migrate(metadata, STEPS)
-
-    async def close(self) -> None:
-        """Disconnect."""
-        await self._engine.close()
-
-    async def ping(self) -> None:
-        """Return when the store answers."""
-        await self._engine.read(lambda db: db.execute(select(1)).scalar_one())
-
+    @override
     async def advance(self, steps: Sequence[Step]) -> None:
-        """Commit steps in one transaction; key (build id, first seq), condition: the revision is `before`'s."""
         heads = [(step, rows.build_row(step.after)) for step in steps]
         pieces = [rows.chunk_row(chunk) for step in steps for chunk in step.chunks]
         firsts = [
@@ -84,8 +73,8 @@ class SqlBuildStore(SqlFindings):
 
         await self._engine.write(commit)
 
+    @override
     async def replace(self, before: BuildState, after: BuildState) -> bool:
-        """Replace a build's row if its revision still is `before`'s; key build id."""
         head = rows.build_row(after)
 
         def put(db: Connection) -> bool:
@@ -97,8 +86,8 @@ class SqlBuildStore(SqlFindings):
 
         return await self._engine.write(put)
 
+    @override
     async def compact(self, merged: Chunk) -> None:
-        """Put `merged` in place of the chunks whose records it holds; key (build id, first seq)."""
         row = rows.chunk_row(merged)
 
         def put(db: Connection) -> None:
@@ -112,31 +101,32 @@ class SqlBuildStore(SqlFindings):
 
         await self._engine.write(put)
 
+    @override
     async def find(self, build_id: str) -> BuildState | None:
-        """A build's state."""
         query = select(builds.c.view, builds.c.state).where(builds.c.id == build_id)
         row = await self._engine.read(lambda db: db.execute(query).mappings().first())
         return None if row is None else rows.build_state(row)
 
+    @override
     async def load(self, build_id: str) -> BuildState | None:
         """A build's state: a step is one transaction, so there is nothing beside the row to fold in."""
         return await self.find(build_id)
 
+    @override
     async def find_start(self, build_id: str) -> BuildStart | None:
-        """A build's first record."""
         query = select(starts.c.record).where(starts.c.build_id == build_id)
         record = await self._engine.read(lambda db: db.execute(query).scalar())
         return None if record is None else BuildStart.model_validate_json(record)
 
+    @override
     async def list_builds(self, query: BuildQuery) -> list[Build]:
-        """Builds, newest start first."""
         if query.projects is not None and not query.projects:
             return []
         found = await self._engine.read(lambda db: db.execute(_listing(query)).mappings().all())
         return [rows.view_of(row) for row in found]
 
+    @override
     async def find_last_green(self, project: str, branch: str | None, config: str) -> Build | None:
-        """The last started ci build of this configuration that succeeded."""
         query = (
             select(builds.c.view)
             .where(
@@ -152,8 +142,8 @@ class SqlBuildStore(SqlFindings):
         row = await self._engine.read(lambda db: db.execute(query).mappings().first())
         return None if row is None else rows.view_of(row)
 
+    @override
     async def read_chunks(self, build_id: str, by: Following, at: int, limit: int) -> list[Chunk]:
-        """Chunks in order, from the one that holds `at` on."""
         mine = chunks.c.build_id == build_id
         if by == "seq":
             first: Select[Any] = select(func.max(chunks.c.first_seq)).where(mine, chunks.c.first_seq <= at)
@@ -164,33 +154,33 @@ class SqlBuildStore(SqlFindings):
             select(chunks).where(mine, chunks.c.first_seq >= first.scalar_subquery()), limit, is_whole=True
         )
 
+    @override
     async def read_tail(self, build_id: str, limit: int) -> list[Chunk]:
-        """The last chunks of a build, in order."""
         query = select(chunks).where(chunks.c.build_id == build_id).order_by(chunks.c.first_seq.desc()).limit(limit)
         found = await self._engine.read(lambda db: db.execute(query).mappings().all())
         return in_order([rows.chunk_of(row) for row in reversed(found)])
 
+    @override
     async def read_events(self, build_id: str, after_seq: int, limit: int) -> list[Chunk]:
-        """Chunks that hold records which are not log, of seqs after `after_seq`, in order."""
         mine = (chunks.c.build_id == build_id, chunks.c.last_seq > after_seq, chunks.c.events.is_not(None))
         return await self._read(select(chunks).where(*mine), limit, is_whole=False)
 
+    @override
     async def list_open(self, shards: Collection[int]) -> list[BuildState]:
-        """Builds of these shards that anybody still has to look after."""
         query = select(builds.c.view, builds.c.state).where(builds.c.is_open, builds.c.shard.in_(shards))
         found = await self._engine.read(lambda db: db.execute(query).mappings().all())
         return [rows.build_state(row) for row in found]
 
+    @override
     async def list_open_revisions(self, shards: Collection[int]) -> dict[str, int]:
-        """The revision of each build that `list_open` lists, by build id."""
         query = select(builds.c.id, builds.c.revision).where(builds.c.is_open, builds.c.shard.in_(list(shards)))
         found = await self._engine.read(lambda db: db.execute(query).all())
         return {row.id: row.revision for row in found}
 
+    @override
     async def list_archives(
         self, step: ArchiveStep, shards: Collection[int], after: str, limit: int, before: str = LAST_PLACE
     ) -> list[BuildState]:
-        """Builds of these shards whose archive is at this step, between two places, oldest first."""
         query = (
             select(builds.c.view, builds.c.state)
             .where(builds.c.archive == step, builds.c.shard.in_(list(shards)))
@@ -201,10 +191,10 @@ class SqlBuildStore(SqlFindings):
         found = await self._engine.read(lambda db: db.execute(query).mappings().all())
         return [rows.build_state(row) for row in found]
 
+    @override
     async def list_stale(
         self, rules: str, shards: Collection[int], since: str, before: str | None, limit: int
     ) -> list[BuildState]:
-        """Builds that ended without success and were read by other rules, between places, newest first."""
         query = (
             select(builds.c.view, builds.c.state)
             .where(builds.c.status.in_(UNSUCCESSFUL), builds.c.is_open.is_(False), builds.c.shard.in_(list(shards)))
@@ -215,8 +205,8 @@ class SqlBuildStore(SqlFindings):
         found = await self._engine.read(lambda db: db.execute(query).mappings().all())
         return [rows.build_state(row) for row in found]
 
+    @override
     async def drop_text(self, build_id: str, limit: int) -> int:
-        """Drop the text of up to `limit` chunks; key (build id, first seq)."""
         warm = select(chunks.c.first_seq).where(chunks.c.build_id == build_id, func.length(chunks.c.text) > 0)
 
         def put(db: Connection) -> int:
@@ -227,30 +217,28 @@ class SqlBuildStore(SqlFindings):
 
         return await self._engine.write(put)
 
+    @override
     async def list_forgettable(self, before: str, limit: int) -> list[BuildState]:
-        """Builds that stand before this place and that nobody must look after."""
         old = (builds.c.place < before, builds.c.is_open.is_(False))
         query = select(builds.c.view, builds.c.state).where(*old).limit(limit)
         found = await self._engine.read(lambda db: db.execute(query).mappings().all())
         return [rows.build_state(row) for row in found]
 
+    @override
     async def forget(self, build_ids: Collection[str]) -> None:
-        """Delete builds and all that is theirs; key build id."""
-
         def put(db: Connection) -> None:
             for owned in (*(table.c.build_id for table in OWNED), builds.c.id):
                 db.execute(delete(owned.table).where(owned.in_(build_ids)))
 
         await self._engine.write(put)
 
+    @override
     async def list_claims(self) -> list[Claim]:
-        """All claims on shards, and all replicas."""
         found = await self._engine.read(lambda db: db.execute(select(claims)).mappings().all())
         return [Claim(row["key"], row["owner"], row["beat"]) for row in found]
 
+    @override
     async def claim(self, before: Claim, after: Claim) -> bool:
-        """Replace a claim if it still is `before`; key is `key`."""
-
         def put(db: Connection) -> bool:
             held = claims.c.owner.is_(None) if before.owner is None else claims.c.owner == before.owner
             changed = db.execute(

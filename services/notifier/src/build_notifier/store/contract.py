@@ -8,6 +8,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from build_chassis.store.contract import Store
+
 from build_notifier.branch import Branch
 from build_notifier.delivery.notification import Notification
 from build_notifier.planning.mutes import Mute
@@ -21,20 +23,8 @@ class StoredBranch:
     version: int
 
 
-class NotifierStore(Protocol):
+class NotifierStore(Store, Protocol):
     """The store; every method raises StoreUnavailable when it does not answer."""
-
-    async def open(self) -> None:
-        """Connect and bring the schema up to date."""
-        ...
-
-    async def close(self) -> None:
-        """Disconnect."""
-        ...
-
-    async def ping(self) -> None:
-        """Return if the store answers."""
-        ...
 
     async def branches(self, keys: Collection[str]) -> dict[str, StoredBranch]:
         """Those of these branches that are known, by key."""

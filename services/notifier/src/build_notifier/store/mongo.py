@@ -3,55 +3,48 @@
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from build_chassis.store.mongo import available, close, connect, opening, ping
+from build_chassis.store.mongo import available
+from build_chassis.store.mongo_store import MongoStore
 from pymongo import ASCENDING, DESCENDING
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.errors import DuplicateKeyError
+from typing_extensions import override
 
 from build_notifier.branch import Branch
 from build_notifier.delivery.notification import Notification
 from build_notifier.planning.mutes import Mute
-from build_notifier.store.contract import StoredBranch
+from build_notifier.store.contract import NotifierStore, StoredBranch
 
 Document = dict[str, Any]
 
 
-class MongoNotifierStore:
+class MongoNotifierStore(MongoStore, NotifierStore):
     """The store on one MongoDB database."""
 
     def __init__(self, url: str) -> None:
-        self._database = connect(url)
+        super().__init__(url)
         self._branches: AsyncCollection[Document] = self._database["notifier_branches"]
         self._notifications: AsyncCollection[Document] = self._database["notifier_notifications"]
         self._mutes: AsyncCollection[Document] = self._database["notifier_mutes"]
 
-    async def open(self) -> None:
-        """Create the indexes; doing so twice is harmless."""
-        with opening(self._database):
-            await self._branches.create_index([("due_ms", ASCENDING)])
-            await self._branches.create_index([("project", ASCENDING), ("touched_ms", DESCENDING)])
-            await self._notifications.create_index([("due_ms", ASCENDING)])
-            for names in ((), ("project",), ("incident",), ("build_id",)):
-                await self._notifications.create_index(
-                    [*((name, ASCENDING) for name in names), ("created_ms", DESCENDING), ("_id", DESCENDING)]
-                )
+    @override
+    async def _prepare(self) -> None:
+        await self._branches.create_index([("due_ms", ASCENDING)])
+        await self._branches.create_index([("project", ASCENDING), ("touched_ms", DESCENDING)])
+        await self._notifications.create_index([("due_ms", ASCENDING)])
+        for names in ((), ("project",), ("incident",), ("build_id",)):
+            await self._notifications.create_index(
+                [*((name, ASCENDING) for name in names), ("created_ms", DESCENDING), ("_id", DESCENDING)]
+            )
 
-    async def close(self) -> None:
-        """Disconnect."""
-        await close(self._database)
-
-    async def ping(self) -> None:
-        """Return if the server answers."""
-        await ping(self._database)
-
+    @override
     async def branches(self, keys: Collection[str]) -> dict[str, StoredBranch]:
-        """Those of these branches that are known, by key."""
         with available(self._database):
             documents = await self._branches.find({"_id": {"$in": list(keys)}}).to_list()
         return {document["_id"]: _branch(document) for document in documents}
 
+    @override
     async def put_branch(self, branch: Branch, replaces: int) -> bool:
-        """Store the branch if its version still is `replaces` (0: it is new); False when it is not. Key: its key."""
         document = {
             "_id": branch.key,
             "project": branch.project,
@@ -66,20 +59,20 @@ class MongoNotifierStore:
             result = await self._branches.replace_one({"_id": branch.key, "version": replaces}, document)
         return result.matched_count == 1
 
+    @override
     async def due_branches(self, now_ms: int, limit: int) -> list[StoredBranch]:
-        """Branches with a transition that is due, the longest waiting first."""
         with available(self._database):
             due = self._branches.find({"due_ms": {"$lte": now_ms}}).sort([("due_ms", ASCENDING)]).limit(limit)
             return [_branch(document) for document in await due.to_list()]
 
+    @override
     async def branches_of(self, project: str, limit: int) -> list[StoredBranch]:
-        """Branches of a project, the last touched first."""
         with available(self._database):
             found = self._branches.find({"project": project}).sort([("touched_ms", DESCENDING)]).limit(limit)
             return [_branch(document) for document in await found.to_list()]
 
+    @override
     async def claim(self, notifications: Sequence[Notification]) -> set[str]:
-        """Insert those whose id is new; their ids. Repeating it inserts nothing. Key: the id."""
         # One by one, few as they are: each answer says whether this claim was the first.
         return {
             notification.id
@@ -87,27 +80,28 @@ class MongoNotifierStore:
             if await self._insert(self._notifications, _document(notification, 1))
         }
 
+    @override
     async def notifications(self, ids: Collection[str]) -> dict[str, Notification]:
-        """Those of these notifications that exist."""
         with available(self._database):
             documents = await self._notifications.find({"_id": {"$in": list(ids)}}).to_list()
         return {document["_id"]: _notification(document) for document in documents}
 
+    @override
     async def due_notifications(self, now_ms: int, limit: int) -> list[Notification]:
-        """Notifications whose next step is due, the longest waiting first."""
         order = [("due_ms", ASCENDING), ("created_ms", ASCENDING)]
         with available(self._database):
             due = self._notifications.find({"due_ms": {"$lte": now_ms}}).sort(order).limit(limit)
             return [_notification(document) for document in await due.to_list()]
 
+    @override
     async def put_notification(self, notification: Notification) -> Notification | None:
-        """Replace the version it was read at, and return the new one; None when it changed meanwhile. Key: the id."""
         version = notification.version + 1
         guard = {"_id": notification.id, "version": notification.version}
         with available(self._database):
             result = await self._notifications.replace_one(guard, _document(notification, version))
         return notification.model_copy(update={"version": version}) if result.matched_count == 1 else None
 
+    @override
     async def list_notifications(
         self,
         *,
@@ -118,7 +112,6 @@ class MongoNotifierStore:
         build_id: str | None = None,
         after: tuple[int, str] | None = None,
     ) -> list[Notification]:
-        """Notifications by (created_ms, id), newest first, beyond `after`, that match every filter given."""
         wanted = {"state": state, "incident": incident, "build_id": build_id}
         query: Document = {name: value for name, value in wanted.items() if value is not None}
         if projects is not None:
@@ -131,25 +124,25 @@ class MongoNotifierStore:
             documents = await self._notifications.find(query).sort(order).limit(limit).to_list()
         return [_notification(document) for document in documents]
 
+    @override
     async def put_mute(self, mute: Mute) -> None:
-        """Store the mute, in place of an earlier state of it. Key: the id."""
         document = {"_id": mute.id, "until_ms": mute.until_ms, "body": mute.to_json()}
         with available(self._database):
             await self._mutes.replace_one({"_id": mute.id}, document, upsert=True)
 
+    @override
     async def drop_mute(self, mute_id: str) -> bool:
-        """Forget the mute; False when there was none."""
         with available(self._database):
             return (await self._mutes.delete_one({"_id": mute_id})).deleted_count == 1
 
+    @override
     async def mutes(self) -> list[Mute]:
-        """All mutes, those that end last first."""
         with available(self._database):
             documents = await self._mutes.find().sort([("until_ms", DESCENDING), ("_id", ASCENDING)]).to_list()
         return [Mute.model_validate_json(document["body"]) for document in documents]
 
+    @override
     async def forget(self, before_ms: int, limit: int) -> int:
-        """Forget what is older: settled notifications, idle branches, ended mutes; how many rows went, at most 3x."""
         old: tuple[tuple[AsyncCollection[Document], Document], ...] = (
             (self._notifications, {"created_ms": {"$lt": before_ms}, "due_ms": None}),
             (self._branches, {"touched_ms": {"$lt": before_ms}, "due_ms": None}),

@@ -4,13 +4,14 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 import sqlalchemy as sa
-from build_chassis.store.sql import SqlEngine
+from build_chassis.store.sql_store import SqlStore
 from sqlalchemy.dialects import mysql
+from typing_extensions import override
 
 from build_notifier.branch import Branch
 from build_notifier.delivery.notification import Notification
 from build_notifier.planning.mutes import Mute
-from build_notifier.store.contract import StoredBranch
+from build_notifier.store.contract import NotifierStore, StoredBranch
 
 _METADATA = sa.MetaData()
 
@@ -61,31 +62,19 @@ MUTES = sa.Table(
 )
 
 
-class SqlNotifierStore:
+class SqlNotifierStore(SqlStore, NotifierStore):
     """The store on one SQL database; each method is one transaction."""
 
     def __init__(self, url: str) -> None:
-        self._engine = SqlEngine(url)
+        super().__init__(url, _METADATA)
 
-    async def open(self) -> None:
-        """Connect and bring the schema up to date."""
-        await self._engine.migrate(_METADATA)
-
-    async def close(self) -> None:
-        """Finish queued writes and disconnect."""
-        await self._engine.close()
-
-    async def ping(self) -> None:
-        """Return if the database answers."""
-        await self._engine.ping()
-
+    @override
     async def branches(self, keys: Collection[str]) -> dict[str, StoredBranch]:
-        """Those of these branches that are known, by key."""
         rows = await self._all(sa.select(BRANCHES).where(BRANCHES.c.key.in_(keys)))
         return {row.key: _branch(row) for row in rows}
 
+    @override
     async def put_branch(self, branch: Branch, replaces: int) -> bool:
-        """Store the branch if its version still is `replaces` (0: it is new); False when it is not. Key: its key."""
         values = {
             "key": branch.key,
             "project": branch.project,
@@ -99,34 +88,34 @@ class SqlNotifierStore:
         guarded = sa.update(BRANCHES).where(BRANCHES.c.key == branch.key, BRANCHES.c.version == replaces)
         return await self._count(guarded.values(**values)) == 1
 
+    @override
     async def due_branches(self, now_ms: int, limit: int) -> list[StoredBranch]:
-        """Branches with a transition that is due, the longest waiting first."""
         due = sa.select(BRANCHES).where(BRANCHES.c.due_ms <= now_ms).order_by(BRANCHES.c.due_ms).limit(limit)
         return [_branch(row) for row in await self._all(due)]
 
+    @override
     async def branches_of(self, project: str, limit: int) -> list[StoredBranch]:
-        """Branches of a project, the last touched first."""
         of_project = sa.select(BRANCHES).where(BRANCHES.c.project == project)
         return [_branch(row) for row in await self._all(of_project.order_by(BRANCHES.c.touched_ms.desc()).limit(limit))]
 
+    @override
     async def claim(self, notifications: Sequence[Notification]) -> set[str]:
-        """Insert those whose id is new; their ids. Repeating it inserts nothing. Key: the id."""
         claims = {notification.id: _values(notification, 1) for notification in notifications}
         return await self._insert(NOTIFICATIONS, NOTIFICATIONS.c.id, list(claims.values()))
 
+    @override
     async def notifications(self, ids: Collection[str]) -> dict[str, Notification]:
-        """Those of these notifications that exist."""
         rows = await self._all(sa.select(NOTIFICATIONS).where(NOTIFICATIONS.c.id.in_(ids)))
         return {row.id: _notification(row) for row in rows}
 
+    @override
     async def due_notifications(self, now_ms: int, limit: int) -> list[Notification]:
-        """Notifications whose next step is due, the longest waiting first."""
         due = sa.select(NOTIFICATIONS).where(NOTIFICATIONS.c.due_ms <= now_ms)
         rows = await self._all(due.order_by(NOTIFICATIONS.c.due_ms, NOTIFICATIONS.c.created_ms).limit(limit))
         return [_notification(row) for row in rows]
 
+    @override
     async def put_notification(self, notification: Notification) -> Notification | None:
-        """Replace the version it was read at, and return the new one; None when it changed meanwhile. Key: the id."""
         version = notification.version + 1
         guarded = sa.update(NOTIFICATIONS).where(
             NOTIFICATIONS.c.id == notification.id, NOTIFICATIONS.c.version == notification.version
@@ -135,6 +124,7 @@ class SqlNotifierStore:
             return None
         return notification.model_copy(update={"version": version})
 
+    @override
     async def list_notifications(
         self,
         *,
@@ -145,7 +135,6 @@ class SqlNotifierStore:
         build_id: str | None = None,
         after: tuple[int, str] | None = None,
     ) -> list[Notification]:
-        """Notifications by (created_ms, id), newest first, beyond `after`, that match every filter given."""
         columns = NOTIFICATIONS.c
         listed = sa.select(NOTIFICATIONS)
         if projects is not None:
@@ -160,8 +149,8 @@ class SqlNotifierStore:
         rows = await self._all(listed.order_by(columns.created_ms.desc(), columns.id.desc()).limit(limit))
         return [_notification(row) for row in rows]
 
+    @override
     async def put_mute(self, mute: Mute) -> None:
-        """Store the mute, in place of an earlier state of it. Key: the id."""
         values = {"id": mute.id, "until_ms": mute.until_ms, "body": mute.to_json()}
 
         def write(connection: sa.Connection) -> None:
@@ -170,17 +159,17 @@ class SqlNotifierStore:
 
         await self._engine.write(write)
 
+    @override
     async def drop_mute(self, mute_id: str) -> bool:
-        """Forget the mute; False when there was none."""
         return await self._count(sa.delete(MUTES).where(MUTES.c.id == mute_id)) == 1
 
+    @override
     async def mutes(self) -> list[Mute]:
-        """All mutes, those that end last first."""
         rows = await self._all(sa.select(MUTES.c.body).order_by(MUTES.c.until_ms.desc(), MUTES.c.id))
         return [Mute.model_validate_json(row.body) for row in rows]
 
+    @override
     async def forget(self, before_ms: int, limit: int) -> int:
-        """Forget what is older: settled notifications, idle branches, ended mutes; how many rows went, at most 3x."""
         doomed = (
             (NOTIFICATIONS.c.id, (NOTIFICATIONS.c.created_ms < before_ms, NOTIFICATIONS.c.due_ms.is_(None))),
             (BRANCHES.c.key, (BRANCHES.c.touched_ms < before_ms, BRANCHES.c.due_ms.is_(None))),

@@ -1,0 +1,30 @@
+"""The part that all SQL drivers share: one engine, opened with the service's own tables."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import MetaData
+from typing_extensions import override
+
+from build_chassis.store.contract import Store
+from build_chassis.store.sql import SqlEngine, Step
+
+
+class SqlStore(Store):
+    """A store on one SQL database; each method of a driver is one transaction of `self._engine`."""
+
+    def __init__(self, url: str, metadata: MetaData, steps: Sequence[Step] = ()) -> None:
+        self._engine = SqlEngine(url)
+        self._metadata = metadata
+        self._steps = steps
+
+    @override
+    async def open(self) -> None:
+        await self._engine.migrate(self._metadata, self._steps)
+
+    @override
+    async def close(self) -> None:
+        await self._engine.close()
+
+    @override
+    async def ping(self) -> None:
+        await self._engine.ping()
