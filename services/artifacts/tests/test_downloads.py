@@ -1,5 +1,6 @@
 """Only verified bytes are handed out: what replaced them since is noticed, reported, and never served as verified."""
 
+import asyncio
 import hashlib
 import secrets
 
@@ -212,7 +213,10 @@ async def test_retention_takes_what_is_damaged(service, offers, verdicts):
     service.overwrite(artifact_id, None)
     assert (await link(service, artifact_id)).status_code == 410
     state = service.app.state.dependencies
-    (kept_build,) = await state.store.kept_builds(judged(verdicts(1)).lane)
+    async with asyncio.timeout(20):
+        while not (kept_builds := await state.store.kept_builds(judged(verdicts(1)).lane)):  # noqa: ASYNC110  the consumer's work
+            await asyncio.sleep(0.02)
+    (kept_build,) = kept_builds
 
     await Retention(state.store, state.objects, state.settings, state.metrics).forget_old(10**14)
 

@@ -6,9 +6,10 @@ git would read, or reset, that other repository, whatever directory it runs in.
 
 import os
 import re
-import subprocess
 from collections.abc import Collection, Mapping
 from pathlib import Path
+
+from build_dashboard.programs import ProgramFailed, run_program
 
 _KEPT = re.compile(r"GIT_(?:SSH\w*|ASKPASS|SSL_\w+|HTTP_\w+|PROXY_\w+|ALLOW_PROTOCOL|PROTOCOL_FROM_USER|EXEC_PATH)")
 """How a remote is reached and where git is installed. Every other GIT_ variable moves a repository's places
@@ -48,19 +49,9 @@ def run_git(
     Raises:
         GitFailed: git is not there, took too long, or failed.
     """
+    command = ["git", *options, *arguments]
+    environment = git_environment(os.environ)
     try:
-        done = subprocess.run(
-            ["git", *options, *arguments],
-            cwd=cwd,
-            env=git_environment(os.environ),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=limit_seconds,
-            check=False,
-            pass_fds=tuple(pass_fds),
-        )
-    except (OSError, subprocess.SubprocessError) as error:
+        return run_program(command, cwd=cwd, environment=environment, limit_seconds=limit_seconds, pass_fds=pass_fds)
+    except ProgramFailed as error:
         raise GitFailed(f"git {arguments[0]}: {error}") from error
-    if done.returncode:
-        raise GitFailed(f"git {arguments[0]}: {done.stderr.decode('utf-8', 'replace').strip()[-500:]}")
-    return done.stdout.decode("utf-8", "replace")

@@ -1,9 +1,9 @@
 """Asking git and other tools, each with a limit: what cannot be known is None."""
 
 import os
-import subprocess
 
 from build_dashboard.git import GitFailed, git_environment, run_git
+from build_dashboard.programs import ProgramFailed, run_program
 
 LIMIT_SECONDS = 2.0
 
@@ -19,16 +19,8 @@ def git(cwd: str, *arguments: str, limit_seconds: float = LIMIT_SECONDS) -> str 
 def output(command: list[str], cwd: str, *, limit_seconds: float = LIMIT_SECONDS) -> str | None:
     """What a command prints; None when it is not there, fails or takes too long."""
     try:
-        done = subprocess.run(
-            command,
-            cwd=cwd,
-            # A tool may be a wrapper that asks git where it is.
-            env=git_environment(os.environ),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=limit_seconds,
-            check=False,
-        )
-    except (OSError, subprocess.SubprocessError):
+        # A tool may be a wrapper that asks git where it is.
+        environment = git_environment(os.environ)
+        return run_program(command, cwd=cwd, environment=environment, limit_seconds=limit_seconds).strip()
+    except ProgramFailed:
         return None
-    return done.stdout.decode("utf-8", "replace").strip() if done.returncode == 0 else None

@@ -6,8 +6,9 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
 from build_protocol import topology
+from typing_extensions import override
 
-from build_chassis.bus.contract import EXCHANGES, Announcement
+from build_chassis.bus.contract import EXCHANGES, Announcement, Listener
 
 MAILBOX_BYTES = 64 * 1024**2
 """Bodies one listener may leave unread, whatever their number."""
@@ -92,19 +93,19 @@ class Patterns:
         return self._wild if "*" in key or "#" in key else self._exact
 
 
-class LocalListener:
+class LocalListener(Listener):
     """A listener in the same process as those who announce."""
 
     def __init__(self, patterns: Patterns, mailbox: Mailbox) -> None:
         self._patterns = patterns
         self._mailbox = mailbox
 
+    @override
     async def bind(self, key: str) -> None:
-        """Also hear routing keys that match this topic pattern."""
         self._patterns.add(key)
 
+    @override
     async def unbind(self, key: str) -> None:
-        """No longer hear them."""
         self._patterns.discard(key)
 
     def hear(self, routing_key: str, body: bytes) -> None:

@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from build_protocol import topology
+from typing_extensions import override
 
 from build_chassis.bus.announcements import LocalAnnouncements, LocalListener
 from build_chassis.bus.backlog import Backlog
-from build_chassis.bus.contract import BusUnavailable, Delivery, Outgoing, PublishFailed
+from build_chassis.bus.contract import Bus, BusUnavailable, Delivery, Outgoing, PublishFailed
 from build_chassis.bus.embedded_consumer import DELIVERY_LIMIT_EXCEEDED, EmbeddedConsumer, EmbeddedQueue
 from build_chassis.bus.journal import DeadLetter, Journal, Row, Standing
 from build_chassis.errors import Unusable
@@ -33,7 +34,7 @@ TRIM_ROWS = 500
 """Settled messages are deleted in steps of this many, so that no publish waits long behind one."""
 
 
-class EmbeddedBus:
+class EmbeddedBus(Bus):
     """A Bus in one file. `clock` gives seconds since the Unix epoch, for the dates of dead letters."""
 
     def __init__(
@@ -62,6 +63,7 @@ class EmbeddedBus:
         self._is_trimming = False
         self._turn = asyncio.Lock()
 
+    @override
     async def open(self) -> None:
         """Open the file and count interrupted attempts. Raises BusUnavailable when another process has it, Unusable."""
         async with self._turn:
@@ -79,6 +81,7 @@ class EmbeddedBus:
             self._dirty, self._is_trimming = set(), False
             self._writer = GroupCommit("bus", found.journal.begin, found.journal.close)
 
+    @override
     async def close(self) -> None:
         """Commit what is in flight and give the file back."""
         async with self._turn:
@@ -92,6 +95,7 @@ class EmbeddedBus:
                 queue.wake()
             await writer.close()
 
+    @override
     async def publish(self, messages: Sequence[Outgoing]) -> None:
         """Append in order; return once they are on disk. Raises PublishFailed or BusUnavailable."""
         for index, message in enumerate(messages):
@@ -101,8 +105,8 @@ class EmbeddedBus:
         await self._append(messages)
 
     @asynccontextmanager
+    @override
     async def consume(self, queue: str, *, prefetch: int = 200) -> AsyncIterator["EmbeddedConsumer"]:
-        """Own the queue's deliveries while the context lasts; what was not settled is delivered again."""
         self._open_writer()
         if queue not in self._queues:
             raise BusUnavailable(f"no queue {queue}")
@@ -115,19 +119,22 @@ class EmbeddedBus:
             state.consumers.remove(consumer)
             await consumer.leave()
 
+    @override
     async def announce(self, exchange: str, routing_key: str, body: bytes) -> None:
         """Hand it to whoever listens now."""
         self._announcements.announce(exchange, routing_key, body)
 
+    @override
     def listen(self, exchange: str, *keys: str, capacity: int = 10_000) -> AbstractAsyncContextManager[LocalListener]:
-        """Hear announcements while the context lasts."""
         return self._announcements.listen(exchange, keys, capacity)
 
+    @override
     async def missing(self) -> list[str]:
         """`connection` while the file is not open."""
         return ["connection"] if self._writer is None else []
 
     @property
+    @override
     def blocked(self) -> bool:
         """The file is not open, or has reached its limit: then consumers must catch up first."""
         return self._writer is None or self._size_bytes >= self._max_bytes

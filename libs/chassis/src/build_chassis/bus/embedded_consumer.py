@@ -4,8 +4,10 @@ import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from typing_extensions import override
+
 from build_chassis.bus.backlog import Backlog
-from build_chassis.bus.contract import BusUnavailable, Delivery
+from build_chassis.bus.contract import BusUnavailable, Consumer, Delivery
 
 if TYPE_CHECKING:
     from build_chassis.bus.embedded import EmbeddedBus
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
 DELIVERY_LIMIT_EXCEEDED = "delivery limit exceeded"
 
 
-class EmbeddedConsumer:
+class EmbeddedConsumer(Consumer):
     """A Consumer of the embedded bus; tags are positions."""
 
     def __init__(self, bus: "EmbeddedBus", queue: "EmbeddedQueue", prefetch: int) -> None:
@@ -23,8 +25,8 @@ class EmbeddedConsumer:
         self._unsettled: set[int] = set()
         self._changed = asyncio.Event()
 
+    @override
     async def fetch(self, limit: int) -> Sequence[Delivery]:
-        """Wait for at least one delivery, then hand over what is there, at most `limit`. Raises BusUnavailable."""
         while True:
             self._changed.clear()
             room = min(limit, self._prefetch - len(self._unsettled))
@@ -43,16 +45,16 @@ class EmbeddedConsumer:
                 raise BusUnavailable("the bus is closed")
             await self._changed.wait()
 
+    @override
     async def ack(self, deliveries: Sequence[Delivery]) -> None:
-        """Done: never delivered again."""
         self._bus.settle(self._queue, self._release(deliveries))
 
+    @override
     async def reject(self, deliveries: Sequence[Delivery]) -> None:
-        """Back to the queue in order; beyond the delivery limit, to the dead letters."""
         await self._bus.give_back(self._queue, self._release(deliveries))
 
+    @override
     async def park(self, delivery: Delivery, reason: str) -> None:
-        """Copy to the dead letters with the reason, then ack."""
         await self._bus.bury(self._queue, delivery.tag, reason)
         self._release([delivery])
 

@@ -18,9 +18,10 @@ from typing import BinaryIO, TypeVar
 from uuid import uuid4
 
 from build_chassis.errors import StoreUnavailable
+from typing_extensions import override
 
 from build_artifacts.artifact import Artifact, Part
-from build_artifacts.objects.contract import NotWhole, Put, UploadGone
+from build_artifacts.objects.contract import NotWhole, Objects, Put, UploadGone
 from build_artifacts.objects.ticket import Ticket, Tickets
 
 ROUTE = "/api/artifacts/objects/"
@@ -29,7 +30,7 @@ _BLOCK = 1024 * 1024
 T = TypeVar("T")
 
 
-class DirectoryObjects:
+class DirectoryObjects(Objects):
     """Bytes below one directory of a local file system."""
 
     def __init__(self, root: Path, secret: str) -> None:
@@ -39,28 +40,32 @@ class DirectoryObjects:
         self.tickets = Tickets(secret)
 
     @property
+    @override
     def address(self) -> str | None:
         """The dashboard's own."""
         return None
 
+    @override
     async def open(self) -> None:
         """Make the directories; what a crash left arriving is removed by `sweep`."""
         await self._run(self._make)
 
+    @override
     async def close(self) -> None:
         """Nothing is held."""
 
+    @override
     async def ping(self) -> None:
-        """Return if the directory can be written."""
         await self._run(self._make)
 
-    async def begin(self, artifact: Artifact) -> str:  # noqa: ARG002  the contract's signature
-        """The id of a new multipart upload."""
+    @override
+    async def begin(self, artifact: Artifact) -> str:
         upload_id = uuid4().hex
         await self._run((self._parts / upload_id).mkdir)
         return upload_id
 
-    async def plan(self, artifact: Artifact, seconds: int, *, is_inside: bool = False) -> list[Put]:  # noqa: ARG002  one address serves all
+    @override
+    async def plan(self, artifact: Artifact, seconds: int, *, is_inside: bool = False) -> list[Put]:
         """Tickets for what is missing. Raises UploadGone."""
         expires_s = int(time.time()) + seconds
         if not artifact.upload_id:
@@ -70,26 +75,26 @@ class DirectoryObjects:
             self._put(artifact, part, expires_s) for part in artifact.parts if there.get(part.number) != part.size_bytes
         ]
 
+    @override
     async def seal(self, artifact: Artifact) -> str:
-        """Join the parts, then compare size and SHA-256; the receipt. Raises NotWhole. Sealing again is the same."""
         return await self._run(lambda: self._seal(artifact))
 
+    @override
     async def check(self, artifact: Artifact) -> str:
-        """Compare the file with the receipt, else its size and SHA-256; the receipt of now. Raises NotWhole."""
         return await self._run(lambda: self._check(artifact))
 
-    async def link(self, artifact: Artifact, seconds: int) -> str | None:  # noqa: ARG002  the contract's signature
+    @override
+    async def link(self, artifact: Artifact, seconds: int) -> str | None:
         """Files are read from here only."""
         return None
 
+    @override
     async def read(self, artifact: Artifact, begin: int, end: int) -> AsyncGenerator[bytes]:
-        """Bytes `begin` to `end` (exclusive) of the file the receipt is for; raises NotWhole when it is another one."""
         file = await self._run(lambda: self._open(artifact))
         return self._blocks(artifact, file, begin, end)
 
+    @override
     async def drop(self, artifact: Artifact) -> None:
-        """Forget bytes and parts; dropping what is gone is the same."""
-
         def drop() -> None:
             (self._objects / artifact.id).unlink(missing_ok=True)
             if artifact.upload_id:
@@ -97,6 +102,7 @@ class DirectoryObjects:
 
         await self._run(drop)
 
+    @override
     async def sweep(self, before_ms: int) -> int:
         """Remove uploads and unfinished files that nobody wrote to since."""
 

@@ -17,10 +17,11 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from build_chassis.errors import StoreUnavailable
+from typing_extensions import override
 
 from build_artifacts.artifact import Artifact, Part
 from build_artifacts.disposition import attachment
-from build_artifacts.objects.contract import NotWhole, Put, UploadGone
+from build_artifacts.objects.contract import NotWhole, Objects, Put, UploadGone
 from build_artifacts.settings import Settings
 
 CONNECT_SECONDS = 5
@@ -34,7 +35,7 @@ _NO_BUCKET = frozenset({"NoSuchBucket", "404", "NotFound"})
 T = TypeVar("T")
 
 
-class S3Objects:
+class S3Objects(Objects):
     """Bytes in one bucket, below one prefix."""
 
     def __init__(self, settings: Settings) -> None:
@@ -49,10 +50,12 @@ class S3Objects:
         self._is_direct = settings.s3_transfer == "direct"
 
     @property
+    @override
     def address(self) -> str | None:
         """The endpoint that presigned addresses name."""
         return str(self._signer.meta.endpoint_url) if self._is_direct else None
 
+    @override
     async def open(self) -> None:
         """Make the bucket unless it is there."""
         try:
@@ -62,16 +65,17 @@ class S3Objects:
             more = {"CreateBucketConfiguration": where} if where else {}
             await self._call(lambda: self._client.create_bucket(Bucket=self._bucket, **more))
 
+    @override
     async def close(self) -> None:
         """Close pooled connections."""
         self._client.close()
 
+    @override
     async def ping(self) -> None:
-        """Return if the bucket answers."""
         await self._call(lambda: self._client.head_bucket(Bucket=self._bucket))
 
+    @override
     async def begin(self, artifact: Artifact) -> str:
-        """The id of a new multipart upload."""
         answer = await self._call(
             lambda: self._client.create_multipart_upload(
                 **self._at(artifact), ContentType=_TYPE, ChecksumAlgorithm="SHA256", **self._encryption
@@ -79,6 +83,7 @@ class S3Objects:
         )
         return str(answer["UploadId"])
 
+    @override
     async def plan(self, artifact: Artifact, seconds: int, *, is_inside: bool = False) -> list[Put]:
         """Presigned PUTs of what is missing. Raises UploadGone."""
         signer = self._client if is_inside else self._signer
@@ -94,13 +99,14 @@ class S3Objects:
             if part.number not in there or not _is(there[part.number], part)
         ]
 
+    @override
     async def seal(self, artifact: Artifact) -> str:
-        """Join the parts, then compare size and SHA-256; the receipt. Raises NotWhole. Sealing again is the same."""
         if artifact.upload_id:
             with suppress(_Missing):  # joined before, if the object is there
                 await self._join(artifact)
         return await self.check(artifact)
 
+    @override
     async def check(self, artifact: Artifact) -> str:
         """Compare size and S3's own SHA-256, else the receipt, else every byte; the receipt of now. Raises NotWhole."""
         sealed = _Receipt.read(artifact)
@@ -119,6 +125,7 @@ class S3Objects:
             raise NotWhole(f"SHA-256 is {found} in base64")
         return str(now)
 
+    @override
     async def link(self, artifact: Artifact, seconds: int) -> str | None:
         """A presigned GET that saves and never shows; in a versioned bucket, of the very version that was verified."""
         if not self._is_direct:
@@ -137,8 +144,8 @@ class S3Objects:
             )
         )
 
+    @override
     async def read(self, artifact: Artifact, begin: int, end: int) -> AsyncGenerator[bytes]:
-        """Bytes `begin` to `end` (exclusive) of what the receipt is for; S3 itself refuses others. Raises NotWhole."""
         only = {} if (begin, end) == (0, artifact.size_bytes) else {"Range": f"bytes={begin}-{end - 1}"}
         at = {**self._at(artifact), **_Receipt.read(artifact).exactly, **only}
         try:
@@ -152,8 +159,8 @@ class S3Objects:
             while block := await self._call(partial(body.read, _BLOCK)):
                 yield block
 
+    @override
     async def drop(self, artifact: Artifact) -> None:
-        """Forget bytes and parts; dropping what is gone is the same."""
         if artifact.upload_id:
             with suppress(_Missing):
                 await self._call(
@@ -163,6 +170,7 @@ class S3Objects:
         with suppress(_Missing):
             await self._call(lambda: self._client.delete_object(**self._at(artifact)), _NO_OBJECT)
 
+    @override
     async def sweep(self, before_ms: int) -> int:
         """Abort uploads begun before that time; whoever still works at one begins another."""
         uploads = await self._call(self._uploads)

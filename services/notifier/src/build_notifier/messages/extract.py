@@ -5,6 +5,7 @@ from typing import Protocol
 
 from build_chassis.auth import Principal
 from build_chassis.service_client import ServiceClient, ServiceRefused, ServiceUnavailable
+from typing_extensions import override
 
 from build_notifier.branch import Evidence
 from build_notifier.messages.message import LogLine
@@ -31,14 +32,14 @@ class Extracts(Protocol):
         ...
 
 
-class ServiceExtracts:
+class ServiceExtracts(Extracts):
     """Extracts read from the ingest service, where there is one."""
 
     def __init__(self, ingest: ServiceClient | None) -> None:
         self._ingest = ingest
 
+    @override
     async def around(self, evidence: Evidence, project: str) -> list[LogLine]:
-        """The lines around the build's first error, or its last ones; raises NoExtract."""
         if self._ingest is None:
             raise NoExtract("no address of ingest is set", permanent=True)
         hit = evidence.failure.first_line if evidence.failure else 0

@@ -11,8 +11,9 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 
 from aio_pika.exceptions import ChannelNotFoundEntity
+from typing_extensions import override
 
-from build_chassis.bus.contract import BusUnavailable, Outgoing
+from build_chassis.bus.contract import Bus, BusUnavailable, Outgoing
 from build_chassis.bus.rabbit import declare
 from build_chassis.bus.rabbit.announcer import Announcer
 from build_chassis.bus.rabbit.consumer import RabbitConsumer
@@ -24,7 +25,7 @@ __all__ = ["RabbitBus"]
 log = logging.getLogger(__name__)
 
 
-class RabbitBus:
+class RabbitBus(Bus):
     """A Bus on the broker that an `amqp://` or `amqps://` URL names; it reconnects by itself once it was open."""
 
     def __init__(self, url: str) -> None:
@@ -34,8 +35,8 @@ class RabbitBus:
         self._announcer = Announcer(self._publishing)
         self._turn = asyncio.Lock()
 
+    @override
     async def open(self) -> None:
-        """Connect and declare the topology; raises BusUnavailable."""
         async with self._turn:
             try:
                 await self._publishing.open()
@@ -44,21 +45,21 @@ class RabbitBus:
                 await self._publishing.close()
                 raise
 
+    @override
     async def close(self) -> None:
-        """Finish what is in flight and disconnect."""
         async with self._turn:
             await self._publisher.close()
             await self._announcer.close()
             await self._consuming.close()
             await self._publishing.close()
 
+    @override
     async def publish(self, messages: Sequence[Outgoing]) -> None:
-        """Publish in order; return once the broker confirmed every one. Raises PublishFailed or BusUnavailable."""
         await self._publisher.publish(messages)
 
     @asynccontextmanager
+    @override
     async def consume(self, queue: str, *, prefetch: int = 200) -> AsyncIterator[RabbitConsumer]:
-        """Own the queue's deliveries while the context lasts; what was not settled is delivered again."""
         connection = await self._consuming.connection()
         consumer = RabbitConsumer(connection, queue, prefetch, self._publisher)
         try:
@@ -71,16 +72,18 @@ class RabbitBus:
         finally:
             await consumer.stop()
 
+    @override
     async def announce(self, exchange: str, routing_key: str, body: bytes) -> None:
         """Best effort: handed to the connection if there is one, in order, dropped when too many wait."""
         self._announcer.announce(exchange, routing_key, body)
 
+    @override
     def listen(self, exchange: str, *keys: str, capacity: int = 10_000) -> AbstractAsyncContextManager[RabbitListener]:
         """Hear announcements while the context lasts, over reconnections too. Raises BusUnavailable at its begin."""
         return RabbitListener.opened(self._consuming, exchange, keys, capacity)
 
+    @override
     async def missing(self) -> list[str]:
-        """`connection`, or names of queues that do not exist."""
         if not (self._publishing.is_open and self._consuming.is_open):
             return ["connection"]
         try:
@@ -96,6 +99,7 @@ class RabbitBus:
             await declare.topology(await self._publishing.connection())
 
     @property
+    @override
     def blocked(self) -> bool:
         """The broker is away, has an alarm (memory, disk), or has not confirmed anything for seconds."""
         return not self._publishing.is_open or self._publishing.is_blocked or self._publisher.is_stalled

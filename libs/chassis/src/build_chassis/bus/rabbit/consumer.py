@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage, AbstractQueue
 from build_protocol import topology
+from typing_extensions import override
 
-from build_chassis.bus.contract import BusUnavailable, Delivery, Outgoing
+from build_chassis.bus.contract import BusUnavailable, Consumer, Delivery, Outgoing
 from build_chassis.bus.rabbit.link import LOST, discard, driven, open_channel
 from build_chassis.bus.rabbit.publisher import Publisher
 from build_chassis.failpoints import fail_at
@@ -16,7 +17,7 @@ ATTEMPTS_HEADER = "x-delivery-count"
 START_SECONDS = 10.0
 
 
-class RabbitConsumer:
+class RabbitConsumer(Consumer):
     """A Consumer on RabbitMQ; tags are the channel's delivery tags, so they die with it."""
 
     def __init__(self, connection: AbstractConnection, queue: str, prefetch: int, publisher: Publisher) -> None:
@@ -53,8 +54,8 @@ class RabbitConsumer:
         if self._channel is not None:
             await discard(self._channel)
 
+    @override
     async def fetch(self, limit: int) -> Sequence[Delivery]:
-        """Wait for at least one delivery, then hand over what is there, at most `limit`. Raises BusUnavailable."""
         queue = self._open_queue()
         try:
             if self._consumer_tag is None:
@@ -71,8 +72,8 @@ class RabbitConsumer:
         self._unsettled.update((delivery.tag, message) for delivery, message in zip(deliveries, messages, strict=True))
         return deliveries
 
+    @override
     async def ack(self, deliveries: Sequence[Delivery]) -> None:
-        """Done: never delivered again. Raises BusUnavailable when the deliveries went back already."""
         self._open_queue()
         messages = self._unsettled_of(deliveries)
         if not messages:
@@ -88,8 +89,8 @@ class RabbitConsumer:
             raise BusUnavailable(f"queue {self._queue}: {error}") from error
         self._release(messages)
 
+    @override
     async def reject(self, deliveries: Sequence[Delivery]) -> None:
-        """Back to the queue in order, and everything behind them too; counts toward the delivery limit."""
         queue = self._open_queue()
         messages = self._unsettled_of(deliveries)
         try:
@@ -107,8 +108,8 @@ class RabbitConsumer:
             raise BusUnavailable(f"queue {self._queue}: {error}") from error
         self._release(messages)
 
+    @override
     async def park(self, delivery: Delivery, reason: str) -> None:
-        """Copy to the queue `parking` with the reason, confirmed, then ack."""
         headers = {**delivery.headers, "parked-from": self._queue, "parked-reason": reason}
         await self._publisher.publish(
             [Outgoing(delivery.routing_key, delivery.body, headers)], exchange=topology.DEAD_EXCHANGE

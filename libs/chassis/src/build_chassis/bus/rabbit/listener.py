@@ -9,10 +9,11 @@ from typing import Self
 
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractQueue
 from build_protocol import topology
+from typing_extensions import override
 
 from build_chassis.backoff import Backoff
 from build_chassis.bus.announcements import Mailbox
-from build_chassis.bus.contract import Announcement, BusUnavailable
+from build_chassis.bus.contract import Announcement, BusUnavailable, Listener
 from build_chassis.bus.rabbit.announcer import KEYS_NUMBERED, NUMBER_HEADER, PUBLISHER_HEADER
 from build_chassis.bus.rabbit.link import LOST, Link, discard, driven, open_channel
 
@@ -42,7 +43,7 @@ class Gaps:
             del self._last[publisher, key]
 
 
-class RabbitListener:
+class RabbitListener(Listener):
     """A Listener on RabbitMQ."""
 
     def __init__(self, link: Link, exchange: str, keys: Sequence[str], capacity: int) -> None:
@@ -68,8 +69,8 @@ class RabbitListener:
             await asyncio.wait([keeping])
             listener._mailbox.close()
 
+    @override
     async def bind(self, key: str) -> None:
-        """Also hear routing keys that match this topic pattern."""
         if key in self._keys:
             return
         self._keys[key] = None
@@ -78,8 +79,8 @@ class RabbitListener:
             with suppress(*LOST), driven():  # lost meanwhile: the next channel binds all keys
                 await self._queue.bind(self._exchange, key)
 
+    @override
     async def unbind(self, key: str) -> None:
-        """No longer hear them."""
         if self._keys.pop(key, False) is False:
             return
         self._gaps.forget(key)

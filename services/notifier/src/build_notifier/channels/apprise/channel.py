@@ -5,8 +5,9 @@ import re
 from collections.abc import Callable
 
 import apprise
+from typing_extensions import override
 
-from build_notifier.channels.contract import NotSent
+from build_notifier.channels.contract import Channel, NotSent
 from build_notifier.delivery.notification import Notification
 from build_notifier.messages import render
 
@@ -18,13 +19,14 @@ Rooms = Callable[[str, str], str | None]
 """The Apprise URL of a project's room by the room's name; None when the project no longer has it."""
 
 
-class AppriseChannel:
+class AppriseChannel(Channel):
     """The channel `apprise`."""
 
     def __init__(self, rooms: Rooms, send_seconds: float = SEND_SECONDS) -> None:
         self._rooms = rooms
         self._send_seconds = send_seconds
 
+    @override
     async def send(self, notification: Notification) -> str | None:
         """Say it in the room; Apprise has no id for what it said."""
         url = self._rooms(notification.project, notification.recipient)
@@ -45,6 +47,7 @@ class AppriseChannel:
             raise _failure(" ".join(_said(result)))
         return None
 
+    @override
     async def close(self) -> None:
         """Nothing is pooled."""
 

@@ -1,6 +1,8 @@
 """One comment per incident, on the pull request of the only suspect commit, edited in place."""
 
-from build_notifier.channels.contract import NotApplicable
+from typing_extensions import override
+
+from build_notifier.channels.contract import Channel, NotApplicable
 from build_notifier.channels.github.api import GitHub, repository
 from build_notifier.delivery.notification import Notification
 from build_notifier.messages import render
@@ -9,12 +11,13 @@ PER_PAGE = 100
 PAGES_MAX = 20
 
 
-class GitHubComments:
+class GitHubComments(Channel):
     """The channel `github_comment`."""
 
     def __init__(self, github: GitHub) -> None:
         self._github = github
 
+    @override
     async def send(self, notification: Notification) -> str | None:
         """Write or edit the incident's comment; a mark in it says which one it is, so doing it twice edits it."""
         home = f"/repos/{repository(notification.recipient)}"
@@ -34,8 +37,8 @@ class GitHubComments:
             answer = await self._github.call("PATCH", f"{home}/issues/comments/{known}", body)
         return str(answer["id"])
 
+    @override
     async def close(self) -> None:
-        """Close pooled connections."""
         await self._github.close()
 
     async def _find(self, path: str, mark: str) -> int | None:

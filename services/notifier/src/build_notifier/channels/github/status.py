@@ -1,6 +1,8 @@
 """Commit statuses: one context per config, so a later build of the commit replaces an earlier one's."""
 
-from build_notifier.channels.contract import NotApplicable
+from typing_extensions import override
+
+from build_notifier.channels.contract import Channel, NotApplicable
 from build_notifier.channels.github.api import GitHub, repository
 from build_notifier.delivery.notification import Notification
 from build_notifier.messages.text import duration, one_line
@@ -8,12 +10,13 @@ from build_notifier.messages.text import duration, one_line
 DESCRIPTION_CHARACTERS = 140
 
 
-class GitHubStatuses:
+class GitHubStatuses(Channel):
     """The channel `github_status`."""
 
     def __init__(self, github: GitHub) -> None:
         self._github = github
 
+    @override
     async def send(self, notification: Notification) -> str | None:
         """Set the status of the build's commit; setting it twice is setting it once."""
         message = notification.message
@@ -31,6 +34,6 @@ class GitHubStatuses:
         answer = await self._github.call("POST", path, body)
         return str(answer["id"])
 
+    @override
     async def close(self) -> None:
-        """Close pooled connections."""
         await self._github.close()

@@ -10,8 +10,9 @@ from python_http_client.exceptions import HTTPError  # type: ignore[import-untyp
 from sendgrid import SendGridAPIClient
 from sendgrid.helpers.mail import ClickTracking, CustomArg, Header, OpenTracking, TrackingSettings
 from sendgrid.helpers.mail import Mail as SendGridMail
+from typing_extensions import override
 
-from build_notifier.channels.contract import NotSent
+from build_notifier.channels.contract import Channel, NotSent
 from build_notifier.channels.mail import Mail, mail_of
 from build_notifier.channels.retry_after import retry_after_seconds
 from build_notifier.delivery.notification import Notification
@@ -22,7 +23,7 @@ NOTIFICATION_ARG = "notification_id"
 """Comes back in every event SendGrid posts about the mail."""
 
 
-class SendGridChannel:
+class SendGridChannel(Channel):
     """The channel `mail`, by SendGrid."""
 
     def __init__(
@@ -32,6 +33,7 @@ class SendGridChannel:
         self._sender = sender
         self._socket_seconds = socket_seconds
 
+    @override
     async def send(self, notification: Notification) -> str | None:
         """Send the mail; SendGrid's id of it."""
         body = _body(mail_of(notification, self._sender), notification.id)
@@ -41,6 +43,7 @@ class SendGridChannel:
         except TimeoutError as error:
             raise NotSent("SendGrid did not answer in time", ambiguous=True) from error
 
+    @override
     async def close(self) -> None:
         """Nothing is pooled."""
 

@@ -7,8 +7,9 @@ from email.policy import SMTP as SMTP_POLICY
 from email.utils import formatdate
 
 import aiosmtplib
+from typing_extensions import override
 
-from build_notifier.channels.contract import NotSent
+from build_notifier.channels.contract import Channel, NotSent
 from build_notifier.channels.mail import Mail, mail_of
 from build_notifier.delivery.notification import Notification
 
@@ -27,7 +28,7 @@ class Server:
     use_tls: bool = True
 
 
-class SmtpChannel:
+class SmtpChannel(Channel):
     """The channel `mail`, by SMTP."""
 
     def __init__(self, server: Server, sender: str, send_seconds: float = SEND_SECONDS) -> None:
@@ -35,6 +36,7 @@ class SmtpChannel:
         self._sender = sender
         self._send_seconds = send_seconds
 
+    @override
     async def send(self, notification: Notification) -> str | None:
         """Send the mail; its Message-ID."""
         message = _message(mail_of(notification, self._sender))
@@ -52,6 +54,7 @@ class SmtpChannel:
             raise NotSent(f"the mail server failed: {said}"[:400], ambiguous=is_under_way.is_set()) from error
         return str(message["Message-ID"])
 
+    @override
     async def close(self) -> None:
         """Nothing is pooled."""
 
