@@ -4,8 +4,9 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -28,6 +29,13 @@ class Store:
     async def ping(self) -> None:
         if not self.is_up:
             raise StoreUnavailable("test", "down")
+
+
+@dataclass(frozen=True)
+class Parts:
+    settings: ServiceSettings
+    ping: Callable[[], Awaitable[None]]
+    registry: CollectorRegistry = field(default_factory=CollectorRegistry)
 
 
 @asynccontextmanager
@@ -64,16 +72,7 @@ def bus(tmp_path: Path) -> EmbeddedBus:
 
 def make_app(bus: EmbeddedBus, store: Store, secret: str = SECRET) -> FastAPI:
     settings = ServiceSettings(service="history", jwt_secret_key=secret)
-    return create_service_app(
-        "history",
-        settings=settings,
-        bus=bus,
-        registry=CollectorRegistry(),
-        dependencies=None,
-        lifespan=no_lifespan,
-        routers=[routes()],
-        store_ping=store.ping,
-    )
+    return create_service_app("history", Parts(settings, store.ping), bus, lifespan=no_lifespan, routers=[routes()])
 
 
 def client_of(app: FastAPI) -> httpx.AsyncClient:
@@ -213,16 +212,12 @@ async def ping():
 
 settings = ServiceSettings(service="history", jwt_secret_key=SECRET, port=int(sys.argv[1]))
 bus = EmbeddedBus(Path(sys.argv[2]))
-app = create_service_app(
-    "history",
-    settings=settings,
-    bus=bus,
-    registry=CollectorRegistry(),
-    dependencies=None,
-    lifespan=lifespan,
-    routers=[],
-    store_ping=ping,
-)
+class Parts:
+    registry = CollectorRegistry()
+    settings = settings
+    ping = staticmethod(ping)
+
+app = create_service_app("history", Parts(), bus, lifespan=lifespan, routers=[])
 serve(app, settings)
 """
 

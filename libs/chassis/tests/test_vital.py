@@ -36,16 +36,12 @@ async def ping():
 
 settings = ServiceSettings(service="test", port=free_port(), jwt_secret_key=SECRET)
 bus = EmbeddedBus(Path(sys.argv[1]) / "bus.sqlite")
-app = create_service_app(
-    "test",
-    settings=settings,
-    bus=bus,
-    registry=CollectorRegistry(),
-    dependencies=None,
-    lifespan=lifespan,
-    routers=[],
-    store_ping=ping,
-)
+class Parts:
+    registry = CollectorRegistry()
+    settings = settings
+    ping = staticmethod(ping)
+
+app = create_service_app("test", Parts(), bus, lifespan=lifespan, routers=[])
 serve(app, settings)
 """
 

@@ -6,7 +6,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from itertools import chain
-from typing import Any
+from typing import Any, Protocol
 
 import uvicorn
 from build_protocol import limits
@@ -20,9 +20,10 @@ from build_chassis import problems
 from build_chassis.auth import only_services, principal_reader
 from build_chassis.backoff import Backoff
 from build_chassis.bodies import BodyLimit
-from build_chassis.bus.contract import Bus, BusUnavailable
+from build_chassis.bus import Bus, BusUnavailable, open_bus
 from build_chassis.errors import StoreUnavailable
 from build_chassis.paths import PlainPaths
+from build_chassis.service_client import http_peers
 from build_chassis.settings import ServiceSettings
 from build_chassis.vital import serving, vital
 
@@ -39,33 +40,43 @@ GRACE_SECONDS = 30
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 
+class Parts(Protocol):
+    """What every service's own `Dependencies` have, whatever else its routes stand on."""
+
+    @property
+    def settings(self) -> ServiceSettings:
+        """What the operator chose."""
+        ...
+
+    @property
+    def registry(self) -> CollectorRegistry:
+        """The app's own metrics: five apps may share one process."""
+        ...
+
+    async def ping(self) -> object:
+        """Return if all that the service keeps data in answers. Raises StoreUnavailable."""
+        ...
+
+
 def create_service_app(
-    name: str,
-    *,
-    settings: ServiceSettings,
-    bus: Bus,
-    registry: CollectorRegistry,
-    dependencies: object,
-    lifespan: Lifespan,
-    routers: Sequence[APIRouter],
-    store_ping: Callable[[], Awaitable[object]],
+    name: str, parts: Parts, bus: Bus, *, lifespan: Lifespan, routers: Sequence[APIRouter]
 ) -> FastAPI:
     """The app of a service.
 
-    `app.state.dependencies` is what its routes stand on: one frozen object, which only the service itself knows.
-    Beside it `app.state` carries what the chassis needs: `bus`, the `pings` that `/readyz` asks by name, the app's own
-    metrics `registry` (five apps may share one process) and `read_principal`, on which `build_chassis.auth.Caller`
-    stands. Whoever made the bus opens and closes it.
+    `app.state.dependencies` are the parts its routes stand on. Beside them `app.state` carries what the chassis needs:
+    `bus`, the `pings` that `/readyz` asks by name, the metrics' `registry` and `read_principal`, on which
+    `build_chassis.auth.Caller` stands. Whoever made the bus opens and closes it.
     """
+    registry = parts.registry
     # No redirects to the path without its last slash: behind the gateway they would name a service's own address.
     app = FastAPI(title=name, lifespan=lifespan, openapi_url=None, redirect_slashes=False)
-    app.state.dependencies = dependencies
+    app.state.dependencies = parts
     app.state.bus = bus
     app.state.registry = registry
-    app.state.read_principal = principal_reader(name, settings.jwt_secret_key)
+    app.state.read_principal = principal_reader(name, parts.settings.jwt_secret_key)
     ProcessCollector(registry=app.state.registry)
     problems.install(app)
-    app.state.pings = {"store": store_ping}
+    app.state.pings = {"store": parts.ping}
     app.state.bus_hint = NO_ANSWER
     app.include_router(_operations())
     for router in routers:
@@ -73,6 +84,19 @@ def create_service_app(
     app.add_middleware(BodyLimit)
     app.add_middleware(PlainPaths)
     return app
+
+
+async def dependencies_of(request: Request) -> Any:
+    """What the routes of the app that answers this request stand on; a service annotates it with its own class."""
+    return request.app.state.dependencies
+
+
+def run_service(
+    settings: ServiceSettings, create_app: Callable[..., FastAPI], *, frame_bytes: int = limits.FRAME_BYTES
+) -> None:
+    """Connect a service to its bus and its peers, as its settings name them, and serve it until it is stopped."""
+    peers = http_peers(settings.peer_urls, settings.jwt_secret_key)
+    serve(create_app(settings, open_bus(settings.amqp_url), peers=peers), settings, frame_bytes=frame_bytes)
 
 
 def serve(app: FastAPI, settings: ServiceSettings, *, frame_bytes: int = limits.FRAME_BYTES) -> None:

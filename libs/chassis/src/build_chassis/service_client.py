@@ -107,7 +107,10 @@ class ServiceClient(Protocol):
         ...
 
 
-NO_PEERS: Mapping[str, ServiceClient] = MappingProxyType({})
+Peers = Mapping[str, ServiceClient]
+"""Services by name."""
+
+NO_PEERS: Peers = MappingProxyType({})
 
 
 class HttpServiceClient(ServiceClient):
@@ -172,7 +175,7 @@ class HttpServiceClient(ServiceClient):
             await answer.aclose()
 
 
-def http_peers(urls: Mapping[str, str], secret: str) -> Mapping[str, ServiceClient]:
+def http_peers(urls: Mapping[str, str], secret: str) -> Peers:
     """The services at these URLs, by name; an empty URL is none."""
     return {name: HttpServiceClient(name, url, secret) for name, url in urls.items() if url}
 

@@ -14,7 +14,7 @@ No duty ends another one, unless it stops the service; cancelling ends them all.
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Literal, NoReturn
 
@@ -131,6 +131,29 @@ async def supervised(
     finally:
         task.cancel()
         await asyncio.wait([task])  # a failure was reported where it happened
+
+
+def supervised_lifespan(
+    name: str,
+    duties: Sequence[Duty],
+    *,
+    open_store: Callable[[], Awaitable[None]],
+    closing: Sequence[Callable[[], Awaitable[object]]],
+    first_try_seconds: float = FIRST_TRY_SECONDS,
+) -> Callable[[object], AbstractAsyncContextManager[None]]:
+    """The lifespan of a service's app: `supervised`, and after it everything in `closing`, in order."""
+
+    @asynccontextmanager
+    async def lifespan(_: object) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            for close in reversed(closing):
+                stack.push_async_callback(close)
+            await stack.enter_async_context(
+                supervised(name, duties, open_store=open_store, first_try_seconds=first_try_seconds)
+            )
+            yield
+
+    return lifespan
 
 
 async def try_open(open_store: Callable[[], Awaitable[None]], first_try_seconds: float = FIRST_TRY_SECONDS) -> bool:

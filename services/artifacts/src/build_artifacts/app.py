@@ -1,15 +1,13 @@
 """The app: artifacts' parts, wired; in its lifespan the store, the objects, the consumer and retention."""
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 from build_chassis.bus import Bus
 from build_chassis.consumer import consumer_duty
 from build_chassis.projects import Projects
 from build_chassis.service import create_service_app
-from build_chassis.service_client import NO_PEERS, ServiceClient
-from build_chassis.supervisor import Duty, supervised
+from build_chassis.service_client import NO_PEERS, Peers
+from build_chassis.supervisor import Duty, supervised_lifespan
 from build_protocol.clock import HOUR_SECONDS, Clock, now_ms
 from build_protocol.topology import queue_name
 from fastapi import FastAPI
@@ -33,7 +31,7 @@ def create_app(
     settings: Settings,
     bus: Bus,
     *,
-    peers: Mapping[str, ServiceClient] = NO_PEERS,  # noqa: ARG001  one signature for all services; this one asks no other
+    peers: Peers = NO_PEERS,  # noqa: ARG001  one signature for all services; this one asks no other
     store: ArtifactStore | None = None,
     clock: Clock = now_ms,
 ) -> FastAPI:
@@ -46,36 +44,15 @@ def create_app(
         await parts.store.open()
         await parts.objects.open()
 
-    async def ping() -> None:
-        await parts.store.ping()
-        await parts.objects.ping()
-
     handle = parts.consumer.handle
     duties = [
-        consumer_duty(bus, queue_name("artifacts"), handle, prefetch=settings.prefetch, wait_for_store=ping),
+        consumer_duty(bus, queue_name("artifacts"), handle, prefetch=settings.prefetch, wait_for_store=parts.ping),
         Duty("forget old artifacts", lambda: retention.forget_old(clock()), HOUR_SECONDS),
     ]
 
-    @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        try:
-            async with supervised("artifacts", duties, open_store=open_both):
-                yield
-        finally:
-            await parts.relay.close()
-            await parts.objects.close()
-            await parts.store.close()
-
-    return create_service_app(
-        "artifacts",
-        settings=settings,
-        bus=bus,
-        registry=registry,
-        dependencies=parts,
-        lifespan=lifespan,
-        routers=routers(settings),
-        store_ping=ping,
-    )
+    closing = [parts.relay.close, parts.objects.close, parts.store.close]
+    lifespan = supervised_lifespan("artifacts", duties, open_store=open_both, closing=closing)
+    return create_service_app("artifacts", parts, bus, lifespan=lifespan, routers=routers(settings))
 
 
 def _wire(
@@ -85,6 +62,7 @@ def _wire(
     return Dependencies(
         settings=settings,
         clock=clock,
+        registry=registry,
         projects=Projects(Path(settings.config_path)),
         metrics=metrics,
         store=store,

@@ -4,8 +4,10 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from build_chassis.projects import Projects
+from build_chassis.service import dependencies_of
 from build_protocol.clock import Clock
-from fastapi import Depends, Request
+from fastapi import Depends
+from prometheus_client import CollectorRegistry
 
 from build_artifacts.consumer import ArtifactConsumer
 from build_artifacts.downloads import Downloads
@@ -23,6 +25,7 @@ class Dependencies:
 
     settings: Settings
     clock: Clock
+    registry: CollectorRegistry
     projects: Projects
     metrics: Metrics
     store: ArtifactStore
@@ -32,12 +35,11 @@ class Dependencies:
     relay: Relay
     consumer: ArtifactConsumer
 
+    async def ping(self) -> None:
+        """Return if store and objects answer. Raises StoreUnavailable."""
+        await self.store.ping()
+        await self.objects.ping()
 
-async def get_dependencies(request: Request) -> Dependencies:
-    """The parts of the service that answers this request."""
-    parts: Dependencies = request.app.state.dependencies
-    return parts
 
-
-Needs = Annotated[Dependencies, Depends(get_dependencies)]
+Needs = Annotated[Dependencies, Depends(dependencies_of)]
 """A route parameter: `async def list_artifacts(needs: Needs, ...)`."""

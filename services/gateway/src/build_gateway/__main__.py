@@ -3,9 +3,7 @@
 import secrets
 import sys
 
-from build_chassis.bus import open_bus
-from build_chassis.service import serve
-from build_chassis.service_client import http_peers
+from build_chassis.service import run_service
 from build_chassis.settings import read_settings
 
 from build_gateway import reset_admin
@@ -21,8 +19,7 @@ def main() -> None:
         reset_admin.main(place.store_url, sys.argv[2:])
         return
     settings = read_settings(Settings)
-    peers = http_peers(settings.peer_urls, settings.jwt_secret_key)
-    serve(create_app(settings, open_bus(settings.amqp_url), peers=peers), settings, frame_bytes=settings.frame_bytes)
+    run_service(settings, create_app, frame_bytes=settings.frame_bytes)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,5 @@
 """The gateway's app: its parts, wired; routes, `/ws`, forwarding and the page around them."""
 
-import asyncio
 import secrets
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -9,8 +8,8 @@ from pathlib import Path
 from build_chassis.bus import Bus
 from build_chassis.projects import Projects
 from build_chassis.service import create_service_app
-from build_chassis.service_client import NO_PEERS, ServiceClient
-from build_chassis.supervisor import supervised
+from build_chassis.service_client import NO_PEERS, Peers, ServiceClient
+from build_chassis.supervisor import supervised_lifespan
 from build_protocol.clock import Clock, now_ms
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
@@ -57,7 +56,7 @@ def create_app(
     settings: Settings,
     bus: Bus,
     *,
-    peers: Mapping[str, ServiceClient] = NO_PEERS,
+    peers: Peers = NO_PEERS,
     store: GatewayStore | None = None,
     clock: Clock = now_ms,
     passwords: Passwords | None = None,
@@ -72,29 +71,18 @@ def create_app(
     parts = _wire(settings, bus, rows, peers, registry, clock=clock, passwords=passwords or Passwords())
     gateway = Gateway(parts)
 
-    @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        try:
-            async with supervised(
-                "gateway", gateway.duties(), open_store=gateway.prepare, first_try_seconds=START_SECONDS
-            ):
-                with drain_first(parts.roster.drain):
-                    yield
-        finally:
-            await parts.roster.write_changes()
-            await asyncio.gather(*(peer.close() for peer in peers.values()))
-            await rows.close()
-
-    app = create_service_app(
-        "gateway",
-        settings=settings,
-        bus=bus,
-        registry=registry,
-        dependencies=parts,
-        lifespan=lifespan,
-        routers=routers(settings),
-        store_ping=rows.ping,
+    closing = [parts.roster.write_changes, *(peer.close for peer in peers.values()), rows.close]
+    running = supervised_lifespan(
+        "gateway", gateway.duties(), open_store=gateway.prepare, closing=closing, first_try_seconds=START_SECONDS
     )
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with running(app):
+            with drain_first(parts.roster.drain):
+                yield
+
+    app = create_service_app("gateway", parts, bus, lifespan=lifespan, routers=routers(settings))
     app.router.routes.append(WebSocketRoute("/ws", parts.endpoint))
     app.include_router(openapi.router)
     app.include_router(forward.router)
@@ -152,6 +140,7 @@ def _wire(
     return Dependencies(
         settings=settings,
         clock=clock,
+        registry=registry,
         store=store,
         peers=peers,
         projects=Projects(Path(settings.config_path)),

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from build_chassis.projects import Projects
+from build_chassis.service import dependencies_of
 from build_chassis.service_client import ServiceClient
 from build_protocol.clock import Clock
-from fastapi import Depends, Request
+from fastapi import Depends
+from prometheus_client import CollectorRegistry
 
 from build_gateway.accounts.directory import Directory
 from build_gateway.accounts.passwords import Passwords
@@ -33,6 +35,7 @@ class Dependencies:
 
     settings: Settings
     clock: Clock
+    registry: CollectorRegistry
     store: GatewayStore
     peers: Mapping[str, ServiceClient]
     projects: Projects
@@ -51,12 +54,10 @@ class Dependencies:
     valve: Valve
     endpoint: Endpoint
 
-
-async def get_dependencies(request: Request) -> Dependencies:
-    """The parts of the gateway that answers this request."""
-    parts: Dependencies = request.app.state.dependencies
-    return parts
+    async def ping(self) -> None:
+        """Return if the store answers. Raises StoreUnavailable."""
+        await self.store.ping()
 
 
-Needs = Annotated[Dependencies, Depends(get_dependencies)]
+Needs = Annotated[Dependencies, Depends(dependencies_of)]
 """A route parameter: `async def list_users(needs: Needs, ...)`."""

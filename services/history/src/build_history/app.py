@@ -1,15 +1,14 @@
 """The app: history's parts, wired; in its lifespan the store, the consumer and the other duties."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 from build_chassis.bus import Bus, Delivery
 from build_chassis.consumer import consumer_duty
 from build_chassis.projects import Projects
 from build_chassis.service import create_service_app
-from build_chassis.service_client import NO_PEERS, ServiceClient
-from build_chassis.supervisor import Duty, supervised
+from build_chassis.service_client import NO_PEERS, Peers, ServiceClient
+from build_chassis.supervisor import Duty, supervised_lifespan
 from build_protocol.clock import HOUR_SECONDS, Clock, now_ms
 from build_protocol.topology import queue_name
 from fastapi import FastAPI
@@ -34,12 +33,7 @@ HEED_SECONDS = 5.0
 
 
 def create_app(
-    settings: Settings,
-    bus: Bus,
-    *,
-    peers: Mapping[str, ServiceClient] = NO_PEERS,
-    store: HistoryStore | None = None,
-    clock: Clock = now_ms,
+    settings: Settings, bus: Bus, *, peers: Peers = NO_PEERS, store: HistoryStore | None = None, clock: Clock = now_ms
 ) -> FastAPI:
     """The service on this bus. The bus is opened and closed by whoever made it; the store and the peers are ours.
 
@@ -49,32 +43,16 @@ def create_app(
     parts = Dependencies(
         settings=settings,
         clock=clock,
+        registry=registry,
         store=store or open_store(settings.store_url),
         projects=Projects(Path(settings.config_path)),
         statistics=StatisticsCache(),
     )
     duties = _duties(parts, bus, peers.get("ingest"), Metrics(registry))
 
-    @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        try:
-            async with supervised("history", duties, open_store=parts.store.open):
-                yield
-        finally:
-            for peer in peers.values():
-                await peer.close()
-            await parts.store.close()
-
-    return create_service_app(
-        "history",
-        settings=settings,
-        bus=bus,
-        registry=registry,
-        dependencies=parts,
-        lifespan=lifespan,
-        routers=routers(settings),
-        store_ping=parts.store.ping,
-    )
+    closing = [*(peer.close for peer in peers.values()), parts.store.close]
+    lifespan = supervised_lifespan("history", duties, open_store=parts.store.open, closing=closing)
+    return create_service_app("history", parts, bus, lifespan=lifespan, routers=routers(settings))
 
 
 def _duties(parts: Dependencies, bus: Bus, ingest: ServiceClient | None, metrics: Metrics) -> Sequence[Duty]:

@@ -1,12 +1,9 @@
 """The app: ingest's parts, wired; in its lifespan the store and this replica's share of the work."""
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
-
 from build_chassis.bus import Bus
 from build_chassis.service import create_service_app
-from build_chassis.service_client import NO_PEERS, ServiceClient
-from build_chassis.supervisor import supervised
+from build_chassis.service_client import NO_PEERS, Peers
+from build_chassis.supervisor import supervised_lifespan
 from build_protocol.clock import Clock, now_ms
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
@@ -22,12 +19,7 @@ from build_ingest.store.results_cache import ResultsCache
 
 
 def create_app(
-    settings: Settings,
-    bus: Bus,
-    *,
-    peers: Mapping[str, ServiceClient] = NO_PEERS,
-    store: BuildStore | None = None,
-    clock: Clock = now_ms,
+    settings: Settings, bus: Bus, *, peers: Peers = NO_PEERS, store: BuildStore | None = None, clock: Clock = now_ms
 ) -> FastAPI:
     """The service on this bus. The bus is opened and closed by whoever made it; the store and the peers are ours.
 
@@ -38,33 +30,16 @@ def create_app(
     artifacts_client = ArtifactsClient(peers["artifacts"]) if "artifacts" in peers else None
     replica = Replica(settings, bus, builds, artifacts_client=artifacts_client, metrics=Metrics(registry), clock=clock)
 
-    @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        try:
-            async with supervised("ingest", replica.duties(), open_store=builds.open):
-                yield
-        finally:
-            await replica.stop()
-            if artifacts_client is not None:
-                await artifacts_client.close()
-            for peer in peers.values():
-                await peer.close()
-            await builds.close()
-
-    return create_service_app(
-        "ingest",
+    parts = Dependencies(
         settings=settings,
-        bus=bus,
+        clock=clock,
         registry=registry,
-        dependencies=Dependencies(
-            settings=settings,
-            clock=clock,
-            store=builds,
-            texts=replica.texts,
-            recent=ResultsCache(builds),
-            replica=replica,
-        ),
-        lifespan=lifespan,
-        routers=routers(settings),
-        store_ping=builds.ping,
+        store=builds,
+        texts=replica.texts,
+        recent=ResultsCache(builds),
+        replica=replica,
     )
+    depots = () if artifacts_client is None else (artifacts_client,)
+    closing = [replica.stop, *(each.close for each in depots), *(each.close for each in peers.values()), builds.close]
+    lifespan = supervised_lifespan("ingest", replica.duties(), open_store=builds.open, closing=closing)
+    return create_service_app("ingest", parts, bus, lifespan=lifespan, routers=routers(settings))

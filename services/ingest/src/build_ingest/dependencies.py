@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 from typing import Annotated
 
+from build_chassis.service import dependencies_of
 from build_protocol.clock import Clock
-from fastapi import Depends, Request
+from fastapi import Depends
+from prometheus_client import CollectorRegistry
 
 from build_ingest.archive.texts import Texts
 from build_ingest.lifecycle.replica import Replica
@@ -19,17 +21,16 @@ class Dependencies:
 
     settings: Settings
     clock: Clock
+    registry: CollectorRegistry
     store: BuildStore
     texts: Texts
     recent: ResultsCache
     replica: Replica
 
-
-async def get_dependencies(request: Request) -> Dependencies:
-    """The parts of the service that answers this request."""
-    parts: Dependencies = request.app.state.dependencies
-    return parts
+    async def ping(self) -> None:
+        """Return if the store answers. Raises StoreUnavailable."""
+        await self.store.ping()
 
 
-Needs = Annotated[Dependencies, Depends(get_dependencies)]
+Needs = Annotated[Dependencies, Depends(dependencies_of)]
 """A route parameter: `async def list_builds(needs: Needs, ...)`."""

@@ -1,16 +1,15 @@
 """The app: notifier's parts, wired; in its lifespan the store, the consumer, the planner, senders, scheduled work."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Mapping, Sequence
 from pathlib import Path
 
 from build_chassis.bus import Bus, Delivery
 from build_chassis.consumer import consumer_duty
 from build_chassis.projects import Projects
 from build_chassis.service import create_service_app
-from build_chassis.service_client import NO_PEERS, ServiceClient
-from build_chassis.supervisor import Duty, supervised
+from build_chassis.service_client import NO_PEERS, Peers, ServiceClient
+from build_chassis.supervisor import Duty, supervised_lifespan
 from build_protocol.clock import HOUR_SECONDS, Clock, now_ms
 from build_protocol.topology import queue_name
 from fastapi import FastAPI
@@ -38,12 +37,7 @@ LAST_SEND_SECONDS = 20.0
 
 
 def create_app(
-    settings: Settings,
-    bus: Bus,
-    *,
-    peers: Mapping[str, ServiceClient] = NO_PEERS,
-    store: NotifierStore | None = None,
-    clock: Clock = now_ms,
+    settings: Settings, bus: Bus, *, peers: Peers = NO_PEERS, store: NotifierStore | None = None, clock: Clock = now_ms
 ) -> FastAPI:
     """The service on this bus. The bus is opened and closed by whoever made it; the store and the peers are ours.
 
@@ -53,6 +47,7 @@ def create_app(
     parts = Dependencies(
         settings=settings,
         clock=clock,
+        registry=registry,
         store=store or open_store(settings.store_url),
         metrics=Metrics(registry),
         webhook_key=read_key(settings.sendgrid_webhook_key) if settings.sendgrid_webhook_key else None,
@@ -61,28 +56,10 @@ def create_app(
     channels = open_channels(settings, projects)
     duties = _duties(parts, bus, projects, channels, peers.get("ingest"))
 
-    @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        try:
-            async with supervised("notifier", duties, open_store=parts.store.open):
-                yield
-        finally:
-            for channel in channels.values():
-                await channel.close()
-            for peer in peers.values():
-                await peer.close()
-            await parts.store.close()
-
-    return create_service_app(
-        "notifier",
-        settings=settings,
-        bus=bus,
-        registry=registry,
-        dependencies=parts,
-        lifespan=lifespan,
-        routers=routers(settings),
-        store_ping=parts.store.ping,
-    )
+    closing = [channel.close for channel in channels.values()]
+    closing += [*(peer.close for peer in peers.values()), parts.store.close]
+    lifespan = supervised_lifespan("notifier", duties, open_store=parts.store.open, closing=closing)
+    return create_service_app("notifier", parts, bus, lifespan=lifespan, routers=routers(settings))
 
 
 def _duties(

@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 from typing import Annotated
 
+from build_chassis.service import dependencies_of
 from build_protocol.clock import Clock
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
-from fastapi import Depends, Request
+from fastapi import Depends
+from prometheus_client import CollectorRegistry
 
 from build_notifier.metrics import Metrics
 from build_notifier.settings import Settings
@@ -18,16 +20,15 @@ class Dependencies:
 
     settings: Settings
     clock: Clock
+    registry: CollectorRegistry
     store: NotifierStore
     metrics: Metrics
     webhook_key: EllipticCurvePublicKey | None
 
-
-async def get_dependencies(request: Request) -> Dependencies:
-    """The parts of the service that answers this request."""
-    parts: Dependencies = request.app.state.dependencies
-    return parts
+    async def ping(self) -> None:
+        """Return if the store answers. Raises StoreUnavailable."""
+        await self.store.ping()
 
 
-Needs = Annotated[Dependencies, Depends(get_dependencies)]
+Needs = Annotated[Dependencies, Depends(dependencies_of)]
 """A route parameter: `async def list_mutes(needs: Needs, ...)`."""
