@@ -88,3 +88,31 @@ def test_progress_is_percent() -> None:
     """Progress runs from 0 to 100."""
     with pytest.raises(ValidationError):
         messages.BuildUpdateData(progress=100.5)
+
+
+def test_what_a_record_need_not_say_has_its_default() -> None:
+    """Agents that know nothing of clocks, sections, tags or foreign CIs are read as before."""
+    start, complete = messages.BuildStartData(), messages.BuildCompleteData(status="failed")
+
+    assert (start.clock, start.anchor, start.backfill, start.source_url, start.tags) == (None, None, False, None, [])
+    assert (messages.BuildUpdateData().section, complete.fault) == (None, None)
+    hello = frames.Hello.model_validate({"agentVersion": "1", "instance": "i"})
+    assert hello.clock is None
+
+
+@pytest.mark.parametrize(
+    "url", ["https://lab.llvm.org/buildbot/#/builders/1/builds/2", "http://ci:8010", "http://[::1]/x?y=z"]
+)
+def test_a_source_is_a_web_address(url: str) -> None:
+    """What the page shows as a link is http or https."""
+    assert url == messages.BuildStartData(source_url=url).source_url
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["javascript:alert(1)", " https://a", "ftp://a/b", "https://", "https:///b", "https://a/b c", "https://a\n", "//a"],
+)
+def test_a_source_that_is_no_web_address_is_refused(url: str) -> None:
+    """A link that could run a script or lead nowhere is never stored."""
+    with pytest.raises(ValidationError):
+        messages.BuildStartData(source_url=url)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import Awaitable, Callable
 
 from build_protocol.ids import shard_of
@@ -23,7 +24,42 @@ async def test_records_are_published_confirmed_and_acknowledged_when_stored(gate
     assert [json.loads(delivery.body)["seq"] for delivery in deliveries] == [1, 2, 3]
     assert f"{shard_of(BUILD)}.BUILD_START.torch-mlir" == deliveries[0].routing_key
     key_id = deliveries[0].headers["key_id"]
-    assert {"agent": "default", "build_id": BUILD, "seq": "1", "key_id": key_id} == dict(deliveries[0].headers)
+    headers = dict(deliveries[0].headers)
+    assert abs(int(headers.pop("received_at")) - time.time() * 1000) < 60_000
+    assert {"agent": "default", "build_id": BUILD, "seq": "1", "key_id": key_id} == headers
+
+
+async def test_the_receipt_is_stamped_beside_the_bytes(gateway: Gateway) -> None:
+    """Each record carries when it came, BUILD_START also its agent's clocks; its body is what the agent sent."""
+    clock = {"wallAt": 7, "bootId": "boot-1", "uptimeMs": 5000}
+    anchor = {"serverAt": 9, "bootId": "boot-0", "uptimeMs": 1}
+    start = record(1, "BUILD_START", data={"status": "running", "clock": {"wallAt": 1}})
+
+    async with gateway.agent() as socket:
+        await hello(socket, clock=clock)
+        before = int(time.time() * 1000)
+        await say(socket, type="RECORDS", records=[start, record(2)], clock=clock, anchor=anchor)
+        await hear(socket, "ACK", confirmed=2)
+
+    first, second = await gateway.published(2)
+    assert before <= int(first.headers["received_at"]) <= time.time() * 1000
+    assert first.headers["received_at"] == second.headers["received_at"]
+    assert [clock, anchor] == [json.loads(first.headers[name]) for name in ("clock", "anchor")]
+    assert start == json.loads(first.body)
+    assert not {"clock", "anchor"} & second.headers.keys()
+
+
+async def test_an_agents_skew_is_shown(gateway: Gateway) -> None:
+    """An agent whose wall clock is wrong is shown with how far; one that names none has none."""
+    async with gateway.agent() as ahead, gateway.agent() as silent:
+        await hello(ahead, "i1", clock={"wallAt": int(time.time() * 1000) + 3_600_000})
+        await hello(silent, "i2")
+        await gateway.app.state.desk.roster.write_changes()
+        agents = (await gateway.as_admin("GET", "/api/agents")).json()["items"]
+
+    skews = {agent["instance"]: agent.get("clockSkewMs") for agent in agents}
+    assert abs(skews["i1"] - 3_600_000) < 60_000
+    assert skews["i2"] is None
 
 
 async def test_welcome_tells_what_is_stored_and_last_green(gateway: Gateway) -> None:

@@ -38,6 +38,16 @@ def test_a_good_frame_is_admitted_as_it_was_said() -> None:
 
 
 @pytest.mark.parametrize(
+    "clock", [7, {"wallAt": -1}, {"wallAt": 1, "bootId": "no space"}, {"wallAt": 1, "uptimeMs": "x"}]
+)
+def test_a_bad_clock_costs_no_record(clock: Any) -> None:
+    """What stands beside the records may be wrong: they are admitted without it."""
+    decoded = decode(json.dumps({"type": "RECORDS", "records": [log_record(1), log_record(2)], "clock": clock}))
+
+    assert (2, [], None) == (len(decoded.records), decoded.refused, decoded.clock)
+
+
+@pytest.mark.parametrize(
     ("bad", "code", "names"),
     [
         ({**log_record(2), "seq": 0}, "malformed", "seq"),

@@ -88,3 +88,13 @@ def test_only_ci_builds_of_code_have_a_colour(builds):
     infra = builds.verdict(1, "failed", first_failure=builds.failure("disk", fault="infra"))
     assert merged(infra).point.colour == "none"
     assert merged(builds.verdict(1, origin="local")).point.colour == "none"
+
+
+def test_a_build_that_its_source_calls_infra_has_no_colour(builds) -> None:
+    """Another CI knows that its machine failed: whatever the log shows, the build is nobody's red."""
+    for signatures in ((), ("sig",)):
+        said = with_verdict(None, builds.verdict(1, "failed", *signatures, fault="infra"))
+        silent = with_verdict(None, builds.verdict(1, "failed", *signatures))
+
+        assert ("none", "infra") == (said.point.colour, said.fault)
+        assert silent.point.colour == "red"

@@ -82,9 +82,9 @@ class Speaker:
     def arrival(self, record: Record, agent: str | None = None) -> RecordDelivery:
         return RecordDelivery(record, record.to_json().encode(), agent or self.agent)
 
-    def delivery(self, record: Record, agent: str | None = None) -> Delivery:
+    def delivery(self, record: Record, agent: str | None = None, **headers: str) -> Delivery:
         key = routing_key(record.type, self.id, self.project)  # type: ignore[attr-defined]
-        return Delivery(next(_ids), key, record.to_json().encode(), {"agent": agent or self.agent})
+        return Delivery(next(_ids), key, record.to_json().encode(), {"agent": agent or self.agent, **headers})
 
     def _say(self, kind: type, data: object) -> Record:
         self.seq += 1

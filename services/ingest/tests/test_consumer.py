@@ -282,3 +282,16 @@ async def test_nothing_is_announced_before_it_is_stored(bench, ear, speaker) -> 
 
     assert early == []
     assert len(ear.announced) > 8
+
+
+async def test_the_first_receipt_is_kept(make_bench, store, speaker) -> None:
+    """A build's place by the server's clock is stored once: a later copy of its first record does not move it."""
+    start = speaker.start(clock={"wallAt": 50, "bootId": "b", "uptimeMs": 1000})
+    clock = '{"wallAt":90,"bootId":"b","uptimeMs":3000}'
+    await make_bench().intake.handle([speaker.delivery(start, received_at="1700000000000", clock=clock)])
+    await make_bench().intake.handle([speaker.delivery(start, received_at="1700000009999", clock=clock)])
+
+    for state in (await store.find(speaker.id), await store.load(speaker.id)):
+        assert (state.build.received_at, state.build.server_started_at) == (1_700_000_000_000, 1_699_999_998_000)
+        assert state.start_time.server_started_earliest_at == 1_699_999_998_000
+        assert state.start_time.clock_skew_ms == 90 - 1_700_000_000_000

@@ -4,6 +4,7 @@ import itertools
 
 from build_ingest.records import fold
 from build_ingest.records.plan import plan_build
+from build_ingest.records.verdict import verdict_of
 
 
 def _fold(speaker, *records, state=None):
@@ -86,3 +87,42 @@ def test_what_is_left_is_known_until_the_end(speaker) -> None:
 
     assert _fold(speaker, speaker.complete(), state=state).build.remaining_ms is None
     assert fold.lose(state, now_ms=1).build.remaining_ms is None
+
+
+def test_what_a_foreign_build_says_of_itself_is_in_its_row(speaker) -> None:
+    """Where it came from, that it is long over, its tags and its source's fault reach the row and the verdict."""
+    state = _fold(
+        speaker,
+        start := speaker.start(backfill=True, source_url="https://ci.example/b/7", tags=["mlir", "asan"]),
+        speaker.complete("failed", fault="infra"),
+    )
+
+    row = state.build
+    assert (row.backfill, row.source_url, row.tags, row.fault) == (
+        True,
+        "https://ci.example/b/7",
+        ["mlir", "asan"],
+        "infra",
+    )
+    data = verdict_of(state, start).data
+    assert (data.backfill, data.tags, data.fault) == (True, ["mlir", "asan"], "infra")
+
+
+def test_sections_are_kept_in_order_of_the_log(speaker) -> None:
+    """A section that ended replaces the one that began at its line; their number is bounded."""
+    begun = {"name": "cmake", "firstLine": 9, "startedAt": 1}
+    state = _fold(
+        speaker,
+        speaker.start(),
+        speaker.update(section=begun),
+        speaker.update(section={"name": "clean", "firstLine": 1, "result": "succeeded"}),
+        speaker.update(section={**begun, "endedAt": 5, "result": "failed", "url": "http://ci.example/steps/2"}),
+    )
+
+    assert [(s.name, s.first_line, s.result) for s in state.sections] == [
+        ("clean", 1, "succeeded"),
+        ("cmake", 9, "failed"),
+    ]
+    for line in range(10, 400):
+        state = _fold(speaker, speaker.update(section={"name": "s", "firstLine": line}), state=state)
+    assert len(state.sections) == fold.SECTIONS_KEPT

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StringConstraints, TypeAdapter
 
 from build_protocol import limits as default
+from build_protocol.clocks import AgentClock, ClockAnchor
 from build_protocol.messages import AgentRecord, Stream
 from build_protocol.model import BuildId, Count, EpochMs, ProjectName, Sequence_, Sha, ShortText, Text, WireModel
 from build_protocol.views import Build
@@ -59,6 +60,7 @@ class Hello(WireModel):
     serves: list[ProjectName] = Field(
         default_factory=list, max_length=100, description="Projects this process builds when triggered."
     )
+    clock: AgentClock | None = Field(None, description="Now; absent: the agent cannot tell.")
 
 
 class Records(WireModel):
@@ -66,6 +68,10 @@ class Records(WireModel):
 
     type: Literal["RECORDS"] = "RECORDS"
     records: list[AgentRecord] = Field(min_length=1, max_length=default.RECORDS_PER_FRAME)
+    clock: AgentClock | None = Field(None, description="Now; absent: the agent cannot tell.")
+    anchor: ClockAnchor | None = Field(
+        None, description="Of the boot in which the frame's build began, where that boot is over or elsewhere."
+    )
 
 
 class Heartbeat(WireModel):

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints, TypeAdapter
 
+from build_protocol.clocks import AgentClock, ClockAnchor
 from build_protocol.model import (
     BuildId,
     Count,
@@ -19,6 +20,7 @@ from build_protocol.model import (
     Sha256,
     ShortText,
     Text,
+    WebUrl,
     WireModel,
 )
 
@@ -29,6 +31,8 @@ Stream = Literal["out", "err", "pty"]
 Phase = Literal["configure", "build", "link", "test"]
 Fault = Literal["code", "config", "infra", "flaky"]
 Outcome = Literal["passed", "failed", "skipped", "xfailed", "xpassed", "timed_out", "crashed", "flaky", "unresolved"]
+SectionResult = Literal["succeeded", "warnings", "failed", "skipped", "cancelled", "error"]
+Tag = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 LogLine = Annotated[str, StringConstraints(max_length=24 * 1024)]
 
 
@@ -95,6 +99,21 @@ class Gap(WireModel):
     bytes: Count
     lines: Count | None = Field(None, description="Absent when the dropped lines could not be counted.")
     reason: ShortText
+
+
+class Section(WireModel):
+    """A part of a build that its source names: a step of a foreign CI.
+
+    A later one of the same first line replaces an earlier one.
+    """
+
+    name: ShortText
+    first_line: Sequence_ = Field(description="1-based line of the build's log at which it begins.")
+    started_at: EpochMs | None = None
+    ended_at: EpochMs | None = None
+    result: SectionResult | None = Field(None, description="Absent while it runs.")
+    url: WebUrl | None = Field(None, description="Its own page at the source.")
+    source_first_line: Count | None = Field(None, description="The number its source gives to that line.")
 
 
 class TestResult(WireModel):
@@ -183,6 +202,13 @@ class BuildStartData(OpenWireModel):
     agent_version: ShortText | None = None
     retry_of: BuildId | None = None
     tty: bool = False
+    clock: AgentClock | None = Field(None, description="At the build's start; absent: the agent cannot tell.")
+    anchor: ClockAnchor | None = Field(
+        None, description="The spool's newest when the build began: it began no earlier, and in that boot exactly then."
+    )
+    backfill: bool = Field(False, description="Long over when it was sent: part of history, and nobody is notified.")
+    source_url: WebUrl | None = Field(None, description="The build's page at the CI it was taken from.")
+    tags: list[Tag] = Field(default_factory=list, max_length=32, description="As its CI groups it; free words.")
 
 
 class LateFacts(OpenWireModel):
@@ -218,6 +244,7 @@ class BuildUpdateData(LateFacts):
         None, max_length=50, description="What the compilers spent time on (-ftime-trace), greatest first."
     )
     configuration_changes: list[ConfigurationChange] | None = Field(None, max_length=200)
+    section: Section | None = None
     gap: Gap | None = None
     error: Text | None = None
 
@@ -249,6 +276,9 @@ class BuildCompleteData(OpenWireModel):
     progress: float | None = Field(None, ge=0, le=100)
     metrics: BuildMetrics | None = None
     error: Text | None = None
+    fault: Fault | None = Field(
+        None, description="Whose fault its source says the end is; absent: the log's first failure tells."
+    )
     totals: LogTotals | None = None
 
 
@@ -280,6 +310,14 @@ class BuildVerdictData(OpenWireModel):
     committed_at: EpochMs | None = None
     agent: ShortText | None = None
     provisional: bool = False
+    backfill: bool = Field(False, description="Long over when it was sent: nobody is notified.")
+    tags: list[Tag] = Field(default_factory=list, max_length=32)
+    fault: Fault | None = Field(None, description="As the build's source said; else the first failure's holds.")
+    received_at: EpochMs | None = Field(None, description="The gateway's time of the first receipt of BUILD_START.")
+    server_started_at: EpochMs | None = Field(None, description="The server's time of the start, at the latest.")
+    server_started_earliest_at: EpochMs | None = Field(
+        None, description="The same at the earliest: equal where it is exact, absent where nothing bounds it."
+    )
     started_at: EpochMs | None = None
     ended_at: EpochMs | None = None
     duration_ms: Count | None = None

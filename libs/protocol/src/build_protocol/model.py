@@ -21,6 +21,11 @@ Sha = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{7,64}$")]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 ShortText = Annotated[str, StringConstraints(max_length=512)]
 Text = Annotated[str, StringConstraints(max_length=8192)]
+WebUrl = Annotated[
+    str,
+    StringConstraints(pattern=r"^https?://[^\s/?#]+([/?#]\S*)?$", max_length=2048),
+    Field(description="http or https: the page shows it as a link."),
+]
 
 
 class WireModel(BaseModel):

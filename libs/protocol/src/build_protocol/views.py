@@ -9,19 +9,22 @@ from build_protocol.messages import (
     BuildStatus,
     ConfigurationChange,
     FailureData,
+    Fault,
     Gap,
     Host,
     Origin,
     Outcome,
     Phase,
     Pin,
+    Section,
     StepTime,
     StepTimes,
     Stream,
     Submodule,
+    Tag,
     TestResult,
 )
-from build_protocol.model import BuildId, Count, EpochMs, ProjectName, WireModel
+from build_protocol.model import BuildId, Count, EpochMs, ProjectName, WebUrl, WireModel
 
 
 class Build(WireModel):
@@ -40,8 +43,12 @@ class Build(WireModel):
     agent: str | None = None
     host: Host | None = None
     command: list[str] = Field(default_factory=list)
-    started_at: EpochMs | None = None
-    ended_at: EpochMs | None = None
+    started_at: EpochMs | None = Field(None, description="By the agent's clock: for display.")
+    ended_at: EpochMs | None = Field(None, description="By the agent's clock: for display.")
+    received_at: EpochMs | None = Field(None, description="The gateway's time of the first receipt.")
+    server_started_at: EpochMs | None = Field(
+        None, description="The server's time of the start, at the latest; never after `received_at`."
+    )
     duration_ms: Count | None = None
     progress: float | None = Field(None, description="Percent.")
     phase: Phase | None = None
@@ -63,6 +70,10 @@ class Build(WireModel):
     failure_count: Count = 0
     gaps: list[Gap] = Field(default_factory=list)
     retry_of: BuildId | None = None
+    fault: Fault | None = Field(None, description="Whose fault its source says the end is.")
+    backfill: bool = Field(False, description="Long over when it was sent.")
+    source_url: WebUrl | None = Field(None, description="Its page at the CI it was taken from.")
+    tags: list[Tag] = Field(default_factory=list)
     updated_at: EpochMs | None = None
 
 
@@ -86,6 +97,11 @@ class BuildDetail(Build):
     environment: dict[str, str] = Field(default_factory=dict)
     agent_version: str | None = None
     phases: list[PhaseSpan] = Field(default_factory=list)
+    sections: list[Section] = Field(default_factory=list, description="As its source names them, in order of the log.")
+    server_started_earliest_at: EpochMs | None = Field(
+        None, description="The server's time of the start, at the earliest; equal to the latest where it is exact."
+    )
+    clock_skew_ms: int | None = Field(None, description="The agent's wall clock less the server's, at first receipt.")
     step_times: StepTimes | None = None
     compile_hotspots: list[StepTime] = Field(default_factory=list)
     configuration_changes: list[ConfigurationChange] = Field(default_factory=list)

@@ -21,6 +21,7 @@ function detail(given: Partial<BuildDetail>): BuildDetail {
     tools: {},
     environment: {},
     phases: [],
+    sections: [],
     compileHotspots: [],
     configurationChanges: [],
     ...given,

@@ -16,6 +16,8 @@ export function buildRow(given: Partial<Build> & { id: string }): Build {
     verified: false,
     connected: true,
     provisional: false,
+    backfill: false,
+    tags: [],
     failureCount: 0,
     gaps: [],
     ...given,

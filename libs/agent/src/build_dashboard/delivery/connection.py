@@ -19,9 +19,10 @@ from websockets.typing import Subprotocol
 from build_dashboard.delivery.backoff import Backoff
 from build_dashboard.delivery.network import find_proxy, tls_context
 from build_dashboard.delivery.obstacles import explain
-from build_dashboard.delivery.session import Session
+from build_dashboard.delivery.session import Session, Want
 from build_dashboard.endpoint import Endpoint
 from build_dashboard.failpoints import fail_at
+from build_dashboard.recording.clock import read_clock
 
 SUBPROTOCOL = Subprotocol("build-dashboard.agent.v1")
 OPEN_SECONDS = 10.0
@@ -40,6 +41,12 @@ class Listener(Protocol):
 
     def read(self, build_id: str, after_seq: int, limit_bytes: int, limit_records: int) -> list[bytes]:
         """The records to send."""
+
+    def anchor(self, build_id: str) -> dict[str, Any] | None:
+        """The server's time in the boot in which the build began, where that boot is not this one."""
+
+    def welcomed(self, frame: Mapping[str, Any], clock: Mapping[str, Any]) -> None:
+        """A WELCOME came when the clock stood so."""
 
     def stored(self, build_id: str) -> None:
         """The build's acknowledgement moved."""
@@ -122,7 +129,9 @@ class Connection:
     async def _serve_once(self) -> None:
         async with self._dial() as socket:
             await socket.send(_encode(self._session.hello()))
-            self._session.welcome(await _welcome(socket))
+            welcome = await _welcome(socket)
+            self._session.welcome(welcome)
+            self._listener.welcomed(welcome, read_clock())
             self.is_connected, self.problem, self.is_rejected = True, "", False
             self._heard_at = time.monotonic()
             for build_id in list(self._session.builds):
@@ -196,8 +205,14 @@ class Connection:
                 await self._more.wait()
                 continue
             self._session.sent(want.build_id, [len(record) + 1 for record in records])
-            await socket.send(b'{"type":"RECORDS","records":[' + b",".join(records) + b"]}", text=True)
+            head = _encode({"type": "RECORDS", "clock": read_clock()} | self._anchor(want)).encode()
+            await socket.send(head[:-1] + b',"records":[' + b",".join(records) + b"]}", text=True)
             fail_at("agent.sent")
+
+    def _anchor(self, want: Want) -> dict[str, Any]:
+        """What tells the age of a build that began in a boot which is over; only its first record is asked."""
+        anchor = self._listener.anchor(want.build_id) if want.after_seq == 0 else None
+        return {} if anchor is None else {"anchor": anchor}
 
     async def _beat(self, socket: ClientConnection) -> None:
         while True:

@@ -10,6 +10,7 @@ import uuid
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from build_dashboard import __version__
@@ -17,6 +18,7 @@ from build_dashboard.delivery.backoff import Backoff
 from build_dashboard.delivery.session import BuildState, Session
 from build_dashboard.endpoint import Endpoint
 from build_dashboard.failpoints import fail_at
+from build_dashboard.recording.clock import anchor_of_boot, boot_id, keep_anchor
 from build_dashboard.recording.directory import BuildDirectory
 from build_dashboard.recording.spool import Spool
 
@@ -234,6 +236,16 @@ class Delivery:
         if held.replaced:
             return [held.replaced.get(after_seq + place, record) for place, record in enumerate(records, 1)]
         return records
+
+    def anchor(self, build_id: str) -> dict[str, Any] | None:
+        """The server's time in the boot in which the build began, where that boot is not this one."""
+        directory = self._held[build_id].directory
+        boot = (directory.facts.get("start", {}).get("clock") or {}).get("bootId")
+        return None if boot in (None, boot_id()) else anchor_of_boot(directory.path.parent, boot)
+
+    def welcomed(self, frame: Mapping[str, Any], clock: Mapping[str, Any]) -> None:
+        """Remember the server's time, for builds that are sent after this machine was restarted."""
+        keep_anchor(Path(self._spool_path), int(frame["serverTimeMs"]), clock)
 
     def stored(self, build_id: str) -> None:
         """The build's acknowledgement moved: what is stored may go, what is verified goes wholly."""

@@ -11,7 +11,10 @@ from typing import Any
 
 from build_protocol.limits import FRAME_BYTES, RECORDS_PER_FRAME, WINDOW_BYTES
 
-FRAME_OVERHEAD_BYTES = 64
+from build_dashboard.recording.clock import read_clock
+
+FRAME_OVERHEAD_BYTES = 512
+"""What a RECORDS frame has beside its records: its clock and an anchor."""
 
 GAP_LIMIT = 3
 """A gap that stays after being filled this often will never close."""
@@ -112,7 +115,8 @@ class Session:
     def hello(self) -> dict[str, Any]:
         """The first frame of a connection."""
         self.is_welcome = False
-        return {**self._hello, "builds": [_hello_build(build) for build in list(self.builds.values())[:1000]]}
+        builds = [_hello_build(build) for build in list(self.builds.values())[:1000]]
+        return {**self._hello, "clock": read_clock(), "builds": builds}
 
     def heartbeat(self, spool_bytes: int, oldest_unacked_ms: int | None, disk_free_bytes: int | None) -> dict[str, Any]:
         """The sign of life for the builds that run."""

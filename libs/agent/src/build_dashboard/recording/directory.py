@@ -15,6 +15,7 @@ from typing import Any, Self
 
 from build_protocol.ids import new_build_id
 
+from build_dashboard.recording.clock import newest_anchor, read_clock
 from build_dashboard.recording.machine import is_elsewhere, machine_id
 from build_dashboard.recording.spool import Spool
 
@@ -49,6 +50,9 @@ class BuildDirectory:
             OSError: the spool cannot be written.
         """
         spool.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if "start" in facts:
+            # Noted now: a later one would say nothing of when the build began.
+            facts = {**facts, "start": {**facts["start"], "anchor": newest_anchor(spool)}}
         path = spool / facts["buildId"]
         path.mkdir(mode=0o700)
         (path / "raw").mkdir(mode=0o700)
@@ -190,6 +194,7 @@ def build_facts(
             "cwd": cwd or str(Path.cwd()),
             "tty": is_terminal,
             "retryOf": retry_of,
+            "clock": read_clock(now_ms),
         },
     }
 

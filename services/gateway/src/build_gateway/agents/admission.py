@@ -12,6 +12,7 @@ from build_protocol.topology import routing_key
 from build_gateway.agents.decode import Admitted
 from build_gateway.agents.owners import BuildOwners
 from build_gateway.agents.pipeline import Batch
+from build_gateway.agents.receipt import Receipt
 from build_gateway.agents.window import BuildWindow, Run
 from build_gateway.ingest_view import StoredBuild
 from build_gateway.store.rows import Key
@@ -59,8 +60,8 @@ class Admission:
             self._builds[build_id].closed_after = known.stored
         return True
 
-    async def admit(self, records: Sequence[Admitted]) -> Batch | None:
-        """The records that may be published, in order; None when there are none."""
+    async def admit(self, records: Sequence[Admitted], receipt: Receipt) -> Batch | None:
+        """The records of one frame that may be published, in order; None when there are none."""
         await self._meet(records)
         messages: list[Outgoing] = []
         runs: list[tuple[str, BuildWindow, Run]] = []
@@ -84,7 +85,7 @@ class Admission:
             if record.type == "BUILD_COMPLETE":  # type: ignore[attr-defined]  # every record has a type; the shared class leaves it to its subclasses
                 build.closed_after = record.seq
             size_bytes += len(admitted.body)
-            messages.append(self._outgoing(record, admitted.body))
+            messages.append(self._outgoing(record, admitted.body, receipt))
         return Batch(messages, runs, size_bytes) if messages else None
 
     def heartbeats(self, build_ids: Sequence[str]) -> Batch | None:
@@ -173,12 +174,15 @@ class Admission:
         detail = f"record {build.window.next_seq} is missing before {record.seq}: send from there again"
         self._refuse(Refused(code="sequence_gap", detail=detail, build_id=record.build_id, seq=record.seq))
 
-    def _outgoing(self, record: Record, body: bytes) -> Outgoing:
+    def _outgoing(self, record: Record, body: bytes, receipt: Receipt) -> Outgoing:
         headers = {
             "agent": self._key.name,
             "build_id": record.build_id,
             "seq": str(record.seq),
             "key_id": self._key.id,
+            **receipt.headers,
         }
         kind: str = record.type  # type: ignore[attr-defined]  # as above
+        if kind == "BUILD_START":
+            headers |= receipt.clock_headers
         return Outgoing(routing_key(kind, record.build_id, record.project), body, headers)

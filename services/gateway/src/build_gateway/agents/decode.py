@@ -6,13 +6,16 @@ A frame that fails as a whole is read record by record, so that one bad record c
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from build_protocol import limits
+from build_protocol.clocks import AgentClock, ClockAnchor
 from build_protocol.frames import CommandAck, Heartbeat, Hello, LastGreenQuery, Records, Refused, agent_frame
 from build_protocol.messages import BuildLog, Record, agent_record
+from build_protocol.model import WireModel
 from pydantic import ValidationError
 
+Model = TypeVar("Model", bound=WireModel)
 AgentFrame = Hello | Records | Heartbeat | CommandAck | LastGreenQuery
 NESTING = 16
 KEY_CHARACTERS = 256
@@ -40,6 +43,8 @@ class Decoded:
     records: list[Admitted] = field(default_factory=list)
     refused: list[Refused] = field(default_factory=list)
     unknown: bool = False
+    clock: AgentClock | None = None
+    anchor: ClockAnchor | None = None
 
 
 def decode(text: str) -> Decoded:
@@ -50,7 +55,7 @@ def decode(text: str) -> Decoded:
         return _decode_parts(text, error)
     if not isinstance(frame, Records):
         return Decoded(frame=frame)
-    decoded = Decoded()
+    decoded = Decoded(clock=frame.clock, anchor=frame.anchor)
     for record in frame.records:
         _admit(record, decoded)
     return decoded
@@ -72,7 +77,7 @@ def _decode_parts(text: str, error: ValidationError) -> Decoded:
     if len(records) > limits.RECORDS_PER_FRAME:
         detail = f"{len(records)} records in one frame; send at most {limits.RECORDS_PER_FRAME}"
         return Decoded(refused=[Refused(code="too_large", detail=detail)])
-    decoded = Decoded()
+    decoded = Decoded(clock=_part(AgentClock, parsed.get("clock")), anchor=_part(ClockAnchor, parsed.get("anchor")))
     for part in records:
         _decode_part(part, decoded)
     return decoded
@@ -136,6 +141,14 @@ def _tree_fault(tree: object) -> str | None:
             return None
         level = below
     return f"nested deeper than {NESTING} levels: flatten it"
+
+
+def _part(model: type[Model], part: object) -> Model | None:
+    """What is said beside the records: a fault in it costs none of them."""
+    try:
+        return model.model_validate(part)
+    except ValidationError:
+        return None
 
 
 def _identity(part: object) -> tuple[str | None, int | None]:

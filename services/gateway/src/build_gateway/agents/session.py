@@ -32,6 +32,7 @@ from build_gateway.agents.admission import Admission, SessionBuild
 from build_gateway.agents.decode import decode
 from build_gateway.agents.owners import BuildOwners
 from build_gateway.agents.pipeline import Batch, Pipeline
+from build_gateway.agents.receipt import Receipt
 from build_gateway.agents.roster import Roster
 from build_gateway.agents.valve import Valve
 from build_gateway.commands import Commands
@@ -174,6 +175,7 @@ class AgentSession:
             instance=hello.instance,
             host=hello.host,
             version=hello.agent_version,
+            clock_skew_ms=None if hello.clock is None else hello.clock.wall_at - now_ms,
             key_id=self.key.id,
             gateway=self.edges.gateway,
             session=self.id,
@@ -186,7 +188,7 @@ class AgentSession:
         welcome = Welcome(
             session=self.id,
             agent=self.key.name,
-            server_time_ms=now_ms,
+            server_time_ms=_now_ms(),
             limits=Limits(frame_bytes=self.edges.frame_bytes),
             # Never 0 here: only an ACK may pause, because only a session with a build gets the ACK that resumes.
             window_bytes=self.edges.valve.window() or self.edges.frame_bytes,
@@ -215,13 +217,15 @@ class AgentSession:
             return
 
     async def _take(self, message: str) -> None:
+        received_at = _now_ms()
         decoded = decode(message)
         for refused in decoded.refused:
             self._admission.refused(refused)
         if decoded.unknown:
             self.edges.metrics.unknown_frames.inc()
         if decoded.records:
-            self._publish(await self._admission.admit(decoded.records), len(message))
+            receipt = Receipt.stamp(received_at, decoded.clock, decoded.anchor)
+            self._publish(await self._admission.admit(decoded.records, receipt), len(message))
         elif isinstance(decoded.frame, Heartbeat):
             self._heartbeat(decoded.frame)
         elif isinstance(decoded.frame, CommandAck):

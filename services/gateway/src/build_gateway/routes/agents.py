@@ -4,6 +4,7 @@ from build_chassis.auth import Principal
 from build_protocol.limits import DISCONNECTED_SECONDS
 from build_protocol.model import WireModel
 from fastapi import APIRouter
+from pydantic import Field
 
 from build_gateway.caller import Person
 from build_gateway.dependencies import Needs
@@ -22,6 +23,7 @@ class AgentView(WireModel):
     connected: bool
     connected_at: int
     last_seen_at: int
+    clock_skew_ms: int | None = Field(None, description="Its wall clock less the server's, when it connected.")
     spool_bytes: int
     oldest_unacked_ms: int | None = None
     disk_free_bytes: int | None = None

@@ -85,6 +85,8 @@ class AgentRow(Row):
     connected: bool
     connected_at: int
     last_seen_at: int
+    clock_skew_ms: int | None = None
+    """Its wall clock less the gateway's, at HELLO; above zero: its clock is ahead."""
     spool_bytes: int = 0
     oldest_unacked_ms: int | None = None
     disk_free_bytes: int | None = None

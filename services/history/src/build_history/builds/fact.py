@@ -136,6 +136,7 @@ class Fact(WireModel):
     exit_code: int | None = None
     error: str | None = None
     failures: list[FailureData] = Field(default_factory=list)
+    source_fault: Fault | None = Field(None, description="Whose fault its source says the end is; above the rules'.")
     metrics: BuildMetrics | None = None
     told: Count = Field(0, description="The revision whose tests and steps were read from ingest.")
     slowest: list[StepTime] = Field(default_factory=list, description="Its slowest steps, the slowest first.")
@@ -167,10 +168,13 @@ class Fact(WireModel):
     @property
     def _standing(self) -> list[tuple[str, Fault | None]]:
         """Signature and fault of each failure, at least one; without those a person called infra while others stand."""
-        told: list[tuple[str, Fault | None]] = [(f.signature or UNCLASSIFIED, f.fault) for f in self.failures]
+        by_source = self.source_fault
+        told: list[tuple[str, Fault | None]] = [
+            (f.signature or UNCLASSIFIED, by_source or f.fault) for f in self.failures
+        ]
         counted = [
             (signature, fault_after(fault, self.overrides.get(signature)))
-            for signature, fault in told or [(UNCLASSIFIED, None)]
+            for signature, fault in told or [(UNCLASSIFIED, by_source)]
         ]
         called = {signature for signature, override in self.overrides.items() if override.verdict == "infra"}
         return [(signature, fault) for signature, fault in counted if signature not in called] or counted
@@ -241,6 +245,7 @@ def with_verdict(fact: Fact | None, message: BuildVerdict) -> Fact:
         "exit_code": data.exit_code,
         "error": data.error,
         "failures": _first_in_front(failures, data.first_failure),
+        "source_fault": data.fault,
         "metrics": data.metrics,
     }
     for name in (*_JUDGED, "agent"):

@@ -46,5 +46,6 @@ class EarlyAlert:
 
 def _will_fail(state: BuildState, failures: Sequence[FailureData]) -> bool:
     """A failure that names its command is a failed step of the build graph: no build ends green after one."""
-    is_running = not state.complete and state.build.status == "running"
-    return is_running and state.build.origin == "ci" and any(failure.command for failure in failures)
+    build = state.build
+    is_running = not state.complete and build.status == "running"
+    return is_running and build.origin == "ci" and not build.backfill and any(failure.command for failure in failures)

@@ -6,9 +6,11 @@ from typing import Self
 
 from build_chassis.bus import Delivery
 from build_chassis.errors import PoisonMessage
-from build_protocol.messages import AgentRecord, BuildHeartbeat, BuildLog, BuildUpdate, build_message
+from build_protocol.messages import AgentRecord, BuildHeartbeat, BuildLog, BuildStart, BuildUpdate, build_message
 from pydantic import ValidationError
 from pydantic_core import from_json
+
+from build_ingest.start_time import Receipt, receipt_of
 
 AGENT_HEADER = "agent"
 """Set by the gateway from the connection's key: the body is only the agent's words."""
@@ -21,6 +23,8 @@ class RecordDelivery:
     record: AgentRecord
     body: bytes
     agent: str
+    receipt: Receipt | None = None
+    """Of BUILD_START: when it came, and its agent's clocks then."""
     refused: bool = False
     """Its build takes no such record any more: it is kept as said, and changes nothing."""
 
@@ -71,7 +75,9 @@ def decode(deliveries: Sequence[Delivery]) -> Decoded:
         if isinstance(message, BuildHeartbeat):
             decoded.heartbeats.append(Heartbeat(message.build_id, agent))
         elif hasattr(message, "seq"):
-            decoded.arrivals.setdefault(message.build_id, []).append(RecordDelivery(message, delivery.body, agent))
+            receipt = receipt_of(delivery.headers) if isinstance(message, BuildStart) else None
+            arrival = RecordDelivery(message, delivery.body, agent, receipt)
+            decoded.arrivals.setdefault(message.build_id, []).append(arrival)
         else:
             decoded.poison.append(f"{delivery.routing_key}: {message.type} is not an agent's record")
     return decoded

@@ -18,6 +18,7 @@ from build_protocol.messages import (
     LateFacts,
     LogTotals,
     Phase,
+    Section,
     StepTime,
     StepTimes,
 )
@@ -26,9 +27,11 @@ from build_protocol.views import Build, PhaseSpan
 from pydantic import Field
 
 from build_ingest.records.archive_label import Archive
+from build_ingest.start_time import StartTime
 
 GAPS_SHOWN = 100
 PHASES_SHOWN = 64
+SECTIONS_KEPT = 256
 METRICS_KEPT = 64
 COMMAND_SHOWN_CHARACTERS = 2000
 """The row of a list carries the command up to here; the build's own page has all of it."""
@@ -46,7 +49,9 @@ class BuildState(WireModel):
     """All that is folded of a build: the row people see, and what only ingest needs."""
 
     build: Build
+    start_time: StartTime = StartTime()
     phases: list[PhaseSpan] = Field(default_factory=list)
+    sections: list[Section] = Field(default_factory=list)
     late: LateFacts = LateFacts()
     step_times: StepTimes | None = None
     compile_hotspots: list[StepTime] = Field(default_factory=list)
@@ -112,7 +117,7 @@ class Misplaced(ValueError):
     """A record that can never take this place in its build, e.g. a first record that is not BUILD_START."""
 
 
-def begin(record: AgentRecord, agent: str) -> BuildState:
+def begin(record: AgentRecord, agent: str, start_time: StartTime) -> BuildState:
     """The state of a build before its first record is applied; raises Misplaced unless that is BUILD_START."""
     if not isinstance(record, BuildStart) or record.seq != 1:
         raise Misplaced(f"build {record.build_id} has no BUILD_START as its record 1, but {record.type}")
@@ -133,8 +138,14 @@ def begin(record: AgentRecord, agent: str) -> BuildState:
             host=data.host,
             command=_shown(data.command),
             started_at=record.timestamp,
+            received_at=start_time.received_at,
+            server_started_at=start_time.server_started_at,
             retry_of=data.retry_of,
-        )
+            backfill=data.backfill,
+            source_url=data.source_url,
+            tags=data.tags,
+        ),
+        start_time=start_time,
     )
 
 
@@ -262,6 +273,8 @@ def _update(record: BuildUpdate, build: Build, row: dict[str, Any], rest: dict[s
         rest["tests_seq"] = record.seq
     if data.metrics is not None:
         row["metrics"] = _merge(row.get("metrics", build.metrics), data.metrics)
+    if data.section is not None:
+        rest["sections"] = _place(rest.get("sections", state.sections), data.section)
     if data.gap is not None:
         row["gaps"] = [*row.get("gaps", build.gaps), data.gap][:GAPS_SHOWN]
     if data.phase is not None:
@@ -290,6 +303,7 @@ def _complete(
         "provisional": False,
         "exit_code": data.exit_code,
         "reason": data.reason or data.signal,
+        "fault": data.fault,
         "ended_at": record.timestamp,
         "duration_ms": wall_ms if wall_ms is not None else _span(build.started_at, record.timestamp),
         "remaining_ms": None,
@@ -317,6 +331,12 @@ def _enter(spans: list[PhaseSpan], phase: Phase, at: int, lines: int) -> list[Ph
     # Ninja alternates between building and linking: the page shows the course, not every swing.
     closed = [*spans[:-1], spans[-1].model_copy(update={"ended_at": at})] if spans else []
     return [*closed, PhaseSpan(phase=phase, started_at=at, first_line=lines + 1)][-PHASES_SHOWN:]
+
+
+def _place(sections: list[Section], section: Section) -> list[Section]:
+    """The sections with this one among them, in order of the log; the first line names a section."""
+    by_line = {known.first_line: known for known in sections} | {section.first_line: section}
+    return [by_line[line] for line in sorted(by_line)][:SECTIONS_KEPT]
 
 
 def _merge(old: BuildMetrics | None, new: BuildMetrics) -> BuildMetrics:

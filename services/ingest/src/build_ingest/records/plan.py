@@ -9,6 +9,7 @@ from build_ingest.records import fold
 from build_ingest.records.chunk import Chunk, pack, position_of
 from build_ingest.records.delivery import RecordDelivery
 from build_ingest.records.fold import BuildState, Misplaced
+from build_ingest.start_time import StartTime, start_time_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ def plan_build(
 def step_of(before: BuildState | None, arrivals: Sequence[RecordDelivery]) -> Step:
     """The step that consecutive arrivals make; raises Misplaced when the first cannot begin a build."""
     first = arrivals[0]
-    state = fold.begin(first.record, first.agent) if before is None else before
+    state = _begin(first) if before is None else before
     complete = state.complete
     placed: list[RecordDelivery] = []
     for arrival in arrivals:
@@ -83,6 +84,12 @@ def step_of(before: BuildState | None, arrivals: Sequence[RecordDelivery]) -> St
     after = fold.fold(state, told, growth, upto=arrivals[-1].seq)
     start = first.record if before is None and isinstance(first.record, BuildStart) else None
     return Step(before, after, start, chunks)
+
+
+def _begin(first: RecordDelivery) -> BuildState:
+    record = first.record
+    start_time = start_time_of(record.data, first.receipt) if isinstance(record, BuildStart) else StartTime()
+    return fold.begin(record, first.agent, start_time)
 
 
 def other_bytes(arrival: RecordDelivery) -> str:

@@ -92,8 +92,9 @@ async def get_build(state: VisibleBuild, needs: Needs) -> Response:
             for name in ("cwd", "repository", "submodules", "pins", "tools", "environment", "agent_version", "command")
         }
     row = {name: getattr(state.build, name) for name in Build.model_fields}
-    beside = {name: getattr(state, name) for name in ("phases", *BESIDE_ROW)}
-    return _answer(BuildDetail(**(row | told | beside)))
+    beside = {name: getattr(state, name) for name in ("phases", "sections", *BESIDE_ROW)}
+    clocks = {name: getattr(state.start_time, name) for name in ("server_started_earliest_at", "clock_skew_ms")}
+    return _answer(BuildDetail(**(row | told | beside | clocks)))
 
 
 @router.get("/{build_id}/failures", response_model=Failures, response_model_exclude_none=True)

@@ -20,6 +20,7 @@ from build_ingest.records.archive_label import ArchiveStep
 from build_ingest.records.chunk import Chunk
 from build_ingest.records.fold import BuildState
 from build_ingest.records.plan import Step
+from build_ingest.start_time import StartTime
 from build_ingest.store import rows
 from build_ingest.store.contract import (
     LAST_PLACE,
@@ -135,8 +136,10 @@ class MongoBuildStore(MongoFindings, BuildStore):
                 chunks = await self._read(build_id, {"first_seq": {"$gt": applied}}, FOLDED_AT_ONCE)
                 if not chunks:
                     return state
-                first = await self._chunks.find_one({"_id": _chunk_key(chunks[0])}, {"agent": 1})
-                after, start = refold(state, chunks, (first or {}).get("agent", ""))
+                first = await self._chunks.find_one({"_id": _chunk_key(chunks[0])}, {"agent": 1, "start_time": 1})
+                first = first or {}
+                start_time = StartTime.model_validate_json(first.get("start_time", "{}"))
+                after, start = refold(state, chunks, first.get("agent", ""), start_time)
                 try:
                     await self._put_build(state, after, start)
                     state = after
@@ -310,8 +313,9 @@ def _chunk_key(chunk: Chunk) -> str:
 def _chunk_document(chunk: Chunk, step: Step | None = None) -> Document:
     document: dict[str, Any] = {"_id": _chunk_key(chunk), **rows.chunk_row(chunk)}
     if step is not None and chunk.first_seq == 1:
-        # The agent's name is no part of its records: a document made from chunks alone needs it.
+        # The agent's name and the receipt are no part of its records: a document made from chunks alone needs them.
         document["agent"] = step.after.build.agent
+        document["start_time"] = step.after.start_time.to_json()
     return document
 
 

@@ -7,16 +7,19 @@ from build_protocol.messages import BuildComplete, BuildStart, agent_record
 from build_ingest.records import fold
 from build_ingest.records.chunk import Chunk, events_of, index_of, text_of
 from build_ingest.records.fold import BuildState, LogGrowth
+from build_ingest.start_time import StartTime
 
 
-def refold(state: BuildState | None, chunks: Sequence[Chunk], agent: str) -> tuple[BuildState, BuildStart | None]:
+def refold(
+    state: BuildState | None, chunks: Sequence[Chunk], agent: str, start_time: StartTime
+) -> tuple[BuildState, BuildStart | None]:
     """The state after chunks that follow it, and the build's first record if it is among them."""
     start: BuildStart | None = None
     for chunk in chunks:
         records = [agent_record.validate_python(event) for event in events_of(chunk)]
         if state is None:
             start = records[0]
-            state = fold.begin(records[0], agent)
+            state = fold.begin(records[0], agent, start_time)
         told = []
         complete = state.complete
         for record in records:

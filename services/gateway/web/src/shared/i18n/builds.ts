@@ -64,6 +64,8 @@ export const build = {
   silent: 'Agent silent',
   silentHint:
     'Nothing was received from the agent for a while. The build goes on; its records arrive when the agent is back.',
+  backfill: 'from before',
+  backfillHint: 'Long over when it was sent: it is part of history, and nobody was notified of it.',
   provisional: 'provisional',
   provisionalHint: 'The agent has been silent too long. If it comes back, its result replaces this one.',
   verified: 'Log verified',
@@ -105,6 +107,7 @@ export const build = {
   cancelSent: 'Cancelling…',
   cancelFailed: 'The build could not be cancelled:',
   retryOf: 'Retry of',
+  source: 'Taken from',
 }
 
 export const configuration = {

@@ -38,6 +38,8 @@ export interface components {
             connectedAt: number;
             /** Lastseenat */
             lastSeenAt: number;
+            /** Clockskewms */
+            clockSkewMs?: number | null;
             /** Spoolbytes */
             spoolBytes: number;
             /** Oldestunackedms */

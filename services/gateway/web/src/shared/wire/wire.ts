@@ -36,8 +36,22 @@ export interface Build {
   agent?: string | null
   host?: Host | null
   command: string[]
+  /**
+   * By the agent's clock: for display.
+   */
   startedAt?: number | null
+  /**
+   * By the agent's clock: for display.
+   */
   endedAt?: number | null
+  /**
+   * The gateway's time of the first receipt.
+   */
+  receivedAt?: number | null
+  /**
+   * The server's time of the start, at the latest; never after `received_at`.
+   */
+  serverStartedAt?: number | null
   durationMs?: number | null
   /**
    * Percent.
@@ -77,6 +91,19 @@ export interface Build {
   failureCount: number
   gaps: Gap[]
   retryOf?: string | null
+  /**
+   * Whose fault its source says the end is.
+   */
+  fault?: ('code' | 'config' | 'infra' | 'flaky') | null
+  /**
+   * Long over when it was sent.
+   */
+  backfill: boolean
+  /**
+   * Its page at the CI it was taken from.
+   */
+  sourceUrl?: string | null
+  tags: string[]
   updatedAt?: number | null
 }
 /**
@@ -196,8 +223,22 @@ export interface BuildDetail {
   agent?: string | null
   host?: Host | null
   command: string[]
+  /**
+   * By the agent's clock: for display.
+   */
   startedAt?: number | null
+  /**
+   * By the agent's clock: for display.
+   */
   endedAt?: number | null
+  /**
+   * The gateway's time of the first receipt.
+   */
+  receivedAt?: number | null
+  /**
+   * The server's time of the start, at the latest; never after `received_at`.
+   */
+  serverStartedAt?: number | null
   durationMs?: number | null
   /**
    * Percent.
@@ -237,6 +278,19 @@ export interface BuildDetail {
   failureCount: number
   gaps: Gap[]
   retryOf?: string | null
+  /**
+   * Whose fault its source says the end is.
+   */
+  fault?: ('code' | 'config' | 'infra' | 'flaky') | null
+  /**
+   * Long over when it was sent.
+   */
+  backfill: boolean
+  /**
+   * Its page at the CI it was taken from.
+   */
+  sourceUrl?: string | null
+  tags: string[]
   updatedAt?: number | null
   cwd?: string | null
   repository?: string | null
@@ -250,6 +304,18 @@ export interface BuildDetail {
   }
   agentVersion?: string | null
   phases: PhaseSpan[]
+  /**
+   * As its source names them, in order of the log.
+   */
+  sections: Section[]
+  /**
+   * The server's time of the start, at the earliest; equal to the latest where it is exact.
+   */
+  serverStartedEarliestAt?: number | null
+  /**
+   * The agent's wall clock less the server's, at first receipt.
+   */
+  clockSkewMs?: number | null
   stepTimes?: StepTimes | null
   compileHotspots: StepTime[]
   configurationChanges: ConfigurationChange[]
@@ -293,6 +359,35 @@ export interface PhaseSpan {
   startedAt: number
   endedAt?: number | null
   firstLine?: number | null
+}
+/**
+ * A part of a build that its source names: a step of a foreign CI.
+ *
+ * A later one of the same first line replaces an earlier one.
+ *
+ * This interface was referenced by `BuildDashboardWire`'s JSON-Schema
+ * via the `definition` "Section".
+ */
+export interface Section {
+  name: string
+  /**
+   * 1-based line of the build's log at which it begins.
+   */
+  firstLine: number
+  startedAt?: number | null
+  endedAt?: number | null
+  /**
+   * Absent while it runs.
+   */
+  result?: ('succeeded' | 'warnings' | 'failed' | 'skipped' | 'cancelled' | 'error') | null
+  /**
+   * Its own page at the source.
+   */
+  url?: string | null
+  /**
+   * The number its source gives to that line.
+   */
+  sourceFirstLine?: number | null
 }
 /**
  * What `.ninja_log` tells of a build: its slowest steps, and the longest chain of them, first step first.

@@ -32,6 +32,11 @@ export function BuildHeader({ build }: { build: Build }) {
             {build.branch && <span className={classes.soft}>{build.branch}</span>}
             {build.config !== 'default' && <span className={classes.chip}>{build.config}</span>}
             {build.origin !== 'ci' && <span className={classes.chip}>{text[build.origin]}</span>}
+            {build.tags.map((tag) => (
+              <span key={tag} className={classes.chip}>
+                {tag}
+              </span>
+            ))}
             <Badges build={build} />
           </h1>
           <p className={classes.subject}>
@@ -65,6 +70,13 @@ export function BuildHeader({ build }: { build: Build }) {
             {value}
           </Fact>
         ))}
+        {build.sourceUrl && (
+          <Fact name={text.source}>
+            <a className={classes.link} href={build.sourceUrl} rel="noreferrer" data-testid="source">
+              {new URL(build.sourceUrl).host}
+            </a>
+          </Fact>
+        )}
         {build.retryOf && (
           <Fact name={text.retryOf}>
             <Link className={classes.link} to={`/builds/${build.retryOf}`}>
@@ -103,6 +115,13 @@ function Badges({ build }: { build: Build }) {
         <Tooltip label={text.silentHint} multiline maw={280}>
           <span className={classes.badge} tabIndex={0}>
             {text.silent}
+          </span>
+        </Tooltip>
+      )}
+      {build.backfill && (
+        <Tooltip label={text.backfillHint} multiline maw={280}>
+          <span className={classes.chip} tabIndex={0}>
+            {text.backfill}
           </span>
         </Tooltip>
       )}

@@ -1,0 +1,78 @@
+"""This machine's clocks as the wire has them, and what the spool remembers of the server's time.
+
+The wall clock may be wrong or leap; the clock since boot counts sleep and is never set. See `build_protocol.clocks`.
+"""
+
+import contextlib
+import json
+import os
+import time
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+ANCHORS_KEPT = 16
+"""The newest anchor of so many boots."""
+
+
+def read_clock(wall_at: int | None = None) -> dict[str, Any]:
+    """Both clocks now, as an `AgentClock`; without boot id and uptime where this system has none that counts sleep.
+
+    Args:
+        wall_at: the wall clock where it was just read, in ms since the Unix epoch.
+    """
+    reading: dict[str, Any] = {"wallAt": time.time_ns() // 1_000_000 if wall_at is None else wall_at}
+    boot = boot_id()
+    if boot is not None:
+        reading |= {"bootId": boot, "uptimeMs": time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000_000}
+    return reading
+
+
+@cache
+def boot_id() -> str | None:
+    """Random per boot; None where there is no clock to go with it."""
+    if not hasattr(time, "CLOCK_BOOTTIME"):
+        return None
+    with contextlib.suppress(OSError):
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        # A container may have a time namespace of its own, whose clock is shifted: another boot to whoever compares.
+        return f"{boot}-{_time_namespace()}"
+    return None
+
+
+def keep_anchor(spool: Path, server_at: int, clock: Mapping[str, Any]) -> None:
+    """Remember the server's time at this reading of the clock; a disk that takes nothing keeps what it has."""
+    if "bootId" not in clock:
+        return
+    anchor = {"serverAt": server_at, "bootId": clock["bootId"], "uptimeMs": clock["uptimeMs"]}
+    others = [known for known in _read_anchors(spool) if known["bootId"] != clock["bootId"]]
+    new = spool / f".anchors.{os.getpid()}"
+    with contextlib.suppress(OSError):
+        new.write_text(json.dumps([*others, anchor][-ANCHORS_KEPT:]))
+        new.replace(spool / ".anchors")
+
+
+def newest_anchor(spool: Path) -> dict[str, Any] | None:
+    """The latest moment at which this spool knew the server's time."""
+    return max(_read_anchors(spool), key=lambda anchor: anchor["serverAt"], default=None)
+
+
+def anchor_of_boot(spool: Path, boot: str) -> dict[str, Any] | None:
+    """The server's time in that boot, where the spool was connected in it."""
+    return next((anchor for anchor in _read_anchors(spool) if anchor["bootId"] == boot), None)
+
+
+def _time_namespace() -> str:
+    try:
+        return str(Path("/proc/self/ns/time").readlink()).partition("[")[2].rstrip("]")
+    except OSError:
+        return "0"  # a kernel without
+
+
+def _read_anchors(spool: Path) -> list[dict[str, Any]]:
+    try:
+        anchors = json.loads((spool / ".anchors").read_text())
+        return [anchor for anchor in anchors if {"serverAt", "bootId", "uptimeMs"} <= anchor.keys()]
+    except (OSError, ValueError, AttributeError, TypeError):
+        return []

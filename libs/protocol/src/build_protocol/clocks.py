@@ -1,0 +1,43 @@
+"""Clocks: what an agent says of its clocks, and how a gateway's receipt stamp travels beside a record.
+
+Nothing is decided by an agent's wall clock. A machine's boot-time clock counts from its boot, sleep included, and is
+never set: the difference of two of its readings is a true age. With the server's time of receipt it gives the server's
+time of what happened earlier in the same boot.
+"""
+
+from typing import Annotated
+
+from pydantic import Field, StringConstraints
+
+from build_protocol.model import Count, EpochMs, WireModel
+
+BootId = Annotated[
+    str,
+    StringConstraints(pattern=r"^[0-9A-Za-z-]{1,64}$"),
+    Field(description="Random per boot of a machine; readings of two boots are not comparable."),
+]
+
+RECEIVED_AT_HEADER = "received_at"
+"""Header of a record's message: the gateway's wall clock when its frame came, in ms since the Unix epoch."""
+
+CLOCK_HEADER = "clock"
+"""Header of BUILD_START: the `AgentClock` of the frame that brought it, as JSON. No other record needs one."""
+
+ANCHOR_HEADER = "anchor"
+"""Header of BUILD_START: the `ClockAnchor` of its frame, where it had one, as JSON."""
+
+
+class AgentClock(WireModel):
+    """Both clocks of an agent's machine, read together."""
+
+    wall_at: EpochMs = Field(description="The machine's wall clock: shown as skew, and nothing is decided by it.")
+    boot_id: BootId | None = None
+    uptime_ms: Count | None = Field(None, description="Since the machine's boot, sleep included; absent where unknown.")
+
+
+class ClockAnchor(WireModel):
+    """The server's time and a machine's clock at one moment: that of a WELCOME, kept in the spool."""
+
+    server_at: EpochMs
+    boot_id: BootId | None = None
+    uptime_ms: Count | None = Field(None, description="Since the machine's boot, sleep included.")
