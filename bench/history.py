@@ -55,7 +55,7 @@ from bench.statistics import percentile, spread
 BUDGET_MS = 100.0
 BATCH = 2000
 HARVESTED = 4
-NOW_MS = int(time.time() * 1000)
+NOW_AT = int(time.time() * 1000)
 PROJECTS = {"llvm": 60, "iree": 10, "torch-mlir": 10, "stablehlo": 10, "circt": 10}
 CALLERS = (Principal("all", "viewer", None), Principal("two", "viewer", frozenset({"iree", "torch-mlir"})))
 
@@ -74,28 +74,28 @@ def verdicts(count: int) -> Iterator[BuildVerdict]:
     for n in range(1, commits_built + 1):
         for project, configs in PROJECTS.items():
             broken = f"{project}-{n // 5}" if dice.random() < 0.08 else None
-            pins = [Pin(name="llvm-project", commit=sha("llvm", n // 20), committed_at=NOW_MS - 86_400_000)]
+            pins = [Pin(name="llvm-project", commit=sha("llvm", n // 20), committed_at=NOW_AT - 86_400_000)]
             for number in range(configs):
                 config = f"config-{number:02d}"
                 flaked = f"flake-{dice.randrange(2000)}" if dice.random() < 0.02 else None
                 signature = broken or flaked
                 since = reds.get((project, config), n - 1)
-                started_ms = NOW_MS - (commits_built - n + 1) * step_ms + number
+                started_at = NOW_AT - (commits_built - n + 1) * step_ms + number
                 took_ms = 1_800_000 + dice.randrange(300_000)
                 failure = FailureData(category="compile", message=f"error {signature}", first_line=9)
                 failure = failure.model_copy(update={"signature": signature})
                 yield BuildVerdict(
-                    build_id=new_build_id(started_ms),
+                    build_id=new_build_id(started_at),
                     project=project,
-                    timestamp=started_ms + took_ms,
+                    timestamp=started_at + took_ms,
                     data=BuildVerdictData(
                         status="failed" if signature else "succeeded",
                         revision=1,
                         branch="main",
                         config=config,
                         commit=sha(project, n),
-                        started_at=started_ms,
-                        ended_at=started_ms + took_ms,
+                        started_at=started_at,
+                        ended_at=started_at + took_ms,
                         duration_ms=took_ms,
                         first_failure=failure if signature else None,
                         pins=pins,
@@ -104,7 +104,7 @@ def verdicts(count: int) -> Iterator[BuildVerdict]:
                                 sha=sha(project, k),
                                 parents=[sha(project, k - 1)],
                                 author=f"author {k % 40}",
-                                committed_at=NOW_MS - (commits_built - k + 2) * step_ms,
+                                committed_at=NOW_AT - (commits_built - k + 2) * step_ms,
                                 subject=f"Change {k}",
                             )
                             for k in range(n, max(since, n - 10), -1)
@@ -145,23 +145,23 @@ async def enter_tests(store: HistoryStore, tests: int) -> None:
     """A lane of its own whose result matrix is full, and what harvesting its next builds costs."""
     lane, partitions = Lane("tested", "main", "tested"), [Partition() for _ in range(SHELVES)]
     names = [f"MLIR :: Dialect/Dialect{n % 97}/transform-{n:05d}.mlir" for n in range(tests)]
-    dice, starts = random.Random(3), [NOW_MS - (BUILDS_MAX - n) * 600_000 for n in range(BUILDS_MAX)]
-    for n, started_ms in enumerate(starts):
+    dice, starts = random.Random(3), [NOW_AT - (BUILDS_MAX - n) * 600_000 for n in range(BUILDS_MAX)]
+    for n, started_at in enumerate(starts):
         told = entries_of(result(name, place, dice) for place, name in enumerate(names))
         for number, kept_builds in enumerate(partitions):
-            kept_builds.enter(Column(started_ms, new_build_id(started_ms), sha("tested", n)), told.get(number, {}))
+            kept_builds.enter(Column(started_at, new_build_id(started_at), sha("tested", n)), told.get(number, {}))
     rows = [
-        partition_row(lane, number, packed(kept_builds), NOW_MS, 0) for number, kept_builds in enumerate(partitions)
+        partition_row(lane, number, packed(kept_builds), NOW_AT, 0) for number, kept_builds in enumerate(partitions)
     ]
-    await store.put_rows([*rows, statistics_row(lane, statistics_of("tested", partitions).to_text(), NOW_MS, 0)])
+    await store.put_rows([*rows, statistics_row(lane, statistics_of("tested", partitions).to_text(), NOW_AT, 0)])
     for n in range(HARVESTED):
-        started_ms = NOW_MS + n * 1000
-        facts = {"branch": "main", "config": "tested", "commit": sha("new", n), "started_at": started_ms}
-        data = BuildVerdictData(status="succeeded", revision=1, ended_at=started_ms, **facts)
-        verdict = BuildVerdict(build_id=new_build_id(started_ms), project="tested", timestamp=started_ms, data=data)
+        started_at = NOW_AT + n * 1000
+        facts = {"branch": "main", "config": "tested", "commit": sha("new", n), "started_at": started_at}
+        data = BuildVerdictData(status="succeeded", revision=1, ended_at=started_at, **facts)
+        verdict = BuildVerdict(build_id=new_build_id(started_at), project="tested", timestamp=started_at, data=data)
         await record([verdict], store=store)
     # One step, so that builds of one lane are entered together, as after a busy minute.
-    test_importer = TestImporter(store, TestedIngest(names), Metrics(CollectorRegistry()), lambda: NOW_MS + 3_600_000)
+    test_importer = TestImporter(store, TestedIngest(names), Metrics(CollectorRegistry()), lambda: NOW_AT + 3_600_000)
     begin, cpu = time.perf_counter(), time.process_time()
     await test_importer.step()
     wall, cpu = time.perf_counter() - begin, time.process_time() - cpu

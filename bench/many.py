@@ -59,7 +59,7 @@ def _frames(count: int, projects: int) -> Iterator[tuple[str, set[str]]]:
         yield json.dumps({"type": "RECORDS", "records": records}), set(builds)
 
 
-def _records(build_id: str, number: int, projects: int, begin_ms: int) -> Iterator[dict[str, Any]]:
+def _records(build_id: str, number: int, projects: int, begin_at: int) -> Iterator[dict[str, Any]]:
     is_red = number % 20 == 19
     lines = [*LINES[:1], *ERROR] if is_red else LINES
     text = "\n".join(lines).encode()
@@ -73,6 +73,6 @@ def _records(build_id: str, number: int, projects: int, begin_ms: int) -> Iterat
     }
     totals = {"lines": len(lines), "bytes": len(text), "sha256": hashlib.sha256(text).hexdigest()}
     end = {"status": "failed" if is_red else "succeeded", "exitCode": int(is_red), "totals": totals}
-    yield {**head, "seq": 1, "type": "BUILD_START", "timestamp": begin_ms, "data": start}
-    yield {**head, "seq": 2, "type": "BUILD_LOG", "timestamp": begin_ms, "data": {"firstLine": 1, "lines": lines}}
-    yield {**head, "seq": 3, "type": "BUILD_COMPLETE", "timestamp": begin_ms + 900, "data": end}
+    yield {**head, "seq": 1, "type": "BUILD_START", "timestamp": begin_at, "data": start}
+    yield {**head, "seq": 2, "type": "BUILD_LOG", "timestamp": begin_at, "data": {"firstLine": 1, "lines": lines}}
+    yield {**head, "seq": 3, "type": "BUILD_COMPLETE", "timestamp": begin_at + 900, "data": end}

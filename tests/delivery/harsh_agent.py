@@ -165,12 +165,12 @@ def _records(build_id: str, project: str, build: Build) -> dict[int, str]:
     """All records of a build, encoded, by sequence number."""
 
     records: dict[int, str] = {}
-    at_ms = int(time.time() * 1000)
+    at = int(time.time() * 1000)
 
     def add(kind: str, data: dict[str, Any]) -> None:
         seq = len(records) + 1
         record = {"type": kind, "buildId": build_id, "project": project, "seq": seq}
-        records[seq] = json.dumps({**record, "timestamp": at_ms + seq, "data": data}, ensure_ascii=False)
+        records[seq] = json.dumps({**record, "timestamp": at + seq, "data": data}, ensure_ascii=False)
 
     add("BUILD_START", {"status": "running", "branch": "main", "config": "harsh", "command": ["harsh"]})
     texts = build.texts
@@ -179,7 +179,7 @@ def _records(build_id: str, project: str, build: Build) -> dict[int, str]:
     def flush(number: int) -> None:
         if lines:
             first = number - len(lines) + 1
-            add("BUILD_LOG", {"firstLine": first, "lines": list(lines), "stream": "out", "timesMs": [at_ms]})
+            add("BUILD_LOG", {"firstLine": first, "lines": list(lines), "stream": "out", "timesMs": [at]})
             lines.clear()
 
     for number, text in enumerate(texts, 1):
@@ -188,7 +188,7 @@ def _records(build_id: str, project: str, build: Build) -> dict[int, str]:
             for place in range(0, len(text), PIECE_CHARACTERS):
                 piece = {"firstLine": number, "lines": [text[place : place + PIECE_CHARACTERS]], "stream": "out"}
                 goes_on = {"continues": True} if place else {}
-                add("BUILD_LOG", {**piece, "timesMs": [at_ms], **goes_on})
+                add("BUILD_LOG", {**piece, "timesMs": [at], **goes_on})
             continue
         lines.append(text)
         if len(lines) >= 3 or sum(map(len, lines)) > RECORD_BYTES // 2:

@@ -155,7 +155,7 @@ class MiniGateway:
             "type": "WELCOME",
             "session": "s",
             "agent": "a",
-            "serverTimeMs": self.server_at,
+            "serverAt": self.server_at,
             "stored": stored,
             "heartbeatSeconds": 0.2,
         }

@@ -131,8 +131,8 @@ def test_memory_knows_whether_a_killed_daemon_had_started(tmp_path) -> None:
     memory.drain(True)
     memory.begin(Attempt("0123abc", 1000, "c1"))
     (tmp_path / "spool" / "b1").mkdir(parents=True)
-    for project, started_ms, found in (("p", 999, None), ("other", 1000, None), ("p", 1000, "b1")):
-        (tmp_path / "spool" / "b1" / "build.json").write_text(json.dumps({"project": project, "startedMs": started_ms}))
+    for project, started_at, found in (("p", 999, None), ("other", 1000, None), ("p", 1000, "b1")):
+        (tmp_path / "spool" / "b1" / "build.json").write_text(json.dumps({"project": project, "startedAt": started_at}))
         assert started_since(tmp_path / "spool", "p", 1000) == found
 
     again = Memory(tmp_path / "p.json")

@@ -13,7 +13,7 @@ from build_dashboard.recording.spool import Spool
 def leave(spool: Path, *, machine: str | None, is_complete: bool, age_seconds: float = 0) -> str:
     """A build's directory as a dead process left it."""
     facts = build_facts("p", ["ninja"]) | {"machine": machine}
-    facts["startedMs"] -= int(age_seconds * 1000)
+    facts["startedAt"] -= int(age_seconds * 1000)
     directory = BuildDirectory.create(spool, facts)
     records = Spool(directory.path)
     records.append([b"{}"], json.dumps({"complete": is_complete}).encode())
@@ -75,7 +75,7 @@ def test_a_build_that_is_never_verified_is_let_go_after_a_week(agent, gateway, s
     facts = json.loads(path.read_text())
 
     assert agent.run("run", "--resume", "--linger", "1").returncode == 1
-    path.write_text(json.dumps(facts | {"startedMs": int((time.time() - 8 * 86400) * 1000)}))
+    path.write_text(json.dumps(facts | {"startedAt": int((time.time() - 8 * 86400) * 1000)}))
     done = agent.run("run", "--resume")
     assert (done.returncode, agent.left()) == (0, [])
     assert b"not verified within a week" in done.stderr

@@ -37,8 +37,8 @@ def read(records: list[bytes]) -> list[str]:
 def test_lines_survive_encoding(parts) -> None:
     """Any text in any blocks comes out of the protocol's own models as it went in."""
     blocks, number = [], 1
-    for stream, lines, time_ms in parts:
-        blocks.append(Block(stream, number, lines, time_ms))
+    for stream, lines, stamped_at in parts:
+        blocks.append(Block(stream, number, lines, stamped_at))
         number += len(lines)
 
     assert read(Recorder(BUILD, "p").log(blocks)) == [line for _, lines, _ in parts for line in lines]

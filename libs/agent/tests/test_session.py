@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 BUILD = "01a20a9f-9028-77f4-a411-c8af79849228"
-WELCOME = {"type": "WELCOME", "session": "s", "agent": "a", "serverTimeMs": 1}
+WELCOME = {"type": "WELCOME", "session": "s", "agent": "a", "serverAt": 1}
 
 
 def session(spooled: int = 10, **welcome) -> tuple[Session, BuildState]:

@@ -118,7 +118,7 @@ def test_output_that_names_directories_without_end_costs_little(tmp_path) -> Non
     """What a build prints is only believed of directories that are there, and only so often."""
     for name in range(30):
         ninja_project(tmp_path / f"tree{name}")
-    facts = {"start": {"command": ["sh"], "cwd": str(tmp_path)}, "startedMs": 0}
+    facts = {"start": {"command": ["sh"], "cwd": str(tmp_path)}, "startedAt": 0}
     evidence = EvidenceCollector(facts, [], {}, tmp_path / "spool", Redactor([]))
 
     evidence.hear([f"ninja: Entering directory `nowhere{n}\0'" for n in range(50)])

@@ -23,7 +23,7 @@ from build_protocol.topology import routing_key
 from build_testkit.seaweedfs import ACCESS_KEY, BUCKET, SECRET_KEY
 from build_testkit.signing import SECRET
 
-NOON_MS = 1_700_000_000_000
+NOON_AT = 1_700_000_000_000
 DAY_MS = 86_400_000
 AGENT = Principal("ci-1", "developer", frozenset({"p"}), kind="key")
 ANN = Principal("ann", "viewer", None)
@@ -31,7 +31,7 @@ ANN = Principal("ann", "viewer", None)
 
 def build_id(n: int) -> str:
     """The id of build n: always the same."""
-    return new_build_id(NOON_MS + n, bytes(10))
+    return new_build_id(NOON_AT + n, bytes(10))
 
 
 def offer_of(content: bytes, *, n: int = 1, part: int | None = None, **said: Any) -> Offer:
@@ -49,15 +49,15 @@ def offer_of(content: bytes, *, n: int = 1, part: int | None = None, **said: Any
     return Offer(**{**facts, **said})
 
 
-def artifact_of(content: bytes = b"x", now_ms: int = NOON_MS, **said: Any) -> Artifact:
+def artifact_of(content: bytes = b"x", now_ms: int = NOON_AT, **said: Any) -> Artifact:
     """A stored artifact of these bytes."""
     return Artifact.of(offer_of(content, **said), now_ms)
 
 
-def verdict(n: int, status: str = "succeeded", ended_ms: int = NOON_MS, **said: Any) -> BuildVerdict:
+def verdict(n: int, status: str = "succeeded", ended_at: int = NOON_AT, **said: Any) -> BuildVerdict:
     """BUILD_VERDICT of build n."""
-    data = BuildVerdictData(**{"status": status, "revision": 1, "branch": "main", "ended_at": ended_ms, **said})
-    return BuildVerdict(build_id=build_id(n), project="p", timestamp=ended_ms, data=data)
+    data = BuildVerdictData(**{"status": status, "revision": 1, "branch": "main", "ended_at": ended_at, **said})
+    return BuildVerdict(build_id=build_id(n), project="p", timestamp=ended_at, data=data)
 
 
 class Service:
@@ -102,7 +102,7 @@ class Service:
         data = ArtifactUploadedData(
             artifact_id=offer.artifact_id, name=offer.name, size_bytes=offer.size_bytes, sha256=offer.sha256
         )
-        facts = {"build_id": offer.build_id, "project": offer.project, "timestamp": NOON_MS, "seq": 9, "data": data}
+        facts = {"build_id": offer.build_id, "project": offer.project, "timestamp": NOON_AT, "seq": 9, "data": data}
         return ArtifactUploaded(**{**facts, **said})
 
     async def publish(self, *messages: Message) -> None:
@@ -142,7 +142,7 @@ async def running(bus_url: str, tmp_path: Path, **settings: Any) -> AsyncIterato
         "jwt_secret_key": SECRET,
         "config_path": str(tmp_path / "config.yaml"),
     }
-    clock = [NOON_MS]
+    clock = [NOON_AT]
     bus = open_bus(bus_url)
     await bus.open()
     app = create_app(Settings(_env_file=None, **{**facts, **settings}), bus, clock=lambda: clock[0])
@@ -178,14 +178,14 @@ def made() -> Callable[..., Artifact]:
 
 @pytest.fixture
 def verdicts() -> Callable[..., BuildVerdict]:
-    """`verdicts(n, status, ended_ms)`."""
+    """`verdicts(n, status, ended_at)`."""
     return verdict
 
 
 @pytest.fixture
 def fresh_note() -> Any:
     """The note of build n while it runs."""
-    return lambda n=1: unjudged(build_id(n), "p", NOON_MS)
+    return lambda n=1: unjudged(build_id(n), "p", NOON_AT)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from build_chassis.auth import Principal
 from httpx import URL
 
 DAY_MS = 86_400_000
-NOON_MS = 1_700_000_000_000
+NOON_AT = 1_700_000_000_000
 INGEST = Principal("ingest", "developer", None, kind="service")
 CONTENT = b"zstd" * 300
 
@@ -52,18 +52,18 @@ async def test_retention_leaves_what_is_held_and_takes_everything_else(service, 
     """By age and by count; once its service lets go, row and bytes go too."""
     for n in (1, 2):
         await bring(service, offers(CONTENT, n=n, name="build.log.zst"))
-        await service.publish(verdicts(n, "failed", NOON_MS + n))
+        await service.publish(verdicts(n, "failed", NOON_AT + n))
     own = offers(CONTENT, n=1, name="own")
     await service.until(await service.upload(own, CONTENT), "verified")
 
-    await tidy(service, NOON_MS + 3650 * DAY_MS)
+    await tidy(service, NOON_AT + 3650 * DAY_MS)
     shown = await service.call("GET", f"/api/builds/{own.build_id}/artifacts")
     assert [item["name"] for item in shown.json()["items"]] == ["build.log.zst"]
 
     for _ in range(2):
         gone = await service.call("DELETE", f"/api/artifacts/{shown.json()['items'][0]['id']}", INGEST)
         assert gone.status_code == 204
-    await tidy(service, NOON_MS + 3650 * DAY_MS)
+    await tidy(service, NOON_AT + 3650 * DAY_MS)
     kept = [path.name for path in (tmp_path / "bytes" / "objects").iterdir()]
     assert kept == [offers(CONTENT, n=2, name="build.log.zst").artifact_id]
 
@@ -73,7 +73,7 @@ async def test_held_artifacts_take_no_builds_place(store, made, verdicts, fresh_
     note = verdicts(1)
     archive = made(CONTENT).model_copy(update={"is_held": True})
     await store.add(archive, fresh_note(1))
-    await store.change(archive.become("verified", NOON_MS))
+    await store.change(archive.become("verified", NOON_AT))
 
     await store.note(judged(note))
     (kept_build,) = await store.kept_builds(judged(note).lane)

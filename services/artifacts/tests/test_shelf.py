@@ -2,7 +2,7 @@
 
 from build_artifacts.kept_builds import BuildNote, KeptBuild, beyond
 
-NOW_MS = 1_700_000_000_000
+NOW_AT = 1_700_000_000_000
 DAY_MS = 86_400_000
 
 
@@ -14,7 +14,7 @@ def kept_builds(*builds):
                 build_id=str(at),
                 lane="l",
                 is_good="good" in said,
-                at_ms=NOW_MS - days * DAY_MS,
+                at=NOW_AT - days * DAY_MS,
                 revision=0 if "running" in said else 1,
             ),
             is_full="empty" not in said,
@@ -26,7 +26,7 @@ def kept_builds(*builds):
 def going(builds, keep_days=90, keep_builds=50):
     return [
         note.build_id
-        for note in beyond(kept_builds(*builds), now_ms=NOW_MS, keep_days=keep_days, keep_builds=keep_builds)
+        for note in beyond(kept_builds(*builds), now_ms=NOW_AT, keep_days=keep_days, keep_builds=keep_builds)
     ]
 
 

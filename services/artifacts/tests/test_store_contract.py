@@ -4,7 +4,7 @@ import asyncio
 
 from build_artifacts.kept_builds import judged
 
-NOON_MS = 1_700_000_000_000
+NOON_AT = 1_700_000_000_000
 
 
 async def test_an_artifact_is_stored_once_and_found_whole(store, made, fresh_note):
@@ -12,7 +12,7 @@ async def test_an_artifact_is_stored_once_and_found_whole(store, made, fresh_not
     artifact = made(b"x" * 11_000_000, part=5 * 1024 * 1024, name="größer 💥")
 
     assert await store.add(artifact, fresh_note()) == artifact
-    begun = artifact.become("uploading", NOON_MS + 1, upload_id="u")
+    begun = artifact.become("uploading", NOON_AT + 1, upload_id="u")
     assert await store.change(begun)
 
     assert await store.add(artifact, fresh_note()) == begun
@@ -24,7 +24,7 @@ async def test_an_artifact_is_stored_once_and_found_whole(store, made, fresh_not
 async def test_a_change_over_another_version_changes_nothing_and_is_told(store, made, fresh_note):
     """Of two that read the same version one wins."""
     artifact = await store.add(made(), fresh_note())
-    contenders = [artifact.become("verified", NOON_MS), artifact.become("refused", NOON_MS, problem="x")]
+    contenders = [artifact.become("verified", NOON_AT), artifact.become("refused", NOON_AT, problem="x")]
 
     won = await asyncio.gather(*(store.change(contender) for contender in contenders))
 
@@ -34,21 +34,21 @@ async def test_a_change_over_another_version_changes_nothing_and_is_told(store, 
 
 async def test_racing_adds_store_one(store, made, fresh_note):
     """All of them are handed the same artifact."""
-    found = await asyncio.gather(*(store.add(made(now_ms=NOON_MS + n), fresh_note()) for n in range(8)))
+    found = await asyncio.gather(*(store.add(made(now_ms=NOON_AT + n), fresh_note()) for n in range(8)))
 
-    assert len({artifact.created_ms for artifact in found}) == 1
+    assert len({artifact.created_at for artifact in found}) == 1
     assert len(await store.of_build(found[0].build_id)) == 1
 
 
 async def test_the_untouched_are_listed_oldest_first(store, made, fresh_note):
     """By state and time of the last change."""
     for n, name in enumerate(("b", "a", "c")):
-        await store.add(made(name=name, now_ms=NOON_MS - n), fresh_note())
+        await store.add(made(name=name, now_ms=NOON_AT - n), fresh_note())
     done = made(name="done", now_ms=0)
     await store.add(done, fresh_note())
     await store.change(done.become("verified", 1))
 
-    found = await store.untouched(["pending", "uploading"], NOON_MS, 5)
+    found = await store.untouched(["pending", "uploading"], NOON_AT, 5)
 
     assert [artifact.name for artifact in found] == ["c", "a"]
     assert [artifact.name for artifact in await store.untouched(["verified"], 2, 5)] == ["done"]
@@ -59,7 +59,7 @@ async def test_only_expired_artifacts_are_forgotten(store, made, fresh_note):
     gone, kept = made(name="gone"), made(name="kept")
     for artifact in (gone, kept):
         await store.add(artifact, fresh_note())
-    await store.change(gone.become("expired", NOON_MS))
+    await store.change(gone.become("expired", NOON_AT))
 
     await store.forget([gone.id, kept.id])
 
@@ -79,12 +79,12 @@ async def test_notes_keep_the_latest_revision_whatever_the_order(store, verdicts
 
 async def test_a_shelf_is_newest_first_and_says_what_is_full(store, verdicts, made, fresh_note):
     """Only verified artifacts fill it; a note goes once no artifact is left of its build."""
-    notes = [judged(verdicts(n, ended_ms=NOON_MS + n)) for n in (1, 2, 3)]
+    notes = [judged(verdicts(n, ended_at=NOON_AT + n)) for n in (1, 2, 3)]
     for note in notes:
         await store.note(note)
     verified = made(n=2)
     await store.add(verified, fresh_note(2))
-    await store.change(verified.become("verified", NOON_MS))
+    await store.change(verified.become("verified", NOON_AT))
     await store.add(made(n=3), fresh_note(3))
 
     lane = notes[0].lane

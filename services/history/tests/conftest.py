@@ -11,19 +11,19 @@ from build_history.store import HistoryStore, open_store
 from build_protocol.ids import new_build_id
 from build_protocol.messages import BuildStart, BuildStartData, BuildVerdict, BuildVerdictData, Commit, FailureData
 
-NOON_MS = 1_700_000_000_000 // 86_400_000 * 86_400_000 + 43_200_000
+NOON_AT = 1_700_000_000_000 // 86_400_000 * 86_400_000 + 43_200_000
 HOUR_MS = 3_600_000
 
 
 class Builds:
     """Makes builds of project `p`, branch `main`; build n starts n hours after noon."""
 
-    noon_ms = NOON_MS
+    noon_at = NOON_AT
     hour_ms = HOUR_MS
 
     def id(self, n: int, config: str = "default") -> str:
         """The id of build n of a config: always the same, sorted by n."""
-        return new_build_id(NOON_MS + n * HOUR_MS, config.encode().ljust(10, b"\0"))
+        return new_build_id(NOON_AT + n * HOUR_MS, config.encode().ljust(10, b"\0"))
 
     def sha(self, n: int) -> str:
         """The sha of commit n."""
@@ -31,7 +31,7 @@ class Builds:
 
     def commit(self, n: int, **said: Any) -> Commit:
         """Commit n, whose parent is commit n - 1."""
-        told = {"parents": [self.sha(n - 1)], "author": f"author {n}", "committed_at": NOON_MS + n * HOUR_MS}
+        told = {"parents": [self.sha(n - 1)], "author": f"author {n}", "committed_at": NOON_AT + n * HOUR_MS}
         return Commit(sha=self.sha(n), **{**told, **said})
 
     def failure(self, signature: str | None, **said: Any) -> FailureData:
@@ -41,13 +41,13 @@ class Builds:
     def start(self, n: int, config: str = "default", **said: Any) -> BuildStart:
         """BUILD_START of build n, of commit n."""
         data = BuildStartData(**{"branch": "main", "config": config, "commit": self.sha(n), **said})
-        return BuildStart(build_id=self.id(n, config), project="p", timestamp=NOON_MS + n * HOUR_MS, seq=1, data=data)
+        return BuildStart(build_id=self.id(n, config), project="p", timestamp=NOON_AT + n * HOUR_MS, seq=1, data=data)
 
     def verdict(
         self, n: int, status: str = "succeeded", *signatures: str, config: str = "default", **said: Any
     ) -> BuildVerdict:
         """BUILD_VERDICT of build n, of commit n, failed in these ways; an hour's half long."""
-        started_ms = NOON_MS + n * HOUR_MS
+        started_at = NOON_AT + n * HOUR_MS
         failures = [self.failure(signature) for signature in signatures]
         facts: dict[str, Any] = {
             "status": status,
@@ -55,8 +55,8 @@ class Builds:
             "branch": "main",
             "config": config,
             "commit": self.sha(n),
-            "started_at": started_ms,
-            "ended_at": started_ms + HOUR_MS // 2,
+            "started_at": started_at,
+            "ended_at": started_at + HOUR_MS // 2,
             "duration_ms": HOUR_MS // 2,
             "failures": failures,
             "first_failure": failures[0] if failures else None,
@@ -65,13 +65,13 @@ class Builds:
         return BuildVerdict(
             build_id=said.pop("build_id", None) or self.id(n, config),
             project=project,
-            timestamp=started_ms + HOUR_MS // 2,
+            timestamp=started_at + HOUR_MS // 2,
             data=BuildVerdictData(**{**facts, **said}),
         )
 
     def point(self, n: int, status: str = "succeeded", *signatures: str, config: str = "default", **said: Any) -> Point:
         """Build n in brief."""
-        started_ms = NOON_MS + n * HOUR_MS
+        started_at = NOON_AT + n * HOUR_MS
         facts: dict[str, Any] = {
             "id": self.id(n, config),
             "project": "p",
@@ -80,8 +80,8 @@ class Builds:
             "commit": self.sha(n),
             "status": status,
             "colour": colour_of(status, "ci", said.get("fault")),  # type: ignore[arg-type]  # pydantic checks it next
-            "started_ms": started_ms,
-            "ended_ms": started_ms + HOUR_MS // 2,
+            "started_at": started_at,
+            "ended_at": started_at + HOUR_MS // 2,
             "duration_ms": HOUR_MS // 2,
             "signatures": signatures,
         }

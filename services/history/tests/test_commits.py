@@ -56,14 +56,14 @@ def test_the_newest_attempt_is_the_cell_and_both_ways_is_told(builds):
 
 def test_every_config_answers(builds):
     """Own build first, then the first later build that includes the commit, then the running one, else not built."""
-    now_ms = builds.noon_ms + 20 * builds.hour_ms
+    now_ms = builds.noon_at + 20 * builds.hour_ms
     lanes = [
         state_of([builds.point(n, config=config) for n in range(3)], None, None)
         for config in ("own", "later", "includes", "never", "now", "inconclusive")
     ]
     own = [
         builds.point(5, "failed", "s", config="own"),
-        builds.point(5, "running", config="now", ended_ms=None),
+        builds.point(5, "running", config="now", ended_at=None),
         builds.point(5, "lost", config="inconclusive"),
     ]
     known = CommitRow(project="p", branch="main", info=CommitInfo(sha=builds.sha(5)), cells=cells_of(own, {}))
@@ -71,10 +71,10 @@ def test_every_config_answers(builds):
         builds.point(7, config="later"),
         builds.point(6, "lost", config="later"),
         builds.point(8, "failed", "t", config="later"),
-        builds.point(20, "running", config="includes", ended_ms=None),
+        builds.point(20, "running", config="includes", ended_at=None),
     ]
 
-    said = {a.config: (a.answer, a.exact, a.expected_ms) for a in answers(known, lanes, including, now_ms)}
+    said = {a.config: (a.answer, a.exact, a.expected_at) for a in answers(known, lanes, including, now_ms)}
 
     assert said == {
         "own": ("failed", True, None),
@@ -88,10 +88,10 @@ def test_every_config_answers(builds):
 
 def test_a_config_that_never_finished_has_no_estimate(builds):
     """About when is said only where a usual duration is known."""
-    running = builds.point(1, "running", duration_ms=None, ended_ms=None)
+    running = builds.point(1, "running", duration_ms=None, ended_at=None)
     lane = state_of([running], None, None)
     known = CommitRow(project="p", branch="main", info=CommitInfo(sha=builds.sha(1)), cells=cells_of([running], {}))
 
-    (answer,) = answers(known, [lane], [], builds.noon_ms)
+    (answer,) = answers(known, [lane], [], builds.noon_at)
 
-    assert (answer.answer, answer.expected_ms) == ("running", None)
+    assert (answer.answer, answer.expected_at) == ("running", None)

@@ -65,7 +65,7 @@ def test_the_first_failure_stands_in_front(builds):
 
 def test_queue_time_is_known_only_when_told(builds):
     """A build announced as queued waited from then to its start; any other waited nobody knows how long."""
-    queued = merged(builds.start(1, status="queued"), builds.verdict(1, started_at=builds.noon_ms + 2 * builds.hour_ms))
+    queued = merged(builds.start(1, status="queued"), builds.verdict(1, started_at=builds.noon_at + 2 * builds.hour_ms))
 
     assert builds.hour_ms == queued.point.queue_ms
     assert merged(builds.start(1), builds.verdict(1)).point.queue_ms is None

@@ -9,7 +9,7 @@ def test_counting_a_day_twice_changes_nothing(builds):
     once = refreshed(None, "p", "s", points[0].day, points)
 
     assert once == refreshed(once, "p", "s", points[0].day, points)
-    assert (3, points[0].started_ms, points[2].started_ms) == (once.count, once.first_ms, once.last_ms)
+    assert (3, points[0].started_at, points[2].started_at) == (once.count, once.first_at, once.last_at)
     assert [builds.id(2), builds.id(1), builds.id(0)] == [build.id for build in once.builds]
 
 
@@ -32,7 +32,7 @@ def test_days_that_leave_the_list_stay_counted(builds):
         group = refreshed(group, "p", "s", point.day, [point])
     late = refreshed(group, "p", "s", builds.point(0).day, [builds.point(0, "failed", "s")])
 
-    assert (DAYS_MAX, DAYS_MAX + 10, builds.noon_ms) == (len(group.days), group.count, group.first_ms)
+    assert (DAYS_MAX, DAYS_MAX + 10, builds.noon_at) == (len(group.days), group.count, group.first_at)
     assert late == group
 
 

@@ -70,7 +70,7 @@ async def ingest():
 
 @pytest.fixture
 def clock(builds):
-    return SimpleNamespace(now_ms=builds.noon_ms + 1000 * builds.hour_ms)
+    return SimpleNamespace(now_ms=builds.noon_at + 1000 * builds.hour_ms)
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ def test_it_stays_open_until_the_last_config_is_green(builds):
     (incident,) = fold(points)
 
     assert incident.state == "open"
-    assert [CONFIGS[0]] == [m.config for m in incident.members if m.recovered_ms is None]
+    assert [CONFIGS[0]] == [m.config for m in incident.members if m.recovered_at is None]
 
 
 def test_a_build_joins_what_it_shows_and_opens_only_what_is_new(builds):
@@ -76,7 +76,7 @@ def test_folding_a_window_continues_what_older_builds_began(builds):
     for cut in range(1, len(points)):
         assert whole[-2:] == sorted(
             {i.id: i for i in (*fold(points[:cut]), *fold(points[cut:], fold(points[: cut + 1])))}.values(),
-            key=lambda incident: incident.first_started_ms,
+            key=lambda incident: incident.first_started_at,
         )
 
 

@@ -5,7 +5,7 @@ from build_history.projections.pins import leading, lines_of, matrix
 
 
 def at(builds, n, pin, *how, project="p", config="default", branch="main", committed=True):
-    committed_at = builds.noon_ms + pin * builds.hour_ms if committed else None
+    committed_at = builds.noon_at + pin * builds.hour_ms if committed else None
     pinned = PinAt(name="llvm", commit=builds.sha(1000 + pin), committed_at=committed_at)
     return builds.point(n, *how, config=config, pins=(pinned,), project=project, branch=branch)
 
@@ -16,7 +16,7 @@ def test_a_range_lies_between_the_last_green_pin_and_the_first_red_one(builds):
         [at(builds, 1, 1), at(builds, 2, 2), at(builds, 3, 3, "failed", "s"), at(builds, 4, 4, "failed", "s")]
     )
 
-    (downstream,) = matrix([line], builds.noon_ms + 28 * builds.hour_ms).downstreams
+    (downstream,) = matrix([line], builds.noon_at + 28 * builds.hour_ms).downstreams
 
     assert builds.sha(1004) == downstream.pin.commit
     assert (builds.sha(1002), builds.sha(1003)) == (downstream.suspect_range.green, downstream.suspect_range.red)
@@ -37,7 +37,7 @@ def test_safe_to_bump_to_is_the_newest_pin_green_everywhere(builds):
     p = [at(builds, 1, 2), at(builds, 2, 3, "failed", "s")]
     q = [at(builds, 1, 1, project="q"), at(builds, 2, 2, project="q"), at(builds, 3, 3, "failed", "t", project="q")]
 
-    told = matrix([*lines_of(p), *lines_of(q)], builds.noon_ms)
+    told = matrix([*lines_of(p), *lines_of(q)], builds.noon_at)
 
     assert builds.sha(1002) == told.safe_to_bump_to
     assert {d.project: d.also_broken for d in told.downstreams} == {"p": ["q"], "q": ["p"]}
@@ -48,7 +48,7 @@ def test_what_is_not_known_is_said(builds):
     p = lines_of([at(builds, 1, 1, committed=False)])
     q = lines_of([at(builds, 1, 2, project="q", committed=False)])
 
-    told = matrix([*p, *q], builds.noon_ms)
+    told = matrix([*p, *q], builds.noon_at)
 
     assert told.safe_to_bump_to is None
     assert [d.age_days for d in told.downstreams] == [None, None]

@@ -164,7 +164,7 @@ async def test_retention_forgets_builds_and_keeps_what_was_counted(sqlite_store,
     await record([builds.verdict(0, "failed", "s"), builds.verdict(24 * 40, config="new")], store=sqlite_store)
 
     retention = Retention(sqlite_store, Metrics(CollectorRegistry()), keep_days=30)
-    may_be_more = await retention.forget_old(builds.noon_ms + 24 * 41 * builds.hour_ms)
+    may_be_more = await retention.forget_old(builds.noon_at + 24 * 41 * builds.hour_ms)
 
     assert not may_be_more
     assert [builds.id(24 * 40, "new")] == list(await sqlite_store.facts([builds.id(0), builds.id(24 * 40, "new")]))

@@ -70,7 +70,7 @@ async def running(bus_url, tmp_path, builds, keep_days=36500):
     )
     bus = open_bus(bus_url)
     await bus.open()
-    app = create_app(settings, bus, clock=lambda: builds.noon_ms + 30 * builds.hour_ms)
+    app = create_app(settings, bus, clock=lambda: builds.noon_at + 30 * builds.hour_ms)
     async with app.router.lifespan_context(app):
         yield Service(app, bus)
     await bus.close()
@@ -96,7 +96,7 @@ async def broken_and_fixed(service, builds):
     for config in ("release", "asan"):
         for n, how in ((1, ()), (2, ("failed", "sig")), (3, () if config == "asan" else ("failed", "sig"))):
             said = {"config": config, "commits": [builds.commit(k) for k in range(n, 1, -1)] or None}
-            said["pins"] = [{"name": "llvm", "commit": builds.sha(900 + n), "committed_at": builds.noon_ms}]
+            said["pins"] = [{"name": "llvm", "commit": builds.sha(900 + n), "committed_at": builds.noon_at}]
             messages += [builds.start(n, **said), builds.verdict(n, *how, **said)]
     running = builds.start(29, config="asan", commit=builds.sha(5), commits=[builds.commit(5), builds.commit(4)])
     await service.publish(*messages, running)
@@ -128,9 +128,9 @@ async def test_a_break_is_told_on_every_page(service, builds):
     judged = {c["config"]: (c["answer"], c["judged"]["verdict"]) for c in commit["configs"]}
     assert judged == {"asan": ("failed", "new"), "release": ("failed", "new")}
     (waiting,) = (await service.answer(f"/api/commits/{builds.sha(4)}"))["items"]
-    said = {c["config"]: (c["answer"], c.get("expectedMs")) for c in waiting["configs"]}
-    expected_ms = builds.noon_ms + 30 * builds.hour_ms
-    assert {"asan": ("will_include", expected_ms), "release": ("not_built", None)} == said
+    said = {c["config"]: (c["answer"], c.get("expectedAt")) for c in waiting["configs"]}
+    expected_at = builds.noon_at + 30 * builds.hour_ms
+    assert {"asan": ("will_include", expected_at), "release": ("not_built", None)} == said
 
     grid = await service.answer("/api/history/grid", project="p")
     assert [builds.sha(n) for n in (5, 4, 3, 2, 1)] == [row["info"]["sha"] for row in grid["rows"]]

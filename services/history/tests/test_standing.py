@@ -77,7 +77,7 @@ def test_a_config_is_overdue_by_its_cadence(builds):
     project = Project.model_validate({"configs": told})
     lanes = [state_of([builds.point(n, config=c)], None, None) for n, c in ((1, "release"), (1, "asan"), (9, "other"))]
 
-    late = overdue({"p": project}, {"p": "main"}, lanes, builds.noon_ms + 4 * builds.hour_ms)
+    late = overdue({"p": project}, {"p": "main"}, lanes, builds.noon_at + 4 * builds.hour_ms)
 
     assert [(item.config, item.overdue_ms) for item in late] == [("release", 2 * builds.hour_ms), ("never", None)]
 
@@ -87,11 +87,11 @@ def test_a_commit_nobody_builds_yet_is_expected_by_cadence(builds):
     configs = {"release": {"cadence_minutes": 60}, "asan": {"state": "staging"}}
     lanes = [state_of([builds.point(5, config=config)], None, None) for config in configs]
     row = CommitRow(project="p", branch="main", info=CommitInfo(sha=builds.sha(9)))
-    now_ms = builds.noon_ms + 5 * builds.hour_ms + 60_000
+    now_ms = builds.noon_at + 5 * builds.hour_ms + 60_000
 
     said = answers(row, lanes, [], now_ms, configured=Project.model_validate({"configs": configs}))
 
-    assert {a.config: (a.answer, a.state, a.expected_ms) for a in said} == {
+    assert {a.config: (a.answer, a.state, a.expected_at) for a in said} == {
         "asan": ("not_built", "staging", None),
-        "release": ("not_built", "production", builds.noon_ms + 6 * builds.hour_ms + builds.hour_ms // 2),
+        "release": ("not_built", "production", builds.noon_at + 6 * builds.hour_ms + builds.hour_ms // 2),
     }

@@ -50,13 +50,13 @@ async def test_a_write_over_another_version_changes_nothing_and_is_told(store, b
 async def test_a_changed_fact_is_filed_anew(store, builds):
     """A revision that turns a build green takes it off the red partition, and moves it when its start moved."""
     red = fact_of(builds, 1, "failed", "s")
-    green = fact_of(builds, 1, started_at=builds.noon_ms)
+    green = fact_of(builds, 1, started_at=builds.noon_at)
     await store.put_facts([FactWrite(red, frozenset())])
     await store.put_facts([FactWrite(green, frozenset(), replaces=1, old=red)])
 
     assert await store.points(colour_tag(red.lane, "red"), limit=5) == []
     assert [green.point] == await store.points(colour_tag(red.lane, "green"), limit=5)
-    assert [green.point] == await store.points(EVERY, limit=5, before_ms=red.started_ms)
+    assert [green.point] == await store.points(EVERY, limit=5, before_at=red.started_at)
 
 
 async def test_points_come_by_start_within_bounds(store, builds):
@@ -65,13 +65,13 @@ async def test_points_come_by_start_within_bounds(store, builds):
     tag = coloured_tag("p", "main")
 
     async def found(**how):
-        return [(p.started_ms - builds.noon_ms) // builds.hour_ms for p in await store.points(tag, **how)]
+        return [(p.started_at - builds.noon_at) // builds.hour_ms for p in await store.points(tag, **how)]
 
     assert await found(limit=9) == [4, 3, 2, 1]
     assert await found(limit=2, newest_first=False) == [1, 2]
-    hour = builds.noon_ms + 2 * builds.hour_ms
-    assert await found(limit=9, since_ms=hour) == [4, 3, 2]
-    assert await found(limit=9, before_ms=hour) == [1]
+    hour = builds.noon_at + 2 * builds.hour_ms
+    assert await found(limit=9, since_at=hour) == [4, 3, 2]
+    assert await found(limit=9, before_at=hour) == [1]
     assert await store.points("f" * 32, limit=9) == []
     newest = await store.points_by_tag([tag, "f" * 32], limit=3)
     assert newest == {tag: await store.points(tag, limit=3), "f" * 32: []}

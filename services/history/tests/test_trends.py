@@ -47,6 +47,6 @@ def test_recovery_runs_from_the_first_red_verdict_to_the_next_green_one(builds):
 
 def test_nothing_known_reads_as_unknown(builds):
     """A lane that never ended a build has no rate and no duration, not zero."""
-    pace = pace_of([builds.point(0, "running", duration_ms=None, ended_ms=None)])
+    pace = pace_of([builds.point(0, "running", duration_ms=None, ended_at=None)])
 
     assert (pace.success_rate, pace.p50_ms, pace.time_to_red_ms, pace.queue_p50_ms) == (None, None, None, None)

@@ -15,7 +15,7 @@ from build_protocol.ids import new_build_id
 from build_protocol.messages import BuildVerdict, BuildVerdictData, Commit, FailureData
 from build_testkit.sendgrid import SendGridServer, sendgrid_server
 
-NOON_MS = 1_700_000_000_000 // 86_400_000 * 86_400_000 + 43_200_000
+NOON_AT = 1_700_000_000_000 // 86_400_000 * 86_400_000 + 43_200_000
 HOUR_MS = 3_600_000
 QUIET_MS = 30_000
 
@@ -23,12 +23,12 @@ QUIET_MS = 30_000
 class Builds:
     """Makes verdicts of project `p`, branch `main`; build n starts n hours after noon and takes half an hour."""
 
-    noon_ms = NOON_MS
+    noon_at = NOON_AT
     hour_ms = HOUR_MS
 
     def id(self, n: int, config: str = "release") -> str:
         """The id of build n of a config: always the same."""
-        return new_build_id(NOON_MS + n * HOUR_MS, config.encode().ljust(10, b"\0"))
+        return new_build_id(NOON_AT + n * HOUR_MS, config.encode().ljust(10, b"\0"))
 
     def sha(self, n: int) -> str:
         """The sha of commit n."""
@@ -50,7 +50,7 @@ class Builds:
         self, n: int, status: str = "succeeded", *signatures: str, config: str = "release", **said: Any
     ) -> BuildVerdict:
         """BUILD_VERDICT of build n of a config, of commit n, failed in these ways."""
-        started_ms = NOON_MS + n * HOUR_MS
+        started_at = NOON_AT + n * HOUR_MS
         failures = [self.failure(signature) for signature in signatures]
         facts: dict[str, Any] = {
             "status": status,
@@ -59,8 +59,8 @@ class Builds:
             "config": config,
             "agent": "builder-1",
             "commit": self.sha(n),
-            "started_at": started_ms,
-            "ended_at": started_ms + HOUR_MS // 2,
+            "started_at": started_at,
+            "ended_at": started_at + HOUR_MS // 2,
             "duration_ms": HOUR_MS // 2,
             "log_lines": 200,
             "failures": failures,
@@ -69,7 +69,7 @@ class Builds:
         return BuildVerdict(
             build_id=said.pop("build_id", None) or self.id(n, config),
             project=said.pop("project", "p"),
-            timestamp=started_ms + HOUR_MS // 2,
+            timestamp=started_at + HOUR_MS // 2,
             data=BuildVerdictData(**{**facts, **said}),
         )
 
@@ -79,7 +79,7 @@ class Story:
 
     def __init__(self) -> None:
         self.branch = Branch(project="p", branch="main")
-        self.now_ms = NOON_MS
+        self.now_ms = NOON_AT
 
     def after(self, *verdicts: BuildVerdict) -> "Story":
         """The same story after these verdicts came in, a second apart."""
@@ -91,8 +91,8 @@ class Story:
     def said(self) -> list[str]:
         """What is due after the quiet period, told once; the keys without their digests."""
         self.now_ms += QUIET_MS
-        due = [transition for transition in self.branch.pending if transition.due_ms <= self.now_ms]
-        due.sort(key=lambda transition: transition.due_ms)
+        due = [transition for transition in self.branch.pending if transition.due_at <= self.now_ms]
+        due.sort(key=lambda transition: transition.due_at)
         self.branch = self.branch.without(due)
         return [transition.kind for transition in due]
 
@@ -101,7 +101,7 @@ class Clock:
     """A clock that a test moves."""
 
     def __init__(self) -> None:
-        self.ms = NOON_MS
+        self.ms = NOON_AT
 
     def __call__(self) -> int:
         return self.ms
@@ -158,7 +158,7 @@ def claim(builds: Builds) -> Callable[..., Notification]:
             project="p",
             branch="main",
             configs=["release"],
-            at_ms=NOON_MS,
+            at=NOON_AT,
             evidence=Evidence.of(builds.verdict(2, "failed", "s", commits=builds.commits(2))),
             extract=[LogLine(number=120, text="a.cpp:7: error s", is_hit=True)],
             suspects=builds.commits(2),
@@ -176,8 +176,8 @@ def claim(builds: Builds) -> Callable[..., Notification]:
             "channel": "mail",
             "recipient": "team@example.com",
             "message": message,
-            "due_ms": NOON_MS,
-            "created_ms": NOON_MS,
+            "due_at": NOON_AT,
+            "created_at": NOON_AT,
         }
         return Notification(**{**facts, **said})
 

@@ -14,7 +14,7 @@ def incident_of(builds, configs=("release",), commits=None):
     for n, how in ((1, ("succeeded",)), (2, ("failed", "s"))):
         for config in configs:
             verdict = builds.verdict(n, *how, config=config, commits=commits)
-            branch = apply(branch, verdict, now_ms=builds.noon_ms, quiet_ms=0)
+            branch = apply(branch, verdict, now_ms=builds.noon_at, quiet_ms=0)
     return branch.incidents[0]
 
 
@@ -107,8 +107,8 @@ def test_a_rooms_url_is_never_its_name():
 )
 def test_people_are_told_after_their_quiet_hours(hours, now, until):
     """Over midnight, in any time zone; hours nobody can read are no quiet hours."""
-    now_ms, until_ms = (
+    now_ms, until_at = (
         round(datetime.strptime(text, "%Y-%m-%d %H:%M").replace(tzinfo=UTC).timestamp() * 1000) for text in (now, until)
     )
 
-    assert until_ms == not_before(hours, now_ms)
+    assert until_at == not_before(hours, now_ms)

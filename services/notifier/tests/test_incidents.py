@@ -117,11 +117,11 @@ def test_the_quiet_period_is_not_put_off_by_joins(story, builds):
     """The message leaves at its time however many configs still join."""
     story.after(*(builds.verdict(1, config=config) for config in CONFIGS))
     story.after(builds.verdict(2, "failed", "s", config=CONFIGS[0]))
-    due_ms = story.branch.due_ms
+    due_at = story.branch.due_at
 
     story.after(*(builds.verdict(2, "failed", "s", config=config) for config in CONFIGS[1:]))
 
-    assert due_ms == story.branch.due_ms
+    assert due_at == story.branch.due_at
 
 
 def test_a_join_after_the_message_is_told_under_the_same_key(story, builds):

@@ -189,7 +189,7 @@ async def test_quiet_hours_hold_a_mail_back(office, builds):
     await office.plan()
 
     (row,) = await office.store.list_notifications(limit=9)
-    assert builds.noon_ms + 2 * builds.hour_ms == row.due_ms
+    assert builds.noon_at + 2 * builds.hour_ms == row.due_at
 
 
 async def test_a_commit_gets_a_status_from_each_build(office, builds):

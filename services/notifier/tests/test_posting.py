@@ -83,8 +83,8 @@ async def test_what_was_surely_not_taken_is_tried_again_with_growing_waits(offic
     for _ in range(2):
         await sender.post_next()
         known = await standing(sqlite_store, claim)
-        waits.append(known.due_ms - clock.ms)
-        clock.ms = known.due_ms - 1
+        waits.append(known.due_at - clock.ms)
+        clock.ms = known.due_at - 1
         assert not await sender.post_next()
         clock.ms += 1
     await sender.post_next()
@@ -100,7 +100,7 @@ async def test_a_wait_asked_for_is_honoured(office, sqlite_store, claim, clock):
 
     await sender.post_next()
 
-    assert (await standing(sqlite_store, claim)).due_ms == clock.ms + 90_000
+    assert (await standing(sqlite_store, claim)).due_at == clock.ms + 90_000
 
 
 async def test_tries_end(office, sqlite_store, claim, clock):
@@ -213,7 +213,7 @@ async def test_evidence_that_came_meanwhile_stays(office, sqlite_store, claim):
 
     class Overtaken(Scripted):
         async def send(self, notification):
-            await sqlite_store.put_notification(notification.noting(1, "event", state="delivered", due_ms=None))
+            await sqlite_store.put_notification(notification.noting(1, "event", state="delivered", due_at=None))
             raise NotSent("timeout", ambiguous=True)
 
     await sqlite_store.claim([claim(1)])

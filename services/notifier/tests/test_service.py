@@ -264,7 +264,7 @@ async def test_a_log_that_cannot_be_read_is_waited_for(tmp_path, builds, eventua
 async def test_a_mute_is_kept_until_it_ends(tmp_path, builds, eventually):
     """While muted the decision is recorded as suppressed, with who muted it; nobody is mailed."""
     async with running(f"sqlite:///{tmp_path}/bus.sqlite", tmp_path) as service:
-        wanted = {"project": "p", "branch": "main", "untilMs": 2**52, "reason": "known"}
+        wanted = {"project": "p", "branch": "main", "untilAt": 2**52, "reason": "known"}
         made = await service.ask("POST", "/mutes", json=wanted)
         assert made.status_code == 201, made.text
         await service.publish(builds.verdict(1), builds.verdict(2, "failed", "s"))
@@ -278,14 +278,14 @@ async def test_mutes_are_made_changed_and_ended_by_developers(tmp_path):
     viewer = Principal("vic", "viewer", None)
     stranger = Principal("eve", "developer", frozenset({"q"}))
     async with running(f"sqlite:///{tmp_path}/bus.sqlite", tmp_path) as service:
-        wanted = {"project": "p", "untilMs": 2**52}
+        wanted = {"project": "p", "untilAt": 2**52}
         made = (await service.ask("POST", "/mutes", json=wanted)).json()
         path = f"/mutes/{made['id']}"
 
         refusals = [
             (await service.ask("POST", "/mutes", viewer, json=wanted)).status_code,
             (await service.ask("POST", "/mutes", stranger, json=wanted)).status_code,
-            (await service.ask("POST", "/mutes", json={**wanted, "untilMs": 1})).status_code,
+            (await service.ask("POST", "/mutes", json={**wanted, "untilAt": 1})).status_code,
             (await service.ask("PUT", path, stranger, json={**wanted, "project": "q"})).status_code,
             (await service.ask("DELETE", path, viewer)).status_code,
         ]
@@ -303,7 +303,7 @@ async def test_a_project_outside_the_callers_scope_does_not_exist(tmp_path, clai
     """A caller of another project learns nothing of this one, however they ask."""
     stranger = Principal("eve", "developer", frozenset({"q"}))
     async with running(f"sqlite:///{tmp_path}/bus.sqlite", tmp_path) as service:
-        await service.app.state.dependencies.store.claim([claim(1, state="accepted", due_ms=None)])
+        await service.app.state.dependencies.store.claim([claim(1, state="accepted", due_at=None)])
 
         assert len(await service.rows()) == 1
         assert await service.rows(stranger) == []
@@ -315,7 +315,7 @@ async def test_a_project_outside_the_callers_scope_does_not_exist(tmp_path, clai
 async def test_the_list_is_walked_by_its_cursor(tmp_path, claim):
     """Pages of two, to the end: every row once; a forged cursor is refused."""
     async with running(f"sqlite:///{tmp_path}/bus.sqlite", tmp_path) as service:
-        await service.app.state.dependencies.store.claim([claim(n, state="accepted", due_ms=None) for n in range(5)])
+        await service.app.state.dependencies.store.claim([claim(n, state="accepted", due_at=None) for n in range(5)])
         seen, query = [], {"limit": 2}
         while True:
             page = (await service.ask("GET", "", params=query)).json()
@@ -349,7 +349,7 @@ async def test_sendgrids_signed_events_settle_what_was_unknown(tmp_path, builds,
 async def test_a_bounce_is_a_failure_with_its_reason(tmp_path, sendgrid, mailing, claim):
     """Was the mail ever received? The log says no, and why."""
     async with running(f"sqlite:///{tmp_path}/bus.sqlite", tmp_path, **mailing) as service:
-        await service.app.state.dependencies.store.claim([claim(1, state="accepted", due_ms=None)])
+        await service.app.state.dependencies.store.claim([claim(1, state="accepted", due_at=None)])
         event = {"notification_id": claim(1).id, "event": "bounce", "sg_event_id": "e", "reason": "550 no such user"}
         body, headers = sendgrid.signed(event, {"event": "open"}, {"notification_id": "f" * 64, "event": "bounce"})
         response = await service.ask("POST", "/webhooks/sendgrid", content=body, headers=headers)
@@ -362,7 +362,7 @@ async def test_a_bounce_is_a_failure_with_its_reason(tmp_path, sendgrid, mailing
 async def test_forged_events_change_nothing(tmp_path, sendgrid, mailing, claim):
     """Another body, no signature, no timestamp: 401; a body of no events: 422; no key set: 404."""
     async with running(f"sqlite:///{tmp_path}/bus.sqlite", tmp_path, **mailing) as service:
-        await service.app.state.dependencies.store.claim([claim(1, state="unknown", due_ms=None)])
+        await service.app.state.dependencies.store.claim([claim(1, state="unknown", due_at=None)])
         body, headers = sendgrid.signed({"notification_id": claim(1).id, "event": "delivered", "sg_event_id": "e"})
         forged = [
             (body.replace(b"delivered", b"processed"), headers),

@@ -10,7 +10,7 @@ from build_notifier.planning.mutes import Mute
 def branch_of(builds, *verdicts, quiet_ms=30_000, **said):
     branch = Branch(project="p", branch="main")
     for verdict in verdicts:
-        branch = apply(branch, verdict, now_ms=builds.noon_ms, quiet_ms=quiet_ms)
+        branch = apply(branch, verdict, now_ms=builds.noon_at, quiet_ms=quiet_ms)
     return branch.model_copy(update=said)
 
 
@@ -40,10 +40,10 @@ async def test_due_branches_come_when_they_are_due(store, builds):
     branch = branch_of(builds, builds.verdict(1), builds.verdict(2, "failed", "s"))
     await store.put_branch(branch, 0)
 
-    assert await store.due_branches(builds.noon_ms + 29_999, 9) == []
-    (due,) = await store.due_branches(builds.noon_ms + 30_000, 9)
+    assert await store.due_branches(builds.noon_at + 29_999, 9) == []
+    (due,) = await store.due_branches(builds.noon_at + 30_000, 9)
     await store.put_branch(due.branch.without(due.branch.pending), due.version)
-    assert await store.due_branches(builds.noon_ms + 30_000, 9) == []
+    assert await store.due_branches(builds.noon_at + 30_000, 9) == []
     assert [branch.key] == [stored.branch.key for stored in await store.branches_of("p", 9)]
 
 
@@ -59,24 +59,24 @@ async def test_a_claim_is_made_once(store, claim):
 async def test_a_step_is_taken_by_one_sender(store, claim, builds):
     """Of two that read the same version the second is told nothing was replaced."""
     await store.claim([claim(1)])
-    (due,) = await store.due_notifications(builds.noon_ms, 9)
+    (due,) = await store.due_notifications(builds.noon_at, 9)
 
-    first = await store.put_notification(due.noting(1, "first", state="sending", due_ms=None))
+    first = await store.put_notification(due.noting(1, "first", state="sending", due_at=None))
 
     assert await store.put_notification(due.noting(1, "second", state="failed")) is None
     assert (await store.notifications([due.id]))[due.id] == first
-    assert await store.due_notifications(builds.noon_ms, 9) == []
+    assert await store.due_notifications(builds.noon_at, 9) == []
 
 
 async def test_notifications_are_listed_in_pages(store, claim, builds):
     """Every row once over all pages, newest first, also where times are equal; filters hold."""
-    rows = [claim(n, created_ms=builds.noon_ms + n // 2, project="pq"[n % 2]) for n in range(7)]
+    rows = [claim(n, created_at=builds.noon_at + n // 2, project="pq"[n % 2]) for n in range(7)]
     await store.claim(rows)
 
     seen, after = [], None
     while page := await store.list_notifications(limit=3, after=after):
         seen += [row.id for row in page]
-        after = (page[-1].created_ms, page[-1].id)
+        after = (page[-1].created_at, page[-1].id)
 
     assert [row.id for row in reversed(rows)] == seen
     assert [rows[5].id, rows[3].id, rows[1].id] == [
@@ -89,8 +89,8 @@ async def test_notifications_are_listed_in_pages(store, claim, builds):
 
 async def test_mutes_are_replaced_and_dropped(store):
     """A mute is what it last was; dropping it twice says so."""
-    mute = Mute(id="m", project="p", until_ms=5, created_by="ann", created_ms=1)
-    later = mute.model_copy(update={"until_ms": 9, "reason": "größer"})
+    mute = Mute(id="m", project="p", until_at=5, created_by="ann", created_at=1)
+    later = mute.model_copy(update={"until_at": 9, "reason": "größer"})
     await store.put_mute(mute)
     await store.put_mute(later)
 
@@ -101,15 +101,15 @@ async def test_mutes_are_replaced_and_dropped(store):
 
 async def test_the_old_is_forgotten_but_nothing_that_is_due(store, claim, builds):
     """Settled notifications, idle branches and ended mutes go, step by step; what still has a step stays."""
-    settled = [claim(n, state="accepted", due_ms=None) for n in range(3)]
+    settled = [claim(n, state="accepted", due_at=None) for n in range(3)]
     await store.claim([*settled, claim(9)])
     waiting = branch_of(builds, builds.verdict(1), builds.verdict(2, "failed", "s"))
     await store.put_branch(waiting, 0)
     await store.put_branch(branch_of(builds, builds.verdict(1), branch="idle"), 0)
-    await store.put_mute(Mute(id="m", project="p", until_ms=5, created_by="ann", created_ms=1))
-    before_ms = builds.noon_ms + 1
+    await store.put_mute(Mute(id="m", project="p", until_at=5, created_by="ann", created_at=1))
+    before_at = builds.noon_at + 1
 
-    gone = [await store.forget(before_ms, 2) for _ in range(3)]
+    gone = [await store.forget(before_at, 2) for _ in range(3)]
 
     assert gone == [4, 1, 0]
     assert [claim(9).id] == [row.id for row in await store.list_notifications(limit=9)]

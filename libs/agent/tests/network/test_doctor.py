@@ -32,7 +32,7 @@ def local(port: int, scheme: str = "ws") -> str:
 def test_a_healthy_way_is_told_step_by_step(trusting, gateway, proxy) -> None:
     """Through a proxy, with TLS: every check is there and well."""
     trusting.setenv("HTTPS_PROXY", proxy().url)
-    gateway._welcome = lambda hello: {**_WELCOME, "serverTimeMs": int(time.time() * 1000)}
+    gateway._welcome = lambda hello: {**_WELCOME, "serverAt": int(time.time() * 1000)}
 
     found = list(examine(Endpoint(f"wss://{HOST}/ws", KEY)))
 
@@ -136,7 +136,7 @@ def test_file_of_certificates_that_is_missing(bare_environment, gateway) -> None
 
 def test_clock_that_is_off(bare_environment, gateway) -> None:
     """The difference is told in seconds."""
-    gateway._welcome = lambda hello: {**_WELCOME, "serverTimeMs": int(time.time() * 1000) - 3_600_000}
+    gateway._welcome = lambda hello: {**_WELCOME, "serverAt": int(time.time() * 1000) - 3_600_000}
     found = diagnosis(local(gateway.port))
 
     assert (found.check, "NTP" in found.remedy) == ("clock", True)

@@ -146,7 +146,7 @@ class Welcome(WireModel):
     type: Literal["WELCOME"] = "WELCOME"
     session: ShortText
     agent: ShortText = Field(description="The agent's name, from its key.")
-    server_time_ms: EpochMs
+    server_at: EpochMs
     limits: Limits = Limits()
     window_bytes: Count = default.WINDOW_BYTES
     heartbeat_seconds: float = default.HEARTBEAT_SECONDS
@@ -255,7 +255,7 @@ class Ready(WireModel):
 
     type: Literal["READY"] = "READY"
     user: ShortText
-    server_time_ms: EpochMs
+    server_at: EpochMs
     expires_at: EpochMs
 
 
@@ -303,7 +303,7 @@ class Pong(WireModel):
     """Answer to PING."""
 
     type: Literal["PONG"] = "PONG"
-    server_time_ms: EpochMs
+    server_at: EpochMs
 
 
 class Stored(WireModel):

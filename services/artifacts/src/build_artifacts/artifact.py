@@ -89,15 +89,15 @@ class Artifact(Offer):
     upload_id: str | None = None
     receipt: str | None = None
     is_held: bool = False
-    created_ms: EpochMs
-    updated_ms: EpochMs
+    created_at: EpochMs
+    updated_at: EpochMs
     version: int = 1
 
     @classmethod
     def of(cls, offer: Offer, now_ms: int, *, is_held: bool = False) -> "Artifact":
         """The new artifact of an offer."""
         said = offer.model_dump(include=set(Offer.model_fields))
-        return cls(id=offer.artifact_id, is_held=is_held, created_ms=now_ms, updated_ms=now_ms, **said)
+        return cls(id=offer.artifact_id, is_held=is_held, created_at=now_ms, updated_at=now_ms, **said)
 
     def become(
         self,
@@ -110,4 +110,4 @@ class Artifact(Offer):
     ) -> "Artifact":
         """The artifact's next version."""
         changed = {"state": state, "upload_id": upload_id, "problem": problem, "receipt": receipt}
-        return self.model_copy(update={**changed, "updated_ms": now_ms, "version": self.version + 1})
+        return self.model_copy(update={**changed, "updated_at": now_ms, "version": self.version + 1})

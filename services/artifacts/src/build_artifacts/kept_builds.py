@@ -16,7 +16,7 @@ class BuildNote(WireModel):
     build_id: str
     lane: str
     is_good: bool
-    at_ms: int
+    at: int
     revision: int = UNJUDGED
 
 
@@ -29,7 +29,7 @@ class KeptBuild(WireModel):
 
 def unjudged(build_id: str, project: str, now_ms: int) -> BuildNote:
     """The note of a build that runs: no lane yet, so only age takes its artifacts."""
-    return BuildNote(build_id=build_id, lane=f"{project}\n", is_good=False, at_ms=now_ms)
+    return BuildNote(build_id=build_id, lane=f"{project}\n", is_good=False, at=now_ms)
 
 
 def judged(verdict: BuildVerdict) -> BuildNote:
@@ -39,14 +39,14 @@ def judged(verdict: BuildVerdict) -> BuildNote:
         build_id=verdict.build_id,
         lane="\n".join((verdict.project, data.branch or "", data.config, data.origin)),
         is_good=data.status == "succeeded",
-        at_ms=data.ended_at or verdict.timestamp,
+        at=data.ended_at or verdict.timestamp,
         revision=data.revision,
     )
 
 
 def beyond(kept_builds: Sequence[KeptBuild], *, now_ms: int, keep_days: int, keep_builds: int) -> list[BuildNote]:
     """The builds of one lane whose artifacts go: `kept_builds` is newest first."""
-    oldest_ms = now_ms - keep_days * DAY_MS
+    oldest_at = now_ms - keep_days * DAY_MS
     last_good = next(
         (kept_build.note for kept_build in kept_builds if kept_build.is_full and kept_build.note.is_good), None
     )
@@ -55,6 +55,6 @@ def beyond(kept_builds: Sequence[KeptBuild], *, now_ms: int, keep_days: int, kee
         note = kept_build.note
         kept += kept_build.is_full
         is_surplus = note.revision != UNJUDGED and kept > keep_builds
-        if note != last_good and (note.at_ms < oldest_ms or (is_surplus and kept_build.is_full)):
+        if note != last_good and (note.at < oldest_at or (is_surplus and kept_build.is_full)):
             going.append(note)
     return going

@@ -15,7 +15,7 @@ from build_artifacts.settings import Settings
 from build_artifacts.store import ArtifactStore
 
 BATCH = 100
-_NEVER_MS = 2**53 - 1
+_NEVER_AT = 2**53 - 1
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Retention:
         await self._expire_shelves(now_ms)
         await self._expire_abandoned(now_ms)
         await self._drop_expired()
-        self.metrics.swept.inc(await self.objects.sweep(self._abandoned_ms(now_ms)))
+        self.metrics.swept.inc(await self.objects.sweep(self._abandoned_at(now_ms)))
 
     async def _expire_shelves(self, now_ms: int) -> None:
         for lane in await self.store.lanes():
@@ -53,16 +53,16 @@ class Retention:
 
     async def _expire_abandoned(self, now_ms: int) -> None:
         states: tuple[State, ...] = ("pending", "uploading", "refused")
-        while abandoned := await self.store.untouched(states, self._abandoned_ms(now_ms), BATCH):
+        while abandoned := await self.store.untouched(states, self._abandoned_at(now_ms), BATCH):
             for artifact in abandoned:
                 await self.store.change(artifact.become("expired", now_ms, upload_id=artifact.upload_id))
 
     async def _drop_expired(self) -> None:
-        while expired := await self.store.untouched(["expired"], _NEVER_MS, BATCH):
+        while expired := await self.store.untouched(["expired"], _NEVER_AT, BATCH):
             for artifact in expired:
                 await self.objects.drop(artifact)
             await self.store.forget([artifact.id for artifact in expired])
             self.metrics.forgotten.inc(len(expired))
 
-    def _abandoned_ms(self, now_ms: int) -> int:
+    def _abandoned_at(self, now_ms: int) -> int:
         return now_ms - self.settings.abandoned_hours * HOUR_MS

@@ -61,7 +61,7 @@ class UploadPlanner:
         return await self._plan(artifact, offer, now_ms, is_inside=True)
 
     async def _take(self, artifact: Artifact) -> Artifact:
-        return await self.store.add(artifact, unjudged(artifact.build_id, artifact.project, artifact.created_ms))
+        return await self.store.add(artifact, unjudged(artifact.build_id, artifact.project, artifact.created_at))
 
     async def _plan(self, artifact: Artifact, offer: Offer, now_ms: int, *, is_inside: bool) -> Planned:
         newest = artifact

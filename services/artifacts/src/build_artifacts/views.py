@@ -18,7 +18,7 @@ class ArtifactView(WireModel):
     content_type: str | None = None
     state: State
     problem: str | None = None
-    created_ms: EpochMs
+    created_at: EpochMs
 
     @classmethod
     def of(cls, artifact: Artifact) -> "ArtifactView":

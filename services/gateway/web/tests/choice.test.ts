@@ -3,11 +3,11 @@ import { cleaned, withChanges } from '@/shared/address/address'
 import { chosen, completed, missingOf, namedIn, offered } from '@/shared/address/choice'
 import { toFailure, toTest } from '@/shared/address/links'
 
-const lane = (project: string, branch: string, config: string, startedMs = 0) => ({
+const lane = (project: string, branch: string, config: string, startedAt = 0) => ({
   project,
   branch,
   config,
-  latest: { startedMs },
+  latest: { startedAt },
 })
 const LANES = [
   lane('iree', 'main', 'asan', 50),

@@ -36,7 +36,7 @@ class FakeSocket implements Socket {
   /** Takes the page in: AUTH, READY, SUBSCRIBE, SUBSCRIBED. */
   welcome() {
     this.accept()
-    this.push({ type: 'READY', user: 'ana', serverTimeMs: 0, expiresAt: 600_000 })
+    this.push({ type: 'READY', user: 'ana', serverAt: 0, expiresAt: 600_000 })
     this.push({ type: 'SUBSCRIBED' })
   }
 }
@@ -153,7 +153,7 @@ test('the token is sent again before it ends', async () => {
   connect()
   await settle()
   newest().welcome()
-  const ping = setInterval(() => newest().push({ type: 'PONG', serverTimeMs: 0 }), 10_000)
+  const ping = setInterval(() => newest().push({ type: 'PONG', serverAt: 0 }), 10_000)
 
   await vi.advanceTimersByTimeAsync(590_000)
   clearInterval(ping)

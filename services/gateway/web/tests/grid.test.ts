@@ -8,7 +8,7 @@ const cell = (config: string, status: Cell['status'], more: Partial<Cell> = {}):
   buildId: config,
   status,
   colour: 'none',
-  startedMs: 0,
+  startedAt: 0,
   attempts: 1,
   bothWays: false,
   ...more,

@@ -23,8 +23,8 @@ class Retention:
 
     async def forget_old(self, now_ms: int) -> bool:
         """Forget one batch; whether there may be more. Repeating is harmless."""
-        before_ms = now_ms - self._keep_days * DAY_MS
-        points = await self._store.points(EVERY, limit=BATCH, newest_first=False, before_ms=before_ms)
+        before_at = now_ms - self._keep_days * DAY_MS
+        points = await self._store.points(EVERY, limit=BATCH, newest_first=False, before_at=before_at)
         stored = await self._store.facts([point.id for point in points])
         await self._store.drop_facts([known.fact for known in stored.values()])
         oldest = [
@@ -32,7 +32,7 @@ class Retention:
             for kind, labels in (("commit", None), ("incident", ["closed"]), ("partition", None), ("statistics", None))
             for row in await self._store.rows(kind, labels=labels, limit=BATCH, newest_first=False)
         ]
-        old = [row for row in oldest if row.rank < before_ms]
+        old = [row for row in oldest if row.rank < before_at]
         await self._store.drop_rows(old)
         self._metrics.forgotten.inc(len(points))
         return len(points) >= BATCH or len(old) >= BATCH

@@ -20,8 +20,8 @@ class Evidence(WireModel):
 
     build_id: BuildId
     config: str
-    started_ms: EpochMs
-    ended_ms: EpochMs | None = None
+    started_at: EpochMs
+    ended_at: EpochMs | None = None
     duration_ms: Count | None = None
     commit: str | None = None
     agent: str | None = None
@@ -37,8 +37,8 @@ class Evidence(WireModel):
         return cls(
             build_id=verdict.build_id,
             config=data.config,
-            started_ms=place_of(verdict).started_ms,
-            ended_ms=data.ended_at,
+            started_at=place_of(verdict).started_at,
+            ended_at=data.ended_at,
             duration_ms=data.duration_ms,
             commit=data.commit,
             agent=data.agent,
@@ -62,7 +62,7 @@ class Lane(WireModel):
 
     builds: list[Coloured] = Field(default_factory=list)
     last: Place
-    heard_ms: EpochMs = Field(description="When the newest verdict came in, by our clock.")
+    heard_at: EpochMs = Field(description="When the newest verdict came in, by our clock.")
 
     @property
     def newest(self) -> Coloured | None:
@@ -91,11 +91,11 @@ class Incident(WireModel):
     signatures: list[str] = Field(description="The one it was opened with first, then those it changed to.")
     is_open: bool = True
     is_told: bool = Field(False, description="False: a first build was red, which is no news to anybody.")
-    opened_ms: EpochMs
+    opened_at: EpochMs
     opening: Evidence
     members: dict[str, Member] = Field(default_factory=dict)
     suspects: list[Commit] | None = Field(None, description="Commits any of which may be to blame; absent = unknown.")
-    closed_ms: EpochMs | None = None
+    closed_at: EpochMs | None = None
     closing: Evidence | None = None
 
     @property
@@ -115,8 +115,8 @@ class Transition(WireModel):
     kind: TransitionKind
     incident: str
     key: str
-    since_ms: EpochMs
-    due_ms: EpochMs = Field(description="Until then more configs may join the message.")
+    since_at: EpochMs
+    due_at: EpochMs = Field(description="Until then more configs may join the message.")
     evidence: Evidence
 
 
@@ -128,7 +128,7 @@ class Branch(WireModel):
     lanes: dict[str, Lane] = Field(default_factory=dict)
     incidents: list[Incident] = Field(default_factory=list, description="Open ones and the last closed ones.")
     pending: list[Transition] = Field(default_factory=list)
-    touched_ms: EpochMs = 0
+    touched_at: EpochMs = 0
 
     @property
     def key(self) -> str:
@@ -136,9 +136,9 @@ class Branch(WireModel):
         return ids.branch_key(self.project, self.branch)
 
     @property
-    def due_ms(self) -> int | None:
+    def due_at(self) -> int | None:
         """When the first pending transition is due; None when nothing is."""
-        return min((transition.due_ms for transition in self.pending), default=None)
+        return min((transition.due_at for transition in self.pending), default=None)
 
     def incident(self, incident_id: str) -> Incident:
         """The incident of this id; a pending transition's is always there."""

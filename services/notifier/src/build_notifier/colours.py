@@ -16,15 +16,15 @@ Colour = Literal["green", "red"]
 class Place(NamedTuple):
     """A verdict's place in its lane: start of the build, the build, the revision of judgement."""
 
-    started_ms: int
+    started_at: int
     build_id: str
     revision: int
 
 
 def place_of(verdict: BuildVerdict) -> Place:
     """Where the verdict stands among its lane's; a later revision of a build replaces the earlier one."""
-    started_ms = verdict.data.started_at
-    return Place(verdict.timestamp if started_ms is None else started_ms, verdict.build_id, verdict.data.revision)
+    started_at = verdict.data.started_at
+    return Place(verdict.timestamp if started_at is None else started_at, verdict.build_id, verdict.data.revision)
 
 
 def colour_of(verdict: BuildVerdict) -> Colour | None:

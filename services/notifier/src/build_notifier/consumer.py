@@ -85,8 +85,8 @@ class Recorder:
                 channel="github_status",
                 recipient=repository,
                 message=message,
-                due_ms=now_ms,
-                created_ms=now_ms,
+                due_at=now_ms,
+                created_at=now_ms,
             )
             for repository in repositories(self._projects.get(verdict.project))
         ]

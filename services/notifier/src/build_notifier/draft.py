@@ -53,7 +53,7 @@ class Draft:
             id=ids.incident_id(self.branch.project, self.branch.branch, signature, evidence.build_id),
             signatures=[signature],
             is_told=is_told,
-            opened_ms=self.now_ms,
+            opened_at=self.now_ms,
             opening=evidence,
             members={evidence.config: Member(config=evidence.config, build_id=evidence.build_id)},
             suspects=verdict.data.commits,
@@ -73,8 +73,8 @@ class Draft:
                 kind=kind,
                 incident=incident.id,
                 key=identity[1],
-                since_ms=self.now_ms,
-                due_ms=self.now_ms + self.quiet_ms,
+                since_at=self.now_ms,
+                due_at=self.now_ms + self.quiet_ms,
                 evidence=evidence,
             )
 
@@ -86,26 +86,26 @@ class Draft:
         """Let what waits about this incident be told now: news that follows must not overtake it."""
         for identity, transition in self.pending.items():
             if transition.incident == incident.id:
-                self.pending[identity] = transition.model_copy(update={"due_ms": self.now_ms})
+                self.pending[identity] = transition.model_copy(update={"due_at": self.now_ms})
 
     def result(self) -> Branch:
         """The branch as it now is, without what it need not remember."""
         self._forget_idle()
         waiting = {transition.incident for transition in self.pending.values()}
         closed = [incident for incident in self.incidents.values() if not incident.is_open]
-        closed.sort(key=lambda incident: incident.closed_ms or 0)
+        closed.sort(key=lambda incident: incident.closed_at or 0)
         forgotten = {incident.id for incident in closed[: max(0, len(closed) - CLOSED_KEPT)]} - waiting
         return self.branch.model_copy(
             update={
                 "lanes": self.lanes,
                 "incidents": [incident for incident in self.incidents.values() if incident.id not in forgotten],
                 "pending": list(self.pending.values()),
-                "touched_ms": self.now_ms,
+                "touched_at": self.now_ms,
             }
         )
 
     def _forget_idle(self) -> None:
-        idle = {config for config, lane in self.lanes.items() if lane.heard_ms < self.now_ms - IDLE_MS}
+        idle = {config for config, lane in self.lanes.items() if lane.heard_at < self.now_ms - IDLE_MS}
         if not idle:
             return
         self.lanes = {config: lane for config, lane in self.lanes.items() if config not in idle}
@@ -113,5 +113,5 @@ class Draft:
             members = {config: member for config, member in incident.members.items() if config not in idle}
             update: dict[str, object] = {"members": members}
             if all(member.is_recovered for member in members.values()):
-                update |= {"is_open": False, "closed_ms": self.now_ms}
+                update |= {"is_open": False, "closed_at": self.now_ms}
             self.put(incident.model_copy(update=update))

@@ -42,9 +42,9 @@ def apply(branch: Branch, verdict: BuildVerdict, *, now_ms: int, quiet_ms: int) 
         late.note_red(draft, lane, verdict)
     if is_newest:
         note_agent(draft, verdict)
-    known = lane or Lane(last=place, heard_ms=now_ms)
+    known = lane or Lane(last=place, heard_at=now_ms)
     if is_newest:
-        known = known.model_copy(update={"last": place, "heard_ms": now_ms})
+        known = known.model_copy(update={"last": place, "heard_at": now_ms})
     draft.lanes[config] = late.remembering(known, verdict, colour) if colour is not None else known
     return draft.result()
 
@@ -109,7 +109,7 @@ def _join_late(draft: Draft, incident: Incident, verdict: BuildVerdict) -> None:
     }
     if draft.withdraw(incident, "fixed"):
         # Nobody was told of the fix yet, and here is a config that still waits for it.
-        update |= {"is_open": True, "closed_ms": None, "closing": None}
+        update |= {"is_open": True, "closed_at": None, "closing": None}
     draft.put(incident.model_copy(update=update))
 
 
@@ -123,7 +123,7 @@ def _recover(draft: Draft, verdict: BuildVerdict) -> None:
         recovered = incident.model_copy(update={"members": members})
         if recovered.is_over:
             evidence = Evidence.of(verdict)
-            recovered = recovered.model_copy(update={"is_open": False, "closed_ms": draft.now_ms, "closing": evidence})
+            recovered = recovered.model_copy(update={"is_open": False, "closed_at": draft.now_ms, "closing": evidence})
             if incident.is_told:
                 draft.hurry(recovered)
                 draft.say("fixed", recovered, evidence)

@@ -50,7 +50,7 @@ def note_red(draft: Draft, lane: Lane, verdict: BuildVerdict) -> None:
     if known:
         return
     incident = draft.open(signatures[0], verdict, is_told=True).model_copy(
-        update={"members": {config: recovered}, "is_open": False, "closed_ms": draft.now_ms, "closing": fix}
+        update={"members": {config: recovered}, "is_open": False, "closed_at": draft.now_ms, "closing": fix}
     )
     draft.put(incident)
     draft.say("opened", incident, incident.opening)
@@ -60,13 +60,13 @@ def note_red(draft: Draft, lane: Lane, verdict: BuildVerdict) -> None:
 
 def closed_meanwhile(draft: Draft, verdict: BuildVerdict, signatures: Sequence[str]) -> Incident | None:
     """The closed incident this build was under way for: it shows it, and started before the build that closed it."""
-    started_ms = place_of(verdict).started_ms
+    started_at = place_of(verdict).started_at
     for incident in reversed(draft.incidents.values()):
         if (
             not incident.is_open
             and incident.kind == "break"
             and incident.closing is not None
-            and started_ms < incident.closing.started_ms
+            and started_at < incident.closing.started_at
             and not set(signatures).isdisjoint(incident.signatures)
         ):
             return incident
@@ -75,10 +75,10 @@ def closed_meanwhile(draft: Draft, verdict: BuildVerdict, signatures: Sequence[s
 
 def _fix_of(lane: Lane, verdict: BuildVerdict) -> Evidence | None:
     """The green build that ended a red one's break; None: it was its lane's first, is judged anew, or was overtaken."""
-    place, ended_ms = place_of(verdict), verdict.data.ended_at
+    place, ended_at = place_of(verdict), verdict.data.ended_at
     is_known = any(build.place.build_id == place.build_id for build in lane.builds)
     is_first = not any(build.place < place for build in lane.builds)
     fix = next((build.evidence for build in lane.builds if build.colour == "green" and build.place > place), None)
-    if is_known or is_first or fix is None or ended_ms is None or fix.ended_ms is None:
+    if is_known or is_first or fix is None or ended_at is None or fix.ended_at is None:
         return None
-    return fix if ended_ms < fix.ended_ms else None
+    return fix if ended_at < fix.ended_at else None

@@ -54,7 +54,7 @@ async def list_notifications(
         after=None if cursor is None else decode_cursor(cursor),
     )
     shown = page[:limit]
-    following = encode_cursor(shown[-1].created_ms, shown[-1].id) if len(page) > limit else None
+    following = encode_cursor(shown[-1].created_at, shown[-1].id) if len(page) > limit else None
     return NotificationList(items=[NotificationRow.of(row) for row in shown], next_cursor=following)
 
 
@@ -71,7 +71,7 @@ async def create_mute(wanted: MuteRequest, caller: Caller, needs: Needs) -> Mute
     _ends_later(wanted, needs.clock())
     if len(await needs.store.mutes()) >= MUTES_MAX:
         raise HTTPException(409, f"there are {MUTES_MAX} mutes already: delete some")
-    mute = Mute(**wanted.model_dump(), id=uuid4().hex, created_by=caller.name, created_ms=needs.clock())
+    mute = Mute(**wanted.model_dump(), id=uuid4().hex, created_by=caller.name, created_at=needs.clock())
     await needs.store.put_mute(mute)
     return mute
 
@@ -83,7 +83,7 @@ async def change_mute(mute_id: MuteId, wanted: MuteRequest, caller: Caller, need
     _may_mute(caller, known.project)
     _may_mute(caller, wanted.project)
     _ends_later(wanted, needs.clock())
-    mute = Mute(**wanted.model_dump(), id=known.id, created_by=caller.name, created_ms=known.created_ms)
+    mute = Mute(**wanted.model_dump(), id=known.id, created_by=caller.name, created_at=known.created_at)
     await needs.store.put_mute(mute)
     return mute
 
@@ -156,5 +156,5 @@ def _may_mute(caller: Principal, project: str) -> None:
 
 
 def _ends_later(wanted: MuteRequest, now_ms: int) -> None:
-    if wanted.until_ms <= now_ms:
-        raise HTTPException(422, "body.untilMs: a mute ends in the future")
+    if wanted.until_at <= now_ms:
+        raise HTTPException(422, "body.untilAt: a mute ends in the future")

@@ -24,9 +24,9 @@ class NotificationRow(WireModel):
     state: State
     reason: str | None = None
     tries: Count
-    next_try_ms: EpochMs | None = None
+    next_try_at: EpochMs | None = None
     provider_id: str | None = None
-    created_ms: EpochMs
+    created_at: EpochMs
     log: list[Entry] = Field(description="Everything that happened to it, oldest first.")
 
     @classmethod
@@ -70,5 +70,5 @@ def _facts(notification: Notification) -> dict[str, object]:
     facts: dict[str, object] = {name: getattr(notification, name) for name in shared}
     return facts | {
         "subject": notification.message.subject,
-        "next_try_ms": notification.due_ms if notification.state == "queued" else None,
+        "next_try_at": notification.due_at if notification.state == "queued" else None,
     }

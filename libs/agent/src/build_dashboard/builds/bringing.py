@@ -34,7 +34,7 @@ def bring_artifacts(
         say(f"--artifact {sentence}")
     if len(found) > FILES_MAX:
         say(f"--artifact matches {len(found)} files; the first {FILES_MAX} are uploaded")
-    is_old = facts["startedMs"] / 1000 < time.time() - KEEP_SECONDS
+    is_old = facts["startedAt"] / 1000 < time.time() - KEEP_SECONDS
     if found and not is_old:
         if delivery.wait_for_dashboard(CONNECT_SECONDS) is None:
             say(f"{len(found)} artifacts wait for the dashboard")

@@ -88,7 +88,7 @@ class BuildReporter:
             "host": host_facts(),
             "agentVersion": __version__,
         }
-        self.log_recorder.start(facts, self.directory.facts["startedMs"])
+        self.log_recorder.start(facts, self.directory.facts["startedAt"])
         self._tell()
 
     def follow(self, holding: Holding | None, gathering: Gathering | None = None) -> End:
@@ -191,7 +191,7 @@ class BuildReporter:
             return
         self._tree_peak_bytes = max(self._tree_peak_bytes, usage.rss_bytes)
         self._largest_peak_bytes = max(self._largest_peak_bytes, usage.largest_rss_bytes)
-        wall_ms = _now_ms() - self.directory.facts["startedMs"]
+        wall_ms = _now_ms() - self.directory.facts["startedAt"]
         metrics = {"cpuMs": usage.cpu_ms, "wallMs": max(0, wall_ms), "treeRssBytes": usage.rss_bytes}
         self.say({"metrics": metrics})
 

@@ -148,7 +148,7 @@ async def _greet(endpoint: Endpoint) -> Any:
 
 
 def _answers(welcome: dict[str, Any]) -> Iterator[Finding]:
-    skew = welcome["serverTimeMs"] / 1000 - time.time()
+    skew = welcome["serverAt"] / 1000 - time.time()
     is_timely = abs(skew) < CLOCK_SECONDS
     fix = None if is_timely else "set this machine's clock (NTP); times on the pages will be wrong"
     has_ingest = "stored" in welcome

@@ -17,7 +17,7 @@ class Attempt:
     """A build that is about to be started; noted first, for a daemon may be killed on either side of the start."""
 
     commit: str
-    begun_ms: int
+    begun_at: int
     command_id: str | None = None
 
 
@@ -95,11 +95,11 @@ class Memory:
         new.replace(self._path)
 
 
-def started_since(spool: Path, project: str, begun_ms: int) -> str | None:
+def started_since(spool: Path, project: str, begun_at: int) -> str | None:
     """The build of a project in the spool that was started at or after this time."""
     for path in sorted(spool.glob("*/build.json")):
         facts = _read(path)
-        if facts.get("project") == project and facts.get("startedMs", 0) >= begun_ms:
+        if facts.get("project") == project and facts.get("startedAt", 0) >= begun_at:
             return path.parent.name
     return None
 

@@ -56,7 +56,7 @@ class ProjectBuilder:
         """Go on where a killed daemon stopped: before its builds are delivered and gone from the spool."""
         attempt = self._memory.attempt
         if attempt is not None:
-            build_id = started_since(self._spool, self._name, attempt.begun_ms)
+            build_id = started_since(self._spool, self._name, attempt.begun_at)
             if build_id is None:
                 self._memory.forget_attempt()
             else:

@@ -245,7 +245,7 @@ class Delivery:
 
     def welcomed(self, frame: Mapping[str, Any], clock: Mapping[str, Any]) -> None:
         """Remember the server's time, for builds that are sent after this machine was restarted."""
-        keep_anchor(Path(self._spool_path), int(frame["serverTimeMs"]), clock)
+        keep_anchor(Path(self._spool_path), int(frame["serverAt"]), clock)
 
     def stored(self, build_id: str) -> None:
         """The build's acknowledgement moved: what is stored may go, what is verified goes wholly."""
@@ -361,7 +361,7 @@ class Delivery:
 
 def _is_stale(state: BuildState, held: Held) -> bool:
     """Whether all of a build is stored, and nobody has said for long that it is as it should be."""
-    return state.is_delivered and time.time() > held.directory.facts["startedMs"] / 1000 + UNVERIFIED_SECONDS
+    return state.is_delivered and time.time() > held.directory.facts["startedAt"] / 1000 + UNVERIFIED_SECONDS
 
 
 def _command_ack(command_id: str, state: str, build_id: str | None, detail: str | None = None) -> dict[str, Any]:

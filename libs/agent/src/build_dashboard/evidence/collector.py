@@ -60,7 +60,7 @@ class EvidenceCollector:
         self._trees = list(trees)
         self._environment = environment
         self._redactor = redactor
-        self._since = build["startedMs"] / 1000 - CLOCK_SLACK_SECONDS
+        self._since = build["startedAt"] / 1000 - CLOCK_SLACK_SECONDS
         self._greens = GreenConfigurations(spool)
         self._watches = [NinjaWatch(tree) for tree in trees]
         self._expectation = Expectation(self._watches)
@@ -121,7 +121,7 @@ class EvidenceCollector:
             return
         if not any(tree.path == path for tree in self._trees) and (tree := BuildTree(path)).is_real:
             self._trees.append(tree)
-            self._watches.append(watch := NinjaWatch(tree, self._build["startedMs"] * 1_000_000))
+            self._watches.append(watch := NinjaWatch(tree, self._build["startedAt"] * 1_000_000))
             self._look_aside([watch])
 
     def _look_aside(self, watches: Sequence[NinjaWatch]) -> None:

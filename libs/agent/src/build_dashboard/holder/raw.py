@@ -36,49 +36,49 @@ class RawWriter:
         self._fd = -1
         self._size = 0  # of the current file
         self._others = 0  # bytes of the earlier files, as last counted
-        self._counted_ms = 0
+        self._counted_at = 0
         self.gap_bytes = 0  # dropped since the last gap frame
         self.gap_reason = ""
         self._write_reserve()
         self._open(self._number)
 
-    def append(self, kind: bytes, time_ms: int, data: bytes) -> bool:
+    def append(self, kind: bytes, stamped_at: int, data: bytes) -> bool:
         """Write one frame; False when its bytes had to be dropped."""
         if self._size >= self._file_bytes:
             self._open(self._number + 1)
         if self._others + self._size + len(data) > self._cap_bytes and kind != EXIT:
-            self._recount(time_ms)
+            self._recount(stamped_at)
             if self._others + self._size + len(data) > self._cap_bytes:
                 self._drop(data, "raw_cap")
                 return False
-        if self.gap_bytes and not self._append_gap(time_ms):
+        if self.gap_bytes and not self._append_gap(stamped_at):
             self._drop(data, self.gap_reason)
             return False
-        if not self._append(kind, time_ms, data):
+        if not self._append(kind, stamped_at, data):
             self._drop(data, "disk_full")
             return False
         return True
 
-    def close(self, time_ms: int, exit_text: str) -> None:
+    def close(self, stamped_at: int, exit_text: str) -> None:
         """Write the exit frame, from the reserve where the disk is full."""
         with_reserve = f"{self._directory}/reserve"
         with contextlib.suppress(OSError):
             os.unlink(with_reserve)  # noqa: PTH108  (pathlib costs the holder a megabyte)
-        self.append(EXIT, time_ms, exit_text.encode())
+        self.append(EXIT, stamped_at, exit_text.encode())
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
 
-    def _append_gap(self, time_ms: int) -> bool:
-        if not self._append(GAP, time_ms, f"{self.gap_bytes} {self.gap_reason}".encode()):
+    def _append_gap(self, stamped_at: int) -> bool:
+        if not self._append(GAP, stamped_at, f"{self.gap_bytes} {self.gap_reason}".encode()):
             return False
         self.gap_bytes = 0
         return True
 
-    def _append(self, kind: bytes, time_ms: int, data: bytes) -> bool:
+    def _append(self, kind: bytes, stamped_at: int, data: bytes) -> bool:
         if self._fd < 0:
             return False
-        frame = HEADER.pack(kind, len(data), time_ms) + data
+        frame = HEADER.pack(kind, len(data), stamped_at) + data
         written = 0
         try:
             while written < len(frame):
@@ -105,11 +105,11 @@ class RawWriter:
         self._others += self._size
         self._number, self._fd, self._size = number, fd, 0
 
-    def _recount(self, time_ms: int) -> None:
+    def _recount(self, stamped_at: int) -> None:
         """Count what the reader has left, at most once a second."""
-        if time_ms - self._counted_ms < _RECOUNT_MS:
+        if stamped_at - self._counted_at < _RECOUNT_MS:
             return
-        self._counted_ms = time_ms
+        self._counted_at = stamped_at
         self._others = sum(
             os.stat(raw_path(self._directory, number)).st_size  # noqa: PTH116  (as above)
             for number in raw_numbers(self._directory)
@@ -166,7 +166,7 @@ class RawReader:
         frames = []
         position, header = 0, HEADER.size
         while position + header <= len(data):
-            kind, length, time_ms = HEADER.unpack_from(data, position)
+            kind, length, stamped_at = HEADER.unpack_from(data, position)
             end = position + header + length
             if end > len(data):
                 if position:
@@ -174,7 +174,7 @@ class RawReader:
                 data = os.pread(self._fd, end, self.offset)  # one frame larger than the limit
                 if end > len(data):
                     break
-            frames.append((kind, time_ms, data[position + header : end]))
+            frames.append((kind, stamped_at, data[position + header : end]))
             position = end
         self.offset += position
         return frames

@@ -181,7 +181,7 @@ def build_facts(
         "project": project,
         "branch": branch,
         "config": config,
-        "startedMs": now_ms,
+        "startedAt": now_ms,
         "machine": machine_id(),
         "artifacts": list(artifacts),
         "junit": list(junit),

@@ -86,13 +86,13 @@ class LogRecorder:
         """Whether BUILD_START is said."""
         return self._recorder.seq > 0
 
-    def start(self, facts: Mapping[str, Any], time_ms: int) -> None:
+    def start(self, facts: Mapping[str, Any], stamped_at: int) -> None:
         """Say BUILD_START."""
-        self._append([self._recorder.record("BUILD_START", time_ms, {"status": "running", **facts})])
+        self._append([self._recorder.record("BUILD_START", stamped_at, {"status": "running", **facts})])
 
-    def update(self, data: Mapping[str, Any], time_ms: int) -> None:
+    def update(self, data: Mapping[str, Any], stamped_at: int) -> None:
         """Say BUILD_UPDATE."""
-        self._append([self._recorder.record("BUILD_UPDATE", time_ms, {"status": "running", **data})])
+        self._append([self._recorder.record("BUILD_UPDATE", stamped_at, {"status": "running", **data})])
 
     def step(self, *, is_holder_gone: bool = False) -> bool:
         """Spool what there is to read; True when there may be more at once."""
@@ -103,8 +103,8 @@ class LogRecorder:
         frames = self._reader.read(READ_BYTES)
         records: list[bytes] = []
         blocks: list[Block] = []
-        for kind, time_ms, data in merged(frames):
-            self._take(kind, time_ms, data, blocks, records)
+        for kind, stamped_at, data in merged(frames):
+            self._take(kind, stamped_at, data, blocks, records)
         now = self._clock()
         if frames:
             self._last_output = now
@@ -130,11 +130,11 @@ class LogRecorder:
             waits.append(1.0)
         return max(0.0, min(waits)) if waits else None
 
-    def complete(self, end: End, metrics: Mapping[str, Any], time_ms: int, error: str | None = None) -> None:
+    def complete(self, end: End, metrics: Mapping[str, Any], stamped_at: int, error: str | None = None) -> None:
         """Say BUILD_COMPLETE; only artifacts can be said after it."""
         blocks: list[Block] = []
         records: list[bytes] = []
-        self._finish_log(time_ms, blocks, records)
+        self._finish_log(stamped_at, blocks, records)
         self._log(blocks, records)
         self._say_progress(self._said_at + UPDATE_SECONDS, records)
         totals = self._recorder.totals()
@@ -148,13 +148,13 @@ class LogRecorder:
             "metrics": dict(metrics) or None,
             "totals": totals,
         }
-        records.append(self._recorder.record("BUILD_COMPLETE", time_ms, data))
+        records.append(self._recorder.record("BUILD_COMPLETE", stamped_at, data))
         self.is_complete = True
         self._append(records)
 
-    def artifact(self, data: Mapping[str, Any], time_ms: int) -> None:
+    def artifact(self, data: Mapping[str, Any], stamped_at: int) -> None:
         """Say ARTIFACT_UPLOADED."""
-        self._append([self._recorder.record("ARTIFACT_UPLOADED", time_ms, data)])
+        self._append([self._recorder.record("ARTIFACT_UPLOADED", stamped_at, data)])
 
     def flush(self) -> bool:
         """Try again to spool what a full disk refused; True when nothing waits."""
@@ -162,17 +162,17 @@ class LogRecorder:
 
     # --- the log ---
 
-    def _take(self, kind: bytes, time_ms: int, data: bytes, blocks: list[Block], records: list[bytes]) -> None:
+    def _take(self, kind: bytes, stamped_at: int, data: bytes, blocks: list[Block], records: list[bytes]) -> None:
         stream = _STREAMS.get(kind)
         if stream is not None:
             if self._takes(data):
-                blocks += self._normaliser.feed(stream, data, time_ms)
+                blocks += self._normaliser.feed(stream, data, stamped_at)
         elif kind == raw.GAP:
             size, _, reason = data.decode().partition(" ")
-            self._say_gap(int(size), reason, time_ms, blocks, records)
+            self._say_gap(int(size), reason, stamped_at, blocks, records)
         elif kind == raw.EXIT:
             self.end = parse_end(data.decode())
-            self._finish_log(time_ms, blocks, records)
+            self._finish_log(stamped_at, blocks, records)
 
     def _takes(self, data: bytes) -> bool:
         self._log_bytes += len(data)
@@ -193,18 +193,18 @@ class LogRecorder:
             for seen in self._progress.read_chunk(block.lines):
                 self._note(seen, records)
 
-    def _finish_log(self, time_ms: int, blocks: list[Block], records: list[bytes]) -> None:
+    def _finish_log(self, stamped_at: int, blocks: list[Block], records: list[bytes]) -> None:
         blocks += self._normaliser.finish()
         if self._cut_bytes:
             cut, self._cut_bytes = self._cut_bytes, 0
-            self._say_gap(cut, "log_cap", time_ms, blocks, records)
+            self._say_gap(cut, "log_cap", stamped_at, blocks, records)
 
-    def _say_gap(self, size: int, reason: str, time_ms: int, blocks: list[Block], records: list[bytes]) -> None:
+    def _say_gap(self, size: int, reason: str, stamped_at: int, blocks: list[Block], records: list[bytes]) -> None:
         blocks += self._normaliser.finish()
         self._log(blocks, records)
         blocks.clear()
         gap = {"afterLine": self._normaliser.line, "bytes": size, "reason": reason}
-        records.append(self._recorder.record("BUILD_UPDATE", time_ms, {"status": "running", "gap": gap}))
+        records.append(self._recorder.record("BUILD_UPDATE", stamped_at, {"status": "running", "gap": gap}))
 
     def _is_line_overdue(self, now: float) -> bool:
         return self._normaliser.has_unfinished and now >= self._last_output + FLUSH_SECONDS
@@ -302,10 +302,10 @@ class LogRecorder:
 def merged(frames: list[tuple[bytes, int, bytes]]) -> list[tuple[bytes, int, bytes]]:
     """Neighbouring frames of one stream that were printed at about one time, as one."""
     result: list[tuple[bytes, int, list[bytes]]] = []
-    for kind, time_ms, data in frames:
+    for kind, stamped_at, data in frames:
         last = result[-1] if result else None
-        if last and last[0] == kind and kind in _STREAMS and time_ms - last[1] <= MERGE_MS:
+        if last and last[0] == kind and kind in _STREAMS and stamped_at - last[1] <= MERGE_MS:
             last[2].append(data)
         else:
-            result.append((kind, time_ms, [data]))
-    return [(kind, time_ms, b"".join(parts)) for kind, time_ms, parts in result]
+            result.append((kind, stamped_at, [data]))
+    return [(kind, stamped_at, b"".join(parts)) for kind, stamped_at, parts in result]

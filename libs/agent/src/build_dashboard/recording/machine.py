@@ -24,4 +24,4 @@ def is_elsewhere(facts: Mapping[str, Any], machine: str | None, now: float) -> b
     """Whether a build's directory came here with a copied disk, and the build may run on where it began."""
     began_on = facts.get("machine")
     is_foreign = began_on is not None and machine is not None and began_on != machine
-    return is_foreign and now < facts["startedMs"] / 1000 + ELSEWHERE_SECONDS
+    return is_foreign and now < facts["startedAt"] / 1000 + ELSEWHERE_SECONDS

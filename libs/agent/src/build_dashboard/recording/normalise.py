@@ -32,7 +32,7 @@ class Block:
     stream: Stream
     first_line: int
     lines: list[str]
-    time_ms: int
+    stamped_at: int
     continues: bool = False
 
 
@@ -45,13 +45,13 @@ class _Open:
     is_begun: bool = False  # a piece of it was passed on: it has a number
     is_ended: bool = False  # a carriage return ended a line passed on; a bare line feed now adds no empty one
     has_return: bool = False  # it may yet be overwritten, so it is not shown before it ends
-    time_ms: int = 0
+    stamped_at: int = 0
 
 
 @dataclass(slots=True)
 class _Waiting:
     stream: Stream
-    time_ms: int
+    stamped_at: int
     data: bytes
 
 
@@ -69,10 +69,10 @@ class Normaliser:
     _waiting: list[_Waiting] = field(default_factory=list)
     _waiting_size: int = 0
 
-    def feed(self, stream: Stream, data: bytes, time_ms: int) -> list[Block]:
+    def feed(self, stream: Stream, data: bytes, stamped_at: int) -> list[Block]:
         """The lines that these bytes finished."""
         blocks: list[Block] = []
-        self._feed(stream, data, time_ms, blocks)
+        self._feed(stream, data, stamped_at, blocks)
         return blocks
 
     def flush(self) -> list[Block]:
@@ -110,7 +110,7 @@ class Normaliser:
         lines = [line for line in self._open.values() if line.has_return]
         if not lines:
             return ""
-        last = max(lines, key=lambda line: line.time_ms)
+        last = max(lines, key=lambda line: line.stamped_at)
         return overwrite(last.shown, _decode(last.rest)) if last.rest else last.shown
 
     def state(self) -> dict[str, Any]:
@@ -121,9 +121,9 @@ class Normaliser:
             "open": {
                 stream: [line.rest.decode("latin-1"), *astuple(line)[1:]]
                 for stream, line in self._open.items()
-                if line != _Open(time_ms=line.time_ms)
+                if line != _Open(stamped_at=line.stamped_at)
             },
-            "waiting": [[w.stream, w.time_ms, w.data.decode("latin-1")] for w in self._waiting],
+            "waiting": [[w.stream, w.stamped_at, w.data.decode("latin-1")] for w in self._waiting],
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -135,20 +135,20 @@ class Normaliser:
         self._waiting = [_Waiting(stream, ms, data.encode("latin-1")) for stream, ms, data in state["waiting"]]
         self._waiting_size = sum(len(waiting.data) for waiting in self._waiting)
 
-    def _feed(self, stream: Stream, data: bytes, time_ms: int, blocks: list[Block]) -> None:
+    def _feed(self, stream: Stream, data: bytes, stamped_at: int, blocks: list[Block]) -> None:
         if self._begun not in (None, stream):
             # Pieces of a line stay together: others wait until it ends, but not without bound.
-            self._waiting.append(_Waiting(stream, time_ms, data))
+            self._waiting.append(_Waiting(stream, stamped_at, data))
             self._waiting_size += len(data)
             if self._waiting_size > self.waiting_bytes:
                 self._end_begun(blocks)
             return
-        self._take(stream, data, time_ms, blocks)
+        self._take(stream, data, stamped_at, blocks)
         self._release(blocks)
 
-    def _take(self, stream: Stream, data: bytes, time_ms: int, blocks: list[Block]) -> None:
+    def _take(self, stream: Stream, data: bytes, stamped_at: int, blocks: list[Block]) -> None:
         line = self._open.setdefault(stream, _Open())
-        line.time_ms = time_ms
+        line.stamped_at = stamped_at
         data = line.rest + data if line.rest else data
         cut = data.rfind(b"\n")
         if cut < 0:
@@ -168,17 +168,17 @@ class Normaliser:
         if b"\r" in data:
             data = data.replace(b"\r\n", b"\n")
         if b"\r" not in data:
-            self._emit(stream, data[:-1].decode("utf-8", "replace").split("\n"), line.time_ms, blocks)
+            self._emit(stream, data[:-1].decode("utf-8", "replace").split("\n"), line.stamped_at, blocks)
             return
         plain: list[str] = []
         for text in data[:-1].split(b"\n"):
             if b"\r" not in text:
                 plain.append(text.decode("utf-8", "replace"))
                 continue
-            self._emit(stream, plain, line.time_ms, blocks)
+            self._emit(stream, plain, line.stamped_at, blocks)
             plain = []
             self._end_line(stream, line, text, blocks)
-        self._emit(stream, plain, line.time_ms, blocks)
+        self._emit(stream, plain, line.stamped_at, blocks)
 
     def _settle(self, stream: Stream, line: _Open, blocks: list[Block]) -> None:
         """Keep what waits for its line feed small: apply carriage returns, pass on what is long."""
@@ -195,10 +195,10 @@ class Normaliser:
         """A carriage return ended this part of the line."""
         line.has_return = True
         if line.is_begun:
-            self._emit(stream, [_decode(segment)], line.time_ms, blocks, continues=True)
+            self._emit(stream, [_decode(segment)], line.stamped_at, blocks, continues=True)
             line.is_begun, line.is_ended, self._begun = False, True, None
         elif len(segment) >= self.long_bytes:
-            self._emit(stream, [_decode(segment)], line.time_ms, blocks)
+            self._emit(stream, [_decode(segment)], line.stamped_at, blocks)
             line.shown, line.is_ended = "", True
         elif segment:
             line.shown = overwrite(line.shown, _decode(segment))
@@ -210,14 +210,14 @@ class Normaliser:
         for segment in segments:
             self._segment(stream, line, segment, blocks)
         if line.is_begun:
-            self._emit(stream, [_decode(last)], line.time_ms, blocks, continues=True)
+            self._emit(stream, [_decode(last)], line.stamped_at, blocks, continues=True)
             self._begun = None
         elif last or line.shown or not line.is_ended:
             whole = len(last) >= self.long_bytes or not line.shown
             self._emit(
                 stream,
                 [_decode(last) if whole else overwrite(line.shown, _decode(last))],
-                line.time_ms,
+                line.stamped_at,
                 blocks,
             )
         line.shown, line.is_begun, line.is_ended, line.has_return = "", False, False, False
@@ -231,7 +231,7 @@ class Normaliser:
         text = decoder.decode(ready)
         line.rest = decoder.getstate()[0] + held
         if text:
-            self._emit(stream, [text], line.time_ms, blocks, continues=line.is_begun)
+            self._emit(stream, [text], line.stamped_at, blocks, continues=line.is_begun)
             line.is_begun, self._begun = True, stream
 
     def _end_begun(self, blocks: list[Block]) -> None:
@@ -245,16 +245,16 @@ class Normaliser:
         while self._waiting and self._begun in (None, self._waiting[0].stream):
             waiting = self._waiting.pop(0)
             self._waiting_size -= len(waiting.data)
-            self._take(waiting.stream, waiting.data, waiting.time_ms, blocks)
+            self._take(waiting.stream, waiting.data, waiting.stamped_at, blocks)
 
     def _emit(
-        self, stream: Stream, lines: list[str], time_ms: int, blocks: list[Block], *, continues: bool = False
+        self, stream: Stream, lines: list[str], stamped_at: int, blocks: list[Block], *, continues: bool = False
     ) -> None:
         if not lines:
             return
         first_line = self.line if continues else self.line + 1
         self.line = first_line + len(lines) - 1
-        blocks.append(Block(stream, first_line, lines, time_ms, continues))
+        blocks.append(Block(stream, first_line, lines, stamped_at, continues))
 
 
 def overwrite(before: str, text: str) -> str:

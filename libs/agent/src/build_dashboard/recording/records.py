@@ -34,12 +34,12 @@ class Recorder:
         self._bytes = 0
         self._sha256: Any = hashlib.sha256()
 
-    def record(self, kind: str, time_ms: int, data: Mapping[str, Any]) -> bytes:
+    def record(self, kind: str, stamped_at: int, data: Mapping[str, Any]) -> bytes:
         """The next record; `data` as it stands on the wire, None left out."""
         self.seq += 1
         present = {name: value for name, value in data.items() if value is not None}
         body = json.dumps(present, separators=(",", ":"), ensure_ascii=False)
-        text = f'{{"type":"{kind}",{self._envelope}{self.seq},"timestamp":{time_ms},"data":{body}}}'
+        text = f'{{"type":"{kind}",{self._envelope}{self.seq},"timestamp":{stamped_at},"data":{body}}}'
         return text.encode("utf-8", "replace")
 
     def log(self, blocks: Iterable[Block]) -> list[bytes]:
@@ -72,9 +72,9 @@ class Recorder:
         self._count(first.first_line, lines, continues=first.continues)
         encoded = list(map(encode_basestring, lines))
         sizes = [len(text) + 1 if text.isascii() else len(text.encode()) + 1 for text in encoded]
-        times = [first.time_ms]
-        if blocks[-1].time_ms != first.time_ms:
-            times = [block.time_ms for block in blocks for _ in block.lines]
+        times = [first.stamped_at]
+        if blocks[-1].stamped_at != first.stamped_at:
+            times = [block.stamped_at for block in blocks for _ in block.lines]
             sizes = [size + _TIME_BYTES for size in sizes]
         ends = list(accumulate(sizes))
         start, before = 0, 0

@@ -22,7 +22,7 @@ create table if not exists queues (name text primary key, settled_to integer not
     settled_ahead text not null, attempts text not null) without rowid;
 create table if not exists dead_letters (id integer primary key autoincrement, queue text not null,
     routing_key text not null, headers text not null, body blob not null, reason text not null,
-    attempts integer not null, at_ms integer not null);
+    attempts integer not null, at integer not null);
 """
 _INSERTS = tuple(
     (size, "insert into messages values " + ",".join(["(?,?,?,?)"] * size))  # noqa: S608  only placeholders
@@ -60,7 +60,7 @@ class DeadLetter:
     message: Outgoing
     reason: str
     attempts: int
-    at_ms: int
+    at: int
 
 
 class Journal:
@@ -201,7 +201,7 @@ class Journal:
         """Keep a dead letter; a crash before its queue's standing is saved buries it once more."""
         message = letter.message
         self._connection.execute(
-            "insert into dead_letters (queue, routing_key, headers, body, reason, attempts, at_ms)"
+            "insert into dead_letters (queue, routing_key, headers, body, reason, attempts, at)"
             " values (?, ?, ?, ?, ?, ?, ?)",
             (
                 letter.queue,
@@ -210,7 +210,7 @@ class Journal:
                 message.body,
                 letter.reason,
                 letter.attempts,
-                letter.at_ms,
+                letter.at,
             ),
         )
         self._connection.execute(
@@ -220,11 +220,11 @@ class Journal:
     def dead_letters(self) -> list[DeadLetter]:
         """All dead letters, oldest first."""
         rows = self._connection.execute(
-            "select queue, routing_key, headers, body, reason, attempts, at_ms from dead_letters order by id"
+            "select queue, routing_key, headers, body, reason, attempts, at from dead_letters order by id"
         )
         return [
-            DeadLetter(queue, Outgoing(key, body, json.loads(headers)), reason, attempts, at_ms)
-            for queue, key, headers, body, reason, attempts, at_ms in rows
+            DeadLetter(queue, Outgoing(key, body, json.loads(headers)), reason, attempts, at)
+            for queue, key, headers, body, reason, attempts, at in rows
         ]
 
 

@@ -84,6 +84,6 @@ class Objects(Protocol):
         """Forget bytes and parts; dropping what is gone is the same."""
         ...
 
-    async def sweep(self, before_ms: int) -> int:
+    async def sweep(self, before_at: int) -> int:
         """Take back uploads begun before that time which no artifact remembers; how many."""
         ...

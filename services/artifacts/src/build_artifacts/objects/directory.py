@@ -103,7 +103,7 @@ class DirectoryObjects(Objects):
         await self._run(drop)
 
     @override
-    async def sweep(self, before_ms: int) -> int:
+    async def sweep(self, before_at: int) -> int:
         """Remove uploads and unfinished files that nobody wrote to since."""
 
         def sweep() -> int:
@@ -111,7 +111,7 @@ class DirectoryObjects(Objects):
                 path
                 for parent in (self._parts, self._arriving)
                 for path in parent.iterdir()
-                if path.stat().st_mtime * 1000 < before_ms
+                if path.stat().st_mtime * 1000 < before_at
             ]
             for path in old:
                 shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)

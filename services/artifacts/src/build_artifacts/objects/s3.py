@@ -171,10 +171,10 @@ class S3Objects(Objects):
             await self._call(lambda: self._client.delete_object(**self._at(artifact)), _NO_OBJECT)
 
     @override
-    async def sweep(self, before_ms: int) -> int:
+    async def sweep(self, before_at: int) -> int:
         """Abort uploads begun before that time; whoever still works at one begins another."""
         uploads = await self._call(self._uploads)
-        old = [upload for upload in uploads if upload["Initiated"].timestamp() * 1000 < before_ms]
+        old = [upload for upload in uploads if upload["Initiated"].timestamp() * 1000 < before_at]
         for upload in old:
             at = {"Bucket": self._bucket, "Key": upload["Key"], "UploadId": upload["UploadId"]}
             with suppress(_Missing):

@@ -28,7 +28,7 @@ class ArtifactStore(Store, Protocol):
         """Replace the stored version before this one; False when it is no longer that. Key: artifact id, version."""
         ...
 
-    async def untouched(self, states: Collection[State], before_ms: int, limit: int) -> list[Artifact]:
+    async def untouched(self, states: Collection[State], before_at: int, limit: int) -> list[Artifact]:
         """Artifacts in one of these states that did not change since, the oldest first."""
         ...
 

@@ -29,8 +29,8 @@ class MongoArtifactStore(MongoStore, ArtifactStore):
     @override
     async def _prepare(self) -> None:
         await self._artifacts.create_index([("build_id", ASCENDING)])
-        await self._artifacts.create_index([("state", ASCENDING), ("updated_ms", ASCENDING)])
-        await self._notes.create_index([("lane", ASCENDING), ("at_ms", DESCENDING)])
+        await self._artifacts.create_index([("state", ASCENDING), ("updated_at", ASCENDING)])
+        await self._notes.create_index([("lane", ASCENDING), ("at", DESCENDING)])
 
     @override
     async def add(self, artifact: Artifact, note: BuildNote) -> Artifact:
@@ -65,10 +65,10 @@ class MongoArtifactStore(MongoStore, ArtifactStore):
         return answer.matched_count == 1
 
     @override
-    async def untouched(self, states: Collection[State], before_ms: int, limit: int) -> list[Artifact]:
-        query = {"state": {"$in": list(states)}, "updated_ms": {"$lt": before_ms}}
+    async def untouched(self, states: Collection[State], before_at: int, limit: int) -> list[Artifact]:
+        query = {"state": {"$in": list(states)}, "updated_at": {"$lt": before_at}}
         with available(self._database):
-            documents = await self._artifacts.find(query).sort([("updated_ms", ASCENDING)]).limit(limit).to_list()
+            documents = await self._artifacts.find(query).sort([("updated_at", ASCENDING)]).limit(limit).to_list()
         return [_artifact(document) for document in documents]
 
     @override
@@ -91,7 +91,7 @@ class MongoArtifactStore(MongoStore, ArtifactStore):
     @override
     async def kept_builds(self, lane: str) -> list[KeptBuild]:
         with available(self._database):
-            cursor = self._notes.find({"lane": lane}).sort([("at_ms", DESCENDING), ("_id", DESCENDING)])
+            cursor = self._notes.find({"lane": lane}).sort([("at", DESCENDING), ("_id", DESCENDING)])
             notes = [_note(document) for document in await cursor.to_list()]
             full = await self._having([note.build_id for note in notes], {"state": "verified"})
         return [KeptBuild(note=note, is_full=note.build_id in full) for note in notes]
@@ -114,7 +114,7 @@ def _document(artifact: Artifact) -> Document:
         "_id": artifact.id,
         "build_id": artifact.build_id,
         "state": artifact.state,
-        "updated_ms": artifact.updated_ms,
+        "updated_at": artifact.updated_at,
         "version": artifact.version,
         "is_held": artifact.is_held,
         "body": artifact.to_json(),
@@ -131,5 +131,5 @@ def _note_document(note: BuildNote) -> Document:
 
 def _note(document: Document) -> BuildNote:
     return BuildNote(
-        build_id=document["_id"], **{name: document[name] for name in ("lane", "is_good", "at_ms", "revision")}
+        build_id=document["_id"], **{name: document[name] for name in ("lane", "is_good", "at", "revision")}
     )

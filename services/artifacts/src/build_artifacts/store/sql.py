@@ -53,11 +53,11 @@ class SqlArtifactStore(SqlStore, ArtifactStore):
         return await self._engine.write(lambda connection: connection.execute(statement).rowcount == 1)
 
     @override
-    async def untouched(self, states: Collection[State], before_ms: int, limit: int) -> list[Artifact]:
+    async def untouched(self, states: Collection[State], before_at: int, limit: int) -> list[Artifact]:
         return await self._all(
             sa.select(ARTIFACTS.c.body)
-            .where(ARTIFACTS.c.state.in_(states), ARTIFACTS.c.updated_ms < before_ms)
-            .order_by(ARTIFACTS.c.updated_ms)
+            .where(ARTIFACTS.c.state.in_(states), ARTIFACTS.c.updated_at < before_at)
+            .order_by(ARTIFACTS.c.updated_at)
             .limit(limit)
         )
 
@@ -91,7 +91,7 @@ class SqlArtifactStore(SqlStore, ArtifactStore):
         statement = (
             sa.select(NOTES, is_full.label("is_full"))
             .where(NOTES.c.lane_digest == _digest(lane))
-            .order_by(NOTES.c.at_ms.desc(), NOTES.c.build_id.desc())
+            .order_by(NOTES.c.at.desc(), NOTES.c.build_id.desc())
         )
         rows = await self._engine.read(lambda connection: connection.execute(statement).all())
         return [KeptBuild(note=_note(row), is_full=bool(row.is_full)) for row in rows]
@@ -132,7 +132,7 @@ def _values(artifact: Artifact) -> dict[str, Any]:
         "id": artifact.id,
         "build_id": artifact.build_id,
         "state": artifact.state,
-        "updated_ms": artifact.updated_ms,
+        "updated_at": artifact.updated_at,
         "version": artifact.version,
         "is_held": artifact.is_held,
         "body": artifact.to_json(),
@@ -144,7 +144,7 @@ def _note_values(note: BuildNote) -> dict[str, Any]:
 
 
 def _note(row: Any) -> BuildNote:
-    return BuildNote(build_id=row.build_id, lane=row.lane, is_good=row.is_good, at_ms=row.at_ms, revision=row.revision)
+    return BuildNote(build_id=row.build_id, lane=row.lane, is_good=row.is_good, at=row.at, revision=row.revision)
 
 
 def _digest(lane: str) -> str:

@@ -16,12 +16,12 @@ ARTIFACTS = sa.Table(
     sa.Column("id", _ID, primary_key=True),
     sa.Column("build_id", _ID, nullable=False),
     sa.Column("state", _STATE, nullable=False),
-    sa.Column("updated_ms", sa.BigInteger, nullable=False),
+    sa.Column("updated_at", sa.BigInteger, nullable=False),
     sa.Column("version", sa.Integer, nullable=False),
     sa.Column("is_held", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("body", _TEXT, nullable=False),
     sa.Index("artifacts_build", "build_id"),
-    sa.Index("artifacts_state", "state", "updated_ms"),
+    sa.Index("artifacts_state", "state", "updated_at"),
 )
 NOTES = sa.Table(
     "artifact_builds",
@@ -31,9 +31,9 @@ NOTES = sa.Table(
     sa.Column("lane_digest", _DIGEST, nullable=False),
     sa.Column("lane", _TEXT, nullable=False),
     sa.Column("is_good", sa.Boolean, nullable=False),
-    sa.Column("at_ms", sa.BigInteger, nullable=False),
+    sa.Column("at", sa.BigInteger, nullable=False),
     sa.Column("revision", sa.Integer, nullable=False),
-    sa.Index("artifact_builds_lane", "lane_digest", "at_ms"),
+    sa.Index("artifact_builds_lane", "lane_digest", "at"),
 )
 
 

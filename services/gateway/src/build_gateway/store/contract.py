@@ -88,7 +88,7 @@ class GatewayStore(Store, Protocol):
         """The agents seen last, newest first, at most 1,000."""
         ...
 
-    async def drop_agents_before(self, last_seen_ms: int) -> None:
+    async def drop_agents_before(self, last_seen_at: int) -> None:
         """Forget agent processes not seen since; repeating changes nothing."""
         ...
 

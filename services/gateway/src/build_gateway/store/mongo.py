@@ -170,8 +170,8 @@ class MongoGatewayStore(MongoStore, GatewayStore):
         return [AgentRow.model_validate_json(document["body"]) for document in documents]
 
     @override
-    async def drop_agents_before(self, last_seen_ms: int) -> None:
-        await self._drop("agents", {"last_seen_at": {"$lt": last_seen_ms}})
+    async def drop_agents_before(self, last_seen_at: int) -> None:
+        await self._drop("agents", {"last_seen_at": {"$lt": last_seen_at}})
 
     @override
     async def add_command(self, command: CommandRow) -> None:

@@ -200,9 +200,9 @@ class SqlGatewayStore(SqlStore, GatewayStore):
         return [AgentRow.model_validate_json(body) for body in await self._bodies(query)]
 
     @override
-    async def drop_agents_before(self, last_seen_ms: int) -> None:
+    async def drop_agents_before(self, last_seen_at: int) -> None:
         await self._engine.write(
-            lambda db: db.execute(delete(agents).where(agents.c.last_seen_at < last_seen_ms)).rowcount
+            lambda db: db.execute(delete(agents).where(agents.c.last_seen_at < last_seen_at)).rowcount
         )
 
     @override

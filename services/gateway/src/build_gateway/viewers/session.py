@@ -146,7 +146,7 @@ class ViewerSession:
             return False
         self.user = principal.name
         self._principal, self._claims = principal, claims
-        ready = Ready(user=principal.name, server_time_ms=clock.now_ms(), expires_at=claims.expires_at * 1000)
+        ready = Ready(user=principal.name, server_at=clock.now_ms(), expires_at=claims.expires_at * 1000)
         self._say(ready.to_json())
         return True
 
@@ -173,7 +173,7 @@ class ViewerSession:
             await self._edges.audience.follow(self, before=before, after=self._subscription.followed)
             self._say(Subscribed().to_json())
         elif isinstance(frame, Ping):
-            self._say(Pong(server_time_ms=clock.now_ms()).to_json())
+            self._say(Pong(server_at=clock.now_ms()).to_json())
         else:
             self._edges.metrics.unknown_frames.inc()
 

@@ -85,8 +85,8 @@ class Point(WireModel):
     status: BuildStatus
     colour: Colour
     fault: Fault | None = None
-    started_ms: EpochMs
-    ended_ms: EpochMs | None = None
+    started_at: EpochMs
+    ended_at: EpochMs | None = None
     duration_ms: Count | None = None
     queue_ms: Count | None = None
     signatures: tuple[str, ...] = Field((), description="Of its failures, the first failure's first.")
@@ -101,12 +101,12 @@ class Point(WireModel):
     @property
     def order(self) -> tuple[int, str]:
         """Its place among the builds of a lane: by start, then by id."""
-        return (self.started_ms, self.id)
+        return (self.started_at, self.id)
 
     @property
     def day(self) -> int:
         """Days since the Unix epoch, UTC, of its start."""
-        return self.started_ms // DAY_MS
+        return self.started_at // DAY_MS
 
 
 class Fact(WireModel):
@@ -129,9 +129,9 @@ class Fact(WireModel):
     revision: Count = 0
     is_start_known: bool = False
     provisional: bool = False
-    queued_ms: EpochMs | None = None
-    started_ms: EpochMs
-    ended_ms: EpochMs | None = None
+    queued_at: EpochMs | None = None
+    started_at: EpochMs
+    ended_at: EpochMs | None = None
     duration_ms: Count | None = None
     exit_code: int | None = None
     error: str | None = None
@@ -182,7 +182,7 @@ class Fact(WireModel):
     @property
     def point(self) -> Point:
         """The fact in brief."""
-        queue_ms = None if self.queued_ms is None else max(0, self.started_ms - self.queued_ms)
+        queue_ms = None if self.queued_at is None else max(0, self.started_at - self.queued_at)
         known = self.metrics.model_dump(include=set(PointMetrics.model_fields)) if self.metrics else None
         return Point(
             id=self.id,
@@ -193,8 +193,8 @@ class Fact(WireModel):
             status=self.status,
             colour=colour_of(self.status, self.origin, self.fault),
             fault=self.fault,
-            started_ms=self.started_ms,
-            ended_ms=self.ended_ms,
+            started_at=self.started_at,
+            ended_at=self.ended_at,
             duration_ms=self.duration_ms,
             queue_ms=queue_ms,
             signatures=self.signatures,
@@ -219,12 +219,12 @@ def with_start(fact: Fact | None, message: BuildStart) -> Fact:
         "retry_of": data.retry_of,
         "pins": data.pins,
         "commits": data.commits,
-        "queued_ms": message.timestamp if data.status == "queued" else None,
+        "queued_at": message.timestamp if data.status == "queued" else None,
         "is_start_known": True,
     }
     if fact is None:
         return Fact(
-            id=message.build_id, project=message.project, status=data.status, started_ms=message.timestamp, **said
+            id=message.build_id, project=message.project, status=data.status, started_at=message.timestamp, **said
         )
     judged = {name for name in _JUDGED if getattr(fact, name) not in (None, [])}
     return fact.model_copy(update={name: value for name, value in said.items() if name not in judged})
@@ -240,7 +240,7 @@ def with_verdict(fact: Fact | None, message: BuildVerdict) -> Fact:
         "status": data.status,
         "revision": data.revision,
         "provisional": data.provisional,
-        "ended_ms": data.ended_at,
+        "ended_at": data.ended_at,
         "duration_ms": data.duration_ms,
         "exit_code": data.exit_code,
         "error": data.error,
@@ -253,10 +253,10 @@ def with_verdict(fact: Fact | None, message: BuildVerdict) -> Fact:
         if name in data.model_fields_set and value not in (None, []):
             said[name] = value
     if data.started_at is not None:
-        said["started_ms"] = data.started_at
+        said["started_at"] = data.started_at
     if fact is not None:
         return fact.model_copy(update=said)
-    said.setdefault("started_ms", message.timestamp)
+    said.setdefault("started_at", message.timestamp)
     return Fact(id=message.build_id, project=message.project, **said)
 
 

@@ -39,7 +39,7 @@ class Cell(WireModel):
     status: BuildStatus
     colour: Colour
     fault: Fault | None = None
-    started_ms: EpochMs
+    started_at: EpochMs
     duration_ms: Count | None = None
     signature: str | None = None
     attempts: Count = Field(description="Builds of this commit in this config.")
@@ -51,12 +51,12 @@ class CommitPlace(WireModel):
     """A commit as far as its place among others needs it."""
 
     info: CommitInfo
-    first_built_ms: EpochMs | None = None
+    first_built_at: EpochMs | None = None
 
     @property
     def rank(self) -> int:
         """Where it roughly stands on its branch: the committer's time, else the start of its first build."""
-        return self.info.committed_at or self.first_built_ms or 0
+        return self.info.committed_at or self.first_built_at or 0
 
 
 class CommitRow(CommitPlace):
@@ -83,7 +83,7 @@ class ConfigAnswer(WireModel):
     signature: str | None = None
     both_ways: bool = False
     state: State = Field("production", description="Of the config; only `production` counts for the branch.")
-    expected_ms: EpochMs | None = Field(
+    expected_at: EpochMs | None = Field(
         None,
         description="About when the build that includes it ends, be it running or only due; absent = unknown.",
     )
@@ -131,7 +131,7 @@ def cells_of(points: Sequence[Point], judged: Mapping[str, Judged]) -> list[Cell
             status=built[-1].status,
             colour=built[-1].colour,
             fault=built[-1].fault,
-            started_ms=built[-1].started_ms,
+            started_at=built[-1].started_at,
             duration_ms=built[-1].duration_ms,
             signature=next(iter(built[-1].signatures), None),
             attempts=len(built),
@@ -181,8 +181,8 @@ def answers(
     """
     file = configured or Project()
     cadences = cadences_ms(file)
-    next_ms = {
-        lane.config: max(now_ms, lane.latest.started_ms + cadences[lane.config])
+    next_at = {
+        lane.config: max(now_ms, lane.latest.started_at + cadences[lane.config])
         for lane in lanes
         if lane.config in cadences
     }
@@ -197,7 +197,7 @@ def answers(
             cells.get(config),
             later[config],
             usual_ms=usual.get(config),
-            next_ms=next_ms.get(config),
+            next_at=next_at.get(config),
             now_ms=now_ms,
         ).model_copy(update={"state": standing_of(file, config).state})
         for config in sorted({*usual, *cells, *later})
@@ -210,7 +210,7 @@ def _answer(
     later: Sequence[Point],
     *,
     usual_ms: int | None,
-    next_ms: int | None,
+    next_at: int | None,
     now_ms: int,
 ) -> ConfigAnswer:
     if cell is not None and cell.colour != "none":
@@ -230,7 +230,7 @@ def _answer(
             answer="running",
             exact=True,
             build_id=cell.build_id,
-            expected_ms=_expected(cell.started_ms, usual_ms, now_ms),
+            expected_at=_expected(cell.started_at, usual_ms, now_ms),
         )
     for point in later:
         if point.colour != "none":
@@ -250,16 +250,16 @@ def _answer(
                 exact=False,
                 build_id=point.id,
                 commit=point.commit,
-                expected_ms=_expected(point.started_ms, usual_ms, now_ms),
+                expected_at=_expected(point.started_at, usual_ms, now_ms),
             )
     if cell is not None:
         return ConfigAnswer(config=config, answer="inconclusive", exact=True, build_id=cell.build_id)
-    expected_ms = _expected(next_ms, usual_ms, now_ms) if next_ms is not None else None
-    return ConfigAnswer(config=config, answer="not_built", exact=False, expected_ms=expected_ms)
+    expected_at = _expected(next_at, usual_ms, now_ms) if next_at is not None else None
+    return ConfigAnswer(config=config, answer="not_built", exact=False, expected_at=expected_at)
 
 
-def _expected(started_ms: int, usual_ms: int | None, now_ms: int) -> int | None:
-    return None if usual_ms is None else max(now_ms, started_ms + usual_ms)
+def _expected(started_at: int, usual_ms: int | None, now_ms: int) -> int | None:
+    return None if usual_ms is None else max(now_ms, started_at + usual_ms)
 
 
 def _first_parent(row: CommitPlace, among: Mapping[str, CommitPlace]) -> str | None:

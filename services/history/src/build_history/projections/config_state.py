@@ -31,7 +31,7 @@ class Standing(WireModel):
 
 
 class Overdue(WireModel):
-    """A config of which a build was expected; without `lastStartedMs` none was ever seen on its branch."""
+    """A config of which a build was expected; without `lastStartedAt` none was ever seen on its branch."""
 
     project: str
     branch: str | None = None
@@ -39,7 +39,7 @@ class Overdue(WireModel):
     owner: str | None = None
     state: State
     cadence_minutes: Count
-    last_started_ms: EpochMs | None = None
+    last_started_at: EpochMs | None = None
     overdue_ms: Count | None = Field(None, description="Since when a build should have begun; absent = never built.")
 
 
@@ -75,7 +75,7 @@ def overdue(
 ) -> list[Overdue]:
     """The configs whose cadence ran out on their project's branch, the longest overdue first, the never built last."""
     newest: dict[tuple[str, str], int] = {
-        (lane.project, lane.config): lane.latest.started_ms
+        (lane.project, lane.config): lane.latest.started_at
         for lane in lanes
         if lane.branch == (branches.get(lane.project) or "")
     }
@@ -87,7 +87,7 @@ def overdue(
             owner=standing_of(project, config).owner,
             state=standing_of(project, config).state,
             cadence_minutes=cadence_ms // MINUTE_MS,
-            last_started_ms=newest.get((name, config)),
+            last_started_at=newest.get((name, config)),
             overdue_ms=None if (last := newest.get((name, config))) is None else max(0, now_ms - last - cadence_ms),
         )
         for name, project in projects.items()

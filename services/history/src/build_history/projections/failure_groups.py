@@ -18,8 +18,8 @@ class GroupDay(WireModel):
 
     day: Count = Field(description="Days since the Unix epoch, UTC.")
     builds: Count
-    first_ms: EpochMs
-    last_ms: EpochMs
+    first_at: EpochMs
+    last_at: EpochMs
 
 
 class GroupBuild(WireModel):
@@ -30,7 +30,7 @@ class GroupBuild(WireModel):
     branch: str
     config: str
     commit: str | None = None
-    started_ms: EpochMs
+    started_at: EpochMs
 
 
 class Group(WireModel):
@@ -40,7 +40,7 @@ class Group(WireModel):
     signature: str
     days: list[GroupDay] = Field(description="Oldest first.")
     earlier_builds: Count = Field(0, description="Builds on days no longer listed.")
-    earlier_first_ms: EpochMs | None = None
+    earlier_first_at: EpochMs | None = None
     builds: list[GroupBuild] = Field(description="The newest, newest first.")
     configs: list[str]
     sample: FailureData | None = Field(None, description="The failure as the newest build showed it.")
@@ -51,44 +51,44 @@ class Group(WireModel):
         return self.earlier_builds + sum(day.builds for day in self.days)
 
     @property
-    def first_ms(self) -> int:
+    def first_at(self) -> int:
         """Start of the first build that showed it."""
         return (
-            min((day.first_ms for day in self.days), default=0)
-            if self.earlier_first_ms is None
-            else (self.earlier_first_ms)
+            min((day.first_at for day in self.days), default=0)
+            if self.earlier_first_at is None
+            else (self.earlier_first_at)
         )
 
     @property
-    def last_ms(self) -> int:
+    def last_at(self) -> int:
         """Start of the newest build that showed it."""
-        return max((day.last_ms for day in self.days), default=0)
+        return max((day.last_at for day in self.days), default=0)
 
 
 def refreshed(group: Group | None, project: str, signature: str, day: int, points: Sequence[Point]) -> Group:
     """The group with one day counted anew from all builds that showed the failure on it; doing so twice is harmless."""
-    if group and group.earlier_first_ms is not None and group.days and day < group.days[0].day:
+    if group and group.earlier_first_at is not None and group.days and day < group.days[0].day:
         return group  # the day was counted into `earlier_builds` and left the list: counting it again would double it
     days = {known.day: known for known in group.days} if group else {}
     days.pop(day, None)
     if points:
-        starts = [point.started_ms for point in points]
-        days[day] = GroupDay(day=day, builds=len(points), first_ms=min(starts), last_ms=max(starts))
+        starts = [point.started_at for point in points]
+        days[day] = GroupDay(day=day, builds=len(points), first_at=min(starts), last_at=max(starts))
     listed = [days[key] for key in sorted(days)]
     trimmed, listed = listed[:-DAYS_MAX], listed[-DAYS_MAX:]
     counted = {point.id for point in points}
     # A build of this day that no longer shows the failure (a later revision) leaves the list with the recount.
-    others = [b for b in group.builds if b.id not in counted and b.started_ms // DAY_MS != day] if group else []
-    builds = sorted([*others, *map(_build, points)], key=lambda build: (build.started_ms, build.id), reverse=True)
-    first_ms = group.earlier_first_ms if group else None
-    if trimmed and first_ms is None:
-        first_ms = trimmed[0].first_ms
+    others = [b for b in group.builds if b.id not in counted and b.started_at // DAY_MS != day] if group else []
+    builds = sorted([*others, *map(_build, points)], key=lambda build: (build.started_at, build.id), reverse=True)
+    first_at = group.earlier_first_at if group else None
+    if trimmed and first_at is None:
+        first_at = trimmed[0].first_at
     return Group(
         project=project,
         signature=signature,
         days=listed,
         earlier_builds=(group.earlier_builds if group else 0) + sum(day.builds for day in trimmed),
-        earlier_first_ms=first_ms,
+        earlier_first_at=first_at,
         builds=builds[:BUILDS_MAX],
         configs=sorted({*(group.configs if group else ()), *(point.config for point in points)})[:CONFIGS_MAX],
         sample=group.sample if group else None,
@@ -100,8 +100,8 @@ class FailureGroup(WireModel):
 
     signature: str
     count: Count = Field(description="Builds that showed it.")
-    first_seen: EpochMs
-    last_seen: EpochMs
+    first_seen_at: EpochMs
+    last_seen_at: EpochMs
     projects: list[str]
     configs: list[str]
     sparkline: list[Count] = Field(description="Builds a day (UTC), the last one is today.")
@@ -112,18 +112,18 @@ class FailureGroup(WireModel):
 def merged(groups: Iterable[Group], today: int, sparkline_days: int, builds_max: int) -> FailureGroup:
     """One signature as a caller sees it, from its groups (at least one) in the projects they may see."""
     found = list(groups)
-    newest = max(found, key=lambda group: group.last_ms)
+    newest = max(found, key=lambda group: group.last_at)
     per_day = {today - back: 0 for back in range(sparkline_days)}
     for group in found:
         for day in group.days:
             if day.day in per_day:
                 per_day[day.day] += day.builds
-    builds = sorted((b for group in found for b in group.builds), key=lambda b: (b.started_ms, b.id), reverse=True)
+    builds = sorted((b for group in found for b in group.builds), key=lambda b: (b.started_at, b.id), reverse=True)
     return FailureGroup(
         signature=newest.signature,
         count=sum(group.count for group in found),
-        first_seen=min(group.first_ms for group in found),
-        last_seen=newest.last_ms,
+        first_seen_at=min(group.first_at for group in found),
+        last_seen_at=newest.last_at,
         projects=sorted(group.project for group in found),
         configs=sorted({config for group in found for config in group.configs}),
         sparkline=[per_day[day] for day in sorted(per_day)],
@@ -139,5 +139,5 @@ def _build(point: Point) -> GroupBuild:
         branch=point.branch,
         config=point.config,
         commit=point.commit,
-        started_ms=point.started_ms,
+        started_at=point.started_at,
     )

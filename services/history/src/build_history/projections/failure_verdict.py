@@ -34,7 +34,7 @@ class Case(NamedTuple):
     """The build whose failure is judged, as far as it is known; `range` is what it built since the last green."""
 
     lane: Lane
-    started_ms: int
+    started_at: int
     build_id: BuildId | None = None
     commit: str | None = None
     pins: Sequence[PinAt] = ()

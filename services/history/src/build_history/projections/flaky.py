@@ -21,7 +21,7 @@ class FlakySign(WireModel):
     kind: Literal["same_commit", "isolated"]
     build_id: BuildId
     commit: str | None = None
-    started_ms: EpochMs
+    started_at: EpochMs
     signature: str | None = None
     green_builds: list[BuildId]
 
@@ -49,7 +49,7 @@ def _sign(kind: Literal["same_commit", "isolated"], red: Point, greens: Sequence
         kind=kind,
         build_id=red.id,
         commit=red.commit,
-        started_ms=red.started_ms,
+        started_at=red.started_at,
         signature=red.signatures[0] if red.signatures else None,
         green_builds=list(greens[:5]),
     )

@@ -27,10 +27,10 @@ class Member(WireModel):
     config: str
     first_build: BuildId
     first_commit: str | None = None
-    joined_ms: EpochMs
+    joined_at: EpochMs
     last_build: BuildId
-    last_ms: EpochMs
-    recovered_ms: EpochMs | None = None
+    last_at: EpochMs
+    recovered_at: EpochMs | None = None
     recovered_by: BuildId | None = None
 
 
@@ -42,11 +42,11 @@ class Incident(WireModel):
     branch: str
     signature: str
     state: Literal["open", "closed"]
-    opened_ms: EpochMs = Field(description="When the opening build's verdict fell; its start where that is unknown.")
+    opened_at: EpochMs = Field(description="When the opening build's verdict fell; its start where that is unknown.")
     opened_by: BuildId
     opened_commit: str | None = None
-    first_started_ms: EpochMs = Field(description="Start of the opening build: the incident's place in the branch.")
-    closed_ms: EpochMs | None = None
+    first_started_at: EpochMs = Field(description="Start of the opening build: the incident's place in the branch.")
+    closed_at: EpochMs | None = None
     closed_by: BuildId | None = None
     members: list[Member]
     failure: FailureData | None = Field(None, description="As the opening build showed it.")
@@ -65,7 +65,7 @@ def fold(points: Iterable[Point], earlier: Iterable[Incident] = ()) -> list[Inci
     ordered = sorted(points, key=lambda point: point.order)
     if not ordered:
         return []
-    since = ordered[0].started_ms
+    since = ordered[0].started_at
     running = {
         incident.signature: _Open.before(incident, since) for incident in earlier if _was_open_at(incident, since)
     }
@@ -80,7 +80,7 @@ def fold(points: Iterable[Point], earlier: Iterable[Incident] = ()) -> list[Inci
                     finished.append(running.pop(incident.signature))
     return sorted(
         (incident.told() for incident in (*finished, *running.values())),
-        key=lambda incident: (incident.first_started_ms, incident.id),
+        key=lambda incident: (incident.first_started_at, incident.id),
     )
 
 
@@ -128,21 +128,21 @@ class _Open:
     closing: Point | None = None
 
     @classmethod
-    def before(cls, incident: Incident, moment_ms: int) -> "_Open":
+    def before(cls, incident: Incident, moment_at: int) -> "_Open":
         """The incident as builds that started before this moment left it."""
         members = {}
         for member in incident.members:
-            if member.joined_ms >= moment_ms:
+            if member.joined_at >= moment_at:
                 continue
             undone: dict[str, object] = {}
-            if member.recovered_ms is not None and member.recovered_ms >= moment_ms:
-                undone |= {"recovered_ms": None, "recovered_by": None}
+            if member.recovered_at is not None and member.recovered_at >= moment_at:
+                undone |= {"recovered_at": None, "recovered_by": None}
             members[member.config] = member.model_copy(update=undone)
         return cls(incident.signature, incident, members)
 
     @property
     def is_over(self) -> bool:
-        return all(member.recovered_ms is not None for member in self.members.values())
+        return all(member.recovered_at is not None for member in self.members.values())
 
     def show(self, point: Point) -> None:
         known = self.members.get(point.config)
@@ -150,16 +150,16 @@ class _Open:
             config=point.config,
             first_build=known.first_build if known else point.id,
             first_commit=known.first_commit if known else point.commit,
-            joined_ms=known.joined_ms if known else point.started_ms,
+            joined_at=known.joined_at if known else point.started_at,
             last_build=point.id,
-            last_ms=point.started_ms,
+            last_at=point.started_at,
         )
 
     def recover(self, point: Point) -> None:
         member = self.members.get(point.config)
-        if member is not None and member.recovered_ms is None:
+        if member is not None and member.recovered_at is None:
             self.members[point.config] = member.model_copy(
-                update={"recovered_ms": point.started_ms, "recovered_by": point.id}
+                update={"recovered_at": point.started_at, "recovered_by": point.id}
             )
             self.closing = point
 
@@ -168,16 +168,16 @@ class _Open:
         return self.incident.model_copy(
             update={
                 "state": "closed" if over else "open",
-                "closed_ms": (self.closing.ended_ms or self.closing.started_ms) if over and self.closing else None,
+                "closed_at": (self.closing.ended_at or self.closing.started_at) if over and self.closing else None,
                 "closed_by": self.closing.id if over and self.closing else None,
-                "members": sorted(self.members.values(), key=lambda member: (member.joined_ms, member.config)),
+                "members": sorted(self.members.values(), key=lambda member: (member.joined_at, member.config)),
             }
         )
 
 
-def _was_open_at(incident: Incident, moment_ms: int) -> bool:
-    return incident.first_started_ms < moment_ms and any(
-        member.recovered_ms is None or member.recovered_ms >= moment_ms for member in incident.members
+def _was_open_at(incident: Incident, moment_at: int) -> bool:
+    return incident.first_started_at < moment_at and any(
+        member.recovered_at is None or member.recovered_at >= moment_at for member in incident.members
     )
 
 
@@ -199,9 +199,9 @@ def _opened(point: Point, signature: str) -> Incident:
         branch=point.branch,
         signature=signature,
         state="open",
-        opened_ms=point.ended_ms or point.started_ms,
+        opened_at=point.ended_at or point.started_at,
         opened_by=point.id,
         opened_commit=point.commit,
-        first_started_ms=point.started_ms,
+        first_started_at=point.started_at,
         members=[],
     )

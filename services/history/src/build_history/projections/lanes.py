@@ -25,8 +25,8 @@ class BuildRef(WireModel):
     id: BuildId
     commit: str | None = None
     status: BuildStatus
-    started_ms: EpochMs
-    ended_ms: EpochMs | None = None
+    started_at: EpochMs
+    ended_at: EpochMs | None = None
 
 
 class RedSpell(WireModel):
@@ -83,7 +83,7 @@ def state_of(points: Sequence[Point], last_green: Point | None, first_red: Point
 def ref(point: Point) -> BuildRef:
     """The build of a point, as a list names it."""
     return BuildRef(
-        id=point.id, commit=point.commit, status=point.status, started_ms=point.started_ms, ended_ms=point.ended_ms
+        id=point.id, commit=point.commit, status=point.status, started_at=point.started_at, ended_at=point.ended_at
     )
 
 

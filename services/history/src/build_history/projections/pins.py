@@ -20,8 +20,8 @@ class PinSpan(WireModel):
 
     commit: str
     committed_at: EpochMs | None = None
-    first_ms: EpochMs
-    last_ms: EpochMs
+    first_at: EpochMs
+    last_at: EpochMs
     green_configs: list[str]
     red_configs: list[str]
 
@@ -84,7 +84,7 @@ def lines_of(points: Sequence[Point]) -> list[PinLine]:
             project=ordered[-1].project,
             branch=ordered[-1].branch,
             name=name,
-            spans=sorted((_span(name, at) for at in pins.values()), key=lambda s: (s.first_ms, s.commit))[-SPANS_MAX:],
+            spans=sorted((_span(name, at) for at in pins.values()), key=lambda s: (s.first_at, s.commit))[-SPANS_MAX:],
             builds=sum(map(len, pins.values())),
         )
         for name, pins in sorted(built.items())
@@ -129,7 +129,7 @@ def safe_to_bump_to(lines: Sequence[PinLine]) -> str | None:
     shared = set.intersection(*(set(known) for known in greens)) if greens else set()
     if not shared:
         return None
-    return max(shared, key=lambda sha: max((known[sha].committed_at or known[sha].first_ms, sha) for known in greens))
+    return max(shared, key=lambda sha: max((known[sha].committed_at or known[sha].first_at, sha) for known in greens))
 
 
 def _span(name: str, points: Sequence[Point]) -> PinSpan:
@@ -138,15 +138,15 @@ def _span(name: str, points: Sequence[Point]) -> PinSpan:
     return PinSpan(
         commit=pin.commit,
         committed_at=pin.committed_at,
-        first_ms=points[0].started_ms,
-        last_ms=points[-1].started_ms,
+        first_at=points[0].started_at,
+        last_at=points[-1].started_at,
         green_configs=sorted(config for config, point in newest.items() if point.colour == "green"),
         red_configs=sorted(config for config, point in newest.items() if point.colour == "red"),
     )
 
 
 def _downstream(line: PinLine, red_at: dict[str, set[str]], now_ms: int) -> Downstream:
-    current = max(line.spans, key=lambda span: span.last_ms)
+    current = max(line.spans, key=lambda span: span.last_at)
     last_green = next((span for span in reversed(line.spans) if span.is_green), None)
     after = line.spans[line.spans.index(last_green) + 1 :] if last_green else line.spans
     first_red = next((span for span in after if span.red_configs), None)

@@ -28,7 +28,7 @@ class Mark(WireModel):
     direction: Literal["slower", "faster"]
     build_id: BuildId
     commit: str | None = None
-    started_ms: EpochMs
+    started_at: EpochMs
     before_ms: Count = Field(description="Median of the earlier builds.")
     after_ms: Count = Field(description="Median of the five builds from this one on.")
     band_low_ms: Count
@@ -43,7 +43,7 @@ class MeasureMark(WireModel):
     direction: Literal["up", "down"]
     build_id: BuildId
     commit: str | None = None
-    started_ms: EpochMs
+    started_at: EpochMs
     before: Count = Field(description="Median of the earlier builds.")
     after: Count = Field(description="Median of the five builds from this one on.")
     band_low: Count
@@ -85,7 +85,7 @@ def marks_of(points: Sequence[Point]) -> list[Mark]:
             direction="slower" if shift.is_up else "faster",
             build_id=shift.point.id,
             commit=shift.point.commit,
-            started_ms=shift.point.started_ms,
+            started_at=shift.point.started_at,
             before_ms=shift.before,
             after_ms=shift.after,
             band_low_ms=shift.low,
@@ -105,7 +105,7 @@ def measure_marks_of(points: Sequence[Point]) -> list[MeasureMark]:
             direction="up" if shift.is_up else "down",
             build_id=shift.point.id,
             commit=shift.point.commit,
-            started_ms=shift.point.started_ms,
+            started_at=shift.point.started_at,
             before=shift.before,
             after=shift.after,
             band_low=shift.low,
@@ -115,7 +115,7 @@ def measure_marks_of(points: Sequence[Point]) -> list[MeasureMark]:
         for measure, kind in _MEASURES.items()
         for shift in _shifts(_series(kind, measured), kind.least)
     ]
-    return sorted(marks, key=lambda mark: (mark.started_ms, mark.measure))
+    return sorted(marks, key=lambda mark: (mark.started_at, mark.measure))
 
 
 def _series(kind: _Kind, measured: Sequence[tuple[PointMetrics, Point]]) -> list[tuple[int, Point]]:

@@ -14,7 +14,7 @@ class StepInBuild(WireModel):
 
     build_id: BuildId
     commit: str | None = None
-    started_ms: EpochMs
+    started_at: EpochMs
     duration_ms: Count
 
 
@@ -41,7 +41,7 @@ def slowest_steps(facts: Iterable[Fact]) -> list[StepOverBuilds]:
             previous_ms=step.previous_ms,
             builds=[
                 StepInBuild(
-                    build_id=fact.id, commit=fact.commit, started_ms=fact.started_ms, duration_ms=other.duration_ms
+                    build_id=fact.id, commit=fact.commit, started_at=fact.started_at, duration_ms=other.duration_ms
                 )
                 for fact in told
                 for other in fact.slowest

@@ -108,7 +108,7 @@ def pace_of(points: Sequence[Point]) -> Pace:
     durations = [p.duration_ms for p in ordered if p.status == "succeeded" and p.duration_ms is not None]
     greens = sum(p.colour == "green" for p in ordered)
     reds = sum(p.colour == "red" for p in ordered)
-    to_red = [p.ended_ms - p.started_ms for p in ordered if p.colour == "red" and p.ended_ms is not None]
+    to_red = [p.ended_at - p.started_at for p in ordered if p.colour == "red" and p.ended_at is not None]
     return Pace(
         builds=len(ordered),
         succeeded=greens,
@@ -130,10 +130,10 @@ def _recoveries(ordered: Sequence[Point]) -> list[int]:
     red_since: int | None = None
     for point in ordered:
         if point.colour == "red" and red_since is None:
-            red_since = point.ended_ms
+            red_since = point.ended_at
         elif point.colour == "green":
-            if red_since is not None and point.ended_ms is not None:
-                spells.append(max(0, point.ended_ms - red_since))
+            if red_since is not None and point.ended_at is not None:
+                spells.append(max(0, point.ended_at - red_since))
             red_since = None
     return spells
 

@@ -30,22 +30,22 @@ async def refresh_branch(
     for _ in range(RACES):
         guard = (await store.rows_by_key([guard_key])).get(guard_key)
         points = await store.points(coloured_tag(project, branch), limit=BRANCH_WINDOW)
-        newest_ms = points[0].started_ms if points else 0
+        newest_at = points[0].started_at if points else 0
         known = await _known_incidents(store, project, branch, points)
-        since_ms = points[-1].started_ms if points else 0
+        since_at = points[-1].started_at if points else 0
         before = [row_kinds.read_as(Incident, row) for row in known.values()]
         counted = [point for point in points if point.config not in excluded_configs]
-        incidents = await _incidents(store, counted, _without(before, excluded_configs, since_ms), fresh)
+        incidents = await _incidents(store, counted, _without(before, excluded_configs, since_at), fresh)
         lines = lines_of(counted)
         pins = await store.rows_by_key([row_kinds.pin_key(project, branch, line.name) for line in lines])
         rows = [row_kinds.incident_row(i, version_of(known, row_kinds.incident_key(i.id))) for i in incidents]
         key_of = {line.name: row_kinds.pin_key(project, branch, line.name) for line in lines}
         rows += [row_kinds.pin_row(line, version_of(pins, key_of[line.name])) for line in lines]
         kept = {row.key for row in rows}
-        gone = [row for key, row in known.items() if key not in kept and row.rank >= since_ms]
+        gone = [row for key, row in known.items() if key not in kept and row.rank >= since_at]
         changed = [row for row in rows if (old := (known | pins).get(row.key)) is None or differs(old, row)]
         told = row_kinds.Branch(project=project, branch=branch, excluded_configs=sorted(excluded_configs))
-        if not await store.put_rows([row_kinds.branch_row(told, newest_ms, guard.version if guard else 0)]):
+        if not await store.put_rows([row_kinds.branch_row(told, newest_at, guard.version if guard else 0)]):
             continue
         await store.drop_rows(gone)
         if len(await store.put_rows(changed)) == len(changed):
@@ -53,7 +53,7 @@ async def refresh_branch(
     raise StoreUnavailable("history", f"branch {project}/{branch} is contended")
 
 
-def _without(incidents: Sequence[Incident], excluded_configs: frozenset[str], since_ms: int) -> list[Incident]:
+def _without(incidents: Sequence[Incident], excluded_configs: frozenset[str], since_at: int) -> list[Incident]:
     """The incidents as they were told before, without the configs that are no longer counted.
 
     One that began among the builds at hand is told by those alone.
@@ -63,7 +63,7 @@ def _without(incidents: Sequence[Incident], excluded_configs: frozenset[str], si
     counted = [
         incident.model_copy(update={"members": [m for m in incident.members if m.config not in excluded_configs]})
         for incident in incidents
-        if incident.first_started_ms < since_ms
+        if incident.first_started_at < since_at
     ]
     return [incident for incident in counted if incident.members]
 
@@ -71,9 +71,9 @@ def _without(incidents: Sequence[Incident], excluded_configs: frozenset[str], si
 async def _known_incidents(store: HistoryStore, project: str, branch: str, points: Sequence[Point]) -> dict[str, Row]:
     """Rows of the branch's incidents that these points may change: begun among them, or still open when they began."""
     scope = row_kinds.branch_scope(project, branch)
-    since_ms = points[-1].started_ms if points else 0
-    begun = await store.rows("incident", scopes=[scope], since_rank=since_ms, limit=2 * BRANCH_WINDOW)
-    before = await store.rows("incident", scopes=[scope], after=(since_ms, ""), limit=100)
+    since_at = points[-1].started_at if points else 0
+    begun = await store.rows("incident", scopes=[scope], since_rank=since_at, limit=2 * BRANCH_WINDOW)
+    before = await store.rows("incident", scopes=[scope], after=(since_at, ""), limit=100)
     still = await store.rows("incident", scopes=[scope], labels=["open"], limit=1000)
     return {row.key: row for row in (*begun, *before, *still)}
 

@@ -23,7 +23,7 @@ INCIDENTS_MAX = 200
 def case_of(fact: Fact) -> Case:
     """The case a build's failures are."""
     point = fact.point
-    return Case(fact.lane, fact.started_ms, fact.id, fact.commit, point.pins, fact.commits)
+    return Case(fact.lane, fact.started_at, fact.id, fact.commit, point.pins, fact.commits)
 
 
 def first_symptom(fact: Fact) -> FailureData:
@@ -51,12 +51,12 @@ async def judge_case(
     override: Override | None = None,
 ) -> Judged:
     """The verdict of one failure; a branch that history does not know is judged against the branch `base`."""
-    before = await store.points(lane_tag(case.lane), limit=BEFORE_MAX, before_ms=case.started_ms)
+    before = await store.points(lane_tag(case.lane), limit=BEFORE_MAX, before_at=case.started_at)
     is_branch_unknown = not any(point.colour != "none" for point in before)
     judged_by = base if is_branch_unknown and base != case.lane.branch else None
     if judged_by is not None:
         case = case._replace(lane=case.lane._replace(branch=judged_by))
-        before = await store.points(lane_tag(case.lane), limit=BEFORE_MAX, before_ms=case.started_ms)
+        before = await store.points(lane_tag(case.lane), limit=BEFORE_MAX, before_at=case.started_at)
     project, branch, _ = case.lane
     if same_commit is None:
         tag = commit_tag(project, branch, case.commit) if case.commit else None

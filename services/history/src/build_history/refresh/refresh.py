@@ -105,8 +105,8 @@ async def _lane_state(store: HistoryStore, lane: Lane, points: Sequence[Point]) 
     red = min(reds, key=lambda point: point.order, default=None)
     is_older_unseen = len(points) == WINDOW and (green is None or green.order < points[-1].order)
     if is_older_unseen:
-        since_ms = green.started_ms if green else None
-        oldest = await store.points(colour_tag(lane, "red"), limit=1, newest_first=False, since_ms=since_ms)
+        since_at = green.started_at if green else None
+        oldest = await store.points(colour_tag(lane, "red"), limit=1, newest_first=False, since_at=since_at)
         red = next(iter(oldest), None)
     return state_of(points, green, red)
 
@@ -174,7 +174,7 @@ class _Readings(_Kind):
         facts = {key: self._facts.get(self._builds[key]) for key in due}
         kept = [known[key] for key, fact in facts.items() if fact is None and key in known]
         return kept + [
-            row_kinds.reading_row(fact, fact.ended_ms or fact.started_ms, 0, version_of(known, key))
+            row_kinds.reading_row(fact, fact.ended_at or fact.started_at, 0, version_of(known, key))
             for key, fact in facts.items()
             if fact is not None and fact.is_due
         ]
@@ -228,7 +228,7 @@ class _Commits(_Kind):
         return row.model_copy(
             update={
                 "cells": cells_of(points, judged),
-                "first_built_ms": min((point.started_ms for point in points), default=None),
+                "first_built_at": min((point.started_at for point in points), default=None),
             }
         )
 

@@ -48,7 +48,7 @@ def signature_label(signature: str) -> str:
 def lane_row(state: LaneState, version: int) -> Row:
     """Listed by branch; ranked by the newest build's start."""
     key = lane_key(Lane(state.project, state.branch, state.config))
-    scope, rank = branch_scope(state.project, state.branch), state.latest.started_ms
+    scope, rank = branch_scope(state.project, state.branch), state.latest.started_at
     return Row("lane", key, state.project, scope, state.colour, rank, state.to_json(), version)
 
 
@@ -67,7 +67,7 @@ def group_row(group: Group, version: int) -> Row:
         group.project,
         label,
         label,
-        group.last_ms,
+        group.last_at,
         group.to_json(),
         version,
     )
@@ -90,7 +90,7 @@ def incident_row(incident: Incident, version: int) -> Row:
         incident.project,
         scope,
         incident.state,
-        incident.first_started_ms,
+        incident.first_started_at,
         incident.to_json(),
         version,
     )
@@ -99,7 +99,7 @@ def incident_row(incident: Incident, version: int) -> Row:
 def pin_row(line: PinLine, version: int) -> Row:
     """Listed by the upstream's name over projects; ranked by the newest build."""
     key = pin_key(line.project, line.branch, line.name)
-    rank = max(span.last_ms for span in line.spans)
+    rank = max(span.last_at for span in line.spans)
     scope, label = branch_scope(line.project, line.branch), upstream_label(line.name)
     return Row("pin", key, line.project, scope, label, rank, line.to_json(), version)
 
@@ -112,10 +112,10 @@ class Branch(WireModel):
     excluded_configs: list[str] = Field(default_factory=list)
 
 
-def branch_row(told: Branch, newest_ms: int, version: int) -> Row:
+def branch_row(told: Branch, newest_at: int, version: int) -> Row:
     """One per branch: its version guards the branch's incidents and pins while they are refreshed."""
     key, scope = branch_key(told.project, told.branch), branch_scope(told.project, told.branch)
-    return Row("branch", key, told.project, scope, "", newest_ms, told.to_json(), version)
+    return Row("branch", key, told.project, scope, "", newest_at, told.to_json(), version)
 
 
 class Reading(WireModel):
@@ -125,21 +125,21 @@ class Reading(WireModel):
     tries: Count = 0
 
 
-def reading_row(fact: Fact, due_ms: int, tries: int, version: int) -> Row:
+def reading_row(fact: Fact, due_at: int, tries: int, version: int) -> Row:
     """Listed by when it is due."""
     body = Reading(build_id=fact.id, tries=tries).to_json()
-    return Row("reading", reading_key(fact.id), fact.project, lane_scope(fact.lane), "", due_ms, body, version)
+    return Row("reading", reading_key(fact.id), fact.project, lane_scope(fact.lane), "", due_at, body, version)
 
 
-def partition_row(lane: Lane, number: int, text: str, newest_ms: int, version: int) -> Row:
+def partition_row(lane: Lane, number: int, text: str, newest_at: int, version: int) -> Row:
     """One partition of a lane's result matrix, by key; its body is the partition's own text."""
-    return Row("partition", partition_key(lane, number), lane.project, lane_scope(lane), "", newest_ms, text, version)
+    return Row("partition", partition_key(lane, number), lane.project, lane_scope(lane), "", newest_at, text, version)
 
 
-def statistics_row(lane: Lane, text: str, newest_ms: int, version: int) -> Row:
+def statistics_row(lane: Lane, text: str, newest_at: int, version: int) -> Row:
     """A lane's statistics, listed by branch; ranked by the newest build entered."""
     scope = branch_scope(lane.project, lane.branch)
-    return Row("statistics", statistics_key(lane), lane.project, scope, lane_scope(lane), newest_ms, text, version)
+    return Row("statistics", statistics_key(lane), lane.project, scope, lane_scope(lane), newest_at, text, version)
 
 
 def lane_key(lane: Lane) -> str:

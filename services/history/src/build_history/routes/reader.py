@@ -78,7 +78,7 @@ class Reader:
         if signature == UNCLASSIFIED:
             return set()
         rows = await self._group_rows([row_kinds.signature_label(signature)], None)
-        around = [row for row in rows if abs(row.rank - case.started_ms) <= ALIKE_MS]
+        around = [row for row in rows if abs(row.rank - case.started_at) <= ALIKE_MS]
         return {row.project for row in around} - {case.lane.project}
 
     async def lanes(self, project: str | None = None, branch: str | None = None) -> list[LaneState]:

@@ -37,10 +37,10 @@ class IncidentSummary(WireModel):
     branch: str
     signature: str
     state: Literal["open", "closed"]
-    opened_ms: EpochMs
+    opened_at: EpochMs
     opened_by: str
     opened_commit: str | None = None
-    closed_ms: EpochMs | None = None
+    closed_at: EpochMs | None = None
     configs: list[str]
     recovered_configs: list[str]
     suspects: list[Commit] | None = Field(None, description="Absent = unknown, never empty.")
@@ -56,7 +56,7 @@ class IncidentSummary(WireModel):
         return cls(
             **told,
             configs=[member.config for member in incident.members],
-            recovered_configs=[member.config for member in incident.members if member.recovered_ms is not None],
+            recovered_configs=[member.config for member in incident.members if member.recovered_at is not None],
         )
 
 
@@ -97,7 +97,7 @@ class CommitSummary(WireModel):
     failed: Count
     running: Count
     inconclusive: Count
-    first_built_ms: EpochMs | None = None
+    first_built_at: EpochMs | None = None
 
     @classmethod
     def of(cls, row: CommitRow, excluded_configs: frozenset[str]) -> "CommitSummary":
@@ -114,7 +114,7 @@ class CommitSummary(WireModel):
             failed=failed,
             running=running,
             inconclusive=len(cells) - passed - failed - running,
-            first_built_ms=row.first_built_ms,
+            first_built_at=row.first_built_at,
         )
 
 

@@ -121,8 +121,8 @@ async def list_regressions(
         for mark in lane.measure_marks
     ]
     return RegressionList(
-        items=sorted(marks, key=lambda item: item.mark.started_ms, reverse=True)[:limit],
-        measures=sorted(measures, key=lambda item: item.mark.started_ms, reverse=True)[:limit],
+        items=sorted(marks, key=lambda item: item.mark.started_at, reverse=True)[:limit],
+        measures=sorted(measures, key=lambda item: item.mark.started_at, reverse=True)[:limit],
     )
 
 
@@ -136,4 +136,4 @@ async def list_flaky(
         for lane in await reads.lanes(project, branch)
         for sign in lane.flaky
     ]
-    return FlakyList(items=sorted(signs, key=lambda item: item.sign.started_ms, reverse=True)[:limit])
+    return FlakyList(items=sorted(signs, key=lambda item: item.sign.started_at, reverse=True)[:limit])

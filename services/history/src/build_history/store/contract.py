@@ -77,10 +77,10 @@ class HistoryStore(Store, Protocol):
         *,
         limit: int,
         newest_first: bool = True,
-        since_ms: int | None = None,
-        before_ms: int | None = None,
+        since_at: int | None = None,
+        before_at: int | None = None,
     ) -> list[Point]:
-        """Points filed under a tag by start: from `since_ms` on, before `before_ms`, at most `limit`."""
+        """Points filed under a tag by start: from `since_at` on, before `before_at`, at most `limit`."""
         ...
 
     async def points_by_tag(self, tags: Collection[str], *, limit: int) -> dict[str, list[Point]]:

@@ -40,7 +40,7 @@ class MongoHistoryStore(MongoStore, HistoryStore):
 
     @override
     async def _prepare(self) -> None:
-        await self._facts.create_index([("tags", ASCENDING), ("started_ms", ASCENDING), ("_id", ASCENDING)])
+        await self._facts.create_index([("tags", ASCENDING), ("started_at", ASCENDING), ("_id", ASCENDING)])
         for name in _FILTERS:
             await self._rows.create_index(
                 [(name, ASCENDING), ("kind", ASCENDING), ("rank", ASCENDING), ("_id", ASCENDING)]
@@ -86,23 +86,23 @@ class MongoHistoryStore(MongoStore, HistoryStore):
         *,
         limit: int,
         newest_first: bool = True,
-        since_ms: int | None = None,
-        before_ms: int | None = None,
+        since_at: int | None = None,
+        before_at: int | None = None,
     ) -> list[Point]:
-        async def ask(begin_ms: int | None) -> list[Point]:
+        async def ask(begin_at: int | None) -> list[Point]:
             query: Document = {"tags": tag}
-            between = {"$gte": begin_ms, "$lt": before_ms}
+            between = {"$gte": begin_at, "$lt": before_at}
             if bounds := {operator: bound for operator, bound in between.items() if bound is not None}:
-                query["started_ms"] = bounds
+                query["started_at"] = bounds
             way = DESCENDING if newest_first else ASCENDING
             with available(self._database):
                 cursor = self._facts.find(query, {"_id": 0, "point": 1}, batch_size=limit)
-                documents = await cursor.sort([("started_ms", way), ("_id", way)]).limit(limit).to_list()
+                documents = await cursor.sort([("started_at", way), ("_id", way)]).limit(limit).to_list()
             return [Point.model_validate(document["point"]) for document in documents]
 
-        if newest_first and since_ms is None and before_ms is None:
-            return await self._begins.page(tag, limit, ask, lambda point: point.started_ms)
-        return await ask(since_ms)
+        if newest_first and since_at is None and before_at is None:
+            return await self._begins.page(tag, limit, ask, lambda point: point.started_at)
+        return await ask(since_at)
 
     @override
     async def points_by_tag(self, tags: Collection[str], *, limit: int) -> dict[str, list[Point]]:
@@ -237,7 +237,7 @@ def _fact_document(write: FactWrite) -> Document:
     return {
         "_id": fact.id,
         "version": write.replaces + 1,
-        "started_ms": fact.started_ms,
+        "started_at": fact.started_at,
         "tags": sorted(tags_of(fact)),
         "stale": sorted([touched.kind, *touched.words] for touched in write.stale),
         "point": fact.point.model_dump(mode="json", by_alias=True, exclude_none=True),

@@ -16,7 +16,7 @@ from build_history.store.contract import FactWrite, HistoryStore, Row, StoredFac
 from build_history.store.tables import FACTS, FILED, METADATA, ROWS, TAGS
 
 _POINTS: TypeAdapter[list[Point]] = TypeAdapter(list[Point])
-_NEVER_MS = 2**62
+_NEVER_AT = 2**62
 _CHUNK = 500
 """Values in one IN list; SQLite takes 32,766 parameters, MySQL plans long lists badly."""
 
@@ -100,15 +100,15 @@ class SqlHistoryStore(SqlStore, HistoryStore):
         *,
         limit: int,
         newest_first: bool = True,
-        since_ms: int | None = None,
-        before_ms: int | None = None,
+        since_at: int | None = None,
+        before_at: int | None = None,
     ) -> list[Point]:
-        bounds = {"b_limit": limit, "b_since": since_ms or 0, "b_before": before_ms or _NEVER_MS}
+        bounds = {"b_limit": limit, "b_since": since_at or 0, "b_before": before_at or _NEVER_AT}
         return await self._engine.read(lambda connection: _points(connection, newest_first, tag, bounds))
 
     @override
     async def points_by_tag(self, tags: Collection[str], *, limit: int) -> dict[str, list[Point]]:
-        bounds = {"b_limit": limit, "b_since": 0, "b_before": _NEVER_MS}
+        bounds = {"b_limit": limit, "b_since": 0, "b_before": _NEVER_AT}
 
         def read(connection: sa.Connection) -> dict[str, list[Point]]:
             # A statement a tag, all in one visit to a reader thread: the visit costs more than the statement.
@@ -221,18 +221,18 @@ def _many(connection: sa.Connection, statement: sa.Executable, values: Sequence[
 def _drop_tags(connection: sa.Connection, tags: Collection[tuple[str, int, str]]) -> None:
     statement = sa.delete(TAGS).where(
         TAGS.c.tag == sa.bindparam("b_tag"),
-        TAGS.c.started_ms == sa.bindparam("b_started_ms"),
+        TAGS.c.started_at == sa.bindparam("b_started_at"),
         TAGS.c.build_id == sa.bindparam("b_build_id"),
     )
     _many(connection, statement, [{f"b_{name}": value for name, value in _tag_values(tag).items()} for tag in tags])
 
 
 def _filed(fact: Fact) -> set[tuple[str, int, str]]:
-    return {(tag, fact.started_ms, fact.id) for tag in tags_of(fact)}
+    return {(tag, fact.started_at, fact.id) for tag in tags_of(fact)}
 
 
 def _tag_values(tag: tuple[str, int, str]) -> dict[str, Any]:
-    return {"tag": tag[0], "started_ms": tag[1], "build_id": tag[2]}
+    return {"tag": tag[0], "started_at": tag[1], "build_id": tag[2]}
 
 
 def _fact_values(write: FactWrite) -> dict[str, Any]:

@@ -124,15 +124,15 @@ class TestImporter:
             known = await self._store.rows_by_key([*shelf_keys, statistics_key])
             texts = {n: known[key].body for n, key in enumerate(shelf_keys) if key in known}
             partitions, statistics = await asyncio.to_thread(_entered, lane, texts, reads)
-            newest_ms = max(fact.started_ms for fact, _ in reads)
+            newest_at = max(fact.started_at for fact, _ in reads)
             rows = [
-                row_kinds.partition_row(lane, number, text, newest_ms, version_of(known, shelf_keys[number]))
+                row_kinds.partition_row(lane, number, text, newest_at, version_of(known, shelf_keys[number]))
                 for number, text in partitions.items()
             ]
             if len(await self._store.put_rows(rows)) < len(rows):
                 continue
             # Its version was read before the partitions: statistics that miss a column never replace ones that have it.
-            row = row_kinds.statistics_row(lane, statistics, newest_ms, version_of(known, statistics_key))
+            row = row_kinds.statistics_row(lane, statistics, newest_at, version_of(known, statistics_key))
             if await self._store.put_rows([row]):
                 return
         raise StoreUnavailable("history", f"the result matrix of {lane} is contended")
@@ -166,7 +166,7 @@ def _entered(lane: Lane, texts: Mapping[int, str], reads: Sequence[tuple[Fact, R
     """All partitions with these builds entered, and the lane's statistics, as texts."""
     partitions = {number: unpacked(text) for number, text in texts.items()}
     for fact, read in reads:
-        column = Column(fact.started_ms, fact.id, fact.commit)
+        column = Column(fact.started_at, fact.id, fact.commit)
         # Every partition gets the column, so that a test that was not run leaves the window with its builds.
         for number in partitions.keys() | read.entries.keys():
             partitions.setdefault(number, Partition()).enter(column, read.entries.get(number, {}))

@@ -49,7 +49,7 @@ UNKNOWN_SECONDS = _DIGITS[0] * 2
 class Column(NamedTuple):
     """A build of the lane."""
 
-    started_ms: int
+    started_at: int
     build_id: str
     commit: str | None
 

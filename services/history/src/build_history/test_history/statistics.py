@@ -38,7 +38,7 @@ class BuildOfTest(WireModel):
 
     build_id: BuildId
     commit: str | None = None
-    started_ms: EpochMs
+    started_at: EpochMs
 
 
 class TestRun(BuildOfTest):
@@ -246,4 +246,4 @@ def _flaky_reds(columns: Sequence[Column], letters: str, classes: str) -> int:
 
 
 def _build(column: Column) -> BuildOfTest:
-    return BuildOfTest(build_id=column.build_id, commit=column.commit, started_ms=column.started_ms)
+    return BuildOfTest(build_id=column.build_id, commit=column.commit, started_at=column.started_at)

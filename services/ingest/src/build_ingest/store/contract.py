@@ -66,9 +66,9 @@ def place_of(build: Build) -> str:
     return f"{place_at(build.started_at or 0)}.{build.id}"
 
 
-def place_at(started_ms: int) -> str:
+def place_at(started_at: int) -> str:
     """Where builds that started then begin in lists."""
-    return f"{started_ms:016d}"
+    return f"{started_at:016d}"
 
 
 def tail_of(build_id: str) -> str:

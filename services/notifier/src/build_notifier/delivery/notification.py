@@ -34,7 +34,7 @@ LOG_KEPT = 50
 class Entry(WireModel):
     """One line of a notification's delivery log."""
 
-    at_ms: EpochMs
+    at: EpochMs
     what: str
     event_id: str | None = Field(None, description="The provider's id of its event: told twice, noted once.")
 
@@ -55,16 +55,16 @@ class Notification(WireModel):
     state: State = "queued"
     reason: str | None = Field(None, description="Why it stands where it stands.")
     tries: Count = 0
-    due_ms: EpochMs | None = Field(None, description="When the next step is due; absent when there is none.")
+    due_at: EpochMs | None = Field(None, description="When the next step is due; absent when there is none.")
     provider_id: str | None = None
     is_second: bool = Field(False, description="Sent once more because its rule must arrive.")
-    created_ms: EpochMs
+    created_at: EpochMs
     log: list[Entry] = Field(default_factory=list)
     version: Count = 0
 
-    def noting(self, at_ms: int, what: str, event_id: str | None = None, **update: object) -> "Notification":
+    def noting(self, at: int, what: str, event_id: str | None = None, **update: object) -> "Notification":
         """The notification changed so, with a line in its log."""
-        entry = Entry(at_ms=at_ms, what=what, event_id=event_id)
+        entry = Entry(at=at, what=what, event_id=event_id)
         return self.model_copy(update={**update, "log": [*self.log, entry][-LOG_KEPT:]})
 
 
@@ -78,7 +78,7 @@ def take(notification: Notification, now_ms: int, must_arrive: Collection[str]) 
         what,
         state="sending",
         tries=notification.tries + 1,
-        due_ms=now_ms + LEASE_MS,
+        due_at=now_ms + LEASE_MS,
         is_second=notification.is_second or notification.state == "unknown",
     )
 
@@ -86,12 +86,12 @@ def take(notification: Notification, now_ms: int, must_arrive: Collection[str]) 
 def accepted(notification: Notification, now_ms: int, provider_id: str | None) -> Notification:
     """The provider took it."""
     what = f"accepted as {provider_id}" if provider_id else "accepted"
-    return notification.noting(now_ms, what, state="accepted", reason=None, due_ms=None, provider_id=provider_id)
+    return notification.noting(now_ms, what, state="accepted", reason=None, due_at=None, provider_id=provider_id)
 
 
 def refused(notification: Notification, now_ms: int, reason: str) -> Notification:
     """It will never be taken: trying again is pointless."""
-    return notification.noting(now_ms, f"failed: {reason}", state="failed", reason=reason, due_ms=None)
+    return notification.noting(now_ms, f"failed: {reason}", state="failed", reason=reason, due_at=None)
 
 
 def postponed(
@@ -107,12 +107,12 @@ def postponed(
         f"to be tried again in {wait_ms // 1000} s: {reason}",
         state="queued",
         reason=reason,
-        due_ms=now_ms + wait_ms,
+        due_at=now_ms + wait_ms,
     )
 
 
 def doubted(notification: Notification, now_ms: int, reason: str, must_arrive: Collection[str]) -> Notification:
     """Nobody knows whether it was taken; sent once more, later, only where its rule must arrive."""
     may_resend = notification.rule in must_arrive and not notification.is_second
-    due_ms = now_ms + EVIDENCE_MS if may_resend else None
-    return notification.noting(now_ms, f"unknown: {reason}", state="unknown", reason=reason, due_ms=due_ms)
+    due_at = now_ms + EVIDENCE_MS if may_resend else None
+    return notification.noting(now_ms, f"unknown: {reason}", state="unknown", reason=reason, due_at=due_at)

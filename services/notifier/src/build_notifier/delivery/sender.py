@@ -73,7 +73,7 @@ class Sender:
             with self._metrics.send_seconds.labels(taken.channel).time():
                 provider_id = await channel.send(taken)
         except NotApplicable as moot:
-            return taken.noting(self._clock(), f"suppressed: {moot}", state="suppressed", reason=str(moot), due_ms=None)
+            return taken.noting(self._clock(), f"suppressed: {moot}", state="suppressed", reason=str(moot), due_at=None)
         except NotSent as error:
             return self._after(taken, error)
         except Exception:
@@ -110,7 +110,7 @@ class Sender:
 
     async def _suppress(self, due: Notification) -> bool:
         reason = LACKING[due.channel]
-        suppressed = due.noting(self._clock(), f"suppressed: {reason}", state="suppressed", reason=reason, due_ms=None)
+        suppressed = due.noting(self._clock(), f"suppressed: {reason}", state="suppressed", reason=reason, due_at=None)
         if await self._store.put_notification(suppressed) is not None:
             self._count(suppressed)
         return True

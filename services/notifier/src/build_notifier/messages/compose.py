@@ -24,11 +24,11 @@ def news(branch: Branch, transition: Transition, project: Project, dashboard_url
         project=branch.project,
         branch=branch.branch,
         configs=list(incident.members),
-        at_ms=now_ms,
+        at=now_ms,
         evidence=transition.evidence,
         suspects=None if suspects is None else suspects[:COMMITS_KEPT],
         suspect_count=len(suspects or ()),
-        red_ms=transition.since_ms - incident.opened_ms if transition.kind == "fixed" else None,
+        red_ms=transition.since_at - incident.opened_at if transition.kind == "fixed" else None,
         dashboard_url=dashboard_url,
         source_url=source_url(project.source_url, transition.evidence),
     )
@@ -46,7 +46,7 @@ def status(verdict: BuildVerdict, dashboard_url: str, now_ms: int) -> Message:
         project=verdict.project,
         branch=verdict.data.branch or "",
         configs=[verdict.data.config],
-        at_ms=now_ms,
+        at=now_ms,
         evidence=Evidence.of(verdict),
         succeeded=verdict.data.status == "succeeded",
         dashboard_url=dashboard_url,
@@ -55,11 +55,11 @@ def status(verdict: BuildVerdict, dashboard_url: str, now_ms: int) -> Message:
 
 def digest(project: str, red: Sequence[tuple[Branch, Incident]], dashboard_url: str, now_ms: int) -> Message:
     """What is still broken, the oldest first."""
-    oldest = sorted(red, key=lambda pair: pair[1].opened_ms)
+    oldest = sorted(red, key=lambda pair: pair[1].opened_at)
     return Message(
         kind="digest",
         project=project,
-        at_ms=now_ms,
+        at=now_ms,
         items=[_still_red(branch.branch, incident, now_ms) for branch, incident in oldest[:ITEMS_KEPT]],
         dashboard_url=dashboard_url,
     )
@@ -73,5 +73,5 @@ def _still_red(branch: str, incident: Incident, now_ms: int) -> StillRed:
         message=one_line(failure.message if failure else incident.opening.error or "", 200),
         build_id=incident.opening.build_id,
         line=failure.first_line if failure else None,
-        open_ms=now_ms - incident.opened_ms,
+        open_ms=now_ms - incident.opened_at,
     )

@@ -50,7 +50,7 @@ class Message(WireModel):
     project: str
     branch: str = ""
     configs: list[str] = Field(default_factory=list, description="Configs this is about.")
-    at_ms: EpochMs
+    at: EpochMs
     evidence: Evidence | None = None
     extract: list[LogLine] = Field(default_factory=list)
     extract_fault: str | None = Field(None, description="Why there is no extract.")

@@ -79,7 +79,7 @@ def _words(message: Message) -> dict[str, object]:
     commits = message.suspects or []
     return {
         "message": message,
-        "at": datetime.fromtimestamp(message.at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "at": datetime.fromtimestamp(message.at / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "suspects": suspects(message),
         "commits": commits[:COMMITS_SHOWN],
         "commits_more": max(0, message.suspect_count - min(len(commits), COMMITS_SHOWN)),

@@ -36,11 +36,11 @@ def overdue(branch: Branch, configs: Mapping[str, BuildConfig], *, now_ms: int, 
         lane = branch.lanes.get(config)
         if lane is None or settings.cadence_minutes is None or settings.state == "silent":
             continue
-        if now_ms - lane.heard_ms <= OVERDUE_CADENCES * settings.cadence_minutes * 60_000:
+        if now_ms - lane.heard_at <= OVERDUE_CADENCES * settings.cadence_minutes * 60_000:
             continue
-        evidence = Evidence(build_id=lane.last.build_id, config=config, started_ms=lane.last.started_ms)
+        evidence = Evidence(build_id=lane.last.build_id, config=config, started_at=lane.last.started_at)
         touched |= _miss(draft, _config_signature(config), evidence)
-    return draft.result().model_copy(update={"touched_ms": branch.touched_ms}) if touched else branch
+    return draft.result().model_copy(update={"touched_at": branch.touched_at}) if touched else branch
 
 
 def _miss(draft: Draft, signature: str, evidence: Evidence) -> bool:
@@ -56,7 +56,7 @@ def _miss(draft: Draft, signature: str, evidence: Evidence) -> bool:
         kind="missing",
         signatures=[signature],
         is_told=True,
-        opened_ms=draft.now_ms,
+        opened_at=draft.now_ms,
         opening=evidence,
         members={evidence.config: member},
     )
@@ -66,7 +66,7 @@ def _miss(draft: Draft, signature: str, evidence: Evidence) -> bool:
 
 
 def _hear(draft: Draft, incident: Incident, evidence: Evidence) -> None:
-    draft.put(incident.model_copy(update={"is_open": False, "closed_ms": draft.now_ms, "closing": evidence}))
+    draft.put(incident.model_copy(update={"is_open": False, "closed_at": draft.now_ms, "closing": evidence}))
     if not draft.withdraw(incident, "missing"):
         draft.say("returned", incident, evidence)
 

@@ -17,7 +17,7 @@ class MuteRequest(WireModel):
     branch: ShortText | None = None
     config: ShortText | None = None
     incident: ShortText | None = None
-    until_ms: EpochMs = Field(description="It ends by itself then.")
+    until_at: EpochMs = Field(description="It ends by itself then.")
     reason: ShortText = ""
 
 
@@ -26,12 +26,12 @@ class Mute(MuteRequest):
 
     id: str
     created_by: str
-    created_ms: EpochMs
+    created_at: EpochMs
 
     def covers(self, incident: Incident, project: str, branch: str, now_ms: int) -> bool:
         """Whether nothing is to be said of this incident now; a mute of a config covers what hits nothing else."""
         return (
-            now_ms < self.until_ms
+            now_ms < self.until_at
             and self.project == project
             and self.branch in (None, branch)
             and self.incident in (None, incident.id)

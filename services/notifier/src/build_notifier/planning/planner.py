@@ -62,11 +62,11 @@ class Planner:
 
     async def _plan(self, stored: StoredBranch) -> int:
         now_ms = self._clock()
-        due = [transition for transition in stored.branch.pending if transition.due_ms <= now_ms]
+        due = [transition for transition in stored.branch.pending if transition.due_at <= now_ms]
         told: list[Transition] = []
         waiting: list[Transition] = []
         claimed = 0
-        for transition in sorted(due, key=lambda transition: transition.since_ms):
+        for transition in sorted(due, key=lambda transition: transition.since_at):
             notifications = await self._notifications(stored.branch, transition, now_ms)
             if notifications is None:
                 waiting.append(transition)
@@ -117,7 +117,7 @@ class Planner:
         try:
             extract = await self._extracts.around(transition.evidence, branch.project)
         except NoExtract as error:
-            waited_ms = now_ms - transition.since_ms - self._settings.quiet_ms
+            waited_ms = now_ms - transition.since_at - self._settings.quiet_ms
             if not error.permanent and waited_ms < PATIENCE_MS:
                 return None
             return compose.with_extract(message, [], str(error))
@@ -149,13 +149,13 @@ class Planner:
             channel=recipient.channel,
             recipient=recipient.address,
             message=message,
-            due_ms=not_before(hours, now_ms),
-            created_ms=now_ms,
+            due_at=not_before(hours, now_ms),
+            created_at=now_ms,
         )
         if suppressed is None:
             return notification
         return notification.noting(
-            now_ms, f"suppressed: {suppressed}", state="suppressed", reason=suppressed, due_ms=None
+            now_ms, f"suppressed: {suppressed}", state="suppressed", reason=suppressed, due_at=None
         )
 
     async def _replace(
@@ -163,7 +163,7 @@ class Planner:
     ) -> None:
         """Take off what was told, put off what waits, whatever verdicts changed meanwhile."""
         put_off = {
-            (transition.incident, transition.key): transition.model_copy(update={"due_ms": now_ms + RETRY_MS})
+            (transition.incident, transition.key): transition.model_copy(update={"due_at": now_ms + RETRY_MS})
             for transition in waiting
         }
         for _ in range(RACES):

@@ -32,12 +32,12 @@ class ScheduledWork:
         self._projects = projects
         self._settings = settings
         self._clock = clock
-        self._started_ms = clock()
+        self._started_at = clock()
 
     async def sweep(self) -> None:
         """One round."""
         for name, project in self._projects.current().items():
-            if "agent_missing" in project.notify and self._clock() >= self._started_ms + GRACE_MS:
+            if "agent_missing" in project.notify and self._clock() >= self._started_at + GRACE_MS:
                 for branch in (project.branch,) if project.branch else MAIN_BRANCHES:
                     await self._mark_overdue(name, branch)
             if "still_red" in project.notify:
@@ -60,13 +60,13 @@ class ScheduledWork:
         now_ms = self._clock()
         hour_ms = self._settings.digest_hour * 3600 * 1000
         day = (now_ms - hour_ms) // DAY_MS
-        since_ms = day * DAY_MS + hour_ms
+        since_at = day * DAY_MS + hour_ms
         project = self._projects.get(name)
         red = [
             (branch, incident)
             for branch in [stored.branch for stored in await self._store.branches_of(name, BRANCHES_MAX)]
             for incident in branch.incidents
-            if incident.is_open and incident.kind == "break" and incident.opened_ms < since_ms
+            if incident.is_open and incident.kind == "break" and incident.opened_at < since_at
         ]
         red = [pair for pair in red if self._is_public(name, *pair) and not await self._is_muted(name, *pair, now_ms)]
         if not red:
@@ -84,8 +84,8 @@ class ScheduledWork:
                     channel=channel,
                     recipient=address,
                     message=message,
-                    due_ms=not_before(project.quiet_hours, now_ms),
-                    created_ms=now_ms,
+                    due_at=not_before(project.quiet_hours, now_ms),
+                    created_at=now_ms,
                 )
                 for channel, address in everybody(project)
             ]

@@ -68,7 +68,7 @@ class NotifierStore(Store, Protocol):
         build_id: str | None = None,
         after: tuple[int, str] | None = None,
     ) -> list[Notification]:
-        """Notifications by (created_ms, id), newest first, beyond `after`, that match every filter given."""
+        """Notifications by (created_at, id), newest first, beyond `after`, that match every filter given."""
         ...
 
     async def put_mute(self, mute: Mute) -> None:
@@ -83,6 +83,6 @@ class NotifierStore(Store, Protocol):
         """All mutes, those that end last first."""
         ...
 
-    async def forget(self, before_ms: int, limit: int) -> int:
+    async def forget(self, before_at: int, limit: int) -> int:
         """Forget what is older: settled notifications, idle branches, ended mutes; how many rows went, at most 3x."""
         ...

@@ -29,12 +29,12 @@ class MongoNotifierStore(MongoStore, NotifierStore):
 
     @override
     async def _prepare(self) -> None:
-        await self._branches.create_index([("due_ms", ASCENDING)])
-        await self._branches.create_index([("project", ASCENDING), ("touched_ms", DESCENDING)])
-        await self._notifications.create_index([("due_ms", ASCENDING)])
+        await self._branches.create_index([("due_at", ASCENDING)])
+        await self._branches.create_index([("project", ASCENDING), ("touched_at", DESCENDING)])
+        await self._notifications.create_index([("due_at", ASCENDING)])
         for names in ((), ("project",), ("incident",), ("build_id",)):
             await self._notifications.create_index(
-                [*((name, ASCENDING) for name in names), ("created_ms", DESCENDING), ("_id", DESCENDING)]
+                [*((name, ASCENDING) for name in names), ("created_at", DESCENDING), ("_id", DESCENDING)]
             )
 
     @override
@@ -48,8 +48,8 @@ class MongoNotifierStore(MongoStore, NotifierStore):
         document = {
             "_id": branch.key,
             "project": branch.project,
-            "due_ms": branch.due_ms,
-            "touched_ms": branch.touched_ms,
+            "due_at": branch.due_at,
+            "touched_at": branch.touched_at,
             "version": replaces + 1,
             "body": branch.to_json(),
         }
@@ -62,13 +62,13 @@ class MongoNotifierStore(MongoStore, NotifierStore):
     @override
     async def due_branches(self, now_ms: int, limit: int) -> list[StoredBranch]:
         with available(self._database):
-            due = self._branches.find({"due_ms": {"$lte": now_ms}}).sort([("due_ms", ASCENDING)]).limit(limit)
+            due = self._branches.find({"due_at": {"$lte": now_ms}}).sort([("due_at", ASCENDING)]).limit(limit)
             return [_branch(document) for document in await due.to_list()]
 
     @override
     async def branches_of(self, project: str, limit: int) -> list[StoredBranch]:
         with available(self._database):
-            found = self._branches.find({"project": project}).sort([("touched_ms", DESCENDING)]).limit(limit)
+            found = self._branches.find({"project": project}).sort([("touched_at", DESCENDING)]).limit(limit)
             return [_branch(document) for document in await found.to_list()]
 
     @override
@@ -88,9 +88,9 @@ class MongoNotifierStore(MongoStore, NotifierStore):
 
     @override
     async def due_notifications(self, now_ms: int, limit: int) -> list[Notification]:
-        order = [("due_ms", ASCENDING), ("created_ms", ASCENDING)]
+        order = [("due_at", ASCENDING), ("created_at", ASCENDING)]
         with available(self._database):
-            due = self._notifications.find({"due_ms": {"$lte": now_ms}}).sort(order).limit(limit)
+            due = self._notifications.find({"due_at": {"$lte": now_ms}}).sort(order).limit(limit)
             return [_notification(document) for document in await due.to_list()]
 
     @override
@@ -117,16 +117,16 @@ class MongoNotifierStore(MongoStore, NotifierStore):
         if projects is not None:
             query["project"] = {"$in": list(projects)}
         if after is not None:
-            created_ms, last_id = after
-            query["$or"] = [{"created_ms": {"$lt": created_ms}}, {"created_ms": created_ms, "_id": {"$lt": last_id}}]
-        order = [("created_ms", DESCENDING), ("_id", DESCENDING)]
+            created_at, last_id = after
+            query["$or"] = [{"created_at": {"$lt": created_at}}, {"created_at": created_at, "_id": {"$lt": last_id}}]
+        order = [("created_at", DESCENDING), ("_id", DESCENDING)]
         with available(self._database):
             documents = await self._notifications.find(query).sort(order).limit(limit).to_list()
         return [_notification(document) for document in documents]
 
     @override
     async def put_mute(self, mute: Mute) -> None:
-        document = {"_id": mute.id, "until_ms": mute.until_ms, "body": mute.to_json()}
+        document = {"_id": mute.id, "until_at": mute.until_at, "body": mute.to_json()}
         with available(self._database):
             await self._mutes.replace_one({"_id": mute.id}, document, upsert=True)
 
@@ -138,15 +138,15 @@ class MongoNotifierStore(MongoStore, NotifierStore):
     @override
     async def mutes(self) -> list[Mute]:
         with available(self._database):
-            documents = await self._mutes.find().sort([("until_ms", DESCENDING), ("_id", ASCENDING)]).to_list()
+            documents = await self._mutes.find().sort([("until_at", DESCENDING), ("_id", ASCENDING)]).to_list()
         return [Mute.model_validate_json(document["body"]) for document in documents]
 
     @override
-    async def forget(self, before_ms: int, limit: int) -> int:
+    async def forget(self, before_at: int, limit: int) -> int:
         old: tuple[tuple[AsyncCollection[Document], Document], ...] = (
-            (self._notifications, {"created_ms": {"$lt": before_ms}, "due_ms": None}),
-            (self._branches, {"touched_ms": {"$lt": before_ms}, "due_ms": None}),
-            (self._mutes, {"until_ms": {"$lt": before_ms}}),
+            (self._notifications, {"created_at": {"$lt": before_at}, "due_at": None}),
+            (self._branches, {"touched_at": {"$lt": before_at}, "due_at": None}),
+            (self._mutes, {"until_at": {"$lt": before_at}}),
         )
         gone = 0
         with available(self._database):
@@ -180,8 +180,8 @@ def _document(notification: Notification, version: int) -> Document:
         "state": notification.state,
         "incident": notification.incident,
         "build_id": notification.build_id,
-        "due_ms": notification.due_ms,
-        "created_ms": notification.created_ms,
+        "due_at": notification.due_at,
+        "created_at": notification.created_at,
         "version": version,
         "body": notification.to_json(),
     }

@@ -28,12 +28,12 @@ BRANCHES = sa.Table(
     _METADATA,
     sa.Column("key", _ascii(32), primary_key=True),
     sa.Column("project", _ascii(64), nullable=False),
-    sa.Column("due_ms", sa.BigInteger),
-    sa.Column("touched_ms", sa.BigInteger, nullable=False),
+    sa.Column("due_at", sa.BigInteger),
+    sa.Column("touched_at", sa.BigInteger, nullable=False),
     sa.Column("version", sa.Integer, nullable=False),
     sa.Column("body", _TEXT, nullable=False),
-    sa.Index("notifier_branches_due", "due_ms"),
-    sa.Index("notifier_branches_project", "project", "touched_ms"),
+    sa.Index("notifier_branches_due", "due_at"),
+    sa.Index("notifier_branches_project", "project", "touched_at"),
 )
 NOTIFICATIONS = sa.Table(
     "notifier_notifications",
@@ -43,13 +43,13 @@ NOTIFICATIONS = sa.Table(
     sa.Column("state", _ascii(16), nullable=False),
     sa.Column("incident", _ascii(64), nullable=False),
     sa.Column("build_id", _ascii(36)),
-    sa.Column("due_ms", sa.BigInteger),
-    sa.Column("created_ms", sa.BigInteger, nullable=False),
+    sa.Column("due_at", sa.BigInteger),
+    sa.Column("created_at", sa.BigInteger, nullable=False),
     sa.Column("version", sa.Integer, nullable=False),
     sa.Column("body", _TEXT, nullable=False),
-    sa.Index("notifier_notifications_due", "due_ms"),
-    sa.Index("notifier_notifications_created", "created_ms", "id"),
-    sa.Index("notifier_notifications_project", "project", "created_ms", "id"),
+    sa.Index("notifier_notifications_due", "due_at"),
+    sa.Index("notifier_notifications_created", "created_at", "id"),
+    sa.Index("notifier_notifications_project", "project", "created_at", "id"),
     sa.Index("notifier_notifications_incident", "incident"),
     sa.Index("notifier_notifications_build", "build_id"),
 )
@@ -57,7 +57,7 @@ MUTES = sa.Table(
     "notifier_mutes",
     _METADATA,
     sa.Column("id", _ascii(64), primary_key=True),
-    sa.Column("until_ms", sa.BigInteger, nullable=False),
+    sa.Column("until_at", sa.BigInteger, nullable=False),
     sa.Column("body", _TEXT, nullable=False),
 )
 
@@ -78,8 +78,8 @@ class SqlNotifierStore(SqlStore, NotifierStore):
         values = {
             "key": branch.key,
             "project": branch.project,
-            "due_ms": branch.due_ms,
-            "touched_ms": branch.touched_ms,
+            "due_at": branch.due_at,
+            "touched_at": branch.touched_at,
             "version": replaces + 1,
             "body": branch.to_json(),
         }
@@ -90,13 +90,13 @@ class SqlNotifierStore(SqlStore, NotifierStore):
 
     @override
     async def due_branches(self, now_ms: int, limit: int) -> list[StoredBranch]:
-        due = sa.select(BRANCHES).where(BRANCHES.c.due_ms <= now_ms).order_by(BRANCHES.c.due_ms).limit(limit)
+        due = sa.select(BRANCHES).where(BRANCHES.c.due_at <= now_ms).order_by(BRANCHES.c.due_at).limit(limit)
         return [_branch(row) for row in await self._all(due)]
 
     @override
     async def branches_of(self, project: str, limit: int) -> list[StoredBranch]:
         of_project = sa.select(BRANCHES).where(BRANCHES.c.project == project)
-        return [_branch(row) for row in await self._all(of_project.order_by(BRANCHES.c.touched_ms.desc()).limit(limit))]
+        return [_branch(row) for row in await self._all(of_project.order_by(BRANCHES.c.touched_at.desc()).limit(limit))]
 
     @override
     async def claim(self, notifications: Sequence[Notification]) -> set[str]:
@@ -110,8 +110,8 @@ class SqlNotifierStore(SqlStore, NotifierStore):
 
     @override
     async def due_notifications(self, now_ms: int, limit: int) -> list[Notification]:
-        due = sa.select(NOTIFICATIONS).where(NOTIFICATIONS.c.due_ms <= now_ms)
-        rows = await self._all(due.order_by(NOTIFICATIONS.c.due_ms, NOTIFICATIONS.c.created_ms).limit(limit))
+        due = sa.select(NOTIFICATIONS).where(NOTIFICATIONS.c.due_at <= now_ms)
+        rows = await self._all(due.order_by(NOTIFICATIONS.c.due_at, NOTIFICATIONS.c.created_at).limit(limit))
         return [_notification(row) for row in rows]
 
     @override
@@ -143,15 +143,15 @@ class SqlNotifierStore(SqlStore, NotifierStore):
             if wanted is not None:
                 listed = listed.where(column == wanted)
         if after is not None:
-            created_ms, last_id = after
-            same = sa.and_(columns.created_ms == created_ms, columns.id < last_id)
-            listed = listed.where(sa.or_(columns.created_ms < created_ms, same))
-        rows = await self._all(listed.order_by(columns.created_ms.desc(), columns.id.desc()).limit(limit))
+            created_at, last_id = after
+            same = sa.and_(columns.created_at == created_at, columns.id < last_id)
+            listed = listed.where(sa.or_(columns.created_at < created_at, same))
+        rows = await self._all(listed.order_by(columns.created_at.desc(), columns.id.desc()).limit(limit))
         return [_notification(row) for row in rows]
 
     @override
     async def put_mute(self, mute: Mute) -> None:
-        values = {"id": mute.id, "until_ms": mute.until_ms, "body": mute.to_json()}
+        values = {"id": mute.id, "until_at": mute.until_at, "body": mute.to_json()}
 
         def write(connection: sa.Connection) -> None:
             connection.execute(sa.delete(MUTES).where(MUTES.c.id == mute.id))
@@ -165,15 +165,15 @@ class SqlNotifierStore(SqlStore, NotifierStore):
 
     @override
     async def mutes(self) -> list[Mute]:
-        rows = await self._all(sa.select(MUTES.c.body).order_by(MUTES.c.until_ms.desc(), MUTES.c.id))
+        rows = await self._all(sa.select(MUTES.c.body).order_by(MUTES.c.until_at.desc(), MUTES.c.id))
         return [Mute.model_validate_json(row.body) for row in rows]
 
     @override
-    async def forget(self, before_ms: int, limit: int) -> int:
+    async def forget(self, before_at: int, limit: int) -> int:
         doomed = (
-            (NOTIFICATIONS.c.id, (NOTIFICATIONS.c.created_ms < before_ms, NOTIFICATIONS.c.due_ms.is_(None))),
-            (BRANCHES.c.key, (BRANCHES.c.touched_ms < before_ms, BRANCHES.c.due_ms.is_(None))),
-            (MUTES.c.id, (MUTES.c.until_ms < before_ms,)),
+            (NOTIFICATIONS.c.id, (NOTIFICATIONS.c.created_at < before_at, NOTIFICATIONS.c.due_at.is_(None))),
+            (BRANCHES.c.key, (BRANCHES.c.touched_at < before_at, BRANCHES.c.due_at.is_(None))),
+            (MUTES.c.id, (MUTES.c.until_at < before_at,)),
         )
 
         def write(connection: sa.Connection) -> int:
@@ -226,8 +226,8 @@ def _values(notification: Notification, version: int) -> dict[str, Any]:
         "state": notification.state,
         "incident": notification.incident,
         "build_id": notification.build_id,
-        "due_ms": notification.due_ms,
-        "created_ms": notification.created_ms,
+        "due_at": notification.due_at,
+        "created_at": notification.created_at,
         "version": version,
         "body": notification.to_json(),
     }

@@ -24,7 +24,7 @@ const COLUMNS = [
   text.builds,
   text.waiting,
   text.disk,
-  text.lastSeen,
+  text.lastSeenAt,
   '',
 ]
 const STATE_CLASS = { busy: layout.running, idle: layout.green, gone: layout.faint }

@@ -116,7 +116,7 @@ function Row({ answer }: { answer: ConfigAnswer }) {
       <td className={ANSWER_CLASS[answer.answer]}>
         {text.answerName[answer.answer]}
         {answer.bothWays && <div className={layout.faint}>{text.bothWays}</div>}
-        {answer.expectedMs != null && <Expected at={answer.expectedMs} isNext={answer.answer === 'will_include'} />}
+        {answer.expectedAt != null && <Expected at={answer.expectedAt} isNext={answer.answer === 'will_include'} />}
       </td>
       <td className={layout.words}>
         {judged != null && <span title={evidenceOf(judged)}>{text.verdict[verdictOf(judged)]}</span>}

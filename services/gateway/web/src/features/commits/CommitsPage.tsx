@@ -74,7 +74,7 @@ function Found({ choice, commits, unknown }: FoundProps) {
   return (
     <>
       <Table label={text.results} columns={COLUMNS}>
-        {commits.map(({ project, branch, info, passed, failed, running, firstBuiltMs }) => (
+        {commits.map(({ project, branch, info, passed, failed, running, firstBuiltAt }) => (
           <tr key={`${project}\n${branch}\n${info.sha}`} data-testid="commit">
             <td>
               <CommitLink sha={info.sha} />
@@ -86,7 +86,7 @@ function Found({ choice, commits, unknown }: FoundProps) {
             </td>
             <td className={failed > 0 ? layout.red : layout.soft}>{text.counts(passed, failed, running)}</td>
             <td className={layout.nowrap}>
-              <Ago at={info.committedAt ?? firstBuiltMs} />
+              <Ago at={info.committedAt ?? firstBuiltAt} />
             </td>
           </tr>
         ))}

@@ -50,11 +50,11 @@ function Group({ group }: { group: FailureGroup }) {
       </div>
       <dl className={classes.numbers}>
         <Fact name={text.builds}>{count(group.count)}</Fact>
-        <Fact name={text.firstSeen}>
-          <Ago at={group.firstSeen} />
+        <Fact name={text.firstSeenAt}>
+          <Ago at={group.firstSeenAt} />
         </Fact>
-        <Fact name={text.lastSeen}>
-          <Ago at={group.lastSeen} />
+        <Fact name={text.lastSeenAt}>
+          <Ago at={group.lastSeenAt} />
         </Fact>
         <Fact name={text.where}>{group.configs.join(', ')}</Fact>
         <Fact name={text.days}>
@@ -77,7 +77,7 @@ function Group({ group }: { group: FailureGroup }) {
               <td>{build.config}</td>
               <td>{build.commit != null && <CommitLink sha={build.commit} />}</td>
               <td className={layout.nowrap}>
-                <Ago at={build.startedMs} />
+                <Ago at={build.startedAt} />
               </td>
             </tr>
           ))}

@@ -36,7 +36,7 @@ export function FailuresPage() {
 function Groups({ choice, groups }: { choice: Choice; groups: readonly FailureGroup[] }) {
   if (groups.length === 0) return <Nothing choice={choice} title={text.emptyTitle} hint={text.empty} />
   return (
-    <Table label={text.title} columns={[text.failure, text.where, text.days, text.builds, text.lastSeen]}>
+    <Table label={text.title} columns={[text.failure, text.where, text.days, text.builds, text.lastSeenAt]}>
       {groups.map((group) => (
         <tr key={group.signature} data-testid="failure-group">
           <td className={classes.what}>
@@ -63,7 +63,7 @@ function Groups({ choice, groups }: { choice: Choice; groups: readonly FailureGr
           </td>
           <td>{count(group.count)}</td>
           <td className={layout.nowrap}>
-            <Ago at={group.lastSeen} />
+            <Ago at={group.lastSeenAt} />
           </td>
         </tr>
       ))}

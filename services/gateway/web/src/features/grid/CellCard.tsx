@@ -35,7 +35,7 @@ export function CellCard({ cell, at, onClose }: { cell: Cell; at: DOMRect; onClo
         <CloseButton size="sm" aria-label={text.close} onClick={onClose} />
       </div>
       <p className={classes.cardFacts}>
-        <Ago at={cell.startedMs} />
+        <Ago at={cell.startedAt} />
         {cell.durationMs != null && <span>{duration(cell.durationMs)}</span>}
         {cell.attempts > 1 && <span>{text.attempts(cell.attempts)}</span>}
         {cell.bothWays && <span>{text.bothWays}</span>}

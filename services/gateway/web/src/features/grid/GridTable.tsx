@@ -94,7 +94,7 @@ const Row = memo(function Row({ row, columns, ranges, pinned }: RowProps) {
   return (
     <tr>
       <td className={classes.faint}>
-        <Ago at={committedAt ?? row.firstBuiltMs} />
+        <Ago at={committedAt ?? row.firstBuiltAt} />
       </td>
       <td>
         <Link to={toCommit(sha)} className={classes.sha}>

@@ -63,7 +63,7 @@ function Branch({ lanes }: { lanes: readonly LaneSummary[] }) {
         </div>
       </td>
       <td className={layout.nowrap}>
-        <Ago at={Math.max(...lanes.map(({ latest }) => latest.startedMs))} />
+        <Ago at={Math.max(...lanes.map(({ latest }) => latest.startedAt))} />
       </td>
     </tr>
   )

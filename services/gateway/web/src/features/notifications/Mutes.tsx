@@ -50,7 +50,7 @@ export function Mutes({ project }: Props) {
 function OneMute({ mute }: { mute: Mute }) {
   const { api } = useApp()
   const queries = useQueryClient()
-  const left = mute.untilMs - useNow()
+  const left = mute.untilAt - useNow()
   const end = useMutation({
     mutationFn: () => api.delete(`/notifications/mutes/${mute.id}`),
     onSuccess: () => queries.invalidateQueries({ queryKey: MUTES }),
@@ -59,7 +59,7 @@ function OneMute({ mute }: { mute: Mute }) {
     <div className={classes.mute} data-testid="mute">
       <strong>{mute.project}</strong>
       <span>{[mute.branch ?? text.muteAll, mute.config, mute.incident].filter(Boolean).join(' · ')}</span>
-      <span title={instant(mute.untilMs)}>{left > 0 ? text.muteLeft(age(left)) : text.muteEnded}</span>
+      <span title={instant(mute.untilAt)}>{left > 0 ? text.muteLeft(age(left)) : text.muteEnded}</span>
       <span className={layout.faint}>{[mute.reason, mute.createdBy].filter(Boolean).join(' · ')}</span>
       <Button size="compact-xs" variant="default" loading={end.isPending} onClick={() => end.mutate()}>
         {text.muteRemove}
@@ -83,7 +83,7 @@ function MuteForm({ of }: { of: string | undefined }) {
   })
   const submit = () => {
     if (project === null) return
-    mute.mutate({ project, branch: branch || null, reason, untilMs: Date.now() + Math.round(Number(hours) * HOUR_MS) })
+    mute.mutate({ project, branch: branch || null, reason, untilAt: Date.now() + Math.round(Number(hours) * HOUR_MS) })
   }
   return (
     <Form action={text.muteAdd} isIncomplete={project === null} sending={mute} onSubmit={submit}>

@@ -92,14 +92,14 @@ function Row({ row }: { row: NotificationRow }) {
         {row.reason != null && <div className={layout.faint}>{row.reason}</div>}
       </td>
       <td className={layout.nowrap}>
-        <Ago at={row.createdMs} />
+        <Ago at={row.createdAt} />
       </td>
       <td>
         <details>
           <summary className={layout.soft}>{text.steps(row.log.length)}</summary>
           {row.log.map((entry, at) => (
             <div key={at} className={layout.faint}>
-              {instant(entry.atMs)} {entry.what}
+              {instant(entry.at)} {entry.what}
             </div>
           ))}
         </details>

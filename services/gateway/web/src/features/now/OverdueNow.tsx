@@ -28,7 +28,7 @@ export function OverdueNow() {
   )
 }
 
-function Late({ overdue: { project, branch, config, owner, cadenceMinutes, lastStartedMs } }: { overdue: Overdue }) {
+function Late({ overdue: { project, branch, config, owner, cadenceMinutes, lastStartedAt } }: { overdue: Overdue }) {
   return (
     <p className={classes.calm}>
       <IconClockExclamation size={16} className={classes.warned} aria-hidden />
@@ -41,11 +41,11 @@ function Late({ overdue: { project, branch, config, owner, cadenceMinutes, lastS
           </Link>
         )}{' '}
         {config}: {text.expectedEvery(age(cadenceMinutes * MINUTE_MS))},{' '}
-        {lastStartedMs == null ? (
+        {lastStartedAt == null ? (
           text.neverBuilt
         ) : (
           <>
-            {text.lastStarted} <Ago at={lastStartedMs} />
+            {text.lastStarted} <Ago at={lastStartedAt} />
           </>
         )}
         {owner != null && <> · {text.ownedBy(owner)}</>}

@@ -79,7 +79,7 @@ function Incident({ incident }: { incident: IncidentSummary }) {
         <div className={classes.small}>{incident.authors.join(', ')}</div>
       </div>
       <div className={classes.since}>
-        <Ago at={incident.openedMs} />
+        <Ago at={incident.openedAt} />
         <Link to={`/builds/${incident.openedBy}`} className={classes.link}>
           {text.firstRed}
         </Link>

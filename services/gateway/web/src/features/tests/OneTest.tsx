@@ -85,8 +85,8 @@ function Strip({ runs }: { runs: readonly TestRun[] }) {
           key={run.buildId}
           to={`/builds/${run.buildId}?tab=tests`}
           data-outcome={run.outcome}
-          aria-label={`${tests.outcomes[run.outcome]}, ${instant(run.startedMs)}`}
-          title={`${tests.outcomes[run.outcome]}  ${run.commit == null ? '' : shortSha(run.commit)}  ${instant(run.startedMs)}`}
+          aria-label={`${tests.outcomes[run.outcome]}, ${instant(run.startedAt)}`}
+          title={`${tests.outcomes[run.outcome]}  ${run.commit == null ? '' : shortSha(run.commit)}  ${instant(run.startedAt)}`}
         >
           {LETTERS[run.outcome]}
         </Link>
@@ -113,7 +113,7 @@ function Runs({ config, runs }: { config: string; runs: readonly TestRun[] }) {
           </td>
           <td>{run.commit != null && <CommitLink sha={run.commit} />}</td>
           <td className={layout.nowrap}>
-            <Ago at={run.startedMs} />
+            <Ago at={run.startedAt} />
           </td>
           <AmountCell value={run.seconds} largest={longest} show={seconds} />
         </tr>

@@ -116,7 +116,7 @@ function Row({ test }: { test: TestTally }) {
       <td className={layout.nowrap}>
         {lastFailure != null && (
           <Link to={`/builds/${lastFailure.buildId}?tab=tests`} className={layout.link}>
-            <Ago at={lastFailure.startedMs} />
+            <Ago at={lastFailure.startedAt} />
           </Link>
         )}
       </td>

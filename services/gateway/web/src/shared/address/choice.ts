@@ -7,7 +7,7 @@ export type Part = (typeof PARTS)[number]
 
 export type Named = Readonly<Partial<Record<Part, string>>>
 
-type Lane = Pick<LaneSummary, Part> & { latest: Pick<LaneSummary['latest'], 'startedMs'> }
+type Lane = Pick<LaneSummary, Part> & { latest: Pick<LaneSummary['latest'], 'startedAt'> }
 
 export function namedIn(params: URLSearchParams): Named {
   const [project, branch, config] = PARTS.map((part) => params.get(part) ?? undefined)
@@ -24,7 +24,7 @@ export function completed(named: Named, lanes: readonly Lane[]): Named {
   const newest = lanes
     .filter((lane) => lane.project === project)
     .reduce<Lane | undefined>(
-      (last, lane) => (last !== undefined && last.latest.startedMs >= lane.latest.startedMs ? last : lane),
+      (last, lane) => (last !== undefined && last.latest.startedAt >= lane.latest.startedAt ? last : lane),
       undefined,
     )
   return { project, branch: named.branch ?? newest?.branch, config: named.config }

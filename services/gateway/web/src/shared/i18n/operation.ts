@@ -14,7 +14,7 @@ export const agents = {
   state: 'State',
   host: 'Host',
   version: 'Version',
-  lastSeen: 'Last seen',
+  lastSeenAt: 'Last seen',
   waiting: 'Waiting to be stored',
   disk: 'Disk free',
   builds: 'Builds',

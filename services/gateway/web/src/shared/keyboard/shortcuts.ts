@@ -38,12 +38,12 @@ export class Shortcuts {
   }
 
   /** Takes a typed key; true when it was (part of) a shortcut. */
-  press(key: string, atMs: number): boolean {
-    const chord = this.typed !== '' && atMs - this.typedAt <= CHORD_MS ? `${this.typed} ${key}` : key
+  press(key: string, at: number): boolean {
+    const chord = this.typed !== '' && at - this.typedAt <= CHORD_MS ? `${this.typed} ${key}` : key
     const known = this.list()
     const hit = known.find((shortcut) => shortcut.keys === chord)
     this.typed = hit === undefined && known.some((shortcut) => shortcut.keys.startsWith(`${chord} `)) ? chord : ''
-    this.typedAt = atMs
+    this.typedAt = at
     hit?.run()
     return hit !== undefined || this.typed !== ''
   }

@@ -135,7 +135,7 @@ export class Connection {
     this.lastFrameAt = Date.now()
     switch (frame.type) {
       case 'READY':
-        this.renewLater(frame.expiresAt - frame.serverTimeMs)
+        this.renewLater(frame.expiresAt - frame.serverAt)
         if (!this.isReady) {
           this.isReady = true
           this.sendSubscription()

@@ -79,8 +79,8 @@ export interface components {
             state: "pending" | "uploading" | "verified" | "damaged" | "refused" | "expired";
             /** Problem */
             problem?: string | null;
-            /** Createdms */
-            createdMs: number;
+            /** Createdat */
+            createdAt: number;
         };
         /** CommandView */
         CommandView: {
@@ -174,8 +174,8 @@ export interface components {
              * @enum {string}
              */
             state: "production" | "staging" | "silent";
-            /** Expectedms */
-            expectedMs?: number | null;
+            /** Expectedat */
+            expectedAt?: number | null;
         };
         /** Judged */
         Judged: {
@@ -229,8 +229,8 @@ export interface components {
             running: number;
             /** Inconclusive */
             inconclusive: number;
-            /** Firstbuiltms */
-            firstBuiltMs?: number | null;
+            /** Firstbuiltat */
+            firstBuiltAt?: number | null;
         };
         /** Events */
         Events: {
@@ -290,10 +290,10 @@ export interface components {
             signature: string;
             /** Count */
             count: number;
-            /** Firstseen */
-            firstSeen: number;
-            /** Lastseen */
-            lastSeen: number;
+            /** Firstseenat */
+            firstSeenAt: number;
+            /** Lastseenat */
+            lastSeenAt: number;
             /** Projects */
             projects: string[];
             /** Configs */
@@ -316,8 +316,8 @@ export interface components {
             config: string;
             /** Commit */
             commit?: string | null;
-            /** Startedms */
-            startedMs: number;
+            /** Startedat */
+            startedAt: number;
         };
         /** FailureGroupList */
         FailureGroupList: {
@@ -405,8 +405,8 @@ export interface components {
         /** CommitRow */
         CommitRow: {
             info: components["schemas"]["CommitInfo"];
-            /** Firstbuiltms */
-            firstBuiltMs?: number | null;
+            /** Firstbuiltat */
+            firstBuiltAt?: number | null;
             /** Project */
             project: string;
             /** Branch */
@@ -432,8 +432,8 @@ export interface components {
             colour: "green" | "red" | "none";
             /** Fault */
             fault?: ("code" | "config" | "infra" | "flaky") | null;
-            /** Startedms */
-            startedMs: number;
+            /** Startedat */
+            startedAt: number;
             /** Durationms */
             durationMs?: number | null;
             /** Signature */
@@ -466,14 +466,14 @@ export interface components {
              * @enum {string}
              */
             state: "open" | "closed";
-            /** Openedms */
-            openedMs: number;
+            /** Openedat */
+            openedAt: number;
             /** Openedby */
             openedBy: string;
             /** Openedcommit */
             openedCommit?: string | null;
-            /** Closedms */
-            closedMs?: number | null;
+            /** Closedat */
+            closedAt?: number | null;
             /** Configs */
             configs: string[];
             /** Recoveredconfigs */
@@ -574,8 +574,8 @@ export interface components {
             config?: string | null;
             /** Incident */
             incident?: string | null;
-            /** Untilms */
-            untilMs: number;
+            /** Untilat */
+            untilAt: number;
             /**
              * Reason
              * @default
@@ -585,8 +585,8 @@ export interface components {
             id: string;
             /** Createdby */
             createdBy: string;
-            /** Createdms */
-            createdMs: number;
+            /** Createdat */
+            createdAt: number;
         };
         /** MuteRequest */
         MuteRequest: {
@@ -598,8 +598,8 @@ export interface components {
             config?: string | null;
             /** Incident */
             incident?: string | null;
-            /** Untilms */
-            untilMs: number;
+            /** Untilat */
+            untilAt: number;
             /**
              * Reason
              * @default
@@ -714,19 +714,19 @@ export interface components {
             reason?: string | null;
             /** Tries */
             tries: number;
-            /** Nexttryms */
-            nextTryMs?: number | null;
+            /** Nexttryat */
+            nextTryAt?: number | null;
             /** Providerid */
             providerId?: string | null;
-            /** Createdms */
-            createdMs: number;
+            /** Createdat */
+            createdAt: number;
             /** Log */
             log: components["schemas"]["Entry"][];
         };
         /** Entry */
         Entry: {
-            /** Atms */
-            atMs: number;
+            /** At */
+            at: number;
             /** What */
             what: string;
             /** Eventid */
@@ -775,10 +775,10 @@ export interface components {
             commit: string;
             /** Committedat */
             committedAt?: number | null;
-            /** Firstms */
-            firstMs: number;
-            /** Lastms */
-            lastMs: number;
+            /** Firstat */
+            firstAt: number;
+            /** Lastat */
+            lastAt: number;
             /** Greenconfigs */
             greenConfigs: string[];
             /** Redconfigs */
@@ -857,10 +857,10 @@ export interface components {
              * @enum {string}
              */
             status: "queued" | "running" | "succeeded" | "failed" | "cancelled" | "timed_out" | "lost";
-            /** Startedms */
-            startedMs: number;
-            /** Endedms */
-            endedMs?: number | null;
+            /** Startedat */
+            startedAt: number;
+            /** Endedat */
+            endedAt?: number | null;
         };
         /** RedSpell */
         RedSpell: {
@@ -929,8 +929,8 @@ export interface components {
             state: "production" | "staging" | "silent";
             /** Cadenceminutes */
             cadenceMinutes: number;
-            /** Laststartedms */
-            lastStartedMs?: number | null;
+            /** Laststartedat */
+            lastStartedAt?: number | null;
             /** Overduems */
             overdueMs?: number | null;
         };
@@ -956,8 +956,8 @@ export interface components {
             buildId: string;
             /** Commit */
             commit?: string | null;
-            /** Startedms */
-            startedMs: number;
+            /** Startedat */
+            startedAt: number;
             /**
              * Outcome
              * @enum {string}
@@ -1012,8 +1012,8 @@ export interface components {
             buildId: string;
             /** Commit */
             commit?: string | null;
-            /** Startedms */
-            startedMs: number;
+            /** Startedat */
+            startedAt: number;
         };
         /** TrendList */
         TrendList: {
@@ -1105,8 +1105,8 @@ export interface components {
             buildId: string;
             /** Commit */
             commit?: string | null;
-            /** Startedms */
-            startedMs: number;
+            /** Startedat */
+            startedAt: number;
             /** Beforems */
             beforeMs: number;
             /** Afterms */
@@ -1143,8 +1143,8 @@ export interface components {
             buildId: string;
             /** Commit */
             commit?: string | null;
-            /** Startedms */
-            startedMs: number;
+            /** Startedat */
+            startedAt: number;
             /** Before */
             before: number;
             /** After */

@@ -545,7 +545,7 @@ export interface Pong {
   /**
    * Milliseconds since the Unix epoch.
    */
-  serverTimeMs: number
+  serverAt: number
 }
 /**
  * An error answer (RFC 9457 problem details): what was wrong, where, and what to do.
@@ -572,7 +572,7 @@ export interface Ready {
   /**
    * Milliseconds since the Unix epoch.
    */
-  serverTimeMs: number
+  serverAt: number
   /**
    * Milliseconds since the Unix epoch.
    */

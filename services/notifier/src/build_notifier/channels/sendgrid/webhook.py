@@ -67,7 +67,7 @@ def settled(notification: Notification, event: dict[str, Any], now_ms: int) -> N
     reason = str(event.get("reason") or event.get("response") or "")[:300]
     update: dict[str, object] = {}
     if notification.state not in _FINAL or (state == "failed" and notification.state == "delivered"):
-        update = {"state": state, "due_ms": None, "reason": reason if state == "failed" else None}
+        update = {"state": state, "due_at": None, "reason": reason if state == "failed" else None}
         update["provider_id"] = notification.provider_id or str(event.get("sg_message_id", ""))[:200] or None
     what = f"SendGrid: {name}" + (f" ({reason})" if reason else "")
     return notification.noting(now_ms, what, event_id or None, **update)

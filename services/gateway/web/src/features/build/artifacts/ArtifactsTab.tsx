@@ -43,7 +43,7 @@ export function ArtifactsTab({ build }: { build: Build }) {
 }
 
 function Row({ artifact }: { artifact: ArtifactView }) {
-  const { name, sizeBytes, sha256, contentType, state, problem, createdMs } = artifact
+  const { name, sizeBytes, sha256, contentType, state, problem, createdAt } = artifact
   return (
     <tr data-testid="artifact" data-state={state}>
       <td className={tab.name}>
@@ -61,7 +61,7 @@ function Row({ artifact }: { artifact: ArtifactView }) {
         </CopyButton>
       </td>
       <td className={layout.nowrap}>
-        <Ago at={createdMs} />
+        <Ago at={createdAt} />
       </td>
       <td className={classes.act}>
         {state === 'verified' ? (

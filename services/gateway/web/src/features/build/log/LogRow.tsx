@@ -16,7 +16,7 @@ interface Props {
   /** Absent while the line is being read. */
   text: string | undefined
   before?: AnsiStyle
-  timeMs?: number
+  stampedAt?: number
   isTimed: boolean
   isSelected: boolean
   /** What is searched for, to be marked. */
@@ -29,7 +29,7 @@ interface Props {
 }
 
 export const LogRow = memo(function LogRow(props: Props) {
-  const { number, text, timeMs, isTimed, isSelected, isCurrentHit, isCurrentError, onPick } = props
+  const { number, text, stampedAt, isTimed, isSelected, isCurrentHit, isCurrentError, onPick } = props
   return (
     <div
       className={classes.row}
@@ -50,7 +50,7 @@ export const LogRow = memo(function LogRow(props: Props) {
       >
         {number}
       </a>
-      {isTimed && <span className={classes.clock}>{timeMs === undefined ? '' : clock(timeMs)}</span>}
+      {isTimed && <span className={classes.clock}>{stampedAt === undefined ? '' : clock(stampedAt)}</span>}
       {text === undefined ? (
         <span className={classes.unread} />
       ) : (

@@ -195,7 +195,7 @@ export function LogView({ build, reading }: Props) {
                             number={number}
                             text={line?.text}
                             before={line?.before}
-                            timeMs={line?.timeMs}
+                            stampedAt={line?.stampedAt}
                             isTimed={options.isTimed}
                             isSelected={range !== undefined && number >= range.first && number <= range.last}
                             query={search.query || undefined}

@@ -7,7 +7,7 @@ export const MAX_PAGES = 40
 
 export interface LogLine {
   text: string
-  timeMs?: number
+  stampedAt?: number
   stream?: Stream
   /** The style the line begins with: colours may span lines. */
   before: AnsiStyle
@@ -35,7 +35,7 @@ export class Pages {
     const at = (number - 1) % PAGE_LINES
     const text = page?.texts[at]
     if (page === undefined || text === undefined) return undefined
-    return { text, timeMs: page.times[at], stream: page.streams[at], before: styleBefore(page, at) }
+    return { text, stampedAt: page.times[at], stream: page.streams[at], before: styleBefore(page, at) }
   }
 
   /** Marks a page as in use. */
@@ -70,7 +70,7 @@ export class Pages {
   }
 
   /** Adds line `number`; false when the lines before it on its page are not in memory. */
-  append(number: number, text: string, timeMs: number | undefined, stream: Stream | undefined): boolean {
+  append(number: number, text: string, stampedAt: number | undefined, stream: Stream | undefined): boolean {
     const index = pageOf(number)
     const at = (number - 1) % PAGE_LINES
     let page = this.pages.get(index)
@@ -81,7 +81,7 @@ export class Pages {
     }
     if (page === undefined || page.texts.length !== at) return false
     page.texts.push(text)
-    page.times.push(timeMs)
+    page.times.push(stampedAt)
     page.streams.push(stream)
     return true
   }
