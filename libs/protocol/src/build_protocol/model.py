@@ -16,7 +16,16 @@ BuildId = Annotated[
 ]
 Sequence_ = Annotated[int, Field(ge=1, le=MAX_SAFE_INTEGER)]
 Count = Annotated[int, Field(ge=0, le=MAX_SAFE_INTEGER)]
-EpochMs = Annotated[int, Field(ge=0, le=MAX_SAFE_INTEGER, description="Milliseconds since the Unix epoch.")]
+EpochMs = Annotated[
+    int,
+    Field(
+        ge=0,
+        le=MAX_SAFE_INTEGER,
+        description="Milliseconds since the Unix epoch.",
+        json_schema_extra={"format": "epoch-ms"},
+    ),
+]
+"""An instant; what holds one ends in `_at`, what holds a duration in `_ms` or `_seconds`."""
 Sha = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{7,64}$")]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 ShortText = Annotated[str, StringConstraints(max_length=512)]

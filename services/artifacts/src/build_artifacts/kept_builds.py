@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from build_protocol.clock import DAY_MS
 from build_protocol.messages import BuildVerdict
-from build_protocol.model import WireModel
+from build_protocol.model import EpochMs, WireModel
 
 UNJUDGED = 0
 """Revision of a build that artifacts know and no verdict was seen of yet."""
@@ -16,7 +16,7 @@ class BuildNote(WireModel):
     build_id: str
     lane: str
     is_good: bool
-    at: int
+    at: EpochMs
     revision: int = UNJUDGED
 
 

@@ -61,7 +61,10 @@ export async function wireTypes() {
 
 /** The text of `rest.ts`, as the services' routes stand; words of explanation are left to the routes. */
 export async function restTypes() {
-  const all = without('description', askPython([fileURLToPath(new URL('rest_schema.py', import.meta.url))]))
+  const all = without(
+    'format',
+    without('description', askPython([fileURLToPath(new URL('rest_schema.py', import.meta.url))])),
+  )
   const schemas = named(REST_MODELS, all)
   const document = { openapi: '3.1.0', info: { title: '', version: '' }, paths: {}, components: { schemas } }
   return BANNER + astToString(await openapiTS(document))

@@ -188,7 +188,7 @@ class AgentSession:
         welcome = Welcome(
             session=self.id,
             agent=self.key.name,
-            server_at=now_ms(),
+            server_at=clock.now_ms(),
             limits=Limits(frame_bytes=self.edges.frame_bytes),
             # Never 0 here: only an ACK may pause, because only a session with a build gets the ACK that resumes.
             window_bytes=self.edges.valve.window() or self.edges.frame_bytes,
@@ -217,7 +217,7 @@ class AgentSession:
             return
 
     async def _take(self, message: str) -> None:
-        received_at = now_ms()
+        received_at = clock.now_ms()
         decoded = decode(message)
         for refused in decoded.refused:
             self._admission.refused(refused)

@@ -2,7 +2,7 @@
 
 from build_chassis.auth import Principal
 from build_protocol.limits import DISCONNECTED_SECONDS
-from build_protocol.model import WireModel
+from build_protocol.model import EpochMs, WireModel
 from fastapi import APIRouter
 from pydantic import Field
 
@@ -21,8 +21,8 @@ class AgentView(WireModel):
     host: str | None = None
     version: str
     connected: bool
-    connected_at: int
-    last_seen_at: int
+    connected_at: EpochMs
+    last_seen_at: EpochMs
     clock_skew_ms: int | None = Field(None, description="Its wall clock less the server's, when it connected.")
     spool_bytes: int
     oldest_unacked_ms: int | None = None

@@ -4,7 +4,7 @@ from typing import Literal
 
 from build_chassis.auth import Principal
 from build_protocol.ids import short_id
-from build_protocol.model import BuildId, ProjectName, ShortText, WireModel
+from build_protocol.model import BuildId, EpochMs, ProjectName, ShortText, WireModel
 from fastapi import APIRouter, HTTPException, Query
 from pydantic import ConfigDict, Field
 
@@ -38,9 +38,9 @@ class CommandView(WireModel):
     project: str | None = None
     args: dict[str, str]
     requested_by: str
-    created_at: int
-    updated_at: int
-    expires_at: int
+    created_at: EpochMs
+    updated_at: EpochMs
+    expires_at: EpochMs
     detail: str | None = None
     result_build_id: str | None = None
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from build_chassis.auth import Role
 from build_chassis.secret_rules import USER_PASSWORD
-from build_protocol.model import ProjectName, WireModel
+from build_protocol.model import EpochMs, ProjectName, WireModel
 from fastapi import APIRouter, HTTPException, Path
 from pydantic import AfterValidator, ConfigDict, Field
 
@@ -35,7 +35,7 @@ class UserView(WireModel):
     role: Role
     projects: list[str] | None = None
     disabled: bool = False
-    created_at: int
+    created_at: EpochMs
 
 
 class UserList(WireModel):

@@ -8,6 +8,7 @@ import hashlib
 from typing import Literal
 
 from build_chassis.auth import Role
+from build_protocol.model import EpochMs
 from pydantic import BaseModel, ConfigDict
 
 Scope = Literal["agent", "read"]
@@ -30,7 +31,7 @@ class User(Row):
     password_hash: str
     version: int = 1
     disabled: bool = False
-    created_at: int
+    created_at: EpochMs
 
     @property
     def is_full_admin(self) -> bool:
@@ -47,10 +48,10 @@ class Key(Row):
     scopes: tuple[Scope, ...] = ("agent",)
     projects: tuple[str, ...] | None = None
     created_by: str
-    created_at: int
-    expires_at: int | None = None
-    revoked_at: int | None = None
-    last_used_at: int | None = None
+    created_at: EpochMs
+    expires_at: EpochMs | None = None
+    revoked_at: EpochMs | None = None
+    last_used_at: EpochMs | None = None
 
     def is_usable(self, now_ms: int) -> bool:
         """Neither revoked nor expired."""
@@ -68,8 +69,8 @@ class RefreshToken(Row):
     family: str
     user: str
     user_version: int
-    expires_at: int
-    spent_at: int | None = None
+    expires_at: EpochMs
+    spent_at: EpochMs | None = None
 
 
 class AgentRow(Row):
@@ -83,8 +84,8 @@ class AgentRow(Row):
     gateway: str
     session: str
     connected: bool
-    connected_at: int
-    last_seen_at: int
+    connected_at: EpochMs
+    last_seen_at: EpochMs
     clock_skew_ms: int | None = None
     """Its wall clock less the gateway's, at HELLO; above zero: its clock is ahead."""
     spool_bytes: int = 0
@@ -109,19 +110,19 @@ class CommandRow(Row):
     project: str | None = None
     args: dict[str, str] = {}
     requested_by: str
-    created_at: int
-    expires_at: int
+    created_at: EpochMs
+    expires_at: EpochMs
     state: CommandState = "queued"
     session: str | None = None
     detail: str | None = None
     result_build_id: str | None = None
-    updated_at: int
+    updated_at: EpochMs
 
 
 class AuditEntry(Row):
     """Who did what to whom."""
 
-    at: int
+    at: EpochMs
     who: str
     action: str
     subject: str
