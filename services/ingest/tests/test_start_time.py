@@ -1,7 +1,7 @@
 """The server's time of a build's start: what its clocks tell, and what they cannot."""
 
 import pytest
-from build_ingest.start_time import Receipt, receipt_of, start_time_of
+from build_ingest.records.start_time import Receipt, receipt_of, start_time_of
 from build_protocol.clocks import AgentClock, ClockAnchor
 from build_protocol.messages import BuildStartData
 from hypothesis import given

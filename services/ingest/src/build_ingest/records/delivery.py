@@ -10,7 +10,7 @@ from build_protocol.messages import AgentRecord, BuildHeartbeat, BuildLog, Build
 from pydantic import ValidationError
 from pydantic_core import from_json
 
-from build_ingest.start_time import Receipt, receipt_of
+from build_ingest.records.start_time import Receipt, receipt_of
 
 AGENT_HEADER = "agent"
 """Set by the gateway from the connection's key: the body is only the agent's words."""

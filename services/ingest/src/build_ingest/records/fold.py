@@ -27,7 +27,7 @@ from build_protocol.views import Build, PhaseSpan
 from pydantic import Field
 
 from build_ingest.records.archive_label import Archive
-from build_ingest.start_time import StartTime
+from build_ingest.records.start_time import StartTime
 
 GAPS_SHOWN = 100
 PHASES_SHOWN = 64

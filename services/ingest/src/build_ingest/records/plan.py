@@ -9,7 +9,7 @@ from build_ingest.records import fold
 from build_ingest.records.chunk import Chunk, pack, position_of
 from build_ingest.records.delivery import RecordDelivery
 from build_ingest.records.fold import BuildState, Misplaced
-from build_ingest.start_time import StartTime, start_time_of
+from build_ingest.records.start_time import StartTime, start_time_of
 
 
 @dataclass(frozen=True, slots=True)

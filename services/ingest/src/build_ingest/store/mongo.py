@@ -20,7 +20,7 @@ from build_ingest.records.archive_label import ArchiveStep
 from build_ingest.records.chunk import Chunk
 from build_ingest.records.fold import BuildState
 from build_ingest.records.plan import Step
-from build_ingest.start_time import StartTime
+from build_ingest.records.start_time import StartTime
 from build_ingest.store import rows
 from build_ingest.store.contract import (
     LAST_PLACE,
