@@ -14,7 +14,7 @@ const CommitsPage = onDemand(() => import('@/features/commits/CommitsPage').then
 const FailurePage = onDemand(() => import('@/features/failures/FailurePage').then((module) => module.FailurePage))
 const FailuresPage = onDemand(() => import('@/features/failures/FailuresPage').then((module) => module.FailuresPage))
 const GridPage = onDemand(() => import('@/features/grid/GridPage').then((module) => module.GridPage))
-const HistoryPage = onDemand(() => import('@/features/trends/HistoryPage').then((module) => module.HistoryPage))
+const TrendsPage = onDemand(() => import('@/features/trends/TrendsPage').then((module) => module.TrendsPage))
 const NotificationsPage = onDemand(() =>
   import('@/features/notifications/NotificationsPage').then((module) => module.NotificationsPage),
 )
@@ -30,7 +30,7 @@ const PAGES = {
   '/failures': FailuresPage,
   '/failures/:signature': FailurePage,
   '/tests': TestsPage,
-  '/history': HistoryPage,
+  '/history': TrendsPage,
   '/pins': PinsPage,
   '/c': CommitsPage,
   '/c/:sha': CommitPage,

@@ -8,7 +8,7 @@ import { toCommit } from '@/shared/address/links'
 import { percent, shortSha } from '@/shared/format'
 import { trends as text } from '@/shared/i18n'
 import type { Day } from '@/shared/wire'
-import classes from './HistoryPage.module.css'
+import classes from './TrendsPage.module.css'
 import { SCALES } from './scale'
 import type { Measure, Series } from './series'
 

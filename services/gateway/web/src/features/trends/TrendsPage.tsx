@@ -1,4 +1,4 @@
-/** History page: how long the builds of a branch take and how many succeed, per configuration and day. */
+/** Trends page: how long the builds of a branch take and how many succeed, per configuration and day. */
 import { Select, SegmentedControl } from '@mantine/core'
 import { useMemo } from 'react'
 import { Link } from 'react-router'
@@ -14,7 +14,7 @@ import { Notice, Unknown } from '@/shared/ui/Notice'
 import { Page, Section } from '@/shared/ui/Page'
 import type { LaneSummary, Trend, TrendList } from '@/shared/wire'
 import { Chart } from './Chart'
-import classes from './HistoryPage.module.css'
+import classes from './TrendsPage.module.css'
 import { useTrends } from './queries'
 import { SCALES } from './scale'
 import { isEmpty, MEASURES, seriesOf, spanOf, type Measure } from './series'
@@ -24,7 +24,7 @@ const USUAL_DAYS = '90'
 const NAMES = Object.keys(MEASURES) as Measure[]
 const KNOWN = { days: DAYS, measure: NAMES }
 
-export function HistoryPage() {
+export function TrendsPage() {
   const choice = useChoice({ parts: PARTS, isOfBranch: true, known: KNOWN })
   const { address, project, branch, lanes } = choice
   const days = address.get('days') ?? USUAL_DAYS
