@@ -969,7 +969,7 @@ export interface components {
         /** TestList */
         TestList: {
             /** Items */
-            items: components["schemas"]["TestTally"][];
+            items: components["schemas"]["TestStatistic"][];
             /** Total */
             total: number;
             /** Nextcursor */
@@ -977,8 +977,8 @@ export interface components {
             /** Unknown */
             unknown?: string[];
         };
-        /** TestTally */
-        TestTally: {
+        /** TestStatistic */
+        TestStatistic: {
             /** Name */
             name: string;
             /** Config */
