@@ -4,9 +4,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,8 +14,10 @@ import pytest
 from build_chassis.auth import Caller, Principal, mint_internal
 from build_chassis.bus import EmbeddedBus
 from build_chassis.errors import StoreUnavailable
+from build_chassis.parts import ServiceParts
 from build_chassis.service import create_service_app
 from build_chassis.settings import ServiceSettings
+from build_protocol.clock import now_ms
 from build_testkit.signing import SECRET
 from build_testkit.stack import free_port, wait_until
 from fastapi import APIRouter, Body, FastAPI
@@ -29,13 +30,6 @@ class Store:
     async def ping(self) -> None:
         if not self.is_up:
             raise StoreUnavailable("test", "down")
-
-
-@dataclass(frozen=True)
-class Parts:
-    settings: ServiceSettings
-    ping: Callable[[], Awaitable[None]]
-    registry: CollectorRegistry = field(default_factory=CollectorRegistry)
 
 
 @asynccontextmanager
@@ -72,7 +66,13 @@ def bus(tmp_path: Path) -> EmbeddedBus:
 
 def make_app(bus: EmbeddedBus, store: Store, secret: str = SECRET) -> FastAPI:
     settings = ServiceSettings(service="history", jwt_secret_key=secret)
-    return create_service_app("history", Parts(settings, store.ping), bus, lifespan=no_lifespan, routers=[routes()])
+    return create_service_app(
+        "history",
+        ServiceParts(settings, now_ms, CollectorRegistry(), store),
+        bus,
+        lifespan=no_lifespan,
+        routers=[routes()],
+    )
 
 
 def client_of(app: FastAPI) -> httpx.AsyncClient:
@@ -200,6 +200,8 @@ from build_chassis.bus import EmbeddedBus
 from build_chassis.service import create_service_app, serve
 from build_chassis.settings import ServiceSettings
 from build_testkit.signing import SECRET
+from build_chassis.parts import ServiceParts
+from build_protocol.clock import now_ms
 from prometheus_client import CollectorRegistry
 
 @asynccontextmanager
@@ -207,17 +209,14 @@ async def lifespan(app):
     yield
     print("lifespan left", file=sys.stderr)
 
-async def ping():
-    pass
-
 settings = ServiceSettings(service="history", jwt_secret_key=SECRET, port=int(sys.argv[1]))
 bus = EmbeddedBus(Path(sys.argv[2]))
-class Parts:
-    registry = CollectorRegistry()
-    settings = settings
-    ping = staticmethod(ping)
+class Store:
+    async def ping(self):
+        pass
 
-app = create_service_app("history", Parts(), bus, lifespan=lifespan, routers=[])
+parts = ServiceParts(settings, now_ms, CollectorRegistry(), Store())
+app = create_service_app("history", parts, bus, lifespan=lifespan, routers=[])
 serve(app, settings)
 """
 

@@ -16,6 +16,8 @@ from build_chassis.service import create_service_app, serve
 from build_chassis.settings import ServiceSettings
 from build_testkit.signing import SECRET
 from build_testkit.stack import free_port
+from build_chassis.parts import ServiceParts
+from build_protocol.clock import now_ms
 from build_chassis.vital import vital
 from prometheus_client import CollectorRegistry
 from pathlib import Path
@@ -31,17 +33,14 @@ async def lifespan(app):
     yield
     print("stopped in order", flush=True)
 
-async def ping():
-    return None
-
 settings = ServiceSettings(service="test", port=free_port(), jwt_secret_key=SECRET)
 bus = EmbeddedBus(Path(sys.argv[1]) / "bus.sqlite")
-class Parts:
-    registry = CollectorRegistry()
-    settings = settings
-    ping = staticmethod(ping)
+class Store:
+    async def ping(self):
+        return None
 
-app = create_service_app("test", Parts(), bus, lifespan=lifespan, routers=[])
+parts = ServiceParts(settings, now_ms, CollectorRegistry(), Store())
+app = create_service_app("test", parts, bus, lifespan=lifespan, routers=[])
 serve(app, settings)
 """
 

@@ -6,13 +6,13 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from itertools import chain
-from typing import Any, Protocol
+from typing import Any
 
 import uvicorn
 from build_protocol import limits
 from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
-from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
+from prometheus_client import ProcessCollector, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from build_chassis import logging as log_lines
@@ -22,6 +22,7 @@ from build_chassis.backoff import Backoff
 from build_chassis.bodies import BodyLimit
 from build_chassis.bus import Bus, BusUnavailable, open_bus
 from build_chassis.errors import StoreUnavailable
+from build_chassis.parts import ServiceParts
 from build_chassis.paths import PlainPaths
 from build_chassis.service_client import http_peers
 from build_chassis.settings import ServiceSettings
@@ -40,26 +41,8 @@ GRACE_SECONDS = 30
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 
-class Parts(Protocol):
-    """What every service's own `Dependencies` have, whatever else its routes stand on."""
-
-    @property
-    def settings(self) -> ServiceSettings:
-        """What the operator chose."""
-        ...
-
-    @property
-    def registry(self) -> CollectorRegistry:
-        """The app's own metrics: five apps may share one process."""
-        ...
-
-    async def ping(self) -> object:
-        """Return if all that the service keeps data in answers. Raises StoreUnavailable."""
-        ...
-
-
 def create_service_app(
-    name: str, parts: Parts, bus: Bus, *, lifespan: Lifespan, routers: Sequence[APIRouter]
+    name: str, parts: ServiceParts[Any, Any], bus: Bus, *, lifespan: Lifespan, routers: Sequence[APIRouter]
 ) -> FastAPI:
     """The app of a service.
 
@@ -84,11 +67,6 @@ def create_service_app(
     app.add_middleware(BodyLimit)
     app.add_middleware(PlainPaths)
     return app
-
-
-async def dependencies_of(request: Request) -> Any:
-    """What the routes of the app that answers this request stand on; a service annotates it with its own class."""
-    return request.app.state.dependencies
 
 
 def run_service(

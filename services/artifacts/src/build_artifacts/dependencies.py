@@ -3,11 +3,10 @@
 from dataclasses import dataclass
 from typing import Annotated
 
+from build_chassis.parts import ServiceParts, dependencies_of
 from build_chassis.projects import Projects
-from build_chassis.service import dependencies_of
-from build_protocol.clock import Clock
 from fastapi import Depends
-from prometheus_client import CollectorRegistry
+from typing_extensions import override
 
 from build_artifacts.consumer import ArtifactConsumer
 from build_artifacts.downloads import Downloads
@@ -20,23 +19,19 @@ from build_artifacts.upload_planner import UploadPlanner
 
 
 @dataclass(frozen=True, slots=True)
-class Dependencies:
+class Dependencies(ServiceParts[Settings, ArtifactStore]):
     """The parts of one artifacts service."""
 
-    settings: Settings
-    clock: Clock
-    registry: CollectorRegistry
     projects: Projects
     metrics: Metrics
-    store: ArtifactStore
     objects: Objects
     upload_planner: UploadPlanner
     downloads: Downloads
     relay: Relay
     consumer: ArtifactConsumer
 
+    @override
     async def ping(self) -> None:
-        """Return if store and objects answer. Raises StoreUnavailable."""
         await self.store.ping()
         await self.objects.ping()
 

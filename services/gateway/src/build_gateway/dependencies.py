@@ -4,12 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
+from build_chassis.parts import ServiceParts, dependencies_of
 from build_chassis.projects import Projects
-from build_chassis.service import dependencies_of
 from build_chassis.service_client import ServiceClient
-from build_protocol.clock import Clock
 from fastapi import Depends
-from prometheus_client import CollectorRegistry
 
 from build_gateway.accounts.directory import Directory
 from build_gateway.accounts.passwords import Passwords
@@ -30,13 +28,9 @@ from build_gateway.viewers.audience import Audience
 
 
 @dataclass(frozen=True, slots=True)
-class Dependencies:
+class Dependencies(ServiceParts[Settings, GatewayStore]):
     """The parts of one gateway."""
 
-    settings: Settings
-    clock: Clock
-    registry: CollectorRegistry
-    store: GatewayStore
     peers: Mapping[str, ServiceClient]
     projects: Projects
     metrics: Metrics
@@ -53,10 +47,6 @@ class Dependencies:
     live: Live
     valve: Valve
     endpoint: Endpoint
-
-    async def ping(self) -> None:
-        """Return if the store answers. Raises StoreUnavailable."""
-        await self.store.ping()
 
 
 Needs = Annotated[Dependencies, Depends(dependencies_of)]

@@ -3,10 +3,8 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from build_chassis.service import dependencies_of
-from build_protocol.clock import Clock
+from build_chassis.parts import ServiceParts, dependencies_of
 from fastapi import Depends
-from prometheus_client import CollectorRegistry
 
 from build_ingest.archive.texts import Texts
 from build_ingest.lifecycle.replica import Replica
@@ -16,20 +14,12 @@ from build_ingest.store.results_cache import ResultsCache
 
 
 @dataclass(frozen=True, slots=True)
-class Dependencies:
+class Dependencies(ServiceParts[Settings, BuildStore]):
     """The parts of one ingest service."""
 
-    settings: Settings
-    clock: Clock
-    registry: CollectorRegistry
-    store: BuildStore
     texts: Texts
     recent: ResultsCache
     replica: Replica
-
-    async def ping(self) -> None:
-        """Return if the store answers. Raises StoreUnavailable."""
-        await self.store.ping()
 
 
 Needs = Annotated[Dependencies, Depends(dependencies_of)]

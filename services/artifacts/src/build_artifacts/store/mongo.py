@@ -14,6 +14,7 @@ from typing_extensions import override
 from build_artifacts.artifact import Artifact, State
 from build_artifacts.kept_builds import BuildNote, KeptBuild
 from build_artifacts.store.contract import ArtifactStore
+from build_artifacts.store.rows import artifact_row
 
 Document = dict[str, Any]
 
@@ -110,15 +111,8 @@ class MongoArtifactStore(MongoStore, ArtifactStore):
 
 
 def _document(artifact: Artifact) -> Document:
-    return {
-        "_id": artifact.id,
-        "build_id": artifact.build_id,
-        "state": artifact.state,
-        "updated_at": artifact.updated_at,
-        "version": artifact.version,
-        "is_held": artifact.is_held,
-        "body": artifact.to_json(),
-    }
+    row = artifact_row(artifact)
+    return {"_id": row.pop("id"), **row}
 
 
 def _artifact(document: Document) -> Artifact:

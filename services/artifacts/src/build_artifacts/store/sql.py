@@ -11,6 +11,7 @@ from typing_extensions import override
 from build_artifacts.artifact import Artifact, State
 from build_artifacts.kept_builds import BuildNote, KeptBuild
 from build_artifacts.store.contract import ArtifactStore
+from build_artifacts.store.rows import artifact_row
 from build_artifacts.store.tables import ARTIFACTS, METADATA, NOTES, STEPS
 
 T = TypeVar("T")
@@ -29,7 +30,7 @@ class SqlArtifactStore(SqlStore, ArtifactStore):
                 connection.execute(sa.insert(NOTES).values(**_note_values(note)))
             if (stored := _find(connection, artifact.id)) is not None:
                 return stored
-            connection.execute(sa.insert(ARTIFACTS).values(**_values(artifact)))
+            connection.execute(sa.insert(ARTIFACTS).values(**artifact_row(artifact)))
             return artifact
 
         return await self._again_if_raced(write)
@@ -48,7 +49,7 @@ class SqlArtifactStore(SqlStore, ArtifactStore):
         statement = (
             sa.update(ARTIFACTS)
             .where(ARTIFACTS.c.id == artifact.id, ARTIFACTS.c.version == artifact.version - 1)
-            .values(**_values(artifact))
+            .values(**artifact_row(artifact))
         )
         return await self._engine.write(lambda connection: connection.execute(statement).rowcount == 1)
 
@@ -127,24 +128,12 @@ def _has(connection: sa.Connection, column: sa.Column[str], value: str) -> bool:
     return connection.execute(sa.select(column).where(column == value)).scalar() is not None
 
 
-def _values(artifact: Artifact) -> dict[str, Any]:
-    return {
-        "id": artifact.id,
-        "build_id": artifact.build_id,
-        "state": artifact.state,
-        "updated_at": artifact.updated_at,
-        "version": artifact.version,
-        "is_held": artifact.is_held,
-        "body": artifact.to_json(),
-    }
-
-
 def _note_values(note: BuildNote) -> dict[str, Any]:
     return {**note.model_dump(), "lane_digest": _digest(note.lane)}
 
 
 def _note(row: Any) -> BuildNote:
-    return BuildNote(build_id=row.build_id, lane=row.lane, is_good=row.is_good, at=row.at, revision=row.revision)
+    return BuildNote.model_validate(row, from_attributes=True)
 
 
 def _digest(lane: str) -> str:

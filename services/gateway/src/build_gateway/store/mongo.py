@@ -14,7 +14,17 @@ from pymongo.errors import DuplicateKeyError
 from typing_extensions import override
 
 from build_gateway.store.contract import AGENTS_LISTED, AUDIT_LISTED, COMMANDS_LISTED, GatewayStore, LastAdmin
-from build_gateway.store.rows import AgentRow, AuditEntry, CommandRow, CommandState, Key, RefreshToken, User
+from build_gateway.store.rows import (
+    AgentRow,
+    AuditEntry,
+    CommandRow,
+    CommandState,
+    Key,
+    RefreshToken,
+    User,
+    command_row,
+    key_row,
+)
 
 SCHEMA_VERSION = 1
 CHANGES_TRIED = 60
@@ -123,11 +133,11 @@ class MongoGatewayStore(MongoStore, GatewayStore):
 
     @override
     async def add_key(self, key: Key) -> bool:
-        return await self._add("api_keys", {"_id": key.id, **_key_fields(key)})
+        return await self._add("api_keys", {"_id": key.id, **key_row(key)})
 
     @override
     async def save_key(self, key: Key) -> None:
-        await self._put("api_keys", key.id, _key_fields(key))
+        await self._put("api_keys", key.id, key_row(key))
 
     @override
     async def touch_key(self, key_id: str, now_ms: int) -> None:
@@ -175,7 +185,7 @@ class MongoGatewayStore(MongoStore, GatewayStore):
 
     @override
     async def add_command(self, command: CommandRow) -> None:
-        await self._put("commands", command.id, _command_fields(command))
+        await self._put("commands", command.id, command_row(command))
 
     @override
     async def find_command(self, command_id: str) -> CommandRow | None:
@@ -201,7 +211,7 @@ class MongoGatewayStore(MongoStore, GatewayStore):
     async def move_command(self, command: CommandRow, expected: Collection[CommandState]) -> bool:
         query = {"_id": command.id, "state": {"$in": list(expected)}}
         with mongo.available(self._database):
-            result = await self._database["commands"].update_one(query, {"$set": _command_fields(command)})
+            result = await self._database["commands"].update_one(query, {"$set": command_row(command)})
         return result.matched_count == 1
 
     @override
@@ -247,17 +257,3 @@ class MongoGatewayStore(MongoStore, GatewayStore):
 
 def _key(document: dict[str, Any]) -> Key:
     return Key.model_validate_json(document["body"]).model_copy(update={"last_used_at": document.get("last_used_at")})
-
-
-def _key_fields(key: Key) -> dict[str, Any]:
-    return {"sha256": key.sha256, "created_at": key.created_at, "body": key.model_dump_json()}
-
-
-def _command_fields(command: CommandRow) -> dict[str, Any]:
-    return {
-        "agent": command.agent,
-        "build_id": command.build_id,
-        "state": command.state,
-        "created_at": command.created_at,
-        "body": command.model_dump_json(),
-    }

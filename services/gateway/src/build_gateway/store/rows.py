@@ -5,7 +5,7 @@ release keeps running.
 """
 
 import hashlib
-from typing import Literal
+from typing import Any, Literal
 
 from build_chassis.auth import Role
 from build_protocol.model import EpochMs
@@ -127,3 +127,14 @@ class AuditEntry(Row):
     action: str
     subject: str
     detail: str | None = None
+
+
+def key_row(key: Key) -> dict[str, Any]:
+    """What a key is found by, beside all of it as JSON text in `body`."""
+    return {"sha256": key.sha256, "created_at": key.created_at, "body": key.model_dump_json()}
+
+
+def command_row(command: CommandRow) -> dict[str, Any]:
+    """What a command is found by, beside all of it as JSON text in `body`."""
+    found_by = command.model_dump(include={"agent", "build_id", "state", "created_at"})
+    return {**found_by, "body": command.model_dump_json()}

@@ -23,7 +23,17 @@ from sqlalchemy.exc import IntegrityError
 from typing_extensions import override
 
 from build_gateway.store.contract import AGENTS_LISTED, AUDIT_LISTED, COMMANDS_LISTED, GatewayStore, LastAdmin
-from build_gateway.store.rows import AgentRow, AuditEntry, CommandRow, CommandState, Key, RefreshToken, User
+from build_gateway.store.rows import (
+    AgentRow,
+    AuditEntry,
+    CommandRow,
+    CommandState,
+    Key,
+    RefreshToken,
+    User,
+    command_row,
+    key_row,
+)
 
 # Names are compared byte by byte, as SQLite does: `Ann` and `ann` are two people.
 _EXACT: dict[str, Any] = {"mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_bin"}
@@ -146,11 +156,11 @@ class SqlGatewayStore(SqlStore, GatewayStore):
 
     @override
     async def add_key(self, key: Key) -> bool:
-        return await self._add(keys, {"id": key.id, **_key_columns(key)})
+        return await self._add(keys, {"id": key.id, **key_row(key)})
 
     @override
     async def save_key(self, key: Key) -> None:
-        await self._put(keys, {"id": key.id}, _key_columns(key))
+        await self._put(keys, {"id": key.id}, key_row(key))
 
     @override
     async def touch_key(self, key_id: str, now_ms: int) -> None:
@@ -207,7 +217,7 @@ class SqlGatewayStore(SqlStore, GatewayStore):
 
     @override
     async def add_command(self, command: CommandRow) -> None:
-        await self._put(commands, {"id": command.id}, _command_columns(command))
+        await self._put(commands, {"id": command.id}, command_row(command))
 
     @override
     async def find_command(self, command_id: str) -> CommandRow | None:
@@ -232,7 +242,7 @@ class SqlGatewayStore(SqlStore, GatewayStore):
     @override
     async def move_command(self, command: CommandRow, expected: Collection[CommandState]) -> bool:
         mine = update(commands).where(commands.c.id == command.id, commands.c.state.in_(expected))
-        return await self._engine.write(lambda db: db.execute(mine.values(_command_columns(command))).rowcount == 1)
+        return await self._engine.write(lambda db: db.execute(mine.values(command_row(command))).rowcount == 1)
 
     @override
     async def append_audit(self, entry: AuditEntry) -> None:
@@ -283,17 +293,3 @@ class SqlGatewayStore(SqlStore, GatewayStore):
 
 def _key(body: str, last_used_at: int | None) -> Key:
     return Key.model_validate_json(body).model_copy(update={"last_used_at": last_used_at})
-
-
-def _key_columns(key: Key) -> dict[str, Any]:
-    return {"sha256": key.sha256, "created_at": key.created_at, "body": key.model_dump_json()}
-
-
-def _command_columns(command: CommandRow) -> dict[str, Any]:
-    return {
-        "agent": command.agent,
-        "build_id": command.build_id,
-        "state": command.state,
-        "created_at": command.created_at,
-        "body": command.model_dump_json(),
-    }
