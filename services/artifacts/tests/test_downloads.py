@@ -128,7 +128,7 @@ async def test_bytes_that_rotted_under_the_stores_own_mark_are_cut_before_their_
         assert await state.store.change(lying)
         url = (await link(keeping, artifact_id, INGEST)).json().get("url") if not keeping.is_direct else None
         if url is None:
-            url = "/api/artifacts/objects/" + state.downloads.tickets.sign(state.downloads._ticket(lying))
+            url = "/api/artifacts/objects/" + state.downloads.tickets.issue("get", lying.id, lying, 60)
 
         if content is CONTENT:
             assert (await get(keeping, url)).status_code == 410

@@ -11,6 +11,7 @@ from build_notifier.metrics import Metrics
 from build_notifier.planning.planner import PATIENCE_MS, Planner
 from build_notifier.planning.scheduled import ScheduledWork
 from build_notifier.settings import Settings
+from build_notifier.store import NotificationQuery
 from build_protocol.project_config import BuildConfig, Project
 from prometheus_client import CollectorRegistry
 
@@ -65,7 +66,7 @@ class Office:
 
     async def told(self):
         """(transition, recipient) of everything decided, in no particular order."""
-        rows = await self.store.list_notifications(limit=100)
+        rows = await self.store.list_notifications(NotificationQuery(limit=100))
         return sorted((row.transition, row.recipient) for row in rows)
 
 
@@ -159,7 +160,7 @@ async def test_a_log_that_never_comes_does_not_hold_the_mail_for_ever(office, bu
 
     assert await office.plan() == []
     assert await office.plan(PATIENCE_MS / 1000) == [("opened", "team@example.com")]
-    (row,) = await office.store.list_notifications(limit=9)
+    (row,) = await office.store.list_notifications(NotificationQuery(limit=9))
     assert (row.message.extract, row.message.extract_fault) == ([], "the log could not be read")
 
 
@@ -169,7 +170,7 @@ async def test_a_project_that_names_nobody_shows_what_it_would_have_said(office,
     await office.hear(builds.verdict(1), builds.verdict(2, "failed", "s"))
     await office.plan()
 
-    (row,) = await office.store.list_notifications(limit=9)
+    (row,) = await office.store.list_notifications(NotificationQuery(limit=9))
     assert (row.state, row.reason) == ("suppressed", "config.yaml names nobody to tell for p")
 
 
@@ -188,7 +189,7 @@ async def test_quiet_hours_hold_a_mail_back(office, builds):
     await office.hear(builds.verdict(1), builds.verdict(2, "failed", "s"))
     await office.plan()
 
-    (row,) = await office.store.list_notifications(limit=9)
+    (row,) = await office.store.list_notifications(NotificationQuery(limit=9))
     assert builds.noon_at + 2 * builds.hour_ms == row.due_at
 
 
@@ -205,7 +206,7 @@ async def test_a_commit_gets_a_status_from_each_build(office, builds):
     await office.hear(*verdicts)
     await office.hear(*verdicts)
 
-    rows = await office.store.list_notifications(limit=9)
+    rows = await office.store.list_notifications(NotificationQuery(limit=9))
     assert sorted([(1, "1:succeeded"), (2, "1:failed"), (4, "2:succeeded")]) == sorted(
         (int(row.message.evidence.commit, 16), row.transition) for row in rows
     )

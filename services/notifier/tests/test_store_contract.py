@@ -5,6 +5,7 @@ import asyncio
 from build_notifier.branch import Branch
 from build_notifier.incidents import apply
 from build_notifier.planning.mutes import Mute
+from build_notifier.store import NotificationQuery
 
 
 def branch_of(builds, *verdicts, quiet_ms=30_000, **said):
@@ -74,17 +75,20 @@ async def test_notifications_are_listed_in_pages(store, claim, builds):
     await store.claim(rows)
 
     seen, after = [], None
-    while page := await store.list_notifications(limit=3, after=after):
+    while page := await store.list_notifications(NotificationQuery(limit=3, after=after)):
         seen += [row.id for row in page]
         after = (page[-1].created_at, page[-1].id)
 
     assert [row.id for row in reversed(rows)] == seen
     assert [rows[5].id, rows[3].id, rows[1].id] == [
-        row.id for row in await store.list_notifications(limit=9, projects={"q"})
+        row.id for row in await store.list_notifications(NotificationQuery(limit=9, projects={"q"}))
     ]
-    assert await store.list_notifications(limit=9, projects=set()) == []
-    assert await store.list_notifications(limit=9, state="failed") == []
-    assert len(await store.list_notifications(limit=9, incident="incident-1", build_id=builds.id(2))) == 7
+    assert await store.list_notifications(NotificationQuery(limit=9, projects=set())) == []
+    assert await store.list_notifications(NotificationQuery(limit=9, state="failed")) == []
+    assert (
+        len(await store.list_notifications(NotificationQuery(limit=9, incident="incident-1", build_id=builds.id(2))))
+        == 7
+    )
 
 
 async def test_mutes_are_replaced_and_dropped(store):
@@ -112,7 +116,7 @@ async def test_the_old_is_forgotten_but_nothing_that_is_due(store, claim, builds
     gone = [await store.forget(before_at, 2) for _ in range(3)]
 
     assert gone == [4, 1, 0]
-    assert [claim(9).id] == [row.id for row in await store.list_notifications(limit=9)]
+    assert [claim(9).id] == [row.id for row in await store.list_notifications(NotificationQuery(limit=9))]
     assert ["main"] == [stored.branch.branch for stored in await store.branches_of("p", 9)]
 
 
@@ -123,4 +127,4 @@ async def test_opening_twice_keeps_what_is_there(store, claim):
     await store.open()
 
     await store.ping()
-    assert len(await store.list_notifications(limit=9)) == 1
+    assert len(await store.list_notifications(NotificationQuery(limit=9))) == 1

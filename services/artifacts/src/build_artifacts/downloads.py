@@ -3,11 +3,8 @@
 What is found changed or gone makes the artifact `damaged`. It is verified again when its bytes are back.
 """
 
-import asyncio
-import hashlib
 import logging
 import re
-import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -20,8 +17,9 @@ from build_artifacts.artifact import Artifact
 from build_artifacts.metrics import Metrics
 from build_artifacts.objects import NotWhole, Objects
 from build_artifacts.objects.directory import ROUTE
-from build_artifacts.objects.ticket import Ticket, Tickets
+from build_artifacts.objects.ticket import Tickets
 from build_artifacts.store import ArtifactStore
+from build_artifacts.streams import Differs, whole
 
 log = logging.getLogger("artifacts")
 
@@ -54,7 +52,7 @@ class Downloads:
         """
         artifact = await self.checked(artifact)
         direct = None if is_inside else await self.objects.link(artifact, self.seconds)
-        return direct or ROUTE + self.tickets.sign(self._ticket(artifact))
+        return direct or ROUTE + self.tickets.issue("get", artifact.id, artifact, self.seconds)
 
     async def checked(self, artifact: Artifact) -> Artifact:
         """The artifact, verified, with the receipt of what is there now. Raises Damaged."""
@@ -107,32 +105,14 @@ class Downloads:
 
     async def _hashed(self, artifact: Artifact, blocks: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
         """The blocks; the last one only if all of them are the artifact. Raises Damaged."""
-        digest, size, held = hashlib.sha256(), 0, b""
-        async with aclosing(blocks):
-            async for block in blocks:
-                size += len(block)
-                if size > artifact.size_bytes:
-                    break
-                if held:
-                    yield held
-                await asyncio.to_thread(digest.update, block)
-                held = block
-        if (size, digest.hexdigest()) != (artifact.size_bytes, artifact.sha256):
+        try:
+            async with aclosing(blocks), aclosing(whole(blocks, artifact.size_bytes, artifact.sha256)) as checked:
+                async for block in checked:
+                    yield block
+        except Differs as error:
             problem = "size or SHA-256 differ"
             await self.condemn(artifact, problem)
-            raise Damaged(_words(problem))
-        if held:
-            yield held
-
-    def _ticket(self, artifact: Artifact) -> Ticket:
-        return Ticket(
-            verb="get",
-            key=artifact.id,
-            expires_s=int(time.time()) + self.seconds,
-            size_bytes=artifact.size_bytes,
-            sha256=artifact.sha256,
-            name=artifact.name,
-        )
+            raise Damaged(_words(problem)) from error
 
 
 def _words(problem: str) -> str:

@@ -3,7 +3,6 @@
 It keeps nothing: an errand is a request of a plan, signed into the address that the agent gets instead.
 """
 
-import time
 from collections.abc import AsyncIterator
 
 import httpx
@@ -12,7 +11,8 @@ from build_chassis.errors import StoreUnavailable
 from build_artifacts.artifact import Artifact
 from build_artifacts.objects import NotWhole, Put
 from build_artifacts.objects.directory import ROUTE
-from build_artifacts.objects.ticket import Ticket, Tickets
+from build_artifacts.objects.ticket import Tickets
+from build_artifacts.streams import whole
 
 TIMEOUT = httpx.Timeout(60, connect=5)
 
@@ -34,16 +34,8 @@ class Relay:
         if "://" not in put.url:
             return put
         piece = artifact.parts[put.part - 1] if put.part else artifact
-        ticket = Ticket(
-            verb="relay",
-            key=artifact.id,
-            expires_s=int(time.time()) + self._seconds,
-            size_bytes=put.size_bytes,
-            sha256=piece.sha256,
-            url=put.url,
-            headers=put.headers,
-        )
-        return put.model_copy(update={"url": ROUTE + self._tickets.sign(ticket), "headers": {}})
+        ticket = self._tickets.issue("relay", artifact.id, piece, self._seconds, url=put.url, headers=put.headers)
+        return put.model_copy(update={"url": ROUTE + ticket, "headers": {}})
 
     async def run(self, text: str, body: AsyncIterator[bytes]) -> None:
         """Bring the bytes; the object store refuses others than were promised.
@@ -56,22 +48,10 @@ class Relay:
         errand = self._tickets.read(text, "relay")
         headers = {**errand.headers, "content-length": str(errand.size_bytes)}
         try:
-            answer = await self._http.put(errand.url, content=_exactly(body, errand.size_bytes), headers=headers)
+            answer = await self._http.put(errand.url, content=whole(body, errand.size_bytes), headers=headers)
         except httpx.HTTPError as error:
             raise StoreUnavailable("objects", error) from error
         if answer.status_code >= 500:
             raise StoreUnavailable("objects", f"HTTP {answer.status_code}")
         if not answer.is_success:
             raise NotWhole(f"the object store refused the bytes (HTTP {answer.status_code})")
-
-
-async def _exactly(body: AsyncIterator[bytes], size_bytes: int) -> AsyncIterator[bytes]:
-    """The body as it comes; raises NotWhole as soon as it is another one."""
-    left = size_bytes
-    async for chunk in body:
-        left -= len(chunk)
-        if left < 0:
-            break
-        yield chunk
-    if left:
-        raise NotWhole(f"these are not the {size_bytes} bytes promised")

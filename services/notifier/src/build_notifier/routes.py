@@ -15,7 +15,7 @@ from build_notifier.delivery.notification import State
 from build_notifier.dependencies import Needs
 from build_notifier.planning.mutes import MUTES_MAX, Mute, MuteRequest
 from build_notifier.settings import Settings
-from build_notifier.store import NotifierStore
+from build_notifier.store import NotificationQuery, NotifierStore
 from build_notifier.views import MuteList, NotificationDetail, NotificationList, NotificationRow, Told
 
 router = APIRouter(prefix="/api/notifications", tags=["notifications"])
@@ -45,7 +45,7 @@ async def list_notifications(
     projects = caller.projects
     if project is not None:
         projects = frozenset({project} if caller.may_see(project) else ())
-    page = await needs.store.list_notifications(
+    query = NotificationQuery(
         limit=limit + 1,
         projects=projects,
         state=state,
@@ -53,6 +53,7 @@ async def list_notifications(
         build_id=build,
         after=None if cursor is None else decode_cursor(cursor),
     )
+    page = await needs.store.list_notifications(query)
     shown = page[:limit]
     following = encode_cursor(shown[-1].created_at, shown[-1].id) if len(page) > limit else None
     return NotificationList(items=[NotificationRow.of(row) for row in shown], next_cursor=following)

@@ -8,7 +8,6 @@ import asyncio
 import hashlib
 import os
 import shutil
-import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -23,6 +22,7 @@ from typing_extensions import override
 from build_artifacts.artifact import Artifact, Part
 from build_artifacts.objects.contract import NotWhole, Objects, Put, UploadGone
 from build_artifacts.objects.ticket import Ticket, Tickets
+from build_artifacts.streams import whole
 
 ROUTE = "/api/artifacts/objects/"
 _BLOCK = 1024 * 1024
@@ -67,12 +67,11 @@ class DirectoryObjects(Objects):
     @override
     async def plan(self, artifact: Artifact, seconds: int, *, is_inside: bool = False) -> list[Put]:
         """Tickets for what is missing. Raises UploadGone."""
-        expires_s = int(time.time()) + seconds
         if not artifact.upload_id:
-            return [self._put(artifact, None, expires_s)]
+            return [self._put(artifact, None, seconds)]
         there = await self._run(lambda: self._sizes(artifact.upload_id or ""))
         return [
-            self._put(artifact, part, expires_s) for part in artifact.parts if there.get(part.number) != part.size_bytes
+            self._put(artifact, part, seconds) for part in artifact.parts if there.get(part.number) != part.size_bytes
         ]
 
     @override
@@ -122,35 +121,20 @@ class DirectoryObjects(Objects):
     async def receive(self, ticket: Ticket, body: AsyncIterator[bytes]) -> None:
         """Write the bytes a ticket is for; raises NotWhole when they are others, UploadGone."""
         arriving = self._arriving / uuid4().hex
-        digest, size = hashlib.sha256(), 0
         with self._available():
             try:
                 with arriving.open("wb") as file:
-                    async for chunk in body:
-                        size += len(chunk)
-                        if size > ticket.size_bytes:
-                            raise NotWhole(f"more than the {ticket.size_bytes} bytes promised")
-                        digest.update(chunk)
+                    async for chunk in whole(body, ticket.size_bytes, ticket.sha256):
                         await asyncio.to_thread(file.write, chunk)
-                    if (size, digest.hexdigest()) != (ticket.size_bytes, ticket.sha256):
-                        raise NotWhole("these are not the bytes promised: size or SHA-256 differ")
                     await asyncio.to_thread(_sync, file)
                 await asyncio.to_thread(_place, arriving, self._place_of(ticket))
             finally:
                 arriving.unlink(missing_ok=True)
 
-    def _put(self, artifact: Artifact, part: Part | None, expires_s: int) -> Put:
+    def _put(self, artifact: Artifact, part: Part | None, seconds: int) -> Put:
         piece, number = (part or artifact), (part.number if part else None)
-        ticket = Ticket(
-            verb="put",
-            key=artifact.id,
-            expires_s=expires_s,
-            size_bytes=piece.size_bytes,
-            sha256=piece.sha256,
-            upload_id=artifact.upload_id,
-            part=number,
-        )
-        url = ROUTE + self.tickets.sign(ticket)
+        beside = {"upload_id": artifact.upload_id, "part": number}
+        url = ROUTE + self.tickets.issue("put", artifact.id, piece, seconds, **beside)
         return Put(part=number, offset=part.offset if part else 0, size_bytes=piece.size_bytes, url=url, headers={})
 
     def _place_of(self, ticket: Ticket) -> Path:

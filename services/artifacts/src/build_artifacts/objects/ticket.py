@@ -4,10 +4,14 @@ import base64
 import hashlib
 import hmac
 import time
-from typing import Literal
+from typing import Any, Literal
 
 from build_protocol.model import Count, Sha256, WireModel
 from pydantic import Field, ValidationError
+
+from build_artifacts.artifact import Content, Part
+
+Verb = Literal["put", "get", "relay"]
 
 
 class BadTicket(Exception):
@@ -17,7 +21,7 @@ class BadTicket(Exception):
 class Ticket(WireModel):
     """What the bearer may do, as whoever signed it decided."""
 
-    verb: Literal["put", "get", "relay"]
+    verb: Verb
     key: str
     expires_s: int
     size_bytes: Count
@@ -35,12 +39,19 @@ class Tickets:
     def __init__(self, secret: str) -> None:
         self._key = hmac.digest(secret.encode(), b"build-dashboard artifacts ticket", "sha256")
 
+    def issue(self, verb: Verb, key: str, piece: Content | Part, seconds: int, **beside: Any) -> str:
+        """A ticket for these bytes of an object, good for so many seconds, as one path element."""
+        expires_s = int(time.time()) + seconds
+        return self.sign(
+            Ticket(verb=verb, key=key, expires_s=expires_s, size_bytes=piece.size_bytes, sha256=piece.sha256, **beside)
+        )
+
     def sign(self, ticket: Ticket) -> str:
         """The ticket as one path element."""
         said = base64.urlsafe_b64encode(ticket.to_json().encode()).decode().rstrip("=")
         return f"{said}.{self._signature(said)}"
 
-    def read(self, text: str, verb: Literal["put", "get", "relay"]) -> Ticket:
+    def read(self, text: str, verb: Verb) -> Ticket:
         """The ticket for this verb; raises BadTicket."""
         said, _, signature = text.partition(".")
         if not hmac.compare_digest(signature.encode(), self._signature(said).encode()):

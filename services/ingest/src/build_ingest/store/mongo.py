@@ -20,19 +20,8 @@ from build_ingest.records.archive_label import ArchiveStep
 from build_ingest.records.chunk import Chunk
 from build_ingest.records.fold import BuildState
 from build_ingest.records.plan import Step
-from build_ingest.records.start_time import StartTime
-from build_ingest.store import rows
-from build_ingest.store.contract import (
-    LAST_PLACE,
-    UNSUCCESSFUL,
-    BuildQuery,
-    BuildStore,
-    Claim,
-    Conflict,
-    Following,
-    in_order,
-    tail_of,
-)
+from build_ingest.store import contract, rows
+from build_ingest.store.contract import BuildQuery, BuildStore, Claim, Conflict
 from build_ingest.store.mongo_findings import FEEDBACK_INDEXES, RESULT_INDEXES, MongoFindings
 from build_ingest.store.refold import refold
 
@@ -169,7 +158,7 @@ class MongoBuildStore(MongoFindings, BuildStore):
         return None if document is None else rows.view_of(document)
 
     @override
-    async def read_chunks(self, build_id: str, by: Following, at: int, limit: int) -> list[Chunk]:
+    async def read_chunks(self, build_id: str, by: contract.Following, at: int, limit: int) -> list[Chunk]:
         with available(self._database):
             if by == "seq":
                 wanted, order = {"first_seq": {"$lte": at}}, [("first_seq", DESCENDING)]
@@ -178,14 +167,14 @@ class MongoBuildStore(MongoFindings, BuildStore):
             first = await self._chunks.find_one({"build_id": build_id, **wanted}, {"first_seq": 1}, sort=order)
             if first is None:
                 return []
-            return in_order(await self._read(build_id, {"first_seq": {"$gte": first["first_seq"]}}, limit))
+            return contract.in_order(await self._read(build_id, {"first_seq": {"$gte": first["first_seq"]}}, limit))
 
     @override
     async def read_tail(self, build_id: str, limit: int) -> list[Chunk]:
         with available(self._database):
             found = self._chunks.find({"build_id": build_id}).sort("first_seq", DESCENDING).limit(limit)
             documents = await found.to_list()
-        return in_order([rows.chunk_of(document) for document in reversed(documents)])
+        return contract.in_order([rows.chunk_of(document) for document in reversed(documents)])
 
     @override
     async def read_events(self, build_id: str, after_seq: int, limit: int) -> list[Chunk]:
@@ -206,7 +195,7 @@ class MongoBuildStore(MongoFindings, BuildStore):
 
     @override
     async def list_archives(
-        self, step: ArchiveStep, shards: Collection[int], after: str, limit: int, before: str = LAST_PLACE
+        self, step: ArchiveStep, shards: Collection[int], after: str, limit: int, before: str = contract.LAST_PLACE
     ) -> list[BuildState]:
         wanted = {"archive": step, "shard": {"$in": list(shards)}, "place": {"$gt": after, "$lt": before}}
         with available(self._database):
@@ -218,11 +207,11 @@ class MongoBuildStore(MongoFindings, BuildStore):
         self, rules: str, shards: Collection[int], since: str, before: str | None, limit: int
     ) -> list[BuildState]:
         wanted = {
-            "status": {"$in": list(UNSUCCESSFUL)},
+            "status": {"$in": list(contract.UNSUCCESSFUL)},
             "is_open": False,
             "shard": {"$in": list(shards)},
             "rules": {"$ne": rules},
-            "place": {"$gte": since, "$lt": before or LAST_PLACE},
+            "place": {"$gte": since, "$lt": before or contract.LAST_PLACE},
         }
         with available(self._database):
             found = self._builds.find(wanted, _STATE_FIELDS).sort("place", DESCENDING).limit(limit)
@@ -282,14 +271,14 @@ class MongoBuildStore(MongoFindings, BuildStore):
             each["_id"] for each in await self._builds.find({"tail": None}, {"_id": 1}).limit(1000).to_list()
         ]:
             await self._builds.bulk_write(
-                [UpdateOne({"_id": build_id}, {"$set": {"tail": tail_of(build_id)}}) for build_id in ids],
+                [UpdateOne({"_id": build_id}, {"$set": {"tail": contract.tail_of(build_id)}}) for build_id in ids],
                 ordered=False,
             )
 
     async def _put_build(self, before: BuildState | None, after: BuildState, start: BuildStart | None) -> None:
         fields = rows.build_row(after)
         build_id = fields.pop("id")
-        fields["tail"] = tail_of(build_id)
+        fields["tail"] = contract.tail_of(build_id)
         if before is None and start is not None:
             try:
                 await self._builds.insert_one({"_id": build_id, **fields, "start": start.to_json()})
@@ -334,7 +323,7 @@ def _filter(query: BuildQuery) -> Document:
     if query.name is not None:
         beginning, end = query.name
         begins = {"_id": {"$gte": beginning, "$lt": beginning + "g"}}
-        wanted["$or"] = [begins, {"tail": tail_of(end), "_id": {"$regex": f"{end}$"}}]
+        wanted["$or"] = [begins, {"tail": contract.tail_of(end), "_id": {"$regex": f"{end}$"}}]
     if query.text:
         wanted["search"] = {"$regex": re.escape(query.text.lower())}
     if query.before is not None:

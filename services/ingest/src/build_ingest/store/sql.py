@@ -27,18 +27,8 @@ from build_ingest.records.archive_label import ArchiveStep
 from build_ingest.records.chunk import Chunk
 from build_ingest.records.fold import BuildState
 from build_ingest.records.plan import Step
-from build_ingest.store import rows
-from build_ingest.store.contract import (
-    LAST_PLACE,
-    UNSUCCESSFUL,
-    BuildQuery,
-    BuildStore,
-    Claim,
-    Conflict,
-    Following,
-    in_order,
-    tail_of,
-)
+from build_ingest.store import contract, rows
+from build_ingest.store.contract import BuildQuery, BuildStore, Claim, Conflict
 from build_ingest.store.sql_findings import SqlFindings
 from build_ingest.store.tables import OWNED, STEPS, builds, chunks, claims, metadata, starts
 
@@ -143,7 +133,7 @@ class SqlBuildStore(SqlFindings, BuildStore):
         return None if row is None else rows.view_of(row)
 
     @override
-    async def read_chunks(self, build_id: str, by: Following, at: int, limit: int) -> list[Chunk]:
+    async def read_chunks(self, build_id: str, by: contract.Following, at: int, limit: int) -> list[Chunk]:
         mine = chunks.c.build_id == build_id
         if by == "seq":
             first: Select[Any] = select(func.max(chunks.c.first_seq)).where(mine, chunks.c.first_seq <= at)
@@ -158,7 +148,7 @@ class SqlBuildStore(SqlFindings, BuildStore):
     async def read_tail(self, build_id: str, limit: int) -> list[Chunk]:
         query = select(chunks).where(chunks.c.build_id == build_id).order_by(chunks.c.first_seq.desc()).limit(limit)
         found = await self._engine.read(lambda db: db.execute(query).mappings().all())
-        return in_order([rows.chunk_of(row) for row in reversed(found)])
+        return contract.in_order([rows.chunk_of(row) for row in reversed(found)])
 
     @override
     async def read_events(self, build_id: str, after_seq: int, limit: int) -> list[Chunk]:
@@ -179,7 +169,7 @@ class SqlBuildStore(SqlFindings, BuildStore):
 
     @override
     async def list_archives(
-        self, step: ArchiveStep, shards: Collection[int], after: str, limit: int, before: str = LAST_PLACE
+        self, step: ArchiveStep, shards: Collection[int], after: str, limit: int, before: str = contract.LAST_PLACE
     ) -> list[BuildState]:
         query = (
             select(builds.c.view, builds.c.state)
@@ -197,8 +187,12 @@ class SqlBuildStore(SqlFindings, BuildStore):
     ) -> list[BuildState]:
         query = (
             select(builds.c.view, builds.c.state)
-            .where(builds.c.status.in_(UNSUCCESSFUL), builds.c.is_open.is_(False), builds.c.shard.in_(list(shards)))
-            .where(builds.c.rules != rules, builds.c.place >= since, builds.c.place < (before or LAST_PLACE))
+            .where(
+                builds.c.status.in_(contract.UNSUCCESSFUL),
+                builds.c.is_open.is_(False),
+                builds.c.shard.in_(list(shards)),
+            )
+            .where(builds.c.rules != rules, builds.c.place >= since, builds.c.place < (before or contract.LAST_PLACE))
             .order_by(builds.c.place.desc())
             .limit(limit)
         )
@@ -261,7 +255,7 @@ class SqlBuildStore(SqlFindings, BuildStore):
         ordered = query.order_by(chunks.c.first_seq).limit(limit)
         found = await self._engine.read(lambda db: db.execute(ordered).mappings().all())
         read = [rows.chunk_of(row) for row in found]
-        return in_order(read) if is_whole else read
+        return contract.in_order(read) if is_whole else read
 
 
 # Built once: it runs for every step of every build.
@@ -312,7 +306,7 @@ def _listing(query: BuildQuery) -> Select[Any]:
 def _named(name: BuildName) -> Subquery:
     """The builds that answer to a name: those whose ids begin so, then others that end so; each a range of an index."""
     begins = and_(builds.c.id >= name.beginning, builds.c.id < name.beginning + "g")
-    ends = and_(builds.c.tail == tail_of(name.end), builds.c.id.endswith(name.end))
+    ends = and_(builds.c.tail == contract.tail_of(name.end), builds.c.id.endswith(name.end))
     both = union_all(select(builds).where(begins), select(builds).where(ends, not_(begins)))
     # Beyond every number of builds: a limit keeps planners from asking the index of a project or status instead.
     return both.limit(2**31 - 1).subquery("named")

@@ -1,8 +1,8 @@
 """Where branches, notifications and mutes are kept; `open_store(url)` chooses the driver by the URL's scheme."""
 
-from build_notifier.store.contract import NotifierStore, StoredBranch
+from build_notifier.store.contract import NotificationQuery, NotifierStore, StoredBranch
 
-__all__ = ["NotifierStore", "StoredBranch", "open_store"]
+__all__ = ["NotificationQuery", "NotifierStore", "StoredBranch", "open_store"]
 
 
 def open_store(url: str) -> NotifierStore:

@@ -23,6 +23,19 @@ class StoredBranch:
     version: int
 
 
+@dataclass(frozen=True, slots=True)
+class NotificationQuery:
+    """Which notifications to list. None means any; `projects` None means all, empty means none."""
+
+    limit: int
+    projects: Collection[str] | None = None
+    state: str | None = None
+    incident: str | None = None
+    build_id: str | None = None
+    after: tuple[int, str] | None = None
+    """(created_at, id) of the last one already shown."""
+
+
 class NotifierStore(Store, Protocol):
     """The store; every method raises StoreUnavailable when it does not answer."""
 
@@ -58,17 +71,8 @@ class NotifierStore(Store, Protocol):
         """Replace the version it was read at, and return the new one; None when it changed meanwhile. Key: the id."""
         ...
 
-    async def list_notifications(
-        self,
-        *,
-        limit: int,
-        projects: Collection[str] | None = None,
-        state: str | None = None,
-        incident: str | None = None,
-        build_id: str | None = None,
-        after: tuple[int, str] | None = None,
-    ) -> list[Notification]:
-        """Notifications by (created_at, id), newest first, beyond `after`, that match every filter given."""
+    async def list_notifications(self, query: NotificationQuery) -> list[Notification]:
+        """Notifications by (created_at, id), newest first, that match every filter given."""
         ...
 
     async def put_mute(self, mute: Mute) -> None:

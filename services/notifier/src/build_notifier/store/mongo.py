@@ -13,7 +13,7 @@ from typing_extensions import override
 from build_notifier.branch import Branch
 from build_notifier.delivery.notification import Notification
 from build_notifier.planning.mutes import Mute
-from build_notifier.store.contract import NotifierStore, StoredBranch
+from build_notifier.store.contract import NotificationQuery, NotifierStore, StoredBranch
 
 Document = dict[str, Any]
 
@@ -102,26 +102,17 @@ class MongoNotifierStore(MongoStore, NotifierStore):
         return notification.model_copy(update={"version": version}) if result.matched_count == 1 else None
 
     @override
-    async def list_notifications(
-        self,
-        *,
-        limit: int,
-        projects: Collection[str] | None = None,
-        state: str | None = None,
-        incident: str | None = None,
-        build_id: str | None = None,
-        after: tuple[int, str] | None = None,
-    ) -> list[Notification]:
-        wanted = {"state": state, "incident": incident, "build_id": build_id}
-        query: Document = {name: value for name, value in wanted.items() if value is not None}
-        if projects is not None:
-            query["project"] = {"$in": list(projects)}
-        if after is not None:
-            created_at, last_id = after
-            query["$or"] = [{"created_at": {"$lt": created_at}}, {"created_at": created_at, "_id": {"$lt": last_id}}]
+    async def list_notifications(self, query: NotificationQuery) -> list[Notification]:
+        filters = {"state": query.state, "incident": query.incident, "build_id": query.build_id}
+        wanted: Document = {name: value for name, value in filters.items() if value is not None}
+        if query.projects is not None:
+            wanted["project"] = {"$in": list(query.projects)}
+        if query.after is not None:
+            created_at, last_id = query.after
+            wanted["$or"] = [{"created_at": {"$lt": created_at}}, {"created_at": created_at, "_id": {"$lt": last_id}}]
         order = [("created_at", DESCENDING), ("_id", DESCENDING)]
         with available(self._database):
-            documents = await self._notifications.find(query).sort(order).limit(limit).to_list()
+            documents = await self._notifications.find(wanted).sort(order).limit(query.limit).to_list()
         return [_notification(document) for document in documents]
 
     @override

@@ -11,7 +11,7 @@ from typing_extensions import override
 from build_notifier.branch import Branch
 from build_notifier.delivery.notification import Notification
 from build_notifier.planning.mutes import Mute
-from build_notifier.store.contract import NotifierStore, StoredBranch
+from build_notifier.store.contract import NotificationQuery, NotifierStore, StoredBranch
 
 _METADATA = sa.MetaData()
 
@@ -125,28 +125,19 @@ class SqlNotifierStore(SqlStore, NotifierStore):
         return notification.model_copy(update={"version": version})
 
     @override
-    async def list_notifications(
-        self,
-        *,
-        limit: int,
-        projects: Collection[str] | None = None,
-        state: str | None = None,
-        incident: str | None = None,
-        build_id: str | None = None,
-        after: tuple[int, str] | None = None,
-    ) -> list[Notification]:
+    async def list_notifications(self, query: NotificationQuery) -> list[Notification]:
         columns = NOTIFICATIONS.c
         listed = sa.select(NOTIFICATIONS)
-        if projects is not None:
-            listed = listed.where(columns.project.in_(projects))
-        for column, wanted in ((columns.state, state), (columns.incident, incident), (columns.build_id, build_id)):
-            if wanted is not None:
-                listed = listed.where(column == wanted)
-        if after is not None:
-            created_at, last_id = after
+        if query.projects is not None:
+            listed = listed.where(columns.project.in_(query.projects))
+        for name in ("state", "incident", "build_id"):
+            if (wanted := getattr(query, name)) is not None:
+                listed = listed.where(columns[name] == wanted)
+        if query.after is not None:
+            created_at, last_id = query.after
             same = sa.and_(columns.created_at == created_at, columns.id < last_id)
             listed = listed.where(sa.or_(columns.created_at < created_at, same))
-        rows = await self._all(listed.order_by(columns.created_at.desc(), columns.id.desc()).limit(limit))
+        rows = await self._all(listed.order_by(columns.created_at.desc(), columns.id.desc()).limit(query.limit))
         return [_notification(row) for row in rows]
 
     @override
