@@ -20,6 +20,7 @@ from build_ingest.records.archive_label import ArchiveStep
 from build_ingest.records.chunk import Chunk
 from build_ingest.records.fold import BuildState
 from build_ingest.records.plan import Step
+from build_ingest.records.start_time import StartTime
 from build_ingest.store import contract, rows
 from build_ingest.store.contract import BuildQuery, BuildStore, Claim, Conflict
 from build_ingest.store.mongo_findings import FEEDBACK_INDEXES, RESULT_INDEXES, MongoFindings
