@@ -17,9 +17,9 @@ from build_artifacts.artifact import Artifact
 from build_artifacts.metrics import Metrics
 from build_artifacts.objects import NotWhole, Objects
 from build_artifacts.objects.directory import ROUTE
+from build_artifacts.objects.streams import Differs, whole
 from build_artifacts.objects.ticket import Tickets
 from build_artifacts.store import ArtifactStore
-from build_artifacts.streams import Differs, whole
 
 log = logging.getLogger("artifacts")
 

@@ -11,8 +11,8 @@ from build_chassis.errors import StoreUnavailable
 from build_artifacts.artifact import Artifact
 from build_artifacts.objects import NotWhole, Put
 from build_artifacts.objects.directory import ROUTE
+from build_artifacts.objects.streams import whole
 from build_artifacts.objects.ticket import Tickets
-from build_artifacts.streams import whole
 
 TIMEOUT = httpx.Timeout(60, connect=5)
 

@@ -21,8 +21,8 @@ from typing_extensions import override
 
 from build_artifacts.artifact import Artifact, Part
 from build_artifacts.objects.contract import NotWhole, Objects, Put, UploadGone
+from build_artifacts.objects.streams import whole
 from build_artifacts.objects.ticket import Ticket, Tickets
-from build_artifacts.streams import whole
 
 ROUTE = "/api/artifacts/objects/"
 _BLOCK = 1024 * 1024
