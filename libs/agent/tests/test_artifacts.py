@@ -115,7 +115,7 @@ def file_of(directory, content, name="mlir-opt"):
 
 
 def test_files_are_found_by_pattern_and_named_below_the_directory(tmp_path):
-    """Folders are no files; one matched twice is one; one elsewhere is left out, and so it is said."""
+    """Folders are no files; one matched twice is one; one elsewhere is left out, and reported as left out."""
     for name in ("bin/mlir-opt", "a.whl", "lib/deep/b.whl"):
         file_of(tmp_path / "build", b"x", name)
     outside = file_of(tmp_path, b"x", "outside.json").path
@@ -145,10 +145,10 @@ def test_what_took_a_files_place_since_it_was_found_is_not_read(tmp_path, store,
 @pytest.mark.parametrize("content", [b"", b"x" * 100, bytes(range(256)) * 3], ids=["empty", "single", "parts"])
 def test_the_bytes_arrive_whole(tmp_path, store, uploader, small_parts, content):
     """Small files in one request, larger ones in parts; progress ends at the size; only the dashboard gets the key."""
-    said = uploader.upload(file_of(tmp_path, content))
+    uploaded = uploader.upload(file_of(tmp_path, content))
 
     assert b"".join(store.parts[at] for at in sorted(store.parts)) == content
-    assert (said["sizeBytes"], said["sha256"]) == (len(content), hashlib.sha256(content).hexdigest())
+    assert (uploaded["sizeBytes"], uploaded["sha256"]) == (len(content), hashlib.sha256(content).hexdigest())
     assert store.keys == ["Bearer key"]
     assert content == b"" or max(seen[1] for seen in uploader.seen) == len(content)
 
@@ -178,7 +178,7 @@ def test_a_file_that_changes_meanwhile_is_offered_anew(tmp_path, store, uploader
 
 @pytest.mark.parametrize(("status", "error"), [(413, UploadRefused), (403, UploadRefused), (503, UploadLater)])
 def test_refusals_are_final_and_outages_are_not(tmp_path, store, uploader, status, error):
-    """The dashboard's own words are told; after some rounds of an outage the file waits for the next run."""
+    """The dashboard's own words are shown; after some rounds of an outage the file waits for the next run."""
     store.refusal = status
 
     with pytest.raises(error, match="too large by far"):

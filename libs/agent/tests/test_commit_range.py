@@ -1,4 +1,4 @@
-"""The commits since the last green one: found by a real git, told over a real socket."""
+"""The commits since the last green one: found by a real git, sent over a real socket."""
 
 import subprocess
 from pathlib import Path
@@ -108,18 +108,18 @@ def test_long_range_is_unknown_rather_than_cut(tree) -> None:
 def test_hundred_commits_fit_into_a_record() -> None:
     """Subjects are shortened and addresses left out before a commit is; what still does not fit is unknown."""
     commit = {"sha": "a" * 40, "parents": ["b" * 40], "author": "A" * 20, "authorEmail": "a@b", "subject": "s" * 400}
-    told = fitted([{**commit, "committedAt": 1_700_000_000_000}] * 100)
+    sent = fitted([{**commit, "committedAt": 1_700_000_000_000}] * 100)
 
-    assert told is not None
-    assert 100 == len(told)
-    assert "authorEmail" not in told[0]
+    assert sent is not None
+    assert 100 == len(sent)
+    assert "authorEmail" not in sent[0]
     assert fitted([{**commit, "author": "é" * 200}] * 100) is None
     assert [{**commit}] == fitted([commit])
     assert RANGE_BYTES < 24 * 1024
 
 
-def test_range_is_told_in_the_build(agent, gateway, tree) -> None:
-    """The dashboard names the last green commit of the branch, and the agent says what came since."""
+def test_range_is_reported_in_the_build(agent, gateway, tree) -> None:
+    """The dashboard names the last green commit of the branch, and the agent reports what came since."""
     gateway.green = tree.commit("good")
     tree.commit("worse")
     agent.run("run", "--project", "p", "--config-name", "asan", "--", "false", cwd=tree.path)
@@ -128,13 +128,13 @@ def test_range_is_told_in_the_build(agent, gateway, tree) -> None:
     assert "'branch': 'main'" in query
     assert "'config': 'asan'" in query
     build = gateway.only_build()
-    told = [
+    reported = [
         record["data"]["commits"]
-        # Known before the first record was said, it is in that one.
+        # A range known before the first record was made is in that one.
         for record in [*gateway.of(build, "BUILD_START"), *gateway.of(build, "BUILD_UPDATE")]
         if "commits" in record["data"]
     ]
-    assert [["worse"]] == [[commit["subject"] for commit in commits] for commits in told]
+    assert [["worse"]] == [[commit["subject"] for commit in commits] for commits in reported]
 
 
 @pytest.mark.parametrize(
@@ -150,6 +150,6 @@ def test_range_is_told_in_the_build(agent, gateway, tree) -> None:
         ({"commit": "a"}, {"CHANGE_ID": "17"}, False, "premerge"),
     ],
 )
-def test_origin_is_guessed_where_nobody_said(known, environment, is_terminal, origin) -> None:
+def test_origin_is_guessed_where_no_option_names_it(known, environment, is_terminal, origin) -> None:
     """A person's changed tree at a terminal is local, a request is premerge, all else is ci."""
     assert origin == origin_of(known, environment, is_terminal=is_terminal)

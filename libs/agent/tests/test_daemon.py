@@ -244,7 +244,7 @@ def test_command_reaching_for_a_sibling_runs_below_the_checkout(repository, tmp_
 
 
 def test_wrong_config_is_named(tmp_path) -> None:
-    """What is wrong in config.yaml is said with the place where it stands."""
+    """What is wrong in config.yaml is reported with the place where it stands."""
     path = tmp_path / "config.yaml"
     path.write_text("projects:\n  p:\n    build_comand: make\n")
     with pytest.raises(ConfigError, match=r"projects\.p\.build_comand"):
@@ -254,25 +254,25 @@ def test_wrong_config_is_named(tmp_path) -> None:
 
 
 def test_sdk_runs_a_command_and_calls_handlers(gateway, spool) -> None:
-    """Plain and async handlers hear of start and end; one that raises harms nothing."""
+    """Plain and async handlers are called at start and end; one that raises affects nothing else."""
     agent = BuildAgent(project_name="p", api_key=KEY, ws_endpoint=gateway.url, spool=spool)
-    heard: list[tuple[str, ...]] = []
+    calls: list[tuple[str, ...]] = []
 
     @agent.on_build_start
     def started(build_id: str) -> None:
-        heard.append(("start", build_id))
+        calls.append(("start", build_id))
         raise RuntimeError("a handler's own fault")
 
     @agent.on_build_complete
     async def completed(build_id: str, status: str) -> None:
-        heard.append(("complete", build_id, status))
+        calls.append(("complete", build_id, status))
 
     with agent:
         assert agent._deliverer().wait_for_dashboard(20)
         result = agent.run([sys.executable, "-c", "print('from the sdk'); raise SystemExit(3)"])
 
     assert (result.status, result.exit_code) == ("failed", 3)
-    assert heard == [("start", result.build_id), ("complete", result.build_id, "failed")]
+    assert calls == [("start", result.build_id), ("complete", result.build_id, "failed")]
     assert gateway.log(result.build_id) == ["from the sdk"]
 
 

@@ -77,7 +77,7 @@ def test_second_run_of_ninja_begins_anew(expectation, log, clock) -> None:
 
 
 def test_other_tools_are_extrapolated_from_their_own_beginning(expectation, clock) -> None:
-    """make says per cent: from where it began, not from when it was first heard of; then a test run begins anew."""
+    """make prints per cent: counted from where it began, not from its first line; then a test run begins anew."""
 
     def make(percent: float) -> Progress:
         return Progress(None, None, percent, "build", "CXX", "make")

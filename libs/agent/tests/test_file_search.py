@@ -58,14 +58,14 @@ def test_nothing_outside_is_found(tmp_path) -> None:
     patterns = ("../secret.txt", "x/../../secret.txt", f"{tmp_path}/*.txt", "**", "folder/*", "file", "/etc/passwd")
 
     assert names(*patterns, root=work) == ["in.txt"]
-    said = left_out(*patterns, root=work)
+    notices = left_out(*patterns, root=work)
     for words in (
         f"outside of the working directory {work}",
         "../secret.txt",
         "/etc/passwd",
         "leads out of the working",
     ):
-        assert words in said
+        assert words in notices
 
 
 def test_patterns_that_stay_inside_are_found_however_they_are_written(tmp_path) -> None:
@@ -94,7 +94,7 @@ def test_a_file_with_several_names_is_found_once(tmp_path) -> None:
     assert "z/real.so: another name of a file that is found" in left_out("z/*", root=tmp_path)
 
 
-def test_a_pattern_that_names_nothing_is_said(tmp_path) -> None:
+def test_a_pattern_that_names_nothing_is_reported(tmp_path) -> None:
     """An unset variable in a script, or the directory itself; what stands beside it is found."""
     write(tmp_path, "a.txt")
 
@@ -108,8 +108,8 @@ def test_every_pattern_without_a_file_is_named(tmp_path) -> None:
     write(tmp_path, "bin/tool", "a.txt")
 
     assert names("*.txt", "*.whl", "bin", root=tmp_path) == ["a.txt"]
-    said = left_out("*.txt", "*.whl", "bin", root=tmp_path)
-    assert said == "*.whl: matches no file\nbin: a folder: write FOLDER/** for the files in it"
+    notices = left_out("*.txt", "*.whl", "bin", root=tmp_path)
+    assert notices == "*.whl: matches no file\nbin: a folder: write FOLDER/** for the files in it"
 
 
 def test_what_is_no_file_is_left_out_and_hangs_nobody(tmp_path) -> None:

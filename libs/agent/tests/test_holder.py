@@ -109,7 +109,7 @@ def test_output_passes_at_once(directory) -> None:
     assert process.returncode == 0
 
 
-def test_unknown_command_is_127_and_told(directory) -> None:
+def test_unknown_command_is_127_and_logged(directory) -> None:
     """A command that does not exist ends with 127 and a line in the log."""
     done = hold(directory, "no-such-command-here")
 
@@ -241,7 +241,7 @@ def test_holder_is_small(directory) -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk needs root")
 def test_full_disk_costs_the_log_and_not_the_build(tmp_path) -> None:
-    """On a full disk the output still passes and the gap is counted; the end is told."""
+    """On a full disk the output still passes and the gap is counted; the end is recorded."""
     disk = tmp_path / "disk"
     disk.mkdir()
     mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", disk], check=False)
@@ -273,7 +273,7 @@ def test_signals_ignored_by_the_parent_stay_ignored(directory) -> None:
     assert process.communicate(timeout=10)[0] == b"True\n"
 
 
-def test_start_is_told_by_its_own_arguments(directory) -> None:
+def test_start_uses_its_own_arguments(directory) -> None:
     """Environment and working directory are those given."""
     holding = start(
         directory.path,

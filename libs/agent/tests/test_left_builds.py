@@ -97,7 +97,7 @@ def test_one_bad_build_keeps_no_other_from_being_delivered(lone_agent, agent, ga
     assert agent.left() == [bad]
 
 
-def test_an_empty_artifact_pattern_is_said_and_harms_nothing(agent, gateway) -> None:
+def test_an_empty_artifact_pattern_is_reported_and_costs_nothing(agent, gateway) -> None:
     """`--artifact "$UNSET"` in a script."""
     done = agent.build("echo", "hi", options=("--artifact", ""))
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from build_protocol.frames import AGENT_SUBPROTOCOL
 
 
-def test_build_is_told_from_start_to_end(agent, gateway) -> None:
+def test_build_is_reported_from_start_to_end(agent, gateway) -> None:
     """Start, every line with its stream, and the end with totals arrive; the spool is empty afterwards."""
     done = agent.build("sh", "-c", "echo one; echo two >&2; exit 3")
 
@@ -64,7 +64,7 @@ def test_next_run_delivers_what_an_earlier_one_left(lone_agent, gateway) -> None
     assert lone_agent.left() == []
 
 
-def test_wrong_key_is_told_and_harms_nothing(agent) -> None:
+def test_wrong_key_is_named_and_costs_nothing(agent) -> None:
     """A wrong key costs the build nothing and is named."""
     agent.environment["BUILD_DASHBOARD_API_KEY"] = "bmk_wrong"
     done = agent.build("sh", "-c", "exit 5")

@@ -26,8 +26,8 @@ def complete(gateway):
     return gateway.of(gateway.only_build(), "BUILD_COMPLETE")[0]["data"]
 
 
-def test_program_tells_its_own_build(sdk, gateway, spool) -> None:
-    """Phases, lines, numbers and progress arrive in the order in which they are said, and nothing stays behind."""
+def test_program_reports_its_own_build(sdk, gateway, spool) -> None:
+    """Phases, lines, numbers and progress arrive in the order in which they were reported, and nothing stays behind."""
     with sdk.build(command="python setup.py build", config="wheel", origin="ci") as build:
         build.phase("configure")
         build.log("-- The C compiler")
@@ -72,15 +72,15 @@ def test_exception_fails_the_build_and_goes_on(sdk, gateway) -> None:
     ("raised", "status", "code"),
     [(SystemExit(3), "failed", 3), (SystemExit(0), "succeeded", 0), (KeyboardInterrupt(), "cancelled", 1)],
 )
-def test_ends_that_are_no_errors_are_told_as_what_they_are(sdk, gateway, raised, status, code) -> None:
-    """sys.exit tells its code, Ctrl-C cancels."""
+def test_ends_that_are_no_errors_are_reported_as_what_they_are(sdk, gateway, raised, status, code) -> None:
+    """sys.exit gives its code, Ctrl-C cancels."""
     with pytest.raises(type(raised)), sdk.build():
         raise raised
 
     assert (status, code) == (complete(gateway)["status"], complete(gateway)["exitCode"])
 
 
-def test_what_cannot_be_told_is_an_error_of_the_program(sdk, gateway) -> None:
+def test_what_cannot_be_reported_is_an_error_of_the_program(sdk, gateway) -> None:
     """A phase that does not exist, a number that is none: named at once, and the build goes on."""
     with sdk.build() as build:
         with pytest.raises(ValueError, match="configure, build, link, test"):
@@ -136,18 +136,18 @@ def test_cancel_reaches_a_program_that_drives_its_build(sdk, gateway, wait_until
 
 
 def test_killed_program_leaves_a_failed_build(agent, gateway, tmp_path, wait_until) -> None:
-    """kill -9 of the program that drives a build: the next agent ends it, with all that was said."""
+    """kill -9 of the program that drives a build: the next agent ends it, with all that was reported."""
     script = "\n".join(
         (
             "import os, time",
             "from build_dashboard import BuildAgent",
             "with BuildAgent('p').build() as build:",
-            "    build.log('said')",
+            "    build.log('printed')",
             "    time.sleep(60)",
         )
     )
     process = subprocess.Popen([sys.executable, "-c", script], env=agent.environment, cwd=tmp_path)
-    wait_until(lambda: gateway.records and gateway.log(gateway.only_build()) == ["said"])
+    wait_until(lambda: gateway.records and gateway.log(gateway.only_build()) == ["printed"])
     process.kill()
     process.wait()
     agent.run("run", "--resume")

@@ -84,7 +84,7 @@ def test_spool_may_go_only_when_verified() -> None:
 
 
 def test_verified_is_asked_for_again_after_a_cut() -> None:
-    """When all is stored but the word `verified` was lost, the last record is sent again to hear it."""
+    """When all is stored but the ACK with `verified` was lost, the last record is sent again to get another."""
     made, build = session()
     build.is_complete = True
     made.welcome({**WELCOME, "stored": {BUILD: 10}})
@@ -126,7 +126,7 @@ def test_backoff_doubles_to_a_minute_and_waits_windows_out() -> None:
     assert [backoff.next_wait(1.0), backoff.next_wait(0.5)] == [1.0, 1.0]
 
 
-def test_offline_is_said_after_the_configured_attempts() -> None:
+def test_offline_is_reported_after_the_configured_attempts() -> None:
     """`reconnect_attempts` tries pass before the agent calls itself offline; it goes on trying."""
     backoff = Backoff(first_seconds=2.0, attempts_before_offline=2)
     states = []

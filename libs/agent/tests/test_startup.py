@@ -47,7 +47,7 @@ def test_every_variable_is_documented() -> None:
     assert {name for name in read if f"`{name}`" not in page} == set()
 
 
-def test_every_option_is_told() -> None:
+def test_every_option_is_parsed() -> None:
     """The options of DESIGN are there, and the command is left alone."""
     options = parse(["--project", "p", "--origin", "local", "--artifact", "*.so", "--", "ninja", "--project", "x"])
 
@@ -58,5 +58,5 @@ def test_credentials_stay_here() -> None:
     """Neither a repository's address nor the environment gives a password away."""
     assert without_credentials("https://user:pass@host/x.git?t=1") == "https://host/x.git"
     assert without_credentials("git@host:x.git") == "git@host:x.git"
-    told = environment_facts({"CC": "clang", "CI_JOB_TOKEN": "x", "HOME": "/h", "CMAKE_API_KEY": "y", "CI": "true"})
-    assert told == {"CC": "clang", "CI": "true"}
+    sent = environment_facts({"CC": "clang", "CI_JOB_TOKEN": "x", "HOME": "/h", "CMAKE_API_KEY": "y", "CI": "true"})
+    assert sent == {"CC": "clang", "CI": "true"}

@@ -12,8 +12,8 @@ from pathlib import Path
 POINTS: Mapping[str, str] = {
     "agent.read": "output is read and numbered; it is not spooled",
     "agent.spooled": "records are on the disk; nothing of them is sent",
-    "agent.sent": "records are in the socket; nothing is heard of them",
-    "agent.acked": "an ACK is heard; the spool still has what is stored",
+    "agent.sent": "records are in the socket; no answer has come",
+    "agent.acked": "an ACK is received; the spool still has what is stored",
     "agent.verified": "a build is verified; its spool is still there",
 }
 """Every point and what it lies between. Each is passed, and survives a kill, in tests/delivery."""
@@ -31,8 +31,8 @@ def fail_at(point: str) -> None:
             file.write(f"{point}\n")
 
 
-def _read(said: str) -> dict[str, int]:
-    plans = (plan.partition(":kill@") for plan in said.split(","))
+def _read(text: str) -> dict[str, int]:
+    plans = (plan.partition(":kill@") for plan in text.split(","))
     return {point: int(turn) for point, _, turn in plans if point in POINTS and turn.isdecimal()}
 
 

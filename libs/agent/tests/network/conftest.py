@@ -197,12 +197,12 @@ Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 async def join(one: Streams, other: Streams, idle_seconds: float | None = None) -> None:
     """Pass bytes both ways until one side ends, or nothing passed for so long."""
     loop = asyncio.get_running_loop()
-    heard_at = loop.time()
+    received_at = loop.time()
 
     async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        nonlocal heard_at
+        nonlocal received_at
         while data := await reader.read(65536):
-            heard_at = loop.time()
+            received_at = loop.time()
             writer.write(data)
             await writer.drain()
 
@@ -210,7 +210,7 @@ async def join(one: Streams, other: Streams, idle_seconds: float | None = None) 
         if idle_seconds is None:
             await asyncio.Event().wait()
             return
-        while (left := heard_at + idle_seconds - loop.time()) > 0:  # noqa: ASYNC110  (time passing is waited for)
+        while (left := received_at + idle_seconds - loop.time()) > 0:  # noqa: ASYNC110  (time passing is waited for)
             await asyncio.sleep(left)
 
     pumps: list[Coroutine[Any, Any, None]] = [pump(one[0], other[1]), pump(other[0], one[1]), watch()]

@@ -29,7 +29,7 @@ def local(port: int, scheme: str = "ws") -> str:
     return f"{scheme}://127.0.0.1:{port}"
 
 
-def test_a_healthy_way_is_told_step_by_step(trusting, gateway, proxy) -> None:
+def test_a_healthy_way_is_shown_step_by_step(trusting, gateway, proxy) -> None:
     """Through a proxy, with TLS: every check is there and well."""
     trusting.setenv("HTTPS_PROXY", proxy().url)
     gateway._welcome = lambda hello: {**_WELCOME, "serverAt": int(time.time() * 1000)}
@@ -53,7 +53,7 @@ def test_proxy_that_is_not_there(trusting, free_port) -> None:
 
 @pytest.mark.parametrize(("given", "words"), [("", "wants a user"), ("ann:wrong@", "refuses the user")])
 def test_proxy_that_wants_a_password(trusting, given, words, proxy) -> None:
-    """407 says where to write it; a wrong one is told apart, and never shown."""
+    """407 says where to write it; a wrong one is named as such, and never shown."""
     through = proxy(user_password="ann:right")
     trusting.setenv("HTTPS_PROXY", f"http://{given}127.0.0.1:{through.port}")
     found = diagnosis(f"wss://{HOST}")
@@ -72,7 +72,7 @@ def test_proxy_that_does_not_let_us_there(trusting, proxy) -> None:
 
 @pytest.mark.parametrize("address", ["ftp://127.0.0.1:1", "http://host:port", "http://"])
 def test_proxy_with_an_address_that_is_none(trusting, address) -> None:
-    """A typing error in the variable is said as such."""
+    """A typing error in the variable is reported as such."""
     trusting.setenv("HTTPS_PROXY", address)
     found = diagnosis(f"wss://{HOST}")
 
@@ -96,7 +96,7 @@ def test_authority_of_a_proxy_that_looks_into_tls(trusting, authority, company, 
 
 
 def test_certificate_out_of_date(trusting, authority, gateway, front) -> None:
-    """Either the server's certificate or this machine's clock: both are said."""
+    """Either the server's certificate or this machine's clock: both are named."""
     door = front(gateway.port, authority.server_context("127.0.0.1", days=-1))
     found = diagnosis(local(door.port, "wss"))
 
@@ -135,7 +135,7 @@ def test_file_of_certificates_that_is_missing(bare_environment, gateway) -> None
 
 
 def test_clock_that_is_off(bare_environment, gateway) -> None:
-    """The difference is told in seconds."""
+    """The difference is shown in seconds."""
     gateway._welcome = lambda hello: {**_WELCOME, "serverAt": int(time.time() * 1000) - 3_600_000}
     found = diagnosis(local(gateway.port))
 
@@ -151,7 +151,7 @@ def test_wrong_key(bare_environment, gateway) -> None:
 
 
 def test_no_key(bare_environment, gateway) -> None:
-    """Said before anything is dialled."""
+    """Reported before anything is dialled."""
     assert diagnosis(local(gateway.port), "").check == "key"
 
 

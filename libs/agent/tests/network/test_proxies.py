@@ -51,7 +51,7 @@ def test_a_build_arrives_through_a_proxy_that_speaks_tls_itself(far_agent, gatew
 
 
 def test_a_refused_password_costs_the_build_nothing(far_agent, proxy) -> None:
-    """The command runs and its exit code stays; what is to be done is said; the output waits in the spool."""
+    """The command runs and its exit code stays; what is to be done is printed; the output waits in the spool."""
     through = proxy(user_password="ann:right")
     far_agent.environment["HTTPS_PROXY"] = through.url_for("ann:wrong")
 
@@ -194,10 +194,10 @@ def test_uploads_take_the_same_way_as_the_build(upload, store, authority, proxy,
     tls = authority.server_context("127.0.0.1") if is_secured else None
     through = proxy({HOST: store.server_address[1]}, user_password="ann:pass", tls=tls)
 
-    said = upload(through.url_for("ann:pass"))
+    uploaded = upload(through.url_for("ann:pass"))
 
     assert store.content == b"wheel"
-    assert said["sha256"] == hashlib.sha256(b"wheel").hexdigest()
+    assert uploaded["sha256"] == hashlib.sha256(b"wheel").hexdigest()
     assert set(through.connects) == {HOST}
 
 

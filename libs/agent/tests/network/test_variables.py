@@ -81,5 +81,5 @@ def test_socks_says_what_it_needs(monkeypatch) -> None:
 
 
 def test_a_password_is_never_shown() -> None:
-    """What is said of a proxy leaves user and password out."""
+    """What is shown of a proxy leaves user and password out."""
     assert without_password("http://user:p%40ss@proxy.test:3128") == "http://proxy.test:3128"

@@ -102,7 +102,7 @@ class Uploader:
     ) -> None:
         self._url = dashboard_url.rstrip("/")
         self._key = {"Authorization": f"Bearer {api_key}"}
-        self._said = {"buildId": build["buildId"], "project": build["project"]}
+        self._build = {"buildId": build["buildId"], "project": build["project"]}
         self._progress = progress
         self._is_hurried = is_hurried
         self._pause = pause
@@ -146,7 +146,7 @@ class Uploader:
         raise UploadLater(problem)
 
     def _offer(self, name: str, facts: Digest) -> dict[str, Any]:
-        body = {**self._said, "name": name, "sizeBytes": facts.size_bytes, "sha256": facts.sha256}
+        body = {**self._build, "name": name, "sizeBytes": facts.size_bytes, "sha256": facts.sha256}
         if facts.part_bytes is not None:
             body |= {"partSizeBytes": facts.part_bytes, "partSha256": list(facts.part_sha256)}
         if self._is_relayed:

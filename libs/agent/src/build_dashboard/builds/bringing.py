@@ -44,7 +44,7 @@ def bring_artifacts(
         try:
             for file in found[:FILES_MAX]:
                 try:
-                    reporter.say_artifact(data := uploader.upload(file))
+                    reporter.report_artifact(data := uploader.upload(file))
                     meter.clear()
                     say(f"uploaded {file.name} ({data['sizeBytes'] / 2**20:.1f} MiB)")
                 except UploadRefused as error:

@@ -1,4 +1,4 @@
-"""Driven builds: what a Python program does, told as a build; there is no command, the program says what happens.
+"""Driven builds: what a Python program does, reported as a build by the program itself, without a command.
 
 The same spool, records and promises as for a command: output goes to raw files first, and a program that is killed
 leaves a build that the next agent ends as failed.
@@ -24,7 +24,7 @@ from build_dashboard.recording.directory import BuildDirectory
 Phase = Literal["configure", "build", "link", "test"]
 
 TICK_SECONDS = 0.1
-"""Lines are told together, this often."""
+"""Lines are recorded together, this often."""
 
 _KINDS = {"out": raw.OUT, "err": raw.ERR}
 
@@ -61,7 +61,7 @@ class DrivenBuild:
         """
         if name not in get_args(Phase):
             raise ValueError(f"no phase {name!r}: a build has the phases {', '.join(get_args(Phase))}")
-        self._say({"phase": name})
+        self._report({"phase": name})
 
     def log(self, text: str, stream: Literal["out", "err"] = "out") -> None:
         """Print into the build's log."""
@@ -77,10 +77,10 @@ class DrivenBuild:
             ValueError: the value is no finite number.
         """
         if not math.isfinite(value):
-            raise ValueError(f"metric {name} is {value}: only finite numbers can be told")
+            raise ValueError(f"metric {name} is {value}: only finite numbers can be reported")
         first, *rest = name.split("_")
-        told = int(value) if float(value).is_integer() else value
-        self._say({"metrics": {first + "".join(word.capitalize() for word in rest): told}})
+        number = int(value) if float(value).is_integer() else value
+        self._report({"metrics": {first + "".join(word.capitalize() for word in rest): number}})
 
     def progress(self, percent: float, step: str | None = None) -> None:
         """How far the build is, and what it is doing now.
@@ -90,7 +90,7 @@ class DrivenBuild:
         """
         if not 0 <= percent <= 100:
             raise ValueError(f"progress is {percent}: it goes from 0 to 100")
-        self._say({"progress": float(percent), "step": step})
+        self._report({"progress": float(percent), "step": step})
         self._handlers.call("progress", self.build_id, float(percent))
 
     def end(self, error: BaseException | None) -> End:
@@ -108,17 +108,17 @@ class DrivenBuild:
             os.close(fd)
         return end
 
-    def _say(self, data: Mapping[str, Any]) -> None:
+    def _report(self, data: Mapping[str, Any]) -> None:
         with self._lock:
             # What was printed before stands before it.
             self._reporter.pump()
-            self._reporter.say(data)
+            self._reporter.report(data)
 
     def _tick(self) -> None:
         while not self._is_over.wait(TICK_SECONDS):
             with self._lock:
                 self._reporter.pump()
-                self._reporter.say_late(self._gathering)
+                self._reporter.report_late_facts(self._gathering)
             with contextlib.suppress(BlockingIOError):
                 if b"cancelled" in os.read(self._control_fd, 4096):
                     self.is_cancelled = True

@@ -1,4 +1,4 @@
-"""Handlers: a person's functions, called when a build starts, says something or ends; what they raise harms nothing."""
+"""Handlers: a person's functions, called when a build starts, prints or ends; what they raise affects nothing else."""
 
 import asyncio
 import inspect

@@ -70,13 +70,13 @@ class BuildReporter:
         self._evidence = evidence
         if evidence is not None:
             self.log_recorder.foresee = evidence.remaining_ms
-            self.log_recorder.listeners["log"].append(evidence.hear)
+            self.log_recorder.listeners["log"].append(evidence.note_lines)
         self._tree_peak_bytes = self._largest_peak_bytes = 0
-        self._told = 0
+        self._notified_seq = 0
         delivery.add(directory, self.spool, self._replace, is_running=is_new or not self.log_recorder.is_complete)
 
     def start(self, gathering: Gathering | None) -> None:
-        """Say BUILD_START with the facts there are."""
+        """Record BUILD_START with the facts there are."""
         if gathering is not None:
             gathering.wait(FACTS_SECONDS, FIRST_FACTS)
         start = self.directory.facts["start"]
@@ -89,12 +89,12 @@ class BuildReporter:
             "agentVersion": __version__,
         }
         self.log_recorder.start(facts, self.directory.facts["startedAt"])
-        self._tell()
+        self._notify_delivery()
 
     def follow(self, holding: Holding | None, gathering: Gathering | None = None) -> End:
-        """Spool everything until the command and its output are over, and say BUILD_COMPLETE; how it ended.
+        """Spool everything until the command and its output are over, and record BUILD_COMPLETE; returns how it ended.
 
-        A build that brings artifacts waits for `deliver_only`: until then more may be said of it.
+        A build that brings artifacts waits for `deliver_only`: until then more may be recorded about it.
         """
         wait = _Ticks(holding.status_fd) if holding else _Polls(self.directory.is_held)
         metrics_at = time.monotonic() + FIRST_METRICS_SECONDS
@@ -106,39 +106,39 @@ class BuildReporter:
             due = metrics_at - time.monotonic()
             wait(max(0.0, due if patience is None else min(due, patience)))
             if gathering is not None:
-                self.say_late(gathering)
+                self.report_late_facts(gathering)
             if holding and time.monotonic() >= metrics_at:
                 metrics_at = time.monotonic() + METRICS_SECONDS
-                self._say_metrics(holding.pid)
+                self._report_metrics(holding.pid)
         return self.finish(gathering)
 
     def pump(self, *, is_over: bool = False) -> None:
         """Spool what was printed since the last time."""
         while self.log_recorder.step(is_holder_gone=is_over):
-            self._tell()
-        self._tell()
+            self._notify_delivery()
+        self._notify_delivery()
 
-    def say(self, data: Mapping[str, Any]) -> None:
-        """Say BUILD_UPDATE."""
+    def report(self, data: Mapping[str, Any]) -> None:
+        """Record BUILD_UPDATE."""
         self.log_recorder.update(data, _now_ms())
-        self._tell()
+        self._notify_delivery()
 
-    def say_late(self, gathering: Gathering) -> None:
-        """Say the facts that became known since the last time."""
+    def report_late_facts(self, gathering: Gathering) -> None:
+        """Record the facts that became known since the last time."""
         if late := gathering.take():
-            self.say(late)
+            self.report(late)
 
     def finish(self, gathering: Gathering | None, error: str | None = None) -> End:
-        """Say what is still to be said, and BUILD_COMPLETE, when everything printed is spooled; how the build ended."""
+        """Record what is still missing and BUILD_COMPLETE, once everything printed is spooled; returns how it ended."""
         if gathering is not None:
             self._wait_for(gathering)
-            self.say_late(gathering)
+            self.report_late_facts(gathering)
         return self._complete(error)
 
-    def say_artifact(self, data: Mapping[str, Any]) -> None:
-        """Say ARTIFACT_UPLOADED, after the build is complete."""
+    def report_artifact(self, data: Mapping[str, Any]) -> None:
+        """Record ARTIFACT_UPLOADED, after the build is complete."""
         self.log_recorder.artifact(data, _now_ms())
-        self._tell()
+        self._notify_delivery()
 
     def deliver_only(self) -> None:
         """Everything is spooled already."""
@@ -159,33 +159,33 @@ class BuildReporter:
             "largestProcessRssBytes": largest_bytes or None,
         }
         metrics = {name: value for name, value in facts.items() if value is not None}
-        metrics |= self._testimony(end)
+        metrics |= self._report_evidence(end)
         if end.reason == "command_not_found":
             error = f"command not found: {self.directory.facts['start']['command'][0]}"
         self.log_recorder.complete(end, metrics, _now_ms(), error)
         deadline = time.monotonic() + DISK_FULL_SECONDS
         while not self.log_recorder.flush() and time.monotonic() < deadline:
             time.sleep(POLL_SECONDS)
-        self._tell()
+        self._notify_delivery()
         if not self.directory.facts.get("artifacts"):
             self.deliver_only()
         return end
 
-    def _testimony(self, end: End) -> Mapping[str, int]:
-        """Say what the evidence found; the metrics among it."""
+    def _report_evidence(self, end: End) -> Mapping[str, int]:
+        """Record what the collector found; returns the metrics among it."""
         if self._evidence is None:
             return {}
         for update in self._evidence.finish(is_green=end.status == "succeeded", wall_seconds=(end.wall_ms or 0) / 1000):
-            self.say(update)
+            self.report(update)
         return self._evidence.metrics
 
     def _wait_for(self, gathering: Gathering) -> None:
-        """Short builds end before the dashboard has said what was green; what it is never asked is not waited for."""
+        """Short builds end before the dashboard answers what was green; nothing is waited for that was never asked."""
         deadline = time.monotonic() + LATE_SECONDS
         while not gathering.is_done(LATE_FACTS) and time.monotonic() < deadline and self._delivery.may_answer:
             gathering.wait(WAIT_SECONDS, LATE_FACTS)
 
-    def _say_metrics(self, pid: int) -> None:
+    def _report_metrics(self, pid: int) -> None:
         usage = tree_usage(pid)
         if not usage.processes:
             return
@@ -193,12 +193,12 @@ class BuildReporter:
         self._largest_peak_bytes = max(self._largest_peak_bytes, usage.largest_rss_bytes)
         wall_ms = _now_ms() - self.directory.facts["startedAt"]
         metrics = {"cpuMs": usage.cpu_ms, "wallMs": max(0, wall_ms), "treeRssBytes": usage.rss_bytes}
-        self.say({"metrics": metrics})
+        self.report({"metrics": metrics})
 
-    def _tell(self) -> None:
-        if self.spool.last_seq > self._told:
-            self._told = self.spool.last_seq
-            self._delivery.spooled(self.directory.build_id, self._told)
+    def _notify_delivery(self) -> None:
+        if self.spool.last_seq > self._notified_seq:
+            self._notified_seq = self.spool.last_seq
+            self._delivery.spooled(self.directory.build_id, self._notified_seq)
 
     def _replace(self, seq: int, problem: str) -> bytes:
         """What stands in the sequence instead of a record that the dashboard refused; called by delivery's thread."""

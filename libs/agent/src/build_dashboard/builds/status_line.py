@@ -1,6 +1,6 @@
-"""The status line: the terminal's last row, kept free of the build's output, says how far the build is.
+"""The status line: the terminal's last row, kept free of the build's output, shows how far the build is.
 
-The rows above scroll as ever; the command is told nothing of it. Drawn on standard error, each time with one write.
+The rows above scroll as ever; the command does not notice it. Drawn on standard error, each time with one write.
 """
 
 import contextlib

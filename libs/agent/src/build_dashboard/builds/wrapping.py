@@ -1,4 +1,4 @@
-"""Wrapping: everything that happens beside a running command until it is told to the dashboard."""
+"""Wrapping: everything that happens beside a running command until it is reported to the dashboard."""
 
 import argparse
 import os
@@ -90,7 +90,7 @@ class Wrapping:
                 say("the next run, or `build-dashboard run --resume`, delivers them")
             else:
                 say(f"build {build_id} is stored, and its log is still being checked{why}")
-                say("its spool stays until the next run, or `build-dashboard run --resume`, hears the result")
+                say("its spool stays until the next run, or `build-dashboard run --resume`, learns the result")
 
     def _bring_artifacts(self) -> None:
         from build_dashboard.builds.bringing import bring_artifacts  # noqa: PLC0415  (costs builds without any nothing)
@@ -98,7 +98,7 @@ class Wrapping:
         bring_artifacts(
             self._reporter,
             self._delivery,
-            # What is said to nobody is noted: quiet runs read no notices.
+            # Quiet runs print no notices; they are kept with the delivery's.
             say=self._delivery.notices.append if self._is_quiet else say,
             is_hurried=lambda: self._signals.is_hurried,
         )

@@ -31,7 +31,7 @@ app.add_typer(keys, name="keys")
 rules = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The rules by which failures are found in logs.")
 app.add_typer(rules, name="rules")
 
-Json = Annotated[bool, typer.Option("--json", help="Print what the server said, for programs.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the server's answer, for programs.")]
 Id = Annotated[
     str,
     typer.Argument(

@@ -105,7 +105,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         if not options.command:
             parser.error("no command: write it after --, as in: build-dashboard run --project P -- ninja")
         if not options.project or not _is_project_name(options.project):
-            parser.error("--project must be a name of a-z, 0-9, _ . and -, beginning with a letter or digit")
+            parser.error("--project must be a name of a-z, 0-9, _ . and -, beginning with one of a-z, 0-9")
         options.retry_of = _whole_id(parser, options.retry_of)
     return options
 
@@ -148,4 +148,4 @@ def _terminal_mode() -> list[Any] | None:
 
 def _is_project_name(name: str) -> bool:
     allowed = "abcdefghijklmnopqrstuvwxyz0123456789"
-    return len(name) <= 64 and name[0] in allowed and all(letter in allowed + "_.-" for letter in name)
+    return len(name) <= 64 and name[0] in allowed and all(character in allowed + "_.-" for character in name)

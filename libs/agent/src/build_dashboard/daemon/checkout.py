@@ -67,13 +67,13 @@ class Checkout:
             CheckoutError: the remote does not answer, or has no such branch.
         """
         if branch is None:
-            told = self._ask("--symref", self.repo_url, "HEAD")
-            symbolic = re.search(r"^ref: refs/heads/(\S+)\tHEAD$", told, re.MULTILINE)
+            answer = self._ask("--symref", self.repo_url, "HEAD")
+            symbolic = re.search(r"^ref: refs/heads/(\S+)\tHEAD$", answer, re.MULTILINE)
             branch = symbolic[1] if symbolic else "HEAD"
-        told = self._ask(self.repo_url, branch if branch == "HEAD" else f"refs/heads/{branch}")
-        if not told:
+        answer = self._ask(self.repo_url, branch if branch == "HEAD" else f"refs/heads/{branch}")
+        if not answer:
             raise CheckoutError(f"{self.repo_url} has no branch {branch}")
-        return branch, told.split()[0]
+        return branch, answer.split()[0]
 
     def since(self, built: str, head: str) -> list[str]:
         """The commits after `built` up to `head`, oldest first, merges as one; only `head` where history was rewritten.

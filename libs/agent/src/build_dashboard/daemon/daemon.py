@@ -49,23 +49,23 @@ class Daemon:
     def serve(self, *, once: bool = False) -> int:
         """Build what is new, again and again until stopped (0); with `once`, once: 1 when a build could not begin."""
         self._spool.mkdir(parents=True, exist_ok=True, mode=0o700)
-        for keeper in self._builders.values():
-            keeper.recall()
+        for builder in self._builders.values():
+            builder.recall()
         self._delivery.start()
         # A build left by a killed daemon may still run in a build_dir: it comes first.
         left = adopt_left_builds(self._spool, self._delivery)
         threads = [
-            threading.Thread(target=keeper.keep, args=(once,), daemon=True) for keeper in self._builders.values()
+            threading.Thread(target=builder.run, args=(once,), daemon=True) for builder in self._builders.values()
         ]
         for thread in threads:
             thread.start()
         while any(thread.is_alive() for thread in threads) and not self._stop.is_set():
             self._stop.wait(0.2)
-        built = [build_id for keeper in self._builders.values() for build_id in keeper.built]
+        built = [build_id for builder in self._builders.values() for build_id in builder.built]
         seconds = LINGER_SECONDS if once else 0
         self._delivery.linger(left + built, seconds, unconnected_seconds=min(seconds, CONNECT_SECONDS))
         self._delivery.close()
-        return 1 if once and any(keeper.has_failed for keeper in self._builders.values()) else 0
+        return 1 if once and any(builder.has_failed for builder in self._builders.values()) else 0
 
     def stop(self) -> None:
         """Return from `serve` soon; running builds go on, and are delivered by the next daemon."""
@@ -77,8 +77,8 @@ class Daemon:
             return "rejected", f"this agent does not build {project}"
         chosen = [self._builders[project]] if project is not None else list(self._builders.values())
         if kind in ("drain", "resume"):
-            for keeper in chosen:
-                keeper.drain(kind == "drain")
+            for builder in chosen:
+                builder.drain(kind == "drain")
             return "done", None
         if kind != "trigger" or project is None:
             return "rejected", f"this agent does not know how to {kind} {project or 'nothing in particular'}"

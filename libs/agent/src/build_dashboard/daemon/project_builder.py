@@ -66,7 +66,7 @@ class ProjectBuilder:
         for trigger in self._memory.pending:
             self._triggers.put(trigger)
 
-    def keep(self, once: bool) -> None:
+    def run(self, once: bool) -> None:
         """Look for something new to build, until stopped."""
         while not self._stop.is_set():
             self.look()

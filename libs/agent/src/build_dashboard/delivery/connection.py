@@ -1,4 +1,4 @@
-"""The connection: one WebSocket to the gateway, kept up for as long as there is something to say.
+"""The connection: one WebSocket to the gateway, kept up for as long as there is something to send.
 
 The shell around `session`: it dials, sends what the session wants, hands it what comes in, and waits between tries.
 """
@@ -84,14 +84,14 @@ class Connection:
         self._hurry = asyncio.Event()
         self._closing = asyncio.Event()
         self._spread_seconds: float | None = None
-        self._heard_at = 0.0
+        self._acknowledged_at = 0.0
         self._outbox: list[dict[str, Any]] = []
 
     def wake(self) -> None:
         """There is more to send."""
         self._more.set()
 
-    def say(self, frame: dict[str, Any]) -> None:
+    def send(self, frame: dict[str, Any]) -> None:
         """Send this frame as soon as there is a connection."""
         self._outbox.append(frame)
         self._more.set()
@@ -133,7 +133,7 @@ class Connection:
             self._session.welcome(welcome)
             self._listener.welcomed(welcome, read_clock())
             self.is_connected, self.problem, self.is_rejected = True, "", False
-            self._heard_at = time.monotonic()
+            self._acknowledged_at = time.monotonic()
             for build_id in list(self._session.builds):
                 self._listener.stored(build_id)
             self._outbox += self._session.questions()
@@ -164,7 +164,7 @@ class Connection:
             frame = await _receive(socket)
             kind = frame.get("type")
             if kind == "ACK":
-                self._heard_at = time.monotonic()
+                self._acknowledged_at = time.monotonic()
                 if self._session.acknowledge(frame):
                     self._backoff.reset()
                 self._listener.stored(frame["buildId"])
@@ -218,7 +218,7 @@ class Connection:
         while True:
             await asyncio.sleep(self._session.heartbeat_seconds)
             waiting = [build for build in self._session.builds.values() if build.in_flight]
-            if waiting and time.monotonic() > self._heard_at + STALL_SECONDS:
+            if waiting and time.monotonic() > self._acknowledged_at + STALL_SECONDS:
                 raise GatewaySilent("the gateway acknowledges nothing")
             spool_bytes, oldest_ms = self._listener_backlog()
             free = None

@@ -128,7 +128,7 @@ class Delivery:
                 state.is_running, state.is_complete, state.has_totals = False, True, has_totals
                 held = self._held[build_id]
                 if held.command_id and self._connection:
-                    self._connection.say(_command_ack(held.command_id, "done", build_id))
+                    self._connection.send(_command_ack(held.command_id, "done", build_id))
                 self.stored(build_id)
 
         self._post(note)
@@ -136,7 +136,7 @@ class Delivery:
     def answer(self, command_id: str, state: str, build_id: str | None, detail: str | None = None) -> None:
         """Say what became of a command that was accepted earlier."""
         ack = _command_ack(command_id, state, build_id, detail)
-        self._post(lambda: self._connection.say(ack) if self._connection else None)
+        self._post(lambda: self._connection.send(ack) if self._connection else None)
 
     def stop(self, build_id: str, reason: str) -> None:
         """End a build of ours; nothing happens where it is over."""
@@ -150,7 +150,7 @@ class Delivery:
             self._session.ask_green(build_id, branch)
             if self._connection and self.is_connected:
                 for question in self._session.questions():
-                    self._connection.say(question)
+                    self._connection.send(question)
 
         def is_complete() -> bool:
             state = self._session.builds.get(build_id)
@@ -360,7 +360,7 @@ class Delivery:
 
 
 def _is_stale(state: BuildState, held: Held) -> bool:
-    """Whether all of a build is stored, and nobody has said for long that it is as it should be."""
+    """Whether all of a build is stored, and it has been waiting too long to be reported as verified."""
     return state.is_delivered and time.time() > held.directory.facts["startedAt"] / 1000 + UNVERIFIED_SECONDS
 
 

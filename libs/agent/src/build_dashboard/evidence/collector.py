@@ -1,7 +1,7 @@
-"""The evidence of a build: looks at the directories it is built in before, beside and after the command.
+"""The evidence collector of a build: looks at the directories it is built in before, beside and after the command.
 
-What it finds are facts that the output does not tell: how long each step took, which tests ran, what the compiler
-cache did. Everything has a limit, and nothing that goes wrong here harms the build.
+What it finds are facts that the output does not show: how long each step took, which tests ran, what the compiler
+cache did. Everything has a limit, and nothing that goes wrong here affects the build.
 """
 
 import logging
@@ -21,7 +21,7 @@ from build_dashboard.evidence.configuration import (
     GreenConfigurations,
     configuration_text,
     read_configuration,
-    told_changes,
+    wire_changes,
 )
 from build_dashboard.evidence.disk import DiskWatch
 from build_dashboard.evidence.expectation import Expectation
@@ -74,7 +74,7 @@ class EvidenceCollector:
         self._look_aside(self._watches)
         self._disk.start()
 
-    def hear(self, lines: Sequence[str]) -> None:
+    def note_lines(self, lines: Sequence[str]) -> None:
         """Learn of build directories that only the output names, mostly before ninja has built anything in them."""
         try:
             for path in announced_trees(lines, self._cwd):
@@ -108,7 +108,7 @@ class EvidenceCollector:
             try:
                 yield from look(is_green, wall_seconds)
             except Exception:
-                logger.exception("%s of the build could not be told", look.__name__.strip("_"))
+                logger.exception("%s of the build could not be reported", look.__name__.strip("_"))
 
     def _real_paths(self) -> list[str]:
         """Where something is built, none of them within another."""
@@ -173,7 +173,7 @@ class EvidenceCollector:
                 continue
             config = str(self._build.get("config"))
             before = self._greens.find(tree.path, config)
-            if before is not None and (changes := told_changes(before, configuration)):
+            if before is not None and (changes := wire_changes(before, configuration)):
                 yield {"configurationChanges": changes}
             if is_green and before != configuration:
                 self._greens.keep(tree.path, config, configuration)

@@ -34,7 +34,7 @@ Git = Callable[..., str | None]
 def commits_since(
     cwd: str, green: str, head: str = "HEAD", *, may_deepen: bool = False, run: Git = git
 ) -> list[dict[str, Any]] | None:
-    """The first-parent commits after `green` up to `head`, newest first; None when they cannot all be told.
+    """The first-parent commits after `green` up to `head`, newest first; None when they cannot all be known.
 
     An empty list means that `head` brings nothing that was not green.
     """
@@ -70,12 +70,12 @@ def gather_range(gathering: "Gathering", delivery: "Delivery", build: Mapping[st
 def fitted(commits: list[dict[str, Any]]) -> list[dict[str, Any]] | None:
     """All of the commits in one record: with shorter subjects and without addresses where need be, else None."""
     for characters in SUBJECT_CHARACTERS:
-        told = [{**commit, "subject": str(commit["subject"])[:characters] or None} for commit in commits]
+        fields = [{**commit, "subject": str(commit["subject"])[:characters] or None} for commit in commits]
         if characters < SUBJECT_CHARACTERS[0]:
-            told = [{**commit, "authorEmail": None} for commit in told]
-        told = [{name: value for name, value in commit.items() if value is not None} for commit in told]
-        if len(json.dumps(told, separators=(",", ":"), ensure_ascii=False).encode()) <= RANGE_BYTES:
-            return told
+            fields = [{**commit, "authorEmail": None} for commit in fields]
+        fields = [{name: value for name, value in commit.items() if value is not None} for commit in fields]
+        if len(json.dumps(fields, separators=(",", ":"), ensure_ascii=False).encode()) <= RANGE_BYTES:
+            return fields
     return None
 
 

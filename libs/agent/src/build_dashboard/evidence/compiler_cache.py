@@ -36,12 +36,12 @@ class Lookups:
 
 def tools_in_use(command: Sequence[str], configured: Sequence[str], environment: Mapping[str, str]) -> list[str]:
     """The caches that the command, the configuration (texts of CMakeCache.txt), variables or the search path name."""
-    said = [*command, *(environment.get(name, "") for name in _VARIABLES)]
+    named = [*command, *(environment.get(name, "") for name in _VARIABLES)]
     for text in configured:
-        said += [line for line in text.splitlines() if _CONFIGURED.search(line) and not line.endswith(("=OFF", "="))]
+        named += [line for line in text.splitlines() if _CONFIGURED.search(line) and not line.endswith(("=OFF", "="))]
     path = environment.get("PATH")
-    said += [os.path.realpath(found) for name in _COMPILERS if (found := shutil.which(name, path=path))]
-    words = " ".join(said).lower()
+    named += [os.path.realpath(found) for name in _COMPILERS if (found := shutil.which(name, path=path))]
+    words = " ".join(named).lower()
     return [tool for tool, alone in _ALONE.items() if alone.search(words)]
 
 

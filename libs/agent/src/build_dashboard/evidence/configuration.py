@@ -38,10 +38,10 @@ def configuration_text(tree: str) -> str:
     return ""
 
 
-def told_changes(before: Mapping[str, str], after: Mapping[str, str]) -> list[dict[str, Any]]:
+def wire_changes(before: Mapping[str, str], after: Mapping[str, str]) -> list[dict[str, Any]]:
     """The differences as they stand on the wire."""
-    told = ({"name": one.name[:500], "before": one.before, "after": one.after} for one in changes(before, after))
-    present = ({name: value for name, value in one.items() if value is not None} for one in told)
+    fields = ({"name": one.name[:500], "before": one.before, "after": one.after} for one in changes(before, after))
+    present = ({name: value for name, value in one.items() if value is not None} for one in fields)
     return fitting(present, CHANGES_MAX)
 
 

@@ -17,7 +17,7 @@ GRAPH_BYTES = 16 * 1024 * 1024
 
 
 class Expectation:
-    """Asked with each progress that is said, from one thread. A command may run ninja several times: of the run now."""
+    """Asked with each reported progress, from one thread. When a command runs ninja several times: of the run now."""
 
     def __init__(self, watches: Sequence[NinjaWatch], *, clock: Callable[[], float] = time.monotonic) -> None:
         self._watches = watches

@@ -1,7 +1,7 @@
 """Facts that explain a build: the commit it is of, the machine and the tools it is made with, the upstream it pins.
 
 Gathered beside the running command, each with a limit, by calling git and the tools themselves. What cannot be known
-is absent. No credentials leave: URLs lose theirs, and of the environment only listed variables are told.
+is absent. No credentials leave: URLs lose theirs, and of the environment only listed variables are sent.
 """
 
 import os
@@ -91,7 +91,7 @@ def gather(cwd: str, environment: Mapping[str, str]) -> Gathering:
 
 
 def origin_of(known: Mapping[str, Any], environment: Mapping[str, str], *, is_terminal: bool) -> str:
-    """Whose build it is, where nobody said: a pull request's, or that of a person who tries out a change."""
+    """Whose build it is, where no option names it: a pull request's, or that of a person who tries out a change."""
     if any(environment.get(name, "false") not in ("", "false", "0") for name in _REQUESTS):
         return "premerge"
     if environment.get("GITHUB_EVENT_NAME", "").startswith(("pull_request", "merge_group")):
@@ -114,8 +114,8 @@ def host_facts() -> dict[str, Any]:
 
 def environment_facts(environment: Mapping[str, str]) -> dict[str, str]:
     """The variables that explain a build."""
-    told = [name for name in sorted(environment) if _VARIABLES.match(name) and not _SECRET.search(name)]
-    return {name: environment[name][:TEXT_CHARACTERS] for name in told[:64]}
+    listed = [name for name in sorted(environment) if _VARIABLES.match(name) and not _SECRET.search(name)]
+    return {name: environment[name][:TEXT_CHARACTERS] for name in listed[:64]}
 
 
 def git_facts(cwd: str) -> dict[str, Any]:

@@ -37,7 +37,7 @@ class Reports:
 
     def updates(self) -> Iterator[dict[str, Any]]:
         """The results, in as many updates as they need."""
-        for chunk in chunks(map(_told, self._results), TESTS_MAX):
+        for chunk in chunks(map(_fields, self._results), TESTS_MAX):
             yield {"tests": chunk}
 
     def metrics(self) -> dict[str, int]:
@@ -97,7 +97,7 @@ def _matching(name: str, directory: Path) -> Iterator[Path]:
         yield directory / name
 
 
-def _told(result: "TestResult") -> dict[str, Any]:
-    told = {"name": result.name[:NAME_CHARACTERS], "outcome": result.outcome, "tool": result.tool}
+def _fields(result: "TestResult") -> dict[str, Any]:
+    fields = {"name": result.name[:NAME_CHARACTERS], "outcome": result.outcome, "tool": result.tool}
     is_time = result.seconds is not None and 0 <= result.seconds < SECONDS_MAX  # a NaN is not
-    return {**told, "seconds": result.seconds} if is_time else told
+    return {**fields, "seconds": result.seconds} if is_time else fields

@@ -42,8 +42,8 @@ def step_times(
     }
     return {
         "count": len(steps),
-        "slowest": [_told(step, previous_ms) for step in _fitting(slowest, previous_ms, SLOWEST, SLOWEST_BYTES)],
-        "criticalPath": [_told(step, previous_ms) for step in chain if step.key in in_chain],
+        "slowest": [_fields(step, previous_ms) for step in _fitting(slowest, previous_ms, SLOWEST, SLOWEST_BYTES)],
+        "criticalPath": [_fields(step, previous_ms) for step in chain if step.key in in_chain],
     }
 
 
@@ -87,19 +87,19 @@ def read_hotspots(
                     hotspots.add(file.read())
         if hotspots.traces and clock() > deadline:
             break
-    told = ({"output": what, "durationMs": spent_ms} for what, spent_ms in hotspots.greatest_ms(SLOWEST))
-    return fitting(told, SLOWEST)
+    spent = ({"output": what, "durationMs": spent_ms} for what, spent_ms in hotspots.greatest_ms(SLOWEST))
+    return fitting(spent, SLOWEST)
 
 
 def _fitting(
     steps: Sequence[BuiltStep], previous_ms: Mapping[str, int], count: int, limit_bytes: int
 ) -> Sequence[BuiltStep]:
-    return steps[: len(fitting((_told(step, previous_ms) for step in steps[:count]), count, limit_bytes))]
+    return steps[: len(fitting((_fields(step, previous_ms) for step in steps[:count]), count, limit_bytes))]
 
 
-def _told(step: BuiltStep, previous_ms: Mapping[str, int]) -> Step:
-    told = {"output": step.key[:OUTPUT_CHARACTERS], "durationMs": step.duration_ms}
-    return {**told, "previousMs": previous_ms[step.key]} if step.key in previous_ms else told
+def _fields(step: BuiltStep, previous_ms: Mapping[str, int]) -> Step:
+    fields = {"output": step.key[:OUTPUT_CHARACTERS], "durationMs": step.duration_ms}
+    return {**fields, "previousMs": previous_ms[step.key]} if step.key in previous_ms else fields
 
 
 def _duration(step: BuiltStep) -> int:

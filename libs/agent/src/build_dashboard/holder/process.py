@@ -298,7 +298,7 @@ class Holder:
             return False
         now = time.monotonic()
         if self._kill_at is not None and self._family.lives():
-            # Told to end it: children that outlive the command are ended too.
+            # Asked to end it: children that outlive the command are ended too.
             return self._is_killed and now > self._kill_at + LAST_LOOK_SECONDS
         return not self._sources or now > max(self._ended, self._last_output) + AFTERMATH_SECONDS
 

@@ -27,7 +27,7 @@ FLUSH_SECONDS = 1.0
 
 UPDATE_SECONDS = 0.25
 FORESEE_SECONDS = 1.0
-"""How long the build will still take is said at most this often."""
+"""How long the build will still take is recorded at most this often."""
 
 SPOOL_CAP_BYTES = 4 * 1024 * 1024 * 1024
 """A spool this large takes no more log; the raw output waits, up to its own cap."""
@@ -38,7 +38,7 @@ _STREAMS: dict[bytes, Stream] = {raw.OUT: "out", raw.ERR: "err", raw.PTY: "pty"}
 
 
 class LogRecorder:
-    """Speaks into one build's spool. `start` before the first `step`; not safe for use from several threads."""
+    """Writes one build's records to its spool. `start` comes before the first `step`; for one thread only."""
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class LogRecorder:
         """How many milliseconds the build will still take, as of this progress."""
 
         self.listeners: dict[str, list[Callable[[Any], object]]] = {"log": [], "progress": []}
-        """Called with the lines (`log`) and the per cent done (`progress`) that are said."""
+        """Called with the lines (`log`) and the per cent done (`progress`) that are recorded."""
 
         self.last_progress: Progress | None = None
         self.remaining_ms: int | None = None
@@ -71,9 +71,9 @@ class LogRecorder:
         self._log_bytes = 0
         self._cut_bytes = 0  # dropped because the log reached its cap
         self._progress = ProgressReader()
-        self._said: Progress | None = None
-        self._unsaid: Progress | None = None
-        self._said_at = -UPDATE_SECONDS
+        self._recorded_progress: Progress | None = None
+        self._pending_progress: Progress | None = None
+        self._recorded_at = -UPDATE_SECONDS
         self._foreseen_at = -FORESEE_SECONDS
         self._last_output = clock()
         self._pending: list[bytes] = []  # encoded and numbered, but the disk was full
@@ -83,15 +83,15 @@ class LogRecorder:
 
     @property
     def is_started(self) -> bool:
-        """Whether BUILD_START is said."""
+        """Whether BUILD_START is recorded."""
         return self._recorder.seq > 0
 
     def start(self, facts: Mapping[str, Any], stamped_at: int) -> None:
-        """Say BUILD_START."""
+        """Record BUILD_START."""
         self._append([self._recorder.record("BUILD_START", stamped_at, {"status": "running", **facts})])
 
     def update(self, data: Mapping[str, Any], stamped_at: int) -> None:
-        """Say BUILD_UPDATE."""
+        """Record BUILD_UPDATE."""
         self._append([self._recorder.record("BUILD_UPDATE", stamped_at, {"status": "running", **data})])
 
     def step(self, *, is_holder_gone: bool = False) -> bool:
@@ -112,7 +112,7 @@ class LogRecorder:
             blocks += self._normaliser.flush()
             self._last_output = now
         self._log(blocks, records)
-        self._say_progress(now, records)
+        self._record_progress(now, records)
         # Without records nothing need be written: a restart reads the same bytes again, to the same end.
         if (records or self._reader.number != self._saved_number) and self._append(records):
             self._reader.forget()
@@ -124,19 +124,19 @@ class LogRecorder:
         waits = []
         if self._normaliser.has_unfinished:
             waits.append(self._last_output + FLUSH_SECONDS - now)
-        if self._unsaid is not None:
-            waits.append(self._said_at + UPDATE_SECONDS - now)
+        if self._pending_progress is not None:
+            waits.append(self._recorded_at + UPDATE_SECONDS - now)
         if self._pending:
             waits.append(1.0)
         return max(0.0, min(waits)) if waits else None
 
     def complete(self, end: End, metrics: Mapping[str, Any], stamped_at: int, error: str | None = None) -> None:
-        """Say BUILD_COMPLETE; only artifacts can be said after it."""
+        """Record BUILD_COMPLETE; only artifacts can be recorded after it."""
         blocks: list[Block] = []
         records: list[bytes] = []
         self._finish_log(stamped_at, blocks, records)
         self._log(blocks, records)
-        self._say_progress(self._said_at + UPDATE_SECONDS, records)
+        self._record_progress(self._recorded_at + UPDATE_SECONDS, records)
         totals = self._recorder.totals()
         self.totals_known = totals is not None
         data = {
@@ -153,7 +153,7 @@ class LogRecorder:
         self._append(records)
 
     def artifact(self, data: Mapping[str, Any], stamped_at: int) -> None:
-        """Say ARTIFACT_UPLOADED."""
+        """Record ARTIFACT_UPLOADED."""
         self._append([self._recorder.record("ARTIFACT_UPLOADED", stamped_at, data)])
 
     def flush(self) -> bool:
@@ -169,7 +169,7 @@ class LogRecorder:
                 blocks += self._normaliser.feed(stream, data, stamped_at)
         elif kind == raw.GAP:
             size, _, reason = data.decode().partition(" ")
-            self._say_gap(int(size), reason, stamped_at, blocks, records)
+            self._record_gap(int(size), reason, stamped_at, blocks, records)
         elif kind == raw.EXIT:
             self.end = parse_end(data.decode())
             self._finish_log(stamped_at, blocks, records)
@@ -197,9 +197,9 @@ class LogRecorder:
         blocks += self._normaliser.finish()
         if self._cut_bytes:
             cut, self._cut_bytes = self._cut_bytes, 0
-            self._say_gap(cut, "log_cap", stamped_at, blocks, records)
+            self._record_gap(cut, "log_cap", stamped_at, blocks, records)
 
-    def _say_gap(self, size: int, reason: str, stamped_at: int, blocks: list[Block], records: list[bytes]) -> None:
+    def _record_gap(self, size: int, reason: str, stamped_at: int, blocks: list[Block], records: list[bytes]) -> None:
         blocks += self._normaliser.finish()
         self._log(blocks, records)
         blocks.clear()
@@ -216,22 +216,26 @@ class LogRecorder:
         return self._progress.read(showing) if showing else None
 
     def _note(self, seen: Progress, records: list[bytes]) -> None:
-        """Keep what is seen until it is its turn; a phase that is over before that is said all the same."""
-        if self._unsaid is not None and self._unsaid.phase != seen.phase and self._is_new_phase(self._unsaid):
-            self._say(self._unsaid, self._clock(), records)
-        self._unsaid = seen
+        """Keep what is seen until it is its turn; a phase that is over before that is recorded all the same."""
+        if (
+            self._pending_progress is not None
+            and self._pending_progress.phase != seen.phase
+            and self._is_new_phase(self._pending_progress)
+        ):
+            self._record(self._pending_progress, self._clock(), records)
+        self._pending_progress = seen
 
     def _is_new_phase(self, seen: Progress) -> bool:
-        return self._said is None or seen.phase != self._said.phase
+        return self._recorded_progress is None or seen.phase != self._recorded_progress.phase
 
-    def _say_progress(self, now: float, records: list[bytes]) -> None:
+    def _record_progress(self, now: float, records: list[bytes]) -> None:
         if showing := self._progress_now():
             self._note(showing, records)
-        seen = self._unsaid
-        if seen is not None and (self._is_new_phase(seen) or now >= self._said_at + UPDATE_SECONDS):
-            self._say(seen, now, records)
+        seen = self._pending_progress
+        if seen is not None and (self._is_new_phase(seen) or now >= self._recorded_at + UPDATE_SECONDS):
+            self._record(seen, now, records)
 
-    def _say(self, seen: Progress, now: float, records: list[bytes]) -> None:
+    def _record(self, seen: Progress, now: float, records: list[bytes]) -> None:
         steps = {"stepsDone": seen.done, "stepsTotal": seen.total}
         metrics = {name: value for name, value in steps.items() if value is not None}
         data = {
@@ -243,7 +247,7 @@ class LogRecorder:
             "metrics": metrics or None,
         }
         records.append(self._recorder.record("BUILD_UPDATE", time.time_ns() // 1_000_000, data))
-        self._said, self._unsaid, self._said_at = seen, None, now
+        self._recorded_progress, self._pending_progress, self._recorded_at = seen, None, now
         self.last_progress = seen
         if seen.percent is not None:
             for listener in self.listeners["progress"]:
@@ -281,7 +285,7 @@ class LogRecorder:
         return True
 
     def _resume(self) -> None:
-        """Go on where an earlier log_recorder of this build stopped."""
+        """Go on where an earlier log recorder of this build stopped."""
         if not self._spool.checkpoint:
             return
         checkpoint = json.loads(self._spool.checkpoint)

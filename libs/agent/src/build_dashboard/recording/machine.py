@@ -16,7 +16,7 @@ def machine_id(path: Path = Path("/etc/machine-id")) -> str | None:
         text = path.read_text().strip()
     except OSError:
         return None
-    # Copies that were not told to make an identity of their own at least have another name in the network.
+    # Copies that were not set up to make an identity of their own at least have another name in the network.
     return hashlib.sha256(f"{text}\n{platform.node()}".encode()).hexdigest()[:16] if text else None
 
 

@@ -56,7 +56,7 @@ class Recorder:
         return {"lines": self._lines, "bytes": self._bytes, "sha256": self._sha256.hexdigest()}
 
     def forget_totals(self) -> None:
-        """The log's beginning is gone (its spool was stored and deleted): no checksum can be told."""
+        """The log's beginning is gone (its spool was stored and deleted): no checksum can be given."""
         self._sha256 = None
 
     def recount(self, record: bytes) -> None:

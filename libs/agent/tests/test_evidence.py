@@ -1,4 +1,4 @@
-"""What the evidence finds in the directories of a real build, as it reaches the dashboard."""
+"""What the evidence collector finds in the directories of a real build, as it reaches the dashboard."""
 
 import json
 import os
@@ -34,7 +34,7 @@ def ninja_project(path: Path, command: str = "touch $out") -> Path:
     return path
 
 
-def told(gateway: Any, build_id: str, name: str) -> list[Any]:
+def reported(gateway: Any, build_id: str, name: str) -> list[Any]:
     return [record["data"][name] for record in gateway.of(build_id, "BUILD_UPDATE") if name in record["data"]]
 
 
@@ -57,14 +57,14 @@ def build(agent, gateway, tmp_path):
     return run
 
 
-def test_steps_of_this_build_are_told_beside_those_before(build, gateway, tmp_path) -> None:
+def test_steps_of_this_build_are_reported_beside_those_before(build, gateway, tmp_path) -> None:
     """Slowest steps, the longest chain, and what the same step took in the build before; not what ran earlier."""
     tree = ninja_project(tmp_path / "out")
     first = build("ninja", "-C", "out")
     (tree / "a.o").unlink()
     second = build("ninja", "-C", "out")
 
-    (before,), (after,) = told(gateway, first, "stepTimes"), told(gateway, second, "stepTimes")
+    (before,), (after,) = reported(gateway, first, "stepTimes"), reported(gateway, second, "stepTimes")
     assert 3 == before["count"]
     assert "previousMs" not in before["slowest"][0]
     assert {"a.o", "app"} == {step["output"] for step in after["slowest"]}
@@ -91,12 +91,12 @@ def test_a_directory_that_only_the_output_names_is_looked_at(build, gateway, tmp
 
     build_id = build("./build.sh")
 
-    (times,) = told(gateway, build_id, "stepTimes")
+    (times,) = reported(gateway, build_id, "stepTimes")
     assert 3 == times["count"]
     assert {"a.o", "b.o", "app"} == {step["output"] for step in times["slowest"]}
 
 
-def test_a_directory_heard_of_late_tells_all_the_same(tmp_path) -> None:
+def test_a_directory_found_late_is_read_in_full(tmp_path) -> None:
     """What ninja logged since the command began is the command's, whenever we look; what stood there before is not."""
     tree = ninja_project(tmp_path / "out")
     ninja = [f"{TOOLS}/ninja", "-C", str(tree)]
@@ -119,18 +119,18 @@ def test_output_that_names_directories_without_end_costs_little(tmp_path) -> Non
     for name in range(30):
         ninja_project(tmp_path / f"tree{name}")
     facts = {"start": {"command": ["sh"], "cwd": str(tmp_path)}, "startedAt": 0}
-    evidence = EvidenceCollector(facts, [], {}, tmp_path / "spool", Redactor([]))
+    collector = EvidenceCollector(facts, [], {}, tmp_path / "spool", Redactor([]))
 
-    evidence.hear([f"ninja: Entering directory `nowhere{n}\0'" for n in range(50)])
-    evidence.hear([f"ninja: Entering directory `tree{n % 30}'" for n in range(1000)])
+    collector.note_lines([f"ninja: Entering directory `nowhere{n}\0'" for n in range(50)])
+    collector.note_lines([f"ninja: Entering directory `tree{n % 30}'" for n in range(1000)])
 
-    assert len(evidence._trees) <= TREES_MAX + ANNOUNCED_TREES_MAX
-    assert str(tmp_path / "tree0") == evidence._trees[0].path
+    assert len(collector._trees) <= TREES_MAX + ANNOUNCED_TREES_MAX
+    assert str(tmp_path / "tree0") == collector._trees[0].path
 
 
 def test_a_log_that_ninja_wrote_anew_loses_nothing(tmp_path) -> None:
-    """ninja replaces a log that has grown too long, in another order: what is new in it is still told from the rest."""
-    old, new = "1\t2\t3\told.o\taa", "4\t9\t5\tnew.o\tbb"
+    """ninja replaces a log that has grown too long, in another order: what is new in it is still found."""
+    old, new = "1\t2\t3\tbefore.o\taa", "4\t9\t5\tnew.o\tbb"
     log = tmp_path / ".ninja_log"
     log.write_text(f"# ninja log v7\n{old}\n")
     watch = NinjaWatch(find_trees(["ninja"], str(tmp_path))[0])
@@ -148,18 +148,18 @@ def test_a_log_that_ninja_wrote_anew_loses_nothing(tmp_path) -> None:
     assert ["new.o", "cut.o"] == [step.key for step in watch.steps()]
 
 
-def test_remaining_time_is_told_with_progress(build, gateway, tmp_path) -> None:
-    """While ninja runs the agent says how long it will take; in the end nothing is left."""
+def test_remaining_time_is_reported_with_progress(build, gateway, tmp_path) -> None:
+    """While ninja runs the agent reports how long it will take; in the end nothing is left."""
     ninja_project(tmp_path / "build")
     build_id = build("sh", "-c", "ninja -C build")
 
-    assert 0 == told(gateway, build_id, "remainingMs")[-1]
+    assert 0 == reported(gateway, build_id, "remainingMs")[-1]
 
 
 JUNIT = "<testsuite>{cases}</testsuite>"
 
 
-def test_reports_written_by_the_build_are_told(build, gateway, tmp_path) -> None:
+def test_reports_written_by_the_build_are_reported(build, gateway, tmp_path) -> None:
     """Known names, names in the command and `--junit`: results in whole, as records that fit; old reports are not."""
     cases = "".join(f'<testcase classname="suite" name="{"x" * 60}-{n}" time="0.5"/>' for n in range(1200))
     failing = '<testcase name="bad" time="1"><failure message="no"/></testcase>'
@@ -168,10 +168,10 @@ def test_reports_written_by_the_build_are_told(build, gateway, tmp_path) -> None
     os.utime(tmp_path / "stale-junit.xml", (1, 1))
     (tmp_path / "many").write_text(JUNIT.format(cases=cases))
     (tmp_path / "few").write_text(JUNIT.format(cases=failing))
-    script = "mkdir -p deep/er; cat many > deep/er/mine.xml; cat few > said.xml; echo --xunit-xml-output=said.xml"
+    script = "mkdir -p deep/er; cat many > deep/er/mine.xml; cat few > named.xml; echo --xunit-xml-output=named.xml"
     build_id = build("sh", "-c", script, options=("--junit", "deep/**/*.xml"))
 
-    results = told(gateway, build_id, "tests")
+    results = reported(gateway, build_id, "tests")
     assert len(results) > 2
     assert 1202 == sum(map(len, results))
     assert {"name": "bad", "outcome": "failed", "tool": "junit", "seconds": 1.0} in [
@@ -182,7 +182,7 @@ def test_reports_written_by_the_build_are_told(build, gateway, tmp_path) -> None
     assert (1200, 1, 1) == (totals["testsPassed"], totals["testsFailed"], totals["testsSkipped"])
 
 
-def test_changed_configuration_is_told_until_it_is_green(build, gateway, tmp_path) -> None:
+def test_changed_configuration_is_reported_until_it_is_green(build, gateway, tmp_path) -> None:
     """Builds show what differs from the last green one, secrets masked; then green makes it the measure."""
     cache = tmp_path / "build" / "CMakeCache.txt"
     cache.parent.mkdir()
@@ -193,9 +193,9 @@ def test_changed_configuration_is_told_until_it_is_green(build, gateway, tmp_pat
     red, green, later = build("false"), build("true"), build("false")
 
     expected = [{"name": "CMAKE_BUILD_TYPE", "before": "Release", "after": "Debug"}, {"name": "MLIR_ON", "after": "ON"}]
-    assert [expected] == told(gateway, red, "configurationChanges")
-    assert [expected] == told(gateway, green, "configurationChanges")
-    assert [] == told(gateway, later, "configurationChanges")
+    assert [expected] == reported(gateway, red, "configurationChanges")
+    assert [expected] == reported(gateway, green, "configurationChanges")
+    assert [] == reported(gateway, later, "configurationChanges")
     assert "second-secret" not in json.dumps(gateway.records)
 
 
@@ -210,7 +210,7 @@ def test_time_traces_of_this_build_are_summed(build, gateway, tmp_path) -> None:
     ninja_project(tmp_path / "build", "cp ../trace $$(basename $out .o).json; touch $out")
     build_id = build("ninja", "-C", "build", options=())
 
-    (hotspots,) = told(gateway, build_id, "compileHotspots")
+    (hotspots,) = reported(gateway, build_id, "compileHotspots")
     assert "front end" == hotspots[0]["output"]
     assert "include big.h" == hotspots[1]["output"]
     assert hotspots[0]["durationMs"] in (900, 1800)
