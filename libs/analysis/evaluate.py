@@ -3,7 +3,7 @@
     python libs/analysis/evaluate.py --labels index.jsonl --logs DIR [--half dev|held-out] [--misses]
 
 A label is a JSON object with `id`, `category`, `also_ok`, `file`, `line`, `accept_lines` (or `log_line`); the log of
-`id` is `DIR/<id>.log`. The halves are told apart by the id's CRC, so that rules can be written while
+`id` is `DIR/<id>.log`. The id's CRC decides in which half a log is, so that rules can be written while
 reading one half only.
 """
 

@@ -222,8 +222,8 @@ class LogAnalyzer:
         scope.awaits_command = False
         if _PROGRESS.match(line.text):
             return False
-        # An excerpt, or a rule that hides its command, goes on with what the tool said: "ld.lld: error: ...".
-        if _SPEAKER.match(line.text) and any(rule.role == "cause" for rule, _ in self._rules.answers(line)):
+        # An excerpt, or a rule that hides its command, goes on with what the tool printed: "ld.lld: error: ...".
+        if _TOOL_MESSAGE.match(line.text) and any(rule.role == "cause" for rule, _ in self._rules.answers(line)):
             return False
         scope.command = line.text[:2000]
         return True
@@ -306,11 +306,11 @@ class LogAnalyzer:
         named = self._announced.pop(scope.target or "", None)
         if named is not None and named.category == "timeout":
             scope.rule = named.rule
-        told = self._channels.pop(f"ctest {match.groupdict().get('number')}", None)
-        if told is not None and told.best is not None:
-            # `ctest -V` printed the test's output before it told how the test ended.
-            told.target = scope.target
-            self._close(told, number, failed=True)
+        printed = self._channels.pop(f"ctest {match.groupdict().get('number')}", None)
+        if printed is not None and printed.best is not None:
+            # `ctest -V` printed the test's output before it reported how the test ended.
+            printed.target = scope.target
+            self._close(printed, number, failed=True)
             scope.is_explained = True
         if rule.scope == "edge":
             self._close_all(number)
@@ -366,7 +366,7 @@ class LogAnalyzer:
 
     def _close_all(self, number: int) -> None:
         for scope in reversed(self._scopes):
-            # Of a gtest whose outcome nobody told before a wrapper spoke, the process died.
+            # Of a gtest whose outcome was not printed before a wrapper's line, the process died.
             died = scope.kind == "gtest" and scope.failed is None
             self._close(scope, number - 1, failed=scope.failed is True or died)
         self._scopes.clear()
@@ -425,10 +425,10 @@ class LogAnalyzer:
         return True
 
 
-_SPEAKER = re.compile(r"[^\s\"']+:(?: |$)|CMake Error|[Ee]rror: ")
+_TOOL_MESSAGE = re.compile(r"[^\s\"']+:(?: |$)|CMake Error|[Ee]rror: ")
 _PROGRESS = re.compile(r"\[\s*\d+/\d+[^\]]{0,20}\] |\[\s{0,2}\d{1,3}%\] ")
 
 
 def _starts_anew(best: Candidate, rule: Rule) -> bool:
-    """Whether an unscoped diagnostic is a failure of its own: the same kind of thing, told by another tool."""
+    """Whether an unscoped diagnostic is a failure of its own: the same kind of thing, reported by another tool."""
     return best.rank == rule.effective_rank and best.rule.tool != rule.tool

@@ -1,4 +1,4 @@
-"""A failure in the making: what its line told, and what lines near it add."""
+"""A failure in the making: what its own line says, and what lines near it add."""
 
 import re
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ from build_analysis.signature import normalise, sign, stable_name, stable_test
 _LOCATION_BEFORE_MESSAGE = re.compile(
     r"^\s*(?:[A-Za-z]:)?[^\s:][^:\n]{0,400}?(?::\d+){1,2}: *|^\s*\S.{0,400}?\(\d+(?:,\d+)*\) ?: *"
 )
-# Diagnostics of these categories are told apart by their test; all others by what they say and where.
+# Diagnostics of these categories are distinguished by their test; all others by what they say and where.
 _TEST_CATEGORIES = frozenset({"lit_test_failure", "gtest_failure", "ctest_failure", "python_test_failure", "timeout"})
 _PLACED_CATEGORIES = frozenset({"compile_error", "missing_header", "warning_as_error", "tablegen_error", "crash"})
 

@@ -43,7 +43,7 @@ def analyze_files(paths: Sequence[Path], as_json: bool = False, out: TextIO | No
         out: where to print; standard output when None.
 
     Returns:
-        0 when every file could be read, whatever was found; 2 when one could not (said on standard error).
+        0 when every file could be read, whatever was found; 2 when one could not (named on standard error).
     """
     out = out or sys.stdout
     code = 0

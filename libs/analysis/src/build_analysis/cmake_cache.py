@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 _ENTRY = re.compile(r'^("[^"]+"|[A-Za-z0-9_./+-][^:=]*):([A-Z]+)=(.*)$')
-_TOLD = frozenset({"BOOL", "STRING", "PATH", "FILEPATH", "UNINITIALIZED"})
+_SET_BY_PEOPLE = frozenset({"BOOL", "STRING", "PATH", "FILEPATH", "UNINITIALIZED"})
 """INTERNAL and STATIC entries are CMake's own notes, thousands of them; what people set is none of these."""
 
 
@@ -31,5 +31,5 @@ def changes(before: Mapping[str, str], after: Mapping[str, str]) -> list[Change]
 
 def _entries(text: str) -> Iterator[tuple[str, str]]:
     for line in text.splitlines():
-        if line[:1] not in ("", "#", "/") and (match := _ENTRY.match(line)) and match[2] in _TOLD:
+        if line[:1] not in ("", "#", "/") and (match := _ENTRY.match(line)) and match[2] in _SET_BY_PEOPLE:
             yield match[1].strip('"'), match[3]

@@ -64,7 +64,7 @@ class PastBuild:
 
 
 class Forecast:
-    """One run of ninja against those before; told what finished, asked what is left."""
+    """One run of ninja against those before: takes what finished, answers what is left."""
 
     def __init__(self, past: PastBuild | None, find_followers: FindFollowers = lambda: None) -> None:
         self._past = past

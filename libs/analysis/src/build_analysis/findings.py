@@ -70,17 +70,17 @@ class _Finding:
     failure: Failure
     certain: bool
     tentative: bool
-    told: bool = False
+    is_reported: bool = False
     retried_at: int | None = None
-    """The line on which a tool said that it tries again."""
+    """The line on which a tool printed that it tries again."""
     by_word: bool = False
-    """Certain by its tool's word alone: neither a failed edge or test nor a wrapper says so."""
+    """Certain by its tool's word alone: neither a failed edge or test nor a wrapper confirms it."""
     within: str | None = None
-    """The tool that ran the test, or that spoke."""
+    """The tool that ran the test, or that printed the failure."""
 
 
 class Findings:
-    """Collects failures; a failure is told once, when it is certain."""
+    """Collects failures; a failure is reported once, when it is certain."""
 
     def __init__(self) -> None:
         self._findings: list[_Finding] = []
@@ -204,10 +204,12 @@ class Findings:
     def newly_certain(self) -> list[Failure]:
         """The failures that became certain since the last call."""
         fresh = [
-            finding for finding in self._findings if finding.certain and not finding.told and not finding.tentative
+            finding
+            for finding in self._findings
+            if finding.certain and not finding.is_reported and not finding.tentative
         ]
         for finding in fresh:
-            finding.told = True
+            finding.is_reported = True
         return [finding.failure for finding in fresh]
 
     def report(self, exit_code: int | None, last_line: int, last_step: int, *, is_complete: bool) -> Report:
@@ -216,7 +218,7 @@ class Findings:
         Args:
             exit_code: the command's, None when not known.
             last_line: the log's last line.
-            last_step: the last line on which ninja or make told a step.
+            last_step: the last line on which ninja or make reported a step.
             is_complete: whether that step was the last of its run.
         """
         if exit_code == 0:

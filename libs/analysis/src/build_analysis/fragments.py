@@ -100,7 +100,7 @@ FRAGMENTS = (
         "long with no",
         "heap limit",
         "ephemeral-",
-        "hearing from",
+        "ing from agent",
         "emory",
         "OOM",
         "oom-kill",

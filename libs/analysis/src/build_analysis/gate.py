@@ -56,7 +56,7 @@ class Gate:
         return any(fragment in text for fragment in self.fragments)
 
     def hits(self, lines: Sequence[str]) -> Hits:
-        """Which lines are worth a look, and where the last step was told."""
+        """Which lines are worth a look, and where the last step was reported."""
         kept = [i for i, line in enumerate(lines) if not is_green_step(line)]
         last_step = len(lines) - 1
         for index in reversed(kept):

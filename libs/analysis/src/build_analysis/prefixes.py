@@ -1,7 +1,7 @@
 """What CI systems, test drivers and build drivers put before a line, and how to take it off.
 
 Two prefixes name a *channel*: `117: ` is the output of ctest's test 117, `913>` of Visual Studio's project 913. Lines
-of several channels interleave, so what belongs together is told by the channel, not by the neighbourhood.
+of several channels interleave, so the channel decides what belongs together, not the lines next to it.
 """
 
 import re

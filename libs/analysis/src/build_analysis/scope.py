@@ -99,7 +99,7 @@ class Scope:
             self.first_output_line, self.first_output = number, text
 
     def _is_output(self, text: str) -> bool:
-        """Whether a tool said this, as far as the scope can tell its words from a script."""
+        """Whether a tool printed this, as far as the scope can distinguish its output from a script."""
         if not self._is_lit():
             return self.kind == "edge" and not text.startswith(("--", "$ "))
         if _LIT_OUTPUT.match(text):
@@ -110,14 +110,14 @@ class Scope:
         return self.is_in_output and not _LIT_CHATTER.match(text)
 
     def has_better_words(self) -> bool:
-        """Whether what a lit test's tools said comes before lit's own word that a command failed."""
+        """Whether the output of a lit test's tools is preferred to lit's own line that a command failed."""
         return self.best is not None and self.best.rule.id == "lit.command_failed" and self.first_output_line > 0
 
     def _is_lit(self) -> bool:
         return self.kind == "test" and self.rule is not None and self.rule.tool == "lit"
 
     def bare_failure(self, rule: Rule, number: int) -> Failure:
-        """The failure of a scope that ended on line `number` without a known cause, in the words it said first."""
+        """The failure of a scope that ended on line `number` without a known cause, in the words it printed first."""
         line = self.first_alarm_line or self.first_output_line or self.first_line
         message = (
             self.first_alarm or self.first_output or f"{self.target or 'a step'} {_ENDING.get(rule.category, 'failed')}"

@@ -65,8 +65,8 @@ def read_test_results(first_line: int, lines: Sequence[str]) -> list[TestResult]
     of, milliseconds, seconds, pytest = MARKERS
     for number, raw in enumerate(lines, first_line):
         # A few searches decide for nearly every line that is no test's.
-        told = of in raw or milliseconds in raw or seconds in raw or pytest in raw
-        if told and (result := _read(number, raw)):
+        has_marker = of in raw or milliseconds in raw or seconds in raw or pytest in raw
+        if has_marker and (result := _read(number, raw)):
             results.append(result)
     return results
 

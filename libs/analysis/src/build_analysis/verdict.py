@@ -135,8 +135,8 @@ def _machine(failure: Symptom, history: History) -> Verdict | None:
     if failure.category in MACHINE_CATEGORIES or (failure.fault == "infra" and elsewhere):
         again = _again_with_this_commit_only(failure, history)
         if again >= ONLY_HERE_AFTER:
-            told = f"{again} more builds of the same commit failed this way, and no other commit did"
-            return Verdict("unknown", (_category(failure), told))
+            repeated = f"{again} more builds of the same commit failed this way, and no other commit did"
+            return Verdict("unknown", (_category(failure), repeated))
         return Verdict("infra", (_category(failure), *elsewhere))
     if failure.category == "out_of_memory":
         return Verdict("unknown", ("memory ran out; whether the change needs more of it is not known",))
@@ -156,30 +156,30 @@ def _isolated(failure: Symptom, history: History) -> Verdict | None:
     """What comes and goes is flaky; one return may be a break that was fixed, and broke again."""
     if failure.category not in COMING_AND_GOING or failure.signature is None:
         return None
-    told = [build for build in history.builds if build.succeeded or build.fault != "infra"]
-    if told and failure.signature in told[0].signatures:
+    telling = [build for build in history.builds if build.succeeded or build.fault != "infra"]
+    if telling and failure.signature in telling[0].signatures:
         return None  # red up to now
     # Only a red that stood alone between two greens: a break that lasted until somebody fixed it did not go by itself.
     returns = sum(
         failure.signature in build.signatures
-        for newer, build, older in zip(told, told[1:], told[2:], strict=False)
+        for newer, build, older in zip(telling, telling[1:], telling[2:], strict=False)
         if newer.succeeded and older.succeeded
     )
     if returns < 2:
         return None
-    return Verdict("flaky", (f"came and went {returns} times in the last {len(told)} builds of this config",))
+    return Verdict("flaky", (f"came and went {returns} times in the last {len(telling)} builds of this config",))
 
 
 def _by_last_build(failure: Symptom, history: History) -> Verdict:
     last = _last_on_base(history)
     if last is None:
         return Verdict("unknown", ("no earlier build of this config tells",))
-    told = f"build {last.build_id} of {last.commit[:12]}"
+    named = f"build {last.build_id} of {last.commit[:12]}"
     if last.succeeded:
-        return Verdict("new", (f"{told} passed before",))
+        return Verdict("new", (f"{named} passed before",))
     if last.signatures and failure.signature is not None:
-        return Verdict("new", (f"{told} failed before, but not this way",))
-    return Verdict("unknown", (f"{told} failed before; how is not known of both",))
+        return Verdict("new", (f"{named} failed before, but not this way",))
+    return Verdict("unknown", (f"{named} failed before; how is not known of both",))
 
 
 def _last_on_base(history: History) -> PastBuild | None:
