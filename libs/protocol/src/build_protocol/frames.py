@@ -85,7 +85,7 @@ class Heartbeat(WireModel):
 
 
 class CommandAck(WireModel):
-    """What became of a command; `accepted` is said once it is journaled, before it takes effect."""
+    """What became of a command; `accepted` is sent once it is journaled, before it takes effect."""
 
     type: Literal["COMMAND_ACK"] = "COMMAND_ACK"
     command_id: ShortText
@@ -224,7 +224,7 @@ class Auth(WireModel):
 
 
 class Subscribe(WireModel):
-    """What a viewer wants to hear; replaces its earlier subscription.
+    """What a viewer wants to receive; replaces its earlier subscription.
 
     `projects`: names or `*`; `events`: message types or `*`; `build_ids`: builds whose log text is pushed,
     each continued after `after_seq[build_id]`.

@@ -13,7 +13,7 @@ WINDOW_BYTES = 2 * 1024 * 1024
 """Record bytes an agent may have sent and not yet confirmed by the broker."""
 
 HELLO_SECONDS = 5.0
-"""A connection that has not said HELLO (agent) or AUTH (viewer) by then is closed with 4408."""
+"""A connection that has not sent HELLO (agent) or AUTH (viewer) by then is closed with 4408."""
 
 HEARTBEAT_SECONDS = 10.0
 DISCONNECTED_SECONDS = 45.0

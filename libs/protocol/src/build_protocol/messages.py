@@ -212,7 +212,7 @@ class BuildStartData(OpenWireModel):
 
 
 class LateFacts(OpenWireModel):
-    """Facts the agent found only after BUILD_START was said. What BUILD_START said stands."""
+    """Facts the agent found only after BUILD_START was recorded. What BUILD_START states stands."""
 
     branch: ShortText | None = None
     commit: Sha | None = None

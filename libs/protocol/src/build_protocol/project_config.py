@@ -26,7 +26,7 @@ class BuildConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    owner: str | None = Field(None, description="Mail address told when this config breaks.")
+    owner: str | None = Field(None, description="Mail address notified when this config breaks.")
     tags: list[str] = Field(default_factory=list)
     cadence_minutes: int | None = Field(None, gt=0, description="A build is expected this often.")
     state: Literal["production", "staging", "silent"] = "production"
