@@ -204,7 +204,7 @@ async def say(socket: ClientConnection, **frame: Any) -> None:
     await socket.send(json.dumps(frame))
 
 
-async def hear(socket: ClientConnection, kind: str, seconds: float = 5, **fields: Any) -> dict[str, Any]:
+async def receive(socket: ClientConnection, kind: str, seconds: float = 5, **fields: Any) -> dict[str, Any]:
     """The next frame of this type with these fields; others are passed over."""
     async with asyncio.timeout(seconds):
         while True:
@@ -214,9 +214,9 @@ async def hear(socket: ClientConnection, kind: str, seconds: float = 5, **fields
 
 
 async def hello(socket: ClientConnection, instance: str = "i1", **more: Any) -> dict[str, Any]:
-    """Say HELLO and hear WELCOME."""
+    """Send HELLO and receive WELCOME."""
     await say(socket, type="HELLO", agentVersion="1.0", instance=instance, **more)
-    return await hear(socket, "WELCOME")
+    return await receive(socket, "WELCOME")
 
 
 async def log_in(
@@ -224,14 +224,14 @@ async def log_in(
 ) -> dict[str, Any]:
     """AUTH and SUBSCRIBE; gives READY."""
     await say(socket, type="AUTH", token=token or await gateway.login())
-    ready = await hear(socket, "READY")
+    ready = await receive(socket, "READY")
     await say(socket, type="SUBSCRIBE", **subscribe)
-    await hear(socket, "SUBSCRIBED")
+    await receive(socket, "SUBSCRIBED")
     return ready
 
 
 async def closed_with(socket: ClientConnection) -> int | None:
     """The close code, once the server has closed; frames that come before are passed over."""
     with suppress(ConnectionClosed):
-        await hear(socket, "never")
+        await receive(socket, "never")
     return socket.close_code

@@ -170,5 +170,5 @@ def _installed() -> str | None:
 
 
 def _as_root() -> list[str]:
-    # The server refuses to run as root unless it is told that this is meant.
+    # The server refuses to run as root unless an option says that this is meant.
     return ["--user=root"] if os.geteuid() == 0 else []

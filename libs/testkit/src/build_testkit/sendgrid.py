@@ -17,7 +17,7 @@ KEY = "SG.test"
 
 
 class SendGridServer:
-    """Takes mails unless told to answer otherwise; `answers` are used up first, one per request.
+    """Takes mails unless set to answer otherwise; `answers` are used up first, one per request.
 
     An answer is a status, `cut` (take the mail, then cut the connection) or `slow` (take it, never answer).
     """
@@ -65,10 +65,10 @@ class SendGridServer:
             request.send_header("X-Message-Id", f"sg-{len(self.mails)}")
         for name, value in self.headers.items():
             request.send_header(name, value)
-        said = b"" if answer == 202 else json.dumps({"errors": [{"message": f"said {answer}"}]}).encode()
-        request.send_header("Content-Length", str(len(said)))
+        body = b"" if answer == 202 else json.dumps({"errors": [{"message": f"answered {answer}"}]}).encode()
+        request.send_header("Content-Length", str(len(body)))
         request.end_headers()
-        request.wfile.write(said)
+        request.wfile.write(body)
 
     @property
     def public_key(self) -> str:
