@@ -39,7 +39,7 @@ class Embedded:
         return bus
 
     async def dead_letters(self) -> list[tuple[str, bytes]]:
-        return [(letter.reason, letter.message.body) for letter in await self._buses[-1].dead_letters()]
+        return [(one.reason, one.message.body) for one in await self._buses[-1].dead_letters()]
 
     async def close(self) -> None:
         for bus in self._buses:
@@ -60,12 +60,12 @@ class Rabbit:
         return bus
 
     async def dead_letters(self) -> list[tuple[str, bytes]]:
-        letters: list[tuple[str, bytes]] = []
+        parked: list[tuple[str, bytes]] = []
         async with await aio_pika.connect(self._url) as connection, connection.channel() as channel:
             parking = await channel.get_queue(topology.PARKING_QUEUE)
             while message := await parking.get(no_ack=True, fail=False):
-                letters.append((str(message.headers.get("parked-reason", "dead-lettered")), message.body))
-        return letters
+                parked.append((str(message.headers.get("parked-reason", "dead-lettered")), message.body))
+        return parked
 
     async def close(self) -> None:
         for bus in self._buses:

@@ -1,4 +1,4 @@
-"""The mailbox of a listener: what a reader is told of what it never got."""
+"""The mailbox of a listener: how a reader learns of what it never received."""
 
 import asyncio
 
@@ -6,8 +6,8 @@ from build_chassis.bus.announcements import Mailbox
 from build_chassis.bus.contract import Announcement
 
 
-async def test_a_reader_is_told_at_once_what_an_outage_cost() -> None:
-    """After the last word of a build nothing may be said for hours: who missed it must not wait for the next."""
+async def test_a_reader_is_notified_at_once_of_what_an_outage_cost() -> None:
+    """After a build's last message none may follow for hours: who missed it must not wait for the next."""
     mailbox = Mailbox(10)
     reader = aiter(mailbox)
     waiting = asyncio.ensure_future(anext(reader))

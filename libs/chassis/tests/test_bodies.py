@@ -76,7 +76,7 @@ def app_with_routes() -> FastAPI:
 
     @app.post("/early")
     async def early() -> StreamingResponse:
-        """Begins to answer before it has read, and is not done before it is told."""
+        """Begins to answer before it has read, and is not done before the test allows it."""
 
         async def answer() -> AsyncIterator[bytes]:
             yield b"begun"
@@ -110,11 +110,11 @@ async def serving(
 async def test_a_body_over_the_limit_is_refused_as_soon_as_it_is(method: str, path: str) -> None:
     """413 in words, by its length before a byte is read, and without a length once it is over; never more is read."""
     async with serving() as service:
-        told = await service.ask(method, path, headers=[f"Content-Length: {BODY_BYTES + 1}"])
+        declared = await service.ask(method, path, headers=[f"Content-Length: {BODY_BYTES + 1}"])
         read = service.counted.size
         counted = await service.ask(method, path, headers=CHUNKED, body=chunked(OVER))
 
-    for status, text in (told, counted):
+    for status, text in (declared, counted):
         assert (status, json.loads(text)["detail"]) == (413, "the body: at most 64 KiB here")
     assert read == 0
     assert service.counted.size <= BODY_BYTES
@@ -159,9 +159,10 @@ async def test_a_client_that_reads_last_reads_the_refusal() -> None:
     """What it still sends is thrown away meanwhile, so that its own sending does not lose it the answer."""
     async with serving() as service, httpx.AsyncClient(base_url=service.url) as client:
         counted = await client.post("/bytes", content=pieces([PIECE] * 2560))
-        told = await client.post("/bytes", content=PIECE * 2560)
+        declared = await client.post("/bytes", content=PIECE * 2560)
 
-    assert [(answer.status_code, answer.headers["connection"]) for answer in (counted, told)] == [(413, "close")] * 2
+    answers = [(answer.status_code, answer.headers["connection"]) for answer in (counted, declared)]
+    assert answers == [(413, "close")] * 2
 
 
 async def test_a_connection_is_kept_where_the_body_has_an_end() -> None:
@@ -208,7 +209,7 @@ async def test_a_length_beside_chunks_does_not_hide_them() -> None:
 
 
 async def test_a_client_that_leaves_is_no_error_of_ours(caplog: pytest.LogCaptureFixture) -> None:
-    """A body shorter than it said ends the request, and nothing is logged as a bug."""
+    """A body shorter than it declared ends the request, and nothing is logged as a bug."""
     with caplog.at_level(logging.WARNING):
         async with serving() as service:
             parts = httpx.URL(service.url)

@@ -46,7 +46,7 @@ async def eventually(ask: Callable[[], Awaitable[bool]]) -> None:
             await asyncio.sleep(0.02)
 
 
-async def heard(listener: Listener, count: int) -> list[Announcement]:
+async def received(listener: Listener, count: int) -> list[Announcement]:
     found: list[Announcement] = []
     async with asyncio.timeout(10):
         async for announcement in listener:
@@ -153,16 +153,16 @@ async def test_beyond_the_delivery_limit_a_message_becomes_a_dead_letter(bus: Bu
             attempts.append(delivery.attempt)
             await consumer.reject([delivery])
         assert await nothing_comes(consumer, bus)
-    letters: list[tuple[str, bytes]] = []
+    parked: list[tuple[str, bytes]] = []
 
     async def arrived() -> bool:
-        letters.extend(await driver.dead_letters())
-        return bool(letters)
+        parked.extend(await driver.dead_letters())
+        return bool(parked)
 
     await eventually(arrived)
 
     assert attempts == list(range(1, topology.DELIVERY_LIMIT + 2))
-    assert [body for _, body in letters] == [b"hopeless"]
+    assert [body for _, body in parked] == [b"hopeless"]
 
 
 async def test_a_parked_message_keeps_its_reason_and_leaves_its_queue(bus: Bus, driver: Driver) -> None:
@@ -198,7 +198,7 @@ async def test_each_queue_gets_what_it_is_bound_to(bus: Bus) -> None:
 async def test_a_message_for_nobody_is_not_confirmed(bus: Bus) -> None:
     """What no queue takes fails loudly; what was published before it in the call is confirmed."""
     with pytest.raises(PublishFailed) as failed:
-        await bus.publish([message("a"), message("b", "5.UNHEARD_OF.p")])
+        await bus.publish([message("a"), message("b", "5.UNKNOWN_TYPE.p")])
 
     assert failed.value.confirmed == 1
     await bus.publish([message("c")])
@@ -253,16 +253,16 @@ async def test_announcements_reach_those_who_are_bound(bus: Bus) -> None:
     async with bus.listen(exchange, "build.#") as listener:
         await bus.announce(exchange, "log.p.1", b"not bound")
         await bus.announce(exchange, "build.p.1", b"1")
-        before = await heard(listener, 1)
+        before = await received(listener, 1)
         await listener.bind("log.p.1")
         await bus.announce(exchange, "log.p.1", b"2")
         await bus.announce(exchange, "log.p.2", b"other build")
         await bus.announce(exchange, "build.p.1", b"3")
-        before += await heard(listener, 2)
+        before += await received(listener, 2)
         await listener.unbind("log.p.1")
         await bus.announce(exchange, "log.p.1", b"not any more")
         await bus.announce(exchange, "build.p.1", b"4")
-        after = await heard(listener, 1)
+        after = await received(listener, 1)
 
     assert [(found.body, found.missed) for found in (*before, *after)] == [
         (b"1", False),
@@ -277,10 +277,10 @@ async def test_control_reaches_every_listener(bus: Bus) -> None:
     exchange = topology.CONTROL_EXCHANGE
     async with bus.listen(exchange) as one, bus.listen(exchange) as other:
         await bus.announce(exchange, "revoked", b"key 1")
-        assert [found.body for found in (*await heard(one, 1), *await heard(other, 1))] == [b"key 1", b"key 1"]
+        assert [found.body for found in (*await received(one, 1), *await received(other, 1))] == [b"key 1", b"key 1"]
 
 
-async def test_a_listener_that_falls_behind_is_told(bus: Bus) -> None:
+async def test_a_listener_that_falls_behind_is_notified(bus: Bus) -> None:
     """Memory stays bounded: the oldest are dropped, and the next one read, and only that one, says so."""
     exchange = topology.LIVE_EXCHANGE
     found: list[Announcement] = []
@@ -288,11 +288,11 @@ async def test_a_listener_that_falls_behind_is_told(bus: Bus) -> None:
         for first in range(0, 1000, 20):
             for number in range(first, first + 20):
                 await bus.announce(exchange, "build.p.1", str(number).encode())
-            await heard(quick, 20)
-            found += await heard(slow, 1)
+            await received(quick, 20)
+            found += await received(slow, 1)
             if found[-1].missed:
                 break
-        found += await heard(slow, 2)
+        found += await received(slow, 2)
 
     numbers = [int(announcement.body) for announcement in found]
     gaps = [number != last + 1 for last, number in zip([-1, *numbers], numbers, strict=False)]

@@ -97,7 +97,7 @@ async def test_exactly_the_poison_is_parked_with_its_reason(bus: EmbeddedBus) ->
     await until(lambda: taken == ["a", "b"])
     await consuming.stop()
 
-    parked = [(letter.queue, letter.message.body, letter.reason) for letter in await bus.dead_letters()]
+    parked = [(one.queue, one.message.body, one.reason) for one in await bus.dead_letters()]
     assert parked == [(QUEUE, b"poison", "PoisonMessage: cannot be read")]
     assert await remaining(bus) == []
 
@@ -141,7 +141,7 @@ async def test_a_message_nobody_can_handle_is_counted_out_alone(bus: EmbeddedBus
     await consuming.stop()
 
     assert taken == [f"good {n}" for n in range(20)]
-    assert [(letter.message.body, letter.attempts) for letter in await bus.dead_letters()] == [(b"bug", 6)]
+    assert [(one.message.body, one.attempts) for one in await bus.dead_letters()] == [(b"bug", 6)]
     assert await remaining(bus) == []
 
 
@@ -193,16 +193,16 @@ async def test_each_message_finds_its_handler() -> None:
     """one_by_one decodes in order; a type without a handler is passed over; nonsense is poison."""
     seen: list[str] = []
 
-    async def heard(message: BuildHeartbeat) -> None:
+    async def received(message: BuildHeartbeat) -> None:
         seen.append(message.project)
 
-    handle = one_by_one({BuildHeartbeat: heard})
+    handle = one_by_one({BuildHeartbeat: received})
     build = "01890a5d-ac96-774b-bcce-b302099a8057"
     heartbeat = BuildHeartbeat(build_id=build, project="p", timestamp=1).to_json().encode()
     verdict = heartbeat.replace(b"BUILD_HEARTBEAT", b"ARTIFACT_READY")
 
     await handle([Delivery(1, KEY, heartbeat, {}), Delivery(2, KEY, heartbeat, {})])
-    await one_by_one({BuildVerdict: heard})([Delivery(3, KEY, heartbeat, {})])
+    await one_by_one({BuildVerdict: received})([Delivery(3, KEY, heartbeat, {})])
 
     assert seen == ["p", "p"]
     with pytest.raises(ValueError, match="data"):

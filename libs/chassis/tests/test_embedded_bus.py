@@ -92,21 +92,21 @@ async def test_a_message_that_kills_its_process_is_counted_out(path: Path) -> No
     await bus.publish([Outgoing(KEY, b"deadly"), Outgoing(KEY, b"good")])
     await bus.close()
 
-    said = []
+    printed = []
     for _ in range(5):
         with victim(path, "consume") as process:
             assert process.stdout is not None
-            said.append(process.stdout.read().strip())
+            printed.append(process.stdout.read().strip())
     await bus.open()
-    letters = await bus.dead_letters()
+    parked = await bus.dead_letters()
     await bus.close()
 
-    assert said == ["1 deadly", "2 deadly", "3 deadly", "4 deadly", "1 good"]
-    assert [(letter.message.body, letter.reason) for letter in letters] == [(b"deadly", "delivery limit exceeded")]
+    assert printed == ["1 deadly", "2 deadly", "3 deadly", "4 deadly", "1 good"]
+    assert [(one.message.body, one.reason) for one in parked] == [(b"deadly", "delivery limit exceeded")]
 
 
 async def test_the_file_belongs_to_one_process(path: Path, bus: EmbeddedBus) -> None:
-    """A second bus on it is told so, not corrupted."""
+    """A second bus on it is refused; the file is not corrupted."""
     await bus.publish([Outgoing(KEY, b"x")])
     other = EmbeddedBus(path)
 

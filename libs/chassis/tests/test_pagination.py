@@ -1,4 +1,4 @@
-"""Cursors lead from page to page; whoever makes one up is told so."""
+"""Cursors lead from page to page; one that was made up is refused."""
 
 from base64 import urlsafe_b64encode
 

@@ -168,17 +168,17 @@ async def test_small_questions_are_answered_parsed(way: Way) -> None:
 
 async def test_a_service_asks_another_with_a_body_and_headers(way: Way) -> None:
     """Any method; the answer comes whole, with its headers, whatever its status."""
-    echoed = await way.peer.call("POST", "/api/echo?x=1", ALICE, body=b"said", headers={"Accept": "x/y"})
+    echoed = await way.peer.call("POST", "/api/echo?x=1", ALICE, body=b"text", headers={"Accept": "x/y"})
     missing = await way.peer.call("GET", "/api/missing", ALICE)
     way.history.state.released.set()
     streamed = await way.peer.call("GET", "/api/stream", ALICE)
 
-    said = json.loads(echoed.body)
-    assert (echoed.status, said["name"], said["query"], said["body"], said["accept"]) == (
+    echo = json.loads(echoed.body)
+    assert (echoed.status, echo["name"], echo["query"], echo["body"], echo["accept"]) == (
         200,
         "alice",
         "x=1",
-        "said",
+        "text",
         "x/y",
     )
     assert missing.status == 404
@@ -256,7 +256,7 @@ async def test_headers_of_the_connection_and_of_proxies_stay_behind(way: Way) ->
 
 
 async def test_a_length_beside_chunks_does_not_go_on(way: Way) -> None:
-    """Both at once say where a body ends in two ways: only the one that was followed is told."""
+    """Both at once say where a body ends in two ways: only the one that was followed is passed on."""
     headers = ["Content-Length: 2", "Transfer-Encoding: chunked"]
     status, text = await send_raw(
         str(way.client.base_url), "/api/echo", method="POST", headers=headers, body=chunked([b"four"])

@@ -92,9 +92,9 @@ async def test_a_broker_killed_in_the_middle_loses_nothing_confirmed(own_broker:
         await publishing
         await eventually(_true_when(lambda: bool(seen) and seen[-1] == confirmed[-1]))
 
-        heard = asyncio.create_task(_first(listener))
-        await eventually(lambda: _announced(bus, heard))
-        assert heard.result().missed
+        received = asyncio.create_task(_first(listener))
+        await eventually(lambda: _announced(bus, received))
+        assert received.result().missed
     consuming.cancel()
     await asyncio.wait([consuming])
 
@@ -107,9 +107,9 @@ async def _first(listener: Listener) -> Announcement:
     return await anext(aiter(listener))
 
 
-async def _announced(bus: RabbitBus, heard: asyncio.Task[Announcement]) -> bool:
+async def _announced(bus: RabbitBus, received: asyncio.Task[Announcement]) -> bool:
     await bus.announce(topology.LIVE_EXCHANGE, "build.p.1", b"again")
-    return heard.done()
+    return received.done()
 
 
 def _true_when(condition: Callable[[], bool]) -> Callable[[], Awaitable[bool]]:
@@ -214,7 +214,7 @@ async def test_a_full_queue_refuses_and_says_what_was_confirmed(own_broker: Brok
 
 
 async def test_a_deleted_queue_is_named_and_made_again(own_broker: Broker, bus: RabbitBus) -> None:
-    """The consumer is told, readiness names it, and who consumes it next makes it again."""
+    """The consumer gets an error, readiness names it, and who consumes it next makes it again."""
     await _empty(own_broker.url, SHARD)
     async with bus.consume(SHARD) as consumer:
         fetching = asyncio.create_task(consumer.fetch(1))
@@ -233,7 +233,7 @@ async def test_a_deleted_queue_is_named_and_made_again(own_broker: Broker, bus: 
     assert delivery.body == b"found again"
 
 
-async def test_no_broker_is_said_at_once() -> None:
+async def test_no_broker_is_an_error_at_once() -> None:
     """open() raises; nothing waits without limit."""
     bus = RabbitBus("amqp://guest:guest@127.0.0.1:1/")
     with pytest.raises(BusUnavailable):
@@ -245,7 +245,7 @@ async def test_no_broker_is_said_at_once() -> None:
 
 
 def test_a_left_out_number_is_a_gap() -> None:
-    """Per publisher and key; a first number and a restart are none; what was said while unbound is none."""
+    """Per publisher and key; a first number and a restart are none; what was announced while unbound is none."""
     numbers, gaps = Numbers(), Gaps()
     one, two, three = (numbers.next("log.p.1") for _ in range(3))
 

@@ -162,12 +162,14 @@ async def test_a_service_guards_itself(bus: EmbeddedBus) -> None:
 
     async with client_of(make_app(bus, Store())) as client:
         large = await client.post("/api/noted", content=pieces())
-        told = await client.post("/api/noted", content=b"x" * 80_000)
+        declared = await client.post("/api/noted", content=b"x" * 80_000)
         other = await client.get("/api/%2e%2e%2fmetrics")
         slash = await client.get("/api/whoami/")
 
-    assert [answer.status_code for answer in (large, told, other, slash)] == [413, 413, 400, 404]
-    assert {answer.headers["content-type"] for answer in (large, told, other, slash)} == {"application/problem+json"}
+    assert [answer.status_code for answer in (large, declared, other, slash)] == [413, 413, 400, 404]
+    assert {answer.headers["content-type"] for answer in (large, declared, other, slash)} == {
+        "application/problem+json"
+    }
 
 
 async def test_a_service_without_a_secret_trusts_nobody(bus: EmbeddedBus) -> None:

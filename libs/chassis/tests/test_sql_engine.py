@@ -110,7 +110,7 @@ async def test_a_full_store_is_an_outage(tmp_path: Path) -> None:
 
 
 async def test_a_closed_engine_is_an_outage(engine: SqlEngine) -> None:
-    """Late writers are told, not left waiting."""
+    """Late writers get an error and are not left waiting."""
     await engine.close()
 
     with pytest.raises(StoreUnavailable):

@@ -16,7 +16,7 @@ LONG_SECONDS = 3600.0
 
 
 class Script:
-    """A step that does what it is told, one after the other, and then ends its duty as a stop of the service does."""
+    """A step that returns or raises what is listed, in order, and then ends its duty as a stop of the service does."""
 
     def __init__(self, *results: object) -> None:
         self.results = list(results)
@@ -35,14 +35,14 @@ def fixed_backoff() -> Backoff:
     return Backoff(draw=lambda: 1.0)
 
 
-async def rests_of(*results: object, **said: Any) -> list[float | None]:
+async def rests_of(*results: object, **options: Any) -> list[float | None]:
     """How long a duty rested between these results of its step."""
     rests: list[float | None] = []
 
     async def rest(seconds: float | None, wake: asyncio.Event | None) -> None:
         rests.append(seconds)
 
-    duty = Duty("test", Script(*results).step, **{"interval_seconds": 60.0, "backoff": fixed_backoff, **said})
+    duty = Duty("test", Script(*results).step, **{"interval_seconds": 60.0, "backoff": fixed_backoff, **options})
     with pytest.raises(asyncio.CancelledError):
         await run_duty(duty, rest)
     return rests
@@ -113,7 +113,7 @@ async def test_what_can_never_be_used_stops_the_service() -> None:
 
 
 async def test_a_failing_duty_ends_no_other() -> None:
-    """The neighbour takes its steps while the first one fails again and again."""
+    """Another duty takes its steps while the first one fails again and again."""
     steps = 0
 
     async def count() -> bool:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 class ProgramFailed(RuntimeError):
-    """The program is not there, took too long, or failed; its own last words, if it said why."""
+    """The program is not there, took too long, or failed; its own last words, if it printed any."""
 
 
 def run_program(

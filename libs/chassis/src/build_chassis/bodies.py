@@ -148,7 +148,7 @@ class _Body:
             await self._send({"type": "http.response.body"})
 
     async def _refuse(self, status: int, detail: str) -> None:
-        if not self._is_answered:  # else nothing can be said any more: the answer goes on without the body
+        if not self._is_answered:  # else it is too late for a 413: the answer goes on without the body
             self._is_thrown_away = self._is_refused = True
             await problems.problem(status, detail, self._scope["path"])(self._scope, self._receive, self._pass_on)
 

@@ -13,21 +13,21 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 POINTS: Mapping[str, str] = {
-    "bus.taken": "the broker took a message; its publisher is not told",
+    "bus.taken": "the broker took a message; its publisher has no confirmation",
     "bus.handled": "a batch is handled; it is not acked",
     "bus.parked": "a copy is in `parking`; the message is not acked",
     "gateway.admitted": "records are taken from the socket; they are not published",
     "gateway.confirmed": "the broker confirmed; the window has not moved",
-    "gateway.stored": "ingest's word is heard; the agent is not told",
-    "gateway.command_stored": "a command is stored; nobody is told",
+    "gateway.stored": "ingest's announcement is received; the agent is not notified",
+    "gateway.command_stored": "a command is stored; nobody is notified",
     "ingest.decoded": "a batch is decoded; nothing of it is stored",
-    "ingest.committed": "a batch is stored; nobody is told",
+    "ingest.committed": "a batch is stored; nothing is announced",
     "ingest.announced": "a batch is announced; its agent is not answered",
     "ingest.merging": "small chunks are merged; they are not replaced",
     "ingest.judged": "a verdict is decided; it is not published",
     "ingest.verdict_sent": "a verdict is published; its outbox is not emptied",
     "ingest.compared": "a log is compared with its totals; what was found is not stored",
-    "notifier.claimed": "who is told is stored; the transition is not taken off its branch",
+    "notifier.claimed": "the recipients are stored; the transition is not taken off its branch",
     "notifier.sending": "a notification is stored as `sending`; its channel is not asked",
     "notifier.sent": "a channel answered; its answer is not stored",
     "history.filed": "facts are stored; the rows they touch are not counted",
@@ -62,10 +62,10 @@ class _Plan:
             self._action()
 
 
-def read_plans(said: str, seen: str = "") -> dict[str, list[_Plan]]:
+def read_plans(text: str, seen: str = "") -> dict[str, list[_Plan]]:
     """The plans of `FAIL` and `FAIL_SEEN`; raises ValueError for an action there is none of."""
     plans: dict[str, list[_Plan]] = {}
-    for plan in filter(None, said.split(",")):
+    for plan in filter(None, text.split(",")):
         point, _, rest = plan.partition(":")
         action, _, turn = rest.partition("@")
         if point not in POINTS:
@@ -77,8 +77,8 @@ def read_plans(said: str, seen: str = "") -> dict[str, list[_Plan]]:
     return plans
 
 
-def _action(point: str, said: str) -> Action:
-    name, _, value = said.partition("=")
+def _action(point: str, text: str) -> Action:
+    name, _, value = text.partition("=")
     if name == "kill":
         return lambda: os.kill(os.getpid(), signal.SIGKILL)
     if name == "stop":
@@ -88,7 +88,7 @@ def _action(point: str, said: str) -> Action:
         return lambda: time.sleep(seconds)
     if name == "raise":
         return lambda: _raise(point)
-    raise ValueError(f"FAIL: no such action: {said}")
+    raise ValueError(f"FAIL: no such action: {text}")
 
 
 def _raise(point: str) -> None:

@@ -34,7 +34,7 @@ class _Write(Generic[C]):
 
 
 class GroupCommit(Generic[C]):
-    """Runs writes in the order they were submitted; each result is told after its commit.
+    """Runs writes in the order they were submitted; each result is returned after its commit.
 
     `begin(durable)` opens a transaction: it commits on a clean exit and rolls back on an error. A transaction is
     durable when any of its writes asked for it. When one write of several fails, all are rolled back and run again

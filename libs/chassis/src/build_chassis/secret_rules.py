@@ -1,6 +1,6 @@
 """Which secrets are too weak to start with. Pure: a value comes in, a sentence that never repeats it comes out.
 
-Two kinds are told apart. A placeholder says "fill me in" (`your_jwt_secret`, `changeme`): nobody chose it. What is
+There are two kinds. A placeholder asks to be filled in (`your_jwt_secret`, `changeme`): nobody chose it. What is
 short, repeats itself or is made of the words of every example was chosen, and can be guessed.
 """
 
@@ -49,7 +49,7 @@ _REQUEST = re.compile(
 
 _TRAILING_DIGITS = 12
 _WORD = 3
-"""So many letters make a word that anybody can tell from chance."""
+"""So many characters make a word that anybody can tell from chance."""
 FEWEST, MOST = 4, 8
 """So many different characters, and steps from one to the next, a short and a long secret has at least."""
 
@@ -131,20 +131,20 @@ def _unquoted(value: str) -> str:
 
 def _words(value: str) -> frozenset[str]:
     """The known words that the value is made of, whatever stands between and a few digits behind; else none."""
-    letters = re.sub(r"[\W_]", "", value.casefold())
-    words = _split(letters) or _split(re.sub(rf"\d{{1,{_TRAILING_DIGITS}}}$", "", letters))
+    characters = re.sub(r"[\W_]", "", value.casefold())
+    words = _split(characters) or _split(re.sub(rf"\d{{1,{_TRAILING_DIGITS}}}$", "", characters))
     return words if any(len(word) >= _WORD and not word.isdigit() for word in words) else frozenset()
 
 
-def _split(letters: str) -> frozenset[str]:
+def _split(characters: str) -> frozenset[str]:
     reached: dict[int, frozenset[str]] = {0: frozenset()}
-    for start in range(len(letters)):
+    for start in range(len(characters)):
         if start in reached:
             for word in _KNOWN:
-                if letters.startswith(word, start):
+                if characters.startswith(word, start):
                     end = start + len(word)
                     reached[end] = reached.get(end, frozenset()) | reached[start] | {word}
-    return reached.get(len(letters), frozenset())
+    return reached.get(len(characters), frozenset())
 
 
 def _period(value: str) -> str:

@@ -156,9 +156,9 @@ class HttpServiceClient(ServiceClient):
         headers: Mapping[str, str] = NO_HEADERS,
     ) -> Answer:
         token = mint_internal(principal, self._service, self._secret)
-        said = {**headers, "authorization": f"Bearer {token}"}
+        sent = {**headers, "authorization": f"Bearer {token}"}
         try:
-            answer = await self._client.request(method, path, content=body, headers=said)
+            answer = await self._client.request(method, path, content=body, headers=sent)
         except httpx.TransportError as error:
             raise ServiceUnavailable(self._service, error) from error
         return Answer(answer.status_code, dict(answer.headers), answer.content)
@@ -216,8 +216,8 @@ class MountedServiceClient(ServiceClient):
         headers: Mapping[str, str] = NO_HEADERS,
     ) -> Answer:
         token = mint_internal(principal, self._service, self._secret)
-        said = {**headers, "content-length": str(len(body)), "authorization": f"Bearer {token}"}
-        raw = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in said.items()]
+        sent = {**headers, "content-length": str(len(body)), "authorization": f"Bearer {token}"}
+        raw = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in sent.items()]
         parts = urlsplit(path)
         scope = _scope(method, parts.path, parts.query.encode(), raw)
         exchange = _Exchange(self._app, scope, _whole(body), self._running)

@@ -20,7 +20,7 @@ _is_serving = False
 
 
 def serving() -> None:
-    """From now on this process is a server, which a failed vital task stops; in tests it is only told."""
+    """From now on this process is a server, which a failed vital task stops; in tests it only logs."""
     global _is_serving  # noqa: PLW0603  one process is one server
     _is_serving = True
 

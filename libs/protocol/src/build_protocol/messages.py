@@ -312,7 +312,7 @@ class BuildVerdictData(OpenWireModel):
     provisional: bool = False
     backfill: bool = Field(False, description="Long over when it was sent: nobody is notified.")
     tags: list[Tag] = Field(default_factory=list, max_length=32)
-    fault: Fault | None = Field(None, description="As the build's source said; else the first failure's holds.")
+    fault: Fault | None = Field(None, description="As the build's source states it; else the first failure's holds.")
     received_at: EpochMs | None = Field(None, description="The gateway's time of the first receipt of BUILD_START.")
     server_started_at: EpochMs | None = Field(None, description="The server's time of the start, at the latest.")
     server_started_earliest_at: EpochMs | None = Field(

@@ -35,7 +35,7 @@ class Mailbox:
         self._changed.set()
 
     def miss(self) -> None:
-        """Something was dropped before it came here: the reader is told now, though nothing may follow for hours."""
+        """Something was dropped before it came here: the reader is notified now, for nothing may follow for hours."""
         self._has_missed = True
         self._changed.set()
 
@@ -108,13 +108,13 @@ class LocalListener(Listener):
     async def unbind(self, key: str) -> None:
         self._patterns.discard(key)
 
-    def hear(self, routing_key: str, body: bytes) -> None:
+    def offer(self, routing_key: str, body: bytes) -> None:
         """Take an announcement if it is bound."""
         if self._patterns.match(routing_key):
             self._mailbox.put(Announcement(routing_key, body))
 
     def close(self) -> None:
-        """Hear nothing more."""
+        """Receive nothing more."""
         self._mailbox.close()
 
     def __aiter__(self) -> AsyncIterator[Announcement]:
@@ -130,7 +130,7 @@ class LocalAnnouncements:
     def announce(self, exchange: str, routing_key: str, body: bytes) -> None:
         """Hand it to whoever listens now."""
         for listener in self._listeners[exchange]:
-            listener.hear(routing_key, body)
+            listener.offer(routing_key, body)
 
     @asynccontextmanager
     async def listen(self, exchange: str, keys: Iterable[str], capacity: int) -> AsyncIterator[LocalListener]:

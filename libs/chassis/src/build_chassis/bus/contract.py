@@ -83,14 +83,14 @@ class Consumer(Protocol):
 
 
 class Listener(Protocol):
-    """Announcements of one live exchange; bounded: what overflows is dropped and told by `missed`."""
+    """Announcements of one live exchange; bounded: what overflows is dropped, and `missed` reports it."""
 
     async def bind(self, key: str) -> None:
-        """Also hear routing keys that match this topic pattern."""
+        """Also receive routing keys that match this topic pattern."""
         ...
 
     async def unbind(self, key: str) -> None:
-        """No longer hear them."""
+        """No longer receive them."""
         ...
 
     def __aiter__(self) -> AsyncIterator[Announcement]:
@@ -128,7 +128,7 @@ class Bus(Protocol):
         ...
 
     def listen(self, exchange: str, *keys: str, capacity: int = 10_000) -> AbstractAsyncContextManager[Listener]:
-        """Hear announcements of `topology.LIVE_EXCHANGE` or `CONTROL_EXCHANGE` while the context lasts."""
+        """Receive announcements of `topology.LIVE_EXCHANGE` or `CONTROL_EXCHANGE` while the context lasts."""
         ...
 
     async def missing(self) -> list[str]:

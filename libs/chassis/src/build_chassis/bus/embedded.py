@@ -200,9 +200,9 @@ class EmbeddedBus(Bus):
         """Keep a dead letter on disk, then settle its message; raises PublishFailed."""
         backlog = queue.backlog
         message = backlog.handed(position)
-        letter = DeadLetter(backlog.name, message, reason, backlog.attempts(position), int(self._clock() * 1000))
+        dead_letter = DeadLetter(backlog.name, message, reason, backlog.attempts(position), int(self._clock() * 1000))
         try:
-            await self._open_writer().submit(lambda journal: journal.bury(letter))
+            await self._open_writer().submit(lambda journal: journal.bury(dead_letter))
         except sqlite3.Error as error:
             raise PublishFailed(f"bus file {self._path}: {error}") from error
         fail_at("bus.parked")
@@ -334,7 +334,7 @@ def _read(journal: Journal) -> _Found:
         journal.forget_queue(name)
     queues = {}
     for queue in topology.QUEUES:
-        # A new queue hears what is published from now on, as on a broker.
+        # A new queue receives what is published from now on, as on a broker.
         standing = standings.get(queue.name, Standing(head, head))
         backlog = Backlog(queue.name, standing)
         backlog.count_interrupted(journal.handed_positions(queue.name, standing))

@@ -197,20 +197,20 @@ class Journal:
         self._connection.execute("delete from messages where position <= ?", (position,))
         return int(freed)
 
-    def bury(self, letter: DeadLetter) -> None:
+    def bury(self, dead_letter: DeadLetter) -> None:
         """Keep a dead letter; a crash before its queue's standing is saved buries it once more."""
-        message = letter.message
+        message = dead_letter.message
         self._connection.execute(
             "insert into dead_letters (queue, routing_key, headers, body, reason, attempts, at)"
             " values (?, ?, ?, ?, ?, ?, ?)",
             (
-                letter.queue,
+                dead_letter.queue,
                 message.routing_key,
                 _dump(message.headers),
                 message.body,
-                letter.reason,
-                letter.attempts,
-                letter.at,
+                dead_letter.reason,
+                dead_letter.attempts,
+                dead_letter.at,
             ),
         )
         self._connection.execute(

@@ -79,7 +79,7 @@ class RabbitBus(Bus):
 
     @override
     def listen(self, exchange: str, *keys: str, capacity: int = 10_000) -> AbstractAsyncContextManager[RabbitListener]:
-        """Hear announcements while the context lasts, over reconnections too. Raises BusUnavailable at its begin."""
+        """Receive announcements while the context lasts, over reconnections too. Raises BusUnavailable at its start."""
         return RabbitListener.opened(self._consuming, exchange, keys, capacity)
 
     @override

@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 CONNECT_SECONDS = 10.0
 WAIT_SECONDS = 1.0
-"""Whoever needs the connection while it is away waits this long before being told so."""
+"""Whoever needs the connection while it is away waits this long before it fails."""
 
 CLOSE_SECONDS = 5.0
 HEARTBEAT_SECONDS = 15
@@ -91,7 +91,7 @@ class Link:
 
     @property
     def is_blocked(self) -> bool:
-        """Whether the broker has told this connection that it takes no publishes now."""
+        """Whether the broker has notified this connection that it takes no publishes now."""
         return self._connection is not None and not _is_ready(self._connection)
 
     def _use(self, connection: AbstractConnection) -> None:

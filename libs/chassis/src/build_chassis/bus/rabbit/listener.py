@@ -38,7 +38,7 @@ class Gaps:
         return last is not None and number > last + 1
 
     def forget(self, pattern: str) -> None:
-        """A pattern is bound or unbound: what was said of its keys meanwhile was not for us."""
+        """A pattern is bound or unbound: what was announced under its keys meanwhile was not for us."""
         for publisher, key in [known for known in self._last if topology.matches(pattern, known[1])]:
             del self._last[publisher, key]
 
@@ -58,7 +58,7 @@ class RabbitListener(Listener):
     @classmethod
     @asynccontextmanager
     async def opened(cls, link: Link, exchange: str, keys: Sequence[str], capacity: int) -> AsyncIterator[Self]:
-        """A listener that hears while the context lasts. Raises BusUnavailable when it cannot begin."""
+        """A listener that receives while the context lasts. Raises BusUnavailable when it cannot begin."""
         listener = cls(link, exchange, keys, capacity)
         channel = await listener._attach()
         keeping = asyncio.create_task(listener._keep(channel), name=f"amqp-listen {exchange}")
@@ -102,7 +102,7 @@ class RabbitListener(Listener):
                 await discard(channel)
             backoff.reset()
             channel = await self._attach_again(backoff)
-            # Not before: what is said until we hear again would be missed, and nobody told.
+            # Not before: what is announced until we listen again would be missed, unnoticed.
             self._mailbox.miss()
 
     async def _attach_again(self, backoff: Backoff) -> AbstractChannel:
@@ -126,7 +126,7 @@ class RabbitListener(Listener):
                     )
                     for key in list(self._keys):
                         await queue.bind(self._exchange, key)
-                    await queue.consume(self._hear, no_ack=True)
+                    await queue.consume(self._receive, no_ack=True)
         except BaseException as error:
             if channel is not None:  # its queue would fill up, and nobody would read it
                 await discard(channel)
@@ -136,7 +136,7 @@ class RabbitListener(Listener):
         self._queue = queue
         return channel
 
-    async def _hear(self, message: AbstractIncomingMessage) -> None:
+    async def _receive(self, message: AbstractIncomingMessage) -> None:
         # In a task per message, begun in the broker's order: it must not wait for anything.
         key, number = message.routing_key or "", message.headers.get(NUMBER_HEADER)
         if isinstance(number, int) and self._gaps.is_after_gap(message.headers.get(PUBLISHER_HEADER), key, number):

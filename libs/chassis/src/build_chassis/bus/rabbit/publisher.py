@@ -26,7 +26,7 @@ STALL_SECONDS = 2.0
 class Publisher:
     """One confirming channel on a link, replaced whenever it fails in any way.
 
-    After a refused, returned, late or lost message nobody knows what else the channel would have told. `clock` gives
+    After a refused, returned, late or lost message nobody knows what the channel would have confirmed. `clock` gives
     seconds, monotonic.
     """
 
@@ -86,7 +86,7 @@ class Publisher:
         except BusUnavailable as error:
             self._fail_waiting(error)
         except Exception as error:
-            # Nobody foresaw it, and those who wait must hear something.
+            # Nobody foresaw it, and those who wait must get an answer.
             log.exception("fail to send what waits")
             self._fail_waiting(BusUnavailable(f"broker: {error or type(error).__name__}"))
         finally:
