@@ -23,9 +23,9 @@ from build_testkit.mariadb import Database, PrivateDatabase
 from build_testkit.rabbitmq import Broker, PrivateBroker
 from build_testkit.sendgrid import SendGridServer, sendgrid_server
 from build_testkit.stack import Process, answers_ok, free_port
-from delivery.ledger import Ledger
 from delivery.proxy import Proxy
 from delivery.rest import Rest
+from delivery.wire_log import WireLog
 
 PROJECTS = 400
 _NUMBERS = iter(range(PROJECTS))
@@ -46,7 +46,7 @@ class Arena:
     """Origins of the gateways, straight."""
     password: str
     key: str
-    ledger: Ledger
+    wire_log: WireLog
     mails: SendGridServer
     broker: Broker | None = None
     database: Database | None = None
@@ -130,7 +130,7 @@ class Arena:
         return found
 
     def supervise(self, stop: threading.Event) -> None:
-        """Start again what ended, until told to stop."""
+        """Start again what ended, until `stop` is set."""
         while not stop.wait(WATCH_SECONDS):
             for name, process in self.processes.items():
                 if name in self._spared or process.popen is None or process.popen.poll() is None:
@@ -159,12 +159,12 @@ def separate_arena(
     Without proxies on the connections to those nothing of ours slows what is measured.
     """
     with ExitStack() as stack:
-        ledger, mails = Ledger(), stack.enter_context(sendgrid_server())
+        wire_log, mails = WireLog(), stack.enter_context(sendgrid_server())
         ports = {name: free_port() for name in _SEPARATE}
         broker_port, database_port = (urlsplit(url).port or 0 for url in (broker.url, database.database_url("x")))
         proxies = {
-            "agents-gateway": Proxy(ports["gateway"], ledger.tap),
-            "agents-gateway-2": Proxy(ports["gateway-2"], ledger.tap),
+            "agents-gateway": Proxy(ports["gateway"], wire_log.tap),
+            "agents-gateway-2": Proxy(ports["gateway-2"], wire_log.tap),
             "gateway-broker": Proxy(broker_port),
             "ingest-broker": Proxy(broker_port),
             "others-broker": Proxy(broker_port),
@@ -205,7 +205,7 @@ def separate_arena(
             [f"http://127.0.0.1:{ports[name]}" for name in ("gateway", "gateway-2")],
             password,
             key,
-            ledger,
+            wire_log,
             mails,
             broker,
             database,
@@ -220,8 +220,8 @@ def embedded_arena(
 ) -> Iterator[Arena]:
     """The same system in one process, on its own bus and SQLite files; `program` is run as `build-dashboard`."""
     with ExitStack() as stack:
-        ledger, mails, port = Ledger(), stack.enter_context(sendgrid_server()), free_port()
-        proxy = Proxy(port, ledger.tap).start()
+        wire_log, mails, port = WireLog(), stack.enter_context(sendgrid_server()), free_port()
+        proxy = Proxy(port, wire_log.tap).start()
         stack.callback(proxy.stop)
         password, key = secrets.token_urlsafe(12), f"key-{secrets.token_hex(16)}"
         environment = _environment(directory, mails, password, key) | dict(extra or {})
@@ -235,7 +235,7 @@ def embedded_arena(
             [f"http://127.0.0.1:{port}"],
             password,
             key,
-            ledger,
+            wire_log,
             mails,
         )
         stack.enter_context(_running(arena))

@@ -87,7 +87,7 @@ class Bout:
         self._thread.start()
         for agent in self._agents:
             self._spawn(agent.run())
-            self._watch(agent.said.build_id, self._lines)
+            self._watch(agent.state.build_id, self._lines)
         self._story_thread.start()
         return self
 
@@ -101,19 +101,19 @@ class Bout:
 
     def stored(self, build: int = 0) -> int:
         """How many records of a harsh agent's build were reported stored so far."""
-        return self._agents[build].said.stored
+        return self._agents[build].state.stored
 
     def wait_stored(self, records: int, seconds: float = 90.0) -> None:
         """Wait until the harsh agents' builds are well under way."""
         wait_until(
-            lambda: all(agent.said.stored >= records for agent in self._agents),
+            lambda: all(agent.state.stored >= records for agent in self._agents),
             seconds,
-            lambda: f"{records} records stored of each of {[agent.said for agent in self._agents]}",
+            lambda: f"{records} records stored of each of {[agent.state for agent in self._agents]}",
         )
 
     def wait_nearly_all_stored(self) -> None:
         """Wait until the harsh agents' builds are about to end."""
-        self.wait_stored(min(agent.said.last for agent in self._agents) - 3)
+        self.wait_stored(min(agent.state.last for agent in self._agents) - 3)
 
     def poison(self) -> None:
         """Put a message on the broker, between the others, that nobody can read."""
@@ -124,7 +124,7 @@ class Bout:
             asyncio.run(asyncio.wait_for(_publish(broker.url, f"3.BUILD_LOG.{self.project}", body), BROKER_SECONDS))
 
     def wait_first_counted(self, seconds: float = 90.0) -> None:
-        """Wait until the story's first build is told, where a bout pauses."""
+        """Wait until the story's first build is counted, where a bout pauses."""
         wait_until(lambda: self._counted_real() >= 1, seconds, lambda: "the first build is counted")
 
     def leave_alone(self, seconds: float) -> None:
@@ -143,7 +143,7 @@ class Bout:
         self.arena.rest().post("/api/commands", {"kind": "cancel", "buildId": next(iter(self._builds))})
 
     def settle(self, seconds: float = SETTLE_SECONDS) -> None:
-        """Wait until every agent heard that all is verified, the story is told, and every viewer has it all."""
+        """Wait until every agent was informed that all is verified, the story is over, and every viewer has it all."""
         limit = time.monotonic() + seconds
 
         def left() -> float:
@@ -155,7 +155,7 @@ class Bout:
         wait_until(
             lambda: all(agent.is_done for agent in self._agents),
             left(),
-            lambda: f"agents are done: {[agent.said for agent in self._agents]}",
+            lambda: f"agents are done: {[agent.state for agent in self._agents]}",
         )
         wait_until(self._all_shown, left(), lambda: f"viewers have all: {self._short_viewers()}")
         # What these wait for in vain is a fault that the checker tells better.
@@ -181,7 +181,7 @@ class Bout:
             texts={build_id: self._rest.read(f"/api/builds/{build_id}/logs?format=text") for build_id in there},
             pages={build_id: self._rest.lines(build_id)[0] for build_id in there},
             chunks=self.arena.chunks(ids),
-            said=[*(agent.said for agent in self._agents), *self._real_said()],
+            agents=[*(agent.state for agent in self._agents), *self._real_agents()],
             viewers=[viewer.transcript for viewer in self._viewers],
             artifacts={build_id: self._artifacts(build_id) for build_id in self.expected.products},
             mails=self._mails(),
@@ -213,9 +213,9 @@ class Bout:
             self._story_error = error
 
     def _run_real(self, build: Build) -> None:
-        ledger = self.arena.directory / f"{self.project}-{build.number}.id"
+        id_file = self.arena.directory / f"{self.project}-{build.number}.id"
         command = [sys.executable, str(WORKLOAD), f"--seed={build.seed}", f"--number={build.number}"]
-        command += [f"--lines={build.count}", f"--seconds={self._real_seconds}", f"--ledger={ledger}"]
+        command += [f"--lines={build.count}", f"--seconds={self._real_seconds}", f"--id-file={id_file}"]
         command += ["--red"] if build.is_red else []
         options = ["--project", self.project, "--branch", "main", "--config-name", "real", f"--linger={LINGER_SECONDS}"]
         product = self.arena.directory / f"{self.project}-{build.number}.bin"
@@ -229,8 +229,8 @@ class Bout:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
         )
-        wait_until(lambda: ledger.exists() and ledger.read_text(), 30, lambda: "the command was started")
-        build_id = ledger.read_text()
+        wait_until(lambda: id_file.exists() and id_file.read_text(), 30, lambda: "the command was started")
+        build_id = id_file.read_text()
         self._builds[build_id] = (self.project, build)
         if self._brings_artifact:
             self.expected.products |= {build_id}
@@ -256,9 +256,9 @@ class Bout:
     def _counted_real(self) -> int:
         return sum(day["succeeded"] + day["failed"] for day in self._days() if day["config"] == "real")
 
-    def _real_said(self) -> list[Any]:
-        harsh = {agent.said.build_id for agent in self._agents}
-        return self.arena.ledger.of(set(self._builds) - harsh)
+    def _real_agents(self) -> list[Any]:
+        harsh = {agent.state.build_id for agent in self._agents}
+        return self.arena.wire_log.of(set(self._builds) - harsh)
 
     # --- what is collected
 

@@ -1,4 +1,4 @@
-"""The checker: does what was seen agree with what was said? Knows the workload's seed, and nothing of the product.
+"""The checker: does what was seen agree with what was sent? Knows the workload's seed, and nothing of the product.
 
 Each promise is one function from evidence to sentences about what is wrong; no sentence, no fault.
 """
@@ -15,7 +15,7 @@ from delivery.workload import Build
 
 @dataclass
 class Expected:
-    """What the workload said to the system, by the seed alone."""
+    """What the workload sent to the system, by the seed alone."""
 
     builds: Mapping[str, tuple[str, Build]]
     """Project and build, by build id."""
@@ -61,10 +61,10 @@ def rows_once(expected: Expected, seen: Evidence) -> Iterator[str]:
         if row is None:
             yield f"{build.name} ({build_id}) is not listed"
             continue
-        told = (row["project"], row["status"], row["logLines"], row.get("verified"))
+        listed = (row["project"], row["status"], row["logLines"], row.get("verified"))
         wanted = (project, build.status, len(build.texts), True)
-        if told != wanted:
-            yield f"{build.name} is listed as {told}, not {wanted}"
+        if listed != wanted:
+            yield f"{build.name} is listed as {listed}, not {wanted}"
 
 
 def chunks_once(expected: Expected, seen: Evidence) -> Iterator[str]:
@@ -83,21 +83,21 @@ def chunks_once(expected: Expected, seen: Evidence) -> Iterator[str]:
 
 
 def reported(expected: Expected, seen: Evidence) -> Iterator[str]:
-    """What was reported stored is stored, was never asked for again, and every agent heard the end."""
+    """What was reported stored is stored, was never asked for again, and every agent was informed of the end."""
     rows = {row["id"]: row for row in seen.rows}
-    for said in seen.said:
-        row = rows.get(said.build_id)
+    for agent in seen.agents:
+        row = rows.get(agent.build_id)
         held = row["asOfSeq"] if row else 0
-        if said.stored > held:
-            yield f"build {said.build_id}: reported stored up to {said.stored}, stored up to {held}"
-        if said.stored > said.last:
-            yield f"build {said.build_id}: reported stored up to {said.stored}, said only {said.last}"
-        if said.asked_again:
-            yield f"build {said.build_id}: asked again for {said.asked_again[:3]}, which was reported stored"
-        if said.refused:
-            yield f"build {said.build_id}: refused: {said.refused[0]}"
-        if said.stored < said.last or not said.is_verified:
-            yield f"build {said.build_id}: its agent never heard that all {said.last} records are verified"
+        if agent.stored > held:
+            yield f"build {agent.build_id}: reported stored up to {agent.stored}, stored up to {held}"
+        if agent.stored > agent.last:
+            yield f"build {agent.build_id}: reported stored up to {agent.stored}, sent only {agent.last}"
+        if agent.asked_again:
+            yield f"build {agent.build_id}: asked again for {agent.asked_again[:3]}, which was reported stored"
+        if agent.refused:
+            yield f"build {agent.build_id}: refused: {agent.refused[0]}"
+        if agent.stored < agent.last or not agent.is_verified:
+            yield f"build {agent.build_id}: its agent was never informed that all {agent.last} records are verified"
 
 
 def shown(expected: Expected, seen: Evidence) -> Iterator[str]:
@@ -130,7 +130,7 @@ def mailed(expected: Expected, seen: Evidence) -> Iterator[str]:
         if took > wanted:
             yield f"{took} mails of {kind}, not {wanted}"
         elif took < wanted - doubtful:
-            yield f"{took} mails of {kind}, not {wanted}, and {doubtful} are said to be in doubt"
+            yield f"{took} mails of {kind}, not {wanted}, and {doubtful} are shown as in doubt"
 
 
 def counted(expected: Expected, seen: Evidence) -> Iterator[str]:

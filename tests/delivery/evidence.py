@@ -8,8 +8,8 @@ Json = dict[str, Any]
 
 
 @dataclass
-class Said:
-    """What gateways told one agent of one build, and what that agent still had when it was told."""
+class AgentState:
+    """What gateways reported to one agent about one build, and what that agent still had at that time."""
 
     build_id: str
     stored: int = 0
@@ -60,7 +60,7 @@ class Evidence:
     """Lines of `logs?format=json`, page by page."""
     chunks: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
     """First and last record of every stored chunk, read from the database itself."""
-    said: list[Said] = field(default_factory=list)
+    agents: list[AgentState] = field(default_factory=list)
     viewers: list[Transcript] = field(default_factory=list)
     mails: Counter[tuple[str, str]] = field(default_factory=Counter)
     """Mails the provider took, by (project, kind)."""

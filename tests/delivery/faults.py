@@ -101,7 +101,7 @@ def memory_alarm(bout: Bout) -> None:
 
 
 def disk_alarm(bout: Bout) -> None:
-    """RabbitMQ's disk is said to be full, for a while."""
+    """RabbitMQ is made to report a full disk, for a while."""
     broker = _broker(bout.arena)
     broker.control("set_disk_free_limit", "900000GB")
     time.sleep(4)

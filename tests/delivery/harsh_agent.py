@@ -1,6 +1,6 @@
 """A harsh agent: speaks the agents' protocol, and forgets every record the moment it is reported stored.
 
-The product's own agent keeps records until its build is verified, and so would heal a `stored` that was said too
+The product's own agent keeps records until its build is verified, and so would heal a `stored` that was reported too
 early. This one cannot: whatever was reported stored and is lost is lost for good, and the checker sees it.
 """
 
@@ -13,7 +13,7 @@ import uuid
 from contextlib import suppress
 from typing import Any
 
-from delivery.evidence import Said
+from delivery.evidence import AgentState
 from delivery.workload import Build
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
@@ -31,7 +31,7 @@ class HarshAgent:
     def __init__(
         self, urls: list[str], *, key: str, build_id: str, project: str, build: Build, seconds: float = 0
     ) -> None:
-        self.said = Said(build_id)
+        self.state = AgentState(build_id)
         self._urls = urls
         self._key = key
         self._project = project
@@ -39,7 +39,7 @@ class HarshAgent:
         self._seconds = seconds
         self._instance = uuid.uuid4().hex
         self._records = _records(build_id, project, build)
-        self.said.last = max(self._records)
+        self.state.last = max(self._records)
         self._made = 0
         self._sent = 0
         self._window = 0
@@ -49,7 +49,7 @@ class HarshAgent:
     @property
     def is_done(self) -> bool:
         """Whether everything is reported stored and verified."""
-        return self.said.is_verified and self.said.stored >= self.said.last
+        return self.state.is_verified and self.state.stored >= self.state.last
 
     async def run(self) -> None:
         """Deliver; comes back whenever a connection goes."""
@@ -66,7 +66,7 @@ class HarshAgent:
         for seq in sorted(self._records):
             self._made = seq
             self._more.set()
-            await asyncio.sleep(self._seconds / self.said.last)
+            await asyncio.sleep(self._seconds / self.state.last)
 
     async def _deliver(self) -> None:
         url = random.choice(self._urls)
@@ -80,9 +80,9 @@ class HarshAgent:
                 "instance": self._instance,
                 "builds": [
                     {
-                        "buildId": self.said.build_id,
+                        "buildId": self.state.build_id,
                         "project": self._project,
-                        "firstUnacked": self.said.stored + 1,
+                        "firstUnacked": self.state.stored + 1,
                         "lastSpooled": self._made,
                     }
                 ],
@@ -93,7 +93,7 @@ class HarshAgent:
                 while not self.is_done:
                     async with asyncio.timeout(STALL_SECONDS):
                         frame = json.loads(await socket.recv())
-                    self._hear(frame)
+                    self._receive(frame)
                     if frame["type"] == "WELCOME":
                         sending = asyncio.gather(self._send(socket), self._beat(socket))
                     elif frame["type"] == "DRAIN":
@@ -106,7 +106,7 @@ class HarshAgent:
     async def _beat(self, socket: ClientConnection) -> None:
         while True:
             await asyncio.sleep(BEAT_SECONDS)
-            await socket.send(json.dumps({"type": "HEARTBEAT", "builds": [self.said.build_id]}))
+            await socket.send(json.dumps({"type": "HEARTBEAT", "builds": [self.state.build_id]}))
 
     async def _send(self, socket: ClientConnection) -> None:
         while True:
@@ -124,41 +124,41 @@ class HarshAgent:
             self._unconfirmed |= {seq: len(self._records[seq]) for seq in batch}
             await socket.send(f'{{"type":"RECORDS","records":[{text}]}}')
 
-    def _hear(self, frame: dict[str, Any]) -> None:
+    def _receive(self, frame: dict[str, Any]) -> None:
         if frame["type"] == "WELCOME":
             self._window = frame["windowBytes"]
             self._unconfirmed.clear()
-            known = (frame.get("stored") or {}).get(self.said.build_id)
+            known = (frame.get("stored") or {}).get(self.state.build_id)
             if known is not None:
-                if known < self.said.stored:
-                    self.said.asked_again.append(known + 1)
+                if known < self.state.stored:
+                    self.state.asked_again.append(known + 1)
                 self._forget(known)
-            self._sent = self.said.stored
-        elif frame["type"] == "ACK" and frame["buildId"] == self.said.build_id:
+            self._sent = self.state.stored
+        elif frame["type"] == "ACK" and frame["buildId"] == self.state.build_id:
             self._window = frame["windowBytes"]
             confirmed = max(frame["confirmed"], frame["stored"])
             self._unconfirmed = {seq: size for seq, size in self._unconfirmed.items() if seq > confirmed}
             self._forget(frame["stored"])
             if frame.get("verified"):
-                self.said.is_verified = True
+                self.state.is_verified = True
             again = frame.get("resendFrom")
             if again is not None:
-                if again <= self.said.stored:
-                    self.said.asked_again.append(again)
-                self._sent = min(self._sent, max(again - 1, self.said.stored))
+                if again <= self.state.stored:
+                    self.state.asked_again.append(again)
+                self._sent = min(self._sent, max(again - 1, self.state.stored))
                 self._unconfirmed = {seq: size for seq, size in self._unconfirmed.items() if seq <= self._sent}
         elif frame["type"] == "REFUSED":
             if frame["code"] == "sequence_gap":
-                self._sent = self.said.stored
+                self._sent = self.state.stored
                 self._unconfirmed.clear()
             else:
-                self.said.refused.append(f"{frame['code']}: {frame['detail']}")
+                self.state.refused.append(f"{frame['code']}: {frame['detail']}")
         self._more.set()
 
     def _forget(self, upto: int) -> None:
-        for seq in range(self.said.stored + 1, upto + 1):
+        for seq in range(self.state.stored + 1, upto + 1):
             self._records.pop(seq, None)
-        self.said.stored = max(self.said.stored, upto)
+        self.state.stored = max(self.state.stored, upto)
 
 
 def _records(build_id: str, project: str, build: Build) -> dict[int, str]:

@@ -62,9 +62,9 @@ class LoadAgent(HarshAgent):
         seq = self._made + 1
         if kind == "BUILD_LOG":
             data["timesMs"] = [int(time.time() * 1000)]
-        record = {"type": kind, "buildId": self.said.build_id, "project": "p000", "seq": seq}
+        record = {"type": kind, "buildId": self.state.build_id, "project": "p000", "seq": seq}
         self._records[seq] = json.dumps({**record, "timestamp": int(time.time() * 1000), "data": data})
-        self._made = self.said.last = seq
+        self._made = self.state.last = seq
         self._more.set()
 
 
@@ -83,14 +83,14 @@ async def be_agents(options: argparse.Namespace) -> None:
 
     async def tell() -> None:
         while True:
-            behind = sum(agent.said.last - agent.said.stored for agent in agents)
+            behind = sum(agent.state.last - agent.state.stored for agent in agents)
             print(json.dumps({"at": time.time(), "behind": behind}), flush=True)
             await asyncio.sleep(1)
 
     telling = asyncio.create_task(tell())
     await asyncio.gather(*(agent.run() for agent in agents))
     telling.cancel()
-    faults = [vars(agent.said) for agent in agents if agent.said.asked_again or agent.said.refused]
+    faults = [vars(agent.state) for agent in agents if agent.state.asked_again or agent.state.refused]
     print(json.dumps({"at": time.time(), "behind": 0, "done": len(agents), "faults": faults}), flush=True)
 
 
@@ -101,7 +101,9 @@ async def be_viewers(options: argparse.Namespace) -> None:
     everyone = [
         Viewer(options.urls, options.secret, builds[number % len(builds)], warm_at) for number in range(options.count)
     ]
-    ages = sorted(age for heard in await follow(everyone, options.urls, time.time() + options.seconds) for age in heard)
+    ages = sorted(
+        age for of_viewer in await follow(everyone, options.urls, time.time() + options.seconds) for age in of_viewer
+    )
     quantiles = {name: round(ages[int(len(ages) * share)], 1) for name, share in (("p50", 0.5), ("p99", 0.99))}
     print(json.dumps({"lines": len(ages), **quantiles, "max": round(ages[-1], 1)}), flush=True)
 

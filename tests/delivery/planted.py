@@ -79,11 +79,11 @@ def nothing_is_deduplicated(is_awake: Callable[[], bool]) -> None:
 
 
 TELLING_SECONDS = 4.0
-"""So long everybody is told before the first commit would come: it never does, for the process dies then."""
+"""Everybody is notified so long before the first commit would come: it never does, for the process dies then."""
 
 
-def told_before_committed(is_awake: Callable[[], bool]) -> None:
-    """Steps are committed a while after everybody was told of them."""
+def announced_before_committed(is_awake: Callable[[], bool]) -> None:
+    """Steps are committed a while after everybody was notified of them."""
     from build_ingest.store.sql import SqlBuildStore
 
     advance = SqlBuildStore.advance
@@ -175,7 +175,7 @@ def mail_before_claim(is_awake: Callable[[], bool]) -> None:
 
 
 def verified_without_comparing(is_awake: Callable[[], bool]) -> None:
-    """A letter is changed on its way into the store, and the log is called verified unread."""
+    """A character is changed on its way into the store, and the log is called verified unread."""
     from build_ingest.intake import consumer
     from build_ingest.lifecycle import lifecycle
 
@@ -252,9 +252,9 @@ def overflow_kept_silent(is_awake: Callable[[], bool]) -> None:
 
 
 BUGS = (
-    Bug("stored is said before the broker confirmed", stored_before_confirmed, in_ci=True),
+    Bug("stored is reported before the broker confirmed", stored_before_confirmed, in_ci=True),
     Bug("nothing is deduplicated", nothing_is_deduplicated, in_ci=True),
-    Bug("everybody is told before it is committed", told_before_committed, in_ci=True),
+    Bug("everything is announced before it is committed", announced_before_committed, in_ci=True),
     Bug("the cursor is off by one", cursor_off_by_one, in_ci=True),
     Bug("history counts without a key", counted_without_a_key, "history.filed:kill@2"),
     Bug("a lost race is ignored", return_ignored, is_story=True),

@@ -130,8 +130,8 @@ def _nothing(goes_up: bool, data: bytes) -> None:
 class FrameTap:
     """Reads the text frames of one WebSocket connection in both directions, as they pass."""
 
-    def __init__(self, hear: Callable[[bool, dict[str, object]], None]) -> None:
-        self._hear = hear
+    def __init__(self, on_frame: Callable[[bool, dict[str, object]], None]) -> None:
+        self._on_frame = on_frame
         self._buffers = {True: bytearray(), False: bytearray()}
         self._texts = {True: bytearray(), False: bytearray()}
         self._is_upgraded = {True: False, False: False}
@@ -174,5 +174,5 @@ class FrameTap:
                 with suppress(ValueError):
                     frame = json.loads(text)
                     if isinstance(frame, dict):
-                        self._hear(goes_up, frame)
+                        self._on_frame(goes_up, frame)
         return True

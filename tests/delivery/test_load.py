@@ -80,7 +80,7 @@ def test_fifty_agents_and_a_hundred_viewers_are_held(separate: Arena) -> None:
         time.sleep(5)
         sizes.append(rss(separate))
     seen = json.loads(viewers.communicate(timeout=120)[0])
-    said = [json.loads(line) for line in agents.communicate(timeout=LOAD_SECONDS + 300)[0].splitlines()]
+    reports = [json.loads(line) for line in agents.communicate(timeout=LOAD_SECONDS + 300)[0].splitlines()]
 
     third = max(1, len(sizes) // 3)
     growth = {
@@ -88,10 +88,13 @@ def test_fifty_agents_and_a_hundred_viewers_are_held(separate: Arena) -> None:
         for name in separate.processes
     }
     report(
-        load=seen, growth={name: round(value, 3) for name, value in growth.items()}, last=said[-1], seconds=LOAD_SECONDS
+        load=seen,
+        growth={name: round(value, 3) for name, value in growth.items()},
+        last=reports[-1],
+        seconds=LOAD_SECONDS,
     )
-    assert (AGENTS, []) == (said[-1]["done"], said[-1]["faults"])
-    # Who was given up by the gateway hears nothing, and nothing is never late.
+    assert (AGENTS, []) == (reports[-1]["done"], reports[-1]["faults"])
+    # A viewer that the gateway gave up receives nothing, and nothing is never late.
     assert seen["lines"] > 0.9 * VIEWERS * RATE * (LOAD_SECONDS - 5 - WARM_SECONDS)
     assert seen["p99"] < 1000
     assert max(growth.values()) < 1.15
@@ -109,13 +112,13 @@ def test_after_a_long_outage_of_the_broker_all_is_caught_up(separate: Arena) -> 
     time.sleep(OUTAGE_SECONDS)
     separate.broker.start()
     back_at = time.time()
-    said = [json.loads(line) for line in agents.communicate(timeout=3 * OUTAGE_SECONDS + 300)[0].splitlines()]
+    reports = [json.loads(line) for line in agents.communicate(timeout=3 * OUTAGE_SECONDS + 300)[0].splitlines()]
     again = count_welcomes(separate) - welcomes
 
-    caught_up = next(line["at"] for line in said if line["at"] > back_at and line["behind"] < AGENTS * 20) - back_at
-    most = max(line["behind"] for line in said)
+    caught_up = next(line["at"] for line in reports if line["at"] > back_at and line["behind"] < AGENTS * 20) - back_at
+    most = max(line["behind"] for line in reports)
     report(outage=OUTAGE_SECONDS, caught_up_seconds=round(caught_up, 1), most_behind=most, reconnections=again)
-    assert (AGENTS, []) == (said[-1]["done"], said[-1]["faults"])
+    assert (AGENTS, []) == (reports[-1]["done"], reports[-1]["faults"])
     assert caught_up < max(60, OUTAGE_SECONDS)  # a broker takes its time to start, however short it was away
     assert again <= AGENTS
 

@@ -10,7 +10,7 @@ from delivery.report import report
 
 AWAY_SECONDS = float(os.environ.get("AWAY_SECONDS", "600"))
 STORY = (False, True, True, False)
-"""Green before the outage; broken, still broken and mended during it."""
+"""Green before the outage; broken, still broken and fixed during it."""
 
 SERVICES = {
     "ingest": ("ingest", "ingest-2"),
@@ -32,7 +32,7 @@ pytestmark = [
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_a_service_away_during_traffic_catches_up_to_the_same(service: str, separate: Arena) -> None:
-    """Builds start, stream, break, are mended and bring artifacts without it; then nothing tells that it was away."""
+    """Builds start, stream, break, are fixed and bring artifacts without it; then nothing shows that it was away."""
     began = time.monotonic()
     lines = round(AWAY_SECONDS)
     with Bout(

@@ -1,4 +1,4 @@
-"""The agent's spool under kills, torn tails and full disks in any order: what it said to have, it has."""
+"""The agent's spool under kills, torn tails and full disks in any order: what it reported to have, it has."""
 
 import os
 import tempfile

@@ -62,7 +62,7 @@ class Delivering(RuleBasedStateMachine):
         self.build_id = new_build_id(1_800_000_000_000)
         self.recorder = Recorder(self.build_id, PROJECT)
         self.spool: list[bytes] = [self.recorder.record("BUILD_START", 1, {"status": "running"})]
-        self.said: list[str] = []
+        self.printed: list[str] = []
         self.is_complete = False
         self.connection: Connection | None = None
         self.queue: deque[bytes] = deque()
@@ -72,7 +72,7 @@ class Delivering(RuleBasedStateMachine):
         self.state: Any = None
         self.chunks: list[Any] = []
         self.waiting = ReorderBuffer()
-        self.told_stored = 0
+        self.reported_stored = 0
         self.live: deque[tuple[str, Any]] = deque()
         self.viewer_lines: list[str] = []
         self.viewer_seq = 0
@@ -84,19 +84,19 @@ class Delivering(RuleBasedStateMachine):
     def print_lines(self, lines: list[str], goes_on: bool) -> None:
         if self.is_complete:
             return
-        goes_on = goes_on and bool(self.said)
-        first = len(self.said) + (0 if goes_on else 1)
+        goes_on = goes_on and bool(self.printed)
+        first = len(self.printed) + (0 if goes_on else 1)
         if goes_on:
-            self.said[-1] += lines[0]
-        self.said += lines[1:] if goes_on else lines
+            self.printed[-1] += lines[0]
+        self.printed += lines[1:] if goes_on else lines
         self.spool += self.recorder.log([Block("out", first, lines, 1, continues=goes_on)])
-        self.tell_spooled()
+        self.notify_spooled()
 
     @rule()
     def say_progress(self) -> None:
         if not self.is_complete:
             self.spool.append(self.recorder.record("BUILD_UPDATE", 1, {"status": "running", "progress": 1.0}))
-            self.tell_spooled()
+            self.notify_spooled()
 
     @rule()
     def complete(self) -> None:
@@ -104,7 +104,7 @@ class Delivering(RuleBasedStateMachine):
             data = {"status": "succeeded", "exitCode": 0, "totals": self.recorder.totals()}
             self.spool.append(self.recorder.record("BUILD_COMPLETE", 1, data))
             self.is_complete = True
-            self.tell_spooled()
+            self.notify_spooled()
 
     @rule()
     def start_agent(self) -> None:
@@ -113,9 +113,9 @@ class Delivering(RuleBasedStateMachine):
         self.session = Session("test", "instance", None)
         state = BuildState(self.build_id, PROJECT, None, None, len(self.spool), is_running=not self.is_complete)
         self.session.add(state)
-        self.tell_spooled()
+        self.notify_spooled()
 
-    def tell_spooled(self) -> None:
+    def notify_spooled(self) -> None:
         build = self.session.builds[self.build_id]
         build.spooled, build.is_complete = len(self.spool), self.is_complete
 
@@ -225,12 +225,12 @@ class Delivering(RuleBasedStateMachine):
             return
         if plan.step is not None:
             self.live.extend(
-                ("LOG", LogAppended.model_validate_json(told.body))
-                for told in log_announcements_(plan.step, plan.accepted)
+                ("LOG", LogAppended.model_validate_json(announcement.body))
+                for announcement in log_announcements_(plan.step, plan.accepted)
             )
         is_new_hole = self.waiting.keep(self.build_id, plan.ahead)
         if self.state is not None:
-            self.tell_stored(self.state.applied + 1 if is_new_hole else None)
+            self.announce_stored(self.state.applied + 1 if is_new_hole else None)
         if ends == "before ack":
             self.crash_ingest(bodies)
 
@@ -243,11 +243,11 @@ class Delivering(RuleBasedStateMachine):
     @rule()
     def ingest_repeats_heads(self) -> None:
         has_hole = self.waiting.has_hole(self.build_id)
-        self.tell_stored(self.state.applied + 1 if has_hole else None)
+        self.announce_stored(self.state.applied + 1 if has_hole else None)
 
-    def tell_stored(self, resend_from: int | None) -> None:
-        told = stored_announcement(self.state, resend_from)
-        self.live.append(("STORED", Stored.model_validate_json(told.body)))
+    def announce_stored(self, resend_from: int | None) -> None:
+        announcement = stored_announcement(self.state, resend_from)
+        self.live.append(("STORED", Stored.model_validate_json(announcement.body)))
 
     @property
     def applied(self) -> int:
@@ -274,7 +274,7 @@ class Delivering(RuleBasedStateMachine):
         while self.live:
             self.live_arrives(is_lost=False)
         while self.connection.down:
-            self.agent_hears()
+            self.agent_receives()
 
     # --- the live exchange, the gateway's answers, the viewer
 
@@ -297,13 +297,13 @@ class Delivering(RuleBasedStateMachine):
 
     @precondition(lambda self: self.connection and self.connection.down)
     @rule()
-    def agent_hears(self) -> None:
+    def agent_receives(self) -> None:
         frame = self.connection.down.popleft()
         if frame["type"] == "REFUSED":
             assert self.session.refuse(frame) is None, "a gap that the agent can fill is no reason to give up a build"
         else:
             self.session.acknowledge(frame)
-            self.told_stored = max(self.told_stored, frame["stored"])
+            self.reported_stored = max(self.reported_stored, frame["stored"])
 
     def show(self, event: LogAppended) -> None:
         """A viewer as docs/protocol.md has it."""
@@ -340,7 +340,7 @@ class Delivering(RuleBasedStateMachine):
 
     @invariant()
     def what_is_reported_stored_is_stored(self) -> None:
-        assert self.told_stored <= self.applied
+        assert self.reported_stored <= self.applied
         assert self.session.builds[self.build_id].stored <= self.applied
 
     @invariant()
@@ -350,11 +350,11 @@ class Delivering(RuleBasedStateMachine):
             assert all(seq in self.taken or seq <= self.applied for seq in range(1, window.confirmed + 1))
 
     @invariant()
-    def what_is_stored_was_said_once_and_in_order(self) -> None:
+    def what_is_stored_was_recorded_once_and_in_order(self) -> None:
         count = self.applied
-        told = [agent_record.validate_json(body) for body in self.spool[:count]]
+        records = [agent_record.validate_json(body) for body in self.spool[:count]]
         lines: list[str] = []
-        for record in told:
+        for record in records:
             if record.type == "BUILD_LOG":
                 goes_on = bool(record.data.continues)
                 if goes_on:
@@ -374,22 +374,22 @@ class Delivering(RuleBasedStateMachine):
         assert self.viewer_lines[:-1] == stored[: max(0, len(self.viewer_lines) - 1)]
 
     def teardown(self) -> None:
-        """Once nothing fails any more all is stored, told and shown, within a bounded number of steps."""
+        """Once nothing fails any more all is stored, reported and shown, within a bounded number of steps."""
         self.complete()
         self.connect(ingest_answers=True)
         for _ in range(40 + 8 * len(self.spool)):
             build = self.session.builds[self.build_id]
-            if build.is_delivered and self.told_stored >= len(self.spool):
+            if build.is_delivered and self.reported_stored >= len(self.spool):
                 break
             self.flow()
         assert self.applied == len(self.spool), "everything that was spooled is stored"
         assert self.session.builds[self.build_id].is_delivered, "and the agent knows"
-        assert self.said == self.stored_lines()
+        assert self.printed == self.stored_lines()
         self.viewer_reads()
-        assert self.said == self.viewer_lines
+        assert self.printed == self.viewer_lines
 
 
-def one_more_is_said_stored(patch: pytest.MonkeyPatch) -> None:
+def one_more_is_reported_stored(patch: pytest.MonkeyPatch) -> None:
     store = BuildWindow.store
     patch.setattr(BuildWindow, "store", lambda self, upto, again, verified: store(self, upto + 1, again, verified))
 
@@ -415,9 +415,9 @@ def repeats_are_stored_again(patch: pytest.MonkeyPatch) -> None:
 
 def text_is_shown_a_line_too_far(patch: pytest.MonkeyPatch) -> None:
     def bad(step: Any, accepted: Any) -> Any:
-        for told in log_announcements(step, accepted):
-            frame = json.loads(told.body)
-            yield replace(told, body=json.dumps({**frame, "lines": [*frame["lines"], "more"]}).encode())
+        for announcement in log_announcements(step, accepted):
+            frame = json.loads(announcement.body)
+            yield replace(announcement, body=json.dumps({**frame, "lines": [*frame["lines"], "more"]}).encode())
 
     patch.setattr(sys.modules[__name__], "log_announcements_", bad)
 
@@ -427,7 +427,7 @@ def text_is_shown_a_line_too_far(patch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     "bug",
     [
-        one_more_is_said_stored,
+        one_more_is_reported_stored,
         later_confirms_count_for_earlier,
         repeats_are_stored_again,
         text_is_shown_a_line_too_far,

@@ -19,7 +19,7 @@ ROW_PATIENCE_SECONDS = 1.0
 
 
 class Viewer:
-    """Follows one build over `/ws` until told to stop; comes back whenever its connection goes."""
+    """Follows one build over `/ws` until cancelled; comes back whenever its connection goes."""
 
     def __init__(self, rest: Rest, url: str, build_id: str, name: str, leaves_after: int | None = None) -> None:
         self.transcript = Transcript(build_id, name)
@@ -51,13 +51,13 @@ class Viewer:
             f"{self._url}/ws", origin=origin, compression=None, max_size=2**24, open_timeout=5
         ) as socket:
             await self._say(socket, type="AUTH", token=await asyncio.to_thread(self._rest.token))
-            await self._hear(socket, "READY")
+            await self._receive(socket, "READY")
             self._subscription += 1
             after = {self._build_id: self._cursor}
             await self._say(
                 socket, type="SUBSCRIBE", projects=["*"], events=["*"], buildIds=[self._build_id], afterSeq=after
             )
-            await self._hear(socket, "SUBSCRIBED")
+            await self._receive(socket, "SUBSCRIBED")
             await self._read_range()
             while True:
                 try:
@@ -142,7 +142,7 @@ class Viewer:
     async def _say(self, socket: ClientConnection, **frame: Any) -> None:
         await socket.send(json.dumps(frame))
 
-    async def _hear(self, socket: ClientConnection, kind: str) -> None:
+    async def _receive(self, socket: ClientConnection, kind: str) -> None:
         async with asyncio.timeout(10):
             while True:
                 frame = json.loads(await socket.recv())

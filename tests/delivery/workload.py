@@ -49,12 +49,12 @@ class Build:
 
     @property
     def name(self) -> str:
-        """The words by which its lines are told from every other build's."""
+        """The words by which its lines differ from every other build's."""
         return f"seed {self.seed} build {self.number}"
 
     @property
     def product(self) -> bytes:
-        """The file it produces, where it is told to."""
+        """The file it produces, where it is asked to."""
         return random.Random(f"{self.seed}/{self.number}/product").randbytes(300_000)
 
     @property
@@ -101,7 +101,7 @@ def _awkward(kind: int, word: str) -> Line:
 
 
 def main() -> int:
-    """Be a build: note which build id we were given, print, and end as told."""
+    """Be a build: note which build id we were given, print, and end as asked."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--number", type=int, required=True)
@@ -109,10 +109,10 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=0.0, help="from the first line to the last")
     parser.add_argument("--red", action="store_true")
     parser.add_argument("--product", type=Path, help="the file to produce")
-    parser.add_argument("--ledger", type=Path, required=True, help="where the build id given to us is noted")
+    parser.add_argument("--id-file", type=Path, required=True, help="where the build id given to us is noted")
     options = parser.parse_args()
     build = Build(options.seed, options.number, options.lines, options.red)
-    options.ledger.write_text(os.environ["BUILD_DASHBOARD_BUILD_ID"])
+    options.id_file.write_text(os.environ["BUILD_DASHBOARD_BUILD_ID"])
     lines = build.lines
     began = time.monotonic()
     for place, line in enumerate(lines):
