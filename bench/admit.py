@@ -52,12 +52,12 @@ def frames(bodies: list[str]) -> Iterator[tuple[str, int]]:
     yield f'{{"type":"RECORDS","records":[{",".join(waiting)}]}}', len(bodies)
 
 
-async def flood(socket: ClientConnection, said: list[tuple[str, int]]) -> None:
+async def flood(socket: ClientConnection, sent: list[tuple[str, int]]) -> None:
     """Send the frames within the window and wait until all are confirmed."""
     welcome = await hello(socket)
-    window, confirmed, last = welcome["windowBytes"], 0, said[-1][1]
+    window, confirmed, last = welcome["windowBytes"], 0, sent[-1][1]
     waiting: list[tuple[int, int]] = []
-    queue = list(reversed(said))
+    queue = list(reversed(sent))
     while confirmed < last:
         while queue and window - sum(size for size, _ in waiting) >= len(queue[-1][0]):
             text, upto = queue.pop()
@@ -112,7 +112,7 @@ def cpu_seconds() -> float:
 async def compare(lines: int) -> None:
     """Measure both and print."""
     bodies = [json.dumps(each, separators=(",", ":")) for each in records(lines)]
-    said = list(frames(bodies))
+    sent = list(frames(bodies))
     with tempfile.TemporaryDirectory() as folder:
         server = await asyncio.create_subprocess_exec(
             sys.executable,
@@ -131,14 +131,14 @@ async def compare(lines: int) -> None:
             server.stdin.write(b"begin\n")
             await asyncio.sleep(0.1)
             begun = time.monotonic()
-            await flood(socket, said)
+            await flood(socket, sent)
             wall = time.monotonic() - begun
             server.stdin.write(b"end\n")
             cpu = float(await server.stdout.readline())
         await server.wait()
         bare_wall, bare_cpu = await publish_directly(folder, bodies)
-    size = sum(len(text) for text, _ in said) / 1e6
-    print(f"{lines} lines, {len(bodies)} records, {len(said)} frames, {size:.1f} MB")
+    size = sum(len(text) for text, _ in sent) / 1e6
+    print(f"{lines} lines, {len(bodies)} records, {len(sent)} frames, {size:.1f} MB")
     print(f"gateway    {lines / wall:9,.0f} lines/s, CPU {cpu:.2f} s")
     print(f"bus alone  {lines / bare_wall:9,.0f} lines/s, CPU {bare_cpu:.2f} s")
     print(f"ratio of wall time gateway / bus alone: {wall / bare_wall:.2f}; CPU: {cpu / bare_cpu:.2f}")

@@ -95,9 +95,9 @@ async def on_rabbitmq(url: str) -> None:
     await bus.close()
     for what in ("publish", "consume"):
         ours, theirs = (statistics.median(rates[f"{who} {what}"]) for who in ("bus", "raw"))
-        said = "publish + confirm" if what == "publish" else "consume + ack"
+        label = "publish + confirm" if what == "publish" else "consume + ack"
         print(
-            f"RabbitBus {said}: {ours:,.0f} messages/s [{min(rates[f'bus {what}']):,.0f} - "
+            f"RabbitBus {label}: {ours:,.0f} messages/s [{min(rates[f'bus {what}']):,.0f} - "
             f"{max(rates[f'bus {what}']):,.0f}]; raw aio-pika {theirs:,.0f} [{min(rates[f'raw {what}']):,.0f} - "
             f"{max(rates[f'raw {what}']):,.0f}]; ratio {ours / theirs:.2f}"
         )

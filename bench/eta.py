@@ -25,12 +25,12 @@ def replay(
     wall_ms = ordered[-1].ended_ms
     forecast = Forecast(PastBuild(previous), lambda: Followers(graph) if graph else None)
     errors: dict[int, tuple[float, float]] = {}
-    told = 0
+    finished = 0
     for percent in MOMENTS:
         now_ms = wall_ms * percent / 100
         done = sum(step.ended_ms <= now_ms for step in ordered)
-        forecast.finish(ordered[told:done])
-        told = done
+        forecast.finish(ordered[finished:done])
+        finished = done
         left_ms = wall_ms - now_ms
         ours = forecast.remaining_ms(done, len(ordered), now_ms)
         theirs = linear_ms(done, len(ordered), now_ms)
@@ -38,9 +38,9 @@ def replay(
     return errors
 
 
-def _error(said_ms: int | None, left_ms: float) -> float:
-    # Who says nothing is as wrong as who says that nothing is left.
-    return 100 * abs((said_ms or 0) - left_ms) / left_ms
+def _error(forecast_ms: int | None, left_ms: float) -> float:
+    # No forecast is as wrong as one of nothing left.
+    return 100 * abs((forecast_ms or 0) - left_ms) / left_ms
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Fan-out: what 200 viewers of one build cost the gateway, and how late they hear.
+"""Fan-out: what 200 viewers of one build cost the gateway, and how late it reaches them.
 
     uv run python -m bench.fanout [--viewers 200] [--rate 50] [--seconds 10]
 

@@ -122,7 +122,7 @@ class TestedIngest:
 
     def __init__(self, names: list[str]) -> None:
         results = [result(name, place, random.Random(place)) for place, name in enumerate(names)]
-        self._told = [one.model_dump(mode="json", by_alias=True) for one in results]
+        self._results = [one.model_dump(mode="json", by_alias=True) for one in results]
 
     async def get_json(self, path: str, _principal: Principal) -> Any:
         """A build without steps, or a page of its tests."""
@@ -130,8 +130,8 @@ class TestedIngest:
         if not place.endswith("/tests"):
             return {}
         first = int(parse_qs(query).get("cursor", ["0"])[0])
-        after = str(first + 500) if first + 500 < len(self._told) else None
-        return {"items": self._told[first : first + 500], "counts": {}, "nextCursor": after}
+        after = str(first + 500) if first + 500 < len(self._results) else None
+        return {"items": self._results[first : first + 500], "counts": {}, "nextCursor": after}
 
     async def forward(self, request: Request, segments: Sequence[str], principal: Principal) -> Response:
         """Nobody is forwarded to it."""
@@ -142,14 +142,14 @@ class TestedIngest:
 
 
 async def enter_tests(store: HistoryStore, tests: int) -> None:
-    """A lane of its own whose result matrix is full, and what harvesting its next builds costs."""
+    """A lane of its own whose result matrix is full, and what importing its next builds costs."""
     lane, partitions = Lane("tested", "main", "tested"), [Partition() for _ in range(SHELVES)]
     names = [f"MLIR :: Dialect/Dialect{n % 97}/transform-{n:05d}.mlir" for n in range(tests)]
     dice, starts = random.Random(3), [NOW_AT - (BUILDS_MAX - n) * 600_000 for n in range(BUILDS_MAX)]
     for n, started_at in enumerate(starts):
-        told = entries_of(result(name, place, dice) for place, name in enumerate(names))
+        entries = entries_of(result(name, place, dice) for place, name in enumerate(names))
         for number, kept_builds in enumerate(partitions):
-            kept_builds.enter(Column(started_at, new_build_id(started_at), sha("tested", n)), told.get(number, {}))
+            kept_builds.enter(Column(started_at, new_build_id(started_at), sha("tested", n)), entries.get(number, {}))
     rows = [
         partition_row(lane, number, packed(kept_builds), NOW_AT, 0) for number, kept_builds in enumerate(partitions)
     ]

@@ -81,9 +81,9 @@ class Talk:
         logs = []
         begin = self.say(BuildStart, {"branch": "main"})
         for first in range(0, len(lines), LINES_PER_RECORD):
-            said = lines[first : first + LINES_PER_RECORD]
+            chunk = lines[first : first + LINES_PER_RECORD]
             times = [int(time.time() * 1000)] * 3
-            logs.append(self.say(BuildLog, {"firstLine": first + 1, "lines": said, "timesMs": times}))
+            logs.append(self.say(BuildLog, {"firstLine": first + 1, "lines": chunk, "timesMs": times}))
         return [begin, *logs, self.say(BuildComplete, {"status": "succeeded", "totals": totals})]
 
 
@@ -110,7 +110,7 @@ async def measure(store_url: str, bus_url: str | None, count: int, folder: Path)
     bare_seconds = bare(messages, folder)
     bus = open_bus(bus_url or f"sqlite:///{folder}/bus.sqlite")
     store = open_store(store_url)
-    keeper = build_artifacts.app.create_app(
+    artifacts = build_artifacts.app.create_app(
         build_artifacts.settings.Settings(
             store_url=f"sqlite:///{folder}/artifacts.sqlite",
             jwt_secret_key=SECRET,
@@ -120,12 +120,14 @@ async def measure(store_url: str, bus_url: str | None, count: int, folder: Path)
         bus,
     )
     settings = Settings(store_url=store_url, jwt_secret_key=SECRET, replica="bench")
-    app = create_app(settings, bus, store=store, peers={"artifacts": MountedServiceClient("artifacts", keeper, SECRET)})
+    app = create_app(
+        settings, bus, store=store, peers={"artifacts": MountedServiceClient("artifacts", artifacts, SECRET)}
+    )
     async with AsyncExitStack() as stack:
         await store.open()
         await bus.open()
         stack.push_async_callback(bus.close)
-        await stack.enter_async_context(keeper.router.lifespan_context(keeper))
+        await stack.enter_async_context(artifacts.router.lifespan_context(artifacts))
         for first in range(0, len(messages), 100):
             await bus.publish(messages[first : first + 100])
         listener = await stack.enter_async_context(bus.listen(LIVE_EXCHANGE, "stored.#"))
@@ -172,16 +174,18 @@ def questions(build_id: str, count: int) -> dict[str, str]:
 
 
 async def results(app: FastAPI, build_id: str) -> None:
-    """Pages of many test results, of which reports and log both tell."""
-    told = [TestResult(f"MLIR.Dialect/Op{n % 97}.t{n}.mlir", "passed", "junit", n % 50 / 100) for n in range(RESULTS)]
-    said = [TestResult(f"MLIR :: Dialect/Op{n % 97}/t{n}.mlir", "passed", "lit", None, n) for n in range(RESULTS)]
-    blocks = [pack(build_id, "record", at, told[at : at + 300]) for at in range(0, RESULTS, 300)]
+    """Pages of many test results, that stand in reports and in the log."""
+    reported = [
+        TestResult(f"MLIR.Dialect/Op{n % 97}.t{n}.mlir", "passed", "junit", n % 50 / 100) for n in range(RESULTS)
+    ]
+    logged = [TestResult(f"MLIR :: Dialect/Op{n % 97}/t{n}.mlir", "passed", "lit", None, n) for n in range(RESULTS)]
+    blocks = [pack(build_id, "record", at, reported[at : at + 300]) for at in range(0, RESULTS, 300)]
     await app.state.dependencies.store.keep_results(blocks)
     path = f"/api/builds/{build_id}/tests"
     await read(app, {"100,000 tests": f"{path}?sort=slowest"})
-    blocks = [pack(build_id, "log", at, said[at : at + 1000]) for at in range(0, RESULTS, 1000)]
+    blocks = [pack(build_id, "log", at, logged[at : at + 1000]) for at in range(0, RESULTS, 1000)]
     await app.state.dependencies.store.keep_results(blocks)
-    await read(app, {"told twice": f"{path}?sort=slowest"})
+    await read(app, {"in both": f"{path}?sort=slowest"})
 
 
 async def cool(app: FastAPI, build_id: str) -> None:
@@ -210,7 +214,7 @@ async def read(app: FastAPI, paths: Mapping[str, str]) -> None:
 
 
 async def latency(bus: Bus, listener: object) -> None:
-    """From publishing one line, on an idle system, to hearing that it is stored."""
+    """From publishing one line, on an idle system, to the announcement that it is stored."""
     talk = Talk()
     await bus.publish([talk.say(BuildStart, {})])
     took = []

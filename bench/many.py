@@ -1,4 +1,4 @@
-"""Many builds: told to a running system over one agent's socket, as if a busy year had passed."""
+"""Many builds: reported to a running system over one agent's socket, as if a busy year had passed."""
 
 import asyncio
 import hashlib

@@ -30,7 +30,7 @@ def system(name: str) -> Iterator[Stack]:
 
 
 def wait_until_idle(stack: Stack) -> None:
-    """Wait until the services together take less than a twentieth of a core: what they were told is digested."""
+    """Wait until the services together take less than a twentieth of a core: what they received is digested."""
     processes = [psutil.Process(process.popen.pid) for process in stack.processes.values() if process.popen]
 
     def is_idle() -> bool:

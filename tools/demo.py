@@ -104,7 +104,7 @@ def stream(stack: Stack, tree: Tree) -> int:
 
 
 def newest(stack: Stack, status: str | None = None) -> dict[str, object] | None:
-    """The newest build of the demo's project (with this status), as the page is told it."""
+    """The newest build of the demo's project (with this status), as the page gets it."""
     wanted = "" if status is None else f"&status={status}"
     found: list[dict[str, object]] = stack.get(f"/api/builds?project={PROJECT}&limit=1{wanted}")["items"]
     return found[0] if found else None

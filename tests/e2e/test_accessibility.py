@@ -17,9 +17,9 @@ STANDARDS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 @pytest.fixture(scope="module")
 def story(embedded: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
     """The story, with a build that still runs."""
-    told = tell(embedded, tmp_path_factory.mktemp("story"))
-    with going_on(told):
-        yield told
+    story = tell(embedded, tmp_path_factory.mktemp("story"))
+    with going_on(story):
+        yield story
 
 
 @pytest.fixture(scope="module", params=["light", "dark"])

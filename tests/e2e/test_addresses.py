@@ -139,7 +139,7 @@ def test_a_branch_and_a_configuration_that_are_named_are_the_ones_that_are_shown
 
 @pytest.mark.parametrize("path", ["/history", "/tests", "/c", "/p", "/failures", "/pins", "/notifications"])
 @pytest.mark.parametrize("project", ["no-such", "No such & more+"])
-def test_an_unknown_project_is_said_and_no_other_is_shown(page: Page, known: Known, path: str, project: str) -> None:
+def test_an_unknown_project_is_named_and_no_other_is_shown(page: Page, known: Known, path: str, project: str) -> None:
     """Its name, a way on, and nothing of anybody else's."""
     page.goto(address(path, project=project))
     expect(main_of(page)).to_contain_text(f"No CI build of {project} is known")
@@ -149,7 +149,7 @@ def test_an_unknown_project_is_said_and_no_other_is_shown(page: Page, known: Kno
 
 
 @pytest.mark.parametrize("query", [{"branch": "no-such"}, {"branch": BRANCH, "config": "no-such"}])
-def test_an_unknown_branch_or_configuration_is_said(page: Page, known: Known, query: dict[str, str]) -> None:
+def test_an_unknown_branch_or_configuration_is_named(page: Page, known: Known, query: dict[str, str]) -> None:
     """It is not replaced by one that is known."""
     page.goto(address("/history", project=WANTED, **query))
     expect(page.get_by_role("alert")).to_contain_text("no-such")

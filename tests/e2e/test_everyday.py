@@ -22,7 +22,7 @@ STOP_SECONDS = 15
 
 @pytest.fixture(scope="module")
 def story(embedded: Stack, tmp_path_factory: pytest.TempPathFactory) -> Story:
-    """The story, told once for this file."""
+    """The story, played once for this file."""
     return tell(embedded, tmp_path_factory.mktemp("everyday"), "everyday")
 
 

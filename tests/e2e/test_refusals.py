@@ -1,4 +1,4 @@
-"""What the server refuses is told in the server's own sentence, where it was asked for."""
+"""What the server refuses is shown in the server's own sentence, where it was asked for."""
 
 import json
 
@@ -49,7 +49,7 @@ def test_a_key_the_server_does_not_take_is_refused_in_words(page: Page) -> None:
     ("status", "detail"),
     [(409, "twin is the last admin: make another one first"), (503, "accounts: the store does not answer")],
 )
-def test_a_change_of_a_user_that_is_refused_is_told_beside_it(page: Page, status: int, detail: str) -> None:
+def test_a_change_of_a_user_that_is_refused_is_shown_beside_it(page: Page, status: int, detail: str) -> None:
     """In the row, wrapped, wholly to be seen; the button can be pressed again."""
 
     def refuse(route: Route) -> None:

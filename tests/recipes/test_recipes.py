@@ -197,7 +197,7 @@ def test_systemd_unit(repository, tmp_path) -> None:
     """systemd finds nothing to complain about; builds outlive a restart and another process's lack of memory."""
     text = (repository / "deploy/systemd/build-dashboard-agent.service").read_text()
     unit = tmp_path / "build-dashboard-agent.service"
-    # The only thing that a machine without the agent in /opt would be told.
+    # The only complaint on a machine without the agent in /opt.
     unit.write_text(text.replace("/opt/build-dashboard/bin/build-dashboard", "/bin/true"))
     answer = run(["systemd-analyze", "verify", "--man=no", str(unit)], os.environ, tmp_path)
 

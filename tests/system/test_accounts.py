@@ -95,7 +95,7 @@ def test_a_restart_takes_back_nothing(system: Stack) -> None:
     assert system.api_key not in log
 
 
-def test_a_client_with_the_first_password_is_told_what_to_do(system: Stack) -> None:
+def test_a_client_with_the_first_password_learns_what_to_do(system: Stack) -> None:
     """The client commands read the same variable, which is right until somebody changes the password."""
     environment = system.agent_environment | {"BUILD_DASHBOARD_ADMIN_PASSWORD": "the one of the first start"}
     asked = subprocess.run(

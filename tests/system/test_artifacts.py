@@ -64,7 +64,7 @@ def wait_for_a_part(data: Path) -> None:
 
 
 def test_links_neither_hide_nor_multiply_nor_lead_out(stack: Stack, tmp_path: Path) -> None:
-    """`--artifact '**'` beside `ln -s . loop` and folders that link to each other: each file once, the rest is said."""
+    """`--artifact '**'` beside `ln -s . loop` and folders that link to each other: each file once, the rest listed."""
     (tmp_path / "secret").write_text("not for the dashboard")
     directory = tmp_path / "work"
     for name in ("a/one", "b/two"):

@@ -1,4 +1,4 @@
-"""A real project breaks, stays broken, is mended: what people are told, what is kept, and that no outage changes it."""
+"""A real project breaks, stays broken, is fixed: what mails people get, what is kept; no outage changes any of it."""
 
 import hashlib
 import os
@@ -62,7 +62,7 @@ class Tree(Repository):
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
-    """The example as a repository; every scenario mends what it broke, so only the first build compiles all of it."""
+    """The example as a repository; every scenario fixes what it broke, so only the first build compiles all of it."""
     source = request.path.parents[2] / "examples" / "tensor-demo"
     path = tmp_path_factory.mktemp("loom") / PROJECT
     shutil.copytree(source, path, ignore=shutil.ignore_patterns("build*/", "__pycache__"))
@@ -98,7 +98,7 @@ def settled_builds(stack: Stack, count: int) -> list[dict[str, Any]]:
     return list(reversed(wait_until(look, SECONDS, f"{count} verified builds", every=0.1)))
 
 
-def told(stack: Stack, mails: SendGridServer, count: int) -> list[dict[str, Any]]:
+def received(stack: Stack, mails: SendGridServer, count: int) -> list[dict[str, Any]]:
     """The mails to the reader, once so many went out and no notification is waiting for its turn."""
     token = stack.token()
 
@@ -168,7 +168,7 @@ def test_three_red_builds_are_one_mail_and_the_fix_is_another(
         assert ["failed"] * 3 == [build["status"] for build in red]
         assert ("succeeded", "succeeded") == (good["status"], fixed["status"])
 
-        texts = [text_of(mail) for mail in told(stack, mails, 2)]
+        texts = [text_of(mail) for mail in received(stack, mails, 2)]
         assert 1 == sum(fixed["id"] in text for text in texts)
         (broken_text,) = [text for text in texts if fixed["id"] not in text]
         # What comes back after an outage comes shard by shard: any of the three may be the one that opened it.

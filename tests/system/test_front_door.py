@@ -26,7 +26,7 @@ BODIES = [
     ("POST", "/api/artifacts", {413}),
     ("PUT", f"/api/history/verdicts/{BUILD}/x", {413}),
     ("POST", "/api/notifications/mutes", {413}),
-    # Who reads no body answers first in one process; between two, the gateway is over the limit before it hears it.
+    # Who reads no body answers first in one process; between two, the gateway is over its limit before that.
     ("POST", "/api/notifications/webhooks/sendgrid", {404, 413}),
     ("GET", f"/api/builds/{BUILD}", {404, 413}),
     ("PUT", "/api/artifacts/objects/forged", {403}),

@@ -26,7 +26,7 @@ class Agent:
     def __init__(self, socket: ClientConnection, stack: Stack, project: str) -> None:
         self._socket, self._stack, self._project = socket, stack, project
         self._say(type="HELLO", agentVersion="1.0", instance=project)
-        self._hear("WELCOME")
+        self._receive("WELCOME")
 
     def build(self, build_id: str, status: str = "running", **start: Any) -> str:
         """A build that runs or ended, once it is stored."""
@@ -35,9 +35,9 @@ class Agent:
             records.append(("BUILD_COMPLETE", {"status": status, "exitCode": 0 if status == "succeeded" else 1}))
         now_ms = int(time.time() * 1000)
         known = {"buildId": build_id, "project": self._project, "timestamp": now_ms}
-        said = [{**known, "type": kind, "seq": seq, "data": data} for seq, (kind, data) in enumerate(records, 1)]
-        self._say(type="RECORDS", records=said)
-        self._hear("ACK", buildId=build_id, confirmed=len(records))
+        sent = [{**known, "type": kind, "seq": seq, "data": data} for seq, (kind, data) in enumerate(records, 1)]
+        self._say(type="RECORDS", records=sent)
+        self._receive("ACK", buildId=build_id, confirmed=len(records))
         path = f"/api/builds?id={build_id}"
         token = self._stack.token()
         wait_until(lambda: [b for b in self._stack.get(path, token)["items"] if b["status"] == status], SECONDS, status)
@@ -45,12 +45,12 @@ class Agent:
 
     def cancelled(self) -> str:
         """The build of the next order to cancel one."""
-        return str(self._hear("COMMAND", kind="cancel")["buildId"])
+        return str(self._receive("COMMAND", kind="cancel")["buildId"])
 
     def _say(self, **frame: Any) -> None:
         self._socket.send(json.dumps(frame))
 
-    def _hear(self, what: str, **fields: Any) -> dict[str, Any]:
+    def _receive(self, what: str, **fields: Any) -> dict[str, Any]:
         while True:
             frame: dict[str, Any] = json.loads(self._socket.recv(SECONDS))
             if frame["type"] == what and fields.items() <= frame.items():
