@@ -188,7 +188,7 @@ async def test_nothing_outside_api_is_reached(door: Door) -> None:
 
 
 async def test_targets_that_could_be_read_as_others_are_refused(door: Door) -> None:
-    """With any method and for everybody, also as a WebSocket: 400, and no service hears of it."""
+    """With any method and for everybody, also as a WebSocket: 400, and no service receives it."""
     before = door.arrived()
     upgrade = [
         "Connection: Upgrade",
@@ -268,9 +268,9 @@ async def test_no_route_takes_a_body_over_its_limit(door: Door) -> None:
             if size is None or not path.startswith("/api/"):
                 continue
             over = chunked([piece] * (size // len(piece) + 1))
-            told = [f"Content-Length: {size + 1}"]
+            declared = [f"Content-Length: {size + 1}"]
 
-            assert (await door.ask(method, path, headers=told))[0] == 413, path
+            assert (await door.ask(method, path, headers=declared))[0] == 413, path
             status, _ = await door.ask(method, path, headers=["Transfer-Encoding: chunked"], body=over)
 
             assert status == 413 or (status < 500 and not reads(app, method, template)), (method, path, status)
@@ -317,13 +317,13 @@ async def test_a_tickets_bytes_are_bounded_by_the_ticket(door: Door, tmp_path: P
         headers = {"Authorization": f"Bearer {door.callers['agent key']}"}
         (put,) = (await client.post("/api/artifacts", json=offer, headers=headers)).json()["puts"]
     body = [b"x" * 4096] * 1000
-    told = await door.ask("PUT", put["url"], "nobody", headers=["Content-Length: 4096000"], body=plain(body))
+    declared = await door.ask("PUT", put["url"], "nobody", headers=["Content-Length: 4096000"], body=plain(body))
     counted = await door.ask("PUT", put["url"], "nobody", headers=["Transfer-Encoding: chunked"], body=chunked(body))
     forged = await door.ask(
         "PUT", put["url"] + "x", "nobody", headers=["Transfer-Encoding: chunked"], body=chunked(body)
     )
 
-    assert (told[0], counted[0], forged[0]) == (400, 400, 403)
+    assert (declared[0], counted[0], forged[0]) == (400, 400, 403)
     assert not [path for path in (tmp_path / "objects").rglob("*") if path.is_file()]
 
 

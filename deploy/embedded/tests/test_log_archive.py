@@ -48,13 +48,15 @@ class System:
             return await client.get(path, headers={"Authorization": f"Bearer {token}", **headers})
 
     async def build(self) -> None:
-        """Publish a whole build, as its agent says it."""
+        """Publish a whole build, as its agent reports it."""
         raw = "\n".join(LINES).encode()
         totals = {"lines": len(LINES), "bytes": len(raw), "sha256": hashlib.sha256(raw).hexdigest()}
-        said: list[tuple[type, dict[str, Any]]] = [(BuildStart, {})]
-        said += [(BuildLog, {"firstLine": at + 1, "lines": LINES[at : at + 100]}) for at in range(0, len(LINES), 100)]
-        said.append((BuildComplete, {"status": "succeeded", "totals": totals}))
-        for seq, (kind, data) in enumerate(said, 1):
+        records: list[tuple[type, dict[str, Any]]] = [(BuildStart, {})]
+        records += [
+            (BuildLog, {"firstLine": at + 1, "lines": LINES[at : at + 100]}) for at in range(0, len(LINES), 100)
+        ]
+        records.append((BuildComplete, {"status": "succeeded", "totals": totals}))
+        for seq, (kind, data) in enumerate(records, 1):
             facts = {"buildId": self.build_id, "project": "p", "seq": seq, "timestamp": 1, "data": data}
             record = kind.model_validate(facts)
             key = routing_key(record.type, self.build_id, "p")
@@ -89,7 +91,7 @@ async def system(request: pytest.FixtureRequest, tmp_path) -> AsyncIterator[Syst
             "aws_secret_key": SECRET_KEY,
         }
     bus = open_bus(f"sqlite:///{tmp_path}/bus.sqlite")
-    keeper = build_artifacts.app.create_app(
+    artifacts = build_artifacts.app.create_app(
         build_artifacts.settings.Settings(
             _env_file=None,
             store_url=f"sqlite:///{tmp_path}/artifacts.sqlite",
@@ -102,14 +104,14 @@ async def system(request: pytest.FixtureRequest, tmp_path) -> AsyncIterator[Syst
     writer = build_ingest.app.create_app(
         build_ingest.settings.Settings(store_url=f"sqlite:///{tmp_path}/ingest.sqlite", jwt_secret_key=SECRET),
         bus,
-        peers={"artifacts": MountedServiceClient("artifacts", keeper, SECRET)},
+        peers={"artifacts": MountedServiceClient("artifacts", artifacts, SECRET)},
     )
     async with AsyncExitStack() as stack:
         await bus.open()
         stack.push_async_callback(bus.close)
-        for app in (keeper, writer):
+        for app in (artifacts, writer):
             await stack.enter_async_context(app.router.lifespan_context(app))
-        yield System({"artifacts": keeper, "ingest": writer}, bus)
+        yield System({"artifacts": artifacts, "ingest": writer}, bus)
 
 
 async def test_a_log_is_archived_and_then_read_from_there(system: System) -> None:

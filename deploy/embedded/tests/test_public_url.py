@@ -1,4 +1,4 @@
-"""Behind a proxy that speaks TLS: the public address decides cookies, and outsiders are told apart by theirs."""
+"""Behind a proxy that speaks TLS: the public address decides cookies, and outsiders are distinguished by theirs."""
 
 import os
 import secrets

@@ -94,7 +94,7 @@ def test_a_file_that_is_no_database_ends_the_start(tmp_path: Path, file: str) ->
         assert process.popen is not None
         assert process.popen.wait(60) not in (0, -signal.SIGKILL)
 
-    said = process.log.read_text()
-    assert f"{path} is not a SQLite database; restore it from a backup, or move it away" in said
-    assert "Traceback" not in said
+    printed = process.log.read_text()
+    assert f"{path} is not a SQLite database; restore it from a backup, or move it away" in printed
+    assert "Traceback" not in printed
     assert path.read_bytes() == b"not a database\n" * 1000

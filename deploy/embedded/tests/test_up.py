@@ -127,7 +127,7 @@ def test_the_environment_goes_before_the_file_and_the_file_before_what_is_kept(
 def test_a_placeholder_is_replaced_on_this_machine_only(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, is_exported: bool
 ) -> None:
-    """Made once, kept, and said; where others reach the system it is refused."""
+    """Made once, kept, and printed; where others reach the system it is refused."""
     if is_exported:
         monkeypatch.setenv(name, "your_secret")
     else:

@@ -27,7 +27,7 @@ def shown(
     return {
         "name": "build",
         "haltOnFailure": True,
-        # A stopped build is ended in order, and told as cancelled.
+        # A stopped build is ended in order, and reported as cancelled.
         "interruptSignal": "TERM",
         "sigtermTime": GRACE_SECONDS,
         **step,

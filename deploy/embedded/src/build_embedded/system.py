@@ -52,10 +52,10 @@ class System:
 def create_system(place: Place) -> System:
     """All services on one embedded bus; entering the gateway's lifespan enters every other one first."""
     bus = open_bus(f"sqlite:///{place.data / 'bus'}.sqlite")
-    keeper = build_artifacts.app.create_app(_artifacts_settings(place), bus)
+    artifacts = build_artifacts.app.create_app(_artifacts_settings(place), bus)
     services = {
         # First in, last out: ingest brings logs to it.
-        "artifacts": keeper,
+        "artifacts": artifacts,
         "ingest": build_ingest.app.create_app(
             read_settings(
                 build_ingest.settings.Settings,
@@ -64,7 +64,7 @@ def create_system(place: Place) -> System:
                 config_path=str(place.config),
             ),
             bus,
-            peers={"artifacts": MountedServiceClient("artifacts", keeper, place.secret)},
+            peers={"artifacts": MountedServiceClient("artifacts", artifacts, place.secret)},
         ),
     }
     services["history"] = build_history.app.create_app(
