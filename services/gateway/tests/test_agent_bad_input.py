@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from build_protocol.limits import FRAME_BYTES, HELLO_SECONDS
-from build_testkit.gateway import BUILD, KEY, OTHER_BUILD, Gateway, closed_with, hear, hello, record, say
+from build_testkit.gateway import BUILD, KEY, OTHER_BUILD, Gateway, closed_with, hello, receive, record, say
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
@@ -108,13 +108,13 @@ async def test_bad_input_is_refused_and_the_session_goes_on(gateway: Gateway) ->
         await hello(neighbour, "i2")
         for seq, (message, code) in enumerate(BAD_FRAMES, start=1):
             await socket.send(message)
-            refused = await hear(socket, "REFUSED")
+            refused = await receive(socket, "REFUSED")
             assert refused["code"] == code
             assert len(refused["detail"]) > 10
             await say(socket, type="RECORDS", records=[record(seq, "BUILD_UPDATE")])
-            await hear(socket, "ACK", confirmed=seq)
+            await receive(socket, "ACK", confirmed=seq)
             await say(neighbour, type="RECORDS", records=[record(seq, "BUILD_UPDATE", OTHER_BUILD)])
-            await hear(neighbour, "ACK", confirmed=seq)
+            await receive(neighbour, "ACK", confirmed=seq)
 
 
 async def test_an_oversized_frame_closes_its_connection_only(gateway: Gateway) -> None:
@@ -129,11 +129,11 @@ async def test_an_oversized_frame_closes_its_connection_only(gateway: Gateway) -
         frame = json.dumps({"type": "NEWER", "padding": ""})
         await socket.send(frame[:-2] + "x" * (FRAME_BYTES - len(frame)) + frame[-2:])
         await say(socket, type="RECORDS", records=[record(1, "BUILD_START")])
-        await hear(socket, "ACK", confirmed=1)
+        await receive(socket, "ACK", confirmed=1)
         await socket.send("x" * (FRAME_BYTES + 1))
         assert await closed_with(socket) == 1009
         await say(neighbour, type="RECORDS", records=[record(1, "BUILD_START", OTHER_BUILD)])
-        await hear(neighbour, "ACK", confirmed=1)
+        await receive(neighbour, "ACK", confirmed=1)
 
 
 async def test_text_that_is_not_utf8_closes_its_connection_only(gateway: Gateway) -> None:
@@ -144,7 +144,7 @@ async def test_text_that_is_not_utf8_closes_its_connection_only(gateway: Gateway
         await socket.send(b'{"type": "\xff"}', text=True)
         assert await closed_with(socket) == 1007
         await say(neighbour, type="RECORDS", records=[record(1, "BUILD_START", OTHER_BUILD)])
-        await hear(neighbour, "ACK", confirmed=1)
+        await receive(neighbour, "ACK", confirmed=1)
 
 
 async def test_a_gap_is_refused_and_asked_for(gateway: Gateway) -> None:
@@ -152,10 +152,10 @@ async def test_a_gap_is_refused_and_asked_for(gateway: Gateway) -> None:
     async with gateway.agent() as socket:
         await hello(socket)
         await say(socket, type="RECORDS", records=[record(1, "BUILD_START"), record(4), record(5)])
-        assert (await hear(socket, "REFUSED", code="sequence_gap"))["seq"] == 4
-        await hear(socket, "ACK", resendFrom=2)
+        assert (await receive(socket, "REFUSED", code="sequence_gap"))["seq"] == 4
+        await receive(socket, "ACK", resendFrom=2)
         await say(socket, type="RECORDS", records=[record(2), record(3), record(4)])
-        await hear(socket, "ACK", confirmed=4)
+        await receive(socket, "ACK", confirmed=4)
 
     assert [json.loads(delivery.body)["seq"] for delivery in await gateway.published(4)] == [1, 2, 3, 4]
 
@@ -167,12 +167,12 @@ async def test_a_foreign_project_is_refused_once(gateway: Gateway) -> None:
         await hello(socket)
         foreign = [record(seq, build_id=OTHER_BUILD, project="llvm-mlir") for seq in (1, 2, 3)]
         await say(socket, type="RECORDS", records=[*foreign, record(1, "BUILD_START")])
-        refused = await hear(socket, "REFUSED")
+        refused = await receive(socket, "REFUSED")
         assert (refused["code"], refused["buildId"]) == ("project_not_allowed", OTHER_BUILD)
         assert "seq" not in refused
-        await hear(socket, "ACK", buildId=BUILD, confirmed=1)
+        await receive(socket, "ACK", buildId=BUILD, confirmed=1)
         await say(socket, type="RECORDS", records=[record(2, project="llvm-mlir")])
-        assert (await hear(socket, "REFUSED", code="malformed"))["seq"] == 2
+        assert (await receive(socket, "REFUSED", code="malformed"))["seq"] == 2
 
     (delivery,) = await gateway.published(1)
     assert json.loads(delivery.body)["project"] == "torch-mlir"
@@ -185,16 +185,16 @@ async def test_anothers_build_is_refused(gateway: Gateway) -> None:
     async with gateway.agent() as owner, gateway.agent(key) as thief:
         await hello(owner, "i1")
         await say(owner, type="RECORDS", records=[record(1, "BUILD_START")])
-        await hear(owner, "ACK", confirmed=1)
+        await receive(owner, "ACK", confirmed=1)
         await hello(thief, "i1")
         await say(thief, type="RECORDS", records=[record(2), record(10, build_id=OTHER_BUILD)])
-        refused = [await hear(thief, "REFUSED") for _ in range(2)]
+        refused = [await receive(thief, "REFUSED") for _ in range(2)]
         assert {("build_not_yours", BUILD), ("build_not_yours", OTHER_BUILD)} == {
             (frame["code"], frame["buildId"]) for frame in refused
         }
         await say(thief, type="HEARTBEAT", builds=[BUILD])
         await say(owner, type="RECORDS", records=[record(2)])
-        await hear(owner, "ACK", confirmed=2)
+        await receive(owner, "ACK", confirmed=2)
 
     assert [delivery.headers["agent"] for delivery in await gateway.published(2)] == ["default", "default"]
 
@@ -204,7 +204,7 @@ async def test_nothing_but_artifacts_follows_the_end(gateway: Gateway) -> None:
     async with gateway.agent() as socket:
         await hello(socket)
         await say(socket, type="RECORDS", records=[record(1, "BUILD_START"), record(2, "BUILD_COMPLETE"), record(3)])
-        assert (await hear(socket, "REFUSED", code="closed"))["seq"] == 3
+        assert (await receive(socket, "REFUSED", code="closed"))["seq"] == 3
 
 
 async def test_too_many_frames_end_the_session(start_gateway: Callable[..., Awaitable[Gateway]]) -> None:

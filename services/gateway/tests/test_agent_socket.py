@@ -6,7 +6,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 from build_protocol.ids import shard_of
-from build_testkit.gateway import BUILD, KEY, OTHER_BUILD, Gateway, closed_with, hear, hello, record, say
+from build_testkit.gateway import BUILD, KEY, OTHER_BUILD, Gateway, closed_with, hello, receive, record, say
 
 
 async def test_records_are_published_confirmed_and_acknowledged_when_stored(gateway: Gateway) -> None:
@@ -14,9 +14,9 @@ async def test_records_are_published_confirmed_and_acknowledged_when_stored(gate
     async with gateway.agent() as socket:
         welcome = await hello(socket)
         await say(socket, type="RECORDS", records=[record(1, "BUILD_START"), record(2), record(3)])
-        await hear(socket, "ACK", buildId=BUILD, confirmed=3, stored=0)
+        await receive(socket, "ACK", buildId=BUILD, confirmed=3, stored=0)
         await gateway.announce_stored(3)
-        await hear(socket, "ACK", buildId=BUILD, confirmed=3, stored=3)
+        await receive(socket, "ACK", buildId=BUILD, confirmed=3, stored=3)
 
     assert welcome["agent"] == "default"
     assert welcome["stored"] == {}
@@ -39,7 +39,7 @@ async def test_the_receipt_is_stamped_beside_the_bytes(gateway: Gateway) -> None
         await hello(socket, clock=clock)
         before = int(time.time() * 1000)
         await say(socket, type="RECORDS", records=[start, record(2)], clock=clock, anchor=anchor)
-        await hear(socket, "ACK", confirmed=2)
+        await receive(socket, "ACK", confirmed=2)
 
     first, second = await gateway.published(2)
     assert before <= int(first.headers["received_at"]) <= time.time() * 1000
@@ -82,9 +82,9 @@ async def test_last_green_is_told_when_the_agent_knows_its_branch(gateway: Gatew
     async with gateway.agent() as socket:
         await hello(socket)
         await say(socket, type="LAST_GREEN_QUERY", buildId=BUILD, project="torch-mlir", branch="main", config="asan")
-        assert "abcdef1" == (await hear(socket, "LAST_GREEN", buildId=BUILD))["commit"]
+        assert "abcdef1" == (await receive(socket, "LAST_GREEN", buildId=BUILD))["commit"]
         await say(socket, type="LAST_GREEN_QUERY", buildId=BUILD, project="torch-mlir", branch="main", config="debug")
-        assert "commit" not in await hear(socket, "LAST_GREEN", buildId=BUILD)
+        assert "commit" not in await receive(socket, "LAST_GREEN", buildId=BUILD)
 
 
 async def test_an_agent_is_served_without_ingest(gateway: Gateway) -> None:
@@ -95,7 +95,7 @@ async def test_an_agent_is_served_without_ingest(gateway: Gateway) -> None:
     async with gateway.agent() as socket:
         welcome = await hello(socket, builds=[held])
         await say(socket, type="RECORDS", records=[record(1, "BUILD_START")])
-        await hear(socket, "ACK", confirmed=1)
+        await receive(socket, "ACK", confirmed=1)
 
     assert "stored" not in welcome
 
@@ -105,12 +105,12 @@ async def test_resend_and_verified_are_passed_on(gateway: Gateway) -> None:
     async with gateway.agent() as socket:
         await hello(socket)
         await say(socket, type="RECORDS", records=[record(1, "BUILD_START"), record(2), record(3, "BUILD_COMPLETE")])
-        await hear(socket, "ACK", confirmed=3)
+        await receive(socket, "ACK", confirmed=3)
         await gateway.announce_stored(1, resend_from=2)
-        await hear(socket, "ACK", stored=1, resendFrom=2)
+        await receive(socket, "ACK", stored=1, resendFrom=2)
         await say(socket, type="RECORDS", records=[record(2), record(3, "BUILD_COMPLETE")])
         await gateway.announce_stored(3, verified=True)
-        ack = await hear(socket, "ACK", stored=3, verified=True)
+        ack = await receive(socket, "ACK", stored=3, verified=True)
 
     assert "resendFrom" not in ack
     assert [json.loads(delivery.body)["seq"] for delivery in await gateway.published(5)] == [1, 2, 3, 2, 3]
@@ -123,7 +123,7 @@ async def test_a_build_verified_before_is_said_to_be_after_welcome(gateway: Gate
 
     async with gateway.agent() as socket:
         await hello(socket, builds=[held])
-        ack = await hear(socket, "ACK", buildId=BUILD)
+        ack = await receive(socket, "ACK", buildId=BUILD)
 
     assert (ack["stored"], ack["verified"]) == (3, True)
 
@@ -135,12 +135,12 @@ async def test_an_artifact_told_while_its_build_is_verified_is_acknowledged(gate
         await hello(socket)
         late = record(3, "BUILD_COMPLETE") | {"type": "ARTIFACT_UPLOADED", "data": artifact}
         await say(socket, type="RECORDS", records=[record(1, "BUILD_START"), record(2, "BUILD_COMPLETE"), late])
-        await hear(socket, "ACK", confirmed=3)
+        await receive(socket, "ACK", confirmed=3)
         await gateway.announce_stored(2, verified=True)
-        await hear(socket, "ACK", stored=2, verified=True)
+        await receive(socket, "ACK", stored=2, verified=True)
         await gateway.announce_stored(3, verified=True)
 
-        await hear(socket, "ACK", stored=3, verified=True)
+        await receive(socket, "ACK", stored=3, verified=True)
 
 
 async def test_heartbeats_are_published_for_builds_of_the_session(gateway: Gateway) -> None:
@@ -169,7 +169,7 @@ async def test_the_newest_connection_of_a_process_wins(start_gateway: Callable[[
                 await hello(third, "i1")
                 assert await closed_with(second) == 4409
         await say(neighbour, type="RECORDS", records=[record(1, "BUILD_START")])
-        await hear(neighbour, "ACK", confirmed=1)
+        await receive(neighbour, "ACK", confirmed=1)
 
 
 async def test_agents_are_listed_with_what_they_run(gateway: Gateway) -> None:

@@ -9,7 +9,7 @@ import pytest
 from build_chassis.bus import BusUnavailable, Outgoing, PublishFailed
 from build_gateway.agents.pipeline import Batch, Pipeline
 from build_gateway.agents.valve import STALL_SECONDS, Valve
-from build_testkit.gateway import BUILD, Gateway, closed_with, hear, hello, record, say
+from build_testkit.gateway import BUILD, Gateway, closed_with, hello, receive, record, say
 from websockets.exceptions import ConnectionClosed
 
 Step = Callable[[Sequence[Outgoing]], Awaitable[None]]
@@ -121,17 +121,17 @@ async def test_a_blocked_broker_pauses_agents_and_keeps_their_sessions(
     async with gateway.agent() as socket:
         await hello(socket)
         await say(socket, type="RECORDS", records=[record(1, "BUILD_START")])
-        await hear(socket, "ACK", confirmed=1)
+        await receive(socket, "ACK", confirmed=1)
 
         monkeypatch.setattr(type(gateway.bus), "blocked", True)
-        await hear(socket, "ACK", windowBytes=0)
+        await receive(socket, "ACK", windowBytes=0)
         await say(socket, type="RECORDS", records=[record(2)])
         await (await socket.ping())
         await say(socket, type="HEARTBEAT", builds=[BUILD])
-        await hear(socket, "ACK", buildId=BUILD, windowBytes=0)
+        await receive(socket, "ACK", buildId=BUILD, windowBytes=0)
         monkeypatch.setattr(type(gateway.bus), "blocked", False)
 
-        assert (await hear(socket, "ACK", buildId=BUILD, confirmed=2))["windowBytes"] >= 0
+        assert (await receive(socket, "ACK", buildId=BUILD, confirmed=2))["windowBytes"] >= 0
         deliveries = await gateway.published(2)
     assert [json.loads(delivery.body)["seq"] for delivery in deliveries] == [1, 2]
 

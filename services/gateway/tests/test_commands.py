@@ -9,7 +9,7 @@ from build_gateway.store import open_store
 from build_gateway.store.rows import CommandState
 from build_protocol.frames import CommandStored
 from build_protocol.ids import short_id
-from build_testkit.gateway import BUILD, OTHER_BUILD, Gateway, hear, hello, record, say
+from build_testkit.gateway import BUILD, OTHER_BUILD, Gateway, hello, receive, record, say
 
 QUEUED: tuple[CommandState, ...] = ("queued",)
 
@@ -44,21 +44,21 @@ async def test_a_cancel_reaches_the_process_that_runs_the_build(
         await hello(builder, "i1")
         await hello(idler, "i2")
         await say(builder, type="RECORDS", records=[record(2)])
-        await hear(builder, "ACK", confirmed=2)
+        await receive(builder, "ACK", confirmed=2)
 
         ordered = await order(here, kind="cancel", buildId=BUILD)
-        command = await hear(builder, "COMMAND")
+        command = await receive(builder, "COMMAND")
         assert (command["commandId"], command["kind"], command["buildId"]) == (ordered["id"], "cancel", BUILD)
         assert await state_of(here, ordered["id"]) == "sent"
 
         await say(builder, type="COMMAND_ACK", commandId=ordered["id"], state="accepted")
         await say(builder, type="COMMAND_ACK", commandId=ordered["id"], state="done", detail="stopped after 2 s")
         await say(builder, type="RECORDS", records=[record(3)])
-        await hear(builder, "ACK", confirmed=3)
+        await receive(builder, "ACK", confirmed=3)
         assert await state_of(here, ordered["id"]) == "done"
 
         await say(idler, type="RECORDS", records=[record(1, "BUILD_START", OTHER_BUILD)])
-        await hear(idler, "ACK", buildId=OTHER_BUILD)
+        await receive(idler, "ACK", buildId=OTHER_BUILD)
     listed = (await here.as_admin("GET", f"/api/commands?buildId={BUILD}")).json()["items"]
     assert [("done", "stopped after 2 s")] == [(each["state"], each["detail"]) for each in listed]
 
@@ -71,13 +71,13 @@ async def test_an_unacked_command_is_sent_again_at_reconnect(gateway: Gateway) -
     for _ in range(2):
         async with gateway.agent() as socket:
             await hello(socket, builds=held)
-            assert (await hear(socket, "COMMAND"))["commandId"] == ordered["id"]
+            assert (await receive(socket, "COMMAND"))["commandId"] == ordered["id"]
     async with gateway.agent() as socket:
         await hello(socket, builds=held)
-        await hear(socket, "COMMAND")
+        await receive(socket, "COMMAND")
         await say(socket, type="COMMAND_ACK", commandId=ordered["id"], state="accepted")
         await say(socket, type="RECORDS", records=[record(1, "BUILD_START")])
-        await hear(socket, "ACK", confirmed=1)
+        await receive(socket, "ACK", confirmed=1)
 
     assert await state_of(gateway, ordered["id"]) == "accepted"
     assert await gateway.app.state.dependencies.store.list_waiting("default") == []
@@ -95,14 +95,14 @@ async def test_a_trigger_is_done_by_one_process(gateway: Gateway) -> None:
         while row is None or row.session is None:
             row = await parts.store.find_command(ordered["id"])
         chosen, other = (first, second) if row.session == "i1" else (second, first)
-        assert (await hear(chosen, "COMMAND"))["args"] == {"ref": "main"}
+        assert (await receive(chosen, "COMMAND"))["args"] == {"ref": "main"}
         await say(other, type="RECORDS", records=[record(1, "BUILD_START", OTHER_BUILD)])
-        frame = await hear(other, "ACK")
+        frame = await receive(other, "ACK")
         assert frame["confirmed"] in (0, 1)
         async with gateway.agent() as again:
             await hello(again, "i3", serves=["torch-mlir"])
             await say(again, type="RECORDS", records=[record(1, "BUILD_START")])
-            assert (await hear(again, "ACK"))["type"] == "ACK"
+            assert (await receive(again, "ACK"))["type"] == "ACK"
         assert (await parts.store.find_command(ordered["id"])).session == row.session
 
 
@@ -116,7 +116,7 @@ async def test_only_the_addressed_agent_acks(gateway: Gateway) -> None:
         await say(socket, type="COMMAND_ACK", commandId=ordered["id"], state="done")
         await say(socket, type="COMMAND_ACK", commandId="unknown", state="done")
         await say(socket, type="RECORDS", records=[record(1, "BUILD_START", OTHER_BUILD)])
-        await hear(socket, "ACK", confirmed=1)
+        await receive(socket, "ACK", confirmed=1)
 
     assert await state_of(gateway, ordered["id"]) == "queued"
 
@@ -218,12 +218,12 @@ async def test_a_build_is_cancelled_once(gateway: Gateway) -> None:
     held = [{"buildId": BUILD, "project": "torch-mlir", "firstUnacked": 1, "lastSpooled": 1}]
     async with gateway.agent() as socket:
         await hello(socket, builds=held)
-        await hear(socket, "COMMAND", commandId=ordered["id"])
+        await receive(socket, "COMMAND", commandId=ordered["id"])
         again = await order(gateway, kind="cancel", buildId=BUILD)
-        await hear(socket, "COMMAND", commandId=ordered["id"])
+        await receive(socket, "COMMAND", commandId=ordered["id"])
         await say(socket, type="COMMAND_ACK", commandId=ordered["id"], state="accepted")
         await say(socket, type="RECORDS", records=[record(1, "BUILD_START")])
-        await hear(socket, "ACK", confirmed=1)
+        await receive(socket, "ACK", confirmed=1)
         accepted = await order(gateway, kind="cancel", buildId=BUILD)
 
     assert (again["id"], again["state"]) == (ordered["id"], "sent")

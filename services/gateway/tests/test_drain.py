@@ -5,7 +5,7 @@ import os
 import signal
 
 from build_gateway.drain import drain_first
-from build_testkit.gateway import Gateway, closed_with, hear, hello, serving
+from build_testkit.gateway import Gateway, closed_with, hello, receive, serving
 
 
 async def test_agents_are_told_to_come_back_elsewhere(gateway: Gateway) -> None:
@@ -13,7 +13,7 @@ async def test_agents_are_told_to_come_back_elsewhere(gateway: Gateway) -> None:
     async with gateway.agent() as socket:
         await hello(socket)
         gateway.app.state.dependencies.roster.drain()
-        assert (await hear(socket, "DRAIN"))["withinSeconds"] == 15.0
+        assert (await receive(socket, "DRAIN"))["withinSeconds"] == 15.0
 
 
 async def test_a_gateway_that_stops_closes_with_restart(gateway: Gateway) -> None:

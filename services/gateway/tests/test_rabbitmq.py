@@ -11,7 +11,19 @@ from build_gateway.app import create_app
 from build_gateway.settings import Settings
 from build_protocol.ids import shard_of
 from build_protocol.topology import ingest_queue
-from build_testkit.gateway import BUILD, KEY, PASSWORD, Gateway, IngestClient, hear, hello, log_in, record, say, serving
+from build_testkit.gateway import (
+    BUILD,
+    KEY,
+    PASSWORD,
+    Gateway,
+    IngestClient,
+    hello,
+    log_in,
+    receive,
+    record,
+    say,
+    serving,
+)
 from build_testkit.rabbitmq import Broker, wipe
 from build_testkit.signing import SECRET
 
@@ -49,19 +61,19 @@ async def test_two_gateways_serve_as_one(rabbitmq: Broker, tmp_path: Path) -> No
         async with here.agent() as agent:
             await hello(agent)
             await say(agent, type="RECORDS", records=[record(1, "BUILD_START"), record(2)])
-            await hear(agent, "ACK", confirmed=2)
+            await receive(agent, "ACK", confirmed=2)
             await there.announce_stored(2)
-            await hear(agent, "ACK", stored=2)
+            await receive(agent, "ACK", stored=2)
         async with there.agent() as agent:
             await hello(agent)
             await say(agent, type="RECORDS", records=[record(3)])
-            await hear(agent, "ACK", confirmed=3)
+            await receive(agent, "ACK", confirmed=3)
 
         await here.announce_build(1)
         await here.announce_log(3, "a line")
         for socket in (near, far):
-            assert (await hear(socket, "BUILD"))["build"]["id"] == BUILD
-            assert (await hear(socket, "LOG"))["lines"] == ["a line"]
+            assert (await receive(socket, "BUILD"))["build"]["id"] == BUILD
+            assert (await receive(socket, "LOG"))["lines"] == ["a line"]
 
         async with here.bus.consume(ingest_queue(shard_of(BUILD))) as consumer:
             seqs: list[int] = []
@@ -80,11 +92,11 @@ async def test_a_broker_restart_pauses_agents_and_loses_nothing(rabbitmq: Broker
         async with gateway.agent() as agent:
             await hello(agent)
             await say(agent, type="RECORDS", records=[record(1, "BUILD_START")])
-            await hear(agent, "ACK", confirmed=1)
+            await receive(agent, "ACK", confirmed=1)
             rabbitmq.stop()
             await say(agent, type="RECORDS", records=[record(2)])
-            await hear(agent, "ACK", windowBytes=0)
+            await receive(agent, "ACK", windowBytes=0)
             await (await agent.ping())
             rabbitmq.start()
-            while (await hear(agent, "ACK", seconds=60))["confirmed"] < 2:
+            while (await receive(agent, "ACK", seconds=60))["confirmed"] < 2:
                 pass

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 from build_protocol.limits import HELLO_SECONDS
-from build_testkit.gateway import BUILD, OTHER_BUILD, Gateway, closed_with, hear, log_in, say
+from build_testkit.gateway import BUILD, OTHER_BUILD, Gateway, closed_with, log_in, receive, say
 from websockets.exceptions import InvalidStatus
 
 BAD_FRAMES: list[str | bytes] = [
@@ -42,11 +42,11 @@ async def test_a_new_subscription_replaces_the_earlier_one(gateway: Gateway) -> 
     async with gateway.viewer() as socket:
         await log_in(gateway, socket, buildIds=[BUILD])
         await say(socket, type="SUBSCRIBE", buildIds=[OTHER_BUILD])
-        await hear(socket, "SUBSCRIBED")
+        await receive(socket, "SUBSCRIBED")
         await gateway.announce_log(1, "first")
         await gateway.announce_log(1, "second", build_id=OTHER_BUILD)
 
-        assert (await hear(socket, "LOG"))["lines"] == ["second"]
+        assert (await receive(socket, "LOG"))["lines"] == ["second"]
     assert gateway.app.state.dependencies.audience.followed == [OTHER_BUILD]
 
 
@@ -58,7 +58,7 @@ async def test_a_foreign_project_is_silent(gateway: Gateway) -> None:
     async with gateway.viewer() as socket:
         await say(socket, type="AUTH", token=await gateway.login("ann", "four geese on a bicycle"))
         await say(socket, type="SUBSCRIBE", buildIds=[BUILD])
-        await hear(socket, "SUBSCRIBED")
+        await receive(socket, "SUBSCRIBED")
         await gateway.announce_build(1)
         await gateway.announce_log(1, "secret")
         await gateway.announce_build(2, project="llvm-mlir", id=OTHER_BUILD)
@@ -71,9 +71,9 @@ async def test_a_page_keeps_its_session_by_a_fresh_token(gateway: Gateway) -> No
     async with gateway.viewer() as socket:
         first = await log_in(gateway, socket)
         await say(socket, type="AUTH", token=await gateway.login())
-        again = await hear(socket, "READY")
+        again = await receive(socket, "READY")
         await say(socket, type="PING")
-        pong = await hear(socket, "PONG")
+        pong = await receive(socket, "PONG")
 
     assert again["expiresAt"] >= first["expiresAt"]
     assert pong["serverAt"] > 0
@@ -93,7 +93,7 @@ async def test_a_disabled_person_is_out_at_once(gateway: Gateway) -> None:
     token = await gateway.login("ann", "four geese on a bicycle")
     async with gateway.viewer() as socket, gateway.http as client:
         await say(socket, type="AUTH", token=token)
-        await hear(socket, "READY")
+        await receive(socket, "READY")
         assert (await client.get("/api/agents", headers={"Authorization": f"Bearer {token}"})).status_code == 200
 
         await gateway.as_admin("DELETE", "/api/users/ann")
@@ -136,7 +136,7 @@ async def test_a_bad_frame_ends_only_its_own_session(gateway: Gateway) -> None:
                 await bad.send(message)
                 assert await closed_with(bad) == 4400
             await gateway.announce_build(revision)
-            await hear(good, "BUILD")
+            await receive(good, "BUILD")
 
 
 async def test_unknown_frames_are_ignored(gateway: Gateway) -> None:
@@ -145,7 +145,7 @@ async def test_unknown_frames_are_ignored(gateway: Gateway) -> None:
         await log_in(gateway, socket)
         await say(socket, type="TELEPORT")
         await say(socket, type="PING")
-        await hear(socket, "PONG")
+        await receive(socket, "PONG")
 
 
 async def test_who_never_says_auth_is_closed(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -163,9 +163,9 @@ async def test_a_page_that_does_not_read_slows_nobody(gateway: Gateway) -> None:
         for seq in range(1, 401):
             await gateway.announce_log(seq, "x" * 20_000)
             async with asyncio.timeout(1):
-                assert seq == (await hear(reader, "LOG"))["seq"]
+                assert seq == (await receive(reader, "LOG"))["seq"]
 
-        assert (await hear(stuck, "RESYNC"))["buildId"] == BUILD
+        assert (await receive(stuck, "RESYNC"))["buildId"] == BUILD
 
 
 async def test_a_page_that_reads_nothing_is_given_up(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -261,7 +261,7 @@ async def test_a_wrong_key_is_refused_for_good_and_said(office, sqlite_store, cl
     known = await standing(sqlite_store, claim)
     assert known.state == "failed"
     assert "401" in known.reason
-    assert "said 401" in known.reason
+    assert "answered 401" in known.reason
 
 
 async def test_a_server_that_is_down_is_waited_for(office, sqlite_store, claim, clock, sendgrid):
