@@ -64,6 +64,13 @@ def analyze_files(paths: Sequence[Path], as_json: bool = False, out: TextIO | No
 def analyze(path: Path, rules: RuleSet | None = None) -> Report:
     """The report of one log file, plain or gzipped, in UTF-8 or UTF-16; bytes that are neither become U+FFFD.
 
+    Args:
+        path: The log file.
+        rules: The rules to find failures by; the built-in ones when None.
+
+    Returns:
+        The failures found, the first real one first.
+
     Raises:
         OSError: the file cannot be read.
         EOFError: the gzipped file ends too early.
@@ -78,7 +85,13 @@ def analyze(path: Path, rules: RuleSet | None = None) -> Report:
 
 
 def summary(name: str, report: Report, *, colour: bool) -> str:
-    """What a person wants to know of a log: the first real failure, then the others, one line each."""
+    """What a person wants to know of a log: the first real failure, then the others, one line each.
+
+    Args:
+        name: How the log is called in the summary.
+        report: What was found in it.
+        colour: Whether to colour it for a terminal.
+    """
 
     def paint(text: str, style: str) -> str:
         return f"\x1b[{_COLOURS[style]}m{text}\x1b[0m" if colour else text

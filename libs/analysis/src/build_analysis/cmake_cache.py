@@ -19,12 +19,20 @@ class Change:
 
 
 def read_cmake_cache(text: str) -> dict[str, str]:
-    """What people set, by name."""
+    """What people set in a CMakeCache.txt, by name; CMake's own notes are left out."""
     return dict(_entries(text))
 
 
 def changes(before: Mapping[str, str], after: Mapping[str, str]) -> list[Change]:
-    """What differs, by name."""
+    """What differs between two configurations, by name.
+
+    Args:
+        before: The earlier configuration, as `read_cmake_cache` gives it.
+        after: The later one.
+
+    Returns:
+        One change per name that was added, removed or set to another value, sorted by name.
+    """
     names = sorted(before.keys() | after.keys())
     return [Change(name, before.get(name), after.get(name)) for name in names if before.get(name) != after.get(name)]
 

@@ -145,7 +145,16 @@ class Forecast:
 
 
 def linear_ms(done: float, total: float, elapsed_ms: float) -> int | None:
-    """What is left if every step takes the same time; None before it can mean anything."""
+    """What is left of a run if every step takes the same time.
+
+    Args:
+        done: How many steps have finished.
+        total: How many steps there are.
+        elapsed_ms: The time since the run began, in milliseconds.
+
+    Returns:
+        Milliseconds; None before the forecast can mean anything.
+    """
     if done <= 0 or 100 * done < MIN_PERCENT * total:
         return None
     return round(elapsed_ms * (total - done) / done)

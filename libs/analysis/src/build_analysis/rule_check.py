@@ -21,7 +21,14 @@ class Complaint:
 
 
 def check_rules(rules: RuleSet) -> list[Complaint]:
-    """Run every rule's examples and counter-examples; empty when all hold."""
+    """Run every rule's examples and counter-examples.
+
+    Args:
+        rules: All rules that are used together.
+
+    Returns:
+        What does not hold, one complaint each; empty when everything holds.
+    """
     return [complaint for rule in rules.rules for complaint in check_rule(rule, rules)]
 
 

@@ -176,7 +176,12 @@ def read_rules(folder: Traversable | Path) -> Iterator[RuleFile | RuleFileError]
 
 
 def merge_rules(rules: Iterable[Rule], further: Iterable[Rule]) -> list[Rule]:
-    """All rules; a further one stands in the place of one with its id."""
+    """Two sets of rules as one.
+
+    Args:
+        rules: The rules to begin with.
+        further: Rules to add; one with the id of another stands in its place.
+    """
     return list({rule.id: rule for rule in [*rules, *further]}.values())
 
 

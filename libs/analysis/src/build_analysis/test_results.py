@@ -60,7 +60,12 @@ MARKERS = ("of ", " ms)", " sec", ".py::")
 
 
 def read_test_results(first_line: int, lines: Sequence[str]) -> list[TestResult]:
-    """The results these log lines tell, in order; line `first_line` is the first of them, counted from 1."""
+    """The test results that these lines of a log report, in order.
+
+    Args:
+        first_line: The number of the first of `lines`, counted from 1.
+        lines: Lines of the log, without their ends.
+    """
     results = []
     of, milliseconds, seconds, pytest = MARKERS
     for number, raw in enumerate(lines, first_line):

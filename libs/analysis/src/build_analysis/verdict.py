@@ -97,7 +97,15 @@ class Verdict:
 
 
 def verdict(failure: Symptom, history: History) -> Verdict:
-    """Judge a failure by what came before it; a person's override stands above everything."""
+    """Judge whose a failure is by what came before it; a person's override stands above everything.
+
+    Args:
+        failure: What failed, and how.
+        history: The builds and overrides known at that time.
+
+    Returns:
+        The verdict and its evidence, as sentences.
+    """
     if history.override is not None:
         return Verdict(history.override, ("a person decided so",))
     return (

@@ -36,7 +36,14 @@ class Principal:
 
 
 def mint_internal(principal: Principal, audience: str, secret: str, now: float | None = None) -> str:
-    """A token for one service (`audience` is its name), good for 30 seconds."""
+    """A token with which one service believes who a request is made for, good for 30 seconds.
+
+    Args:
+        principal: Who the request is made for.
+        audience: The name of the service that is asked.
+        secret: The signing key, `JWT_SECRET_KEY`.
+        now: When it is issued, in seconds since the Unix epoch; now when None.
+    """
     issued = int(time.time() if now is None else now)
     claims = {
         "iss": INTERNAL_ISSUER,
@@ -52,7 +59,17 @@ def mint_internal(principal: Principal, audience: str, secret: str, now: float |
 
 
 def read_internal(token: str, audience: str, secret: str) -> Principal:
-    """The principal of a token; raises JWTError when it is not ours, not for us, or expired."""
+    """The principal of an internal token.
+
+    Args:
+        token: What stands behind `Bearer`.
+        audience: The name of the service that was asked.
+        secret: The signing key, `JWT_SECRET_KEY`.
+
+    Raises:
+        JWTError: The token is not ours, not for this service, or expired.
+        KeyError: It lacks a claim.
+    """
     claims = jwt.decode(
         token, secret, algorithms=["HS256"], audience=audience, issuer=INTERNAL_ISSUER, options=_REQUIRED
     )
@@ -73,7 +90,16 @@ def _kind(name: str) -> Kind:
 
 
 def principal_reader(audience: str, secret: str) -> Callable[[Request], Principal]:
-    """The dependency of a service's routes: `Annotated[Principal, Depends(principal_reader(...))]`."""
+    """The dependency of a service's routes: `Annotated[Principal, Depends(principal_reader(...))]`.
+
+    Args:
+        audience: The service's own name.
+        secret: The signing key, `JWT_SECRET_KEY`; without one every request is answered 503.
+
+    Returns:
+        A function that gives a request's principal. It raises HTTPException: 401 without a valid token, 503 without
+        a signing key.
+    """
 
     def read(request: Request) -> Principal:
         if not secret:
@@ -91,7 +117,11 @@ def principal_reader(audience: str, secret: str) -> Callable[[Request], Principa
 
 
 def current_principal(request: Request) -> Principal:
-    """The request's principal, read by the reader the service's app carries in `app.state.read_principal`."""
+    """The request's principal, by the reader of the service's app (`app.state.read_principal`).
+
+    Raises:
+        HTTPException: 401 without a valid token, 503 without a signing key.
+    """
     reader: Callable[[Request], Principal] = request.app.state.read_principal
     return reader(request)
 
@@ -101,6 +131,10 @@ Caller = Annotated[Principal, Depends(current_principal)]
 
 
 def only_services(caller: Caller) -> None:
-    """A dependency of routes for services: for people and keys they do not exist. Raises HTTPException 404."""
+    """A dependency of routes for services: for people and keys they do not exist.
+
+    Raises:
+        HTTPException: 404 for people and keys.
+    """
     if caller.kind != "service":
         raise HTTPException(404)

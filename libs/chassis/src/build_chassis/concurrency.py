@@ -11,9 +11,18 @@ Result = TypeVar("Result")
 async def bounded_gather(
     items: Iterable[Item], one: Callable[[Item], Awaitable[Result]], *, at_once: int
 ) -> list[Result]:
-    """`one` of every item, at most `at_once` at a time; the results in the items' order.
+    """Apply a function to every item, several at a time.
 
-    The first error is raised at once, as `asyncio.gather` does.
+    Args:
+        items: What to apply it to.
+        one: What to do with one item.
+        at_once: How many run at the same time, at most.
+
+    Returns:
+        The results, in the items' order.
+
+    Raises:
+        Exception: The first error, at once, as `asyncio.gather` does.
     """
     slots = asyncio.Semaphore(at_once)
 
@@ -25,9 +34,18 @@ async def bounded_gather(
 
 
 async def in_thread_if_large(size_bytes: int, large_bytes: int, work: Callable[..., Result], *args: Any) -> Result:
-    """The result of `work(*args)`: computed in a thread from `large_bytes` on, so that the loop answers others.
+    """Compute something in a thread if it is large, so that the event loop answers others meanwhile.
 
-    Smaller work is done here at once: handing it to a thread would cost more than it takes.
+    Smaller work is done at once: handing it to a thread would cost more than it takes.
+
+    Args:
+        size_bytes: How large the work is.
+        large_bytes: From which size on a thread does it.
+        work: A function without effects on the event loop.
+        *args: Its arguments.
+
+    Returns:
+        The result of `work(*args)`.
     """
     if size_bytes < large_bytes:
         return work(*args)

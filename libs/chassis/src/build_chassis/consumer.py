@@ -51,7 +51,13 @@ async def run_consumer(
 ) -> None:
     """Consume a queue until cancelled; cancelling finishes and settles what is in flight first.
 
-    `wait_for_store` returns when the store answers, or raises StoreUnavailable to be asked again after a back-off.
+    Args:
+        bus: An open bus.
+        queue: The queue's name.
+        handle: Answers deliveries in order, all or none; what it raises decides what becomes of them (see the module).
+        wait_for_store: Returns when the store answers, or raises StoreUnavailable to be asked again after a back-off.
+        prefetch: How many deliveries are fetched and handled together, at most.
+        backoff: Makes the waits after a failure; the default when None.
     """
     backoff = backoff or Backoff()
     is_careful = False
@@ -77,13 +83,25 @@ def consumer_duty(
     wait_for_store: Callable[[], Awaitable[object]],
     prefetch: int,
 ) -> Duty:
-    """`run_consumer` as a duty. It waits and tries again by itself: what it raises all the same stops the service."""
+    """`run_consumer` as a duty. It waits and tries again by itself: what it raises all the same stops the service.
+
+    Args:
+        bus: An open bus.
+        queue: The queue's name.
+        handle: Answers deliveries in order, all or none.
+        wait_for_store: Returns when the store answers, or raises StoreUnavailable.
+        prefetch: How many deliveries are fetched and handled together, at most.
+    """
     run = partial(run_consumer, bus, queue, handle, wait_for_store=wait_for_store, prefetch=prefetch)
     return Duty(f"consume {queue}", run, interval_seconds=0.0, on_error="stop")
 
 
 def one_by_one(handlers: Mapping[type, Handler]) -> BatchHandler:
-    """A batch handler that decodes each message and hands it to its type's handler; other types are passed over."""
+    """A batch handler that decodes each message and hands it to its type's handler.
+
+    Args:
+        handlers: A handler for each type of message; messages of other types are acked unread.
+    """
 
     async def handle(deliveries: Sequence[Delivery]) -> None:
         for delivery in deliveries:
@@ -96,7 +114,17 @@ def one_by_one(handlers: Mapping[type, Handler]) -> BatchHandler:
 
 
 async def settle(consumer: Consumer, deliveries: Sequence[Delivery], handle: BatchHandler, queue: str) -> None:
-    """Handle deliveries and settle every one of them; re-raises what made some go back."""
+    """Handle deliveries, then ack, reject or park every one of them.
+
+    Args:
+        consumer: Where they were fetched.
+        deliveries: What to handle, in order.
+        handle: Answers deliveries in order, all or none.
+        queue: The queue's name, for the log.
+
+    Raises:
+        StoreUnavailable: The store was away: the deliveries went back to the queue.
+    """
     batches = [deliveries]
     while batches:
         batch = batches.pop(0)

@@ -63,7 +63,18 @@ class _Plan:
 
 
 def read_plans(text: str, seen: str = "") -> dict[str, list[_Plan]]:
-    """The plans of `FAIL` and `FAIL_SEEN`; raises ValueError for an action there is none of."""
+    """The plans that the variables `FAIL` and `FAIL_SEEN` name.
+
+    Args:
+        text: `FAIL`: plans like `ingest.committed:kill@3`, separated by commas.
+        seen: `FAIL_SEEN`: the file to which each point adds its name when it is first passed; none when empty.
+
+    Returns:
+        The plans of each point; points of other programs are passed over.
+
+    Raises:
+        ValueError: There is no such action.
+    """
     plans: dict[str, list[_Plan]] = {}
     for plan in filter(None, text.split(",")):
         point, _, rest = plan.partition(":")

@@ -57,7 +57,18 @@ class GroupCommit(Generic[C]):
         self._is_closed = False
 
     def submit(self, run: Callable[[C], T], *, durable: bool = True) -> "asyncio.Future[T]":
-        """Queue a write; the future is done after its commit. Raises WriterClosed."""
+        """Queue a write for the next transaction.
+
+        Args:
+            run: Writes by the connection it gets; it may run twice, and has no effects beside its connection.
+            durable: Whether the transaction has to be on disk when the write is done.
+
+        Returns:
+            A future of its result, done after its commit.
+
+        Raises:
+            WriterClosed: The database was closed before.
+        """
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         # The lock keeps a write from slipping in behind the thread's last one, where nobody would answer it.
         with self._lock:

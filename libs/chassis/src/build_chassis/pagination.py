@@ -11,12 +11,21 @@ class BadCursor(ValueError):
 
 
 def encode_cursor(rank: int, key: str) -> str:
-    """The cursor behind the row of this rank and key."""
+    """The cursor behind a row of a listing.
+
+    Args:
+        rank: The row's place in the listing's order.
+        key: The row's key, which orders rows of equal rank.
+    """
     return urlsafe_b64encode(f"{rank}:{key}".encode()).decode().rstrip("=")
 
 
 def decode_cursor(cursor: str) -> tuple[int, str]:
-    """The rank and key of the last row seen; raises BadCursor."""
+    """The rank and key of the last row seen, from a cursor.
+
+    Raises:
+        BadCursor: The cursor is not one of ours.
+    """
     try:
         text = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii")
         rank, _, key = text.partition(":")

@@ -51,7 +51,17 @@ class PlainPaths:
 
 
 def read(raw: bytes) -> list[str]:
-    """The decoded segments of a path as it was sent; the last is empty where the path ends in `/`. Raises BadPath."""
+    """The decoded segments of a path as it was sent.
+
+    Args:
+        raw: The path, percent-encoded, without its query.
+
+    Returns:
+        The segments; the last is empty where the path ends in `/`.
+
+    Raises:
+        BadPath: It is not plainly one path.
+    """
     if not raw.startswith(b"/"):
         raise BadPath("the request's target: send a path that begins with `/`, not a whole address")
     if b"#" in raw:
@@ -63,7 +73,11 @@ def read(raw: bytes) -> list[str]:
 
 
 def build(segments: Iterable[str]) -> str:
-    """The path of these decoded segments, in which only their names can be read. Raises BadPath."""
+    """The path of these decoded segments, in which only their names can be read.
+
+    Raises:
+        BadPath: A segment would not stay one name.
+    """
     built = ""
     for segment in segments:
         check(segment)

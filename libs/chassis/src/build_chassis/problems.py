@@ -16,7 +16,13 @@ MEDIA_TYPE = "application/problem+json"
 
 
 def problem(status: int, detail: str | None = None, instance: str | None = None) -> Response:
-    """A problem answer with the status's standard title."""
+    """An error answer as problem details (RFC 9457), with the status's standard title.
+
+    Args:
+        status: The HTTP status.
+        detail: What was wrong and what to do, in a sentence.
+        instance: The path of the request.
+    """
     body = Problem(title=HTTPStatus(status).phrase, status=status, detail=detail, instance=instance)
     return Response(body.to_json(), status_code=status, media_type=MEDIA_TYPE)
 

@@ -72,15 +72,24 @@ def create_service_app(
 def run_service(
     settings: ServiceSettings, create_app: Callable[..., FastAPI], *, frame_bytes: int = limits.FRAME_BYTES
 ) -> None:
-    """Connect a service to its bus and its peers, as its settings name them, and serve it until it is stopped."""
+    """Connect a service to its bus and its peers, as its settings name them, and serve it until it is stopped.
+
+    Args:
+        settings: What the operator chose.
+        create_app: The service's own `create_app(settings, bus, peers=...)`.
+        frame_bytes: The largest WebSocket frame that is taken.
+    """
     peers = http_peers(settings.peer_urls, settings.jwt_secret_key)
     serve(create_app(settings, open_bus(settings.amqp_url), peers=peers), settings, frame_bytes=frame_bytes)
 
 
 def serve(app: FastAPI, settings: ServiceSettings, *, frame_bytes: int = limits.FRAME_BYTES) -> None:
-    """Serve the app until SIGTERM or SIGINT, then finish what is in flight. Its bus is kept open meanwhile.
+    """Serve an app until SIGTERM or SIGINT, then finish what is in flight. Its bus is kept open meanwhile.
 
-    A WebSocket frame larger than `frame_bytes` closes its connection with 1009.
+    Args:
+        app: What `create_service_app` made.
+        settings: Where to listen, what to log, and which proxies to trust.
+        frame_bytes: The largest WebSocket frame; a larger one closes its connection with 1009.
     """
     log_lines.configure(settings.log_level)
     # What is loaded by now stays: a full collection that walks it stops every request for 0.1 to 0.3 s (measured).

@@ -80,14 +80,35 @@ class ServiceClient(Protocol):
     """Another service."""
 
     async def forward(self, request: Request, segments: Sequence[str], principal: Principal) -> Response:
-        """Send the request to the path of these decoded segments for this principal, and stream the answer.
+        """Send a request on to this service and stream its answer.
 
-        503 when the service does not answer. Raises BadPath.
+        Args:
+            request: What a client sent.
+            segments: The decoded segments of the path to ask for.
+            principal: Who the request is made for.
+
+        Returns:
+            The service's answer; 503 when it does not answer.
+
+        Raises:
+            BadPath: A segment would not stay one name.
         """
         ...
 
     async def get_json(self, path: str, principal: Principal) -> Any:
-        """The parsed answer to a small GET; raises ServiceUnavailable or ServiceRefused."""
+        """Ask this service for a small JSON document.
+
+        Args:
+            path: The path, with its query.
+            principal: Who the request is made for.
+
+        Returns:
+            The parsed document.
+
+        Raises:
+            ServiceUnavailable: The service does not answer.
+            ServiceRefused: It answered with another status than 200.
+        """
         ...
 
     async def call(
@@ -99,7 +120,21 @@ class ServiceClient(Protocol):
         body: bytes = b"",
         headers: Mapping[str, str] = NO_HEADERS,
     ) -> Answer:
-        """The answer to a request of ours, both small enough for memory; raises ServiceUnavailable."""
+        """Ask this service for something of our own; request and answer are small enough for memory.
+
+        Args:
+            method: The HTTP method.
+            path: The path, with its query.
+            principal: Who the request is made for.
+            body: The request's body.
+            headers: Headers to add to the token's.
+
+        Returns:
+            The whole answer, whatever its status.
+
+        Raises:
+            ServiceUnavailable: The service does not answer.
+        """
         ...
 
     async def close(self) -> None:
@@ -176,7 +211,12 @@ class HttpServiceClient(ServiceClient):
 
 
 def http_peers(urls: Mapping[str, str], secret: str) -> Peers:
-    """The services at these URLs, by name; an empty URL is none."""
+    """Clients of the services at these URLs.
+
+    Args:
+        urls: A URL for each service, by name; a service with an empty URL is left out.
+        secret: The key that signs internal tokens, `JWT_SECRET_KEY`.
+    """
     return {name: HttpServiceClient(name, url, secret) for name, url in urls.items() if url}
 
 

@@ -72,7 +72,15 @@ S = TypeVar("S", bound=ServiceSettings)
 
 
 def read_settings(kind: type[S], **given: Any) -> S:
-    """A service's settings, to start it with: SystemExit with one sentence for each variable it cannot start with."""
+    """A service's settings, to start it with.
+
+    Args:
+        kind: The service's own class of settings.
+        **given: Fields that the environment does not decide.
+
+    Raises:
+        SystemExit: With one sentence for each variable it cannot start with.
+    """
     try:
         settings = kind(**given)
     except ValidationError as error:
@@ -98,7 +106,13 @@ def _variable(kind: type[ServiceSettings], field: str) -> str:
 
 
 def store_url_of(service: str, server: str | None, db_name: str) -> str:
-    """The store URL of a service on a shared server: its own database `<db_name>_<service>`, or a local SQLite file."""
+    """The store URL of a service.
+
+    Args:
+        service: The service's name.
+        server: The URL of a database server that services share; None for a local SQLite file.
+        db_name: The beginning of the names of databases on it: `<db_name>_<service>`.
+    """
     if server is None:
         return f"sqlite:///{service}.sqlite"
     parts = urlsplit(server)

@@ -59,7 +59,12 @@ class Duty:
 
 
 async def rest(seconds: float | None, wake: asyncio.Event | None) -> None:
-    """Wait for so many seconds, or until the event is set."""
+    """Wait for some time, or until an event is set.
+
+    Args:
+        seconds: How long at most; None without end.
+        wake: Ends the wait early.
+    """
     if wake is None and seconds is not None:
         await asyncio.sleep(seconds)
         return
@@ -71,7 +76,16 @@ async def rest(seconds: float | None, wake: asyncio.Event | None) -> None:
 
 
 async def run_duty(duty: Duty, rest: Rest = rest) -> NoReturn:
-    """Run one duty until cancelled. Raises what stops the service."""
+    """Run one duty until cancelled.
+
+    Args:
+        duty: What to run, and how often.
+        rest: How to wait between steps; tests pass their own.
+
+    Raises:
+        Unusable: Waiting never changes what a step found: the service stops.
+        Exception: What a step raised, if the duty's `on_error` is `stop`.
+    """
     backoff = duty.backoff()
     if duty.rests_first:
         await rest(duty.interval_seconds, duty.wake)
@@ -98,7 +112,15 @@ async def run_duty(duty: Duty, rest: Rest = rest) -> NoReturn:
 
 
 async def supervise(duties: Sequence[Duty], rest: Rest = rest) -> None:
-    """Run all duties until cancelled; one that stops the service cancels the others, and its error is raised."""
+    """Run all duties until cancelled.
+
+    Args:
+        duties: What to run, side by side.
+        rest: How to wait between steps; tests pass their own.
+
+    Raises:
+        Exception: The error of the first duty that stops the service; the others are cancelled.
+    """
     try:
         async with asyncio.TaskGroup() as tasks:
             for duty in duties:
@@ -117,7 +139,13 @@ async def supervised(
 ) -> AsyncIterator[None]:
     """Open the store, then run the duties, while the context lasts; leaving cancels them and waits for their end.
 
-    A store that is not open after `first_try_seconds` is waited for behind the context: services start in any order.
+    A store that is not open in time is waited for behind the context: services start in any order.
+
+    Args:
+        name: The task's name in the log.
+        duties: What to run once the store is open.
+        open_store: Opens the store; it may be called again after it failed.
+        first_try_seconds: How long entering the context waits for the store, at most.
     """
     is_open = await try_open(open_store, first_try_seconds)
 
@@ -141,7 +169,15 @@ def supervised_lifespan(
     closing: Sequence[Callable[[], Awaitable[object]]],
     first_try_seconds: float = FIRST_TRY_SECONDS,
 ) -> Callable[[object], AbstractAsyncContextManager[None]]:
-    """The lifespan of a service's app: `supervised`, and after it everything in `closing`, in order."""
+    """The lifespan of a service's app: `supervised`, and everything in `closing` after it.
+
+    Args:
+        name: The task's name in the log.
+        duties: What to run once the store is open.
+        open_store: Opens the store; it may be called again after it failed.
+        closing: What to close at the end, in order.
+        first_try_seconds: How long a start waits for the store, at most.
+    """
 
     @asynccontextmanager
     async def lifespan(_: object) -> AsyncIterator[None]:

@@ -26,9 +26,14 @@ def serving() -> None:
 
 
 def vital(task: "asyncio.Task[T]", *, may_end: bool = False) -> "asyncio.Task[T]":
-    """The same task, watched: its failure is reported and stops the server.
+    """Watch a task without which the service is of no use: its failure is logged and stops the server.
 
-    So does its end without being cancelled, unless it `may_end`.
+    Args:
+        task: The task to watch.
+        may_end: Whether the task may end without failing; else its end stops the server, too, unless it was cancelled.
+
+    Returns:
+        The same task.
     """
     task.add_done_callback(partial(_look_at, may_end=may_end))
     return task

@@ -43,7 +43,17 @@ class BuildName(NamedTuple):
 
 
 def read_build_name(text: str) -> BuildName:
-    """The name in what somebody typed or pasted. Raises BadBuildName."""
+    """The name in what somebody typed or pasted.
+
+    Args:
+        text: A whole id, or 6 or more hex digits of its beginning or end, in any case, with or without dashes.
+
+    Returns:
+        The name, spelled as ids are.
+
+    Raises:
+        BadBuildName: No build can be named so; the text says what would do.
+    """
     digits = text.strip().replace("-", "").lower()
     quoted = repr(text if len(text) <= _QUOTED else text[:_QUOTED] + "...")
     if not digits or not set(digits) <= set("0123456789abcdef"):
@@ -56,7 +66,7 @@ def read_build_name(text: str) -> BuildName:
 
 
 def short_id(build_id: str) -> str:
-    """The id as people are shown it: its end, which differs where beginnings are the same."""
+    """A build's id as people are shown it: its end, which differs where beginnings are the same."""
     return build_id[-SHORT_DIGITS:]
 
 
@@ -65,7 +75,15 @@ def _dashed(digits: str) -> str:
 
 
 def new_build_id(now_ms: int, random: bytes | None = None) -> str:
-    """A UUIDv7 (RFC 9562): sorts by `now_ms` (milliseconds since the Unix epoch), unique by 74 random bits."""
+    """A new UUIDv7 (RFC 9562): ids sort by their time, and 74 random bits make them unique.
+
+    Args:
+        now_ms: The time, in milliseconds since the Unix epoch.
+        random: At least 10 bytes to use instead of the system's random ones.
+
+    Returns:
+        The id, in lower case with dashes.
+    """
     noise = int.from_bytes(os.urandom(10) if random is None else random[:10], "big")
     value = (
         (now_ms & 0xFFFF_FFFF_FFFF) << 80 | 0x7 << 76 | (noise >> 62 & 0xFFF) << 64 | 0b10 << 62 | noise & (2**62 - 1)
@@ -74,5 +92,12 @@ def new_build_id(now_ms: int, random: bytes | None = None) -> str:
 
 
 def shard_of(build_id: str) -> int:
-    """The shard (0 to 7) whose ingest queue carries every message of this build, in order."""
+    """The ingest shard whose queue carries every message of a build, in order.
+
+    Args:
+        build_id: The build's whole id.
+
+    Returns:
+        The shard, from 0 to `SHARDS` - 1; the same for ever.
+    """
     return zlib.crc32(build_id.encode()) % SHARDS

@@ -32,12 +32,12 @@ class Queue:
 
 
 def queue_name(service: str) -> str:
-    """One durable queue per service: `history.builds`."""
+    """The name of a service's one durable queue: `history.builds`."""
     return f"{service}.{EXCHANGE}"
 
 
 def ingest_queue(shard: int) -> str:
-    """The queue of one ingest shard."""
+    """The name of the queue of one ingest shard (0 to `SHARDS` - 1)."""
     return f"ingest.{shard}"
 
 
@@ -60,17 +60,36 @@ def queues_of(service: str) -> tuple[Queue, ...]:
 
 
 def routing_key(message_type: str, build_id: str, project: str) -> str:
-    """`<shard>.<type>.<project>`: every message of a build goes to one shard, in order."""
+    """The key under which a message is published: `<shard>.<type>.<project>`.
+
+    Every message of a build goes to one shard, in order.
+
+    Args:
+        message_type: The message's `type`, as `BUILD_START`.
+        build_id: The build's whole id, which decides the shard.
+        project: The build's project.
+    """
     return f"{shard_of(build_id)}.{message_type}.{project}"
 
 
 def live_key(kind: str, project: str, build_id: str) -> str:
-    """Routing key on `builds.live`; dots in project names are kept out of the way by `_`."""
+    """The key under which something stored is announced on `builds.live`: `<kind>.<project>.<id>`.
+
+    Args:
+        kind: `build`, `log` or `stored`.
+        project: The build's project; its dots are replaced by `_`, because a dot separates words.
+        build_id: The build's whole id.
+    """
     return f"{kind}.{project.replace('.', '_')}.{build_id}"
 
 
 def matches(binding: str, key: str) -> bool:
-    """Whether a topic binding (`*` one word, `#` any number) takes a routing key."""
+    """Whether a topic binding takes a routing key.
+
+    Args:
+        binding: Words separated by dots; `*` stands for one word, `#` for any number of them.
+        key: The routing key.
+    """
     return _match(binding.split("."), key.split("."))
 
 

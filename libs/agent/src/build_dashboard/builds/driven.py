@@ -30,7 +30,7 @@ _KINDS = {"out": raw.OUT, "err": raw.ERR}
 
 
 class DrivenBuild:
-    """One build; its methods may be called from any thread, and each says one thing of it."""
+    """One build; its methods may be called from any thread, and each records one thing about it."""
 
     def __init__(
         self, directory: BuildDirectory, reporter: BuildReporter, handlers: Handlers, gathering: Gathering

@@ -20,11 +20,19 @@ from build_dashboard.endpoint import find_endpoint, spool_directory
 
 
 class BuildAgent:
-    """Builds one project and tells the dashboard.
+    """Builds one project and reports its builds to the dashboard.
 
-    `api_key` and `ws_endpoint` fall back to BUILD_DASHBOARD_API_KEY and WS_ENDPOINT; `config` is the config.yaml that
-    `start` serves (BUILD_DASHBOARD_CONFIG, else the working directory's). Handlers may be plain or async functions;
-    what they raise is logged and never breaks a build.
+    Handlers may be plain or async functions; what they raise is logged and never breaks a build. Used as a context
+    manager, the agent is closed at its end.
+
+    Args:
+        project_name: The project, as the dashboard names it.
+        api_key: The agent's key; BUILD_DASHBOARD_API_KEY when None.
+        ws_endpoint: The gateway's address, as `wss://host` or `https://host`; WS_ENDPOINT, else BUILD_DASHBOARD_URL,
+            else this machine, when None.
+        config: The config.yaml that `start` serves; BUILD_DASHBOARD_CONFIG, else the working directory's, when None.
+        spool: Where builds are kept until they are stored; BUILD_DASHBOARD_SPOOL, else the user's state directory,
+            when None.
 
     Raises:
         ValueError: `ws_endpoint` is no address.
@@ -69,6 +77,9 @@ class BuildAgent:
     def start(self, *, once: bool = False) -> None:
         """Serve the project of config.yaml: build when its branch moves or when triggered; returns when stopped.
 
+        Args:
+            once: Build what is new now, and return.
+
         Raises:
             ConfigError: config.yaml is missing, wrong, or does not say how to build the project.
         """
@@ -93,9 +104,19 @@ class BuildAgent:
         timeout_seconds: float = 0,
         linger_seconds: float = 10.0,
     ) -> BuildResult:
-        """Run one command as a build of the project; waits at most `linger_seconds` for the dashboard to have it all.
+        """Run one command as a build of the project, to its end.
 
-        A string is split as a shell would split it, and run without one. Where `origin` is not given it is guessed.
+        Args:
+            command: A string is split as a shell would split it, and run without one.
+            cwd: The directory to run it in; the working directory when None.
+            branch: The branch that is built; read from git when None.
+            config: What is built how (`release`, `asan`).
+            origin: `ci`, `premerge` or `local`; guessed when None.
+            timeout_seconds: The command is ended after this time; 0 means no limit.
+            linger_seconds: How long to wait at most, after the command's end, for the dashboard to have everything.
+
+        Returns:
+            How the build ended. Its records may still be in the spool: the next agent delivers them.
         """
         arguments = shlex.split(command) if isinstance(command, str) else list(command)
         plan = Plan(
@@ -126,11 +147,21 @@ class BuildAgent:
     ) -> Iterator[DrivenBuild]:
         """A build that this program drives: `with agent.build(config="asan") as b: b.log("...")`.
 
-        `command` is only shown. What is raised inside makes the build failed and is raised again; waits at most
-        `linger_seconds` for the dashboard to have it all.
+        What is raised inside makes the build failed and is raised again.
+
+        Args:
+            command: What is shown as the build's command; it is not run.
+            cwd: The directory whose git facts are the build's; the working directory when None.
+            branch: The branch that is built; read from git when None.
+            config: What is built how (`release`, `asan`).
+            origin: `ci`, `premerge` or `local`; guessed when None.
+            linger_seconds: How long to wait at most, at the end, for the dashboard to have everything.
+
+        Yields:
+            The build, to log to and to measure with.
 
         Raises:
-            OSError: the spool cannot be written.
+            OSError: The spool cannot be written.
         """
         shown = shlex.split(command) if isinstance(command, str) else list(command)
         plan = Plan(

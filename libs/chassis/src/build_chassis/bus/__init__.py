@@ -33,7 +33,14 @@ __all__ = [
 
 
 def open_bus(url: str) -> Bus:
-    """The bus a URL names, not yet connected: `await bus.open()` does that. Raises ValueError for another scheme."""
+    """The bus that a URL names, not yet connected: `await bus.open()` does that.
+
+    Args:
+        url: `amqp://` or `amqps://` for RabbitMQ, `sqlite:///path` for the embedded bus.
+
+    Raises:
+        ValueError: The URL has another scheme.
+    """
     scheme, _, rest = url.partition("://")
     if scheme == "sqlite":
         return EmbeddedBus(Path(rest.removeprefix("/")))

@@ -66,7 +66,14 @@ class Consumer(Protocol):
     """One queue, its deliveries in order. Everything fetched must be settled by exactly one of ack, reject, park."""
 
     async def fetch(self, limit: int) -> Sequence[Delivery]:
-        """Wait for at least one delivery, then hand over what is there, at most `limit`. Raises BusUnavailable."""
+        """Wait for at least one delivery, then hand over what is there.
+
+        Args:
+            limit: How many deliveries, at most.
+
+        Raises:
+            BusUnavailable: The broker cannot be reached; what was not settled is delivered again.
+        """
         ...
 
     async def ack(self, deliveries: Sequence[Delivery]) -> None:
@@ -74,11 +81,16 @@ class Consumer(Protocol):
         ...
 
     async def reject(self, deliveries: Sequence[Delivery]) -> None:
-        """Back to the queue in order; counts toward the delivery limit, beyond which a message is dead-lettered."""
+        """Give deliveries back to the queue, in order; beyond the delivery limit they become dead letters."""
         ...
 
     async def park(self, delivery: Delivery, reason: str) -> None:
-        """Copy to the queue `parking` with the reason, confirmed, then ack."""
+        """Move a delivery to the queue `parking`, confirmed there before it is acked here.
+
+        Args:
+            delivery: What no handler can answer.
+            reason: Why, for whoever reads the queue.
+        """
         ...
 
 
@@ -102,9 +114,13 @@ class Bus(Protocol):
     """A message bus with the topology of `build_protocol.topology` declared."""
 
     async def open(self) -> None:
-        """Connect and declare the topology; an open bus stays as it is. Raises BusUnavailable or Unusable.
+        """Connect and declare the topology; an open bus stays as it is.
 
         A call that fails or is cancelled gives back whatever it got: the next one begins anew.
+
+        Raises:
+            BusUnavailable: The broker cannot be reached now; a later try may succeed.
+            Unusable: Waiting never changes what was found.
         """
         ...
 
@@ -113,22 +129,46 @@ class Bus(Protocol):
         ...
 
     async def publish(self, messages: Sequence[Outgoing]) -> None:
-        """Publish in order; return once the broker confirmed every one. Raises PublishFailed or BusUnavailable.
+        """Publish in order; return once the broker confirmed every message.
 
         Calls may overlap: their messages leave in the order of the calls.
+
+        Args:
+            messages: What to publish to the exchange `builds`.
+
+        Raises:
+            PublishFailed: Which messages arrived is unknown, but for the first `confirmed` of them.
+            BusUnavailable: The broker cannot be reached now.
         """
         ...
 
     def consume(self, queue: str, *, prefetch: int = 200) -> AbstractAsyncContextManager[Consumer]:
-        """Own the queue's deliveries while the context lasts; what was not settled is delivered again."""
+        """Own a queue's deliveries while the context lasts; what was not settled is delivered again.
+
+        Args:
+            queue: The queue's name.
+            prefetch: How many deliveries the broker hands over before they are settled, at most.
+        """
         ...
 
     async def announce(self, exchange: str, routing_key: str, body: bytes) -> None:
-        """Best effort, unconfirmed, never waits long: to whoever listens now."""
+        """Send a best-effort message to whoever listens now; it is not confirmed, and never waits long.
+
+        Args:
+            exchange: `topology.LIVE_EXCHANGE` or `CONTROL_EXCHANGE`.
+            routing_key: What listeners' patterns are matched with.
+            body: The message.
+        """
         ...
 
     def listen(self, exchange: str, *keys: str, capacity: int = 10_000) -> AbstractAsyncContextManager[Listener]:
-        """Receive announcements of `topology.LIVE_EXCHANGE` or `CONTROL_EXCHANGE` while the context lasts."""
+        """Receive announcements while the context lasts.
+
+        Args:
+            exchange: `topology.LIVE_EXCHANGE` or `CONTROL_EXCHANGE`.
+            *keys: Topic patterns of the routing keys to receive.
+            capacity: How many announcements wait for the reader; beyond that the oldest are dropped.
+        """
         ...
 
     async def missing(self) -> list[str]:

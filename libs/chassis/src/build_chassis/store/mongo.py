@@ -42,7 +42,14 @@ class Database(AsyncDatabase[Document]):
 
 
 def connect(url: str) -> Database:
-    """The database the URL names; connects on first use. Raises ValueError when the URL names none."""
+    """The database that a URL names; it connects on first use.
+
+    Args:
+        url: `mongodb://host/name`, with the driver's options.
+
+    Raises:
+        ValueError: The URL names no database.
+    """
     name = urlsplit(url).path.strip("/")
     if not name:
         raise ValueError("the store URL must name a database: mongodb://host/name")
@@ -62,9 +69,13 @@ def connect(url: str) -> Database:
 
 @contextmanager
 def opening(database: Database) -> Iterator[None]:
-    """Make the database ready: open once this ends well. Raises StoreUnavailable where waiting helps, else Unusable.
+    """Make a database ready: it is open once this context ends well.
 
     The driver's client stays as it is: it connects anew by itself, and `close` closes it.
+
+    Raises:
+        StoreUnavailable: A later try may succeed.
+        Unusable: Waiting never changes what was found.
     """
     try:
         with _mapped(database):
@@ -83,7 +94,11 @@ def opening(database: Database) -> Iterator[None]:
 
 @contextmanager
 def available(database: Database) -> Iterator[None]:
-    """Raise StoreUnavailable while it is not open, and for what means that the server is away; other errors pass."""
+    """Run commands on a database; errors that mean that the server is away become one.
+
+    Raises:
+        StoreUnavailable: The database is not open, or its server is away; other errors pass.
+    """
     if not database.is_open:
         raise StoreUnavailable(f"mongodb:{database.name}", f"it is not open yet: {database.hint}", database.hint)
     with _mapped(database):
@@ -108,7 +123,11 @@ def is_outage(error: PyMongoError) -> bool:
 
 
 async def ping(database: Database) -> None:
-    """Raise StoreUnavailable unless the server answers."""
+    """Return if the server answers.
+
+    Raises:
+        StoreUnavailable: It does not.
+    """
     with available(database):
         await database.command("ping")
 

@@ -75,16 +75,31 @@ class SqlEngine:
         return self._engine.dialect.name
 
     async def write(self, fn: Callable[[Connection], T]) -> T:
-        """Run fn in the writer thread; its result comes after the commit, which it may share with other writes.
+        """Run a function in the writer thread.
 
-        fn may run twice when a write beside it fails, so it must have no effects beside its connection.
+        Args:
+            fn: Writes by the connection it gets. It may run twice when a write beside it fails, so it must have no
+                effects beside its connection.
+
+        Returns:
+            Its result, after the commit, which it may share with other writes.
+
+        Raises:
+            StoreUnavailable: The database does not answer, or is not open yet.
         """
         self._check_open()
         with self._available():
             return await self._writer.submit(fn)
 
     async def read(self, fn: Callable[[Connection], T]) -> T:
-        """Run fn on a consistent snapshot in a reader thread; it sees every write that was reported before."""
+        """Run a function on a consistent snapshot in a reader thread; it sees every write that was reported before.
+
+        Args:
+            fn: Reads by the connection it gets.
+
+        Raises:
+            StoreUnavailable: The database does not answer, or is not open yet.
+        """
         if self._is_in_memory:
             return await self.write(fn)
         self._check_open()
@@ -92,17 +107,30 @@ class SqlEngine:
             return await self._in_reader(self._read, fn)
 
     async def ping(self) -> None:
-        """Raise StoreUnavailable unless the database answers."""
+        """Return if the database answers.
+
+        Raises:
+            StoreUnavailable: It does not.
+        """
         await self.read(lambda connection: connection.execute(text("select 1")).scalar())
 
     async def migrate(self, metadata: MetaData, steps: Sequence[Step] = ()) -> int:
-        """Bring the schema to version `1 + len(steps)`, creating the database if there is none; returns the version.
+        """Bring the schema to version `1 + len(steps)`, creating the database if there is none.
 
-        An empty database gets today's metadata at once; step n leads from version n to n + 1. A database that is
-        newer than this program is left as it is: releases keep running beside their successor.
+        An empty database gets today's metadata at once. A database that is newer than this program is left as it is:
+        releases keep running beside their successor. Until a call has succeeded no connection is kept, so that each
+        begins anew: one that found a file read-only would find it so for ever.
 
-        Raises StoreUnavailable where a later try may succeed, else Unusable. Until one has succeeded no connection is
-        kept, so that each begins anew: one that found a file read-only would find it so for ever.
+        Args:
+            metadata: The tables of today's schema.
+            steps: What leads from version n to n + 1, for each n from 1 on.
+
+        Returns:
+            The version that the database has now.
+
+        Raises:
+            StoreUnavailable: A later try may succeed.
+            Unusable: Waiting never changes what was found.
         """
         try:
             with self._available():
