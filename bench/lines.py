@@ -1,7 +1,7 @@
 """Prints lines like a build's, flat out (`bench/lines.py 200000`) or at a pace (`bench/lines.py 1000 --every 0.02`).
 
 Flat out they look like ninja and clang (about 114 bytes each); at a pace each line carries the time it was printed, in
-nanoseconds since the Unix epoch, so that a viewer can tell how old it is.
+nanoseconds since the Unix epoch, so that a viewer knows how old it is.
 """
 
 import argparse

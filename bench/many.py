@@ -18,12 +18,12 @@ LINES = ["[1/2] Building CXX object lib/a.o", "[2/2] Linking CXX executable bin/
 ERROR = ["FAILED: lib/a.o", "lib/a.cpp:7:12: error: no member named 'find' in 'Scope'", "1 error generated."]
 
 
-def tell(stack: Stack, count: int, projects: int = 10) -> None:
+def report_builds(stack: Stack, count: int, projects: int = 10) -> None:
     """Have `count` finished builds of `projects` projects stored and verified; every twentieth is red."""
-    asyncio.run(_tell(stack, count, projects))
+    asyncio.run(_report_builds(stack, count, projects))
 
 
-async def _tell(stack: Stack, count: int, projects: int) -> None:
+async def _report_builds(stack: Stack, count: int, projects: int) -> None:
     headers = {"Authorization": f"Bearer {stack.api_key}"}
     endpoint = f"{stack.url.replace('http', 'ws', 1)}/ws"
     async with connect(endpoint, additional_headers=headers, compression=None, max_size=None) as socket:

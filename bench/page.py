@@ -19,7 +19,7 @@ from build_testkit.browser import chromium, log_in
 from build_testkit.stack import Stack
 from playwright.sync_api import Page
 
-from bench.many import tell
+from bench.many import report_builds
 from bench.statistics import spread
 from bench.systems import SYSTEMS, system, wait_until_idle
 
@@ -120,7 +120,7 @@ def main() -> None:
                 f"  {name:9s}  {arguments.lines:,} lines scrolled, {len(frames)} frames: {', '.join(within)}",
                 flush=True,
             )
-            tell(stack, arguments.builds)
+            report_builds(stack, arguments.builds)
             wait_until_idle(stack)
             with signed_in(stack) as page:
                 paints = [first_paint(page) for _ in range(arguments.runs)]

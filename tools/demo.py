@@ -131,7 +131,7 @@ def keep_mail(mails: SendGridServer, directory: Path) -> Path:
 
 
 def greet(stack: Stack) -> None:
-    """Tell where it is, how to log in, and how to stream one's own build."""
+    """Print where it is, how to log in, and how to stream one's own build."""
     endpoint = stack.url.replace("http", "ws", 1)
     print(
         f"\n  The dashboard   {stack.url}"

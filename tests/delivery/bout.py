@@ -158,7 +158,7 @@ class Bout:
             lambda: f"agents are done: {[agent.state for agent in self._agents]}",
         )
         wait_until(self._all_shown, left(), lambda: f"viewers have all: {self._short_viewers()}")
-        # What these wait for in vain is a fault that the checker tells better.
+        # What these wait for in vain is a fault that the checker reports better.
         with suppress(TimeoutError):
             wait_until(self._all_counted, min(left(), 20), lambda: "history has counted")
         with suppress(TimeoutError):
@@ -167,7 +167,7 @@ class Bout:
             wait_until(self._all_mailed, min(left(), 20), lambda: "mails are sent")
 
     def verdict(self) -> list[str]:
-        """What is wrong, as the checker tells it."""
+        """What is wrong, as the checker reports it."""
         return check(self.expected, self.evidence())
 
     def evidence(self) -> Evidence:
@@ -175,7 +175,7 @@ class Bout:
         ids = set(self._builds)
         rows = list(self._rest.items(f"/api/builds?project={self.project}&limit=50"))
         there = ids & {row["id"] for row in rows}
-        self._rest = self.arena.rest(-1)  # the other gateway tells the same
+        self._rest = self.arena.rest(-1)  # the other gateway answers the same
         return Evidence(
             rows=rows,
             texts={build_id: self._rest.read(f"/api/builds/{build_id}/logs?format=text") for build_id in there},

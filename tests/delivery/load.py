@@ -81,15 +81,15 @@ async def be_agents(options: argparse.Namespace) -> None:
         for build_id in options.builds.split(",")
     ]
 
-    async def tell() -> None:
+    async def report() -> None:
         while True:
             behind = sum(agent.state.last - agent.state.stored for agent in agents)
             print(json.dumps({"at": time.time(), "behind": behind}), flush=True)
             await asyncio.sleep(1)
 
-    telling = asyncio.create_task(tell())
+    reporting = asyncio.create_task(report())
     await asyncio.gather(*(agent.run() for agent in agents))
-    telling.cancel()
+    reporting.cancel()
     faults = [vars(agent.state) for agent in agents if agent.state.asked_again or agent.state.refused]
     print(json.dumps({"at": time.time(), "behind": 0, "done": len(agents), "faults": faults}), flush=True)
 

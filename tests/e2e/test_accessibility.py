@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from build_testkit.browser import log_in
 from build_testkit.stack import Stack
-from build_testkit.story import PAGES, Story, going_on, tell
+from build_testkit.story import PAGES, Story, going_on, play
 from playwright.sync_api import Browser, Page, expect
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -17,7 +17,7 @@ STANDARDS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 @pytest.fixture(scope="module")
 def story(embedded: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
     """The story, with a build that still runs."""
-    story = tell(embedded, tmp_path_factory.mktemp("story"))
+    story = play(embedded, tmp_path_factory.mktemp("story"))
     with going_on(story):
         yield story
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from build_testkit.stack import Stack, wait_until
-from build_testkit.story import Story, going_on, tell
+from build_testkit.story import Story, going_on, play
 from playwright.sync_api import CDPSession, Page, expect
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -23,7 +23,7 @@ STOP_SECONDS = 15
 @pytest.fixture(scope="module")
 def story(embedded: Stack, tmp_path_factory: pytest.TempPathFactory) -> Story:
     """The story, played once for this file."""
-    return tell(embedded, tmp_path_factory.mktemp("everyday"), "everyday")
+    return play(embedded, tmp_path_factory.mktemp("everyday"), "everyday")
 
 
 @pytest.fixture

@@ -40,7 +40,7 @@ def inhabitants(directory: Path) -> list[str]:
                 found.append((process / "cmdline").read_bytes().replace(b"\0", b" ").decode().strip())
         except OSError:
             pass  # it ended meanwhile, or is another user's
-    # The agent and its holder live on a little, to tell of it.
+    # The agent and its holder live on a little, to report it.
     return [command for command in found if command and "build_dashboard" not in command]
 
 

@@ -85,7 +85,7 @@ def test_a_service_reached_directly_keeps_its_memory(separate: Stack, service: s
 
 
 def test_a_key_of_one_project_learns_nothing_of_another(stack: Stack) -> None:
-    """By no way up does a key that may read reach what ingest tells the gateway, nor a service's own pages."""
+    """By no way up does a key that may read reach what ingest answers the gateway, nor a service's own pages."""
     token = stack.token()
     made = urllib.request.Request(
         f"{stack.url}/api/keys",

@@ -108,7 +108,7 @@ def test_secrets_of_the_environment_win_and_are_not_written_down(
 def test_the_environment_goes_before_the_file_and_the_file_before_what_is_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One rule for the three; set to nothing is unset, and the line that says where from tells no value."""
+    """One rule for the three; set to nothing is unset, and the line that names the source shows no value."""
     load(tmp_path)
     Path(".env").write_text(f'{PASSWORD}="{GEESE}"\n{KEY}=key-from-the-file-of-geese\n{SIGNING}=\n')
     monkeypatch.setenv(KEY, "key-from-the-shell-of-geese")

@@ -82,7 +82,7 @@ def test_steps_of_this_build_are_reported_beside_those_before(build, gateway, tm
     ],
 )
 def test_a_directory_that_only_the_output_names_is_looked_at(build, gateway, tmp_path, announcing, build_in) -> None:
-    """A script tells nobody where it builds; CMake and ninja do."""
+    """A script does not say where it builds; CMake and ninja do."""
     (tmp_path / "deep").mkdir()
     tree = ninja_project(tmp_path / "deep" / "out", command="sleep 0.2 && touch $out")
     script = tmp_path / "build.sh"
@@ -246,7 +246,7 @@ def test_caches_are_recognised_where_they_are_configured() -> None:
 
 
 def test_counters_are_read_and_subtracted() -> None:
-    """Both tools' formats; counters that were reset meanwhile tell nothing."""
+    """Both tools' formats; counters that were reset meanwhile count nothing."""
     assert Lookups(5, 2) == read_ccache("direct_cache_hit\t4\npreprocessed_cache_hit\t1\ncache_miss\t2\nmax\tx\n")
     stats = {"stats": {"cache_hits": {"counts": {"C/C++": 3}}, "cache_misses": {"counts": {"C/C++": 1, "Rust": 1}}}}
     assert Lookups(3, 2) == read_sccache(json.dumps(stats))

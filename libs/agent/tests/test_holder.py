@@ -80,7 +80,7 @@ def end(directory: BuildDirectory):
     ("script", "code"), [("exit 0", 0), ("exit 41", 41), ("kill -9 $$", 137), ("kill -15 $$", 143)]
 )
 def test_exit_code_is_the_commands(directory, script, code) -> None:
-    """The exit code is the command's, or 128 and the signal's number, as shells tell it."""
+    """The exit code is the command's, or 128 and the signal's number, as shells give it."""
     done = hold(directory, "sh", "-c", script)
 
     assert done.returncode == code

@@ -111,7 +111,7 @@ def test_killed_holder_is_a_failed_build_with_its_reason(agent, gateway, wait_un
 
 
 def test_second_process_leaves_a_running_build_alone(agent, gateway, wait_until) -> None:
-    """While one process speaks for a build, another that resumes what is left does not touch it."""
+    """While one process reports a build, another that resumes what is left does not touch it."""
     process = agent.start("run", "--project", "p", "--", "sh", "-c", "echo up; read x", stdin=subprocess.PIPE)
     wait_until(lambda: gateway.records and gateway.log(gateway.only_build()) == ["up"])
     second = agent.run("run", "--resume")

@@ -141,7 +141,7 @@ def test_full_disk_loses_nothing_of_before(tmp_path, monkeypatch) -> None:
 
 
 def test_a_disk_that_fills_at_a_new_segment_loses_no_checkpoint(tmp_path, monkeypatch) -> None:
-    """Each segment alone tells where to go on, though its first append was refused: else lines would come twice."""
+    """Each segment alone records where to go on, though its first append was refused: else lines would come twice."""
     spool = fill(tmp_path, 2, segment_bytes=10)
     real = os.pwrite
 

@@ -292,7 +292,7 @@ async def test_a_connection_closed_at_once_is_closed(amqp_url: str) -> None:
 
 @pytest.mark.rabbitmq
 async def test_a_first_connection_may_fail_in_any_way(amqp_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What nobody foresaw is followed by another try, as when a connection is lost: giving up would be for ever."""
+    """An unexpected error is followed by another try, as when a connection is lost: giving up would be for ever."""
     connect = aio_pika.connect
 
     async def fail(url: str) -> aio_pika.abc.AbstractConnection:

@@ -1,4 +1,4 @@
-"""docs/configuration.md tells of every shared setting."""
+"""docs/configuration.md lists every shared setting."""
 
 from pathlib import Path
 

@@ -42,7 +42,7 @@ def test_what_is_not_ours_is_ignored() -> None:
 
 
 def test_raise_raises() -> None:
-    """`raise` is an error nobody foresaw."""
+    """`raise` is an unexpected error."""
     (plan,) = read_plans("bus.taken:raise")["bus.taken"]
 
     with pytest.raises(FailpointError):
@@ -50,7 +50,7 @@ def test_raise_raises() -> None:
 
 
 def test_points_passed_are_noted_once(tmp_path: Path) -> None:
-    """`FAIL_SEEN` tells which points a run came by."""
+    """`FAIL_SEEN` records which points a run passed."""
     pass_by("", "bus.taken", "bus.taken", "bus.handled", FAIL_SEEN=str(tmp_path / "seen"))
 
     assert "bus.taken\nbus.handled\n" == (tmp_path / "seen").read_text()

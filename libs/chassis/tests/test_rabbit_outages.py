@@ -123,7 +123,7 @@ def _true_when(condition: Callable[[], bool]) -> Callable[[], Awaitable[bool]]:
 async def test_whatever_the_driver_raises_the_connection_is_made_again(
     own_broker: Broker, fault: BaseException, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A connection that broke while it was made raised, and cancelled, what nobody foresaw; giving up is for ever."""
+    """A connection that broke while it was made raised, and cancelled, unexpectedly; giving up is for ever."""
     link = Link(own_broker.url, "test")
     await link.open()
     connect, faults = aio_pika.connect, [fault, fault]

@@ -182,7 +182,7 @@ async def test_a_service_without_a_secret_trusts_nobody(bus: EmbeddedBus) -> Non
 
 
 async def test_errors_are_problems(bus: EmbeddedBus) -> None:
-    """Every error is problem+json with its status; a bug tells nothing of itself."""
+    """Every error is problem+json with its status; a bug shows nothing of itself."""
     async with client_of(make_app(bus, Store())) as client:
         answers = [
             await client.get(path) for path in ("/api/stored", "/api/count?n=x", "/api/count?n=0", "/docs", "/redoc")

@@ -350,7 +350,7 @@ class LogAnalyzer:
                     # Something else goes on while a test's outcome was awaited: its process died.
                     failed = inner.failed is not False if rule.outcome is None else rule.outcome == "failed"
                     if (inner.kind == "gtest" or inner.failed) and inner.target != groups.get("target", inner.target):
-                        failed = True  # another test speaks, which is no word for this one
+                        failed = True  # another test prints, which is no result of this one
                     if inner.kind == rule.scope:
                         inner.target = inner.target or groups.get("target")
                     self._close(inner, number, failed=failed)

@@ -12,7 +12,7 @@ from build_analysis.ninja_files import BuiltOutput, BuiltStep, last_whole_run, s
 from build_analysis.step_graph import Followers
 
 DOUBT_STEPS = 4.0
-"""So many average steps speak for the machine being as fast as last time, until more steps of this build are known."""
+"""So many average steps count for the machine being as fast as last time, until more steps of this build are known."""
 
 KNOWN_STEPS = 4
 """From so many steps on this run's own concurrency is believed rather than the earlier one's."""
@@ -25,7 +25,7 @@ MIN_PERCENT = 2.0
 
 
 FindFollowers = Callable[[], Followers | None]
-"""Reads the build's graph; called once, and only for builds of which the log alone tells too little."""
+"""Reads the build's graph; called once, and only for builds of which the log alone shows too little."""
 
 
 class PastBuild:
@@ -92,7 +92,7 @@ class Forecast:
                 self._common_now_ms += step.duration_ms
 
     def remaining_ms(self, done: int, total: int, elapsed_ms: float) -> int | None:
-        """How long the run will still take, `elapsed_ms` after it began; None when nobody can tell."""
+        """How long the run will still take, `elapsed_ms` after it began; None when it cannot be known."""
         if done >= total:
             return 0
         past = self._past

@@ -14,7 +14,7 @@ class Failure:
 
     `first_line` is the 1-based line that says what went wrong, `last_line` the last line of its block.
     `file`, `line` and `col` are the place the tool names; `project_location` ("file:line[:col]") is the place in the
-    project that led there, when the tool tells both. `rank` orders: the smaller, the nearer to the root cause.
+    project that led there, when the tool names both. `rank` orders: the smaller, the nearer to the root cause.
     """
 
     category: str
@@ -35,7 +35,7 @@ class Failure:
     command: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """The failure in the wire's camelCase; every field is there, None where the log does not tell."""
+        """The failure in the wire's camelCase; every field is there, None where the log does not show it."""
         return {
             "category": self.category,
             "fault": self.fault,

@@ -246,7 +246,7 @@ class Findings:
         ]
         failures = [finding.failure for finding in kept]
         real = [failure for failure in failures if failure.rank < WRAPPER]
-        # Wrappers without a cause of their own only speak when nothing better does.
+        # Wrappers without a cause of their own only count when nothing better does.
         failures = real + [
             failure for failure in failures if failure.rank >= WRAPPER and not (real and _says_nothing_new(failure))
         ]

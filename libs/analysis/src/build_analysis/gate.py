@@ -103,7 +103,7 @@ def is_green_step(line: str) -> bool:
 
 
 def is_quiet(line: str) -> bool:
-    """Whether this is a warning, a note or a test that passed: whatever its words, it tells of no failure."""
+    """Whether this is a warning, a note or a test that passed: whatever its words, it reports no failure."""
     return (
         ": warning: " in line
         or ": note: " in line

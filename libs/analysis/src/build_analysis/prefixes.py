@@ -17,7 +17,7 @@ _STAMP = re.compile(
     r"\ufeff?\[?\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)? ?(?:Z|UTC|[+-]\d\d:?\d\d)?\]?(?: \|)? ?"
     r"(?:\d\d[OE](?: |\+|$))?"  # gitlab: stream and kind
     r"|\[\d\d:\d\d:\d\d(?:\.\d+)?\]:? ?"
-    # One space or two end this stamp; tools indent by twos, which tells whose a third one is.
+    # One space or two end this stamp; tools indent by twos, which shows whose a third one is.
     r"|\d\d:\d\d:\d\d(?:[.,]\d+)?(?: (?=(?:  )*(?! ))|  |$)(?:\| )?"
     r"|\d+:\d\d\.\d\d (?:[A-Z]+: \| )?"
     r"|#\d+ \d+\.\d+(?: |$)"  # docker buildx: step and seconds

@@ -55,7 +55,7 @@ class ProgressReader:
     def read_chunk(self, lines: Sequence[str]) -> list[Progress]:
         """What these lines report, nothing twice: how each phase began that they pass through, then how it stands now.
 
-        Looks from the end and stops at the first line that tells; what stands before it is read only where it is of
+        Looks from the end and stops at the first progress line; what stands before it is read only where it is of
         another phase than the chunk before.
         """
         before, triple = self._last, self._triple

@@ -63,7 +63,7 @@ def look_through_frames(candidate: Candidate, lines: Sequence[tuple[int, str]]) 
 def _classify(
     candidate: Candidate, exception: str, frames: Sequence[re.Match[str]], own: Sequence[re.Match[str]]
 ) -> None:
-    """Tell an import that failed, and a package that could not be built, from a failed test."""
+    """Distinguish an import that failed, and a package that could not be built, from a failed test."""
     if own and exception != "CalledProcessError" and all((frame["function"] or "") == "<module>" for frame in own):
         candidate.category, candidate.fault = "python_import_error", "config"
         candidate.rank = rank_of("python_import_error")

@@ -46,7 +46,7 @@ class _Part(BaseModel):
 
 
 class Lookup(_Part):
-    """Looks for a line near the one that matched, to fill fields that line does not tell.
+    """Looks for a line near the one that matched, to fill fields that line does not show.
 
     `take` chooses the first or the last matching line within reach; `until` ends the search. `set` replaces fields of
     the failure (a category, a tool) when the lookup finds its line; found groups only fill fields still absent, unless

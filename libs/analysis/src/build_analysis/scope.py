@@ -133,7 +133,7 @@ class Scope:
             self.best.look_ahead(number, text)
 
     def follow(self, number: int) -> None:
-        """Line `number` tells more of what is known already."""
+        """Line `number` adds to what is known already."""
         self.followers = self.followers + 1 if number == self.last_candidate_line + 1 else 0
         self.last_candidate_line = number
         if self.best is not None:

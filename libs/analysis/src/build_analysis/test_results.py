@@ -56,7 +56,7 @@ _PYTEST_OUTCOMES: dict[str, Outcome] = {
 
 
 MARKERS = ("of ", " ms)", " sec", ".py::")
-"""One of these is in every line that tells a result: text without any of them need not be read line by line."""
+"""One of these is in every line that reports a result: text without any of them need not be read line by line."""
 
 
 def read_test_results(first_line: int, lines: Sequence[str]) -> list[TestResult]:

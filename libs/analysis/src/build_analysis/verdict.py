@@ -37,7 +37,7 @@ ONLY_HERE_AFTER = 2
 
 
 class Symptom(Protocol):
-    """A failure as far as its verdict needs it: as analysis found it, or as a message tells it."""
+    """A failure as far as its verdict needs it: as analysis found it, or as a message carries it."""
 
     @property
     def category(self) -> str:
@@ -164,24 +164,24 @@ def _isolated(failure: Symptom, history: History) -> Verdict | None:
     """What comes and goes is flaky; one return may be a break that was fixed, and broke again."""
     if failure.category not in COMING_AND_GOING or failure.signature is None:
         return None
-    telling = [build for build in history.builds if build.succeeded or build.fault != "infra"]
-    if telling and failure.signature in telling[0].signatures:
+    meaningful = [build for build in history.builds if build.succeeded or build.fault != "infra"]
+    if meaningful and failure.signature in meaningful[0].signatures:
         return None  # red up to now
     # Only a red that stood alone between two greens: a break that lasted until somebody fixed it did not go by itself.
     returns = sum(
         failure.signature in build.signatures
-        for newer, build, older in zip(telling, telling[1:], telling[2:], strict=False)
+        for newer, build, older in zip(meaningful, meaningful[1:], meaningful[2:], strict=False)
         if newer.succeeded and older.succeeded
     )
     if returns < 2:
         return None
-    return Verdict("flaky", (f"came and went {returns} times in the last {len(telling)} builds of this config",))
+    return Verdict("flaky", (f"came and went {returns} times in the last {len(meaningful)} builds of this config",))
 
 
 def _by_last_build(failure: Symptom, history: History) -> Verdict:
     last = _last_on_base(history)
     if last is None:
-        return Verdict("unknown", ("no earlier build of this config tells",))
+        return Verdict("unknown", ("no earlier build of this config shows it",))
     named = f"build {last.build_id} of {last.commit[:12]}"
     if last.succeeded:
         return Verdict("new", (f"{named} passed before",))
@@ -198,4 +198,4 @@ def _last_on_base(history: History) -> PastBuild | None:
 
 
 def _category(failure: Symptom) -> str:
-    return f"{failure.category.replace('_', ' ')}: the machine's doing, as far as the log tells"
+    return f"{failure.category.replace('_', ' ')}: the machine's doing, as far as the log shows"

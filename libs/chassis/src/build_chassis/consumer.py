@@ -148,7 +148,7 @@ async def settle(consumer: Consumer, deliveries: Sequence[Delivery], handle: Bat
 
 
 class _HandlerFailed(Exception):
-    """A handler raised something nobody foresaw; already logged."""
+    """A handler raised something unexpected; already logged."""
 
 
 async def _consume(

@@ -40,7 +40,7 @@ Action = Callable[[], None]
 
 
 class FailpointError(Exception):
-    """What `raise` raises: an error nobody foresaw."""
+    """What `raise` raises: an unexpected error."""
 
 
 def fail_at(point: str) -> None:

@@ -44,7 +44,7 @@ class Duty:
         step: One step; it must be safe to repeat. Something true means that there may be more to do at once.
         interval_seconds: The rest between two steps; None rests until `wake` is set.
         wake: Ends a rest early. It is cleared before each step: what arrives during a step is met by the next one.
-        on_error: What an error nobody foresaw does. A consumer, which handles its own errors, stops the service.
+        on_error: What an unexpected error does. A consumer, which handles its own errors, stops the service.
         rests_first: Whether the first step comes after a rest.
         backoff: Makes the waits while something is unavailable.
     """

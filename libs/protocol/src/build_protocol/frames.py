@@ -54,7 +54,7 @@ class Hello(WireModel):
 
     type: Literal["HELLO"] = "HELLO"
     agent_version: ShortText
-    instance: ShortText = Field(description="Random per agent process; tells two copies of one agent apart.")
+    instance: ShortText = Field(description="Random per agent process; distinguishes two copies of one agent.")
     host: ShortText | None = None
     builds: list[HelloBuild] = Field(default_factory=list, max_length=1000)
     serves: list[ProjectName] = Field(

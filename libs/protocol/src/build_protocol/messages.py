@@ -137,7 +137,7 @@ class StepTime(WireModel):
 
 
 class StepTimes(WireModel):
-    """What `.ninja_log` tells of a build: its slowest steps, and the longest chain of them, first step first."""
+    """What `.ninja_log` shows of a build: its slowest steps, and the longest chain of them, first step first."""
 
     count: Count = Field(description="Steps that ran.")
     slowest: list[StepTime] = Field(default_factory=list, max_length=50)
@@ -277,7 +277,7 @@ class BuildCompleteData(OpenWireModel):
     metrics: BuildMetrics | None = None
     error: Text | None = None
     fault: Fault | None = Field(
-        None, description="Whose fault its source says the end is; absent: the log's first failure tells."
+        None, description="Whose fault its source says the end is; absent: the log's first failure decides."
     )
     totals: LogTotals | None = None
 

@@ -53,7 +53,9 @@ class Build(WireModel):
     progress: float | None = Field(None, description="Percent.")
     phase: Phase | None = None
     step: str | None = None
-    remaining_ms: Count | None = Field(None, description="Expected, as of `updated_at`; absent when nobody can tell.")
+    remaining_ms: Count | None = Field(
+        None, description="Expected, as of `updated_at`; absent when it is not known."
+    )
     exit_code: int | None = None
     error: str | None = None
     reason: str | None = None
@@ -115,7 +117,7 @@ class BuildList(WireModel):
 
 
 class TestPage(WireModel):
-    """Test results of a build: those of structured reports, then those that only its log tells.
+    """Test results of a build: those of structured reports, then those that only its log has.
 
     `counts` are of the whole build, by outcome; `next_cursor` asks for the following page.
     """

@@ -66,7 +66,7 @@ class IngestClient:
         """Nothing is pooled."""
 
     async def forward(self, request: Request, segments: Sequence[str], principal: Principal) -> Response:  # noqa: ARG002  as above
-        """Tell what was asked and for whom."""
+        """Return what was asked and for whom."""
         path = build(segments)
         self.forwarded.append((path, principal))
         return JSONResponse({"path": path, "for": principal.name})

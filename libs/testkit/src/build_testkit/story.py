@@ -77,7 +77,7 @@ class Story:
         return PAGES[page].format(project=self.project, commit=commit, signature=self.signature, **self.builds)
 
 
-def tell(stack: Stack, directory: Path, project: str = "story") -> Story:
+def play(stack: Stack, directory: Path, project: str = "story") -> Story:
     """Run the story's builds; returns when all are verified and history has filed them."""
     tree = Repository(directory / project).create()
     commits: dict[str, str] = {}

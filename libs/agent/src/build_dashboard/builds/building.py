@@ -67,7 +67,7 @@ def build(
     on_start: Callable[[str], None],
     handlers: Handlers | None = None,
 ) -> BuildResult:
-    """Run the command to its end, speaking for it; its records may still be on their way on return.
+    """Run the command to its end and report it; its records may still be on their way on return.
 
     Raises:
         OSError: the spool cannot be written.

@@ -40,7 +40,7 @@ METRICS_SECONDS = 5.0
 FIRST_METRICS_SECONDS = 2.0
 WAIT_SECONDS = 0.05
 POLL_SECONDS = 0.1
-"""How often an adopted build, whose holder ticks to nobody, is looked at."""
+"""How often an adopted build, whose holder notifies nobody, is looked at."""
 
 DISK_FULL_SECONDS = 30.0
 """After the command's end, how long a full disk is waited for."""
@@ -69,7 +69,7 @@ class BuildReporter:
                 self.log_recorder.listeners[occasion].append(partial(handlers.call, occasion, directory.build_id))
         self._evidence = evidence
         if evidence is not None:
-            self.log_recorder.foresee = evidence.remaining_ms
+            self.log_recorder.forecast = evidence.remaining_ms
             self.log_recorder.listeners["log"].append(evidence.note_lines)
         self._tree_peak_bytes = self._largest_peak_bytes = 0
         self._notified_seq = 0
@@ -149,7 +149,7 @@ class BuildReporter:
         end = self.log_recorder.end
         if end is None:
             end = End(exit_code=1, reason="holder_lost")
-            error = "the process that held the command ended without telling how (killed, or the machine went down)"
+            error = "the process that held the command ended without a result (killed, or the machine went down)"
         # The kernel knows the largest of those that ended in order, the samples those that were left behind.
         largest_bytes = max(self._largest_peak_bytes, end.peak_rss_bytes or 0)
         facts = {

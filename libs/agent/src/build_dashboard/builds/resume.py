@@ -1,4 +1,4 @@
-"""Resuming: builds that an earlier process left in the spool are spoken for to their end, and delivered."""
+"""Resuming: builds that an earlier process left in the spool are reported to their end, and delivered."""
 
 import argparse
 import logging
@@ -40,7 +40,7 @@ def resume(options: argparse.Namespace) -> int:
 
 
 def adopt_left_builds(spool: Path, delivery: Delivery, *, retry_refused: bool = False) -> list[str]:
-    """Speak for the builds nobody speaks for; returns when all of them are over."""
+    """Report the builds that no process reports; returns when all of them are over."""
     threads: list[threading.Thread] = []
     build_ids: list[str] = []
     for directory in left_builds(spool, retry_refused=retry_refused):
@@ -59,7 +59,7 @@ def adopt_left_builds(spool: Path, delivery: Delivery, *, retry_refused: bool = 
 
 
 def _report_alone(directory: BuildDirectory, delivery: Delivery) -> None:
-    """Speak for one build; whatever is wrong with it keeps no other from being delivered."""
+    """Report one build; an error in it keeps no other from being delivered."""
     try:
         _speak(directory, delivery)
     except Exception as error:

@@ -57,7 +57,7 @@ class Wrapping:
         self._left = threading.Thread(target=adopt_left_builds, args=(spool, self._delivery), daemon=True)
 
     def follow(self) -> None:
-        """Speak for the build until its command is over."""
+        """Report the build until its command is over."""
         self._reporter.start(self._gathering)
         self._left.start()
         self._show_link_later()

@@ -1,4 +1,4 @@
-"""The commands `users` and `keys`: who may look, and which agents may speak."""
+"""The commands `users` and `keys`: who may look, and which agents may report."""
 
 import os
 from collections.abc import Callable

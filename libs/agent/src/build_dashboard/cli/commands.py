@@ -42,7 +42,7 @@ Id = Annotated[
 
 @app.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
 def run(arguments: Annotated[list[str], typer.Argument(metavar="--project P -- COMMAND...")]) -> None:
-    """Run a build and show it on the dashboard; `run --help` tells its options."""
+    """Run a build and show it on the dashboard; `run --help` lists its options."""
     from build_dashboard.cli.run import main as run_command  # noqa: PLC0415  (only this command needs it)
 
     raise typer.Exit(run_command(arguments))

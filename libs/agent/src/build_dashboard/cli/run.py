@@ -1,4 +1,4 @@
-"""`build-dashboard run`: wraps one command, speaks for it, and exits as it did.
+"""`build-dashboard run`: wraps one command, reports it, and exits as it did.
 
 The command starts first; everything the dashboard needs happens beside it. Whatever goes wrong on our side, the
 command's output and exit code are what they would have been.

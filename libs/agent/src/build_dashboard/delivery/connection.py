@@ -37,7 +37,7 @@ RESTART, SUPERSEDED, TOO_OLD = 1012, 4409, 4426
 
 
 class Listener(Protocol):
-    """Who keeps the builds that the session speaks for."""
+    """Who keeps the builds that the session reports."""
 
     def read(self, build_id: str, after_seq: int, limit_bytes: int, limit_records: int) -> list[bytes]:
         """The records to send."""
@@ -210,7 +210,7 @@ class Connection:
             fail_at("agent.sent")
 
     def _anchor(self, want: Want) -> dict[str, Any]:
-        """What tells the age of a build that began in a boot which is over; only its first record is asked."""
+        """What gives the age of a build that began in a boot which is over; only its first record is asked."""
         anchor = self._listener.anchor(want.build_id) if want.after_seq == 0 else None
         return {} if anchor is None else {"anchor": anchor}
 

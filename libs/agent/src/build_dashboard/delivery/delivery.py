@@ -41,7 +41,7 @@ UNVERIFIED_SECONDS = 7 * 24 * 3600
 
 @dataclass(slots=True)
 class Held:
-    """A build this process speaks for."""
+    """A build this process reports."""
 
     directory: BuildDirectory
     spool: Spool
@@ -93,7 +93,7 @@ class Delivery:
     def add(
         self, directory: BuildDirectory, spool: Spool, replace: Callable[[int, str], bytes], *, is_running: bool
     ) -> None:
-        """Speak for this build; `replace` makes the record that stands for a refused one."""
+        """Report this build; `replace` makes the record that stands for a refused one."""
         facts = directory.facts
         state = BuildState(
             directory.build_id,
@@ -144,7 +144,7 @@ class Delivery:
             held.directory.stop(reason)
 
     def wait_for_green(self, build_id: str, branch: str | None) -> str | None:
-        """The last green commit of the build's config, once the dashboard tells it; None when the build is complete."""
+        """The last green commit of the build's config, once the dashboard answers; None when the build is complete."""
 
         def ask() -> None:
             self._session.ask_green(build_id, branch)

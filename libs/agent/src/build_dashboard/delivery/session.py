@@ -101,7 +101,7 @@ class Session:
         self._frame_bytes = FRAME_BYTES
 
     def add(self, build: BuildState) -> None:
-        """Speak for this build too."""
+        """Report this build too."""
         self.builds[build.build_id] = build
 
     def remove(self, build_id: str) -> None:

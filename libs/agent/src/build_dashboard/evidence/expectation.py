@@ -30,7 +30,7 @@ class Expectation:
         self._last_done = 0.0
 
     def remaining_ms(self, seen: Progress) -> int | None:
-        """As expected now; None when nobody can tell."""
+        """As expected now; None when it cannot be known."""
         now = self._clock()
         done = float(seen.done if seen.done is not None else seen.percent or 0.0)
         if self._first is None or self._first.tool != seen.tool or done < self._last_done:

@@ -1,4 +1,4 @@
-"""The step report: what ninja's log and the compilers' traces tell of a finished build, as it stands on the wire."""
+"""The step report: what ninja's log and the compilers' traces hold of a finished build, as it stands on the wire."""
 
 import contextlib
 import os

@@ -86,7 +86,7 @@ class Holder:
         self._control = os.open(f"{task.directory}/control", os.O_RDWR | os.O_NONBLOCK)
 
     def run(self) -> int:
-        """Hold the command to its end; its exit code as a shell would tell it."""
+        """Hold the command to its end; its exit code as a shell would give it."""
         self._take_signals()
         try:
             self._start()
@@ -158,7 +158,7 @@ class Holder:
         self._sources[fd] = Source(fd, kind, Outlet(outlet_fd))
 
     def _become_command(self, out: int, err: int, fail: int) -> None:
-        """In the child: become the command, or tell why not through `fail`, which closes by itself when it works."""
+        """In the child: become the command, or report why not through `fail`, which closes by itself when it works."""
         if self._terminal is not None:
             self._terminal.enter()
         else:
@@ -211,7 +211,7 @@ class Holder:
         poll.register(self._wakeup, select.POLLIN)
         poll.register(self._control, select.POLLIN)
         if self._task.status_fd >= 0:
-            poll.register(self._task.status_fd, 0)  # only tells that the agent is gone
+            poll.register(self._task.status_fd, 0)  # only reports that the agent is gone
         for source in self._sources.values():
             if source.outlet.pending:
                 poll.register(source.outlet.fd, select.POLLOUT)
@@ -251,7 +251,7 @@ class Holder:
         self._tick()
 
     def _tick(self) -> None:
-        """Tell the agent that there is something to read."""
+        """Notify the agent that there is something to read."""
         if self._task.status_fd < 0:
             return
         try:
@@ -366,7 +366,7 @@ def now_ms() -> int:
 
 
 def exit_code(wait_status: int) -> tuple[int, str]:
-    """The exit code as a shell tells it, and the signal's name where one ended the command."""
+    """The exit code as a shell gives it, and the signal's name where one ended the command."""
     if not os.WIFSIGNALED(wait_status):
         return os.WEXITSTATUS(wait_status), ""
     number = os.WTERMSIG(wait_status)

@@ -1,6 +1,6 @@
 """A build's directory in the spool: its lock, its facts, its raw output, records, control pipe and command journal.
 
-One process at a time speaks for a build; it holds the lock. The holder has a lock of its own, which tells whether the
+One process at a time reports a build; it holds the lock. The holder has a lock of its own, which shows whether the
 command may still run.
 """
 
@@ -27,10 +27,10 @@ REFUSED_SECONDS = 7 * 24 * 3600
 
 
 class BuildBusy(RuntimeError):
-    """Another process speaks for this build."""
+    """Another process reports this build."""
 
     def __init__(self, build_id: str) -> None:
-        super().__init__(f"another process already speaks for build {build_id}")
+        super().__init__(f"another process already reports build {build_id}")
         self.build_id = build_id
 
 
@@ -44,7 +44,7 @@ class BuildDirectory:
 
     @classmethod
     def create(cls, spool: Path, facts: Mapping[str, Any]) -> Self:
-        """Make the directory of a new build; `facts` are what is needed to speak for it after a restart.
+        """Make the directory of a new build; `facts` are what is needed to report it after a restart.
 
         Raises:
             OSError: the spool cannot be written.
@@ -65,10 +65,10 @@ class BuildDirectory:
 
     @classmethod
     def adopt(cls, path: Path) -> Self:
-        """Speak for a build that an earlier process left.
+        """Report a build that an earlier process left.
 
         Raises:
-            BuildBusy: a living process speaks for it.
+            BuildBusy: a living process reports it.
             ValueError: there is no build in it.
         """
         lock_fd = _lock(path / "lock")
@@ -110,7 +110,7 @@ class BuildDirectory:
         return os.open(self.path / "control", os.O_RDWR | os.O_NONBLOCK)
 
     def stop(self, reason: str) -> bool:
-        """Tell the holder to end the command; False when there is no holder any more."""
+        """Ask the holder to end the command; False when there is no holder any more."""
         try:
             fd = os.open(self.path / "control", os.O_WRONLY | os.O_NONBLOCK)
         except OSError:
@@ -154,7 +154,7 @@ class BuildDirectory:
         self.close()
 
     def close(self) -> None:
-        """Let others speak for this build."""
+        """Let others report this build."""
         if self._lock_fd >= 0:
             os.close(self._lock_fd)
             self._lock_fd = -1
@@ -174,7 +174,7 @@ def build_facts(
     artifacts: Sequence[str] = (),
     junit: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """What must be known of a new build to speak for it, whoever does: `start` goes into BUILD_START."""
+    """What any process must know of a new build to report it: `start` goes into BUILD_START."""
     now_ms = time.time_ns() // 1_000_000
     return {
         "buildId": new_build_id(now_ms),
@@ -200,7 +200,7 @@ def build_facts(
 
 
 def left_builds(spool: Path, *, retry_refused: bool = False, now: float | None = None) -> Iterator[BuildDirectory]:
-    """The builds in the spool that no living process speaks for, oldest first, each locked by being yielded."""
+    """The builds in the spool that no living process reports, oldest first, each locked by being yielded."""
     if not spool.is_dir():
         return
     for path in sorted(spool.iterdir()):
@@ -219,7 +219,7 @@ def left_builds(spool: Path, *, retry_refused: bool = False, now: float | None =
             directory.close()
             continue
         if is_elsewhere(directory.facts, machine_id(), now or time.time()) and not _is_complete(path):
-            # Two that go on with one build would tell two stories of it; what is complete is the same from both.
+            # Two that go on with one build would report it in two ways; what is complete is the same from both.
             directory.close()
             continue
         yield directory

@@ -26,7 +26,7 @@ FLUSH_SECONDS = 1.0
 """An unfinished line of an idle stream is shown after this time."""
 
 UPDATE_SECONDS = 0.25
-FORESEE_SECONDS = 1.0
+FORECAST_SECONDS = 1.0
 """How long the build will still take is recorded at most this often."""
 
 SPOOL_CAP_BYTES = 4 * 1024 * 1024 * 1024
@@ -54,7 +54,7 @@ class LogRecorder:
         self.end: End | None = None
         self.is_complete = False
         self.totals_known = True
-        self.foresee: Callable[[Progress], int | None] | None = None
+        self.forecast: Callable[[Progress], int | None] | None = None
         """How many milliseconds the build will still take, as of this progress."""
 
         self.listeners: dict[str, list[Callable[[Any], object]]] = {"log": [], "progress": []}
@@ -74,7 +74,7 @@ class LogRecorder:
         self._recorded_progress: Progress | None = None
         self._pending_progress: Progress | None = None
         self._recorded_at = -UPDATE_SECONDS
-        self._foreseen_at = -FORESEE_SECONDS
+        self._forecast_at = -FORECAST_SECONDS
         self._last_output = clock()
         self._pending: list[bytes] = []  # encoded and numbered, but the disk was full
         self._reader = raw.RawReader(raw_directory)
@@ -243,7 +243,7 @@ class LogRecorder:
             "progress": seen.percent,
             "phase": seen.phase,
             "step": seen.step,
-            "remainingMs": self._foresee(seen, now),
+            "remainingMs": self._forecast(seen, now),
             "metrics": metrics or None,
         }
         records.append(self._recorder.record("BUILD_UPDATE", time.time_ns() // 1_000_000, data))
@@ -253,11 +253,11 @@ class LogRecorder:
             for listener in self.listeners["progress"]:
                 listener(seen.percent)
 
-    def _foresee(self, seen: Progress, now: float) -> int | None:
-        if self.foresee is None or now < self._foreseen_at + FORESEE_SECONDS:
+    def _forecast(self, seen: Progress, now: float) -> int | None:
+        if self.forecast is None or now < self._forecast_at + FORECAST_SECONDS:
             return None
-        self._foreseen_at = now
-        self.remaining_ms = self.foresee(seen)
+        self._forecast_at = now
+        self.remaining_ms = self.forecast(seen)
         return self.remaining_ms
 
     # --- the spool ---

@@ -1,4 +1,4 @@
-"""The machine: which one this is, so that a copy of its disk does not speak for the builds it was copied with."""
+"""The machine: which one this is, so that a copy of its disk does not report the builds it was copied with."""
 
 import hashlib
 import platform

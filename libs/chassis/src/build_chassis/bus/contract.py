@@ -54,7 +54,7 @@ class Delivery:
 class Announcement:
     """A best-effort message of a live exchange. `missed`: some before this one were dropped.
 
-    Without a body it tells only that: after an outage nothing may follow.
+    Without a body it reports only that: after an outage nothing may follow.
     """
 
     routing_key: str

@@ -40,7 +40,7 @@ class RabbitConsumer(Consumer):
                 with driven():
                     self._channel = await open_channel(self._connection)
                     self._channel.close_callbacks.add(lambda *_: self._lose("the channel was closed"))
-                    # Only the layer below tells that the broker ended a consumer, as it does when its queue is deleted.
+                    # Only the layer below shows that the broker ended a consumer, as it does when its queue is deleted.
                     below = await self._channel.get_underlay_channel()
                     below.on_consumer_cancel_callbacks.add(lambda _: self._lose("the broker ended the consumer"))
                     await self._channel.set_qos(prefetch_count=self._prefetch)

@@ -55,7 +55,7 @@ class Link:
             return
         try:
             connection = await self._connect()
-        except Exception as error:  # as below: a first try that raises what nobody foresaw is followed by another
+        except Exception as error:  # as below: an unexpected error of a first try is followed by another
             raise BusUnavailable(f"broker: {error or type(error).__name__}") from error
         self._use(connection)
         self._keeping = vital(asyncio.create_task(self._keep(connection), name=f"amqp-{self._role}"))
@@ -166,7 +166,7 @@ async def discard(resource: AbstractConnection | AbstractChannel) -> None:
 
 
 async def _lost(connection: AbstractConnection) -> None:
-    """Return once the connection is lost; its `closed()` tells only of being closed by us."""
+    """Return once the connection is lost; its `closed()` reports only being closed by us."""
     is_lost = asyncio.Event()
     connection.close_callbacks.add(lambda *_: is_lost.set())
     if connection.connected.is_set():
@@ -174,7 +174,7 @@ async def _lost(connection: AbstractConnection) -> None:
 
 
 def _is_ready(connection: AbstractConnection) -> bool:
-    """Whether the transport's `ready()` would return at once: the driver tells of an alarm in no other way."""
+    """Whether the transport's `ready()` would return at once: the driver reports an alarm in no other way."""
     if connection.transport is None:
         return True
     waiting = connection.transport.ready().__await__()

@@ -86,7 +86,7 @@ class Publisher:
         except BusUnavailable as error:
             self._fail_waiting(error)
         except Exception as error:
-            # Nobody foresaw it, and those who wait must get an answer.
+            # Unexpected, and those who wait must get an answer.
             log.exception("fail to send what waits")
             self._fail_waiting(BusUnavailable(f"broker: {error or type(error).__name__}"))
         finally:
@@ -194,7 +194,7 @@ class _Call:
 
 
 def _persistent(message: Outgoing) -> Message:
-    # The driver tells returned messages apart by their id, so one published again must not bring its old one.
+    # The driver distinguishes returned messages by their id, so one published again must not bring its old one.
     return Message(
         message.body,
         headers=dict(message.headers),

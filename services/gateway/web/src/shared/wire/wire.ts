@@ -60,7 +60,7 @@ export interface Build {
   phase?: ('configure' | 'build' | 'link' | 'test') | null
   step?: string | null
   /**
-   * Expected, as of `updated_at`; absent when nobody can tell.
+   * Expected, as of `updated_at`; absent when it is not known.
    */
   remainingMs?: number | null
   exitCode?: number | null
@@ -247,7 +247,7 @@ export interface BuildDetail {
   phase?: ('configure' | 'build' | 'link' | 'test') | null
   step?: string | null
   /**
-   * Expected, as of `updated_at`; absent when nobody can tell.
+   * Expected, as of `updated_at`; absent when it is not known.
    */
   remainingMs?: number | null
   exitCode?: number | null
