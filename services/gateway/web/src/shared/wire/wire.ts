@@ -390,7 +390,7 @@ export interface Section {
   sourceFirstLine?: number | null
 }
 /**
- * What `.ninja_log` tells of a build: its slowest steps, and the longest chain of them, first step first.
+ * What `.ninja_log` shows of a build: its slowest steps, and the longest chain of them, first step first.
  *
  * This interface was referenced by `BuildDashboardWire`'s JSON-Schema
  * via the `definition` "StepTimes".
@@ -590,7 +590,7 @@ export interface Resync {
   reason: string
 }
 /**
- * What a viewer wants to hear; replaces its earlier subscription.
+ * What a viewer wants to receive; replaces its earlier subscription.
  *
  * `projects`: names or `*`; `events`: message types or `*`; `build_ids`: builds whose log text is pushed,
  * each continued after `after_seq[build_id]`.
@@ -632,7 +632,7 @@ export interface Subscribed {
   type: 'SUBSCRIBED'
 }
 /**
- * Test results of a build: those of structured reports, then those that only its log tells.
+ * Test results of a build: those of structured reports, then those that only its log has.
  *
  * `counts` are of the whole build, by outcome; `next_cursor` asks for the following page.
  *
