@@ -14,10 +14,8 @@ import pytest
 from sqlalchemy import create_engine
 from sqlalchemy.exc import OperationalError
 
-from build_testkit.stack import free_port, wait_until
-
-START_SECONDS = 60.0
-STOP_SECONDS = 30.0
+from build_testkit.server import ServerProgram, cannot_be_had
+from build_testkit.stack import free_port
 
 
 class Database:
@@ -46,7 +44,7 @@ class PrivateDatabase(Database):
         self._directory = directory
         self._server = server
         self._port = free_port()
-        self._process: subprocess.Popen[bytes] | None = None
+        self._program = ServerProgram("MariaDB", directory)
         super().__init__(f"mysql://root@127.0.0.1:{self._port}")
 
     def install(self) -> None:
@@ -66,47 +64,29 @@ class PrivateDatabase(Database):
 
     def start(self) -> None:
         """Start the server and wait until it accepts connections."""
-        with (self._directory / "output").open("ab") as output:
-            self._process = subprocess.Popen(
-                [
-                    self._server,
-                    "--no-defaults",
-                    f"--datadir={self._directory / 'data'}",
-                    f"--socket={self._directory / 'socket'}",
-                    f"--pid-file={self._directory / 'pid'}",
-                    f"--port={self._port}",
-                    "--bind-address=127.0.0.1",
-                    "--innodb-buffer-pool-size=64M",
-                    "--innodb-log-file-size=32M",
-                    *_as_root(),
-                ],
-                stdout=output,
-                stderr=output,
-            )
-        wait_until(self._accepts, START_SECONDS, "MariaDB accepts connections", every=0.1)
+        command = [
+            self._server,
+            "--no-defaults",
+            f"--datadir={self._directory / 'data'}",
+            f"--socket={self._directory / 'socket'}",
+            f"--pid-file={self._directory / 'pid'}",
+            f"--port={self._port}",
+            "--bind-address=127.0.0.1",
+            "--innodb-buffer-pool-size=64M",
+            "--innodb-log-file-size=32M",
+            *_as_root(),
+        ]
+        self._program.start(command, self._accepts)
 
     def kill(self) -> None:
         """Kill the server with SIGKILL."""
-        self._end(signal.SIGKILL)
+        self._program.end()
 
     def stop(self) -> None:
         """Stop the server in order."""
-        self._end(signal.SIGTERM)
-
-    def _end(self, how: int) -> None:
-        if self._process is None:
-            return
-        self._process.send_signal(how)
-        try:
-            self._process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._process = None
+        self._program.end(signal.SIGTERM)
 
     def _accepts(self) -> bool:
-        if self._process is None or self._process.poll() is not None:
-            raise RuntimeError(f"mariadbd did not start:\n{(self._directory / 'output').read_text()[-4000:]}")
         engine = create_engine(f"mysql+pymysql://root@127.0.0.1:{self._port}", connect_args={"connect_timeout": 1})
         try:
             engine.connect().close()
@@ -145,10 +125,7 @@ def mariadb() -> Iterator[Database]:
         with _contained() as database:
             yield database
     else:
-        reason = "needs MariaDB: set MARIADB_URL, install mariadb-server, or run docker"
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
+        cannot_be_had("needs MariaDB: set MARIADB_URL, install mariadb-server, or run docker")
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ What passes on it still has to pass on a MongoDB: set `MONGODB_URL`.
 import os
 import secrets
 import shutil
-import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -21,10 +20,10 @@ from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 
 from build_testkit.program import install
-from build_testkit.stack import free_port, wait_until
+from build_testkit.server import ServerProgram, cannot_be_had
+from build_testkit.stack import free_port
 
 STAND_IN = "secantusdb==0.7.0b3"
-START_SECONDS = 60.0
 
 
 class Mongo:
@@ -51,44 +50,23 @@ class PrivateMongo(Mongo):
 
     def __init__(self, directory: Path, program: Path) -> None:
         self._directory = directory
-        self._program = program
+        self._file = program
         self._port = free_port()
-        self._process: subprocess.Popen[bytes] | None = None
+        self._program = ServerProgram("the MongoDB stand-in", directory)
         super().__init__(f"mongodb://127.0.0.1:{self._port}/?replicaSet=secantus")
 
     def start(self) -> None:
         """Start the server and wait until it answers."""
-        with (self._directory / "output").open("ab") as output:
-            self._process = subprocess.Popen(
-                [
-                    self._program,
-                    "--host",
-                    "127.0.0.1",
-                    "--port",
-                    str(self._port),
-                    "--storage-path",
-                    str(self._directory / "data"),
-                    "--sync-on-commit",  # without it acknowledged writes are lost by a kill
-                    "--cache-size",
-                    "128M",
-                    "--oplog-max-entries",
-                    "5000",
-                ],
-                stdout=output,
-                stderr=output,
-            )
-        wait_until(self._answers, START_SECONDS, "the MongoDB stand-in answers", every=0.1)
+        place = ("--host", "127.0.0.1", "--port", str(self._port), "--storage-path", str(self._directory / "data"))
+        limits = ("--cache-size", "128M", "--oplog-max-entries", "5000")
+        # Without --sync-on-commit acknowledged writes are lost by a kill.
+        self._program.start([self._file, *place, "--sync-on-commit", *limits], self._answers)
 
     def kill(self) -> None:
         """Kill the server with SIGKILL."""
-        if self._process is not None:
-            self._process.send_signal(signal.SIGKILL)
-            self._process.wait()
-            self._process = None
+        self._program.end()
 
     def _answers(self) -> bool:
-        if self._process is None or self._process.poll() is not None:
-            raise RuntimeError(f"the stand-in did not start:\n{(self._directory / 'output').read_text()[-4000:]}")
         client: MongoClient[dict[str, object]] = MongoClient(self._server_url, serverSelectionTimeoutMS=1000)
         try:
             client.admin.command("ping")
@@ -125,10 +103,7 @@ def mongodb() -> Iterator[Mongo]:
             with _contained() as mongo:
                 yield mongo
             return
-        reason = f"needs MongoDB: set MONGODB_URL, run docker, or let uv install {STAND_IN}: {error}"
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
+        cannot_be_had(f"needs MongoDB: set MONGODB_URL, run docker, or let uv install {STAND_IN}: {error}")
     with private_mongodb() as mongo:
         yield mongo
 

