@@ -45,23 +45,9 @@ class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", ignored_types=(cached_property,))
 
 
-class Lookup(_Part):
-    """Looks for a line near the one that matched, to fill fields that line does not show.
-
-    `take` chooses the first or the last matching line within reach; `until` ends the search. `set` replaces fields of
-    the failure (a category, a tool) when the lookup finds its line; found groups only fill fields still absent, unless
-    `replace`.
-    """
-
+class _Matching(_Part):
     match: str
     unless: str | None = None
-    within: int = Field(40, ge=1, le=2000, description="Lines.")
-    until: str | None = None
-    take: Literal["first", "last"] = "first"
-    replace: bool = False
-    required: bool = Field(False, description="The rule answers only if this looks back on such a line.")
-    paragraph: bool = Field(False, description="Goes on while the following lines match.")
-    set: dict[str, str] = Field(default_factory=dict)
 
     @cached_property
     def pattern(self) -> re.Pattern[str]:
@@ -72,6 +58,23 @@ class Lookup(_Part):
     def unless_pattern(self) -> re.Pattern[str] | None:
         """`unless`, compiled."""
         return re.compile(self.unless) if self.unless else None
+
+
+class Lookup(_Matching):
+    """Looks for a line near the one that matched, to fill fields that line does not show.
+
+    `take` chooses the first or the last matching line within reach; `until` ends the search. `set` replaces fields of
+    the failure (a category, a tool) when the lookup finds its line; found groups only fill fields still absent, unless
+    `replace`.
+    """
+
+    within: int = Field(40, ge=1, le=2000, description="Lines.")
+    until: str | None = None
+    take: Literal["first", "last"] = "first"
+    replace: bool = False
+    required: bool = Field(False, description="The rule answers only if this looks back on such a line.")
+    paragraph: bool = Field(False, description="Goes on while the following lines match.")
+    set: dict[str, str] = Field(default_factory=dict)
 
     @cached_property
     def until_pattern(self) -> re.Pattern[str] | None:
@@ -86,7 +89,7 @@ class Example(_Part):
     expect: dict[str, str | int | None] = Field(default_factory=dict)
 
 
-class Rule(_Part):
+class Rule(_Matching):
     """One thing a tool says.
 
     Roles: `cause` is a failure; `ignore` is a false friend; `open` and `close` bound a scope (a ninja edge, a test)
@@ -101,8 +104,6 @@ class Rule(_Part):
     fault: Fault | None = None
     tool: str | None = None
     has: tuple[str, ...] = Field(min_length=1, description="Literals, one of which is in every line that may match.")
-    match: str
-    unless: str | None = None
     rank: int | None = None
     certain: bool = Field(False, description="No wrapper need confirm it.")
     tentative: bool = Field(False, description="Tools retry it: a failure only if the log ends or fails soon after.")
@@ -133,16 +134,6 @@ class Rule(_Part):
             msg = f"groups that are no fields: {', '.join(sorted(unknown))}"
             raise ValueError(msg)
         return match
-
-    @cached_property
-    def pattern(self) -> re.Pattern[str]:
-        """`match`, compiled."""
-        return re.compile(self.match)
-
-    @cached_property
-    def unless_pattern(self) -> re.Pattern[str] | None:
-        """`unless`, compiled."""
-        return re.compile(self.unless) if self.unless else None
 
     @cached_property
     def item_pattern(self) -> re.Pattern[str] | None:

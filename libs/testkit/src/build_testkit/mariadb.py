@@ -5,7 +5,6 @@ import secrets
 import shutil
 import signal
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +13,7 @@ import pytest
 from sqlalchemy import create_engine
 from sqlalchemy.exc import OperationalError
 
-from build_testkit.server import ServerProgram, cannot_be_had
+from build_testkit.server import ServerProgram, running_in_a_directory, some_server
 from build_testkit.stack import free_port
 
 
@@ -47,7 +46,7 @@ class PrivateDatabase(Database):
         self._program = ServerProgram("MariaDB", directory)
         super().__init__(f"mysql://root@127.0.0.1:{self._port}")
 
-    def install(self) -> None:
+    def _install(self) -> None:
         """Create the system tables; the account root needs no password and listens on 127.0.0.1 only."""
         installer = shutil.which("mariadb-install-db") or "mysql_install_db"
         command = [
@@ -60,10 +59,12 @@ class PrivateDatabase(Database):
         ]
         ran = subprocess.run(command, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         if ran.returncode:
-            raise OSError(f"{installer} ended with {ran.returncode}:\n{ran.stdout}")
+            raise RuntimeError(f"{installer} ended with {ran.returncode}:\n{ran.stdout}")
 
     def start(self) -> None:
         """Start the server and wait until it accepts connections."""
+        if not (self._directory / "data").exists():
+            self._install()
         command = [
             self._server,
             "--no-defaults",
@@ -86,6 +87,10 @@ class PrivateDatabase(Database):
         """Stop the server in order."""
         self._program.end(signal.SIGTERM)
 
+    def forget(self) -> None:
+        """End the server."""
+        self.kill()
+
     def _accepts(self) -> bool:
         engine = create_engine(f"mysql+pymysql://root@127.0.0.1:{self._port}", connect_args={"connect_timeout": 1})
         try:
@@ -103,29 +108,15 @@ def private_mariadb() -> Iterator[PrivateDatabase]:
     server = _installed()
     if server is None:
         raise FileNotFoundError("mariadbd is not installed")
-    with tempfile.TemporaryDirectory(prefix="mariadb-", ignore_cleanup_errors=True) as directory:
-        database = PrivateDatabase(Path(directory), server)
-        database.install()
-        try:
-            database.start()
-            yield database
-        finally:
-            database.kill()
+    with running_in_a_directory(lambda directory: PrivateDatabase(directory, server)) as database:
+        yield database
 
 
 @pytest.fixture(scope="session")
 def mariadb() -> Iterator[Database]:
     """A real server. In CI (`CI` is set) a missing one fails the test, elsewhere it skips it with the reason."""
-    if url := os.environ.get("MARIADB_URL"):
-        yield Database(url)
-    elif _installed() is not None:
-        with private_mariadb() as database:
-            yield database
-    elif shutil.which("docker") is not None:
-        with _contained() as database:
-            yield database
-    else:
-        cannot_be_had("needs MariaDB: set MARIADB_URL, install mariadb-server, or run docker")
+    with some_server("MARIADB_URL", Database, private_mariadb, _contained, "install mariadb-server") as database:
+        yield database
 
 
 @pytest.fixture

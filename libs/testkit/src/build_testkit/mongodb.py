@@ -5,11 +5,7 @@ environment of its own in the user's cache, started as a program by tests only, 
 What passes on it still has to pass on a MongoDB: set `MONGODB_URL`.
 """
 
-import os
 import secrets
-import shutil
-import subprocess
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,7 +16,7 @@ from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 
 from build_testkit.program import install
-from build_testkit.server import ServerProgram, cannot_be_had
+from build_testkit.server import ServerProgram, running_in_a_directory, some_server
 from build_testkit.stack import free_port
 
 STAND_IN = "secantusdb==0.7.0b3"
@@ -66,6 +62,10 @@ class PrivateMongo(Mongo):
         """Kill the server with SIGKILL."""
         self._program.end()
 
+    def forget(self) -> None:
+        """End the server."""
+        self.kill()
+
     def _answers(self) -> bool:
         client: MongoClient[dict[str, object]] = MongoClient(self._server_url, serverSelectionTimeoutMS=1000)
         try:
@@ -81,30 +81,14 @@ class PrivateMongo(Mongo):
 def private_mongodb() -> Iterator[PrivateMongo]:
     """The stand-in, installed on first use, gone with the context; raises OSError or SubprocessError without it."""
     program = install(STAND_IN, "secantusd-py")
-    with tempfile.TemporaryDirectory(prefix="mongodb-", ignore_cleanup_errors=True) as directory:
-        mongo = PrivateMongo(Path(directory), program)
-        try:
-            mongo.start()
-            yield mongo
-        finally:
-            mongo.kill()
+    with running_in_a_directory(lambda directory: PrivateMongo(directory, program)) as mongo:
+        yield mongo
 
 
 @pytest.fixture(scope="session")
 def mongodb() -> Iterator[Mongo]:
     """A real server. In CI (`CI` is set) a missing one fails the test, elsewhere it skips it with the reason."""
-    if url := os.environ.get("MONGODB_URL"):
-        yield Mongo(url)
-        return
-    try:
-        install(STAND_IN, "secantusd-py")
-    except (OSError, subprocess.SubprocessError) as error:
-        if shutil.which("docker") is not None:
-            with _contained() as mongo:
-                yield mongo
-            return
-        cannot_be_had(f"needs MongoDB: set MONGODB_URL, run docker, or let uv install {STAND_IN}: {error}")
-    with private_mongodb() as mongo:
+    with some_server("MONGODB_URL", Mongo, private_mongodb, _contained, f"let uv install {STAND_IN}") as mongo:
         yield mongo
 
 

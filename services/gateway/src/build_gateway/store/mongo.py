@@ -13,18 +13,9 @@ from pymongo import ASCENDING, DESCENDING
 from pymongo.errors import DuplicateKeyError
 from typing_extensions import override
 
-from build_gateway.store.contract import AGENTS_LISTED, AUDIT_LISTED, COMMANDS_LISTED, GatewayStore, LastAdmin
-from build_gateway.store.rows import (
-    AgentRow,
-    AuditEntry,
-    CommandRow,
-    CommandState,
-    Key,
-    RefreshToken,
-    User,
-    command_row,
-    key_row,
-)
+from build_gateway.store import contract, rows
+from build_gateway.store.contract import GatewayStore, LastAdmin
+from build_gateway.store.rows import AgentRow, AuditEntry, CommandRow, CommandState, Key, RefreshToken, User
 
 SCHEMA_VERSION = 1
 CHANGES_TRIED = 60
@@ -133,11 +124,11 @@ class MongoGatewayStore(MongoStore, GatewayStore):
 
     @override
     async def add_key(self, key: Key) -> bool:
-        return await self._add("api_keys", {"_id": key.id, **key_row(key)})
+        return await self._add("api_keys", {"_id": key.id, **rows.key_row(key)})
 
     @override
     async def save_key(self, key: Key) -> None:
-        await self._put("api_keys", key.id, key_row(key))
+        await self._put("api_keys", key.id, rows.key_row(key))
 
     @override
     async def touch_key(self, key_id: str, now_ms: int) -> None:
@@ -176,7 +167,7 @@ class MongoGatewayStore(MongoStore, GatewayStore):
 
     @override
     async def list_agents(self) -> list[AgentRow]:
-        documents = await self._list("agents", {}, [("last_seen_at", DESCENDING)], AGENTS_LISTED)
+        documents = await self._list("agents", {}, [("last_seen_at", DESCENDING)], contract.AGENTS_LISTED)
         return [AgentRow.model_validate_json(document["body"]) for document in documents]
 
     @override
@@ -185,7 +176,7 @@ class MongoGatewayStore(MongoStore, GatewayStore):
 
     @override
     async def add_command(self, command: CommandRow) -> None:
-        await self._put("commands", command.id, command_row(command))
+        await self._put("commands", command.id, rows.command_row(command))
 
     @override
     async def find_command(self, command_id: str) -> CommandRow | None:
@@ -197,21 +188,21 @@ class MongoGatewayStore(MongoStore, GatewayStore):
         wanted = {"agent": agent, "build_id": build_id}
         query = {name: value for name, value in wanted.items() if value is not None}
         documents = await self._list(
-            "commands", query, [("created_at", DESCENDING), ("_id", ASCENDING)], COMMANDS_LISTED
+            "commands", query, [("created_at", DESCENDING), ("_id", ASCENDING)], contract.COMMANDS_LISTED
         )
         return [CommandRow.model_validate_json(document["body"]) for document in documents]
 
     @override
     async def list_waiting(self, agent: str) -> list[CommandRow]:
         query = {"agent": agent, "state": {"$in": ["queued", "sent"]}}
-        documents = await self._list("commands", query, [("created_at", ASCENDING)], COMMANDS_LISTED)
+        documents = await self._list("commands", query, [("created_at", ASCENDING)], contract.COMMANDS_LISTED)
         return [CommandRow.model_validate_json(document["body"]) for document in documents]
 
     @override
     async def move_command(self, command: CommandRow, expected: Collection[CommandState]) -> bool:
         query = {"_id": command.id, "state": {"$in": list(expected)}}
         with mongo.available(self._database):
-            result = await self._database["commands"].update_one(query, {"$set": command_row(command)})
+            result = await self._database["commands"].update_one(query, {"$set": rows.command_row(command)})
         return result.matched_count == 1
 
     @override
@@ -221,7 +212,7 @@ class MongoGatewayStore(MongoStore, GatewayStore):
 
     @override
     async def list_audit(self) -> list[AuditEntry]:
-        documents = await self._list("audit", {}, [("at", DESCENDING), ("_id", DESCENDING)], AUDIT_LISTED)
+        documents = await self._list("audit", {}, [("at", DESCENDING), ("_id", DESCENDING)], contract.AUDIT_LISTED)
         return [AuditEntry.model_validate_json(document["body"]) for document in documents]
 
     async def _find(self, collection: str, query: dict[str, Any]) -> dict[str, Any] | None:

@@ -22,18 +22,9 @@ from sqlalchemy.dialects import mysql
 from sqlalchemy.exc import IntegrityError
 from typing_extensions import override
 
-from build_gateway.store.contract import AGENTS_LISTED, AUDIT_LISTED, COMMANDS_LISTED, GatewayStore, LastAdmin
-from build_gateway.store.rows import (
-    AgentRow,
-    AuditEntry,
-    CommandRow,
-    CommandState,
-    Key,
-    RefreshToken,
-    User,
-    command_row,
-    key_row,
-)
+from build_gateway.store import contract, rows
+from build_gateway.store.contract import GatewayStore, LastAdmin
+from build_gateway.store.rows import AgentRow, AuditEntry, CommandRow, CommandState, Key, RefreshToken, User
 
 # Names are compared byte by byte, as SQLite does: `Ann` and `ann` are two people.
 _EXACT: dict[str, Any] = {"mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_bin"}
@@ -156,11 +147,11 @@ class SqlGatewayStore(SqlStore, GatewayStore):
 
     @override
     async def add_key(self, key: Key) -> bool:
-        return await self._add(keys, {"id": key.id, **key_row(key)})
+        return await self._add(keys, {"id": key.id, **rows.key_row(key)})
 
     @override
     async def save_key(self, key: Key) -> None:
-        await self._put(keys, {"id": key.id}, key_row(key))
+        await self._put(keys, {"id": key.id}, rows.key_row(key))
 
     @override
     async def touch_key(self, key_id: str, now_ms: int) -> None:
@@ -206,7 +197,7 @@ class SqlGatewayStore(SqlStore, GatewayStore):
 
     @override
     async def list_agents(self) -> list[AgentRow]:
-        query = select(agents.c.body).order_by(agents.c.last_seen_at.desc()).limit(AGENTS_LISTED)
+        query = select(agents.c.body).order_by(agents.c.last_seen_at.desc()).limit(contract.AGENTS_LISTED)
         return [AgentRow.model_validate_json(body) for body in await self._bodies(query)]
 
     @override
@@ -217,7 +208,7 @@ class SqlGatewayStore(SqlStore, GatewayStore):
 
     @override
     async def add_command(self, command: CommandRow) -> None:
-        await self._put(commands, {"id": command.id}, command_row(command))
+        await self._put(commands, {"id": command.id}, rows.command_row(command))
 
     @override
     async def find_command(self, command_id: str) -> CommandRow | None:
@@ -226,7 +217,11 @@ class SqlGatewayStore(SqlStore, GatewayStore):
 
     @override
     async def list_commands(self, *, agent: str | None = None, build_id: str | None = None) -> list[CommandRow]:
-        query = select(commands.c.body).order_by(commands.c.created_at.desc(), commands.c.id).limit(COMMANDS_LISTED)
+        query = (
+            select(commands.c.body)
+            .order_by(commands.c.created_at.desc(), commands.c.id)
+            .limit(contract.COMMANDS_LISTED)
+        )
         if agent is not None:
             query = query.where(commands.c.agent == agent)
         if build_id is not None:
@@ -237,12 +232,14 @@ class SqlGatewayStore(SqlStore, GatewayStore):
     async def list_waiting(self, agent: str) -> list[CommandRow]:
         waits = commands.c.state.in_(("queued", "sent"))
         query = select(commands.c.body).where(commands.c.agent == agent, waits).order_by(commands.c.created_at)
-        return [CommandRow.model_validate_json(body) for body in await self._bodies(query.limit(COMMANDS_LISTED))]
+        return [
+            CommandRow.model_validate_json(body) for body in await self._bodies(query.limit(contract.COMMANDS_LISTED))
+        ]
 
     @override
     async def move_command(self, command: CommandRow, expected: Collection[CommandState]) -> bool:
         mine = update(commands).where(commands.c.id == command.id, commands.c.state.in_(expected))
-        return await self._engine.write(lambda db: db.execute(mine.values(command_row(command))).rowcount == 1)
+        return await self._engine.write(lambda db: db.execute(mine.values(rows.command_row(command))).rowcount == 1)
 
     @override
     async def append_audit(self, entry: AuditEntry) -> None:
@@ -252,7 +249,7 @@ class SqlGatewayStore(SqlStore, GatewayStore):
 
     @override
     async def list_audit(self) -> list[AuditEntry]:
-        query = select(audit.c.body).order_by(audit.c.id.desc()).limit(AUDIT_LISTED)
+        query = select(audit.c.body).order_by(audit.c.id.desc()).limit(contract.AUDIT_LISTED)
         return [AuditEntry.model_validate_json(body) for body in await self._bodies(query)]
 
     async def _add(self, table: Table, columns: dict[str, Any]) -> bool:
