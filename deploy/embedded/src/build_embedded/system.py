@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
 import build_artifacts.app
 import build_artifacts.settings
@@ -20,8 +21,10 @@ import build_notifier.app
 import build_notifier.settings
 from build_chassis.bus import Bus, open_bus
 from build_chassis.service_client import MountedServiceClient
-from build_chassis.settings import read_settings
+from build_chassis.settings import ServiceSettings, read_settings
 from fastapi import FastAPI
+
+S = TypeVar("S", bound=ServiceSettings)
 
 
 @dataclass(frozen=True)
@@ -53,66 +56,51 @@ def create_system(place: Place) -> System:
     """All services on one embedded bus; entering the gateway's lifespan enters every other one first."""
     bus = open_bus(f"sqlite:///{place.data / 'bus'}.sqlite")
     artifacts = build_artifacts.app.create_app(_artifacts_settings(place), bus)
+    to_artifacts = {"artifacts": MountedServiceClient("artifacts", artifacts, place.secret)}
+    ingest = build_ingest.app.create_app(
+        _settings(place, build_ingest.settings.Settings, "ingest"), bus, peers=to_artifacts
+    )
+    to_ingest = {"ingest": MountedServiceClient("ingest", ingest, place.secret)}
     services = {
         # First in, last out: ingest brings logs to it.
         "artifacts": artifacts,
-        "ingest": build_ingest.app.create_app(
-            read_settings(
-                build_ingest.settings.Settings,
-                store_url=place.store_url("ingest"),
-                jwt_secret_key=place.secret,
-                config_path=str(place.config),
-            ),
-            bus,
-            peers={"artifacts": MountedServiceClient("artifacts", artifacts, place.secret)},
+        "ingest": ingest,
+        "history": build_history.app.create_app(
+            _settings(place, build_history.settings.Settings, "history"), bus, peers=to_ingest
         ),
+        "notifier": build_notifier.app.create_app(_notifier_settings(place), bus, peers=to_ingest),
     }
-    services["history"] = build_history.app.create_app(
-        read_settings(
-            build_history.settings.Settings,
-            store_url=place.store_url("history"),
-            jwt_secret_key=place.secret,
-            config_path=str(place.config),
-        ),
-        bus,
-        peers={"ingest": MountedServiceClient("ingest", services["ingest"], place.secret)},
-    )
-    services["notifier"] = build_notifier.app.create_app(
-        _notifier_settings(place),
-        bus,
-        peers={"ingest": MountedServiceClient("ingest", services["ingest"], place.secret)},
-    )
-    settings = read_settings(
+    settings = _settings(
+        place,
         build_gateway.settings.Settings,
+        "gateway",
         host=place.host,
         port=place.port,
-        store_url=place.store_url("gateway"),
-        jwt_secret_key=place.secret,
-        config_path=str(place.config),
         admin_password=place.admin_password,
         api_key=place.api_key,
     )
     return System(_front_door(settings, bus, services), settings)
 
 
-def _artifacts_settings(place: Place) -> build_artifacts.settings.Settings:
+def _settings(place: Place, kind: type[S], service: str, **given: Any) -> S:
+    """A service's settings: its environment's, with what the place decides."""
     return read_settings(
-        build_artifacts.settings.Settings,
-        store_url=place.store_url("artifacts"),
+        kind,
+        store_url=place.store_url(service),
         jwt_secret_key=place.secret,
         config_path=str(place.config),
-        directory=str(place.data / "objects"),
-        s3_bucket="",  # the bytes stay in the data directory, whatever bucket the environment names
+        **given,
     )
+
+
+def _artifacts_settings(place: Place) -> build_artifacts.settings.Settings:
+    # The bytes stay in the data directory, whatever bucket the environment names.
+    objects = str(place.data / "objects")
+    return _settings(place, build_artifacts.settings.Settings, "artifacts", directory=objects, s3_bucket="")
 
 
 def _notifier_settings(place: Place) -> build_notifier.settings.Settings:
-    settings = read_settings(
-        build_notifier.settings.Settings,
-        store_url=place.store_url("notifier"),
-        jwt_secret_key=place.secret,
-        config_path=str(place.config),
-    )
+    settings = _settings(place, build_notifier.settings.Settings, "notifier")
     if "dashboard_url" in settings.model_fields_set:
         return settings
     return settings.model_copy(update={"dashboard_url": f"http://{place.host}:{place.port}"})

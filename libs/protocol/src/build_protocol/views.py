@@ -53,9 +53,7 @@ class Build(WireModel):
     progress: float | None = Field(None, description="Percent.")
     phase: Phase | None = None
     step: str | None = None
-    remaining_ms: Count | None = Field(
-        None, description="Expected, as of `updated_at`; absent when it is not known."
-    )
+    remaining_ms: Count | None = Field(None, description="Expected, as of `updated_at`; absent when it is not known.")
     exit_code: int | None = None
     error: str | None = None
     reason: str | None = None

@@ -3,43 +3,38 @@
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import mysql
+from build_chassis.store.columns import LONG_TEXT, ascii_text, exact_text
 
 METADATA = sa.MetaData()
-# Ids and digests are ASCII: with a binary collation an index entry is as long as its letters.
-_ID = sa.String(36).with_variant(mysql.VARCHAR(36, charset="ascii", collation="ascii_bin"), "mysql")
-_TAG = sa.String(32).with_variant(mysql.CHAR(32, charset="ascii", collation="ascii_bin"), "mysql")
-_NAME = sa.String(64).with_variant(mysql.VARCHAR(64, collation="utf8mb4_bin"), "mysql")
-_TEXT = sa.Text().with_variant(mysql.LONGTEXT(collation="utf8mb4_bin"), "mysql")
 
 FACTS = sa.Table(
     "history_facts",
     METADATA,
-    sa.Column("build_id", _ID, primary_key=True),
+    sa.Column("build_id", ascii_text(36), primary_key=True),
     sa.Column("version", sa.Integer, nullable=False),
-    sa.Column("stale", _TEXT, nullable=False),
-    sa.Column("point", _TEXT, nullable=False),
-    sa.Column("fact", _TEXT, nullable=False),
+    sa.Column("stale", LONG_TEXT, nullable=False),
+    sa.Column("point", LONG_TEXT, nullable=False),
+    sa.Column("fact", LONG_TEXT, nullable=False),
 )
 TAGS = sa.Table(
     "history_tags",
     METADATA,
-    sa.Column("tag", _TAG, primary_key=True),
+    sa.Column("tag", ascii_text(32), primary_key=True),
     sa.Column("started_at", sa.BigInteger, primary_key=True, autoincrement=False),
-    sa.Column("build_id", _ID, primary_key=True),
+    sa.Column("build_id", ascii_text(36), primary_key=True),
     sqlite_with_rowid=False,
 )
 ROWS = sa.Table(
     "history_rows",
     METADATA,
-    sa.Column("key", _TAG, primary_key=True),
-    sa.Column("kind", _NAME, nullable=False),
-    sa.Column("project", _NAME, nullable=False),
-    sa.Column("scope", _NAME, nullable=False),
-    sa.Column("label", _NAME, nullable=False),
+    sa.Column("key", ascii_text(32), primary_key=True),
+    sa.Column("kind", exact_text(64), nullable=False),
+    sa.Column("project", exact_text(64), nullable=False),
+    sa.Column("scope", exact_text(64), nullable=False),
+    sa.Column("label", exact_text(64), nullable=False),
     sa.Column("rank", sa.BigInteger, nullable=False, quote=True),
     sa.Column("version", sa.Integer, nullable=False),
-    sa.Column("body", _TEXT, nullable=False),
+    sa.Column("body", LONG_TEXT, nullable=False),
     sa.Index("history_rows_kind", "kind", "rank", "key"),
     sa.Index("history_rows_project", "kind", "project", "rank", "key"),
     sa.Index("history_rows_scope", "kind", "scope", "rank", "key"),

@@ -4,8 +4,8 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 import sqlalchemy as sa
+from build_chassis.store.columns import LONG_TEXT, ascii_text
 from build_chassis.store.sql_store import SqlStore
-from sqlalchemy.dialects import mysql
 from typing_extensions import override
 
 from build_notifier.branch import Branch
@@ -15,38 +15,30 @@ from build_notifier.store.contract import NotificationQuery, NotifierStore, Stor
 
 _METADATA = sa.MetaData()
 
-
-def _ascii(length: int) -> sa.types.TypeEngine[str]:
-    # Ids are ASCII: with a binary collation an index entry is as long as its messages.
-    return sa.String(length).with_variant(mysql.VARCHAR(length, charset="ascii", collation="ascii_bin"), "mysql")
-
-
-_TEXT = sa.Text().with_variant(mysql.LONGTEXT(collation="utf8mb4_bin"), "mysql")
-
 BRANCHES = sa.Table(
     "notifier_branches",
     _METADATA,
-    sa.Column("key", _ascii(32), primary_key=True),
-    sa.Column("project", _ascii(64), nullable=False),
+    sa.Column("key", ascii_text(32), primary_key=True),
+    sa.Column("project", ascii_text(64), nullable=False),
     sa.Column("due_at", sa.BigInteger),
     sa.Column("touched_at", sa.BigInteger, nullable=False),
     sa.Column("version", sa.Integer, nullable=False),
-    sa.Column("body", _TEXT, nullable=False),
+    sa.Column("body", LONG_TEXT, nullable=False),
     sa.Index("notifier_branches_due", "due_at"),
     sa.Index("notifier_branches_project", "project", "touched_at"),
 )
 NOTIFICATIONS = sa.Table(
     "notifier_notifications",
     _METADATA,
-    sa.Column("id", _ascii(64), primary_key=True),
-    sa.Column("project", _ascii(64), nullable=False),
-    sa.Column("state", _ascii(16), nullable=False),
-    sa.Column("incident", _ascii(64), nullable=False),
-    sa.Column("build_id", _ascii(36)),
+    sa.Column("id", ascii_text(64), primary_key=True),
+    sa.Column("project", ascii_text(64), nullable=False),
+    sa.Column("state", ascii_text(16), nullable=False),
+    sa.Column("incident", ascii_text(64), nullable=False),
+    sa.Column("build_id", ascii_text(36)),
     sa.Column("due_at", sa.BigInteger),
     sa.Column("created_at", sa.BigInteger, nullable=False),
     sa.Column("version", sa.Integer, nullable=False),
-    sa.Column("body", _TEXT, nullable=False),
+    sa.Column("body", LONG_TEXT, nullable=False),
     sa.Index("notifier_notifications_due", "due_at"),
     sa.Index("notifier_notifications_created", "created_at", "id"),
     sa.Index("notifier_notifications_project", "project", "created_at", "id"),
@@ -56,9 +48,9 @@ NOTIFICATIONS = sa.Table(
 MUTES = sa.Table(
     "notifier_mutes",
     _METADATA,
-    sa.Column("id", _ascii(64), primary_key=True),
+    sa.Column("id", ascii_text(64), primary_key=True),
     sa.Column("until_at", sa.BigInteger, nullable=False),
-    sa.Column("body", _TEXT, nullable=False),
+    sa.Column("body", LONG_TEXT, nullable=False),
 )
 
 

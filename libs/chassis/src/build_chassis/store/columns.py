@@ -1,0 +1,19 @@
+"""Types of SQL columns that mean the same in every database: compared byte by byte, as SQLite does."""
+
+from sqlalchemy import String, Text
+from sqlalchemy.dialects import mysql
+from sqlalchemy.types import TypeEngine
+
+
+def ascii_text(length: int) -> TypeEngine[str]:
+    """Ids, digests and words of ours: ASCII. With a binary collation an index entry is as long as its letters."""
+    return String(length).with_variant(mysql.VARCHAR(length, charset="ascii", collation="ascii_bin"), "mysql")
+
+
+def exact_text(length: int) -> TypeEngine[str]:
+    """Names that people chose: `Ann` and `ann` are two."""
+    return String(length).with_variant(mysql.VARCHAR(length, collation="utf8mb4_bin"), "mysql")
+
+
+LONG_TEXT: TypeEngine[str] = Text().with_variant(mysql.LONGTEXT(collation="utf8mb4_bin"), "mysql")
+"""A whole model as JSON."""
