@@ -1,7 +1,7 @@
 """All services have one shape: who knows one of them knows where to look in the others."""
 
 import ast
-import importlib.util
+import importlib
 import inspect
 import typing
 from collections.abc import Iterator
@@ -19,19 +19,37 @@ SERVICES = ("artifacts", "gateway", "history", "ingest", "notifier")
 MODULES = ("app", "dependencies", "metrics", "retention", "routes", "settings", "store.contract", "__main__")
 CONSUMERS = tuple(service for service in SERVICES if queues_of(service))
 
+PREFIX = embedded.__name__.removesuffix("embedded")
+"""All import packages have one."""
+
 OWN_PACE = {("gateway", "agents/session.py"): "a connection's sender, which ends with its connection"}
 """Loops that wait and are no duty, with the reason."""
 
 pytestmark = pytest.mark.parametrize("service", SERVICES)
 
 
+def root_of(service: str) -> Path:
+    """Where the service's import package stands."""
+    return Path(inspect.getfile(importlib.import_module(PREFIX + service))).parent
+
+
+def find_file(service: str, name: str) -> Path | None:
+    """The service's module of this name, in whatever room it stands; the one nearest to the root."""
+    root, path = root_of(service), name.replace(".", "/")
+    found = [*root.rglob(f"{path}.py"), *root.rglob(f"{path}/__init__.py")]
+    return min(found, key=lambda file: len(file.parts), default=None)
+
+
 def module(service: str, name: str) -> Any:
-    return importlib.import_module(f"{service}.{name}")
+    file = find_file(service, name)
+    assert file is not None, f"{service} has no module {name}"
+    parts = file.relative_to(root_of(service).parent).with_suffix("").parts
+    return importlib.import_module(".".join(parts).removesuffix(".__init__"))
 
 
 def sources(service: str) -> Iterator[tuple[str, ast.Module]]:
     """Every source file of the service itself, by its path; its test helpers are none of it."""
-    root = Path(inspect.getfile(importlib.import_module(service))).parent
+    root = root_of(service)
     for path in sorted(root.rglob("*.py")):
         name = path.relative_to(root).as_posix()
         if name != "testing.py":
@@ -42,7 +60,7 @@ def test_it_has_the_same_modules(service: str) -> None:
     """Each of them under the same name; a consumer where the service owns queues."""
     for name in MODULES:
         assert module(service, name)
-    assert (service in CONSUMERS) == (importlib.util.find_spec(f"{service}.consumer") is not None)
+    assert (service in CONSUMERS) == (find_file(service, "consumer") is not None)
 
 
 def test_it_is_created_in_the_same_way(service: str) -> None:
