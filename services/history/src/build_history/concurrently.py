@@ -1,8 +1,9 @@
 """Concurrently: many questions to the store at once, but few enough to leave it room for others."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TypeVar
+
+from build_chassis.concurrency import bounded_gather
 
 _AT_ONCE = 4
 Item = TypeVar("Item")
@@ -11,10 +12,4 @@ Result = TypeVar("Result")
 
 async def each(items: Iterable[Item], one: Callable[[Item], Awaitable[Result]]) -> list[Result]:
     """`one` of every item, a few at a time, in order."""
-    slots = asyncio.Semaphore(_AT_ONCE)
-
-    async def within(item: Item) -> Result:
-        async with slots:
-            return await one(item)
-
-    return list(await asyncio.gather(*(within(item) for item in items)))
+    return await bounded_gather(items, one, at_once=_AT_ONCE)

@@ -5,6 +5,7 @@ A verdict's fields win over the start's, a later revision over an earlier one; a
 
 from typing import Any, NamedTuple
 
+from build_protocol.clock import DAY_MS
 from build_protocol.messages import (
     BuildMetrics,
     BuildStart,
@@ -23,7 +24,6 @@ from pydantic import Field
 from build_history.builds.colour import Colour, colour_of
 from build_history.builds.override import Override, fault_after
 
-DAY_MS = 86_400_000
 SIGNATURES_PER_POINT = 16
 STEPS_KEPT = 10
 UNCLASSIFIED = "unclassified"

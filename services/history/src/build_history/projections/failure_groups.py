@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable, Sequence
 
+from build_protocol.clock import DAY_MS
 from build_protocol.messages import FailureData
 from build_protocol.model import BuildId, Count, EpochMs, WireModel
 from pydantic import Field
 
-from build_history.builds.fact import DAY_MS, Point
+from build_history.builds.fact import Point
 
 DAYS_MAX = 400
 BUILDS_MAX = 50

@@ -7,10 +7,11 @@ of one upstream side by side.
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
+from build_protocol.clock import DAY_MS
 from build_protocol.model import Count, EpochMs, WireModel
 from pydantic import Field
 
-from build_history.builds.fact import DAY_MS, Point
+from build_history.builds.fact import Point
 
 SPANS_MAX = 60
 

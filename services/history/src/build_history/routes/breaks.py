@@ -2,9 +2,9 @@
 
 from typing import Annotated, Literal
 
+from build_protocol.clock import DAY_MS
 from fastapi import APIRouter, Path
 
-from build_history.builds.fact import DAY_MS
 from build_history.projections.failure_groups import FailureGroup
 from build_history.projections.incidents import Incident
 from build_history.refresh import row_kinds

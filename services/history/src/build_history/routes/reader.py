@@ -10,6 +10,7 @@ from itertools import islice
 from build_chassis.auth import Principal
 from build_chassis.pagination import decode_cursor, encode_cursor
 from build_chassis.projects import Projects
+from build_protocol.clock import HOUR_MS
 
 from build_history.builds.fact import UNCLASSIFIED, Fact, Lane
 from build_history.builds.index_keys import includes_tag, lane_tag
@@ -39,7 +40,7 @@ STEP_LANES_MAX = 60
 TESTS_READ_MAX = 20_000
 """Tests one question goes through, over all its configs: more would keep others waiting."""
 
-ALIKE_MS = 6 * 3_600_000
+ALIKE_MS = 6 * HOUR_MS
 """Two projects fail at the same time when their builds start within this of each other."""
 
 

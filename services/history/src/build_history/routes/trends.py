@@ -2,9 +2,9 @@
 
 from typing import Annotated
 
+from build_protocol.clock import DAY_MS
 from fastapi import APIRouter, Query, Response
 
-from build_history.builds.fact import DAY_MS
 from build_history.projections.config_state import standing_of
 from build_history.projections.lanes import WINDOW
 from build_history.projections.trends import Pace
