@@ -15,7 +15,7 @@ import { Notice, Unknown } from '@/shared/ui/Notice'
 import { Page } from '@/shared/ui/Page'
 import { SearchField } from '@/shared/ui/SearchField'
 import { Table } from '@/shared/ui/Table'
-import type { TestTally } from '@/shared/wire'
+import type { TestStatistic } from '@/shared/wire'
 import { OneTest } from './OneTest'
 import { useTestList, type TestOrder } from './queries'
 import classes from './tests.module.css'
@@ -63,7 +63,7 @@ function Tests() {
         <Answer read={read}>
           {({ pages }) => (
             <>
-              <Tallies tests={pages.flatMap((page) => page.items)} isAsked={query !== undefined} sort={sort} />
+              <Statistics tests={pages.flatMap((page) => page.items)} isAsked={query !== undefined} sort={sort} />
               <Unknown sentences={pages[0]?.unknown} />
             </>
           )}
@@ -74,7 +74,7 @@ function Tests() {
   )
 }
 
-function Tallies({ tests, isAsked, sort }: { tests: readonly TestTally[]; isAsked: boolean; sort: TestOrder }) {
+function Statistics({ tests, isAsked, sort }: { tests: readonly TestStatistic[]; isAsked: boolean; sort: TestOrder }) {
   if (tests.length === 0) {
     if (isAsked) return <Notice title={text.noneMatches} />
     const isCalm = sort === 'failing' || sort === 'flaky'
@@ -93,7 +93,7 @@ function Tallies({ tests, isAsked, sort }: { tests: readonly TestTally[]; isAske
   )
 }
 
-function Row({ test }: { test: TestTally }) {
+function Row({ test }: { test: TestStatistic }) {
   const [params] = useSearchParams()
   const { name, config, runs, failed, passRate, flakiness, flakyRuns, p50Seconds, lastFailure } = test
   return (
