@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { agentsOf, tally } from '@/features/agents/hosts'
+import { agentsOf, countByState } from '@/features/agents/hosts'
 import type { AgentView } from '@/shared/wire'
 
 function process(fields: Partial<AgentView>): AgentView {
@@ -31,5 +31,5 @@ test('processes of one name and host are one agent, which is as busy as its conn
     ['other', 'idle', []],
     ['gone', 'gone', []],
   ])
-  expect(tally(agents)).toEqual({ busy: 1, idle: 1, gone: 1 })
+  expect(countByState(agents)).toEqual({ busy: 1, idle: 1, gone: 1 })
 })

@@ -4,7 +4,7 @@ import { ago, instant } from '@/shared/format'
 import { agents as text } from '@/shared/i18n'
 import { useNow } from '@/shared/live/clock'
 import classes from './AgentStrip.module.css'
-import { agentsOf, tally } from './hosts'
+import { agentsOf, countByState } from './hosts'
 import { useAgents } from './queries'
 
 const SHOWN = 12
@@ -15,7 +15,7 @@ export function AgentStrip() {
   if (data === undefined) return <div className={classes.strip} aria-busy="true" />
   const agents = agentsOf(data.items)
   if (agents.length === 0) return null
-  const { busy, idle, gone } = tally(agents)
+  const { busy, idle, gone } = countByState(agents)
   return (
     <section className={classes.strip} aria-label={text.strip} data-testid="agent-strip">
       <Link to="/agents" className={classes.heading} title={text.summary(busy, idle, gone)}>

@@ -13,7 +13,7 @@ import { Notice } from '@/shared/ui/Notice'
 import { Page } from '@/shared/ui/Page'
 import { Table } from '@/shared/ui/Table'
 import type { CommandView, NewCommand } from '@/shared/wire'
-import { agentsOf, tally, type Agent } from './hosts'
+import { agentsOf, countByState, type Agent } from './hosts'
 import { useAgents } from './queries'
 
 const COLUMNS = [
@@ -32,7 +32,7 @@ const STATE_CLASS = { busy: layout.running, idle: layout.green, gone: layout.fai
 export function AgentsPage() {
   const read = useAgents()
   const agents = agentsOf(read.data?.items ?? [])
-  const { busy, idle, gone } = tally(agents)
+  const { busy, idle, gone } = countByState(agents)
   return (
     <Page title={text.title} lead={read.data === undefined ? undefined : text.summary(busy, idle, gone)}>
       <Answer read={read}>

@@ -23,7 +23,7 @@ export function agentsOf(processes: readonly AgentView[]): Agent[] {
   return [...groups.values()].map(agentOf).sort(byState)
 }
 
-export function tally(agents: readonly Agent[]): Record<AgentState, number> {
+export function countByState(agents: readonly Agent[]): Record<AgentState, number> {
   const count = (state: AgentState) => agents.filter((agent) => agent.state === state).length
   return { busy: count('busy'), idle: count('idle'), gone: count('gone') }
 }
