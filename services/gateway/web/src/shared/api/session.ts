@@ -58,7 +58,7 @@ export class Session {
     return this.renew()
   }
 
-  /** A new token, whatever the present one's age: the server refused it, or it is about to end. */
+  /** A new token, at any age of the present one: the server refused it, or it is about to end. */
   renew(): Promise<string> {
     this.renewal ??= this.askForRenewal().finally(() => (this.renewal = undefined))
     return this.renewal
