@@ -19,7 +19,7 @@ SERVICES = ("artifacts", "gateway", "history", "ingest", "notifier")
 MODULES = ("app", "dependencies", "metrics", "retention", "routes", "settings", "store.contract", "__main__")
 CONSUMERS = tuple(service for service in SERVICES if queues_of(service))
 
-PREFIX = embedded.__name__.removesuffix("embedded")
+PREFIX = "build_"
 """All import packages have one."""
 
 OWN_PACE = {("gateway", "agents/session.py"): "a connection's sender, which ends with its connection"}
