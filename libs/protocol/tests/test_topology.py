@@ -34,6 +34,15 @@ def test_every_message_has_a_queue(kind: str) -> None:
     assert any(topology.matches(binding, key) for queue in topology.QUEUES for binding in queue.bindings)
 
 
+def test_a_branch_keeps_its_order() -> None:
+    """Messages of one branch share a shard, and one consumer at a time reads what history decided of them."""
+    keys = {topology.branch_routing_key("INCIDENT_CHANGED", "torch-mlir", branch) for branch in ("main", "main", None)}
+
+    assert 2 == len(keys)
+    takers = [q for q in topology.QUEUES if any(topology.matches(b, k) for b in q.bindings for k in keys)]
+    assert [("notifier.builds", True)] == [(queue.name, queue.single_active) for queue in takers]
+
+
 def test_a_build_stays_on_its_shard() -> None:
     """The shard is part of keys already stored: it may never change."""
     assert [3, 1, 7] == [ids.shard_of(f"{name}") for name in (BUILD, "b", "c")]

@@ -65,7 +65,7 @@ async def test_an_agents_skew_is_shown(gateway: Gateway) -> None:
 async def test_welcome_tells_what_is_stored_and_last_green(gateway: Gateway) -> None:
     """An agent that comes back learns what it may forget, and the commits since when to send."""
     gateway.ingest.builds[BUILD] = {"stored": 41, "agent": "default", "project": "torch-mlir"}
-    gateway.ingest.greens["asan"] = "abcdef1"
+    gateway.history.greens["asan"] = "abcdef1"
     held = {"buildId": BUILD, "project": "torch-mlir", "config": "asan", "firstUnacked": 7, "lastSpooled": 50}
 
     async with gateway.agent() as socket:
@@ -77,7 +77,7 @@ async def test_welcome_tells_what_is_stored_and_last_green(gateway: Gateway) -> 
 
 async def test_last_green_is_told_when_the_agent_knows_its_branch(gateway: Gateway) -> None:
     """A build that began after HELLO asks for its config's last green commit; where none is known none is told."""
-    gateway.ingest.greens["asan"] = "abcdef1"
+    gateway.history.greens["asan"] = "abcdef1"
 
     async with gateway.agent() as socket:
         await hello(socket)

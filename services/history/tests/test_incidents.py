@@ -3,7 +3,18 @@
 import random
 
 from build_history.builds.fact import with_verdict
-from build_history.projections.incidents import explained, fold, suspects_of
+from build_history.projections.effective import effective
+from build_history.projections.incidents import described, suspects_of
+from build_history.projections.incidents import fold as fold_in_order
+
+
+def fold(points, *said, **how):
+    return fold_in_order(effective(points), *said, **how)
+
+
+def state_of(incident):
+    return "closed" if incident.is_over else "open"
+
 
 CONFIGS = [f"config-{n}" for n in range(60)]
 
@@ -15,8 +26,8 @@ def test_sixty_configs_broken_by_one_commit_and_fixed_by_the_next_are_one_incide
 
     incidents = fold(points)
 
-    assert [(i.state, len(i.members)) for i in incidents] == [("closed", 60)]
-    assert builds.sha(1) == incidents[0].opened_commit
+    assert [(state_of(i), len(i.members)) for i in incidents] == [("closed", 60)]
+    assert builds.sha(1) == incidents[0].opening.commit
 
 
 def test_it_stays_open_until_the_last_config_is_green(builds):
@@ -26,17 +37,27 @@ def test_it_stays_open_until_the_last_config_is_green(builds):
 
     (incident,) = fold(points)
 
-    assert incident.state == "open"
-    assert [CONFIGS[0]] == [m.config for m in incident.members if m.recovered_at is None]
+    assert not incident.is_over
+    assert [CONFIGS[0]] == [m.config for m in incident.members.values() if m.recovered_at is None]
 
 
 def test_a_build_joins_what_it_shows_and_opens_only_what_is_new(builds):
-    """A config whose first failure differs joins by any it shares; a second way to fail is a second incident."""
+    """A config whose first failure differs joins by any it shares; what looks different and hits others is another."""
     joined = fold([builds.point(1, "failed", "a", "b", config="x"), builds.point(2, "failed", "b", "a", config="y")])
-    changed = fold([builds.point(1, "failed", "a"), builds.point(2, "failed", "c"), builds.point(3)])
+    apart = fold([builds.point(1, "failed", "a", config="x"), builds.point(2, "failed", "b", config="y")])
 
-    assert [(i.signature, [m.config for m in i.members]) for i in joined] == [("a", ["x", "y"])]
-    assert [(i.signature, i.state) for i in changed] == [("a", "closed"), ("c", "closed")]
+    assert [(i.signatures, list(i.members)) for i in joined] == [(["a"], ["x", "y"])]
+    assert [(i.signatures, list(i.members)) for i in apart] == [(["a"], ["x"]), (["b"], ["y"])]
+
+
+def test_a_break_that_changes_its_face_is_one_incident(builds):
+    """Red with a, then with c, no green between: one break with two signatures, each with its first build."""
+    (incident,) = fold([builds.point(1, "failed", "a"), builds.point(2, "failed", "c"), builds.point(3, "failed", "a")])
+
+    assert [(face.signature, face.build_id) for face in incident.faces] == [
+        ("a", builds.id(1)),
+        ("c", builds.id(2)),
+    ]
 
 
 def test_lost_cancelled_and_infra_builds_neither_open_nor_close(builds):
@@ -50,34 +71,26 @@ def test_lost_cancelled_and_infra_builds_neither_open_nor_close(builds):
         ]
     )
 
-    assert ("open", builds.id(1), builds.id(4)) == (incident.state, incident.opened_by, incident.members[0].last_build)
+    assert (False, builds.id(1), builds.id(4)) == (
+        incident.is_over,
+        incident.opening.build_id,
+        incident.members["default"].last_build,
+    )
 
 
 def test_the_same_break_after_a_fix_is_a_new_incident(builds):
-    """Red, green, red is two incidents with ids of their own."""
+    """Red, green, red is two breaks."""
     first, second = fold([builds.point(1, "failed", "s"), builds.point(2), builds.point(3, "failed", "s")])
 
-    assert (first.state, second.state) == ("closed", "open")
-    assert first.id != second.id
+    assert (state_of(first), state_of(second)) == ("closed", "open")
+    assert [builds.id(1), builds.id(3)] == [first.opening.build_id, second.opening.build_id]
 
 
-def test_folding_a_window_continues_what_older_builds_began(builds):
-    """Whole history at once, or its end over what was known before: the same incidents."""
-    points = [
-        builds.point(1, "failed", "s", config="x"),
-        builds.point(2, "failed", "s", config="y"),
-        builds.point(3, config="x"),
-        builds.point(4, "failed", "t", config="x"),
-        builds.point(5, config="y"),
-        builds.point(6, config="x"),
-    ]
-    whole = fold(points)
+def test_a_running_build_that_will_fail_is_red_until_its_verdict(builds):
+    """It opens a break, and has no colour: the green before it stays its lane's."""
+    (incident,) = fold([builds.point(1), builds.point(2, "running", failing=("s",), failing_at=builds.noon_at)])
 
-    for cut in range(1, len(points)):
-        assert whole[-2:] == sorted(
-            {i.id: i for i in (*fold(points[:cut]), *fold(points[cut:], fold(points[: cut + 1])))}.values(),
-            key=lambda incident: incident.first_started_at,
-        )
+    assert (incident.signatures, incident.is_over) == (["s"], False)
 
 
 def test_suspects_are_what_every_config_suspects(builds):
@@ -88,21 +101,33 @@ def test_suspects_are_what_every_config_suspects(builds):
     y = with_verdict(None, builds.verdict(4, "failed", "s", config="y", commits=[builds.commit(n) for n in (4, 3)]))
     (incident,) = fold([x.point, y.point])
 
-    told = explained(incident, [x, y])
+    (face,) = described(incident, {fact.id: fact for fact in (x, y)}, None)
 
-    assert [builds.sha(4), builds.sha(3)] == [commit.sha for commit in told.suspects]
-    assert told.authors == ["author 4", "author 3"]
-    assert told.failure is not None
-    assert told.unknown == []
+    assert [builds.sha(4), builds.sha(3)] == [commit.sha for commit in face.suspects]
+    assert face.evidence.failure is not None
 
 
-def test_an_unknown_range_is_said_to_be_unknown(builds):
+def test_another_face_suspects_only_what_came_since(builds):
+    """The lane was red at commit 3 already: what looks new at commit 5 came with 4 or 5."""
+    reds = [(3, "a", (3, 2)), (5, "b", (5, 4, 3, 2))]
+    facts = [
+        with_verdict(None, builds.verdict(n, "failed", how, commits=[builds.commit(k) for k in known]))
+        for n, how, known in reds
+    ]
+    (incident,) = fold([fact.point for fact in facts])
+
+    first, second = described(incident, {fact.id: fact for fact in facts}, None)
+
+    assert [builds.sha(3), builds.sha(2)] == [commit.sha for commit in first.suspects]
+    assert [builds.sha(5), builds.sha(4)] == [commit.sha for commit in second.suspects]
+
+
+def test_an_unknown_range_stays_unknown(builds):
     """Without any range there are no suspects, which is not the same as none."""
     fact = with_verdict(None, builds.verdict(1, "failed", "s"))
     (incident,) = fold([fact.point])
 
-    told = explained(incident, [fact])
+    (face,) = described(incident, {fact.id: fact}, None)
 
-    assert told.suspects is None
-    assert "suspect commits" in told.unknown[0]
+    assert face.suspects is None
     assert suspects_of([], None) is None

@@ -12,6 +12,9 @@ from build_history.retention import Retention
 from build_history.store import open_store
 from prometheus_client import CollectorRegistry
 
+ARRIVAL = ("id", "revision", "transitions", "absorbed")
+"""What of an incident is decided as its builds arrive: everything else follows from the facts alone."""
+
 KINDS = ("lane", "day", "group", "commit", "incident", "pin")
 
 
@@ -38,7 +41,11 @@ async def rows_of(store):
             body = json.loads(row.body)
             if kind == "commit":
                 body["cells"] = [{k: v for k, v in cell.items() if k != "judged"} for cell in body.get("cells", ())]
-            found[kind, row.key] = (row.rank, row.label, body)
+            if kind != "incident":
+                found[kind, row.key] = (row.rank, row.label, body)
+            elif body.get("endedAs") not in ("merged", "withdrawn"):
+                shown = {name: said for name, said in body.items() if name not in ARRIVAL}
+                found[kind, body["faces"][0]["evidence"]["buildId"]] = (row.rank, row.label, shown)
     return found
 
 

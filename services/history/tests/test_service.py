@@ -10,7 +10,8 @@ from build_chassis.auth import Principal, mint_internal
 from build_chassis.bus import Outgoing, open_bus
 from build_history.app import create_app
 from build_history.settings import Settings
-from build_protocol.topology import routing_key
+from build_protocol.incidents import IncidentChanged
+from build_protocol.topology import branch_routing_key, queue_name, routing_key
 from build_testkit.signing import SECRET
 
 EVERYTHING = Principal("ann", "viewer", None)
@@ -377,6 +378,54 @@ async def test_poison_is_parked_and_its_neighbours_are_recorded(service, builds)
     )
 
     await service.settled(1)
+
+
+async def test_last_green_respects_fault_and_overrides(service, builds):
+    """The gateway is told the commit that is green in history: no retry of an old one, none that skipped its tests."""
+    gateway = Principal("gateway", "admin", None, kind="service")
+    tested = {"tests_passed": 100}
+    await service.publish(
+        builds.verdict(1, metrics=tested),
+        builds.verdict(2, metrics=tested, commits=[builds.commit(2)]),
+        builds.verdict(3, metrics=tested, commit=builds.sha(1)),
+        builds.verdict(4, "failed", "sig"),
+        builds.verdict(5, metrics={"tests_skipped": 100}),
+        builds.verdict(6, config="bare", branch=None),
+    )
+    await service.handled()
+    path = "/internal/last-green"
+
+    green = await service.answer(path, gateway, project="p", branch="main", config="default")
+    bare = await service.answer(path, gateway, project="p", config="bare")
+
+    assert (builds.sha(2), "main") == (green["commit"], green["branch"])
+    assert (builds.sha(6), None) == (bare["commit"], bare["branch"])
+    assert await service.answer(path, gateway, project="p", branch="main", config="none") is None
+    assert (await service.ask(path, project="p")).status_code == 404
+
+
+async def test_what_becomes_of_an_incident_is_published(service, builds, tmp_path):
+    """Opened and fixed: the message carries the whole state, all transitions, and its branch's shard in its key."""
+    await service.publish(builds.verdict(1), builds.verdict(2, "failed", "sig"), builds.verdict(3))
+    await service.handled()
+
+    async with service.bus.consume(queue_name("notifier")) as consumer:
+        async with asyncio.timeout(20):
+            found = []
+            while not found or found[-1].data.ended_as is None:
+                deliveries = await consumer.fetch(10)
+                found += [
+                    IncidentChanged.model_validate_json(delivery.body)
+                    for delivery in deliveries
+                    if delivery.routing_key == branch_routing_key("INCIDENT_CHANGED", "p", "main")
+                ]
+                await consumer.ack(deliveries)
+
+    last = found[-1].data
+    assert [("opened", True), ("fixed", True)] == [(noted.kind, noted.news) for noted in last.transitions]
+    assert (builds.id(2), builds.id(3)) == (last.opening.build_id, last.closing.build_id)
+    shown = await service.answer(f"/api/incidents/{last.id}")
+    assert (last.revision, "closed", "fixed") == (shown["revision"], shown["state"], shown["endedAs"])
 
 
 async def test_a_stopped_service_catches_up(bus_url, tmp_path, builds):

@@ -30,43 +30,65 @@ def config_file(tmp_path):
     return write
 
 
-async def open_incidents(store):
-    rows = await store.rows("incident", labels=["open"], limit=9)
+async def incidents(store, label="open"):
+    """Faces and configs of the incidents listed so, once they are told of."""
+    rows = await store.rows("incident", labels=[label], limit=9)
+    bodies = [json.loads(row.body) for row in rows]
     return {
-        (body["signature"], tuple(member["config"] for member in body["members"]))
-        for body in (json.loads(row.body) for row in rows)
+        (tuple(face["signature"] for face in body["faces"]), tuple(member["config"] for member in body["members"]))
+        for body in bodies
     }
 
 
-@pytest.mark.parametrize("state", ["staging", "silent"])
-async def test_only_production_opens_incidents_and_a_changed_file_is_heeded(sqlite_store, builds, config_file, state):
-    """A config taken out of production leaves its incident, put back it joins again; nothing is restarted."""
-    config_watcher = ConfigWatcher(sqlite_store, Projects(config_file("production")))
+async def broken(store, builds, excluded_configs):
+    """Both configs break alike, then asan in another way."""
     for config, n, how in (("asan", 1, ()), ("release", 1, ()), ("asan", 2, "sig"), ("release", 3, "sig")):
         verdict = builds.verdict(n, *(("failed", how) if how else ()), config=config)
-        await record([verdict], store=sqlite_store, excluded_configs=config_watcher.excluded_configs)
-    await record(
-        [builds.verdict(4, "failed", "own", config="asan")],
-        store=sqlite_store,
-        excluded_configs=config_watcher.excluded_configs,
-    )
-    both = {("sig", ("asan", "release")), ("own", ("asan",))}
+        await record([verdict], store=store, excluded_configs=excluded_configs)
+    await record([builds.verdict(4, "failed", "own", config="asan")], store=store, excluded_configs=excluded_configs)
 
-    assert await open_incidents(sqlite_store) == both
+
+async def test_a_silenced_config_leaves_its_incident(sqlite_store, builds, config_file):
+    """Taken out it is nowhere, put back it is where it was; nothing is restarted."""
+    config_watcher = ConfigWatcher(sqlite_store, Projects(config_file("production")))
+    await broken(sqlite_store, builds, config_watcher.excluded_configs)
+    both = {(("sig", "own"), ("asan", "release"))}
+
+    assert await incidents(sqlite_store) == both
     assert (await config_watcher.step(), await config_watcher.step()) == (0, 0)
-    config_file(state)
+    config_file("silent")
     assert await config_watcher.step() == 1
-    assert await open_incidents(sqlite_store) == {("sig", ("release",))}
+    assert await incidents(sqlite_store) == {(("sig",), ("release",))}
 
     await record(
         [builds.verdict(5, "failed", "x", config="asan")],
         store=sqlite_store,
         excluded_configs=config_watcher.excluded_configs,
     )
-    assert await open_incidents(sqlite_store) == {("sig", ("release",))}
+    assert await incidents(sqlite_store) == {(("sig",), ("release",))}
     config_file("production")
     await config_watcher.step()
-    assert await open_incidents(sqlite_store) == both | {("x", ("asan",))}
+    assert await incidents(sqlite_store) == {(("sig", "own", "x"), ("asan", "release"))}
+
+
+async def test_an_incident_of_staging_becomes_everybodys_with_its_first_production_config(
+    sqlite_store, builds, config_file
+):
+    """One identity from the first red: shown to its owner first, and under the same id to all once release breaks."""
+    config_watcher = ConfigWatcher(sqlite_store, Projects(config_file("staging")))
+    for verdict in (builds.verdict(1, config="asan"), builds.verdict(2, "failed", "sig", config="asan")):
+        await record([verdict], store=sqlite_store, excluded_configs=config_watcher.excluded_configs)
+
+    (hidden,) = await sqlite_store.rows("incident", labels=["staging_open"], limit=9)
+    assert await incidents(sqlite_store) == set()
+    await record(
+        [builds.verdict(3, "failed", "sig", config="release")],
+        store=sqlite_store,
+        excluded_configs=config_watcher.excluded_configs,
+    )
+
+    (shown,) = await sqlite_store.rows("incident", labels=["open"], limit=9)
+    assert (hidden.key, set()) == (shown.key, await incidents(sqlite_store, "staging_open"))
 
 
 def test_a_config_is_overdue_by_its_cadence(builds):

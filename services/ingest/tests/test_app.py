@@ -253,14 +253,13 @@ async def test_another_projects_build_does_not_exist(service, make_speaker) -> N
 
 
 async def test_the_gateway_asks_what_is_stored_and_people_cannot(service, make_speaker) -> None:
-    """Internal answers name owner, head and last green; people find nothing there."""
+    """Internal answers name owner and head; people find nothing there."""
     speaker, unknown = make_speaker(), make_speaker()
     await service.publish(speaker, speaker.start(), speaker.complete())
     await service.stored(speaker)
     path = f"/internal/stored?build={speaker.id}&build={unknown.id}"
 
     answer = (await service.get(path, GATEWAY)).json()
-    green = (await service.get("/internal/last-green?project=torch-mlir&branch=main&config=default", GATEWAY)).json()
 
     assert list(answer) == [speaker.id]
     assert answer[speaker.id] | {"verified": None} == {
@@ -271,9 +270,7 @@ async def test_the_gateway_asks_what_is_stored_and_people_cannot(service, make_s
         "complete": True,
         "verified": None,
     }
-    assert green["commit"] == "0123abc"
     assert (await service.get(path)).status_code == 404
-    assert (await service.get("/internal/last-green?project=none", GATEWAY)).json() is None
 
 
 async def test_poison_is_parked_and_its_neighbours_are_stored(service, make_speaker) -> None:

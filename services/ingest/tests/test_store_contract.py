@@ -226,28 +226,6 @@ async def test_a_name_that_is_the_beginning_of_one_and_the_end_of_another_finds_
     assert sorted(build.id for build in found) == sorted([first.id, last.id, both.id])
 
 
-async def test_last_green_is_the_last_started_success_of_ci(store, make_speaker) -> None:
-    """Failed, local and other configurations' builds do not count, nor which build ended last."""
-
-    async def build(at: int, status: str, commit: str, **data: object) -> None:
-        one = make_speaker(started_at=1_700_000_000_000 + at * 1000)
-        await store.advance([_step(one, one.start(commit=commit, **data), one.complete(status))])
-
-    await build(3, "failed", "ccccccc")
-    await build(2, "succeeded", "bbbbbbb")
-    await build(1, "succeeded", "aaaaaaa")
-    await build(4, "succeeded", "ddddddd", origin="local")
-    await build(5, "succeeded", "eeeeeee", config="asan")
-    await build(6, "succeeded", "fffffff", branch=None)
-
-    green = await store.find_last_green("torch-mlir", "main", "default")
-
-    assert green is not None
-    assert green.commit == "bbbbbbb"
-    assert (await store.find_last_green("torch-mlir", None, "default")).commit == "fffffff"
-    assert await store.find_last_green("torch-mlir", "other", "default") is None
-
-
 async def test_open_builds_are_those_somebody_must_look_after(store, make_speaker) -> None:
     """Running builds, and ended ones with a verdict to publish or a log to verify, of the asked shards."""
     running, ended = make_speaker(), make_speaker()

@@ -1,23 +1,22 @@
-"""What notifier's tests share: verdicts in every form they come in, a store on every driver, and a clock."""
+"""What notifier's tests share: verdicts and incidents in every form, a store on every driver, and a clock."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
-from build_notifier.branch import Branch, Evidence
+from build_notifier.copies import evidence_of
 from build_notifier.delivery.notification import Notification
-from build_notifier.incidents import apply
 from build_notifier.messages.message import LogLine, Message
 from build_notifier.store import NotifierStore, open_store
 from build_protocol.ids import new_build_id
+from build_protocol.incidents import Face, IncidentChanged, IncidentState, Member, Transition
 from build_protocol.messages import BuildVerdict, BuildVerdictData, Commit, FailureData
 from build_testkit.sendgrid import SendGridServer, sendgrid_server
 
 NOON_AT = 1_700_000_000_000 // 86_400_000 * 86_400_000 + 43_200_000
 HOUR_MS = 3_600_000
-QUIET_MS = 30_000
 
 
 class Builds:
@@ -74,27 +73,99 @@ class Builds:
         )
 
 
-class Story:
-    """A branch that lives through verdicts, and what was said of it."""
+class Broken:
+    """An incident of project `p` as history publishes it: build n of these configs failed in this way.
 
-    def __init__(self) -> None:
-        self.branch = Branch(project="p", branch="main")
-        self.now_ms = NOON_AT
+    Each verb is one more revision of it; `message` is how it stands.
+    """
 
-    def after(self, *verdicts: BuildVerdict) -> "Story":
-        """The same story after these verdicts came in, a second apart."""
-        for verdict in verdicts:
-            self.now_ms += 1000
-            self.branch = apply(self.branch, verdict, now_ms=self.now_ms, quiet_ms=QUIET_MS)
+    def __init__(
+        self,
+        builds: Builds,
+        n: int = 2,
+        signature: str = "s",
+        *,
+        configs: Sequence[str] = ("release",),
+        commits: list[Commit] | None = None,
+        at: int = NOON_AT,
+        news: bool = True,
+        branch: str | None = "main",
+    ) -> None:
+        self._builds = builds
+        self._at = at
+        self._members: dict[str, Member] = {}
+        self._revision = 0
+        self._ended: dict[str, Any] = {}
+        self._faces = [self._face(n, signature, configs[0], commits)]
+        self._transitions: list[Transition] = []
+        self._branch = branch
+        self.id = f"incident-{branch}-{n}-{signature}"
+        self._note("opened", "opened", n, configs[0], news=news)
+        self._add(n, configs[0])
+        for config in configs[1:]:
+            self.joined(config, n, news=news)
+
+    def joined(self, config: str, n: int = 2, *, news: bool = True) -> "Broken":
+        self._add(n, config)
+        return self._note("joined", f"joined:{config}", n, config, news=news)
+
+    def changed(self, n: int, signature: str, config: str = "release") -> "Broken":
+        self._faces.append(self._face(n, signature, config, None))
+        return self._note("changed", f"changed:{signature}", n, config)
+
+    def fixed(self, n: int, kind: Any = "fixed", *, news: bool = True, key: str | None = None) -> "Broken":
+        self._members = {
+            name: member.model_copy(update={"recovered_at": self._at, "recovered_by": self._builds.id(n, name)})
+            for name, member in self._members.items()
+        }
+        closing = evidence_of(self._builds.verdict(n, config=next(iter(self._members))))
+        self._ended = {"state": "closed", "ended_as": kind, "closed_at": self._at, "closing": closing}
+        return self._note(kind, key or kind, n, closing.config, news=news)
+
+    def reopened(self, n: int, config: str = "release") -> "Broken":
+        self._ended = {}
+        self._add(n, config)
+        return self._note("reopened", "reopened", n, config)
+
+    def absorbing(self, other: "Broken") -> "Broken":
+        self._ended["absorbed"] = [other.id]
+        self._revision += 1
         return self
 
-    def said(self) -> list[str]:
-        """What is due after the quiet period, told once; the keys without their digests."""
-        self.now_ms += QUIET_MS
-        due = [transition for transition in self.branch.pending if transition.due_at <= self.now_ms]
-        due.sort(key=lambda transition: transition.due_at)
-        self.branch = self.branch.without(due)
-        return [transition.kind for transition in due]
+    def message(self) -> IncidentChanged:
+        """The incident as it stands."""
+        state = IncidentState(
+            id=self.id,
+            project="p",
+            branch=self._branch,
+            revision=self._revision,
+            opened_at=self._at,
+            first_started_at=self._faces[0].evidence.started_at,
+            faces=list(self._faces),
+            members=list(self._members.values()),
+            suspects=self._faces[0].suspects,
+            transitions=list(self._transitions),
+            **self._ended,
+        )
+        return IncidentChanged(build_id=state.opening.build_id, project="p", timestamp=self._at, data=state)
+
+    def _face(self, n: int, signature: str, config: str, commits: list[Commit] | None) -> Face:
+        seen = evidence_of(self._builds.verdict(n, "failed", signature, config=config))
+        return Face(signature=signature, evidence=seen, suspects=commits)
+
+    def _add(self, n: int, config: str) -> None:
+        build_id, started_at = self._builds.id(n, config), NOON_AT + n * HOUR_MS
+        self._members[config] = Member(
+            config=config, first_build=build_id, joined_at=started_at, last_build=build_id, last_red_at=started_at
+        )
+
+    def _note(self, kind: Any, key: str, n: int, config: str, *, news: bool = True) -> "Broken":
+        noted = Transition(
+            key=key, kind=kind, at=self._at, news=news, build_id=self._builds.id(n, config), config=config
+        )
+        self._transitions.append(noted)
+        self._revision += 1
+        return self
 
 
 class Clock:
@@ -116,8 +187,9 @@ def builds() -> Builds:
 
 
 @pytest.fixture
-def story() -> Story:
-    return Story()
+def broken(builds: Builds) -> Callable[..., Broken]:
+    """Makes an incident, as history publishes it."""
+    return lambda *said, **how: Broken(builds, *said, **how)
 
 
 @pytest.fixture
@@ -159,7 +231,7 @@ def claim(builds: Builds) -> Callable[..., Notification]:
             branch="main",
             configs=["release"],
             at=NOON_AT,
-            evidence=Evidence.of(builds.verdict(2, "failed", "s", commits=builds.commits(2))),
+            evidence=evidence_of(builds.verdict(2, "failed", "s", commits=builds.commits(2))),
             extract=[LogLine(number=120, text="a.cpp:7: error s", is_hit=True)],
             suspects=builds.commits(2),
             suspect_count=1,

@@ -3,41 +3,42 @@
 from datetime import UTC, datetime
 
 import pytest
-from build_notifier.branch import Branch
-from build_notifier.incidents import apply
+from build_notifier.copies import Branch, apply_incident
 from build_notifier.planning.recipients import Recipient, not_before, recipients_of, room_name, room_url
 from build_protocol.project_config import BuildConfig, Project
 
 
-def incident_of(builds, configs=("release",), commits=None):
-    branch = Branch(project="p", branch="main")
-    for n, how in ((1, ("succeeded",)), (2, ("failed", "s"))):
-        for config in configs:
-            verdict = builds.verdict(n, *how, config=config, commits=commits)
-            branch = apply(branch, verdict, now_ms=builds.noon_at, quiet_ms=0)
-    return branch.incidents[0]
+@pytest.fixture
+def incident_of(broken):
+    """An incident of these configs, as notifier keeps it."""
+
+    def make(configs=("release",), commits=None):
+        message = broken(configs=configs, commits=commits).message()
+        return apply_incident(Branch(project="p", branch="main"), message, now_ms=0, quiet_ms=0).subjects[0]
+
+    return make
 
 
 def addresses(project, incident, kind="opened"):
     return [recipient.address for recipient in recipients_of(project, incident, kind)]
 
 
-def test_the_project_and_every_owner_are_told_once(builds):
+def test_the_project_and_every_owner_are_told_once(incident_of):
     """Notification addresses and owners of all configs the incident hits; nobody twice, whatever their case."""
     project = Project(
         notification_emails=["team@example.com", "Ann@example.com"],
         configs={"asan": BuildConfig(owner="ann@example.com"), "tsan": BuildConfig(owner="tom@example.com")},
     )
 
-    told = addresses(project, incident_of(builds, ["release", "asan", "tsan"]))
+    told = addresses(project, incident_of(["release", "asan", "tsan"]))
 
     assert sorted(["team@example.com", "Ann@example.com", "tom@example.com"]) == sorted(told)
 
 
 @pytest.mark.parametrize(("count", "told"), [(1, 1), (5, 5), (6, 0)])
-def test_authors_are_told_when_they_are_few(builds, count, told):
+def test_authors_are_told_when_they_are_few(builds, incident_of, count, told):
     """At most five suspects: each author hears; more would be noise to nearly all of them."""
-    incident = incident_of(builds, commits=builds.commits(*range(10, 10 + count)))
+    incident = incident_of(commits=builds.commits(*range(10, 10 + count)))
 
     assert told == len(addresses(Project(notify_authors=True), incident))
     assert addresses(Project(notify_authors=False), incident) == []
@@ -46,35 +47,35 @@ def test_authors_are_told_when_they_are_few(builds, count, told):
 @pytest.mark.parametrize(
     "address", ["a@example.com\r\nBcc: b@example.com", "a@example.com,b@example.com", "Ann <a@example.com>", "ann", ""]
 )
-def test_an_author_who_is_no_address_is_not_told(builds, address):
+def test_an_author_who_is_no_address_is_not_told(builds, incident_of, address):
     """Commits carry whatever somebody wrote: only one plain address is one."""
     commits = [builds.commits(10)[0].model_copy(update={"author_email": address})]
 
-    assert addresses(Project(notify_authors=True), incident_of(builds, commits=commits)) == []
+    assert addresses(Project(notify_authors=True), incident_of(commits=commits)) == []
 
 
-def test_a_staging_config_is_news_to_its_owner_only(builds):
+def test_a_staging_config_is_news_to_its_owner_only(incident_of):
     """The project hears as soon as a production config is hit too."""
     configs = {"new": BuildConfig(owner="ann@example.com", state="staging")}
     project = Project(notification_emails=["team@example.com"], configs=configs)
 
-    assert addresses(project, incident_of(builds, ["new"])) == ["ann@example.com"]
-    assert len(addresses(project, incident_of(builds, ["new", "release"]))) == 2
+    assert addresses(project, incident_of(["new"])) == ["ann@example.com"]
+    assert len(addresses(project, incident_of(["new", "release"]))) == 2
 
 
-def test_what_the_project_does_not_want_is_not_told(builds):
+def test_what_the_project_does_not_want_is_not_told(incident_of):
     """`notify: [fixed]`: only fixes."""
     project = Project(notification_emails=["team@example.com"], notify=("fixed",))
-    incident = incident_of(builds)
+    incident = incident_of()
 
     assert [[], ["team@example.com"]] == [addresses(project, incident, kind) for kind in ("opened", "fixed")]
 
 
-def test_a_pull_request_is_commented_when_one_commit_is_suspect(builds):
+def test_a_pull_request_is_commented_when_one_commit_is_suspect(builds, incident_of):
     """With two suspects nobody knows which pull request it was."""
     project = Project(channels=["github://llvm/torch-mlir", "slack://a/b/c"])
-    one = recipients_of(project, incident_of(builds, commits=builds.commits(2)), "opened")
-    two = recipients_of(project, incident_of(builds, commits=builds.commits(3, 2)), "opened")
+    one = recipients_of(project, incident_of(commits=builds.commits(2)), "opened")
+    two = recipients_of(project, incident_of(commits=builds.commits(3, 2)), "opened")
 
     assert Recipient("github_comment", "github://llvm/torch-mlir") in one
     assert {recipient.channel for recipient in two} == {"apprise"}

@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from build_notifier.copies import evidence_of
 from build_notifier.messages import render
 from build_notifier.messages.message import LogLine, StillRed, source_url
 from build_notifier.messages.text import clean, duration, one_line
@@ -98,7 +99,30 @@ def test_a_digest_lists_what_is_still_broken(message):
     assert "https://builds.example.com/builds/b#L3" in render.plain(digest)
 
 
-@pytest.mark.parametrize("kind", ["opened", "changed", "fixed", "missing", "returned", "status"])
+def test_a_summary_lists_what_became_of_each(message):
+    """One line per incident: what happened to it, and for how long it was broken."""
+    item = StillRed(
+        branch="main", configs=["a"], message="boom", build_id="b", line=3, open_ms=7_200_000, news="opened, fixed"
+    )
+    summary = message.model_copy(update={"kind": "summary", "items": [item], "evidence": None, "extract": []})
+
+    assert "main: what happened to 1 incident meanwhile" in summary.subject
+    for said in (render.plain(summary), render.html(summary), render.chat(summary)):
+        assert "boom" in said
+        assert "opened, fixed" in said
+    assert "main on a, opened, fixed after 2 h" in render.plain(summary)
+
+
+def test_a_build_without_a_branch_is_told_so(message):
+    """One label, wherever it is read; nobody takes it for a name."""
+    bare = message.model_copy(update={"branch": None})
+
+    assert "(no branch) is broken on release" in bare.subject
+
+
+@pytest.mark.parametrize(
+    "kind", ["opened", "changed", "reopened", "fixed", "overridden", "missing", "returned", "status"]
+)
 @pytest.mark.parametrize("has_failure", [True, False])
 def test_every_kind_is_rendered_in_every_medium(message, kind, has_failure):
     """Whatever is known or unknown, there is something to read and no hole in the text."""
@@ -117,10 +141,8 @@ def test_the_source_is_linked_where_the_project_says_how(builds):
     template = "https://example.com/blob/{commit}/{file}#L{line}"
 
     def link(**said):
-        from build_notifier.branch import Evidence
-
         failure = builds.failure("s", **{"file": "lib/a b.cpp", "line": 7, **said})
-        return source_url(template, Evidence.of(builds.verdict(2, "failed", first_failure=failure)))
+        return source_url(template, evidence_of(builds.verdict(2, "failed", first_failure=failure)))
 
     assert link() == f"https://example.com/blob/{builds.sha(2)}/lib/a%20b.cpp#L7"
     assert link(file="/home/ci/a.cpp") is None

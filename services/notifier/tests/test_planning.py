@@ -8,6 +8,7 @@ from build_notifier.consumer import Recorder
 from build_notifier.messages.extract import NoExtract
 from build_notifier.messages.message import LogLine
 from build_notifier.metrics import Metrics
+from build_notifier.planning.mutes import Mute
 from build_notifier.planning.planner import PATIENCE_MS, Planner
 from build_notifier.planning.scheduled import ScheduledWork
 from build_notifier.settings import Settings
@@ -56,8 +57,8 @@ class Office:
         )
         self.scheduled_work = ScheduledWork(store, self.config, settings, clock)
 
-    async def hear(self, *verdicts):
-        await self.recorder.record(verdicts, self.clock())
+    async def hear(self, *messages):
+        await self.recorder.record(messages, self.clock())
 
     async def plan(self, after_seconds=30):
         self.clock.move(after_seconds)
@@ -75,17 +76,17 @@ def office(sqlite_store, clock):
     return Office(sqlite_store, clock)
 
 
-async def test_nothing_is_decided_within_the_quiet_period(office, builds):
+async def test_nothing_is_decided_within_the_quiet_period(office, broken):
     """Thirty seconds for others to join, then one decision."""
-    await office.hear(builds.verdict(1), builds.verdict(2, "failed", "s"))
+    await office.hear(broken().message())
 
     assert await office.plan(29.9) == []
     assert await office.plan(0.1) == [("opened", "team@example.com")]
 
 
-async def test_a_crash_between_claim_and_branch_repeats_nothing(office, builds, monkeypatch):
+async def test_a_crash_between_claim_and_branch_repeats_nothing(office, broken, monkeypatch):
     """The claims are made, the process dies before the branch is replaced: the next one decides the same."""
-    await office.hear(builds.verdict(1), builds.verdict(2, "failed", "s"))
+    await office.hear(broken().message())
 
     async def die(*_):
         raise KeyboardInterrupt
@@ -99,52 +100,52 @@ async def test_a_crash_between_claim_and_branch_repeats_nothing(office, builds, 
     assert await office.store.due_branches(2**52, 9) == []
 
 
-async def test_a_later_join_is_news_to_its_owner_only(office, builds):
+async def test_a_later_join_is_news_to_its_owner_only(office, broken):
     """Whoever has been told holds the claim; the owner of the config that joins is told of the same incident."""
     office.config.project = TEAM.model_copy(update={"configs": {"asan": BuildConfig(owner="ann@example.com")}})
-    await office.hear(builds.verdict(1), builds.verdict(1, config="asan"), builds.verdict(2, "failed", "s"))
+    incident = broken()
+    await office.hear(incident.message())
     assert await office.plan() == [("opened", "team@example.com")]
 
-    await office.hear(builds.verdict(2, "failed", "s", config="asan"))
+    await office.hear(incident.joined("asan").message())
 
     assert await office.plan() == [("opened", "ann@example.com"), ("opened", "team@example.com")]
 
 
-async def test_two_replicas_decide_everything_once(sqlite_store, clock, builds):
-    """Two services share queue and store: half of sixty verdicts each, some both; one decision."""
+async def test_two_replicas_decide_everything_once(sqlite_store, clock, broken):
+    """Two services share queue and store: half of sixty messages each, some both; one decision."""
     replicas = [Office(sqlite_store, clock), Office(sqlite_store, clock)]
-    configs = [f"config-{n:02}" for n in range(60)]
+    incident = broken(configs=["config-00"])
+    messages = [incident.message(), *(incident.joined(f"config-{n:02}").message() for n in range(1, 60))]
 
-    async def listen(replica, verdicts):
-        for verdict in verdicts:
+    async def listen(replica, own):
+        for message in own:
             while True:
                 try:
-                    await replica.hear(verdict)
+                    await replica.hear(message)
                 except StoreUnavailable:  # lost every race for the row: the bus delivers it again
                     await asyncio.sleep(0)
                 else:
                     break
 
-    for n, how in ((1, ("succeeded",)), (2, ("failed", "s"))):
-        verdicts = [builds.verdict(n, *how, config=config) for config in configs]
-        halves = (verdicts[:35], verdicts[25:])
-        await asyncio.gather(*(listen(replica, half) for replica, half in zip(replicas, halves, strict=True)))
-
+    halves = (messages[:35], messages[25:])
+    await asyncio.gather(*(listen(replica, half) for replica, half in zip(replicas, halves, strict=True)))
     await asyncio.gather(*(replica.plan() for replica in replicas))
 
     (stored,) = await sqlite_store.branches_of("p", 9)
-    assert configs == sorted(stored.branch.incidents[0].red_configs)
+    assert [f"config-{n:02}" for n in range(60)] == sorted(stored.branch.subjects[0].red_configs)
     assert await replicas[0].told() == [("opened", "team@example.com")]
 
 
-async def test_a_verdict_in_between_is_not_lost(office, builds, monkeypatch):
+async def test_a_message_in_between_is_not_lost(office, broken, monkeypatch):
     """While the planner is at work the branch is fixed: the fix is told next."""
-    await office.hear(builds.verdict(1), builds.verdict(2, "failed", "s"))
+    incident = broken()
+    await office.hear(incident.message())
     put = office.store.put_branch
 
     async def meanwhile(branch, replaces):
         monkeypatch.setattr(office.store, "put_branch", put)
-        await office.hear(builds.verdict(3))
+        await office.hear(incident.fixed(3).message())
         return await put(branch, replaces)
 
     monkeypatch.setattr(office.store, "put_branch", meanwhile)
@@ -153,10 +154,10 @@ async def test_a_verdict_in_between_is_not_lost(office, builds, monkeypatch):
     assert await office.plan() == [("fixed", "team@example.com"), ("opened", "team@example.com")]
 
 
-async def test_a_log_that_never_comes_does_not_hold_the_mail_for_ever(office, builds):
+async def test_a_log_that_never_comes_does_not_hold_the_mail_for_ever(office, broken):
     """Two minutes of patience, then it leaves without, and says so."""
     office.extracts.fault = NoExtract("the log could not be read", permanent=False)
-    await office.hear(builds.verdict(1), builds.verdict(2, "failed", "s"))
+    await office.hear(broken().message())
 
     assert await office.plan() == []
     assert await office.plan(PATIENCE_MS / 1000) == [("opened", "team@example.com")]
@@ -164,29 +165,29 @@ async def test_a_log_that_never_comes_does_not_hold_the_mail_for_ever(office, bu
     assert (row.message.extract, row.message.extract_fault) == ([], "the log could not be read")
 
 
-async def test_a_project_that_names_nobody_shows_what_it_would_have_said(office, builds):
+async def test_a_project_that_names_nobody_shows_what_it_would_have_said(office, broken):
     """Recorded as suppressed, so that whoever looks finds the reason."""
     office.config.project = Project()
-    await office.hear(builds.verdict(1), builds.verdict(2, "failed", "s"))
+    await office.hear(broken().message())
     await office.plan()
 
     (row,) = await office.store.list_notifications(NotificationQuery(limit=9))
     assert (row.state, row.reason) == ("suppressed", "config.yaml names nobody to tell for p")
 
 
-async def test_what_is_not_wanted_is_not_recorded(office, builds):
+async def test_what_is_not_wanted_is_not_recorded(office, broken):
     """`notify: []` is a wish, not a fault."""
     office.config.project = TEAM.model_copy(update={"notify": ()})
-    await office.hear(builds.verdict(1), builds.verdict(2, "failed", "s"))
+    await office.hear(broken().message())
 
     assert await office.plan() == []
     assert await office.store.due_branches(2**52, 9) == []
 
 
-async def test_quiet_hours_hold_a_mail_back(office, builds):
+async def test_quiet_hours_hold_a_mail_back(office, builds, broken):
     """Decided now, sent in the morning."""
     office.config.project = TEAM.model_copy(update={"quiet_hours": "11:00-14:00 UTC"})
-    await office.hear(builds.verdict(1), builds.verdict(2, "failed", "s"))
+    await office.hear(broken().message())
     await office.plan()
 
     (row,) = await office.store.list_notifications(NotificationQuery(limit=9))
@@ -212,15 +213,16 @@ async def test_a_commit_gets_a_status_from_each_build(office, builds):
     )
 
 
-async def test_the_digest_is_sent_once_a_day_while_something_is_red(office, builds):
+async def test_the_digest_is_sent_once_a_day_while_something_is_red(office, broken):
     """What broke before the hour and still is broken; nothing red, no digest; asked often, sent once."""
     office.config.project = TEAM.model_copy(update={"notify": ("still_red",)})
-    await office.hear(builds.verdict(1), builds.verdict(2, "failed", "s"))
+    incident = broken()
+    await office.hear(incident.message())
     sent = []
     for hours in (1, 18, 1, 1, 22, 24):  # noon, then 13:00, 07:00, 08:00, 09:00, 07:00, 07:00
         office.clock.move(hours * 3600)
         if hours == 24:
-            await office.hear(builds.verdict(3))
+            await office.hear(incident.fixed(3).message())
         await office.scheduled_work.sweep()
         sent.append(len(await office.told()))
 
@@ -241,3 +243,65 @@ async def test_an_overdue_config_is_missed_after_the_services_own_start(office, 
     await office.scheduled_work.sweep()
 
     assert await office.plan() == [("missing", "team@example.com")]
+
+
+async def test_what_happened_during_an_outage_is_one_summary_of_its_branch(office, builds, broken):
+    """Read seven hours late: three incidents, one of them fixed, and one mail to each; nothing again when replayed."""
+    office.config.project = TEAM.model_copy(update={"configs": {"asan": BuildConfig(owner="ann@example.com")}})
+    office.clock.move(7 * 3600)
+    late = [broken(2), broken(3, "t", configs=["asan"]), broken(4, "u").fixed(5)]
+    messages = [incident.message() for incident in late]
+    await office.hear(*messages)
+
+    assert await office.plan() == [("summary:opened", "ann@example.com"), ("summary:opened", "team@example.com")]
+    rows = {row.recipient: row.message for row in await office.store.list_notifications(limit=9)}
+    assert ["opened", "opened", "opened, fixed"] == sorted(item.news for item in rows["team@example.com"].items)
+    assert [["asan"]] == [item.configs for item in rows["ann@example.com"].items]
+    await office.hear(*messages)
+    assert len(await office.plan()) == 2
+    assert await office.store.due_branches(2**52, 9) == []
+
+
+async def test_a_crash_between_summary_and_branch_repeats_nothing_and_forgets_nothing(
+    office, builds, broken, monkeypatch
+):
+    """The summary is claimed, the process dies, more comes in: that is in a summary of its own."""
+    office.clock.move(7 * 3600)
+    await office.hear(broken(2).message())
+
+    async def die(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(office.store, "put_branch", die)
+        with pytest.raises(KeyboardInterrupt):
+            await office.plan()
+    await office.hear(broken(3, "t").message())
+
+    for _ in range(2):
+        await office.plan()
+    messages = [row.message for row in await office.store.list_notifications(limit=9)]
+    assert [[["opened"]], [["opened"]]] == [
+        [[key for _, key in i.transitions] for i in message.items] for message in messages
+    ]
+    assert 2 == len({item.transitions[0][0] for message in messages for item in message.items})
+
+
+async def test_a_mute_follows_the_incident_into_another(office, builds, broken):
+    """Muted by its id, then merged: the incident it went into is as silent."""
+    first, second = broken(2), broken(3, "t")
+    await office.store.put_mute(
+        Mute(id="m", project="p", incident=second.id, until_at=2**52, created_by="ann", created_at=1)
+    )
+    await office.hear(first.message(), second.message())
+    await office.plan()
+    await office.hear(second.fixed(4, "merged", news=False).message(), first.fixed(5).absorbing(second).message())
+    await office.plan()
+
+    rows = await office.store.list_notifications(limit=9)
+    said = sorted((row.incident == first.id, row.transition, row.state) for row in rows)
+    assert said == [
+        (False, "opened", "suppressed"),
+        (True, "fixed", "suppressed"),
+        (True, "opened", "queued"),
+    ]

@@ -1,6 +1,7 @@
 """The whole service: from published verdicts to mails at a real HTTP server and to REST answers."""
 
 import json
+import time
 from contextlib import asynccontextmanager
 
 import httpx
@@ -10,7 +11,7 @@ from build_chassis.bus import Outgoing, open_bus
 from build_chassis.service_client import ServiceUnavailable
 from build_notifier.app import create_app
 from build_notifier.settings import Settings
-from build_protocol.topology import routing_key
+from build_protocol.topology import branch_routing_key, routing_key
 from build_testkit.sendgrid import KEY
 from build_testkit.signing import SECRET
 
@@ -56,9 +57,7 @@ class Service:
         self.app, self.bus, self.bus_url, self.ingest = app, bus, bus_url, ingest
 
     async def publish(self, *messages):
-        await self.bus.publish(
-            [Outgoing(routing_key(m.type, m.build_id, m.project), m.to_json().encode()) for m in messages]
-        )
+        await self.bus.publish([outgoing(message) for message in messages])
 
     async def ask(self, method, path, caller=ANN, **how):
         token = mint_internal(caller, "notifier", SECRET)
@@ -91,6 +90,15 @@ class Service:
             return read >= verdicts and not due
 
         await eventually(look)
+
+
+def outgoing(message):
+    """The message as its service publishes it."""
+    if message.type == "INCIDENT_CHANGED":
+        key = branch_routing_key(message.type, message.project, message.data.branch)
+    else:
+        key = routing_key(message.type, message.build_id, message.project)
+    return Outgoing(key, message.to_json().encode())
 
 
 @asynccontextmanager
@@ -130,6 +138,17 @@ def start(bus_url, tmp_path):
 
 
 @pytest.fixture
+def now(builds, broken):
+    """Makes an incident that happens now, suspecting these commits: an older one would be summed up."""
+
+    def make(*said, commits=None, **how):
+        suspects = None if commits is None else builds.commits(*commits)
+        return broken(*said, at=int(time.time() * 1000), commits=suspects, **how)
+
+    return make
+
+
+@pytest.fixture
 def mailing(sendgrid):
     """Settings that mail through the fake SendGrid."""
     return {
@@ -140,18 +159,18 @@ def mailing(sendgrid):
     }
 
 
-async def test_sixty_configs_broken_and_fixed_are_one_mail_each(start, mailing, builds, sendgrid, eventually):
+async def test_sixty_configs_broken_and_fixed_are_one_mail_each(start, mailing, now, sendgrid, eventually):
     """One commit breaks sixty configs, the next fixes them, everything is delivered twice: two mails, one thread."""
     async with start(**mailing, quiet_seconds=1) as service:
-        green = [builds.verdict(1, config=config) for config in CONFIGS]
-        red = [builds.verdict(2, "failed", "s", config=config, commits=builds.commits(2, 1)) for config in CONFIGS]
-        fixed = [builds.verdict(3, config=config) for config in CONFIGS]
-        await service.publish(*green, *red)
+        incident = now(2, commits=(2, 1), configs=CONFIGS[:1])
+        red = [incident.message(), *(incident.joined(config).message() for config in CONFIGS[1:])]
+        await service.publish(*red)
         await service.settled(eventually, 2)
-        await service.publish(*red, *fixed)
+        fixed = incident.fixed(3).message()
+        await service.publish(*red, fixed)
         await service.settled(eventually, 4)
-        await service.publish(*red, *fixed)
-        await service.idle(eventually, 360)
+        await service.publish(*red, fixed)
+        await service.idle(eventually, 182)
         rows = await service.rows()
 
     team = [mail for mail in sendgrid.mails if mail["personalizations"][0]["to"][0]["email"] == "team@example.com"]
@@ -161,7 +180,7 @@ async def test_sixty_configs_broken_and_fixed_are_one_mail_each(start, mailing, 
     assert broken["headers"]["Message-ID"] == repaired["headers"]["In-Reply-To"] == repaired["headers"]["References"]
     assert (len(sendgrid.mails), len(rows)) == (4, 4)  # the team, and the owner of config-07
     text, html = (part["value"] for part in broken["content"])
-    link = f"https://builds.example.com/builds/{builds.id(2, 'config-00')}#L120"
+    link = f"https://builds.example.com/builds/{red[0].build_id}#L120"
     for said in (link, "a.cpp:7:1: error: s", "2 commits since the last good build, by Author 2, Author 1", "30 min"):
         assert said in text
         assert said in html
@@ -171,68 +190,69 @@ async def test_sixty_configs_broken_and_fixed_are_one_mail_each(start, mailing, 
     assert "\x1b" not in text
 
 
-async def test_a_service_that_was_away_says_the_same(start, mailing, builds, sendgrid, eventually):
-    """Verdicts published while it is stopped are told when it is back, once."""
+async def test_a_service_that_was_away_says_the_same(start, mailing, now, sendgrid, eventually):
+    """What was published while it is stopped is told when it is back, once."""
+    incident = now()
     async with start(**mailing) as service:
-        await service.publish(builds.verdict(1))
+        await service.publish(now(1, "other", news=False).message())
         await service.idle(eventually, 1)
     bus = open_bus(service.bus_url)
     await bus.open()
-    reds = [builds.verdict(n, "failed", "s") for n in (2, 3, 4)]
-    await bus.publish([Outgoing(routing_key(m.type, m.build_id, m.project), m.to_json().encode()) for m in reds])
+    await bus.publish([outgoing(message) for message in (incident.message(), incident.joined("asan").message())])
     await bus.close()
 
     async with start(**mailing) as service:
         await service.settled(eventually, 1)
-        await service.publish(builds.verdict(5))
+        await service.publish(incident.fixed(5).message())
         await service.settled(eventually, 2)
 
     assert ["broken", "fixed"] == [subject.split(" ")[3] for subject in sendgrid.subjects()]
 
 
-async def test_red_lost_red_says_nothing_twice(start, mailing, builds, sendgrid, eventually):
-    """Broken once, the agent missing once; no second broken, no fixed."""
+async def test_a_missing_agent_and_its_return_are_told(start, mailing, builds, sendgrid, eventually):
+    """A lost build says nothing of the branch: its agent is missing once, and back with the next verdict."""
     async with start(**mailing) as service:
-        await service.publish(builds.verdict(1), builds.verdict(2, "failed", "s"), builds.verdict(3, "lost"))
-        await service.settled(eventually, 2)
+        await service.publish(builds.verdict(2, "failed", "s"), builds.verdict(3, "lost"))
+        await service.settled(eventually, 1)
         await service.publish(builds.verdict(4, "failed", "s"))
-        await service.settled(eventually, 3)
-        await service.idle(eventually, 4)
+        await service.settled(eventually, 2)
+        await service.idle(eventually, 3)
         rows = await service.rows()
 
-    assert sorted(["opened", "missing", "returned"]) == sorted(row["transition"] for row in rows)
+    assert ["missing", "returned"] == sorted(row["transition"] for row in rows)
 
 
 async def test_a_silent_config_is_never_spoken_of(tmp_path, builds, eventually):
     """`state: silent` in config.yaml: neither told nor recorded."""
     async with running(f"sqlite:///{tmp_path}/bus.sqlite", tmp_path) as service:
-        await service.publish(builds.verdict(1, config="quiet"), builds.verdict(2, "failed", "s", config="quiet"))
+        await service.publish(builds.verdict(1, config="quiet"), builds.verdict(2, "lost", config="quiet"))
         await service.idle(eventually, 2)
 
         assert await service.rows() == []
 
 
-async def test_changed_rules_hold_without_a_restart(tmp_path, builds, eventually):
+async def test_changed_rules_hold_without_a_restart(tmp_path, now, eventually):
     """Another address in config.yaml is told of the next incident; a broken file leaves the rules as they were."""
     async with running(f"sqlite:///{tmp_path}/bus.sqlite", tmp_path) as service:
-        await service.publish(builds.verdict(1), builds.verdict(2, "failed", "first"))
+        first, second = now(2, "first"), now(4, "second")
+        await service.publish(first.message())
         await service.settled(eventually, 1, state="suppressed")
         (tmp_path / "config.yaml").write_text(CONFIG.replace("team@", "others@"))
-        await service.publish(builds.verdict(3), builds.verdict(4, "failed", "second"))
+        await service.publish(first.fixed(3).message(), second.message())
         told = await service.settled(eventually, 3, state="suppressed")
         (tmp_path / "config.yaml").write_text("projects: {p: {notification_emails: 7}}")
-        await service.publish(builds.verdict(5), builds.verdict(6, "failed", "third"))
+        await service.publish(second.fixed(5).message(), now(6, "third").message())
         told = await service.settled(eventually, 5, state="suppressed")
 
-    assert [("opened", "others@example.com"), ("fixed", "others@example.com")] * 2 + [
-        ("opened", "team@example.com")
-    ] == [(row["transition"], row["recipient"]) for row in told]
+    told = sorted((row["createdAt"], row["transition"], row["recipient"]) for row in told)
+    assert ["team@example.com", *["others@example.com"] * 4] == [recipient for _, _, recipient in told]
+    assert sorted(["opened"] * 3 + ["fixed"] * 2) == sorted(transition for _, transition, _ in told)
 
 
-async def test_without_a_channel_everything_is_recorded_as_suppressed(tmp_path, builds, eventually):
+async def test_without_a_channel_everything_is_recorded_as_suppressed(tmp_path, now, eventually):
     """No key, no SMTP: the service runs, and shows what it would have sent."""
     async with running(f"sqlite:///{tmp_path}/bus.sqlite", tmp_path) as service:
-        await service.publish(builds.verdict(1), builds.verdict(2, "failed", "s"))
+        await service.publish(now().message())
         (row,) = await service.settled(eventually, 1, state="suppressed")
         detail = (await service.ask("GET", f"/{row['id']}")).json()
 
@@ -241,12 +261,12 @@ async def test_without_a_channel_everything_is_recorded_as_suppressed(tmp_path, 
     assert "a.cpp:7:1: error: s" in detail["text"]
 
 
-async def test_a_log_that_cannot_be_read_is_waited_for(tmp_path, builds, eventually, monkeypatch):
+async def test_a_log_that_cannot_be_read_is_waited_for(tmp_path, now, eventually, monkeypatch):
     """Ingest is down: nothing is decided; it is back: the mail has its extract."""
     monkeypatch.setattr("build_notifier.planning.planner.RETRY_MS", 100)
     async with running(f"sqlite:///{tmp_path}/bus.sqlite", tmp_path, quiet_seconds=0) as service:
         service.ingest.is_up = False
-        await service.publish(builds.verdict(1), builds.verdict(2, "failed", "s"))
+        await service.publish(now().message())
 
         async def asked():
             return service.ingest.asked
@@ -261,13 +281,13 @@ async def test_a_log_that_cannot_be_read_is_waited_for(tmp_path, builds, eventua
     assert service.ingest.asked[0][1].projects == frozenset({"p"})
 
 
-async def test_a_mute_is_kept_until_it_ends(tmp_path, builds, eventually):
+async def test_a_mute_is_kept_until_it_ends(tmp_path, now, eventually):
     """While muted the decision is recorded as suppressed, with who muted it; nobody is mailed."""
     async with running(f"sqlite:///{tmp_path}/bus.sqlite", tmp_path) as service:
         wanted = {"project": "p", "branch": "main", "untilAt": 2**52, "reason": "known"}
         made = await service.ask("POST", "/mutes", json=wanted)
         assert made.status_code == 201, made.text
-        await service.publish(builds.verdict(1), builds.verdict(2, "failed", "s"))
+        await service.publish(now().message())
         (row,) = await service.settled(eventually, 1, state="suppressed")
 
     assert row["reason"] == "muted by ann: known"
@@ -328,11 +348,11 @@ async def test_the_list_is_walked_by_its_cursor(tmp_path, claim):
         assert (await service.ask("GET", "", params={"cursor": "!"})).status_code == 422
 
 
-async def test_sendgrids_signed_events_settle_what_was_unknown(tmp_path, builds, sendgrid, mailing, eventually):
+async def test_sendgrids_signed_events_settle_what_was_unknown(tmp_path, now, sendgrid, mailing, eventually):
     """A slow answer leaves `unknown`; the event says it was taken, a later one that it arrived, a replay nothing."""
     async with running(f"sqlite:///{tmp_path}/bus.sqlite", tmp_path, **mailing) as service:
         sendgrid.answers = [500]
-        await service.publish(builds.verdict(1), builds.verdict(2, "failed", "s"))
+        await service.publish(now().message())
         (row,) = await service.settled(eventually, 1, state="unknown")
         event = {"notification_id": row["id"], "event": "processed", "sg_event_id": "e1", "sg_message_id": "m1"}
         states = []
@@ -384,11 +404,11 @@ async def test_forged_events_change_nothing(tmp_path, sendgrid, mailing, claim):
         assert (await service.ask("POST", "/webhooks/sendgrid", content=b"[]")).status_code == 404
 
 
-async def test_a_poisoned_neighbour_harms_nothing(bus_url, tmp_path, builds, eventually):
+async def test_a_poisoned_neighbour_harms_nothing(bus_url, tmp_path, builds, now, eventually):
     """What can never be read is parked; the verdicts beside it are told."""
     async with running(bus_url, tmp_path) as service:
         key = routing_key("BUILD_VERDICT", builds.id(1), "p")
         await service.bus.publish([Outgoing(key, json.dumps({"type": "BUILD_VERDICT"}).encode())])
-        await service.publish(builds.verdict(1), builds.verdict(2, "failed", "s"))
+        await service.publish(now().message())
 
         assert len(await service.settled(eventually, 1, state="suppressed")) == 1

@@ -2,23 +2,28 @@
 
 import asyncio
 
-from build_notifier.branch import Branch
-from build_notifier.incidents import apply
+import pytest
+from build_notifier.copies import Branch, apply_incident
 from build_notifier.planning.mutes import Mute
 from build_notifier.store import NotificationQuery
 
 
-def branch_of(builds, *verdicts, quiet_ms=30_000, **said):
-    branch = Branch(project="p", branch="main")
-    for verdict in verdicts:
-        branch = apply(branch, verdict, now_ms=builds.noon_at, quiet_ms=quiet_ms)
-    return branch.model_copy(update=said)
+@pytest.fixture
+def branch_of(broken, builds):
+    """A branch with an incident that waits to be notified of."""
+
+    def make(*incidents, **said):
+        branch = Branch(project="p", branch="main", touched_at=builds.noon_at)
+        for incident in incidents:
+            branch = apply_incident(branch, incident.message(), now_ms=builds.noon_at, quiet_ms=30_000)
+        return branch.model_copy(update=said)
+
+    return make
 
 
-async def test_a_branch_is_found_again_whole(store, builds):
-    """Lanes, incidents and pending transitions come back as they were put, other messages included."""
-    red = builds.verdict(2, "failed", "größer 💥", commits=builds.commits(2))
-    branch = branch_of(builds, builds.verdict(1), red)
+async def test_a_branch_is_found_again_whole(store, builds, broken, branch_of):
+    """Incidents and pending transitions come back as they were put, other messages included."""
+    branch = branch_of(broken(2, "größer 💥", commits=builds.commits(2)))
 
     assert await store.put_branch(branch, 0)
 
@@ -26,9 +31,9 @@ async def test_a_branch_is_found_again_whole(store, builds):
     assert (branch, 1) == (stored.branch, stored.version)
 
 
-async def test_of_two_who_replace_the_same_version_one_loses(store, builds):
+async def test_of_two_who_replace_the_same_version_one_loses(store, broken, branch_of):
     """A lost race writes nothing and is told, also when the branch is new."""
-    first, second = branch_of(builds, builds.verdict(1)), branch_of(builds, builds.verdict(2))
+    first, second = branch_of(broken(1)), branch_of(broken(2))
 
     assert [True, False] == [await store.put_branch(first, 0), await store.put_branch(second, 0)]
     assert [True, False] == [await store.put_branch(second, 1), await store.put_branch(first, 1)]
@@ -36,9 +41,9 @@ async def test_of_two_who_replace_the_same_version_one_loses(store, builds):
     assert second == stored.branch
 
 
-async def test_due_branches_come_when_they_are_due(store, builds):
+async def test_due_branches_come_when_they_are_due(store, builds, broken, branch_of):
     """Not before the first pending transition's time, and no more once it is told."""
-    branch = branch_of(builds, builds.verdict(1), builds.verdict(2, "failed", "s"))
+    branch = branch_of(broken())
     await store.put_branch(branch, 0)
 
     assert await store.due_branches(builds.noon_at + 29_999, 9) == []
@@ -103,13 +108,12 @@ async def test_mutes_are_replaced_and_dropped(store):
     assert await store.mutes() == []
 
 
-async def test_the_old_is_forgotten_but_nothing_that_is_due(store, claim, builds):
+async def test_the_old_is_forgotten_but_nothing_that_is_due(store, claim, builds, broken, branch_of):
     """Settled notifications, idle branches and ended mutes go, step by step; what still has a step stays."""
     settled = [claim(n, state="accepted", due_at=None) for n in range(3)]
     await store.claim([*settled, claim(9)])
-    waiting = branch_of(builds, builds.verdict(1), builds.verdict(2, "failed", "s"))
-    await store.put_branch(waiting, 0)
-    await store.put_branch(branch_of(builds, builds.verdict(1), branch="idle"), 0)
+    await store.put_branch(branch_of(broken()), 0)
+    await store.put_branch(branch_of(branch="idle"), 0)
     await store.put_mute(Mute(id="m", project="p", until_at=5, created_by="ann", created_at=1))
     before_at = builds.noon_at + 1
 

@@ -32,6 +32,7 @@ POINTS: Mapping[str, str] = {
     "notifier.sent": "a channel answered; its answer is not stored",
     "history.filed": "facts are stored; the rows they touch are not counted",
     "history.counted": "rows are counted; the facts' marks are not settled",
+    "history.published": "changed incidents are published; they are not struck off the outbox",
     "artifacts.verified": "an artifact is stored as verified; ARTIFACT_READY is not published",
 }
 """Every point and what it lies between. Each is passed, and survives a kill, in tests/delivery."""

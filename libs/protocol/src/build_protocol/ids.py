@@ -101,3 +101,8 @@ def shard_of(build_id: str) -> int:
         The shard, from 0 to `SHARDS` - 1; the same for ever.
     """
     return zlib.crc32(build_id.encode()) % SHARDS
+
+
+def shard_of_branch(project: str, branch: str | None) -> int:
+    """The shard (0 to 7) that carries every message of this branch, in order."""
+    return zlib.crc32(f"{project}\x1f{branch or ''}".encode()) % SHARDS

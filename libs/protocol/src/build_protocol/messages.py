@@ -410,10 +410,6 @@ class BuildFailing(Message):
     type: Literal["BUILD_FAILING"] = "BUILD_FAILING"
     data: BuildVerdictData
 
-    def as_verdict(self) -> BuildVerdict:
-        """What the verdict would say if the build ended now."""
-        return BuildVerdict(build_id=self.build_id, project=self.project, timestamp=self.timestamp, data=self.data)
-
 
 class ArtifactReady(Message):
     """An artifact may be downloaded; key artifact id."""

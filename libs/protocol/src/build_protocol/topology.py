@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from build_protocol.ids import SHARDS, shard_of
+from build_protocol.ids import SHARDS, shard_of, shard_of_branch
 
 EXCHANGE = "builds"
 """Topic exchange; routing key `<shard>.<type>.<project>`."""
@@ -48,8 +48,11 @@ QUEUES: tuple[Queue, ...] = (
         Queue(ingest_queue(shard), tuple(f"{shard}.{kind}.#" for kind in INGEST_TYPES), single_active=True)
         for shard in range(SHARDS)
     ),
-    Queue(queue_name("notifier"), ("*.BUILD_VERDICT.#", "*.BUILD_FAILING.#", "*.ARTIFACT_READY.#")),
-    Queue(queue_name("history"), ("*.BUILD_START.#", "*.BUILD_VERDICT.#")),
+    # One consumer at a time: what happened to a branch is notified in the order in which history decided it.
+    Queue(
+        queue_name("notifier"), ("*.INCIDENT_CHANGED.#", "*.BUILD_VERDICT.#", "*.ARTIFACT_READY.#"), single_active=True
+    ),
+    Queue(queue_name("history"), ("*.BUILD_START.#", "*.BUILD_VERDICT.#", "*.BUILD_FAILING.#")),
     Queue(queue_name("artifacts"), ("*.ARTIFACT_UPLOADED.#", "*.BUILD_VERDICT.#")),
 )
 
@@ -70,6 +73,11 @@ def routing_key(message_type: str, build_id: str, project: str) -> str:
         project: The build's project.
     """
     return f"{shard_of(build_id)}.{message_type}.{project}"
+
+
+def branch_routing_key(message_type: str, project: str, branch: str | None) -> str:
+    """`<shard>.<type>.<project>`: every message of a branch goes to one shard, in order."""
+    return f"{shard_of_branch(project, branch)}.{message_type}.{project}"
 
 
 def live_key(kind: str, project: str, build_id: str) -> str:

@@ -40,7 +40,6 @@ class IngestClient:
     """What ingest would answer; `builds` is what it stores, `is_away` makes it silent."""
 
     builds: dict[str, dict[str, Any]] = field(default_factory=dict)
-    greens: dict[str, str] = field(default_factory=dict)
     is_away: bool = False
     questions: list[str] = field(default_factory=list)
     forwarded: list[tuple[str, Principal]] = field(default_factory=list)
@@ -53,9 +52,6 @@ class IngestClient:
         query = parse_qs(urlsplit(path).query)
         if path.startswith("/internal/stored"):
             return {build_id: self.builds[build_id] for build_id in query["build"] if build_id in self.builds}
-        if path.startswith("/internal/last-green"):
-            commit = self.greens.get(query["config"][0])
-            return {"commit": commit} if commit else None
         return {"paths": {"/api/builds": {"get": {}}, "/internal/stored": {"get": {}}}, "components": {}}
 
     async def call(self, method: str, path: str, principal: Principal, **sent: Any) -> Answer:  # noqa: ARG002  as above
@@ -73,6 +69,27 @@ class IngestClient:
 
 
 @dataclass
+class HistoryPeer:
+    """What history would answer: the last green commit by config."""
+
+    greens: dict[str, str] = field(default_factory=dict)
+
+    async def get_json(self, path: str, principal: Principal) -> Any:  # noqa: ARG002  a ServiceClient's signature
+        """Answer like history's internal routes."""
+        if path.startswith("/internal/last-green"):
+            commit = self.greens.get(parse_qs(urlsplit(path).query)["config"][0])
+            return {"commit": commit} if commit else None
+        return {"paths": {}, "components": {}}
+
+    async def close(self) -> None:
+        """Nothing is pooled."""
+
+    async def forward(self, request: Request, segments: Sequence[str], principal: Principal) -> Response:  # noqa: ARG002  as above
+        """Tell what was asked and for whom."""
+        return JSONResponse({"path": build(segments), "for": principal.name})
+
+
+@dataclass
 class Gateway:
     """One running gateway and the edges a test may pull."""
 
@@ -80,6 +97,7 @@ class Gateway:
     bus: Bus
     ingest: IngestClient
     url: str
+    history: HistoryPeer = field(default_factory=HistoryPeer)
     _admin_token: str = ""
 
     @property

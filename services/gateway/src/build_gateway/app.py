@@ -33,6 +33,7 @@ from build_gateway.drain import drain_first
 from build_gateway.endpoint import Endpoint
 from build_gateway.gateway import Gateway
 from build_gateway.headers import SecurityHeaders, UntrustedProxies
+from build_gateway.history_view import HistoryView
 from build_gateway.ingest_view import IngestView
 from build_gateway.keys import Keys
 from build_gateway.live import Live
@@ -127,7 +128,7 @@ def _wire(
         valve=valve,
         roster=roster,
         owners=BuildOwners(ingest),
-        ingest=ingest,
+        history=HistoryView(peers.get("history")),
         commands=commands,
         metrics=metrics,
         announce=control.announce,

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request
 
 from build_gateway.caller import Person
 from build_gateway.dependencies import Needs
-from build_gateway.ingest_view import GATEWAY
+from build_gateway.questions import GATEWAY
 
 logger = logging.getLogger("gateway")
 router = APIRouter()

@@ -19,4 +19,5 @@ test('an incident is owned by those who own what is still red of it, each named 
     'compiler',
   ])
   expect(ownersOf(incident, [lane('release'), lane('release', 'other', 'next')])).toEqual([])
+  expect(ownersOf({ ...incident, branch: undefined }, [lane('release', 'compiler', '')])).toEqual(['compiler'])
 })

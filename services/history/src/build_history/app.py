@@ -18,6 +18,7 @@ from build_history.consumer import handle
 from build_history.dependencies import Dependencies
 from build_history.metrics import Metrics
 from build_history.refresh.config_watch import ConfigWatcher
+from build_history.refresh.outbox import Outbox
 from build_history.retention import Retention
 from build_history.routes import routers
 from build_history.settings import Settings
@@ -27,6 +28,9 @@ from build_history.test_history.statistics import StatisticsCache
 
 HARVEST_SECONDS = 1.0
 """How soon after a verdict its tests are read."""
+
+PUBLISH_SECONDS = 0.5
+"""How soon what was decided of an incident is published."""
 
 HEED_SECONDS = 5.0
 """How soon a changed config.yaml is in force."""
@@ -69,6 +73,7 @@ def _duties(parts: Dependencies, bus: Bus, ingest: ServiceClient | None, metrics
         consumer_duty(bus, queue_name("history"), record, prefetch=settings.prefetch, wait_for_store=store.ping),
         Duty("forget old builds", lambda: retention.forget_old(clock()), HOUR_SECONDS),
         Duty("follow config.yaml", config_watcher.step, HEED_SECONDS),
+        Duty("publish incidents", Outbox(store, bus).step, PUBLISH_SECONDS),
     ]
     if ingest is not None:
         test_importer = TestImporter(store, ingest, metrics, clock, config_watcher.excluded_configs)

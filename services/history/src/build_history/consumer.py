@@ -9,29 +9,38 @@ from collections.abc import Sequence
 from build_chassis.bus import Delivery
 from build_chassis.errors import StoreUnavailable
 from build_chassis.failpoints import fail_at
-from build_protocol.messages import BuildStart, BuildVerdict, build_message
+from build_protocol.clock import Clock, now_ms
+from build_protocol.messages import BuildFailing, BuildStart, BuildVerdict, build_message
 
-from build_history.builds.fact import Fact, with_start, with_verdict
+from build_history.builds.fact import Fact, with_failing, with_start, with_verdict
 from build_history.builds.index_keys import Touched, touched_by
 from build_history.projections.config_state import ExcludedConfigs, no_config_excluded
 from build_history.racing import RACES
 from build_history.refresh.refresh import refresh
 from build_history.store import FactWrite, HistoryStore
 
-Said = BuildStart | BuildVerdict
+Said = BuildStart | BuildFailing | BuildVerdict
 
 
 async def handle(
-    deliveries: Sequence[Delivery], *, store: HistoryStore, excluded_configs: ExcludedConfigs = no_config_excluded
+    deliveries: Sequence[Delivery],
+    *,
+    store: HistoryStore,
+    excluded_configs: ExcludedConfigs = no_config_excluded,
+    clock: Clock = now_ms,
 ) -> None:
     """Record a batch; raises ValidationError for a message that can never be read, StoreUnavailable to try later."""
     messages = [build_message.validate_json(delivery.body) for delivery in deliveries]
-    said = [message for message in messages if isinstance(message, BuildStart | BuildVerdict)]
-    await record(said, store=store, excluded_configs=excluded_configs)
+    said = [message for message in messages if isinstance(message, Said)]
+    await record(said, store=store, excluded_configs=excluded_configs, clock=clock)
 
 
 async def record(
-    messages: Sequence[Said], *, store: HistoryStore, excluded_configs: ExcludedConfigs = no_config_excluded
+    messages: Sequence[Said],
+    *,
+    store: HistoryStore,
+    excluded_configs: ExcludedConfigs = no_config_excluded,
+    clock: Clock = now_ms,
 ) -> None:
     """Record what was said of builds; repeated or reordered messages change nothing (build id, revision)."""
     said: defaultdict[str, list[Said]] = defaultdict(list)
@@ -43,7 +52,7 @@ async def record(
     if not stale:
         return
     fail_at("history.filed")
-    await refresh(store, stale, facts, excluded_configs)
+    await refresh(store, stale, facts, excluded_configs, clock)
     fail_at("history.counted")
     await store.settle(versions)
 
@@ -83,6 +92,11 @@ async def _store_facts(
 
 def _merged(fact: Fact | None, messages: Sequence[Said]) -> Fact:
     for message in messages:
-        fact = with_start(fact, message) if isinstance(message, BuildStart) else with_verdict(fact, message)
+        if isinstance(message, BuildStart):
+            fact = with_start(fact, message)
+        elif isinstance(message, BuildFailing):
+            fact = with_failing(fact, message)
+        else:
+            fact = with_verdict(fact, message)
     assert fact is not None  # noqa: S101  `messages` is never empty: the builds are named by their messages
     return fact

@@ -8,6 +8,7 @@ from build_protocol.clock import DAY_MS
 
 from build_history.builds.index_keys import EVERY
 from build_history.metrics import Metrics
+from build_history.refresh.row_kinds import staging_label
 from build_history.store import HistoryStore
 
 BATCH = 500
@@ -27,9 +28,10 @@ class Retention:
         points = await self._store.points(EVERY, limit=BATCH, newest_first=False, before_at=before_at)
         stored = await self._store.facts([point.id for point in points])
         await self._store.drop_facts([known.fact for known in stored.values()])
+        closed = ["closed", staging_label("closed")]
         oldest = [
             row
-            for kind, labels in (("commit", None), ("incident", ["closed"]), ("partition", None), ("statistics", None))
+            for kind, labels in (("commit", None), ("incident", closed), ("partition", None), ("statistics", None))
             for row in await self._store.rows(kind, labels=labels, limit=BATCH, newest_first=False)
         ]
         old = [row for row in oldest if row.rank < before_at]

@@ -1,18 +1,23 @@
-"""Deliveries of `notifier.builds`: verdicts are folded into their branches' rows, then the batch is acked."""
+"""Deliveries of `notifier.builds`: what they say is noted in their branches' rows, then the batch is acked.
+
+history decides what happened to a branch (INCIDENT_CHANGED). A verdict is noted only for what its one build says: the
+status of its commit, and whether its agent is there.
+"""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from build_chassis.bus import Delivery
 from build_chassis.errors import StoreUnavailable
 from build_chassis.projects import Projects, config_of
-from build_protocol.messages import BuildFailing, BuildVerdict, build_message
+from build_protocol.incidents import IncidentChanged
+from build_protocol.messages import BuildVerdict, build_message
 
 from build_notifier import ids
-from build_notifier.branch import Branch
+from build_notifier.copies import Branch, apply_incident
 from build_notifier.delivery.notification import Notification
-from build_notifier.incidents import apply
 from build_notifier.messages import compose
+from build_notifier.planning import missing
 from build_notifier.planning.recipients import repositories
 from build_notifier.settings import Settings
 from build_notifier.store import NotifierStore
@@ -20,11 +25,11 @@ from build_notifier.store import NotifierStore
 RACES = 20
 """Tries to replace a row that other replicas are replacing too."""
 
-NO_BRANCH = "(no branch)"
+Step = Callable[[Branch], Branch]
 
 
 class Recorder:
-    """Records what verdicts say."""
+    """Records what incidents and verdicts say."""
 
     def __init__(self, store: NotifierStore, projects: Projects, settings: Settings) -> None:
         self._store = store
@@ -32,36 +37,46 @@ class Recorder:
         self._settings = settings
 
     async def handle(self, deliveries: Sequence[Delivery], now_ms: int) -> int:
-        """Record a batch; how many verdicts it had. Raises ValidationError for what can never be read."""
-        messages = [build_message.validate_json(delivery.body) for delivery in deliveries]
-        verdicts = [
-            message.as_verdict() if isinstance(message, BuildFailing) else message
-            for message in messages
-            if isinstance(message, BuildVerdict | BuildFailing)
-        ]
-        await self.record(verdicts, now_ms)
-        return len(verdicts)
+        """Record a batch; how many messages of ours it had. Raises ValidationError for what can never be read."""
+        messages = [_read(delivery) for delivery in deliveries]
+        ours = [message for message in messages if message is not None]
+        await self.record(ours, now_ms)
+        return len(ours)
 
-    async def record(self, verdicts: Sequence[BuildVerdict], now_ms: int) -> None:
-        """Record verdicts; repeated or reordered ones change nothing (build id, revision)."""
-        ended = [verdict for verdict in verdicts if verdict.data.revision > 0]
-        await self._store.claim([claim for verdict in ended for claim in self._statuses(verdict, now_ms)])
-        by_branch: defaultdict[tuple[str, str], list[BuildVerdict]] = defaultdict(list)
-        for verdict in verdicts:
-            config = config_of(self._projects.get(verdict.project), verdict.data.config)
-            # Local and premerge builds are their person's: they are no news about a branch.
-            if verdict.data.origin == "ci" and config.state != "silent":
-                by_branch[verdict.project, verdict.data.branch or NO_BRANCH].append(verdict)
-        for (project, branch), told in by_branch.items():
-            await self._fold(Branch(project=project, branch=branch), told, now_ms)
+    async def record(self, messages: Sequence[IncidentChanged | BuildVerdict], now_ms: int) -> None:
+        """Record messages in their order; repeated or overtaken ones change nothing.
 
-    async def _fold(self, unknown: Branch, verdicts: Sequence[BuildVerdict], now_ms: int) -> None:
+        Key: incident id and revision, build id and revision.
+        """
+        verdicts = [message for message in messages if isinstance(message, BuildVerdict)]
+        await self._store.claim([claim for verdict in verdicts for claim in self._statuses(verdict, now_ms)])
+        steps: defaultdict[tuple[str, str | None], list[Step]] = defaultdict(list)
+        for message in messages:
+            if isinstance(message, IncidentChanged):
+                steps[message.project, message.data.branch].append(self._incident(message, now_ms))
+            elif self._is_of_branch(message):
+                steps[message.project, message.data.branch].append(self._verdict(message, now_ms))
+        for (project, branch), due in steps.items():
+            await self._fold(Branch(project=project, branch=branch), due)
+
+    def _incident(self, message: IncidentChanged, now_ms: int) -> Step:
+        return lambda branch: apply_incident(branch, message, now_ms=now_ms, quiet_ms=self._settings.quiet_ms)
+
+    def _verdict(self, verdict: BuildVerdict, now_ms: int) -> Step:
+        return lambda branch: missing.note_verdict(branch, verdict, now_ms=now_ms, quiet_ms=self._settings.quiet_ms)
+
+    def _is_of_branch(self, verdict: BuildVerdict) -> bool:
+        """Whether it is of a branch: local and premerge builds are their person's, a silent config is nobody's."""
+        config = config_of(self._projects.get(verdict.project), verdict.data.config)
+        return verdict.data.origin == "ci" and config.state != "silent"
+
+    async def _fold(self, unknown: Branch, steps: Sequence[Step]) -> None:
         for _ in range(RACES):
             stored = (await self._store.branches([unknown.key])).get(unknown.key)
             before = stored.branch if stored else unknown
             after = before
-            for verdict in verdicts:
-                after = apply(after, verdict, now_ms=now_ms, quiet_ms=self._settings.quiet_ms)
+            for step in steps:
+                after = step(after)
             if after == before or await self._store.put_branch(after, stored.version if stored else 0):
                 return
         raise StoreUnavailable("notifier", f"branch {unknown.branch} of {unknown.project} is contended")
@@ -77,7 +92,7 @@ class Recorder:
             Notification(
                 id=ids.notification_id("commit_status", verdict.build_id, transition, repository),
                 project=verdict.project,
-                branch=data.branch or NO_BRANCH,
+                branch=data.branch,
                 rule="commit_status",
                 incident=verdict.build_id,
                 transition=transition,
@@ -90,3 +105,11 @@ class Recorder:
             )
             for repository in repositories(self._projects.get(verdict.project))
         ]
+
+
+def _read(delivery: Delivery) -> IncidentChanged | BuildVerdict | None:
+    """The message, where it is one that is acted on; the routing key says which kind it is."""
+    if delivery.routing_key.split(".")[1:2] == ["INCIDENT_CHANGED"]:
+        return IncidentChanged.model_validate_json(delivery.body)
+    message = build_message.validate_json(delivery.body)
+    return message if isinstance(message, BuildVerdict) else None

@@ -3,14 +3,14 @@
 from hashlib import blake2b, sha256
 
 
-def branch_key(project: str, branch: str) -> str:
+def branch_key(project: str, branch: str | None) -> str:
     """The key of a branch's row."""
-    return _digest("branch", project, branch)
+    return _digest("branch", project, branch or "")
 
 
-def incident_id(project: str, branch: str, signature: str, opened_by: str) -> str:
-    """The id of the incident this build opens with this signature."""
-    return _digest("incident", project, branch, signature, opened_by)[:16]
+def silence_id(project: str, branch: str | None, signature: str, last_build: str) -> str:
+    """The id of an agent's or a config's silence since its last build."""
+    return _digest("silence", project, branch or "", signature, last_build)[:16]
 
 
 def notification_id(rule: str, incident: str, transition: str, recipient: str) -> str:

@@ -13,7 +13,7 @@ class NotificationRow(WireModel):
 
     id: str
     project: str
-    branch: str
+    branch: str | None = None
     rule: Rule
     incident: str
     transition: str

@@ -36,7 +36,7 @@ from build_gateway.agents.receipt import Receipt
 from build_gateway.agents.roster import Roster
 from build_gateway.agents.valve import Valve
 from build_gateway.commands import Commands
-from build_gateway.ingest_view import IngestView
+from build_gateway.history_view import HistoryView
 from build_gateway.metrics import Metrics
 from build_gateway.rate import Rate
 from build_gateway.socket import Socket, SocketGone
@@ -55,7 +55,7 @@ class AgentEdges:
     valve: Valve
     roster: Roster
     owners: BuildOwners
-    ingest: IngestView
+    history: HistoryView
     commands: Commands
     metrics: Metrics
     announce: Callable[[AgentConnected], Awaitable[None]]
@@ -161,7 +161,7 @@ class AgentSession:
         now_ms = clock.now_ms()
         stored, last_green = await asyncio.gather(
             self.edges.owners.ask([build.build_id for build in hello.builds]),
-            self.edges.ingest.last_green(build for build in hello.builds if self.key.may_use(build.project)),
+            self.edges.history.last_green(build for build in hello.builds if self.key.may_use(build.project)),
         )
         for build in hello.builds:
             known = (stored or {}).get(build.build_id)
@@ -270,7 +270,7 @@ class AgentSession:
 
     async def _tell_last_green(self, query: LastGreenQuery) -> None:
         may_know = self.key.may_use(query.project)
-        found = await self.edges.ingest.last_green([query]) if may_know else []
+        found = await self.edges.history.last_green([query]) if may_know else []
         commit = found[0].commit if found else None
         self._enqueue(LastGreenAnswer(build_id=query.build_id, commit=commit).to_json())
 

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from build_protocol.clock import DAY_MS
 from build_protocol.messages import (
+    BuildFailing,
     BuildMetrics,
     BuildStart,
     BuildStatus,
@@ -25,6 +26,8 @@ from build_history.builds.colour import Colour, colour_of
 from build_history.builds.override import Override, fault_after
 
 SIGNATURES_PER_POINT = 16
+CONTAINED_PER_POINT = 100
+SHORT_SHA = 12
 STEPS_KEPT = 10
 UNCLASSIFIED = "unclassified"
 """Stands for the signature of a failure that analysis could not name: unknown, never harmless."""
@@ -90,6 +93,10 @@ class Point(WireModel):
     duration_ms: Count | None = None
     queue_ms: Count | None = None
     signatures: tuple[str, ...] = Field((), description="Of its failures, the first failure's first.")
+    failing: tuple[str, ...] = Field((), description="Signatures of a running build that cannot end green any more.")
+    failing_at: EpochMs | None = Field(None, description="When that was seen.")
+    contains: tuple[str, ...] = Field((), description="Older commits that its commit descends from, as far as known.")
+    place: tuple[int, int] | None = Field(None, description="Its place in its lane where its start is not; not kept.")
     pins: tuple[PinAt, ...] = ()
     metrics: PointMetrics | None = None
 
@@ -99,9 +106,19 @@ class Point(WireModel):
         return Lane(self.project, self.branch, self.config)
 
     @property
-    def order(self) -> tuple[int, str]:
-        """Its place among the builds of a lane: by start, then by id."""
-        return (self.started_at, self.id)
+    def order(self) -> tuple[int, int, int, str]:
+        """Its place among the builds of a lane: by ancestry where `effective` knew it, by start, then by id."""
+        return (*(self.place or (self.started_at, 0)), self.started_at, self.id)
+
+    @property
+    def is_red(self) -> bool:
+        """Whether it is red, or runs and will be."""
+        return self.colour == "red" or bool(self.failing)
+
+    @property
+    def known_ms(self) -> int:
+        """When it showed what it shows: at its end, or when it was seen to fail; its start where neither is known."""
+        return self.failing_at or self.ended_at or self.started_at
 
     @property
     def day(self) -> int:
@@ -127,6 +144,7 @@ class Fact(WireModel):
     commits: list[Commit] | None = Field(None, description="Since the last green; absent = unknown, not empty.")
     status: BuildStatus = "running"
     revision: Count = 0
+    failing_at: EpochMs | None = Field(None, description="When a build that still runs was seen to fail.")
     is_start_known: bool = False
     provisional: bool = False
     queued_at: EpochMs | None = None
@@ -135,6 +153,7 @@ class Fact(WireModel):
     duration_ms: Count | None = None
     exit_code: int | None = None
     error: str | None = None
+    log_lines: Count = 0
     failures: list[FailureData] = Field(default_factory=list)
     source_fault: Fault | None = Field(None, description="Whose fault its source says the end is; above the rules'.")
     metrics: BuildMetrics | None = None
@@ -161,8 +180,22 @@ class Fact(WireModel):
     @property
     def signatures(self) -> tuple[str, ...]:
         """Signatures of its failures without repeats, the first failure's first; empty unless it failed."""
-        if self.status != "failed":
-            return ()
+        return self._shown if self.status == "failed" else ()
+
+    @property
+    def failing(self) -> tuple[str, ...]:
+        """Signatures of a build that still runs and cannot end green any more; empty where that is the machine's."""
+        is_certain = self.failing_at is not None and self.revision == 0 and self.origin == "ci"
+        return self._shown if is_certain and self.fault != "infra" else ()
+
+    @property
+    def contains(self) -> tuple[str, ...]:
+        """The commits of its range but its own, and the parents of those: its commit descends from each."""
+        known = dict.fromkeys(sha for commit in self.commits or () for sha in (commit.sha, *commit.parents))
+        return tuple(sha[-SHORT_SHA:] for sha in known if sha != self.commit)[:CONTAINED_PER_POINT]
+
+    @property
+    def _shown(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(signature for signature, _ in self._standing))[:SIGNATURES_PER_POINT]
 
     @property
@@ -198,6 +231,9 @@ class Fact(WireModel):
             duration_ms=self.duration_ms,
             queue_ms=queue_ms,
             signatures=self.signatures,
+            failing=self.failing,
+            failing_at=self.failing_at if self.failing else None,
+            contains=self.contains,
             pins=tuple(PinAt(name=p.name, commit=p.commit, committed_at=p.committed_at) for p in self.pins),
             metrics=PointMetrics(**known) if known else None,
         )
@@ -230,20 +266,36 @@ def with_start(fact: Fact | None, message: BuildStart) -> Fact:
     return fact.model_copy(update={name: value for name, value in said.items() if name not in judged})
 
 
+def with_failing(fact: Fact | None, message: BuildFailing) -> Fact:
+    """The fact once its build is known to fail; after a verdict, and repeated, it changes nothing.
+
+    The build still runs: its status waits for the verdict.
+    """
+    if fact is not None and (fact.revision or fact.failing_at is not None):
+        return fact
+    status: BuildStatus = fact.status if fact is not None else "running"
+    return _judged(fact, message, {"status": status, "failing_at": message.timestamp})
+
+
 def with_verdict(fact: Fact | None, message: BuildVerdict) -> Fact:
     """The fact once this revision of the verdict is known; an older or repeated revision changes nothing."""
     data = message.data
     if fact is not None and data.revision <= fact.revision:
         return fact
+    return _judged(fact, message, {"status": data.status, "revision": data.revision, "failing_at": None})
+
+
+def _judged(fact: Fact | None, message: BuildVerdict | BuildFailing, judgement: dict[str, Any]) -> Fact:
+    data = message.data
     failures = data.failures or ([data.first_failure] if data.first_failure else [])
     said: dict[str, Any] = {
-        "status": data.status,
-        "revision": data.revision,
+        **judgement,
         "provisional": data.provisional,
         "ended_at": data.ended_at,
         "duration_ms": data.duration_ms,
         "exit_code": data.exit_code,
         "error": data.error,
+        "log_lines": data.log_lines,
         "failures": _first_in_front(failures, data.first_failure),
         "source_fault": data.fault,
         "metrics": data.metrics,

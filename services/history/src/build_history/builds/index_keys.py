@@ -35,7 +35,7 @@ def colour_tag(lane: Lane, colour: str) -> str:
 
 
 def coloured_tag(project: str, branch: str) -> str:
-    """The builds of a branch that have a colour."""
+    """The builds of a branch that have a colour, or run and will be red."""
     return digest("coloured", project, branch)
 
 
@@ -64,7 +64,9 @@ def tags_of(fact: Fact) -> frozenset[str]:
     point, lane = fact.point, fact.lane
     tags = {EVERY, lane_tag(lane), day_tag(lane, point.day)}
     if point.colour != "none":
-        tags |= {colour_tag(lane, point.colour), coloured_tag(lane.project, lane.branch)}
+        tags.add(colour_tag(lane, point.colour))
+    if point.colour != "none" or point.failing:
+        tags.add(coloured_tag(lane.project, lane.branch))
     if fact.commit is not None:
         tags.add(commit_tag(lane.project, lane.branch, fact.commit))
     tags |= {includes_tag(lane.project, lane.branch, commit.sha) for commit in fact.commits or ()}
@@ -80,7 +82,7 @@ def touched_by(fact: Fact) -> frozenset[Touched]:
     touched = {Touched("lane", lane), Touched("day", (*lane, day)), Touched("range", (fact.id,))}
     if fact.revision:
         touched.add(Touched("reading", (fact.id,)))
-    if point.colour != "none":
+    if point.colour != "none" or point.failing:
         touched.add(Touched("branch", lane[:2]))
     if fact.commit is not None:
         touched.add(Touched("commit", (*lane[:2], fact.commit)))

@@ -1,12 +1,9 @@
 """Overrides: a person's word on a failure of one build, kept above whatever the verdict's rules say."""
 
-from typing import Literal
-
+from build_protocol.incidents import VerdictKind
 from build_protocol.messages import Fault
 from build_protocol.model import EpochMs, WireModel
 from pydantic import Field
-
-VerdictKind = Literal["new", "already_red", "flaky", "infra", "unknown"]
 
 
 class Override(WireModel):

@@ -1,11 +1,11 @@
 """Standing: what the server's config.yaml says of configs, beside how their lanes are. Pure.
 
-Only configs in state `production` open incidents, count as red or green, and hold back a pin; those in `staging` are
-their owner's business, those in `silent` nobody's.
+Only configs in state `production` count as red or green, and hold back a pin; an incident that only configs in
+`staging` show is their owners' business, and those in `silent` show none.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from build_chassis.projects import config_of
 from build_protocol.model import Count, EpochMs, WireModel
@@ -15,8 +15,22 @@ from pydantic import Field
 from build_history.projections.lanes import LaneState
 
 State = Literal["production", "staging", "silent"]
-ExcludedConfigs = Callable[[str], frozenset[str]]
-"""The configs of a project that open no incidents."""
+
+
+class ConfigStates(NamedTuple):
+    """The configs of a project that are not in production."""
+
+    staging: frozenset[str] = frozenset()
+    silent: frozenset[str] = frozenset()
+
+    @property
+    def excluded_configs(self) -> frozenset[str]:
+        """Both."""
+        return self.staging | self.silent
+
+
+ExcludedConfigs = Callable[[str], ConfigStates]
+"""The configs of a project that are not in production."""
 
 MINUTE_MS = 60_000
 
@@ -43,14 +57,18 @@ class Overdue(WireModel):
     overdue_ms: Count | None = Field(None, description="Since when a build should have begun; absent = never built.")
 
 
-def no_config_excluded(_project: str) -> frozenset[str]:
+def no_config_excluded(_project: str) -> ConfigStates:
     """Without a config.yaml every config is in production."""
-    return frozenset()
+    return ConfigStates()
 
 
-def excluded_configs_of(project: Project) -> frozenset[str]:
+def states_in(project: Project) -> ConfigStates:
     """The configs of a project that are not in production."""
-    return frozenset(name for name, config in project.configs.items() if config.state != "production")
+    named: dict[str, list[str]] = {"staging": [], "silent": []}
+    for name, config in project.configs.items():
+        if config.state != "production":
+            named[config.state].append(name)
+    return ConfigStates(frozenset(named["staging"]), frozenset(named["silent"]))
 
 
 def standing_of(project: Project, name: str) -> Standing:

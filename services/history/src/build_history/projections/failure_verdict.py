@@ -7,13 +7,13 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
 from build_analysis.verdict import History, PastBuild, Symptom, verdict
+from build_protocol.incidents import Face, IncidentState, VerdictKind
 from build_protocol.messages import Commit
 from build_protocol.model import BuildId, WireModel
 from pydantic import Field, field_validator
 
 from build_history.builds.fact import UNCLASSIFIED, Lane, PinAt, Point
-from build_history.builds.override import Override, VerdictKind
-from build_history.projections.incidents import Incident
+from build_history.builds.override import Override
 
 
 class Judged(WireModel):
@@ -47,7 +47,7 @@ def judge(
     *,
     before: Sequence[Point],
     same_commit: Sequence[Point],
-    incidents: Collection[Incident] = (),
+    incidents: Collection[IncidentState] = (),
     other_projects: Collection[str] = (),
     override: Override | None = None,
 ) -> Judged:
@@ -63,7 +63,10 @@ def judge(
         History(
             builds=past,
             same_commit=[_past(point, case) for point in twins],
-            open_incidents=frozenset(i.signature for i in incidents if not _may_be_of(i, case, past)) - {UNCLASSIFIED},
+            open_incidents=frozenset(
+                face.signature for i in incidents for face in i.faces if not _may_be_of(face, case, past)
+            )
+            - {UNCLASSIFIED},
             other_projects_failing=frozenset(other_projects),
         ),
     )
@@ -98,15 +101,15 @@ def _past(point: Point, case: Case) -> PastBuild:
     )
 
 
-def _may_be_of(incident: Incident, case: Case, past: Iterable[PastBuild]) -> bool:
-    """Whether the commits under judgement may have opened the incident."""
-    if case.build_id == incident.opened_by or case.commit is None:
+def _may_be_of(face: Face, case: Case, past: Iterable[PastBuild]) -> bool:
+    """Whether the commits under judgement may have brought this face of an incident."""
+    if case.build_id == face.evidence.build_id or case.commit is None:
         return True
     fresh = _fresh_commits(case, past)
-    if incident.opened_commit in fresh:
+    if face.evidence.commit in fresh:
         return True
     # Where nobody knows which commits are suspect, these may be among them.
-    return incident.suspects is None or not fresh.isdisjoint(commit.sha for commit in incident.suspects)
+    return face.suspects is None or not fresh.isdisjoint(commit.sha for commit in face.suspects)
 
 
 def _fresh_commits(case: Case, past: Iterable[PastBuild]) -> set[str | None]:

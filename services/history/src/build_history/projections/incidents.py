@@ -1,107 +1,239 @@
-"""Incidents: one break of a branch, however many configs show it.
+"""Incidents: the breaks of a branch, as its builds show them. Pure.
 
-An incident is (project, branch, failure signature). The first red build that shows it opens it, every config that
-shows it too joins it, and it closes once all of them are green again. A build that shows a failure of an open
-incident joins that one; only a build that shows none of them opens a new one, under its first failure's signature.
+| a build, in its lane's order                  | the branch                                                       |
+|-----------------------------------------------|------------------------------------------------------------------|
+| red, shows a signature of an open break       | joins that one, or those                                         |
+| red, shows none, but its config is in a break | that break shows another face: one signature more                |
+| red, else                                     | opens a break, under its first failure's signature               |
+| green                                         | its config recovers; the last one to do so closes the break      |
+
+A running build that cannot end green any more counts as red until its verdict replaces it. A break is one while no
+green lies between. Which published incident a break is, `identity` decides.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
-from build_protocol.messages import Commit, FailureData
+from build_protocol.incidents import Evidence, Face, IncidentOverride, IncidentState, Member
+from build_protocol.messages import Commit
 from build_protocol.model import BuildId, EpochMs, WireModel
-from pydantic import Field
 
 from build_history.builds.fact import UNCLASSIFIED, Fact, Point
 from build_history.builds.index_keys import digest
-from build_history.builds.override import Override
 
-EXPLAINED = ("failure", "suspects", "authors", "override", "unknown")
-"""What `explained` says of an incident, beyond what its builds in brief tell."""
-
-
-class Member(WireModel):
-    """A config that shows, or showed, the incident; all times are starts of builds."""
-
-    config: str
-    first_build: BuildId
-    first_commit: str | None = None
-    joined_at: EpochMs
-    last_build: BuildId
-    last_at: EpochMs
-    recovered_at: EpochMs | None = None
-    recovered_by: BuildId | None = None
+FACES_MAX = 50
+"""A break that changes its face more often than this is no longer news."""
 
 
-class Incident(WireModel):
-    """One break of a branch; `id` names its signature and the build that opened it."""
+class Sighting(WireModel):
+    """The first build that showed one face of a break."""
 
-    id: str
-    project: str
-    branch: str
     signature: str
-    state: Literal["open", "closed"]
-    opened_at: EpochMs = Field(description="When the opening build's verdict fell; its start where that is unknown.")
-    opened_by: BuildId
-    opened_commit: str | None = None
-    first_started_at: EpochMs = Field(description="Start of the opening build: the incident's place in the branch.")
-    closed_at: EpochMs | None = None
-    closed_by: BuildId | None = None
-    members: list[Member]
-    failure: FailureData | None = Field(None, description="As the opening build showed it.")
-    suspects: list[Commit] | None = Field(None, description="Commits any of which may be to blame; absent = unknown.")
-    authors: list[str] = Field(default_factory=list, description="Of the suspects.")
-    override: Override | None = Field(None, description="A person's word on it, at a build that first showed it.")
-    unknown: list[str] = Field(default_factory=list, description="What this answer does not know, in sentences.")
+    build_id: BuildId
+    config: str
+    commit: str | None = None
+    after: str | None = None
+    """The commit its config was red at before; the commits up to that one are not suspect."""
+    started_at: EpochMs
+    known_ms: EpochMs
 
 
-def fold(points: Iterable[Point], earlier: Iterable[Incident] = ()) -> list[Incident]:
-    """Every incident these coloured builds of one branch show, oldest first.
+@dataclass(slots=True)
+class Break:
+    """One break, still without an identity unless `carried` from before the builds at hand."""
 
-    `earlier` are incidents already known: those that older builds opened, and that were open when the first of these
-    builds started, go on; what these builds said of them is folded anew.
+    faces: list[Sighting] = field(default_factory=list)
+    members: dict[str, Member] = field(default_factory=dict)
+    builds: set[str] = field(default_factory=set)
+    """Its red builds."""
+    commits: dict[str, str | None] = field(default_factory=dict)
+    """The commit each of its configs was last red at."""
+    known_at: dict[str, int] = field(default_factory=dict)
+    """When each of its configs was last known to be red."""
+    closing: Point | None = None
+    carried: IncidentState | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether every config that showed it has recovered."""
+        return all(member.recovered_at is not None for member in self.members.values())
+
+    @property
+    def signatures(self) -> list[str]:
+        """Of all its faces."""
+        return [face.signature for face in self.faces]
+
+    @property
+    def opening(self) -> Sighting:
+        """The build that opened it."""
+        return self.faces[0]
+
+    @property
+    def fingerprint(self) -> str:
+        """Stands for everything its builds show: equal means that nothing changed."""
+        members = (member.to_json() for _, member in sorted(self.members.items()))
+        closing = self.closing.id if self.closing and self.is_over else ""
+        return digest(*(face.to_json() for face in self.faces), *members, closing)[:16]
+
+    def shows(self, signatures: Iterable[str]) -> bool:
+        """Whether one of these is a face of it."""
+        return not set(self.signatures).isdisjoint(signatures)
+
+    def has_red(self, config: str) -> bool:
+        """Whether the config is in it and has not recovered."""
+        return config in self.members and self.members[config].recovered_at is None
+
+    def show(self, point: Point, signature: str | None, *, staging: bool, is_news: bool) -> None:
+        """Note that a build shows it; `signature` where that is another face."""
+        if signature is not None and len(self.faces) < FACES_MAX:
+            face = Sighting(
+                signature=signature,
+                build_id=point.id,
+                config=point.config,
+                commit=point.commit,
+                after=self.commits.get(point.config),
+                started_at=point.started_at,
+                known_ms=point.known_ms,
+            )
+            self.faces.append(face)
+        known = self.members.get(point.config)
+        self.members[point.config] = Member(
+            config=point.config,
+            state="staging" if staging else "production",
+            first_build=known.first_build if known else point.id,
+            first_commit=known.first_commit if known else point.commit,
+            joined_at=known.joined_at if known else point.started_at,
+            last_build=point.id,
+            last_red_at=point.started_at,
+            is_news=known.is_news if known else is_news,
+        )
+        self.builds.add(point.id)
+        self.commits[point.config] = point.commit
+        self.known_at[point.config] = point.known_ms
+
+    def recover(self, point: Point) -> None:
+        """Note a green build of one of its configs."""
+        if self.has_red(point.config):
+            update = {"recovered_at": point.started_at, "recovered_by": point.id}
+            self.members[point.config] = self.members[point.config].model_copy(update=update)
+            self.closing = point
+
+
+def fold(
+    points: Sequence[Point],
+    earlier: Iterable[IncidentState] = (),
+    *,
+    since_at: int = 0,
+    staging: Collection[str] = (),
+) -> list[Break]:
+    """Every break that these builds of one branch show, oldest first; `points` as `effective` puts them in order.
+
+    `earlier` are incidents that builds before `since_at` opened: those that were open then go on. Where `since_at` is
+    not 0 older builds are known of, so that no config's first build at hand is its first ever.
     """
-    ordered = sorted(points, key=lambda point: point.order)
-    if not ordered:
-        return []
-    since = ordered[0].started_at
-    running = {
-        incident.signature: _Open.before(incident, since) for incident in earlier if _was_open_at(incident, since)
-    }
-    finished: list[_Open] = []
-    for point in ordered:
-        if point.colour == "red":
-            _show(running, point)
+    running = [_carried(state, since_at) for state in earlier if _was_open_at(state, since_at)]
+    finished: list[Break] = []
+    coloured: set[str] = set()
+    for point in points:
+        if point.is_red:
+            is_news = since_at > 0 or point.config in coloured
+            _show(running, point, staging=point.config in staging, is_news=is_news)
         elif point.colour == "green":
-            for incident in list(running.values()):
-                incident.recover(point)
-                if incident.is_over:
-                    finished.append(running.pop(incident.signature))
-    return sorted(
-        (incident.told() for incident in (*finished, *running.values())),
-        key=lambda incident: (incident.first_started_at, incident.id),
+            for found in running:
+                found.recover(point)
+            finished += [found for found in running if found.is_over]
+            running = [found for found in running if not found.is_over]
+        if point.colour != "none":
+            coloured.add(point.config)
+    return sorted((*finished, *running), key=lambda found: (found.opening.started_at, found.opening.build_id))
+
+
+def _show(running: list[Break], point: Point, *, staging: bool, is_news: bool) -> None:
+    signatures = point.signatures or point.failing or (UNCLASSIFIED,)
+    shown = [found for found in running if found.shows(signatures)]
+    face = None
+    if not shown:
+        face = signatures[0]
+        shown = [found for found in running if found.has_red(point.config)][:1]
+    if not shown:
+        shown = [Break()]
+        running += shown
+    for found in shown:
+        found.show(point, face, staging=staging, is_news=is_news)
+
+
+def _was_open_at(state: IncidentState, moment_at: int) -> bool:
+    return state.first_started_at < moment_at and any(
+        member.recovered_at is None or member.recovered_at >= moment_at for member in state.members
     )
 
 
-def explained(incident: Incident, facts: Sequence[Fact]) -> Incident:
-    """The incident with its failure and suspects, from the facts of builds in which its members first showed it."""
-    opening = next((fact for fact in facts if fact.id == incident.opened_by), None)
-    failure = None
-    if opening is not None:
-        named = [f for f in opening.failures if (f.signature or UNCLASSIFIED) == incident.signature]
-        failure = next(iter(named or opening.failures), None)
-    suspects = suspects_of(facts, opening)
-    unknown = []
-    if suspects is None:
-        unknown.append("the suspect commits: no agent sent the commits since the last green build")
-    if failure is None:
-        unknown.append("the failure itself: analysis found none in the log")
-    authors = dict.fromkeys(commit.author for commit in suspects or () if commit.author)
-    said = (fact.overrides.get(incident.signature) for fact in facts)
-    override = max((kept for kept in said if kept), key=lambda kept: kept.at, default=None)
-    told = {"failure": failure, "suspects": suspects, "authors": list(authors), "override": override}
-    return incident.model_copy(update={**told, "unknown": unknown})
+def _carried(state: IncidentState, moment_at: int) -> Break:
+    """The incident as builds that started before this moment left it."""
+    found = Break(carried=state)
+    for face in state.faces:
+        if face.evidence.started_at < moment_at:
+            seen = face.evidence
+            found.faces.append(
+                Sighting(
+                    signature=face.signature,
+                    build_id=seen.build_id,
+                    config=seen.config,
+                    commit=seen.commit,
+                    started_at=seen.started_at,
+                    known_ms=seen.ended_at or seen.started_at,
+                )
+            )
+    for member in state.members:
+        if member.joined_at < moment_at:
+            undone: dict[str, object] = {}
+            if member.recovered_at is not None and member.recovered_at >= moment_at:
+                undone |= {"recovered_at": None, "recovered_by": None}
+            found.members[member.config] = member.model_copy(update=undone)
+            found.builds |= {member.first_build, member.last_build}
+            found.commits[member.config] = member.first_commit
+            found.known_at[member.config] = member.last_red_at
+    return found
+
+
+def described(found: Break, facts: Mapping[str, Fact], known: IncidentState | None) -> list[Face]:
+    """The faces of a break with their evidence and suspects, from the facts of the builds that first showed them.
+
+    What `known` says of a face stays where the fact is gone.
+    """
+    before = {face.signature: face for face in known.faces} if known else {}
+    return [_face(seen, found, facts, before.get(seen.signature)) for seen in found.faces]
+
+
+def evidence_of(fact: Fact, signature: str | None = None) -> Evidence:
+    """What a build says for itself; with the failure of this signature, else its first."""
+    named = [f for f in fact.failures if (f.signature or UNCLASSIFIED) == signature]
+    return Evidence(
+        build_id=fact.id,
+        config=fact.config,
+        started_at=fact.started_at,
+        ended_at=fact.ended_at,
+        duration_ms=fact.duration_ms,
+        commit=fact.commit,
+        agent=fact.agent,
+        exit_code=fact.exit_code,
+        error=fact.error,
+        log_lines=fact.log_lines,
+        failure=next(iter(named or fact.failures), None),
+    )
+
+
+def override_of(found: Break, facts: Mapping[str, Fact]) -> IncidentOverride | None:
+    """The last word a person gave on one of its faces, at a build that first showed it."""
+    said = [
+        kept
+        for member in found.members.values()
+        if (fact := facts.get(member.first_build))
+        for signature, kept in fact.overrides.items()
+        if signature in found.signatures
+    ]
+    last = max(said, key=lambda kept: kept.at, default=None)
+    return IncidentOverride(verdict=last.verdict, reason=last.reason, by=last.by, at=last.at) if last else None
 
 
 def suspects_of(facts: Sequence[Fact], opening: Fact | None) -> list[Commit] | None:
@@ -118,90 +250,29 @@ def suspects_of(facts: Sequence[Fact], opening: Fact | None) -> list[Commit] | N
     return opening.commits if opening and opening.commits else ranges[0]
 
 
-@dataclass(slots=True)
-class _Open:
-    """An incident while it is folded."""
-
-    signature: str
-    incident: Incident
-    members: dict[str, Member] = field(default_factory=dict)
-    closing: Point | None = None
-
-    @classmethod
-    def before(cls, incident: Incident, moment_at: int) -> "_Open":
-        """The incident as builds that started before this moment left it."""
-        members = {}
-        for member in incident.members:
-            if member.joined_at >= moment_at:
-                continue
-            undone: dict[str, object] = {}
-            if member.recovered_at is not None and member.recovered_at >= moment_at:
-                undone |= {"recovered_at": None, "recovered_by": None}
-            members[member.config] = member.model_copy(update=undone)
-        return cls(incident.signature, incident, members)
-
-    @property
-    def is_over(self) -> bool:
-        return all(member.recovered_at is not None for member in self.members.values())
-
-    def show(self, point: Point) -> None:
-        known = self.members.get(point.config)
-        self.members[point.config] = Member(
-            config=point.config,
-            first_build=known.first_build if known else point.id,
-            first_commit=known.first_commit if known else point.commit,
-            joined_at=known.joined_at if known else point.started_at,
-            last_build=point.id,
-            last_at=point.started_at,
-        )
-
-    def recover(self, point: Point) -> None:
-        member = self.members.get(point.config)
-        if member is not None and member.recovered_at is None:
-            self.members[point.config] = member.model_copy(
-                update={"recovered_at": point.started_at, "recovered_by": point.id}
-            )
-            self.closing = point
-
-    def told(self) -> Incident:
-        over = self.is_over and self.closing is not None
-        return self.incident.model_copy(
-            update={
-                "state": "closed" if over else "open",
-                "closed_at": (self.closing.ended_at or self.closing.started_at) if over and self.closing else None,
-                "closed_by": self.closing.id if over and self.closing else None,
-                "members": sorted(self.members.values(), key=lambda member: (member.joined_at, member.config)),
-            }
-        )
+def _face(seen: Sighting, found: Break, facts: Mapping[str, Fact], known: Face | None) -> Face:
+    fact = facts.get(seen.build_id)
+    if fact is None:
+        if known is not None:
+            return known
+        bare = Evidence(build_id=seen.build_id, config=seen.config, started_at=seen.started_at, commit=seen.commit)
+        return Face(signature=seen.signature, evidence=bare)
+    if seen is found.opening:
+        firsts = [facts[member.first_build] for member in found.members.values() if member.first_build in facts]
+        alike = [first for first in firsts if seen.signature in (first.signatures or first.failing)]
+        suspects = suspects_of(alike, fact)
+    else:
+        suspects = _since(fact.commits, seen.after)
+    return Face(signature=seen.signature, evidence=evidence_of(fact, seen.signature), suspects=suspects)
 
 
-def _was_open_at(incident: Incident, moment_at: int) -> bool:
-    return incident.first_started_at < moment_at and any(
-        member.recovered_at is None or member.recovered_at >= moment_at for member in incident.members
-    )
-
-
-def _show(running: dict[str, _Open], point: Point) -> None:
-    signatures = point.signatures or (UNCLASSIFIED,)
-    shown = [running[signature] for signature in signatures if signature in running]
-    if not shown:
-        opened = _Open(signatures[0], _opened(point, signatures[0]))
-        running[signatures[0]] = opened
-        shown = [opened]
-    for incident in shown:
-        incident.show(point)
-
-
-def _opened(point: Point, signature: str) -> Incident:
-    return Incident(
-        id=digest("incident", point.project, point.branch, signature, point.id)[:16],
-        project=point.project,
-        branch=point.branch,
-        signature=signature,
-        state="open",
-        opened_at=point.ended_at or point.started_at,
-        opened_by=point.id,
-        opened_commit=point.commit,
-        first_started_at=point.started_at,
-        members=[],
-    )
+def _since(commits: Sequence[Commit] | None, after: str | None) -> list[Commit] | None:
+    """The commits of a range, newest first, down to the one that its config was already built at."""
+    if commits is None:
+        return None
+    fresh: list[Commit] = []
+    for commit in commits:
+        if commit.sha == after:
+            break
+        fresh.append(commit)
+    return fresh

@@ -59,7 +59,7 @@ class LaneState(WireModel):
 def state_of(points: Sequence[Point], last_green: Point | None, first_red: Point | None) -> LaneState:
     """The state of a lane from its newest builds (at least one), its last green and the first red after that."""
     ordered = sorted(points, key=lambda point: point.order)
-    newest = ordered[-1]
+    newest = max(points, key=lambda point: (point.started_at, point.id))
     coloured = [point for point in ordered if point.colour != "none"]
     colour: Colour = coloured[-1].colour if coloured else _older_colour(last_green, first_red)
     timed = [p.duration_ms for p in ordered if p.status == "succeeded" and p.duration_ms is not None]

@@ -3,13 +3,13 @@
 from collections.abc import Collection, Sequence
 
 from build_analysis.verdict import Symptom
+from build_protocol.incidents import IncidentState
 from build_protocol.messages import FailureData
 
 from build_history.builds.fact import UNCLASSIFIED, Fact, Point
 from build_history.builds.index_keys import commit_tag, lane_tag
 from build_history.builds.override import Override
 from build_history.projections.failure_verdict import Case, Judged, judge
-from build_history.projections.incidents import Incident
 from build_history.refresh import row_kinds
 from build_history.store import HistoryStore
 
@@ -61,12 +61,12 @@ async def judge_case(
     if same_commit is None:
         tag = commit_tag(project, branch, case.commit) if case.commit else None
         same_commit = await store.points(tag, limit=SAME_COMMIT_MAX) if tag else ()
-    incidents: list[Incident] = []
+    incidents: list[IncidentState] = []
     if next((point.colour for point in before if point.colour != "none"), None) != "green":
         # After a green build of this very config an incident of others clears nobody: then they are not asked for.
         scope = row_kinds.branch_scope(project, branch)
         rows = await store.rows("incident", scopes=[scope], labels=["open"], limit=INCIDENTS_MAX)
-        incidents = row_kinds.read_all(Incident, rows)
+        incidents = row_kinds.read_all(IncidentState, rows)
     judged = judge(
         symptom,
         case,

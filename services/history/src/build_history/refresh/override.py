@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from build_chassis.errors import StoreUnavailable
+from build_protocol.clock import Clock, now_ms
 
 from build_history.builds.fact import UNCLASSIFIED, Fact
 from build_history.builds.index_keys import touched_by
@@ -29,6 +30,8 @@ async def decide(
     signature: str,
     override: Override | None,
     excluded_configs: ExcludedConfigs = no_config_excluded,
+    *,
+    clock: Clock = now_ms,
 ) -> Fact:
     """Keep the override, or with None forget it; the fact as it is then. Key: (build id, signature), the last wins.
 
@@ -44,7 +47,7 @@ async def decide(
             return fact
         stale = stored.stale | touched_by(fact) | touched_by(stored.fact)
         if await store.put_facts([FactWrite(fact, stale, stored.version, stored.fact)]):
-            await refresh(store, stale, {build_id: fact}, excluded_configs)
+            await refresh(store, stale, {build_id: fact}, excluded_configs, clock)
             await store.settle({build_id: stored.version + 1})
             return fact
     raise StoreUnavailable("history", f"build {build_id} is contended")

@@ -10,12 +10,14 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from build_chassis.errors import StoreUnavailable
+from build_protocol.clock import Clock, now_ms
 
 from build_history.builds.fact import Fact, Lane, Point
 from build_history.builds.index_keys import Touched, colour_tag, commit_tag, day_tag, failure_tag, lane_tag
 from build_history.concurrently import each
 from build_history.projections.commits import CommitInfo, CommitRow, cells_of, info_of, informed
 from build_history.projections.config_state import ExcludedConfigs, no_config_excluded
+from build_history.projections.effective import effective
 from build_history.projections.failure_groups import Group, refreshed
 from build_history.projections.lanes import WINDOW, LaneState, state_of
 from build_history.projections.trends import day_of
@@ -34,6 +36,7 @@ async def refresh(
     stale: Collection[Touched],
     facts: Mapping[str, Fact],
     excluded_configs: ExcludedConfigs = no_config_excluded,
+    clock: Clock = now_ms,
 ) -> None:
     """Refresh every row named by `stale`; `facts` are the facts that touched them, by build id."""
     words = defaultdict(set)
@@ -48,7 +51,7 @@ async def refresh(
         _Readings(words["reading"], facts),
     )
     branches = (
-        refresh_branch(store, project, branch, frozenset(facts), excluded_configs(project))
+        refresh_branch(store, project, branch, frozenset(facts), excluded_configs(project), clock=clock)
         for project, branch in sorted(words["branch"])
     )
     # Together, so that their writes share commits.
@@ -98,6 +101,7 @@ class _Lanes(_Kind):
 
 async def _lane_state(store: HistoryStore, lane: Lane, points: Sequence[Point]) -> LaneState:
     """From the lane's newest points, newest first; asks for more only where they do not reach back far enough."""
+    points = list(reversed(effective(points)))
     green = next((point for point in points if point.colour == "green"), None)
     if green is None and len(points) == WINDOW:
         green = next(iter(await store.points(colour_tag(lane, "green"), limit=1)), None)

@@ -4,14 +4,16 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any, TypeVar
 
-from build_protocol.model import BuildId, Count, WireModel
+from build_protocol.incidents import IncidentState
+from build_protocol.model import BuildId, Count, EpochMs, WireModel
 from pydantic import Field, TypeAdapter
 
 from build_history.builds.fact import Fact, Lane
 from build_history.builds.index_keys import digest
 from build_history.projections.commits import CommitRow
+from build_history.projections.config_state import ConfigStates
 from build_history.projections.failure_groups import Group
-from build_history.projections.incidents import Incident
+from build_history.projections.identity import Record
 from build_history.projections.lanes import LaneState
 from build_history.projections.pins import PinLine
 from build_history.projections.trends import Day
@@ -80,20 +82,24 @@ def commit_row(row: CommitRow, version: int) -> Row:
     return Row("commit", key, row.project, scope, row.info.sha, row.rank, row.to_json(), version)
 
 
-def incident_row(incident: Incident, version: int) -> Row:
-    """Listed by branch and by state; ranked by the start of the opening build."""
-    scope = branch_scope(incident.project, incident.branch)
-    key = incident_key(incident.id)
+def incident_row(incident: IncidentState, version: int) -> Row:
+    """Listed by branch, by state and by whose business it is; ranked by the start of the opening build."""
+    label = incident.state if incident.is_public else staging_label(incident.state)
     return Row(
         "incident",
-        key,
+        incident_key(incident.id),
         incident.project,
-        scope,
-        incident.state,
+        branch_scope(incident.project, incident.branch or ""),
+        label,
         incident.first_started_at,
         incident.to_json(),
         version,
     )
+
+
+def staging_label(state: str) -> str:
+    """What incidents are listed by that no production config shows."""
+    return f"staging_{state}"
 
 
 def pin_row(line: PinLine, version: int) -> Row:
@@ -105,17 +111,34 @@ def pin_row(line: PinLine, version: int) -> Row:
 
 
 class Branch(WireModel):
-    """A branch that has coloured builds, and the configs that were left out when its incidents were told."""
+    """A branch that has coloured builds: the identity of its incidents, and what is still to be published of them.
+
+    Unlike every other row it is source data: it cannot be counted anew from the facts.
+    """
 
     project: str
     branch: str
-    excluded_configs: list[str] = Field(default_factory=list)
+    staging: list[str] = Field(default_factory=list, description="Configs in that state when it was folded.")
+    silent: list[str] = Field(default_factory=list)
+    since_at: EpochMs = Field(0, description="Builds that started earlier are settled.")
+    incidents: list[Record] = Field(default_factory=list, description="In the order in which they were published.")
+    outbox: list[IncidentState] = Field(default_factory=list)
+
+    @property
+    def states(self) -> ConfigStates:
+        """What config.yaml said when it was folded."""
+        return ConfigStates(frozenset(self.staging), frozenset(self.silent))
+
+
+DUE = "due"
+"""What branches are listed by that have something to publish."""
 
 
 def branch_row(told: Branch, newest_at: int, version: int) -> Row:
     """One per branch: its version guards the branch's incidents and pins while they are refreshed."""
     key, scope = branch_key(told.project, told.branch), branch_scope(told.project, told.branch)
-    return Row("branch", key, told.project, scope, "", newest_at, told.to_json(), version)
+    label = DUE if told.outbox else ""
+    return Row("branch", key, told.project, scope, label, newest_at, told.to_json(), version)
 
 
 class Reading(WireModel):

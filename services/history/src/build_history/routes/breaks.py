@@ -3,13 +3,13 @@
 from typing import Annotated, Literal
 
 from build_protocol.clock import DAY_MS
-from fastapi import APIRouter, Path
+from build_protocol.incidents import IncidentState
+from fastapi import APIRouter, Path, Query
 
 from build_history.projections.failure_groups import FailureGroup
-from build_history.projections.incidents import Incident
 from build_history.refresh import row_kinds
 from build_history.routes.dependencies import BranchQuery, Cursor, Limit, Now, ProjectQuery, Reads, found
-from build_history.routes.schemas import FailureGroupList, IncidentList, IncidentSummary
+from build_history.routes.schemas import FailureGroupList, Incident, IncidentList, IncidentSummary
 
 router = APIRouter(tags=["history"])
 
@@ -38,18 +38,21 @@ async def list_incidents(
     project: ProjectQuery = None,
     branch: BranchQuery = None,
     state: Literal["open", "closed"] | None = None,
+    with_staging: Annotated[
+        bool, Query(alias="withStaging", description="Also those that only configs in staging show.")
+    ] = False,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> IncidentList:
     """Incidents, the latest first: since when, which configs, which commits are suspect."""
-    page = await reads.incidents(project, branch, state, limit, cursor)
-    incidents = row_kinds.read_all(Incident, page.rows)
+    page = await reads.incidents(project, branch, state, limit, cursor, with_staging=with_staging)
+    incidents = row_kinds.read_all(IncidentState, page.rows)
     if branch is not None:
-        incidents = [incident for incident in incidents if incident.branch == branch]
+        incidents = [incident for incident in incidents if (incident.branch or "") == branch]
     return IncidentList(items=[IncidentSummary.of(i) for i in incidents], next_cursor=page.next_cursor)
 
 
 @router.get("/api/incidents/{incident_id}", response_model_exclude_none=True)
 async def get_incident(reads: Reads, incident_id: Annotated[str, Path(max_length=64)]) -> Incident:
-    """One incident with every config it hit."""
-    return found(await reads.incident(incident_id), "incident")
+    """One incident with every config it hit and everything that became of it."""
+    return Incident.of(found(await reads.incident(incident_id), "incident"))

@@ -11,15 +11,15 @@ from build_chassis.auth import Principal
 from build_chassis.pagination import decode_cursor, encode_cursor
 from build_chassis.projects import Projects
 from build_protocol.clock import HOUR_MS
+from build_protocol.incidents import IncidentState
 
 from build_history.builds.fact import UNCLASSIFIED, Fact, Lane
 from build_history.builds.index_keys import includes_tag, lane_tag
 from build_history.projections.commits import CommitRow, answers
-from build_history.projections.config_state import Overdue, cadences_ms, excluded_configs_of, overdue
+from build_history.projections.config_state import ConfigStates, Overdue, cadences_ms, overdue, states_in
 from build_history.projections.failure_groups import FailureGroup, Group, merged
 from build_history.projections.failure_verdict import Case
-from build_history.projections.incidents import Incident
-from build_history.projections.lanes import LaneState
+from build_history.projections.lanes import BuildRef, LaneState
 from build_history.projections.pins import PinLine
 from build_history.projections.slow_steps import StepOverBuilds, slowest_steps
 from build_history.refresh import row_kinds
@@ -61,9 +61,13 @@ class Reader:
     projects: Projects
     statistics: StatisticsCache = field(default_factory=StatisticsCache)
 
+    def states(self, project: str) -> ConfigStates:
+        """The configs of a project that are not in production, by their state."""
+        return states_in(self.projects.get(project))
+
     def excluded_configs(self, project: str) -> frozenset[str]:
         """The configs of a project that are not in production."""
-        return excluded_configs_of(self.projects.get(project))
+        return self.states(project).excluded_configs
 
     async def fact(self, build_id: str) -> Fact | None:
         """What is known of a build, if the caller sees its project."""
@@ -87,6 +91,12 @@ class Reader:
         rows = await self._listed("lane", limit=LANES_MAX, project=project, branch=branch)
         states = row_kinds.read_all(LaneState, rows)
         return [state for state in states if branch is None or state.branch == branch]
+
+    async def last_green(self, lane: Lane) -> BuildRef | None:
+        """The last build of a lane that counts as green."""
+        key = row_kinds.lane_key(lane)
+        row = (await self.store.rows_by_key([key])).get(key)
+        return row_kinds.read_as(LaneState, row).last_green if row and self.caller.may_see(lane.project) else None
 
     async def branch_of(self, project: str, branch: str | None) -> str | None:
         """The branch asked for, else the project's most lately built one; None when there is none to see."""
@@ -149,17 +159,26 @@ class Reader:
         return CommitOnBranch(project=row.project, branch=row.branch, info=row.info, configs=configs, unknown=unknown)
 
     async def incidents(
-        self, project: str | None, branch: str | None, state: str | None, limit: int, cursor: str | None
+        self,
+        project: str | None,
+        branch: str | None,
+        state: str | None,
+        limit: int,
+        cursor: str | None,
+        *,
+        with_staging: bool = False,
     ) -> Page:
-        """Incident rows, the latest first."""
-        labels = [state] if state is not None else None
+        """Incident rows, the latest first; those that only configs in staging show where they are asked for."""
+        labels = [state] if state is not None else ["open", "closed"]
+        if with_staging:
+            labels += [row_kinds.staging_label(label) for label in labels]
         return await self._page("incident", limit, cursor, project=project, branch=branch, labels=labels)
 
-    async def incident(self, incident_id: str) -> Incident | None:
+    async def incident(self, incident_id: str) -> IncidentState | None:
         """One incident, if the caller sees its project."""
         key = row_kinds.incident_key(incident_id)
         row = (await self.store.rows_by_key([key])).get(key)
-        return row_kinds.read_as(Incident, row) if row and self.caller.may_see(row.project) else None
+        return row_kinds.read_as(IncidentState, row) if row and self.caller.may_see(row.project) else None
 
     async def groups(
         self, project: str | None, limit: int, cursor: str | None, today: int

@@ -2,18 +2,26 @@
 
 from typing import Literal
 
+from build_protocol.incidents import (
+    End,
+    Evidence,
+    Face,
+    IncidentOverride,
+    IncidentState,
+    Member,
+    Transition,
+    VerdictKind,
+)
 from build_protocol.messages import Commit, FailureData
 from build_protocol.model import Count, EpochMs, WireModel
 from pydantic import Field
 
 from build_history.builds.colour import Colour
-from build_history.builds.override import Override, VerdictKind
 from build_history.projections.commits import CommitInfo, CommitRow, ConfigAnswer
 from build_history.projections.config_state import Overdue, Standing
 from build_history.projections.failure_groups import FailureGroup
 from build_history.projections.failure_verdict import Judged
 from build_history.projections.flaky import FlakySign
-from build_history.projections.incidents import Incident
 from build_history.projections.lanes import BuildRef, LaneState, RedSpell
 from build_history.projections.pins import PinMatrix
 from build_history.projections.regressions import Mark, MeasureMark
@@ -34,9 +42,11 @@ class IncidentSummary(WireModel):
 
     id: str
     project: str
-    branch: str
-    signature: str
+    branch: str | None = Field(None, description="Absent: its builds name no branch.")
+    signature: str = Field(description="The one it was opened with.")
+    signatures: list[str] = Field(description="All that it showed.")
     state: Literal["open", "closed"]
+    ended_as: End | None = Field(None, description="Absent while it is open; only `fixed` says that it is.")
     opened_at: EpochMs
     opened_by: str
     opened_commit: str | None = None
@@ -44,20 +54,54 @@ class IncidentSummary(WireModel):
     configs: list[str]
     recovered_configs: list[str]
     suspects: list[Commit] | None = Field(None, description="Absent = unknown, never empty.")
-    authors: list[str]
+    authors: list[str] = Field(description="Of the suspects.")
     failure: FailureData | None = None
-    override: Override | None = None
-    unknown: list[str]
+    override: IncidentOverride | None = None
+    unknown: list[str] = Field(description="What this answer does not know, in sentences.")
 
     @classmethod
-    def of(cls, incident: Incident) -> "IncidentSummary":
+    def of(cls, state: IncidentState) -> "IncidentSummary":
         """The summary of an incident."""
-        told = {name: getattr(incident, name) for name in cls.model_fields if name in Incident.model_fields}
+        opening = state.opening
+        unknown = []
+        if state.suspects is None:
+            unknown.append("the suspect commits: no agent sent the commits since the last green build")
+        if opening.failure is None:
+            unknown.append("the failure itself: analysis found none in the log")
+        shared = {name: getattr(state, name) for name in cls.model_fields if name in IncidentState.model_fields}
         return cls(
-            **told,
-            configs=[member.config for member in incident.members],
-            recovered_configs=[member.config for member in incident.members if member.recovered_at is not None],
+            **shared,
+            signature=state.faces[0].signature,
+            signatures=[face.signature for face in state.faces],
+            opened_by=opening.build_id,
+            opened_commit=opening.commit,
+            configs=[member.config for member in state.members],
+            recovered_configs=[member.config for member in state.members if member.recovered_at is not None],
+            authors=list(dict.fromkeys(commit.author for commit in state.suspects or () if commit.author)),
+            failure=opening.failure,
+            unknown=unknown,
         )
+
+
+class Incident(IncidentSummary):
+    """An incident with every config it hit, every face it showed and everything that became of it."""
+
+    revision: Count
+    first_started_at: EpochMs
+    members: list[Member]
+    faces: list[Face]
+    closing: Evidence | None = None
+    merged_into: str | None = None
+    absorbed: list[str]
+    transitions: list[Transition]
+
+    @classmethod
+    def of(cls, state: IncidentState) -> "Incident":
+        """All of an incident."""
+        summary = IncidentSummary.of(state)
+        told = {name: getattr(summary, name) for name in IncidentSummary.model_fields}
+        added = cls.model_fields.keys() - told.keys()
+        return cls(**told, **{name: getattr(state, name) for name in added})
 
 
 class IncidentList(WireModel):

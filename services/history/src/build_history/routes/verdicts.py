@@ -102,6 +102,6 @@ async def _decide(reads: Reader, build_id: str, signature: str, override: Overri
         raise HTTPException(403, "this needs role developer or admin")
     found(await reads.fact(build_id), "build: history keeps builds of origin ci")
     try:
-        await decide(reads.store, build_id, signature, override, reads.excluded_configs)
+        await decide(reads.store, build_id, signature, override, reads.states)
     except NoSuchFailure as error:
         raise HTTPException(404, str(error)) from error

@@ -156,7 +156,7 @@ class TestImporter:
             due = {build_id: due[build_id] for build_id in writes.keys() - written}
             if not due:
                 # Together, for they share lanes, days and branches.
-                await refresh(self._store, stale, facts, self._unheard)
+                await refresh(self._store, stale, facts, self._unheard, self._clock)
                 await self._store.settle(versions)
                 return
         raise StoreUnavailable("history", f"{len(due)} builds are contended")

@@ -4,8 +4,7 @@ import asyncio
 from typing import Annotated
 
 from build_chassis.auth import only_services
-from build_protocol.frames import LastGreen
-from build_protocol.model import BuildId, Count, ShortText, WireModel
+from build_protocol.model import BuildId, Count, WireModel
 from fastapi import APIRouter, Depends, Query
 
 from build_ingest.dependencies import Needs
@@ -45,14 +44,3 @@ async def list_stored(
         for state in found
         if state is not None
     }
-
-
-@router.get("/last-green")
-async def find_last_green(
-    needs: Needs, project: ShortText, branch: ShortText = "", config: ShortText = "default"
-) -> LastGreen | None:
-    """The commit of the last started ci build that succeeded; else null. No branch: builds without one."""
-    build = await needs.store.find_last_green(project, branch or None, config)
-    if build is None or build.commit is None:
-        return None
-    return LastGreen(project=build.project, branch=build.branch, config=build.config, commit=build.commit)

@@ -127,10 +127,6 @@ class BuildStore(Store, ChunkSource, FindingsStore, Protocol):
         """Builds, newest start first."""
         ...
 
-    async def find_last_green(self, project: str, branch: str | None, config: str) -> Build | None:
-        """The last started ci build of this configuration that succeeded; branch None: among those without one."""
-        ...
-
     async def read_tail(self, build_id: str, limit: int) -> list[Chunk]:
         """The last chunks of a build, in order."""
         ...

@@ -152,13 +152,6 @@ class MongoBuildStore(MongoFindings, BuildStore):
             return [rows.view_of(document) for document in await found.limit(query.limit).to_list()]
 
     @override
-    async def find_last_green(self, project: str, branch: str | None, config: str) -> Build | None:
-        wanted = {"project": project, "branch": branch, "config": config, "status": "succeeded", "origin": "ci"}
-        with available(self._database):
-            document = await self._builds.find_one(wanted, {"view": 1}, sort=[("place", DESCENDING)])
-        return None if document is None else rows.view_of(document)
-
-    @override
     async def read_chunks(self, build_id: str, by: contract.Following, at: int, limit: int) -> list[Chunk]:
         with available(self._database):
             if by == "seq":

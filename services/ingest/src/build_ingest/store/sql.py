@@ -116,23 +116,6 @@ class SqlBuildStore(SqlFindings, BuildStore):
         return [rows.view_of(row) for row in found]
 
     @override
-    async def find_last_green(self, project: str, branch: str | None, config: str) -> Build | None:
-        query = (
-            select(builds.c.view)
-            .where(
-                builds.c.project == project,
-                builds.c.branch.is_(None) if branch is None else builds.c.branch == branch,
-                builds.c.config == config,
-                builds.c.status == "succeeded",
-                builds.c.origin == "ci",
-            )
-            .order_by(builds.c.place.desc())
-            .limit(1)
-        )
-        row = await self._engine.read(lambda db: db.execute(query).mappings().first())
-        return None if row is None else rows.view_of(row)
-
-    @override
     async def read_chunks(self, build_id: str, by: contract.Following, at: int, limit: int) -> list[Chunk]:
         mine = chunks.c.build_id == build_id
         if by == "seq":

@@ -40,4 +40,6 @@ def _headers(notification: Notification, domain: str) -> dict[str, str]:
     if notification.message.kind in _THREAD_BEGINS:
         return headers | {"Message-ID": root}
     own = headers | {"Message-ID": f"<{notification.id[:32]}@{domain}>"}
-    return own if notification.message.kind == "digest" else own | {"In-Reply-To": root, "References": root}
+    return (
+        own if notification.message.kind in ("digest", "summary") else own | {"In-Reply-To": root, "References": root}
+    )

@@ -15,7 +15,7 @@ from pydantic import Field
 
 from build_notifier.messages.message import Message
 
-Rule = NotifyOn | Literal["commit_status"]
+Rule = NotifyOn | Literal["commit_status", "summary"]
 State = Literal["queued", "sending", "accepted", "delivered", "failed", "unknown", "suppressed"]
 ChannelName = Literal["mail", "apprise", "github_status", "github_comment"]
 
@@ -44,7 +44,7 @@ class Notification(WireModel):
 
     id: str = Field(description="sha256(rule, incident, transition, recipient)")
     project: str
-    branch: str
+    branch: str | None = None
     rule: Rule
     incident: str
     transition: str

@@ -1,12 +1,13 @@
-"""Writing: a branch's transition, a verdict or a list of open incidents as a message. Pure."""
+"""Writing: a branch's transition, a verdict or a list of incidents as a message. Pure."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 
 from build_protocol.messages import BuildVerdict
 from build_protocol.project_config import Project
 
-from build_notifier.branch import Branch, Evidence, Incident, Transition
-from build_notifier.messages.message import LogLine, Message, StillRed, source_url
+from build_notifier.copies import Branch, Subject, Transition, evidence_of
+from build_notifier.messages.message import NO_BRANCH, LogLine, Message, StillRed, source_url
 from build_notifier.messages.text import one_line
 
 COMMITS_KEPT = 20
@@ -17,18 +18,18 @@ ITEMS_KEPT = 50
 
 def news(branch: Branch, transition: Transition, project: Project, dashboard_url: str, now_ms: int) -> Message:
     """The message about a transition, still without its extract."""
-    incident = branch.incident(transition.incident)
-    suspects = incident.suspects
+    subject = branch.subject(transition.subject)
+    suspects = subject.suspects
     return Message(
         kind=transition.kind,
         project=branch.project,
         branch=branch.branch,
-        configs=list(incident.members),
+        configs=subject.configs,
         at=now_ms,
         evidence=transition.evidence,
         suspects=None if suspects is None else suspects[:COMMITS_KEPT],
         suspect_count=len(suspects or ()),
-        red_ms=transition.since_at - incident.opened_at if transition.kind == "fixed" else None,
+        red_ms=max(0, transition.at - subject.opened_at) if transition.kind == "fixed" else None,
         dashboard_url=dashboard_url,
         source_url=source_url(project.source_url, transition.evidence),
     )
@@ -44,34 +45,65 @@ def status(verdict: BuildVerdict, dashboard_url: str, now_ms: int) -> Message:
     return Message(
         kind="status",
         project=verdict.project,
-        branch=verdict.data.branch or "",
+        branch=verdict.data.branch,
         configs=[verdict.data.config],
         at=now_ms,
-        evidence=Evidence.of(verdict),
+        evidence=evidence_of(verdict),
         succeeded=verdict.data.status == "succeeded",
         dashboard_url=dashboard_url,
     )
 
 
-def digest(project: str, red: Sequence[tuple[Branch, Incident]], dashboard_url: str, now_ms: int) -> Message:
+def digest(project: str, red: Sequence[tuple[Branch, Subject]], dashboard_url: str, now_ms: int) -> Message:
     """What is still broken, the oldest first."""
     oldest = sorted(red, key=lambda pair: pair[1].opened_at)
     return Message(
         kind="digest",
         project=project,
         at=now_ms,
-        items=[_still_red(branch.branch, incident, now_ms) for branch, incident in oldest[:ITEMS_KEPT]],
+        items=[
+            _item(branch, subject, subject.red_configs, now_ms - subject.opened_at)
+            for branch, subject in oldest[:ITEMS_KEPT]
+        ],
         dashboard_url=dashboard_url,
     )
 
 
-def _still_red(branch: str, incident: Incident, now_ms: int) -> StillRed:
-    failure = incident.opening.failure
+def summary(branch: Branch, transitions: Sequence[Transition], dashboard_url: str, now_ms: int) -> Message:
+    """What happened to a branch while nobody could be notified, an item an incident, the oldest first.
+
+    Incidents beyond `ITEMS_KEPT` are for another summary.
+    """
+    by_subject: defaultdict[str, list[Transition]] = defaultdict(list)
+    for transition in sorted(transitions, key=lambda transition: transition.at):
+        by_subject[transition.subject].append(transition)
+    items = []
+    for subject_id, happened in list(by_subject.items())[:ITEMS_KEPT]:
+        subject = branch.subject(subject_id)
+        item = _item(branch, subject, subject.configs, happened[-1].at - subject.opened_at)
+        kinds = dict.fromkeys(transition.kind for transition in happened)
+        said = {
+            "news": ", ".join(kinds),
+            "transitions": [(transition.subject, transition.key) for transition in happened],
+        }
+        items.append(item.model_copy(update=said))
+    return Message(
+        kind="summary",
+        project=branch.project,
+        branch=branch.branch,
+        at=now_ms,
+        items=items,
+        dashboard_url=dashboard_url,
+    )
+
+
+def _item(branch: Branch, subject: Subject, configs: Sequence[str], open_ms: int) -> StillRed:
+    failure = subject.opening.failure
     return StillRed(
-        branch=branch,
-        configs=incident.red_configs,
-        message=one_line(failure.message if failure else incident.opening.error or "", 200),
-        build_id=incident.opening.build_id,
+        branch=branch.branch or NO_BRANCH,
+        configs=list(configs),
+        message=one_line(failure.message if failure else subject.opening.error or "", 200),
+        build_id=subject.opening.build_id,
         line=failure.first_line if failure else None,
-        open_ms=now_ms - incident.opened_at,
+        open_ms=max(0, open_ms),
     )

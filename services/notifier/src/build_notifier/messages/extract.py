@@ -5,9 +5,9 @@ from typing import Protocol
 
 from build_chassis.auth import Principal
 from build_chassis.service_client import ServiceClient, ServiceRefused, ServiceUnavailable
+from build_protocol.incidents import Evidence
 from typing_extensions import override
 
-from build_notifier.branch import Evidence
 from build_notifier.messages.message import LogLine
 from build_notifier.messages.text import clean
 

@@ -3,22 +3,29 @@
 from typing import Literal
 from urllib.parse import quote
 
+from build_protocol.incidents import Evidence
 from build_protocol.messages import Commit
 from build_protocol.model import Count, EpochMs, WireModel
 from pydantic import Field
 
-from build_notifier.branch import Evidence
 from build_notifier.messages.text import counted, one_line
 
-LetterKind = Literal["opened", "changed", "fixed", "missing", "returned", "digest", "status"]
+LetterKind = Literal[
+    "opened", "changed", "reopened", "fixed", "overridden", "missing", "returned", "digest", "summary", "status"
+]
+NO_BRANCH = "(no branch)"
+"""What people read where builds name no branch."""
 
 _VERBS = {
     "opened": "broken",
     "changed": "still broken, in another way",
+    "reopened": "broken again",
     "fixed": "fixed",
+    "overridden": "no longer counted as broken",
     "missing": "has gone silent",
     "returned": "is back",
     "digest": "still broken",
+    "summary": "summed up",
     "status": "built",
 }
 SUBJECT_CHARACTERS = 120
@@ -33,7 +40,7 @@ class LogLine(WireModel):
 
 
 class StillRed(WireModel):
-    """One open incident, as a digest lists it."""
+    """One incident, as a digest or a summary lists it."""
 
     branch: str
     configs: list[str]
@@ -41,6 +48,8 @@ class StillRed(WireModel):
     build_id: str
     line: Count | None = None
     open_ms: Count
+    news: str = Field("", description="What became of it, in a summary.")
+    transitions: list[tuple[str, str]] = Field(default_factory=list, description="(incident, key) it stands for.")
 
 
 class Message(WireModel):
@@ -48,7 +57,7 @@ class Message(WireModel):
 
     kind: LetterKind
     project: str
-    branch: str = ""
+    branch: str | None = None
     configs: list[str] = Field(default_factory=list, description="Configs this is about.")
     at: EpochMs
     evidence: Evidence | None = None
@@ -70,6 +79,11 @@ class Message(WireModel):
         return _VERBS[self.kind]
 
     @property
+    def is_break(self) -> bool:
+        """Whether it says that something is broken now: then the log and the suspects are of interest."""
+        return self.kind in ("opened", "changed", "reopened")
+
+    @property
     def title(self) -> str:
         """What happened to what, in one line: `main is broken on release and 59 more configs`."""
         return one_line(self._title, 200)
@@ -78,12 +92,19 @@ class Message(WireModel):
     def _title(self) -> str:
         if self.kind == "digest":
             return f"{counted(len(self.items), 'incident')} still open"
+        if self.kind == "summary":
+            return f"{self.where_branch}: what happened to {counted(len(self.items), 'incident')} meanwhile"
         if self.kind == "status" and self.evidence is not None:
             return f"{self.evidence.config} {self.verb}"
         if self.kind in ("missing", "returned") and self.evidence is not None:
             who = f"agent {self.evidence.agent}" if self.evidence.agent else f"config {self.evidence.config}"
-            return f"{who} {self.verb} ({self.branch}, {self.where})"
-        return f"{self.branch} is {self.verb} on {self.where}"
+            return f"{who} {self.verb} ({self.where_branch}, {self.where})"
+        return f"{self.where_branch} is {self.verb} on {self.where}"
+
+    @property
+    def where_branch(self) -> str:
+        """The branch as people read it."""
+        return self.branch or NO_BRANCH
 
     @property
     def where(self) -> str:
@@ -112,7 +133,7 @@ class Message(WireModel):
     @property
     def subject(self) -> str:
         """The subject of a mail; always one line."""
-        said = f": {self.message}" if self.message and self.kind in ("opened", "changed") else ""
+        said = f": {self.message}" if self.message and self.is_break else ""
         return one_line(f"[{self.project}] {self.title}{said}", SUBJECT_CHARACTERS)
 
     @property

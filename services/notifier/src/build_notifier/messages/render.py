@@ -46,12 +46,16 @@ def plain(message: Message) -> str:
 def chat(message: Message) -> str:
     """A few lines for a chat room; its title is the message's subject."""
     lines = [message.message, message.location]
-    if message.kind in ("opened", "changed"):
+    if message.is_break:
         lines.append(suspects(message))
     if message.kind == "fixed" and message.red_ms is not None:
         lines.append(f"It was broken for {duration(message.red_ms)}.")
     lines += [
-        one_line(f"- {item.branch} on {', '.join(item.configs[:3])}: {item.message}", 300) for item in message.items
+        one_line(
+            f"- {item.branch} on {', '.join(item.configs[:3])}{': ' + item.news if item.news else ''}: {item.message}",
+            300,
+        )
+        for item in message.items
     ]
     lines.append(message.build_url)
     return "\n".join(line for line in lines if line)
@@ -86,7 +90,7 @@ def _words(message: Message) -> dict[str, object]:
         "configs": [one_line(config, 60) for config in message.configs[:CONFIGS_SHOWN]],
         "configs_more": max(0, len(message.configs) - CONFIGS_SHOWN),
         "build_url": build_url,
-        "is_bad": message.kind in ("opened", "changed", "missing", "digest"),
+        "is_bad": message.is_break or message.kind in ("missing", "digest", "summary"),
         "width": max((len(str(line.number)) for line in message.extract), default=1),
     }
 

@@ -1,4 +1,4 @@
-"""Missing agents and overdue configs: incidents about silence. Pure.
+"""Missing agents and overdue configs: subjects about silence. Pure.
 
 An agent is missing when a build of its own is lost, and back with its next verdict that is anything else. A config is
 overdue when its `cadence_minutes` passed twice without a verdict.
@@ -6,69 +6,101 @@ overdue when its `cadence_minutes` passed twice without a verdict.
 
 from collections.abc import Mapping
 
+from build_protocol.incidents import Evidence
 from build_protocol.messages import BuildVerdict
 from build_protocol.project_config import BuildConfig
 
 from build_notifier import ids
-from build_notifier.branch import Branch, Evidence, Incident, Member
-from build_notifier.draft import Draft
+from build_notifier.copies import IDLE_MS, Branch, Heard, NewsKind, Subject, Transition, evidence_of
 
 OVERDUE_CADENCES = 2
 
 
-def note_agent(draft: Draft, verdict: BuildVerdict) -> None:
-    """Note that a build's agent fell silent, or that a silent agent or config is heard again."""
-    evidence = Evidence.of(verdict)
+def note_verdict(branch: Branch, verdict: BuildVerdict, *, now_ms: int, quiet_ms: int) -> Branch:
+    """The branch once this verdict came in: an agent fell silent, or a silent agent or config is back.
+
+    A repeated verdict, or one of a build that a later one of its config followed, changes nothing.
+    """
+    evidence = evidence_of(verdict)
+    heard = Heard(
+        build_id=verdict.build_id,
+        revision=verdict.data.revision,
+        started_at=evidence.started_at,
+        received_at=now_ms,
+    )
+    last = branch.heard.get(evidence.config)
+    if last is not None and not _follows(heard, last):
+        return branch
+    recent = {config: known for config, known in branch.heard.items() if known.received_at >= now_ms - IDLE_MS}
+    branch = branch.model_copy(update={"heard": {**recent, evidence.config: heard}, "touched_at": now_ms})
+    for subject in branch.open_subjects("missing"):
+        if branch.heard.keys().isdisjoint(subject.configs):
+            branch = branch.putting(subject.model_copy(update={"is_open": False, "red_configs": []}))
     agent = _agent_signature(evidence)
     if verdict.data.status == "lost":
-        _miss(draft, agent, evidence)
-        return
-    for incident in draft.open_incidents("missing"):
-        if incident.signatures[0] in (agent, _config_signature(evidence.config)):
-            _hear(draft, incident, evidence)
+        return _miss(branch, agent, evidence, now_ms=now_ms, quiet_ms=quiet_ms)
+    for subject in branch.open_subjects("missing"):
+        if subject.signature in (agent, _config_signature(evidence.config)):
+            branch = _return(branch, subject, evidence, now_ms=now_ms, quiet_ms=quiet_ms)
+    return branch
 
 
 def overdue(branch: Branch, configs: Mapping[str, BuildConfig], *, now_ms: int, quiet_ms: int) -> Branch:
-    """The branch with an incident for each config from which nothing came for twice its cadence."""
-    draft = Draft.of(branch, now_ms, quiet_ms)
-    touched = False
+    """The branch with a subject for each config from which nothing came for twice its cadence."""
     for config, settings in configs.items():
-        lane = branch.lanes.get(config)
-        if lane is None or settings.cadence_minutes is None or settings.state == "silent":
+        last = branch.heard.get(config)
+        if last is None or settings.cadence_minutes is None or settings.state == "silent":
             continue
-        if now_ms - lane.heard_at <= OVERDUE_CADENCES * settings.cadence_minutes * 60_000:
+        if now_ms - last.received_at <= OVERDUE_CADENCES * settings.cadence_minutes * 60_000:
             continue
-        evidence = Evidence(build_id=lane.last.build_id, config=config, started_at=lane.last.started_at)
-        touched |= _miss(draft, _config_signature(config), evidence)
-    return draft.result().model_copy(update={"touched_at": branch.touched_at}) if touched else branch
+        evidence = Evidence(build_id=last.build_id, config=config, started_at=last.started_at)
+        branch = _miss(branch, _config_signature(config), evidence, now_ms=now_ms, quiet_ms=quiet_ms)
+    return branch
 
 
-def _miss(draft: Draft, signature: str, evidence: Evidence) -> bool:
-    known = next((i for i in draft.open_incidents("missing") if i.signatures[0] == signature), None)
-    member = Member(config=evidence.config, build_id=evidence.build_id)
+def _follows(heard: Heard, last: Heard) -> bool:
+    if heard.build_id == last.build_id:
+        return heard.revision > last.revision
+    return (heard.started_at, heard.build_id) > (last.started_at, last.build_id)
+
+
+def _miss(branch: Branch, signature: str, evidence: Evidence, *, now_ms: int, quiet_ms: int) -> Branch:
+    known = next((subject for subject in branch.open_subjects("missing") if subject.signature == signature), None)
     if known is not None:
-        if evidence.config in known.members:
-            return False
-        draft.put(known.model_copy(update={"members": {**known.members, evidence.config: member}}))
-        return True
-    incident = Incident(
-        id=ids.incident_id(draft.branch.project, draft.branch.branch, signature, evidence.build_id),
+        if evidence.config in known.configs:
+            return branch
+        configs = [*known.configs, evidence.config]
+        return branch.putting(known.model_copy(update={"configs": configs, "red_configs": configs}))
+    subject = Subject(
+        id=ids.silence_id(branch.project, branch.branch, signature, evidence.build_id),
         kind="missing",
-        signatures=[signature],
-        is_told=True,
-        opened_at=draft.now_ms,
+        signature=signature,
+        opened_at=now_ms,
         opening=evidence,
-        members={evidence.config: member},
+        configs=[evidence.config],
+        red_configs=[evidence.config],
     )
-    draft.put(incident)
-    draft.say("missing", incident, evidence)
-    return True
+    return branch.putting(subject).noting(_transition("missing", subject, evidence, now_ms, quiet_ms))
 
 
-def _hear(draft: Draft, incident: Incident, evidence: Evidence) -> None:
-    draft.put(incident.model_copy(update={"is_open": False, "closed_at": draft.now_ms, "closing": evidence}))
-    if not draft.withdraw(incident, "missing"):
-        draft.say("returned", incident, evidence)
+def _return(branch: Branch, subject: Subject, evidence: Evidence, *, now_ms: int, quiet_ms: int) -> Branch:
+    is_unsaid = any((known.subject, known.key) == (subject.id, "missing") for known in branch.pending)
+    branch = branch.withdrawing(subject.id, "missing").putting(
+        subject.model_copy(update={"is_open": False, "red_configs": []})
+    )
+    return branch if is_unsaid else branch.noting(_transition("returned", subject, evidence, now_ms, quiet_ms))
+
+
+def _transition(kind: NewsKind, subject: Subject, evidence: Evidence, now_ms: int, quiet_ms: int) -> Transition:
+    return Transition(
+        kind=kind,
+        subject=subject.id,
+        key=kind,
+        at=now_ms,
+        received_at=now_ms,
+        due_at=now_ms + quiet_ms,
+        evidence=evidence,
+    )
 
 
 def _agent_signature(evidence: Evidence) -> str:

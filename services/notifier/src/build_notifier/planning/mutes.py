@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from build_protocol.model import EpochMs, ProjectName, ShortText, WireModel
 from pydantic import Field
 
-from build_notifier.branch import Incident
+from build_notifier.copies import Subject
 
 MUTES_MAX = 1000
 
@@ -28,17 +28,20 @@ class Mute(MuteRequest):
     created_by: str
     created_at: EpochMs
 
-    def covers(self, incident: Incident, project: str, branch: str, now_ms: int) -> bool:
-        """Whether nothing is to be said of this incident now; a mute of a config covers what hits nothing else."""
+    def covers(self, subject: Subject, project: str, branch: str | None, now_ms: int) -> bool:
+        """Whether nobody is to be notified of this now; a mute of a config covers what hits nothing else.
+
+        A mute of an incident goes on with the one that it was merged into.
+        """
         return (
             now_ms < self.until_at
             and self.project == project
             and self.branch in (None, branch)
-            and self.incident in (None, incident.id)
-            and (self.config is None or set(incident.members) == {self.config})
+            and self.incident in (None, subject.id, *subject.absorbed)
+            and (self.config is None or set(subject.configs) == {self.config})
         )
 
 
-def covering(mutes: Iterable[Mute], incident: Incident, project: str, branch: str, now_ms: int) -> Mute | None:
-    """The first mute that covers the incident, if any does."""
-    return next((mute for mute in mutes if mute.covers(incident, project, branch, now_ms)), None)
+def covering(mutes: Iterable[Mute], subject: Subject, project: str, branch: str | None, now_ms: int) -> Mute | None:
+    """The first mute that covers it, if any does."""
+    return next((mute for mute in mutes if mute.covers(subject, project, branch, now_ms)), None)

@@ -1,9 +1,11 @@
 """Planning: transitions that are due become claims, one per recipient, and are then taken off their branch.
 
-A crash between the two is harmless: the same claims are decided again, under the same ids.
+A crash between the two is harmless: the same claims are decided again, under the same ids. Transitions that are read of
+long after they happened, as after an outage, become one summary of their branch.
 """
 
 import logging
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 
 from build_chassis.errors import StoreUnavailable
@@ -11,8 +13,8 @@ from build_chassis.failpoints import fail_at
 from build_chassis.projects import Projects
 
 from build_notifier import ids
-from build_notifier.branch import Branch, Transition
 from build_notifier.consumer import RACES
+from build_notifier.copies import Branch, Transition
 from build_notifier.delivery.notification import Notification
 from build_notifier.messages import compose
 from build_notifier.messages.extract import Extracts, NoExtract
@@ -24,6 +26,9 @@ from build_notifier.settings import Settings
 from build_notifier.store import NotifierStore, StoredBranch
 
 log = logging.getLogger("notifier")
+
+STALE_MS = 6 * 3600 * 1000
+"""A transition that was read of so long after it happened is summed up with others of its branch."""
 
 PATIENCE_MS = 120_000
 """A message waits this long for its log extract; then it leaves without."""
@@ -62,11 +67,11 @@ class Planner:
 
     async def _plan(self, stored: StoredBranch) -> int:
         now_ms = self._clock()
-        due = [transition for transition in stored.branch.pending if transition.due_at <= now_ms]
-        told: list[Transition] = []
+        pending = stored.branch.pending
+        told, claimed = await self._sum_up(stored.branch, [known for known in pending if _is_stale(known)], now_ms)
+        due = [known for known in pending if known.due_at <= now_ms and not _is_stale(known)]
         waiting: list[Transition] = []
-        claimed = 0
-        for transition in sorted(due, key=lambda transition: transition.since_at):
+        for transition in sorted(due, key=lambda transition: transition.at):
             notifications = await self._notifications(stored.branch, transition, now_ms)
             if notifications is None:
                 waiting.append(transition)
@@ -77,27 +82,89 @@ class Planner:
             claimed += len(new)
             self._metrics.claimed.labels(RULES[transition.kind]).inc(len(new))
             log.info(
-                "decided to tell of %s %s: %d messages",
+                "decided to notify of %s %s: %d messages",
                 transition.kind,
-                transition.incident,
+                transition.subject,
                 len(new),
                 extra={"build_id": transition.evidence.build_id},
             )
         await self._replace(stored, told, waiting, now_ms)
         return claimed
 
+    async def _sum_up(self, branch: Branch, stale: Sequence[Transition], now_ms: int) -> tuple[list[Transition], int]:
+        """Claim one summary per recipient for all of these; which are claimed, and how many claims that made.
+
+        A claim that a crashed planner made for fewer of them stands: the others get a summary of their own.
+        """
+        summaries: dict[str, Notification] = {}
+        wanted: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
+        by_recipient: defaultdict[Recipient, list[Transition]] = defaultdict(list)
+        for transition in stale:
+            for recipient in await self._recipients(branch, transition, now_ms):
+                by_recipient[recipient].append(transition)
+        for recipient, happened in by_recipient.items():
+            summary = self._summary(branch, recipient, happened, now_ms)
+            summaries[summary.id] = summary
+            for transition in happened:
+                wanted[transition.subject, transition.key].add(summary.id)
+        new = await self._store.claim(list(summaries.values()))
+        fail_at("notifier.claimed")
+        stored = await self._store.notifications(list(summaries)) if summaries else {}
+        held = {
+            summary.id: {pair for item in summary.message.items for pair in item.transitions}
+            for summary in stored.values()
+        }
+        claimed = [
+            transition
+            for transition in stale
+            if all(
+                (transition.subject, transition.key) in held[claim]
+                for claim in wanted[transition.subject, transition.key]
+            )
+        ]
+        self._metrics.claimed.labels("summary").inc(len(new))
+        return claimed, len(new)
+
+    async def _recipients(self, branch: Branch, transition: Transition, now_ms: int) -> list[Recipient]:
+        """Who gets a summary with this transition in it; comments are no place for one."""
+        subject = branch.subject(transition.subject)
+        if mutes.covering(await self._store.mutes(), subject, branch.project, branch.branch, now_ms) is not None:
+            return []
+        project = self._projects.get(branch.project)
+        return [r for r in recipients_of(project, subject, transition.kind) if r.channel != "github_comment"]
+
+    def _summary(
+        self, branch: Branch, recipient: Recipient, happened: Sequence[Transition], now_ms: int
+    ) -> Notification:
+        first = min(happened, key=lambda transition: (transition.at, transition.subject, transition.key))
+        key = f"summary:{first.key}"
+        return Notification(
+            id=ids.notification_id("summary", first.subject, key, f"{recipient.channel}:{recipient.address}"),
+            project=branch.project,
+            branch=branch.branch,
+            rule="summary",
+            incident=first.subject,
+            transition=key,
+            build_id=first.evidence.build_id,
+            channel=recipient.channel,
+            recipient=recipient.address,
+            message=compose.summary(branch, happened, self._settings.dashboard_url.rstrip("/"), now_ms),
+            due_at=not_before(self._projects.get(branch.project).quiet_hours, now_ms),
+            created_at=now_ms,
+        )
+
     async def _notifications(self, branch: Branch, transition: Transition, now_ms: int) -> list[Notification] | None:
         """The claims on telling of this transition; None while its extract is waited for."""
         project = self._projects.get(branch.project)
-        incident = branch.incident(transition.incident)
-        recipients = recipients_of(project, incident, transition.kind)
+        subject = branch.subject(transition.subject)
+        recipients = recipients_of(project, subject, transition.kind)
         is_wanted = RULES[transition.kind] in project.notify
         if not is_wanted:
             return []
         message = await self._letter(branch, transition, now_ms)
         if message is None:
             return None
-        mute = mutes.covering(await self._store.mutes(), incident, branch.project, branch.branch, now_ms)
+        mute = mutes.covering(await self._store.mutes(), subject, branch.project, branch.branch, now_ms)
         reason = None
         if mute is not None:
             reason = f"muted by {mute.created_by}" + (f": {mute.reason}" if mute.reason else "")
@@ -112,12 +179,12 @@ class Planner:
         project = self._projects.get(branch.project)
         url = self._settings.dashboard_url.rstrip("/")
         message = compose.news(branch, transition, project, url, now_ms)
-        if transition.kind not in ("opened", "changed"):
+        if not message.is_break:
             return message
         try:
             extract = await self._extracts.around(transition.evidence, branch.project)
         except NoExtract as error:
-            waited_ms = now_ms - transition.since_at - self._settings.quiet_ms
+            waited_ms = now_ms - transition.received_at - self._settings.quiet_ms
             if not error.permanent and waited_ms < PATIENCE_MS:
                 return None
             return compose.with_extract(message, [], str(error))
@@ -139,11 +206,11 @@ class Planner:
         key = f"{transition.key}:{len(message.configs)}" if is_edited else transition.key
         hours = None if is_edited else self._projects.get(branch.project).quiet_hours
         notification = Notification(
-            id=ids.notification_id(rule, transition.incident, key, f"{recipient.channel}:{recipient.address}"),
+            id=ids.notification_id(rule, transition.subject, key, f"{recipient.channel}:{recipient.address}"),
             project=branch.project,
             branch=branch.branch,
             rule=rule,
-            incident=transition.incident,
+            incident=transition.subject,
             transition=key,
             build_id=transition.evidence.build_id,
             channel=recipient.channel,
@@ -163,13 +230,17 @@ class Planner:
     ) -> None:
         """Take off what was told, put off what waits, whatever verdicts changed meanwhile."""
         put_off = {
-            (transition.incident, transition.key): transition.model_copy(update={"due_at": now_ms + RETRY_MS})
+            (transition.subject, transition.key): transition.model_copy(update={"due_at": now_ms + RETRY_MS})
             for transition in waiting
         }
         for _ in range(RACES):
             branch = stored.branch.without(list(told))
-            pending = [put_off.get((transition.incident, transition.key), transition) for transition in branch.pending]
+            pending = [put_off.get((transition.subject, transition.key), transition) for transition in branch.pending]
             if await self._store.put_branch(branch.model_copy(update={"pending": pending}), stored.version):
                 return
             stored = (await self._store.branches([branch.key]))[branch.key]
         raise StoreUnavailable("notifier", f"branch {stored.branch.branch} of {stored.branch.project} is contended")
+
+
+def _is_stale(transition: Transition) -> bool:
+    return transition.received_at - transition.at > STALE_MS

@@ -12,7 +12,7 @@ from build_chassis.projects import config_of
 from build_protocol.project_config import NotifyOn, Project
 
 from build_notifier import ids
-from build_notifier.branch import Incident, TransitionKind
+from build_notifier.copies import NewsKind, Subject
 from build_notifier.delivery.notification import ChannelName
 
 SUSPECTS_TOLD = 5
@@ -20,10 +20,12 @@ SUSPECTS_TOLD = 5
 
 GITHUB = "github://"
 
-RULES: dict[TransitionKind, NotifyOn] = {
+RULES: dict[NewsKind, NotifyOn] = {
     "opened": "broken",
     "changed": "new_signature",
+    "reopened": "broken",
     "fixed": "fixed",
+    "overridden": "fixed",
     "missing": "agent_missing",
     "returned": "agent_missing",
 }
@@ -40,18 +42,18 @@ class Recipient(NamedTuple):
     address: str
 
 
-def recipients_of(project: Project, incident: Incident, kind: TransitionKind) -> list[Recipient]:
-    """Everybody who is to be told of this transition, each once."""
+def recipients_of(project: Project, subject: Subject, kind: NewsKind) -> list[Recipient]:
+    """Everybody who is to be notified of this transition, each once."""
     if RULES[kind] not in project.notify:
         return []
-    configs = [config_of(project, name) for name in incident.members]
+    configs = [config_of(project, name) for name in subject.configs]
     is_public = any(config.state == "production" for config in configs)
     owners = [config.owner for config in configs if config.owner and config.state != "silent"]
     told = [Recipient("mail", address) for address in _addresses(owners)]
     if is_public:
         told = everybody(project) + told
-        told += [Recipient("mail", address) for address in _addresses(_authors(project, incident))]
-        if incident.kind == "break" and len(incident.suspects or ()) == 1:
+        told += [Recipient("mail", address) for address in _addresses(_authors(project, subject))]
+        if subject.kind == "break" and len(subject.suspects or ()) == 1:
             told += [Recipient("github_comment", url) for url in repositories(project)]
     return list({(recipient.channel, recipient.address.lower()): recipient for recipient in reversed(told)}.values())[
         ::-1
@@ -108,9 +110,9 @@ def not_before(quiet_hours: str | None, now_ms: int) -> int:
     return round(end.timestamp() * 1000)
 
 
-def _authors(project: Project, incident: Incident) -> list[str]:
-    suspects = incident.suspects or []
-    if not project.notify_authors or incident.kind != "break" or len(suspects) > SUSPECTS_TOLD:
+def _authors(project: Project, subject: Subject) -> list[str]:
+    suspects = subject.suspects or []
+    if not project.notify_authors or subject.kind != "break" or len(suspects) > SUSPECTS_TOLD:
         return []
     return [commit.author_email for commit in suspects if commit.author_email]
 

@@ -7,8 +7,8 @@ from build_chassis.projects import Projects, config_of
 from build_protocol.clock import DAY_MS
 
 from build_notifier import ids
-from build_notifier.branch import Branch, Incident
 from build_notifier.consumer import RACES
+from build_notifier.copies import Branch, Subject
 from build_notifier.delivery.notification import Notification
 from build_notifier.messages import compose
 from build_notifier.planning import mutes
@@ -63,10 +63,10 @@ class ScheduledWork:
         since_at = day * DAY_MS + hour_ms
         project = self._projects.get(name)
         red = [
-            (branch, incident)
+            (branch, subject)
             for branch in [stored.branch for stored in await self._store.branches_of(name, BRANCHES_MAX)]
-            for incident in branch.incidents
-            if incident.is_open and incident.kind == "break" and incident.opened_at < since_at
+            for subject in branch.open_subjects("break")
+            if subject.opened_at < since_at
         ]
         red = [pair for pair in red if self._is_public(name, *pair) and not await self._is_muted(name, *pair, now_ms)]
         if not red:
@@ -77,7 +77,6 @@ class ScheduledWork:
                 Notification(
                     id=ids.notification_id("still_red", name, f"digest:{day}", f"{channel}:{address}"),
                     project=name,
-                    branch="",
                     rule="still_red",
                     incident=f"digest:{name}"[:64],
                     transition=f"digest:{day}",
@@ -91,9 +90,9 @@ class ScheduledWork:
             ]
         )
 
-    def _is_public(self, name: str, _: Branch, incident: Incident) -> bool:
+    def _is_public(self, name: str, _: Branch, subject: Subject) -> bool:
         project = self._projects.get(name)
-        return any(config_of(project, config).state == "production" for config in incident.red_configs)
+        return any(config_of(project, config).state == "production" for config in subject.red_configs)
 
-    async def _is_muted(self, name: str, branch: Branch, incident: Incident, now_ms: int) -> bool:
-        return mutes.covering(await self._store.mutes(), incident, name, branch.branch, now_ms) is not None
+    async def _is_muted(self, name: str, branch: Branch, subject: Subject, now_ms: int) -> bool:
+        return mutes.covering(await self._store.mutes(), subject, name, branch.branch, now_ms) is not None

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from build_chassis.store.contract import Store
 
-from build_notifier.branch import Branch
+from build_notifier.copies import Branch
 from build_notifier.delivery.notification import Notification
 from build_notifier.planning.mutes import Mute
 

@@ -80,7 +80,7 @@ function Row({ row }: { row: NotificationRow }) {
           </Link>
         )}
         <div className={layout.faint}>
-          {row.project} {row.branch} · {text.rules[row.rule]}
+          {row.project} {row.branch ?? text.noBranch} · {text.rules[row.rule]}
         </div>
       </td>
       <td>

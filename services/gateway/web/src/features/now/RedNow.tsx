@@ -49,10 +49,10 @@ function Incident({ incident }: { incident: IncidentSummary }) {
       <IconCircleXFilled size={18} className={classes.glyph} aria-hidden />
       <div className={classes.where}>
         <div className={classes.line}>
-          <Link to={toGrid(project, branch)} className={classes.project}>
+          <Link to={toGrid(project, branch ?? '')} className={classes.project}>
             {project}
           </Link>
-          <span className={classes.soft}>{branch}</span>
+          <span className={classes.soft}>{branch ?? text.noBranch}</span>
         </div>
         <div className={classes.small} title={red.join(', ')}>
           {red.length <= 3 ? red.join(', ') : text.configs(red.length)}

@@ -12,6 +12,7 @@ export const now = {
   noFailure: 'No known failure was found in the log.',
   configs: (count: number) => (count === 1 ? '1 configuration' : `${count} configurations`),
   firstRed: 'First red build',
+  noBranch: '(no branch)',
   ownedBy: (owner: string) => `owner ${owner}`,
   by: (name: string, what: string) => `${name}: ${what.toLowerCase()}`,
   overdue: 'Overdue',

@@ -1,5 +1,6 @@
 /** Words of what runs the dashboard: agents, notifications, settings, the command palette. */
 import type { NotificationRow } from '@/shared/wire'
+import { now } from './history'
 
 export const answer = {
   failed: 'This could not be read.',
@@ -52,6 +53,7 @@ export const notifications = {
     unknown: 'Unknown',
     suppressed: 'Not sent',
   } satisfies Record<NotificationRow['state'], string>,
+  noBranch: now.noBranch,
   rules: {
     broken: 'broken',
     fixed: 'fixed',
@@ -59,6 +61,7 @@ export const notifications = {
     still_red: 'still red',
     agent_missing: 'agent missing',
     commit_status: 'commit status',
+    summary: 'summary',
   } satisfies Record<NotificationRow['rule'], string>,
   channels: {
     mail: 'mail',

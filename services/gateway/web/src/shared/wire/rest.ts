@@ -458,14 +458,18 @@ export interface components {
             /** Project */
             project: string;
             /** Branch */
-            branch: string;
+            branch?: string | null;
             /** Signature */
             signature: string;
+            /** Signatures */
+            signatures: string[];
             /**
              * State
              * @enum {string}
              */
             state: "open" | "closed";
+            /** Endedas */
+            endedAs?: ("fixed" | "overridden" | "merged" | "withdrawn") | null;
             /** Openedat */
             openedAt: number;
             /** Openedby */
@@ -483,7 +487,7 @@ export interface components {
             /** Authors */
             authors: string[];
             failure?: components["schemas"]["FailureData"] | null;
-            override?: components["schemas"]["Override"] | null;
+            override?: components["schemas"]["IncidentOverride"] | null;
             /** Unknown */
             unknown: string[];
         };
@@ -501,6 +505,23 @@ export interface components {
             committedAt?: number | null;
             /** Subject */
             subject?: string | null;
+        };
+        /** IncidentOverride */
+        IncidentOverride: {
+            /**
+             * Verdict
+             * @enum {string}
+             */
+            verdict: "new" | "already_red" | "flaky" | "infra" | "unknown";
+            /**
+             * Reason
+             * @default
+             */
+            reason: string;
+            /** By */
+            by: string;
+            /** At */
+            at: number;
         };
         /** JudgedFailure */
         JudgedFailure: {
@@ -687,9 +708,9 @@ export interface components {
             /** Project */
             project: string;
             /** Branch */
-            branch: string;
+            branch?: string | null;
             /** Rule */
-            rule: ("broken" | "fixed" | "new_signature" | "still_red" | "agent_missing") | "commit_status";
+            rule: ("broken" | "fixed" | "new_signature" | "still_red" | "agent_missing") | ("commit_status" | "summary");
             /** Incident */
             incident: string;
             /** Transition */

@@ -1,0 +1,97 @@
+"""Effective colours: in which order a lane's builds count, and which greens prove enough to count. Pure.
+
+Builds count in the order they started, with one exception: where the ancestry of their commits is known it decides, so
+that a retry of an old commit never repaints a newer one. A green build that ran far fewer tests than its lane's builds
+do (skipped, filtered, none at all) leaves the lane as it was.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from statistics import median
+
+from build_history.builds.fact import SHORT_SHA, Lane, Point
+
+LOOKED_BACK = 20
+"""Builds of the lane before a green one that tell whether the lane has tests; older ones no longer do."""
+
+TESTED_OF = 5
+ENOUGH = 0.5
+"""A green build that ran a smaller share of the tests that its lane's builds ran is not green."""
+
+
+def effective(points: Iterable[Point]) -> list[Point]:
+    """The builds in the order in which they count, oldest first; of a green one that proves too little, no colour.
+
+    The builds may be of several lanes of one branch: a commit's ancestry is known from all of them.
+    """
+    found = list(points)
+    ancestors = _Ancestors(found)
+    lanes: defaultdict[Lane, list[Point]] = defaultdict(list)
+    for point in found:
+        lanes[point.lane].append(point)
+    counted = (point for lane in lanes.values() for point in _proven(_placed(lane, ancestors)))
+    return sorted(counted, key=lambda point: point.order)
+
+
+class _Ancestors:
+    """Which commits descend from which, as far as the builds tell."""
+
+    def __init__(self, points: Iterable[Point]) -> None:
+        self._direct: defaultdict[str, set[str]] = defaultdict(set)
+        self._all: dict[str, frozenset[str]] = {}
+        for point in points:
+            if point.commit is not None:
+                self._direct[point.commit[-SHORT_SHA:]].update(point.contains)
+
+    def of(self, commit: str) -> frozenset[str]:
+        """Every commit that this one descends from."""
+        if commit not in self._all:
+            seen: set[str] = set()
+            due = [commit]
+            while due:
+                fresh = self._direct.get(due.pop(), set()) - seen
+                seen |= fresh
+                due += fresh
+            # Parents that form a ring cannot come from git; a commit is never its own ancestor.
+            self._all[commit] = frozenset(seen - {commit})
+        return self._all[commit]
+
+
+def _placed(lane: Sequence[Point], ancestors: _Ancestors) -> list[Point]:
+    """The lane's builds in order; one whose commit is older than an earlier build's stands right before that build."""
+    ordered = sorted(lane, key=lambda point: (point.started_at, point.id))
+    overtaken: set[str] = set()
+    seen: dict[str, Point] = {}
+    placed: list[Point] = []
+    for point in ordered:
+        commit = point.commit[-SHORT_SHA:] if point.commit else None
+        if commit is not None and commit in overtaken:
+            placed.append(_before_descendants(point, commit, seen, ancestors))
+        else:
+            placed.append(point)
+        if commit is not None and commit not in seen:
+            seen[commit] = placed[-1]
+            overtaken |= ancestors.of(commit)
+    return sorted(placed, key=lambda point: point.order)
+
+
+def _before_descendants(point: Point, commit: str, seen: Mapping[str, Point], ancestors: _Ancestors) -> Point:
+    later = {sha: built for sha, built in seen.items() if commit in ancestors.of(sha)}
+    if not later:
+        return point  # only commits that form a ring with it
+    first_at = min(built.order[0] for built in later.values())
+    return point.model_copy(update={"place": (first_at, -len(later))})
+
+
+def _proven(lane: Sequence[Point]) -> list[Point]:
+    """The lane's builds, oldest first; a green one without the tests of those before it has no colour."""
+    counted: list[Point] = []
+    before: list[int] = []
+    for point in lane:
+        tests = (point.metrics.tests if point.metrics else None) or 0
+        tested = [count for count in before[-LOOKED_BACK:] if count][-TESTED_OF:]
+        is_thin = point.colour == "green" and bool(tested) and tests < ENOUGH * median(tested)
+        counted.append(point.model_copy(update={"colour": "none"}) if is_thin else point)
+        if point.colour != "none":
+            before.append(tests)
+    return counted

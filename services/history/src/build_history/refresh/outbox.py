@@ -1,0 +1,76 @@
+"""The outbox: what branches' rows decided of their incidents is published, and then struck off.
+
+A crash in between publishes it again: the message carries the incident's whole state with its revision and all of its
+transitions, so that repeating or overtaking it is harmless.
+"""
+
+import logging
+from collections.abc import Sequence
+
+from build_chassis.bus import Bus, BusUnavailable, Outgoing, PublishFailed
+from build_chassis.failpoints import fail_at
+from build_protocol.clock import Clock, now_ms
+from build_protocol.incidents import IncidentChanged, IncidentState
+from build_protocol.topology import branch_routing_key
+
+from build_history.racing import RACES, version_of
+from build_history.refresh import row_kinds
+from build_history.store import HistoryStore, Row
+
+log = logging.getLogger("history")
+
+BRANCHES_PER_STEP = 50
+
+
+class Outbox:
+    """Publishes INCIDENT_CHANGED; `step` is one round."""
+
+    def __init__(self, store: HistoryStore, bus: Bus, clock: Clock = now_ms) -> None:
+        self._store = store
+        self._bus = bus
+        self._clock = clock
+
+    async def step(self) -> int:
+        """Publish what is due; how many messages that were. Key: incident id and revision."""
+        count = 0
+        rows = await self._store.rows("branch", labels=[row_kinds.DUE], limit=BRANCHES_PER_STEP, newest_first=False)
+        for row in rows:
+            outbox = row_kinds.read_as(row_kinds.Branch, row).outbox
+            await self._write_rows(outbox)
+            try:
+                await self._bus.publish([outgoing(state, self._clock()) for state in outbox])
+            except (BusUnavailable, PublishFailed) as error:
+                log.warning("%d changed incidents wait: %s", len(outbox), error)
+                return 0
+            fail_at("history.published")
+            await self._strike_off(row, outbox)
+            count += len(outbox)
+        return count
+
+    async def _write_rows(self, outbox: Sequence[IncidentState]) -> None:
+        """See to it that every incident's row shows at least what is about to be published."""
+        known = await self._store.rows_by_key([row_kinds.incident_key(state.id) for state in outbox])
+        late = []
+        for state in outbox:
+            row = known.get(row_kinds.incident_key(state.id))
+            if row is None or row_kinds.read_as(IncidentState, row).revision < state.revision:
+                late.append(row_kinds.incident_row(state, version_of(known, row_kinds.incident_key(state.id))))
+        if late:
+            await self._store.put_rows(late)
+
+    async def _strike_off(self, row: Row, published: Sequence[IncidentState]) -> None:
+        done = {state.id: state.revision for state in published}
+        for _ in range(RACES):
+            branch = row_kinds.read_as(row_kinds.Branch, row)
+            left = [state for state in branch.outbox if state.revision > done.get(state.id, -1)]
+            after = branch.model_copy(update={"outbox": left})
+            if await self._store.put_rows([row_kinds.branch_row(after, row.rank, row.version)]):
+                return
+            row = (await self._store.rows_by_key([row.key]))[row.key]
+
+
+def outgoing(state: IncidentState, at: int) -> Outgoing:
+    """The message of an incident's state, as the bus takes it."""
+    message = IncidentChanged(build_id=state.opening.build_id, project=state.project, timestamp=at, data=state)
+    key = branch_routing_key(message.type, state.project, state.branch)
+    return Outgoing(key, message.to_json().encode(), {"build_id": message.build_id, "incident": state.id})
