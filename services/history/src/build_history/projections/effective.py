@@ -22,14 +22,13 @@ ENOUGH = 0.5
 def effective(points: Iterable[Point]) -> list[Point]:
     """The builds in the order in which they count, oldest first; of a green one that proves too little, no colour.
 
-    The builds may be of several lanes of one branch: a commit's ancestry is known from all of them.
+    The builds may be of several lanes: each is put in order by itself, by what its own coloured builds tell, so that
+    every page comes to the same order whatever else it looks at.
     """
-    found = list(points)
-    ancestors = _Ancestors(found)
     lanes: defaultdict[Lane, list[Point]] = defaultdict(list)
-    for point in found:
+    for point in points:
         lanes[point.lane].append(point)
-    counted = (point for lane in lanes.values() for point in _proven(_placed(lane, ancestors)))
+    counted = (point for lane in lanes.values() for point in _proven(_placed(lane)))
     return sorted(counted, key=lambda point: point.order)
 
 
@@ -40,7 +39,7 @@ class _Ancestors:
         self._direct: defaultdict[str, set[str]] = defaultdict(set)
         self._all: dict[str, frozenset[str]] = {}
         for point in points:
-            if point.commit is not None:
+            if point.commit is not None and point.colour != "none":
                 self._direct[point.commit[-SHORT_SHA:]].update(point.contains)
 
     def of(self, commit: str) -> frozenset[str]:
@@ -57,8 +56,9 @@ class _Ancestors:
         return self._all[commit]
 
 
-def _placed(lane: Sequence[Point], ancestors: _Ancestors) -> list[Point]:
+def _placed(lane: Sequence[Point]) -> list[Point]:
     """The lane's builds in order; one whose commit is older than an earlier build's stands right before that build."""
+    ancestors = _Ancestors(lane)
     ordered = sorted(lane, key=lambda point: (point.started_at, point.id))
     overtaken: set[str] = set()
     seen: dict[str, Point] = {}
@@ -69,7 +69,7 @@ def _placed(lane: Sequence[Point], ancestors: _Ancestors) -> list[Point]:
             placed.append(_before_descendants(point, commit, seen, ancestors))
         else:
             placed.append(point)
-        if commit is not None and commit not in seen:
+        if commit is not None and commit not in seen and point.colour != "none":
             seen[commit] = placed[-1]
             overtaken |= ancestors.of(commit)
     return sorted(placed, key=lambda point: point.order)

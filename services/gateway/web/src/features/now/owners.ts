@@ -11,7 +11,8 @@ export function ownersOf(incident: IncidentSummary, lanes: readonly LaneSummary[
   const red = new Set(stillRed(incident))
   const owners = lanes
     .filter(
-      ({ project, branch, config }) => project === incident.project && branch === (incident.branch ?? '') && red.has(config),
+      ({ project, branch, config }) =>
+        project === incident.project && branch === (incident.branch ?? '') && red.has(config),
     )
     .map(({ standing }) => standing.owner)
   return [...new Set(owners.filter((owner) => owner != null))]
