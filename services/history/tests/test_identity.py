@@ -380,6 +380,21 @@ async def test_retention_never_says_fixed(story, builds):
     assert (await story.news(), [i.ended_as for i in await story.incidents()]) == ([], ["withdrawn"])
 
 
+async def test_a_config_that_is_gone_keeps_no_incident_open(story, builds):
+    """Retired while it was red: after three months without a build its incident is withdrawn, without a word."""
+    await story.after(builds.verdict(1), builds.verdict(2, "failed", "s"), builds.verdict(3, config="asan"))
+    await story.news()
+    story.now_ms += branch.IDLE_MS
+
+    looked_at = [await branch.withdraw_idle(story.store, lambda _: story.states, lambda: story.now_ms) for _ in "ab"]
+
+    assert (looked_at, await story.news()) == ([1, 0], [])
+    assert [("closed", "withdrawn")] == [(i.state, i.ended_as) for i in await story.incidents()]
+    revision = (await story.incidents())[0].revision
+    await story.after(builds.verdict(4, config="asan"))
+    assert revision == (await story.incidents())[0].revision
+
+
 async def test_old_incidents_are_settled_and_the_row_stays_small(story, builds, monkeypatch):
     """A branch that breaks every other build does not grow for ever, and what is open goes on."""
     monkeypatch.setattr(branch, "RECORDS_MAX", 5)

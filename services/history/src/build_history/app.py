@@ -17,6 +17,7 @@ from prometheus_client import CollectorRegistry
 from build_history.consumer import handle
 from build_history.dependencies import Dependencies
 from build_history.metrics import Metrics
+from build_history.refresh.branch import withdraw_idle
 from build_history.refresh.config_watch import ConfigWatcher
 from build_history.refresh.outbox import Outbox
 from build_history.retention import Retention
@@ -71,6 +72,7 @@ def _duties(parts: Dependencies, bus: Bus, ingest: ServiceClient | None, metrics
 
     duties = [
         consumer_duty(bus, queue_name("history"), record, prefetch=settings.prefetch, wait_for_store=store.ping),
+        Duty("withdraw idle incidents", lambda: withdraw_idle(store, config_watcher.excluded_configs), HOUR_SECONDS),
         Duty("forget old builds", lambda: retention.forget_old(clock()), HOUR_SECONDS),
         Duty("follow config.yaml", config_watcher.step, HEED_SECONDS),
         Duty("publish incidents", Outbox(store, bus).step, PUBLISH_SECONDS),

@@ -8,12 +8,12 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from build_chassis.errors import StoreUnavailable
-from build_protocol.clock import Clock, now_ms
+from build_protocol.clock import DAY_MS, Clock, now_ms
 from build_protocol.incidents import Evidence, Face, IncidentState
 
 from build_history.builds.fact import Fact, Point
 from build_history.builds.index_keys import coloured_tag
-from build_history.projections.config_state import ConfigStates
+from build_history.projections.config_state import ConfigStates, ExcludedConfigs
 from build_history.projections.effective import effective
 from build_history.projections.identity import Matching, Record, absorbing, end_of, ended, match, published, vanished
 from build_history.projections.incidents import Break, described, evidence_of, fold, override_of
@@ -29,6 +29,11 @@ RECORDS_MAX = 100
 """Incidents a branch's row remembers; builds from before the oldest of them are settled."""
 
 MEMBERS_READ_MAX = 20
+
+IDLE_MS = 90 * DAY_MS
+"""A config that was not built for so long is gone: it no longer keeps an incident open."""
+
+IDLE_PER_STEP = 200
 
 
 async def refresh_branch(
@@ -72,6 +77,17 @@ async def refresh_branch(
     raise StoreUnavailable("history", f"branch {project}/{branch} is contended")
 
 
+async def withdraw_idle(store: HistoryStore, excluded_configs: ExcludedConfigs, clock: Clock = now_ms) -> int:
+    """Look again at branches with incidents open for long; how many those are. Repeating is harmless."""
+    labels = ["open", row_kinds.staging_label("open")]
+    rows = await store.rows("incident", labels=labels, newest_first=False, limit=IDLE_PER_STEP)
+    old = row_kinds.read_all(IncidentState, [row for row in rows if row.rank < clock() - IDLE_MS])
+    branches = sorted({(state.project, state.branch or "") for state in old})
+    for project, branch in branches:
+        await refresh_branch(store, project, branch, frozenset(), excluded_configs(project), clock=clock)
+    return len(branches)
+
+
 @dataclass(slots=True)
 class _Folded:
     """A branch as its builds have it now, the incidents of it that may have changed, and their rows as they were."""
@@ -109,10 +125,17 @@ class _Folding:
             for other, main in matching.merged:
                 if record is not None and main.id == record.id:
                     record = absorbing(record, other)
-            found.append(
-                published(self._before.project, self._before.branch, broken, record, facts, now_ms=self._now_ms)
-            )
+            is_idle = not broken.is_over and self._is_idle(broken)
+            if record is None or record.ended_as is None or not is_idle:
+                project, branch = self._before.project, self._before.branch
+                record = published(project, branch, broken, record, facts, now_ms=self._now_ms)
+            found.append(ended(record, "withdrawn", now_ms=self._now_ms) if is_idle else record)
         return found
+
+    def _is_idle(self, broken: Break) -> bool:
+        """Whether only configs keep it open that are not built any more."""
+        last = max(member.last_red_at for member in broken.members.values() if member.recovered_at is None)
+        return last < self._now_ms - IDLE_MS
 
     def _records(
         self, matching: Matching, found: Sequence[Record], facts: Mapping[str, Fact], since_at: int
