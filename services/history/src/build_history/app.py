@@ -70,9 +70,13 @@ def _duties(parts: Dependencies, bus: Bus, ingest: ServiceClient | None, metrics
             await handle(deliveries, store=store, excluded_configs=config_watcher.excluded_configs)
         metrics.messages.inc(len(deliveries))
 
+    async def withdraw() -> None:
+        # Once an hour is often enough: what stays open is looked at again, so "more to do" would never end.
+        await withdraw_idle(store, config_watcher.excluded_configs, clock)
+
     duties = [
         consumer_duty(bus, queue_name("history"), record, prefetch=settings.prefetch, wait_for_store=store.ping),
-        Duty("withdraw idle incidents", lambda: withdraw_idle(store, config_watcher.excluded_configs), HOUR_SECONDS),
+        Duty("withdraw idle incidents", withdraw, HOUR_SECONDS),
         Duty("forget old builds", lambda: retention.forget_old(clock()), HOUR_SECONDS),
         Duty("follow config.yaml", config_watcher.step, HEED_SECONDS),
         Duty("publish incidents", Outbox(store, bus).step, PUBLISH_SECONDS),
