@@ -191,7 +191,7 @@ PASTS = st.builds(
     Past,
     builds=st.builds(operator.add, st.sampled_from([PRELUDE] * 4 + [[]]), st.lists(builds(), min_size=5, max_size=18)),
     overrides=st.lists(
-        st.tuples(st.sampled_from(range(20)), st.sampled_from(["infra", "infra", "new", None]), DELAY), max_size=4
+        st.tuples(st.sampled_from(range(20)), st.sampled_from(["infra", "infra", "new", None]), DELAY), max_size=6
     ),
     batches=st.lists(st.sampled_from([1, 2, 4, 9, 30]), min_size=1, max_size=3),
     repeats=_some(4, 60),
@@ -379,7 +379,8 @@ class Life:
             return
 
     async def _override(self, at: int, verdict: Any) -> None:
-        number = at % len(self._past.builds)
+        reds = [number for number, build in enumerate(self._past.builds) if build.outcome == "failed"] or [0]
+        number = reds[at % len(reds)]
         build = self._past.builds[number]
         build_id = build.id(number, self._project)
         said = None if verdict is None else Override(verdict=verdict, by="ann", at=self._now)
@@ -411,6 +412,7 @@ async def _check(world: World, project: str) -> None:
     incidents = [row_kinds.read_as(IncidentState, row) for row in rows]
     lanes = [row_kinds.read_as(LaneState, row) for row in await world.history.rows("lane", project=project, limit=500)]
     sent = await _sent(world, project)
+    await _check_fixes(world, incidents)
     for incident in incidents:
         _check_incident(incident, sent[incident.id])
         world.seen.update(f"{noted.kind}{'' if noted.news else ', no news'}" for noted in incident.transitions)
@@ -443,6 +445,19 @@ def _check_incident(incident: IncidentState, sent: set[str]) -> None:
         last = [noted for noted in news if noted.kind in ("fixed", "overridden")][-1]
         reds = [member.last_red_at for member in incident.members if member.recovered_at is None]
         assert max(reds) <= last.at, incident
+
+
+async def _check_fixes(world: World, incidents: list[IncidentState]) -> None:
+    """Only a green build of every config makes an incident fixed: no word of a person, no forgotten build."""
+    fixes = [
+        member.recovered_by or ""
+        for incident in incidents
+        if incident.ended_as == "fixed"
+        for member in incident.members
+    ]
+    facts = await world.history.facts(fixes)
+    assert {"succeeded"} >= {stored.fact.status for stored in facts.values()}
+    assert facts.keys() == set(fixes)
 
 
 def _check_lanes(incidents: list[IncidentState], lanes: list[LaneState]) -> None:

@@ -102,6 +102,15 @@ def test_what_ended_before_anybody_was_notified_is_not_spoken_of(story, broken, 
     assert story.pending() == []
 
 
+def test_what_was_withdrawn_unsaid_is_spoken_of_if_it_comes_back(story, broken):
+    """A build seen to fail, lost, and found again: history believes that people know; they were never notified."""
+    incident = broken()
+    story.after(incident.message(), incident.fixed(3, "withdrawn", news=False).message())
+    story.after(incident.reopened(2).message())
+
+    assert ("opened", "opened") in story.pending()
+
+
 def test_closed_incidents_are_forgotten_beyond_a_number(story, broken):
     """A branch that breaks every day does not grow for ever."""
     for n in range(1, 2 * CLOSED_KEPT):

@@ -4,10 +4,11 @@ Its incidents as history published them last, the agents and configs that went s
 notified of yet. What is lost of it comes again: the claims on notifying remember what was sent.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Literal
 
 from build_protocol.incidents import Evidence, IncidentChanged, IncidentState, TransitionKind
+from build_protocol.incidents import Transition as Said
 from build_protocol.messages import BuildVerdict, Commit
 from build_protocol.model import BuildId, Count, EpochMs, WireModel
 from pydantic import Field
@@ -152,7 +153,7 @@ def apply_incident(branch: Branch, message: IncidentChanged, *, now_ms: int, qui
         transition = Transition(
             kind=kind,
             subject=state.id,
-            key="opened" if kind == "opened" else said.key,
+            key=_claimed_under(said),
             at=said.at,
             received_at=now_ms,
             due_at=now_ms + quiet_ms,
@@ -161,9 +162,11 @@ def apply_incident(branch: Branch, message: IncidentChanged, *, now_ms: int, qui
         after = after.noting(transition)
         if kind in ("fixed", "overridden"):
             after = after.hurrying(state.id, now_ms)
+    unsaid: set[str] = set()
     if state.ended_as in ("withdrawn", "merged"):
+        unsaid = {waiting.key for waiting in after.pending if waiting.subject == state.id}
         after = after.withdrawing(state.id)
-    return after.putting(_copy(state))
+    return after.putting(_copy(state, unsaid))
 
 
 def evidence_of(verdict: BuildVerdict) -> Evidence:
@@ -184,11 +187,16 @@ def evidence_of(verdict: BuildVerdict) -> Evidence:
     )
 
 
-def _copy(state: IncidentState) -> Subject:
+def _claimed_under(said: Said) -> str:
+    return "opened" if NEWS.get(said.kind) == "opened" else said.key
+
+
+def _copy(state: IncidentState, unsaid: Collection[str]) -> Subject:
+    """The incident as it stands; transitions claimed under the keys `unsaid` are news if it ever comes back."""
     return Subject(
         id=state.id,
         revision=state.revision,
-        noted=[said.key for said in state.transitions],
+        noted=[said.key for said in state.transitions if not said.news or _claimed_under(said) not in unsaid],
         is_open=state.state == "open",
         opened_at=state.opened_at,
         opening=state.opening,

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from build_chassis.errors import StoreUnavailable
 from build_protocol.clock import DAY_MS, Clock, now_ms
-from build_protocol.incidents import Evidence, Face, IncidentState
+from build_protocol.incidents import Evidence, Face, IncidentState, Member
 
 from build_history.builds.fact import Fact, Point
 from build_history.builds.index_keys import coloured_tag
@@ -25,7 +25,7 @@ from build_history.store import HistoryStore, Row
 BRANCH_WINDOW = 2000
 """A branch is folded from this many of its newest coloured builds, and from the incidents that were open before."""
 
-RECORDS_MAX = 100
+RECORDS_MAX = 40
 """Incidents a branch's row remembers; builds from before the oldest of them are settled."""
 
 MEMBERS_READ_MAX = 20
@@ -248,6 +248,12 @@ def _state(
     }
     if found is None:
         base = old or _bare(branch, record)
+        if record.ended_as == "fixed":
+            # The builds that were seen to fail ended green after all.
+            recovered = [
+                member if member.recovered_at is not None else _recovered(member, record) for member in base.members
+            ]
+            base = base.model_copy(update={"members": recovered})
         return base.model_copy(update=shared)
     faces = described(found, facts, old)
     closing = None
@@ -267,6 +273,10 @@ def _state(
         override=override_of(found, facts),
         **shared,
     )
+
+
+def _recovered(member: Member, record: Record) -> Member:
+    return member.model_copy(update={"recovered_at": record.ended_at, "recovered_by": member.last_build})
 
 
 def _bare(branch: row_kinds.Branch, record: Record) -> IncidentState:
