@@ -27,10 +27,10 @@ from build_history.refresh.override import NoSuchFailure, decide
 from build_history.store import HistoryStore
 from build_history.store import open_store as open_history
 from build_notifier.consumer import Recorder
-from build_notifier.copies import NEWS
 from build_notifier.messages.message import LogLine
 from build_notifier.metrics import Metrics
 from build_notifier.planning.planner import Planner
+from build_notifier.records.branch import NEWS
 from build_notifier.settings import Settings
 from build_notifier.store import NotifierStore
 from build_notifier.store import open_store as open_notifier

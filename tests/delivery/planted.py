@@ -153,7 +153,7 @@ def return_ignored(is_awake: Callable[[], bool]) -> None:
 
 def mail_before_claim(is_awake: Callable[[], bool]) -> None:
     """A mail is sent before it is written down that it is being sent."""
-    from build_notifier.delivery.sender import Postman
+    from build_notifier.sender import Postman
     from build_notifier.store.sql import SqlNotifierStore
 
     put = SqlNotifierStore.put_notification

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from build_notifier.copies import evidence_of
-from build_notifier.delivery.notification import Notification
 from build_notifier.messages.message import LogLine, Message
+from build_notifier.records.branch import evidence_of
+from build_notifier.records.notification import Notification
 from build_notifier.store import NotifierStore, open_store
 from build_protocol.ids import new_build_id
 from build_protocol.incidents import Face, IncidentChanged, IncidentState, Member, Transition

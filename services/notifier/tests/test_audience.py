@@ -3,8 +3,8 @@
 from datetime import UTC, datetime
 
 import pytest
-from build_notifier.copies import Branch, apply_incident
 from build_notifier.planning.recipients import Recipient, not_before, recipients_of, room_name, room_url
+from build_notifier.records.branch import Branch, apply_incident
 from build_protocol.project_config import BuildConfig, Project
 
 

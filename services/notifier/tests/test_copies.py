@@ -3,7 +3,7 @@
 import random
 
 import pytest
-from build_notifier.copies import CLOSED_KEPT, Branch, apply_incident
+from build_notifier.records.branch import CLOSED_KEPT, Branch, apply_incident
 
 QUIET_MS = 30_000
 

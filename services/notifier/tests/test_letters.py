@@ -3,10 +3,10 @@
 import re
 
 import pytest
-from build_notifier.copies import evidence_of
 from build_notifier.messages import render
 from build_notifier.messages.message import LogLine, StillRed, source_url
 from build_notifier.messages.text import clean, duration, one_line
+from build_notifier.records.branch import evidence_of
 from build_protocol.messages import FailureData
 
 NASTY = "<script>alert(1)</script>\r\nBcc: x@example.com {{7*7}} {{{x}}} \x1b[31mred\x1b[0m \u202eevil @octocat ```"

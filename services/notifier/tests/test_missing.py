@@ -1,8 +1,8 @@
 """Missing agents and overdue configs: silence that people are notified of, and its end."""
 
 import pytest
-from build_notifier.copies import IDLE_MS, Branch
 from build_notifier.planning.missing import note_verdict, overdue
+from build_notifier.records.branch import IDLE_MS, Branch
 from build_protocol.project_config import BuildConfig
 
 QUIET_MS = 30_000

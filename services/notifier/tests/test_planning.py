@@ -8,9 +8,9 @@ from build_notifier.consumer import Recorder
 from build_notifier.messages.extract import NoExtract
 from build_notifier.messages.message import LogLine
 from build_notifier.metrics import Metrics
-from build_notifier.planning.mutes import Mute
 from build_notifier.planning.planner import PATIENCE_MS, Planner
 from build_notifier.planning.scheduled import ScheduledWork
+from build_notifier.records.mutes import Mute
 from build_notifier.settings import Settings
 from build_notifier.store import NotificationQuery
 from build_protocol.project_config import BuildConfig, Project

@@ -5,9 +5,9 @@ import asyncio
 import pytest
 from build_notifier.channels import NotApplicable, NotSent
 from build_notifier.channels.sendgrid import SendGridChannel
-from build_notifier.delivery.notification import EVIDENCE_MS, LEASE_MS, TRIES
-from build_notifier.delivery.sender import Sender
 from build_notifier.metrics import Metrics
+from build_notifier.records.notification import EVIDENCE_MS, LEASE_MS, TRIES
+from build_notifier.sender import Sender
 from build_testkit.sendgrid import KEY
 from prometheus_client import CollectorRegistry
 

@@ -3,8 +3,8 @@
 import asyncio
 
 import pytest
-from build_notifier.copies import Branch, apply_incident
-from build_notifier.planning.mutes import Mute
+from build_notifier.records.branch import Branch, apply_incident
+from build_notifier.records.mutes import Mute
 from build_notifier.store import NotificationQuery
 
 

@@ -15,9 +15,9 @@ from build_protocol.messages import BuildFailing, BuildStart, BuildVerdict, buil
 from build_history.builds.fact import Fact, with_failing, with_start, with_verdict
 from build_history.builds.index_keys import Touched, touched_by
 from build_history.projections.config_state import ExcludedConfigs, no_config_excluded
-from build_history.racing import RACES
 from build_history.refresh.refresh import refresh
 from build_history.store import FactWrite, HistoryStore
+from build_history.store.versions import RACES
 
 Said = BuildStart | BuildFailing | BuildVerdict
 

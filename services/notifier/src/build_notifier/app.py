@@ -19,15 +19,15 @@ from build_notifier.channels import Channel
 from build_notifier.channels.registry import open_channels
 from build_notifier.channels.sendgrid.webhook import read_key
 from build_notifier.consumer import Recorder
-from build_notifier.delivery.notification import ChannelName
-from build_notifier.delivery.sender import Sender
 from build_notifier.dependencies import Dependencies
 from build_notifier.messages.extract import ServiceExtracts
 from build_notifier.metrics import Metrics
 from build_notifier.planning.planner import Planner
 from build_notifier.planning.scheduled import ScheduledWork
+from build_notifier.records.notification import ChannelName
 from build_notifier.retention import Retention
 from build_notifier.routes import routers
+from build_notifier.sender import Sender
 from build_notifier.settings import Settings
 from build_notifier.store import NotifierStore, open_store
 

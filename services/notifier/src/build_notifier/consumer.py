@@ -10,20 +10,17 @@ from collections.abc import Callable, Sequence
 from build_chassis.bus import Delivery
 from build_chassis.errors import StoreUnavailable
 from build_chassis.projects import Projects, config_of
+from build_chassis.store.optimistic import ATTEMPTS
 from build_protocol.incidents import IncidentChanged
 from build_protocol.messages import BuildVerdict, build_message
 
-from build_notifier import ids
-from build_notifier.copies import Branch, apply_incident
-from build_notifier.delivery.notification import Notification
-from build_notifier.messages import compose
-from build_notifier.planning import missing
+from build_notifier.planning import compose, missing
 from build_notifier.planning.recipients import repositories
+from build_notifier.records import ids
+from build_notifier.records.branch import Branch, apply_incident
+from build_notifier.records.notification import Notification
 from build_notifier.settings import Settings
 from build_notifier.store import NotifierStore
-
-RACES = 20
-"""Tries to replace a row that other replicas are replacing too."""
 
 Step = Callable[[Branch], Branch]
 
@@ -71,7 +68,7 @@ class Recorder:
         return verdict.data.origin == "ci" and config.state != "silent"
 
     async def _fold(self, unknown: Branch, steps: Sequence[Step]) -> None:
-        for _ in range(RACES):
+        for _ in range(ATTEMPTS):
             stored = (await self._store.branches([unknown.key])).get(unknown.key)
             before = stored.branch if stored else unknown
             after = before

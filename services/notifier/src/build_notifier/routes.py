@@ -11,9 +11,9 @@ from fastapi import APIRouter, HTTPException, Path, Query, Request, Response
 
 from build_notifier.channels.sendgrid import webhook
 from build_notifier.channels.sendgrid.channel import NOTIFICATION_ARG
-from build_notifier.delivery.notification import State
 from build_notifier.dependencies import Needs
-from build_notifier.planning.mutes import MUTES_MAX, Mute, MuteRequest
+from build_notifier.records.mutes import MUTES_MAX, Mute, MuteRequest
+from build_notifier.records.notification import State
 from build_notifier.settings import Settings
 from build_notifier.store import NotificationQuery, NotifierStore
 from build_notifier.views import MuteList, NotificationDetail, NotificationList, NotificationRow, Told

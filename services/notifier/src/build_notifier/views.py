@@ -3,9 +3,9 @@
 from build_protocol.model import Count, EpochMs, WireModel
 from pydantic import Field
 
-from build_notifier.delivery.notification import ChannelName, Entry, Notification, Rule, State
 from build_notifier.messages import render
-from build_notifier.planning.mutes import Mute
+from build_notifier.records.mutes import Mute
+from build_notifier.records.notification import ChannelName, Entry, Notification, Rule, State
 
 
 class NotificationRow(WireModel):

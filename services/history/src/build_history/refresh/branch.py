@@ -18,9 +18,9 @@ from build_history.projections.effective import effective
 from build_history.projections.identity import Matching, Record, absorbing, end_of, ended, match, published, vanished
 from build_history.projections.incidents import Break, described, evidence_of, fold, override_of
 from build_history.projections.pins import lines_of
-from build_history.racing import RACES, differs, version_of
 from build_history.refresh import row_kinds
 from build_history.store import HistoryStore, Row
+from build_history.store.versions import RACES, differs, version_of
 
 BRANCH_WINDOW = 2000
 """A branch is folded from this many of its newest coloured builds, and from the incidents that were open before."""

@@ -13,9 +13,9 @@ from build_protocol.clock import Clock, now_ms
 from build_protocol.incidents import IncidentChanged, IncidentState
 from build_protocol.topology import branch_routing_key
 
-from build_history.racing import RACES, version_of
 from build_history.refresh import row_kinds
 from build_history.store import HistoryStore, Row
+from build_history.store.versions import RACES, version_of
 
 log = logging.getLogger("history")
 

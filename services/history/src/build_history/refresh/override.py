@@ -9,9 +9,9 @@ from build_history.builds.fact import UNCLASSIFIED, Fact
 from build_history.builds.index_keys import touched_by
 from build_history.builds.override import Override
 from build_history.projections.config_state import ExcludedConfigs, no_config_excluded
-from build_history.racing import RACES
 from build_history.refresh.refresh import refresh
 from build_history.store import FactWrite, HistoryStore
+from build_history.store.versions import RACES
 
 OVERRIDES_MAX = 50
 """Of one build; as many failures as a verdict carries."""

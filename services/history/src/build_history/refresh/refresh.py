@@ -9,23 +9,24 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
+from build_chassis.concurrency import bounded_gather
 from build_chassis.errors import StoreUnavailable
 from build_protocol.clock import Clock, now_ms
 
 from build_history.builds.fact import Fact, Lane, Point
 from build_history.builds.index_keys import Touched, colour_tag, commit_tag, day_tag, failure_tag, lane_tag
-from build_history.concurrently import each
 from build_history.projections.commits import CommitInfo, CommitRow, cells_of, info_of, informed
 from build_history.projections.config_state import ExcludedConfigs, no_config_excluded
 from build_history.projections.effective import effective
 from build_history.projections.failure_groups import Group, refreshed
 from build_history.projections.lanes import WINDOW, LaneState, state_of
 from build_history.projections.trends import day_of
-from build_history.racing import RACES, differs, version_of
 from build_history.refresh import row_kinds
 from build_history.refresh.branch import refresh_branch
 from build_history.refresh.judge import judge_first
 from build_history.store import HistoryStore, Row
+from build_history.store.contract import READS_AT_ONCE
+from build_history.store.versions import RACES, differs, version_of
 
 DAY_BUILDS_MAX = 5000
 COMMIT_BUILDS_MAX = 500
@@ -96,7 +97,7 @@ class _Lanes(_Kind):
             state = await _lane_state(store, lanes[key], newest) if newest else None
             return row_kinds.lane_row(state, version_of(known, key)) if state else None
 
-        return _present(await each(due, one))
+        return _present(await bounded_gather(due, one, at_once=READS_AT_ONCE))
 
 
 async def _lane_state(store: HistoryStore, lane: Lane, points: Sequence[Point]) -> LaneState:
@@ -151,7 +152,7 @@ class _Groups(_Kind):
                 return None
             return row_kinds.group_row(await self._with_sample(store, group), version_of(known, key))
 
-        return _present(await each(due, one))
+        return _present(await bounded_gather(due, one, at_once=READS_AT_ONCE))
 
     async def _with_sample(self, store: HistoryStore, group: Group) -> Group:
         """With the failure of the newest build that showed it, read only when that build is new here."""
@@ -215,7 +216,7 @@ class _Commits(_Kind):
                 row = await self._with_cells(store, row, self._built[key], points[tags[key]])
             return row_kinds.commit_row(row, version_of(known, key)) if row else None
 
-        return _present(await each(due, one))
+        return _present(await bounded_gather(due, one, at_once=READS_AT_ONCE))
 
     async def _with_cells(
         self, store: HistoryStore, row: CommitRow | None, words: tuple[str, ...], points: Sequence[Point]

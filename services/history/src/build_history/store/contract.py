@@ -14,6 +14,9 @@ from build_chassis.store.contract import Store
 from build_history.builds.fact import Fact, Point
 from build_history.builds.index_keys import Touched
 
+READS_AT_ONCE = 4
+"""Questions that one refresh asks the store at the same time: enough to overlap, few enough to leave others room."""
+
 
 @dataclass(frozen=True, slots=True)
 class StoredFact:

@@ -5,6 +5,7 @@ from itertools import chain
 from typing import Any
 from uuid import uuid4
 
+from build_chassis.concurrency import bounded_gather
 from build_chassis.store.mongo import available
 from build_chassis.store.mongo_store import MongoStore
 from pymongo import ASCENDING, DESCENDING, DeleteOne, InsertOne, ReplaceOne, UpdateOne
@@ -14,8 +15,7 @@ from typing_extensions import override
 
 from build_history.builds.fact import Fact, Point
 from build_history.builds.index_keys import Touched, tags_of
-from build_history.concurrently import each
-from build_history.store.contract import FactWrite, HistoryStore, Row, StoredFact
+from build_history.store.contract import READS_AT_ONCE, FactWrite, HistoryStore, Row, StoredFact
 from build_history.store.page_hints import PageHints
 
 Document = dict[str, Any]
@@ -107,7 +107,13 @@ class MongoHistoryStore(MongoStore, HistoryStore):
     @override
     async def points_by_tag(self, tags: Collection[str], *, limit: int) -> dict[str, list[Point]]:
         asked = list(set(tags))
-        return dict(zip(asked, await each(asked, lambda tag: self.points(tag, limit=limit)), strict=True))
+        return dict(
+            zip(
+                asked,
+                await bounded_gather(asked, lambda tag: self.points(tag, limit=limit), at_once=READS_AT_ONCE),
+                strict=True,
+            )
+        )
 
     @override
     async def rows_by_key(self, keys: Collection[str]) -> dict[str, Row]:
@@ -158,9 +164,10 @@ class MongoHistoryStore(MongoStore, HistoryStore):
         if scopes is None or len(scopes) == 1 or since_rank is None:
             return await self._page(query, limit=limit, newest_first=newest_first, after=after)
         # A stretch of the index for each; asked for together they would be sorted first and cut last.
-        pages = await each(
+        pages = await bounded_gather(
             scopes,
             lambda scope: self._page({**query, "scope": scope}, limit=limit, newest_first=newest_first, after=after),
+            at_once=READS_AT_ONCE,
         )
         return sorted(chain(*pages), key=lambda row: (row.rank, row.key), reverse=newest_first)[:limit]
 

@@ -22,10 +22,10 @@ from build_history.builds.fact import STEPS_KEPT, Fact, Lane
 from build_history.builds.index_keys import Touched, touched_by
 from build_history.metrics import Metrics
 from build_history.projections.config_state import ExcludedConfigs, no_config_excluded
-from build_history.racing import RACES, version_of
 from build_history.refresh import row_kinds
 from build_history.refresh.refresh import refresh
 from build_history.store import FactWrite, HistoryStore, Row
+from build_history.store.versions import RACES, version_of
 from build_history.test_history.matrix import SHELVES, Column, Entry, Partition, entries_of, packed, unpacked
 from build_history.test_history.statistics import statistics_of
 

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from build_notifier.delivery.notification import Notification
+from build_notifier.records.notification import Notification
 
 
 class NotSent(Exception):

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from build_notifier.delivery.notification import Notification
 from build_notifier.messages import render
+from build_notifier.records.notification import Notification
 
 _THREAD_BEGINS = frozenset({"opened", "missing"})
 

@@ -14,8 +14,8 @@ from build_notifier.channels.github.api import GitHub
 from build_notifier.channels.sendgrid import SendGridChannel
 from build_notifier.channels.smtp import SmtpChannel
 from build_notifier.channels.smtp.channel import Server
-from build_notifier.delivery.notification import ChannelName
 from build_notifier.planning.recipients import room_url
+from build_notifier.records.notification import ChannelName
 from build_notifier.settings import Settings
 
 logger = logging.getLogger("notifier")

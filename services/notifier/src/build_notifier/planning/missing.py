@@ -10,8 +10,8 @@ from build_protocol.incidents import Evidence
 from build_protocol.messages import BuildVerdict
 from build_protocol.project_config import BuildConfig
 
-from build_notifier import ids
-from build_notifier.copies import IDLE_MS, Branch, Heard, NewsKind, Subject, Transition, evidence_of
+from build_notifier.records import ids
+from build_notifier.records.branch import IDLE_MS, Branch, Heard, NewsKind, Subject, Transition, evidence_of
 
 OVERDUE_CADENCES = 2
 

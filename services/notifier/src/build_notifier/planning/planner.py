@@ -11,17 +11,16 @@ from collections.abc import Callable, Sequence
 from build_chassis.errors import StoreUnavailable
 from build_chassis.failpoints import fail_at
 from build_chassis.projects import Projects
+from build_chassis.store.optimistic import ATTEMPTS
 
-from build_notifier import ids
-from build_notifier.consumer import RACES
-from build_notifier.copies import Branch, Transition
-from build_notifier.delivery.notification import Notification
-from build_notifier.messages import compose
 from build_notifier.messages.extract import Extracts, NoExtract
 from build_notifier.messages.message import Message
 from build_notifier.metrics import Metrics
-from build_notifier.planning import mutes
+from build_notifier.planning import compose
 from build_notifier.planning.recipients import RULES, Recipient, not_before, recipients_of
+from build_notifier.records import ids, mutes
+from build_notifier.records.branch import Branch, Transition
+from build_notifier.records.notification import Notification
 from build_notifier.settings import Settings
 from build_notifier.store import NotifierStore, StoredBranch
 
@@ -233,7 +232,7 @@ class Planner:
             (transition.subject, transition.key): transition.model_copy(update={"due_at": now_ms + RETRY_MS})
             for transition in waiting
         }
-        for _ in range(RACES):
+        for _ in range(ATTEMPTS):
             branch = stored.branch.without(list(told))
             pending = [put_off.get((transition.subject, transition.key), transition) for transition in branch.pending]
             if await self._store.put_branch(branch.model_copy(update={"pending": pending}), stored.version):

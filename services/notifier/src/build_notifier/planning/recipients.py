@@ -11,9 +11,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from build_chassis.projects import config_of
 from build_protocol.project_config import NotifyOn, Project
 
-from build_notifier import ids
-from build_notifier.copies import NewsKind, Subject
-from build_notifier.delivery.notification import ChannelName
+from build_notifier.records import ids
+from build_notifier.records.branch import NewsKind, Subject
+from build_notifier.records.notification import ChannelName
 
 SUSPECTS_TOLD = 5
 """With more suspects than this a mail to each author is noise to nearly all of them."""

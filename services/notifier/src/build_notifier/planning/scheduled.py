@@ -4,16 +4,15 @@ from collections.abc import Callable
 
 from build_chassis.errors import StoreUnavailable
 from build_chassis.projects import Projects, config_of
+from build_chassis.store.optimistic import ATTEMPTS
 from build_protocol.clock import DAY_MS
 
-from build_notifier import ids
-from build_notifier.consumer import RACES
-from build_notifier.copies import Branch, Subject
-from build_notifier.delivery.notification import Notification
-from build_notifier.messages import compose
-from build_notifier.planning import mutes
+from build_notifier.planning import compose
 from build_notifier.planning.missing import overdue
 from build_notifier.planning.recipients import everybody, not_before
+from build_notifier.records import ids, mutes
+from build_notifier.records.branch import Branch, Subject
+from build_notifier.records.notification import Notification
 from build_notifier.settings import Settings
 from build_notifier.store import NotifierStore
 
@@ -46,7 +45,7 @@ class ScheduledWork:
     async def _mark_overdue(self, project: str, branch: str) -> None:
         key = ids.branch_key(project, branch)
         configs = self._projects.get(project).configs
-        for _ in range(RACES):
+        for _ in range(ATTEMPTS):
             stored = (await self._store.branches([key])).get(key)
             if stored is None:
                 return

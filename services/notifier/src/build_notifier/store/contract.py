@@ -10,9 +10,9 @@ from typing import Protocol
 
 from build_chassis.store.contract import Store
 
-from build_notifier.copies import Branch
-from build_notifier.delivery.notification import Notification
-from build_notifier.planning.mutes import Mute
+from build_notifier.records.branch import Branch
+from build_notifier.records.mutes import Mute
+from build_notifier.records.notification import Notification
 
 
 @dataclass(frozen=True, slots=True)

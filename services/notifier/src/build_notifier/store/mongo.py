@@ -10,9 +10,9 @@ from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.errors import DuplicateKeyError
 from typing_extensions import override
 
-from build_notifier.copies import Branch
-from build_notifier.delivery.notification import Notification
-from build_notifier.planning.mutes import Mute
+from build_notifier.records.branch import Branch
+from build_notifier.records.mutes import Mute
+from build_notifier.records.notification import Notification
 from build_notifier.store.contract import NotificationQuery, NotifierStore, StoredBranch
 
 Document = dict[str, Any]

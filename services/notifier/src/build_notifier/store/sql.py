@@ -8,9 +8,9 @@ from build_chassis.store.columns import LONG_TEXT, ascii_text
 from build_chassis.store.sql_store import SqlStore
 from typing_extensions import override
 
-from build_notifier.copies import Branch
-from build_notifier.delivery.notification import Notification
-from build_notifier.planning.mutes import Mute
+from build_notifier.records.branch import Branch
+from build_notifier.records.mutes import Mute
+from build_notifier.records.notification import Notification
 from build_notifier.store.contract import NotificationQuery, NotifierStore, StoredBranch
 
 _METADATA = sa.MetaData()

@@ -8,8 +8,8 @@ import apprise
 from typing_extensions import override
 
 from build_notifier.channels.contract import Channel, NotSent
-from build_notifier.delivery.notification import Notification
 from build_notifier.messages import render
+from build_notifier.records.notification import Notification
 
 SEND_SECONDS = 45.0
 _STATUS = re.compile(r"error[= ](\d{3})")

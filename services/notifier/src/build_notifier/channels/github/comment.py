@@ -4,8 +4,8 @@ from typing_extensions import override
 
 from build_notifier.channels.contract import Channel, NotApplicable
 from build_notifier.channels.github.api import GitHub, repository
-from build_notifier.delivery.notification import Notification
 from build_notifier.messages import render
+from build_notifier.records.notification import Notification
 
 PER_PAGE = 100
 PAGES_MAX = 20

@@ -15,7 +15,7 @@ from typing_extensions import override
 from build_notifier.channels.contract import Channel, NotSent
 from build_notifier.channels.mail import Mail, mail_of
 from build_notifier.channels.retry_after import retry_after_seconds
-from build_notifier.delivery.notification import Notification
+from build_notifier.records.notification import Notification
 
 SOCKET_SECONDS = 20.0
 SEND_SECONDS = 50.0

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from build_notifier.channels.sendgrid.channel import NOTIFICATION_ARG
-from build_notifier.delivery.notification import Notification, State
+from build_notifier.records.notification import Notification, State
 
 SIGNATURE_HEADER = "X-Twilio-Email-Event-Webhook-Signature"
 TIMESTAMP_HEADER = "X-Twilio-Email-Event-Webhook-Timestamp"

@@ -11,7 +11,7 @@ from typing_extensions import override
 
 from build_notifier.channels.contract import Channel, NotSent
 from build_notifier.channels.mail import Mail, mail_of
-from build_notifier.delivery.notification import Notification
+from build_notifier.records.notification import Notification
 
 SEND_SECONDS = 50.0
 IMPLICIT_TLS_PORT = 465

@@ -1,8 +1,8 @@
-"""Racing: what everything that rewrites rows shares; other replicas rewrite them too, and one of them wins."""
+"""Versions of rows, for all that rewrites rows: other replicas rewrite them too, and one of them wins."""
 
 from collections.abc import Mapping
 
-from build_history.store import Row
+from build_history.store.contract import Row
 
 RACES = 8
 """Times a row is counted again because another replica was faster, before the messages go back to the queue."""
@@ -14,5 +14,5 @@ def version_of(known: Mapping[str, Row], key: str) -> int:
 
 
 def differs(old: Row, new: Row) -> bool:
-    """Whether the row says something else than the one stored."""
+    """Whether the row differs from the one stored."""
     return old != new or old.body != new.body

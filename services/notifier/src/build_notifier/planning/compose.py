@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from build_protocol.messages import BuildVerdict
 from build_protocol.project_config import Project
 
-from build_notifier.copies import Branch, Subject, Transition, evidence_of
 from build_notifier.messages.message import NO_BRANCH, LogLine, Message, StillRed, source_url
 from build_notifier.messages.text import one_line
+from build_notifier.records.branch import Branch, Subject, Transition, evidence_of
 
 COMMITS_KEPT = 20
 """Commits a message carries; it says how many there were."""

@@ -13,7 +13,7 @@ from build_protocol.messages import BuildVerdict, Commit
 from build_protocol.model import BuildId, Count, EpochMs, WireModel
 from pydantic import Field
 
-from build_notifier import ids
+from build_notifier.records import ids
 
 NewsKind = Literal["opened", "changed", "reopened", "fixed", "overridden", "missing", "returned"]
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from build_protocol.model import EpochMs, ProjectName, ShortText, WireModel
 from pydantic import Field
 
-from build_notifier.copies import Subject
+from build_notifier.records.branch import Subject
 
 MUTES_MAX = 1000
 

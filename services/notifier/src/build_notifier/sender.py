@@ -13,9 +13,9 @@ from build_chassis.store.optimistic import LOST, Lost, update
 
 from build_notifier.channels import Channel, NotApplicable, NotSent
 from build_notifier.channels.registry import LACKING
-from build_notifier.delivery import notification as steps
-from build_notifier.delivery.notification import ChannelName, Notification
 from build_notifier.metrics import Metrics
+from build_notifier.records import notification as steps
+from build_notifier.records.notification import ChannelName, Notification
 from build_notifier.store import NotifierStore
 
 log = logging.getLogger("notifier")

@@ -1,1 +1,0 @@
-"""Delivery: notifications are sent, each attempt recorded before it begins."""
