@@ -5,12 +5,14 @@ import random
 import pytest
 from build_history.builds.override import Override
 from build_history.consumer import record
+from build_history.metrics import Metrics
 from build_history.projections.config_state import ConfigStates
 from build_history.refresh import branch, row_kinds
 from build_history.refresh.override import decide
-from build_history.retention import trim
+from build_history.retention import Retention
 from build_protocol.incidents import IncidentState
 from build_protocol.messages import BuildFailing
+from prometheus_client import CollectorRegistry
 
 CONFIGS = [f"config-{n:02}" for n in range(60)]
 
@@ -373,7 +375,8 @@ async def test_a_green_without_its_tests_fixes_nothing(story, builds):
 async def test_retention_never_says_fixed(story, builds):
     """An incident outlives its builds; when its branch is built again it is withdrawn, without a word."""
     await (await story.after(builds.verdict(1), builds.verdict(2, "failed", "s"))).news()
-    await trim(story.store, builds.noon_at + 24 * 41 * builds.hour_ms, keep_days=40)
+    retention = Retention(story.store, Metrics(CollectorRegistry()), keep_days=40)
+    await retention.forget_old(builds.noon_at + 24 * 41 * builds.hour_ms)
 
     await story.after(builds.verdict(24 * 41, config="asan"))
 

@@ -17,11 +17,9 @@ def message(claim):
     return claim().message
 
 
-def with_failure(message, **said):
-    facts = {"category": "compile", "message": "boom", "first_line": 120, **said}
-    return message.model_copy(
-        update={"evidence": message.evidence.model_copy(update={"failure": FailureData(**facts)})}
-    )
+def with_failure(about, **fields):
+    facts = {"category": "compile", "message": "boom", "first_line": 120, **fields}
+    return about.model_copy(update={"evidence": about.evidence.model_copy(update={"failure": FailureData(**facts)})})
 
 
 def test_the_mail_says_what_where_who_and_how_long(message):

@@ -254,7 +254,7 @@ async def test_what_happened_during_an_outage_is_one_summary_of_its_branch(offic
     await office.hear(*messages)
 
     assert await office.plan() == [("summary:opened", "ann@example.com"), ("summary:opened", "team@example.com")]
-    rows = {row.recipient: row.message for row in await office.store.list_notifications(limit=9)}
+    rows = {row.recipient: row.message for row in await office.store.list_notifications(NotificationQuery(limit=9))}
     assert ["opened", "opened", "opened, fixed"] == sorted(item.news for item in rows["team@example.com"].items)
     assert [["asan"]] == [item.configs for item in rows["ann@example.com"].items]
     await office.hear(*messages)
@@ -280,7 +280,7 @@ async def test_a_crash_between_summary_and_branch_repeats_nothing_and_forgets_no
 
     for _ in range(2):
         await office.plan()
-    messages = [row.message for row in await office.store.list_notifications(limit=9)]
+    messages = [row.message for row in await office.store.list_notifications(NotificationQuery(limit=9))]
     assert [[["opened"]], [["opened"]]] == [
         [[key for _, key in i.transitions] for i in message.items] for message in messages
     ]
@@ -298,7 +298,7 @@ async def test_a_mute_follows_the_incident_into_another(office, builds, broken):
     await office.hear(second.fixed(4, "merged", news=False).message(), first.fixed(5).absorbing(second).message())
     await office.plan()
 
-    rows = await office.store.list_notifications(limit=9)
+    rows = await office.store.list_notifications(NotificationQuery(limit=9))
     said = sorted((row.incident == first.id, row.transition, row.state) for row in rows)
     assert said == [
         (False, "opened", "suppressed"),
