@@ -23,20 +23,24 @@ up: .cache/python $(PAGE) ## the embedded system, empty, on http://127.0.0.1:808
 
 ##@ Work on it
 setup: .cache/python $(PAGE) ## everything a checkout needs to run
-check: .cache/python ## lint, types, import rules and fast tests: seconds, no server
+check: .cache/python ## lint, types, import rules and fast tests, side by side: a minute, no server
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target fast-tests types style
+
+style: .cache/python
 	$(RUN) ruff check .
 	$(RUN) ruff format --check .
-	$(RUN) mypy
 	$(RUN) lint-imports
-	$(RUN) pytest -q -m "not slow and not rabbitmq and not mariadb and not mongodb and not s3 and not browser and not mlir"
+
+types: .cache/python
+	$(RUN) mypy
+
+fast-tests: .cache/python
+	$(RUN) pytest -q --numprocesses 2 --dist worksteal -m "not slow and not rabbitmq and not mariadb and not mongodb and not s3 and not browser and not mlir"
 
 test: .cache/python $(PAGE) ## everything, on real servers (installs them where it can)
 	$(SETUP) compiler git browser rabbitmq mariadb
 	$(if $(CI),$(SETUP) ccache gtest mlir)
-	$(RUN) ruff check .
-	$(RUN) ruff format --check .
-	$(RUN) mypy
-	$(RUN) lint-imports
+	@$(MAKE) --no-print-directory style types
 	npm test --silent
 	$(RUN) pytest -q
 
@@ -71,7 +75,7 @@ requirements: .cache/python ## requirements.txt from the lock
 clean: ## forget caches, the demo's data and everything built
 	rm -rf .cache .demo .venv dist build node_modules services/gateway/web/node_modules $(dir $(PAGE)) examples/*/build
 
-.PHONY: help demo up setup check test test-delivery format dev bench screenshots wheels requirements clean
+.PHONY: help demo up setup check style types fast-tests test test-delivery format dev bench screenshots wheels requirements clean
 
 .cache/python: $(MANIFESTS)
 	@$(SETUP) uv

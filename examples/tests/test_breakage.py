@@ -6,6 +6,8 @@ from pathlib import Path
 import breakage
 import pytest
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = Path(__file__).parents[1]
 ALL = sorted((path.parents[1].name, path.stem) for path in EXAMPLES.glob("*/breaks/*.toml"))
 

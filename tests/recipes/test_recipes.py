@@ -14,6 +14,8 @@ import pytest
 import yaml
 from build_testkit.stack import Stack, wait_until
 
+pytestmark = pytest.mark.slow
+
 TOOLS = Path(sys.executable).parent
 
 

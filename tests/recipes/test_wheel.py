@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 EXPECTED = {"httpx", "pydantic", "pyyaml", "rich", "typer", "websockets"}
 START_SECONDS = 0.3
 PACKAGES_MAX = 30

@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 from build_testkit.stack import Stack, embedded_stack, separate_stack
 
+pytestmark = pytest.mark.slow
+
 GEESE = "four geese on a bicycle"
 SECONDS = 60
 

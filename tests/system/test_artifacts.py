@@ -13,6 +13,8 @@ from build_testkit.rabbitmq import private_rabbitmq
 from build_testkit.seaweedfs import ACCESS_KEY, BUCKET, SECRET_KEY, SeaweedFs
 from build_testkit.stack import Stack, embedded_stack, separate_stack, wait_until
 
+pytestmark = pytest.mark.slow
+
 MIB = 1024 * 1024
 LARGE_BYTES = 160 * MIB
 

@@ -6,7 +6,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
 from build_testkit.stack import Stack, wait_until
+
+pytestmark = pytest.mark.slow
 
 PROJECT = "build-facts"
 NINJA = """rule step

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from build_testkit.stack import Stack, wait_until
 
+pytestmark = pytest.mark.slow
+
 GRACE_SECONDS = 2.0
 
 NINJA = """\

@@ -4,8 +4,11 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import pytest
 from build_testkit.repository import Repository
 from build_testkit.stack import Stack, wait_until
+
+pytestmark = pytest.mark.slow
 
 PROJECT = "culprits"
 FAILING = "echo 'src/a.cpp:3:1: error: use of undeclared identifier x'; exit 1"

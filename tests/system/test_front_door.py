@@ -13,6 +13,8 @@ import pytest
 from build_testkit.served import chunked, send_raw
 from build_testkit.stack import Stack
 
+pytestmark = pytest.mark.slow
+
 MIB = 1024 * 1024
 BUILD = "01890000-0000-7000-8000-000000000001"
 GROWTH_KIB = 10 * 1024

@@ -14,6 +14,8 @@ import pytest
 from build_testkit.stack import Stack, wait_until
 from websockets.sync.client import ClientConnection, connect
 
+pytestmark = pytest.mark.slow
+
 SECONDS = 30
 COMMIT = "c0ffee0000000000000000000000000000000001"
 OTHER_COMMIT = "c0ffee0000000000000000000000000000000002"

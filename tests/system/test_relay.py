@@ -10,6 +10,8 @@ from build_testkit.rabbitmq import private_rabbitmq
 from build_testkit.seaweedfs import ACCESS_KEY, BUCKET, SECRET_KEY, SeaweedFs
 from build_testkit.stack import free_port, separate_stack, wait_until
 
+pytestmark = pytest.mark.slow
+
 MIB = 1024 * 1024
 
 

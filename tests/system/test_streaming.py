@@ -11,6 +11,8 @@ import pytest
 from build_testkit.repository import Repository
 from build_testkit.stack import Stack, wait_until
 
+pytestmark = pytest.mark.slow
+
 AWKWARD = r"""
 import sys, os
 out = sys.stdout.buffer

@@ -25,6 +25,8 @@ from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+pytestmark = pytest.mark.slow
+
 SECRET = secrets.token_hex(32)
 SERVICES = ("artifacts", "history", "ingest", "notifier")
 CLIMBS = ("..", "%2e%2e", ".%2e", "%2E%2E", "%252e%252e", "..;", "..%20", "%ef%bc%8e%ef%bc%8e", "%c0%ae%c0%ae", "..%00")

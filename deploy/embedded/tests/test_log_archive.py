@@ -29,6 +29,8 @@ from build_testkit.seaweedfs import ACCESS_KEY, BUCKET, SECRET_KEY
 from build_testkit.signing import SECRET
 from build_testkit.stack import embedded_stack, wait_until
 
+pytestmark = pytest.mark.slow
+
 LINES = [f"[{n}/9000] Building CXX object größer/{n * 7919:x}.o" for n in range(9000)]
 TEXT = "".join(f"{line}\n" for line in LINES)
 

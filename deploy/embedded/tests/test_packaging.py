@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from build_embedded.serve import SERVICES
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[3]
 DISTRIBUTIONS = {"build-dashboard": ROOT, "build-dashboard-server": ROOT / "deploy/embedded"}
 

@@ -14,6 +14,8 @@ import httpx
 import pytest
 from build_testkit.stack import Process, Stack, answers_ok, embedded_stack, free_port, wait_until
 
+pytestmark = pytest.mark.slow
+
 PUBLIC = "https://builds.example.com"
 ANN, BOB = "127.0.0.2", "127.0.0.3"
 """Outsiders: the proxy and the gateway are at 127.0.0.1."""

@@ -21,6 +21,8 @@ from build_gateway.store.contract import GatewayStore
 from build_testkit.signing import SECRET
 from build_testkit.stack import Process, free_port
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[3]
 GEESE = "four geese on a bicycle"
 SERVICES = ("ingest", "notifier", "artifacts", "history", "gateway")

@@ -14,6 +14,8 @@ from build_dashboard.daemon.daemon import buildable
 from build_dashboard.daemon.memory import Memory
 from build_dashboard.daemon.trigger import Trigger
 
+pytestmark = pytest.mark.slow
+
 KEY = "bmk_test_key_of_the_tests"
 
 

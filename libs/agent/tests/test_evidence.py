@@ -18,6 +18,8 @@ from build_dashboard.evidence.ninja_watch import STAMP_SLACK_NS, NinjaWatch
 from build_dashboard.recording.fitting import chunks, encoded_bytes
 from build_dashboard.recording.redact import Redactor
 
+pytestmark = pytest.mark.slow
+
 TOOLS = str(Path(sys.executable).parent)
 
 NINJA = """rule step

@@ -8,6 +8,8 @@ from build_dashboard.daemon.checkout import Checkout, CheckoutError
 from build_dashboard.evidence.facts import git_facts
 from build_dashboard.git import git_environment
 
+pytestmark = pytest.mark.slow
+
 LOCAL = subprocess.check_output(["git", "rev-parse", "--local-env-vars"]).decode().split()
 """What this git itself calls the variables of one repository."""
 

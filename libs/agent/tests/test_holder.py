@@ -17,6 +17,8 @@ from build_dashboard.holder import raw
 from build_dashboard.holder.holding import parse_end, start
 from build_dashboard.recording.directory import BuildDirectory
 
+pytestmark = pytest.mark.slow
+
 HOLD = """
 import os, sys
 from pathlib import Path

@@ -9,6 +9,8 @@ from build_dashboard.recording.directory import BuildBusy, BuildDirectory, build
 from build_dashboard.recording.machine import ELSEWHERE_SECONDS, machine_id
 from build_dashboard.recording.spool import Spool
 
+pytestmark = pytest.mark.slow
+
 
 def leave(spool: Path, *, machine: str | None, is_complete: bool, age_seconds: float = 0) -> str:
     """A build's directory as a dead process left it."""

@@ -9,7 +9,10 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
 from build_protocol.frames import AGENT_SUBPROTOCOL
+
+pytestmark = pytest.mark.slow
 
 
 def test_build_is_reported_from_start_to_end(agent, gateway) -> None:

@@ -8,6 +8,8 @@ import threading
 import pytest
 from build_dashboard import BuildAgent
 
+pytestmark = pytest.mark.slow
+
 KEY = "bmk_test_key_of_the_tests"
 
 

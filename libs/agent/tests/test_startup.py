@@ -5,8 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from build_dashboard.cli.run import parse
 from build_dashboard.evidence.facts import environment_facts, without_credentials
+
+pytestmark = pytest.mark.slow
 
 HEAVY = {"pydantic", "typer", "rich", "httpx", "websockets", "asyncio", "yaml"}
 ROOT = Path(__file__).parents[3]

@@ -8,9 +8,12 @@ import subprocess
 import termios
 from pathlib import Path
 
+import pytest
 from build_analysis.progress import Progress
 from build_dashboard.builds.status_line import status_text
 from build_dashboard.evidence.compiler_cache import Lookups
+
+pytestmark = pytest.mark.slow
 
 HALF = Progress(138, 277, 49.8, "build", "Building CXX object a.o", "ninja")
 LINK = "https://dashboard.example.com/builds/01a20a9f"

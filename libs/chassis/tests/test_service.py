@@ -23,6 +23,8 @@ from build_testkit.stack import free_port, wait_until
 from fastapi import APIRouter, Body, FastAPI
 from prometheus_client import CollectorRegistry, Counter
 
+pytestmark = pytest.mark.slow
+
 
 class Store:
     is_up = True

@@ -20,6 +20,8 @@ from build_testkit.gateway import KEY, PASSWORD, Gateway
 from build_testkit.signing import SECRET
 from pydantic import ValidationError
 
+pytestmark = pytest.mark.slow
+
 StartGateway = Callable[..., Awaitable[Gateway]]
 OTHER_PASSWORD = "four geese on a bicycle"
 OTHER_KEY = "key-of-four-geese-on-a-bicycle"

@@ -15,6 +15,8 @@ from build_protocol.topology import branch_routing_key, routing_key
 from build_testkit.sendgrid import KEY
 from build_testkit.signing import SECRET
 
+pytestmark = pytest.mark.slow
+
 ANN = Principal("ann", "developer", None)
 CONFIGS = [f"config-{n:02}" for n in range(60)]
 LOG = [f"line {n}" for n in range(1, 201)]

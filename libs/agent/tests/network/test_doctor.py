@@ -6,6 +6,8 @@ import pytest
 from build_dashboard.cli.doctor import Finding, examine
 from build_dashboard.endpoint import Endpoint
 
+pytestmark = pytest.mark.slow
+
 HOST = "dashboard.test"
 KEY = "bmk_test_key_of_the_tests"
 

@@ -12,6 +12,8 @@ import pytest
 from build_dashboard.builds import artifacts
 from build_dashboard.builds.artifacts import Uploader, find
 
+pytestmark = pytest.mark.slow
+
 HOST = "dashboard.test"
 OBJECTS = "objects.test"
 

@@ -3,6 +3,8 @@
 import pytest
 from build_dashboard.delivery.network import NetworkSettingWrong, find_proxy, is_exempt, tls_context, without_password
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(
     ("url", "environment", "proxy"),
