@@ -1,1 +1,1 @@
-"""The wiring every service shares: bus, settings, auth, health, metrics, logging, stores' engines."""
+"""What every service shares: bus, settings, auth, health, metrics, logging, stores' engines."""

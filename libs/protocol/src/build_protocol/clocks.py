@@ -1,4 +1,4 @@
-"""Clocks: what an agent says of its clocks, and how a gateway's receipt stamp travels beside a record.
+"""Clocks: what an agent reports of its clocks, and how a gateway's receipt stamp travels beside a record.
 
 Nothing is decided by an agent's wall clock. A machine's boot-time clock counts from its boot, sleep included, and is
 never set: the difference of two of its readings is a true age. With the server's time of receipt it gives the server's

@@ -1,4 +1,4 @@
-"""Build messages: what agents and services say about a build.
+"""Build messages: what agents and services report about a build.
 
 Messages of an agent carry `seq` (1, 2, 3... without a gap, one sequence per build); messages of a service
 carry none and are keyed by (build id, revision) or artifact id. `data` keeps unknown fields.

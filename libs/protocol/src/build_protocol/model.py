@@ -1,4 +1,4 @@
-"""How every word on the wire is spelled: camelCase JSON outside, snake_case Python inside."""
+"""How every name on the wire is spelled: camelCase JSON outside, snake_case Python inside."""
 
 from typing import Annotated
 

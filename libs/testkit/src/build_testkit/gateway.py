@@ -1,4 +1,4 @@
-"""A gateway on a free port and what agents and viewers say to it: for tests and benchmarks only."""
+"""A gateway on a free port and what agents and viewers send to it: for tests and benchmarks only."""
 
 import asyncio
 import json

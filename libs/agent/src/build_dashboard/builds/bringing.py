@@ -1,4 +1,4 @@
-"""Bringing a complete build's artifacts: upload each file, say it in the build's sequence, then let the build go."""
+"""Bringing a complete build's artifacts: upload each file, record it in the build's sequence, then let the build go."""
 
 import os
 import sys

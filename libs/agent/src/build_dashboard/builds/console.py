@@ -1,4 +1,4 @@
-"""What the agent says of its own, on standard error: the build's output is never mixed with it."""
+"""The agent's own messages, on standard error: the build's output is never mixed with it."""
 
 import contextlib
 import sys

@@ -56,7 +56,7 @@ class BuildReporter:
         delivery: Delivery,
         *,
         is_new: bool,
-        evidence: EvidenceCollector | None = None,
+        collector: EvidenceCollector | None = None,
         handlers: "Handlers | None" = None,
     ) -> None:
         self.directory = directory
@@ -67,10 +67,10 @@ class BuildReporter:
         for occasion in ("log", "progress"):
             if handlers is not None and handlers.has(occasion):
                 self.log_recorder.listeners[occasion].append(partial(handlers.call, occasion, directory.build_id))
-        self._evidence = evidence
-        if evidence is not None:
-            self.log_recorder.forecast = evidence.remaining_ms
-            self.log_recorder.listeners["log"].append(evidence.note_lines)
+        self._collector = collector
+        if collector is not None:
+            self.log_recorder.forecast = collector.remaining_ms
+            self.log_recorder.listeners["log"].append(collector.note_lines)
         self._tree_peak_bytes = self._largest_peak_bytes = 0
         self._notified_seq = 0
         delivery.add(directory, self.spool, self._replace, is_running=is_new or not self.log_recorder.is_complete)
@@ -173,11 +173,12 @@ class BuildReporter:
 
     def _report_evidence(self, end: End) -> Mapping[str, int]:
         """Record what the collector found; returns the metrics among it."""
-        if self._evidence is None:
+        if self._collector is None:
             return {}
-        for update in self._evidence.finish(is_green=end.status == "succeeded", wall_seconds=(end.wall_ms or 0) / 1000):
+        wall_seconds = (end.wall_ms or 0) / 1000
+        for update in self._collector.finish(is_green=end.status == "succeeded", wall_seconds=wall_seconds):
             self.report(update)
-        return self._evidence.metrics
+        return self._collector.metrics
 
     def _wait_for(self, gathering: Gathering) -> None:
         """Short builds end before the dashboard answers what was green; nothing is waited for that was never asked."""

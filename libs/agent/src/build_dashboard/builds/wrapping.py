@@ -48,9 +48,9 @@ class Wrapping:
         backoff = find_backoff(directory.facts["project"])
         self._delivery = Delivery(find_endpoint(options.endpoint), platform.node(), str(spool), backoff)
         redactor = Redactor(secret_values(os.environ), options.redact)
-        self._evidence = EvidenceCollector(directory.facts, trees, os.environ, spool, redactor)
-        self._reporter = BuildReporter(directory, redactor, self._delivery, is_new=True, evidence=self._evidence)
-        self._evidence.begin()
+        self._collector = EvidenceCollector(directory.facts, trees, os.environ, spool, redactor)
+        self._reporter = BuildReporter(directory, redactor, self._delivery, is_new=True, collector=self._collector)
+        self._collector.begin()
         self._delivery.start()
         gather_range(self._gathering, self._delivery, directory.facts, may_deepen=options.deepen)
         # What earlier builds left goes out after what this one says.
@@ -108,7 +108,7 @@ class Wrapping:
             return None
         from build_dashboard.builds.status_line import StatusLine  # noqa: PLC0415  (only who asks for it needs it)
 
-        log_recorder, count = self._reporter.log_recorder, self._evidence.lookups
+        log_recorder, count = self._reporter.log_recorder, self._collector.lookups
         status = StatusLine(lambda: (log_recorder.last_progress, log_recorder.remaining_ms, self._link(0)), count)
         status.start()
         return status

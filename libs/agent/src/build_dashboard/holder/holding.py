@@ -1,4 +1,4 @@
-"""Holding: starts the holder beside the agent, and reads what it says of the command's end."""
+"""Holding: starts the holder beside the agent, and reads what it reports of the command's end."""
 
 import contextlib
 import os
