@@ -57,7 +57,11 @@ class LogAnalyzer:
         self._looked_back_to = 0
 
     def feed(self, first_line: int, lines: Sequence[str]) -> list[Failure]:
-        """Read the next lines; the first of them is number `first_line`, counted from 1.
+        """Read the next lines of the log.
+
+        Args:
+            first_line: The number of the first of `lines`, counted from 1.
+            lines: The lines, without their ends.
 
         Returns:
             The failures that became certain with these lines.

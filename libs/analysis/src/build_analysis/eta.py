@@ -80,7 +80,11 @@ class Forecast:
         self._common_now_ms = 0.0
 
     def finish(self, steps: Iterable[BuiltStep]) -> None:
-        """These steps of this run are done."""
+        """Take steps of this run that are done.
+
+        Args:
+            steps: Each step once, as ninja's log has it.
+        """
         for step in steps:
             self._new_outputs += step.outputs
             self._work_ms += step.duration_ms
@@ -92,7 +96,16 @@ class Forecast:
                 self._common_now_ms += step.duration_ms
 
     def remaining_ms(self, done: int, total: int, elapsed_ms: float) -> int | None:
-        """How long the run will still take, `elapsed_ms` after it began; None when it cannot be known."""
+        """How long the run will still take.
+
+        Args:
+            done: How many steps have finished.
+            total: How many steps there are.
+            elapsed_ms: The time since the run began, in milliseconds.
+
+        Returns:
+            Milliseconds; None when it cannot be known.
+        """
         if done >= total:
             return 0
         past = self._past

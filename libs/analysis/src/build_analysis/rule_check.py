@@ -33,7 +33,15 @@ def check_rules(rules: RuleSet) -> list[Complaint]:
 
 
 def check_rule(rule: Rule, rules: RuleSet) -> list[Complaint]:
-    """The complaints about one rule, among the others it will stand with."""
+    """Run one rule's examples and counter-examples.
+
+    Args:
+        rule: The rule to check.
+        rules: The rules that it will stand with.
+
+    Returns:
+        What does not hold, one complaint each; empty when everything holds.
+    """
     complaints = []
     if rule.role in ("cause", "list") and not (rule.examples or rule.role == "list") and rule.rank is None:
         complaints.append(Complaint(rule.id, "a cause needs an example"))

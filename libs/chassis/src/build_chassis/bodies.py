@@ -47,7 +47,12 @@ class Limit(NamedTuple):
 
 
 def limit_of(method: str, path: str) -> Limit:
-    """The limit of the bodies of one route; every method has one, also those whose bodies nobody reads."""
+    """The limit of the bodies of one route; every method has one, also those whose bodies nobody reads.
+
+    Args:
+        method: The HTTP method.
+        path: The path, without its query.
+    """
     for larger, pattern, size in _LARGER:
         if larger == method and pattern.fullmatch(path):
             return Limit(size, GAP_SECONDS if size is None else BODY_SECONDS)

@@ -10,7 +10,12 @@ _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", 
 
 
 def configure(level: str = "INFO", stream: IO[str] | None = None) -> None:
-    """Send this process's logs to a stream (stderr): text on a terminal, else one JSON object a line."""
+    """Send this process's logs to a stream: text on a terminal, else one JSON object a line.
+
+    Args:
+        level: The least severe level to log: `DEBUG`, `INFO`, `WARNING` or `ERROR`.
+        stream: Where to; standard error when None.
+    """
     stream = stream or sys.stderr
     handler = logging.StreamHandler(stream)
     handler.setFormatter(TextLines() if stream.isatty() else JsonLines())

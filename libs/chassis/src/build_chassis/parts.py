@@ -31,7 +31,11 @@ class ServiceParts(Generic[SettingsT, StoreT]):
     store: StoreT
 
     async def ping(self) -> None:
-        """Return if all that the service keeps data in answers. Raises StoreUnavailable."""
+        """Return if all that the service keeps data in answers.
+
+        Raises:
+            StoreUnavailable: It does not.
+        """
         await self.store.ping()
 
 

@@ -45,5 +45,10 @@ class Projects:
 
 
 def config_of(project: Project, name: str) -> BuildConfig:
-    """A config of the project; one the file does not name has every default."""
+    """A config of a project; one that the file does not name has every default.
+
+    Args:
+        project: The project, as config.yaml has it.
+        name: The config's name (`release`).
+    """
     return project.configs.get(name) or BuildConfig()

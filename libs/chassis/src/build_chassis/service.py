@@ -49,6 +49,13 @@ def create_service_app(
     `app.state.dependencies` are the parts its routes stand on. Beside them `app.state` carries what the chassis needs:
     `bus`, the `pings` that `/readyz` asks by name, the metrics' `registry` and `read_principal`, on which
     `build_chassis.auth.Caller` stands. Whoever made the bus opens and closes it.
+
+    Args:
+        name: The service's name, and the audience of its tokens.
+        parts: What the routes stand on: settings, clock, metrics and store, and the service's own.
+        bus: The bus that `/readyz` asks.
+        lifespan: What runs while the app is served.
+        routers: The service's routes.
     """
     registry = parts.registry
     # No redirects to the path without its last slash: behind the gateway they would name a service's own address.

@@ -193,9 +193,16 @@ def supervised_lifespan(
 
 
 async def try_open(open_store: Callable[[], Awaitable[None]], first_try_seconds: float = FIRST_TRY_SECONDS) -> bool:
-    """Open a store at a service's start; False when that takes long, or fails: `wait_until_open` goes on with it.
+    """Try to open a store at a service's start.
 
     A start waits for nothing: whoever watches the process sees it alive, and reads what it lacks in `/readyz`.
+
+    Args:
+        open_store: Opens the store; it may be called again after it failed.
+        first_try_seconds: How long to wait for it, at most.
+
+    Returns:
+        Whether the store is open; if not, `wait_until_open` goes on with it.
     """
     try:
         async with asyncio.timeout(first_try_seconds):
@@ -209,7 +216,15 @@ async def try_open(open_store: Callable[[], Awaitable[None]], first_try_seconds:
 
 
 async def wait_until_open(open_store: Callable[[], Awaitable[None]], *, is_open: bool) -> None:
-    """Try to open a store that a first try did not open, until it is: services start in any order. Raises Unusable."""
+    """Try to open a store that a first try did not open, until it is: services start in any order.
+
+    Args:
+        open_store: Opens the store; it may be called again after it failed.
+        is_open: What `try_open` returned.
+
+    Raises:
+        Unusable: Waiting never changes what was found.
+    """
     backoff = Backoff()
     while not is_open:
         await asyncio.sleep(backoff.next_seconds())

@@ -54,27 +54,39 @@ class DrivenBuild:
         self._thread.start()
 
     def phase(self, name: Phase) -> None:
-        """A phase begins.
+        """Record that a phase begins.
+
+        Args:
+            name: `configure`, `build`, `link` or `test`.
 
         Raises:
-            ValueError: it is none of configure, build, link and test.
+            ValueError: `name` is none of configure, build, link and test.
         """
         if name not in get_args(Phase):
             raise ValueError(f"no phase {name!r}: a build has the phases {', '.join(get_args(Phase))}")
         self._report({"phase": name})
 
     def log(self, text: str, stream: Literal["out", "err"] = "out") -> None:
-        """Print into the build's log."""
+        """Print into the build's log.
+
+        Args:
+            text: One or more lines; a missing line end is added.
+            stream: `out` or `err`, as of a command's standard output and standard error.
+        """
         data = (text if text.endswith("\n") else f"{text}\n").encode("utf-8", "replace")
         with self._lock:
             self._raw.append(_KINDS[stream], _now_ms(), data)
         self._handlers.call("log", self.build_id, text.splitlines())
 
     def metric(self, name: str, value: float) -> None:
-        """A number of the build; the protocol's names (`tests_passed`) are shown in their place.
+        """Record a number of the build.
+
+        Args:
+            name: Its name, in snake_case; the protocol's own (`tests_passed`) are shown in their place.
+            value: The number, whole or not.
 
         Raises:
-            ValueError: the value is no finite number.
+            ValueError: `value` is no finite number.
         """
         if not math.isfinite(value):
             raise ValueError(f"metric {name} is {value}: only finite numbers can be reported")
@@ -83,10 +95,14 @@ class DrivenBuild:
         self._report({"metrics": {first + "".join(word.capitalize() for word in rest): number}})
 
     def progress(self, percent: float, step: str | None = None) -> None:
-        """How far the build is, and what it is doing now.
+        """Record how far the build is, and what it is doing now.
+
+        Args:
+            percent: From 0 to 100.
+            step: What it is doing, in words.
 
         Raises:
-            ValueError: not between 0 and 100.
+            ValueError: `percent` is not between 0 and 100.
         """
         if not 0 <= percent <= 100:
             raise ValueError(f"progress is {percent}: it goes from 0 to 100")
@@ -94,7 +110,11 @@ class DrivenBuild:
         self._handlers.call("progress", self.build_id, float(percent))
 
     def end(self, error: BaseException | None) -> End:
-        """Say how the build ended: with this error, or well."""
+        """Record how the build ended.
+
+        Args:
+            error: What ended it; None when it ended well.
+        """
         if error is not None and not isinstance(error, SystemExit):
             self.log("".join(traceback.format_exception(error)), "err")
         self._is_over.set()

@@ -7,7 +7,12 @@ class Store(Protocol):
     """A store; every method raises StoreUnavailable when it does not answer."""
 
     async def open(self) -> None:
-        """Connect and make the schema, or the indexes, this release's; doing so again is harmless. Raises Unusable."""
+        """Connect and make the schema, or the indexes, this release's; doing so again changes nothing.
+
+        Raises:
+            StoreUnavailable: A later try may succeed.
+            Unusable: Waiting never changes what was found.
+        """
         ...
 
     async def close(self) -> None:
@@ -15,5 +20,9 @@ class Store(Protocol):
         ...
 
     async def ping(self) -> None:
-        """Return if the store answers."""
+        """Return if the store answers.
+
+        Raises:
+            StoreUnavailable: It does not.
+        """
         ...
