@@ -6,7 +6,7 @@ from sqlalchemy.types import TypeEngine
 
 
 def ascii_text(length: int) -> TypeEngine[str]:
-    """Ids, digests and words of ours: ASCII. With a binary collation an index entry is as long as its letters."""
+    """Ids, digests and words of ours: ASCII. With a binary collation an index entry is as long as its characters."""
     return String(length).with_variant(mysql.VARCHAR(length, charset="ascii", collation="ascii_bin"), "mysql")
 
 
