@@ -227,7 +227,7 @@ async def test_a_shard_has_one_consumer_at_a_time(bus: Bus) -> None:
 
 async def test_consumers_of_a_shared_queue_share_its_messages(bus: Bus) -> None:
     """Each message goes to one of them."""
-    queue, key = "notifier.builds", "1.BUILD_VERDICT.p"
+    queue, key = "history.builds", "1.BUILD_VERDICT.p"
     async with bus.consume(queue, prefetch=1) as one, bus.consume(queue, prefetch=1) as other:
         await bus.publish([message(n, key) for n in range(2)])
         found = bodies([*await take(one, 1, ack=False), *await take(other, 1, ack=False)])
