@@ -61,10 +61,10 @@ def rows_once(expected: Expected, seen: Evidence) -> Iterator[str]:
         if row is None:
             yield f"{build.name} ({build_id}) is not listed"
             continue
-        listed = (row["project"], row["status"], row["logLines"], row.get("verified"))
+        found = (row["project"], row["status"], row["logLines"], row.get("verified"))
         wanted = (project, build.status, len(build.texts), True)
-        if listed != wanted:
-            yield f"{build.name} is listed as {listed}, not {wanted}"
+        if found != wanted:
+            yield f"{build.name} is listed as {found}, not {wanted}"
 
 
 def chunks_once(expected: Expected, seen: Evidence) -> Iterator[str]:

@@ -153,24 +153,24 @@ def return_ignored(is_awake: Callable[[], bool]) -> None:
 
 def mail_before_claim(is_awake: Callable[[], bool]) -> None:
     """A mail is sent before it is written down that it is being sent."""
-    from build_notifier.sender import Postman
+    from build_notifier.sender import Sender
     from build_notifier.store.sql import SqlNotifierStore
 
     put = SqlNotifierStore.put_notification
-    postmen: list[Any] = []
-    init = Postman.__init__
+    senders: list[Any] = []
+    init = Sender.__init__
 
     def remember(self: Any, *args: Any, **kwargs: Any) -> None:
         init(self, *args, **kwargs)
-        postmen.append(self)
+        senders.append(self)
 
     async def bad(self: Any, notification: Any) -> Any:
         if is_awake() and notification.state == "sending":
-            await postmen[-1]._channels[notification.channel].send(notification)
+            await senders[-1]._channels[notification.channel].send(notification)
             await asyncio.sleep(1)
         return await put(self, notification)
 
-    Postman.__init__ = remember  # type: ignore[method-assign]
+    Sender.__init__ = remember  # type: ignore[method-assign]
     SqlNotifierStore.put_notification = bad  # type: ignore[method-assign]
 
 
