@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from build_chassis.parts import ServiceParts
 from build_chassis.settings import ServiceSettings
+from build_chassis.store.contract import Store
 from build_protocol.topology import queues_of
 from build_testkit.signing import SECRET
 from fastapi import APIRouter
@@ -115,6 +116,30 @@ def test_its_retention_has_one_name(service: str) -> None:
 
     assert ["self", "now_ms"] == list(inspect.signature(step).parameters)
     assert inspect.iscoroutinefunction(step)
+
+
+@pytest.mark.parametrize("driver", ["sql", "mongo"])
+def test_its_drivers_keep_one_contract(service: str, driver: str) -> None:
+    """Each is a subclass of the contract, marks what it overrides, and does not say the contract's words again."""
+    promises = [each for each in vars(module(service, "store.contract")).values() if is_store_of(service, each)]
+    (contract,) = promises
+    drivers = [each for each in vars(module(service, f"store.{driver}")).values() if is_store_of(service, each)]
+    (made,) = [each for each in drivers if each is not contract and contract in each.__mro__]
+
+    for name, method in inspect.getmembers(made, inspect.isfunction):
+        promised = getattr(contract, name, None)
+        if promised is None or name.startswith("__"):
+            continue
+        assert method.__override__, f"{made.__name__}.{name} is not marked @override"
+        assert method.__doc__ is None or method.__doc__ != promised.__doc__, (
+            f"{made.__name__}.{name} repeats its promise"
+        )
+
+
+def is_store_of(service: str, candidate: object) -> bool:
+    """Whether this is a store's class that the service itself declares."""
+    package = importlib.import_module(PREFIX + service).__name__
+    return isinstance(candidate, type) and Store in candidate.__mro__ and candidate.__module__.startswith(package)
 
 
 def test_what_it_does_again_and_again_is_a_duty(service: str) -> None:
