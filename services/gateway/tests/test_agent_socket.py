@@ -54,7 +54,7 @@ async def test_an_agents_skew_is_shown(gateway: Gateway) -> None:
     async with gateway.agent() as ahead, gateway.agent() as silent:
         await hello(ahead, "i1", clock={"wallAt": int(time.time() * 1000) + 3_600_000})
         await hello(silent, "i2")
-        await gateway.app.state.desk.roster.write_changes()
+        await gateway.app.state.dependencies.roster.write_changes()
         agents = (await gateway.as_admin("GET", "/api/agents")).json()["items"]
 
     skews = {agent["instance"]: agent.get("clockSkewMs") for agent in agents}

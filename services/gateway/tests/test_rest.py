@@ -269,15 +269,11 @@ async def test_requests_are_forwarded_to_their_owner_as_who_asked(gateway: Gatew
     ((_, principal),) = gateway.ingest.forwarded
     assert principal.projects == frozenset({"torch-mlir"})
 
+    for path in ("failures", "incidents", "commits/abc", "tests", "pins", "history/trend"):
+        assert (await ask(gateway, "GET", f"/api/{path}", token)).json() == {"path": f"/api/{path}", "for": "ann"}
     for path, service in {
         f"/api/builds/{BUILD}/artifacts": "artifacts",
         "/api/artifacts/7": "artifacts",
-        "/api/failures": "history",
-        "/api/incidents": "history",
-        "/api/commits/abc": "history",
-        "/api/tests": "history",
-        "/api/pins": "history",
-        "/api/history/trend": "history",
         "/api/notifications": "notifier",
     }.items():
         answer = await ask(gateway, "GET", path, token)

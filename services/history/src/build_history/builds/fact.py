@@ -116,7 +116,7 @@ class Point(WireModel):
         return self.colour == "red" or bool(self.failing)
 
     @property
-    def known_ms(self) -> int:
+    def known_at(self) -> int:
         """When it showed what it shows: at its end, or when it was seen to fail; its start where neither is known."""
         return self.failing_at or self.ended_at or self.started_at
 

@@ -114,7 +114,7 @@ def published(
     was_open = is_new or record.ended_as is None
     if is_new:
         first = found.members[found.opening.config]
-        notes.add("opened", "opened", found.opening.known_ms, first.first_build, first.config, news=first.is_news)
+        notes.add("opened", "opened", found.opening.known_at, first.first_build, first.config, news=first.is_news)
     _note_joins(notes, found, record, is_quiet=is_stale or (found.is_over and not was_open))
     _note_faces(notes, found, record, is_quiet=is_stale or not was_open)
     if is_stale:
@@ -226,13 +226,13 @@ def _note_faces(notes: _Notes, found: Break, record: Record, *, is_quiet: bool) 
         # Another failure of a build that people know of already is no second news.
         news = not is_quiet and face.build_id not in record.anchors and notes.believed != "ended"
         key = f"changed:{digest('face', face.signature)[:12]}"
-        notes.add("changed", key, face.known_ms, face.build_id, face.config, news=news)
+        notes.add("changed", key, face.known_at, face.build_id, face.config, news=news)
 
 
 def _note_end(notes: _Notes, found: Break, record: Record, facts: Mapping[str, Fact], *, was_open: bool) -> End | None:
     lost = _lost(found, record)
     ended_as: End = "fixed"
-    at = found.closing.known_ms if found.closing else None
+    at = found.closing.known_at if found.closing else None
     if was_open and lost:
         reason, since = end_of(lost, facts)
         if reason != "fixed":
@@ -287,7 +287,7 @@ def _recorded(record: Record, found: Break, notes: _Notes, ended_as: End | None)
         update["ended_at"] = notes.transitions[-1].at
         update["closing_started_at"] = found.closing.started_at if found.closing else None
     if ended_as == "fixed" and found.closing is not None:
-        update["ended_at"] = found.closing.known_ms
+        update["ended_at"] = found.closing.known_at
     return record.model_copy(update=update)
 
 
@@ -309,4 +309,4 @@ def _was_current(found: Break) -> bool:
     """Whether the break was over only after its opening build had ended: people would have counted of both in time."""
     if found.closing is None or found.closing.ended_at is None:
         return False
-    return found.opening.known_ms < found.closing.ended_at
+    return found.opening.known_at < found.closing.ended_at

@@ -35,7 +35,7 @@ class Sighting(WireModel):
     after: str | None = None
     """The commit its config was red at before; the commits up to that one are not suspect."""
     started_at: EpochMs
-    known_ms: EpochMs
+    known_at: EpochMs
 
 
 @dataclass(slots=True)
@@ -93,7 +93,7 @@ class Break:
                 commit=point.commit,
                 after=self.commits.get(point.config),
                 started_at=point.started_at,
-                known_ms=point.known_ms,
+                known_at=point.known_at,
             )
             self.faces.append(face)
         known = self.members.get(point.config)
@@ -109,7 +109,7 @@ class Break:
         )
         self.builds.add(point.id)
         self.commits[point.config] = point.commit
-        self.known_at[point.config] = point.known_ms
+        self.known_at[point.config] = point.known_at
 
     def recover(self, point: Point) -> None:
         """Note a green build of one of its configs."""
@@ -181,7 +181,7 @@ def _carried(state: IncidentState, moment_at: int) -> Break:
                     config=seen.config,
                     commit=seen.commit,
                     started_at=seen.started_at,
-                    known_ms=seen.ended_at or seen.started_at,
+                    known_at=seen.ended_at or seen.started_at,
                 )
             )
     for member in state.members:

@@ -264,7 +264,7 @@ def _state(
         id=record.id,
         project=branch.project,
         branch=branch.branch or None,
-        opened_at=found.opening.known_ms,
+        opened_at=found.opening.known_at,
         first_started_at=record.first_started_at,
         faces=faces,
         members=sorted(found.members.values(), key=lambda member: (member.joined_at, member.config)),
