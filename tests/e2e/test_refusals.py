@@ -32,7 +32,9 @@ def test_a_user_who_is_there_already_is_refused_in_words(page: Page) -> None:
     add_user(page, "twice")
     expect(row).to_have_count(1)
     add_user(page, "twice")
-    expect(page.get_by_role("alert")).to_have_text("there is a user twice already")
+    expect(page.get_by_role("alert")).to_have_text(
+        "there is a user twice already Look at how things stand now, then decide again."
+    )
     expect(row).to_have_count(1)
 
 

@@ -9,8 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from fastapi import Depends, HTTPException, Request
+from fastapi import Depends, Request
 from jose import JWTError, jwt
+
+from build_chassis.errors import NotFound, Unauthenticated, Unavailable
 
 Role = Literal["viewer", "developer", "admin"]
 Kind = Literal["user", "key", "service"]
@@ -104,14 +106,14 @@ def principal_reader(audience: str, secret: str) -> Callable[[Request], Principa
     def read(request: Request) -> Principal:
         if not secret:
             # Signed with nothing means signed by anybody.
-            raise HTTPException(503, "this service has no JWT_SECRET_KEY, so it can trust nobody")
+            raise Unavailable("this service has no JWT_SECRET_KEY, so it can trust nobody")
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         try:
             if scheme.lower() != "bearer":
                 raise JWTError
             return read_internal(token, audience, secret)
         except (JWTError, KeyError) as error:
-            raise HTTPException(401, "services answer the gateway only: ask through it") from error
+            raise Unauthenticated("services answer the gateway only: ask through it") from error
 
     return read
 
@@ -134,7 +136,7 @@ def only_services(caller: Caller) -> None:
     """A dependency of routes for services: for people and keys they do not exist.
 
     Raises:
-        HTTPException: 404 for people and keys.
+        NotFound: for people and keys.
     """
     if caller.kind != "service":
-        raise HTTPException(404)
+        raise NotFound("there is no such route")

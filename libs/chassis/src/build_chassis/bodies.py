@@ -13,6 +13,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from build_chassis import problems
+from build_chassis.errors import Malformed, ServiceError, TimedOut, TooLarge
 
 KIB = 1024
 BODY_BYTES = 64 * KIB
@@ -111,9 +112,9 @@ class _Body:
         """Whether the length that the request names was reason enough to refuse it."""
         length = self._headers.get("content-length", "0")
         if not (length.isascii() and length.isdecimal()):
-            await self._refuse(400, "Content-Length: a number of bytes")
+            await self._refuse(Malformed("Content-Length: a number of bytes"))
         elif self._limit.size is not None and (len(length) > 18 or int(length) > self._limit.size):
-            await self._refuse(413, _too_large(self._limit.size))
+            await self._refuse(TooLarge(_too_large(self._limit.size)))
         return self._is_refused
 
     async def receive(self) -> Message:
@@ -123,7 +124,7 @@ class _Body:
                 async with asyncio.timeout_at(None if self._is_answered else self._ends):
                     message = await self._receive()
             except TimeoutError:
-                await self._refuse(408, f"the body did not arrive within {self._limit.seconds:g} s")
+                await self._refuse(TimedOut(f"the body did not arrive within {self._limit.seconds:g} s"))
                 continue
             self._is_whole = not message.get("more_body", False)
             self._size += len(message.get("body", b""))
@@ -131,7 +132,7 @@ class _Body:
                 self._ends = _now() + self._limit.seconds
             elif self._size > self._limit.size:
                 self._is_thrown_away = True
-                await self._refuse(413, _too_large(self._limit.size))
+                await self._refuse(TooLarge(_too_large(self._limit.size)))
                 continue
             return message
         if self._is_refused:
@@ -152,10 +153,10 @@ class _Body:
                     await self._throw_away()
             await self._send({"type": "http.response.body"})
 
-    async def _refuse(self, status: int, detail: str) -> None:
+    async def _refuse(self, error: ServiceError) -> None:
         if not self._is_answered:  # else it is too late for a 413: the answer goes on without the body
             self._is_thrown_away = self._is_refused = True
-            await problems.problem(status, detail, self._scope["path"])(self._scope, self._receive, self._pass_on)
+            await problems.problem(error, self._scope["path"])(self._scope, self._receive, self._pass_on)
 
     async def _pass_on(self, message: Message) -> None:
         if message["type"] == "http.response.start":

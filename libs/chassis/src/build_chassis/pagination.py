@@ -2,8 +2,10 @@
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 
+from build_chassis.errors import Invalid
 
-class BadCursor(ValueError):
+
+class BadCursor(Invalid):
     """The cursor is not one of ours."""
 
     def __init__(self) -> None:

@@ -12,6 +12,7 @@ from urllib.parse import quote, unquote_to_bytes
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from build_chassis import problems
+from build_chassis.errors import Malformed
 
 _DECODINGS = 4
 """Whatever is encoded more often than this is no name, and is not unfolded to its end."""
@@ -45,7 +46,7 @@ class PlainPaths:
             if scope["type"] == "websocket":
                 await send({"type": "websocket.close", "code": 1008, "reason": str(error)})
             else:
-                await problems.problem(400, str(error), scope["path"][:200])(scope, receive, send)
+                await problems.problem(Malformed(str(error)), scope["path"][:200])(scope, receive, send)
             return
         await self._app(scope, receive, send)
 

@@ -23,6 +23,7 @@ from typing_extensions import override
 
 from build_chassis import paths, problems
 from build_chassis.auth import Principal, mint_internal
+from build_chassis.errors import Unavailable
 
 log = logging.getLogger(__name__)
 
@@ -51,12 +52,17 @@ _FROM_PROXIES = "x-forwarded"
 """How headers begin that say who asks and where: a service believes its token only."""
 
 
-class ServiceUnavailable(ConnectionError):
+class ServiceUnavailable(Unavailable, ConnectionError):
     """Another service does not answer."""
 
     def __init__(self, service: str, cause: object) -> None:
         super().__init__(f"service {service} does not answer: {cause}")
         self.service = service
+
+    @property
+    def detail(self) -> str:
+        """Without the cause, which may name an address."""
+        return f"service {self.service} does not answer"
 
 
 class ServiceRefused(Exception):
@@ -379,9 +385,7 @@ def _stream(status: int, headers: Iterable[tuple[bytes, bytes]], body: AsyncIter
 
 
 def _unavailable(service: str, error: object, request: Request) -> Response:
-    answer = problems.problem(503, str(ServiceUnavailable(service, error)), request.url.path)
-    answer.headers["Retry-After"] = "5"
-    return answer
+    return problems.problem(ServiceUnavailable(service, error), request.url.path)
 
 
 def _whole(body: bytes) -> Receive:

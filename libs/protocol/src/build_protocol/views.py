@@ -158,14 +158,35 @@ class LogSearch(WireModel):
     as_of_seq: Count
 
 
+ErrorCode = Literal[
+    "malformed",
+    "unauthenticated",
+    "forbidden",
+    "not_found",
+    "not_allowed",
+    "timeout",
+    "conflict",
+    "gone",
+    "too_large",
+    "range",
+    "invalid",
+    "rate_limited",
+    "internal",
+    "unavailable",
+]
+"""What kind of error an answer is, for programs: one for each status that services answer."""
+
+
 class Problem(WireModel):
-    """An error answer (RFC 9457 problem details): what was wrong, where, and what to do."""
+    """An error answer (RFC 9457 problem details with two members of ours): what was wrong, where, and what to do."""
 
     type: str = "about:blank"
     title: str
     status: int
-    detail: str | None = None
-    instance: str | None = None
+    code: ErrorCode = Field(description="The kind of error, for programs.")
+    detail: str = Field(description="What was wrong, as a sentence.")
+    remedy: str = Field(description="What to do about it, as a sentence.")
+    instance: str | None = Field(None, description="The path that was asked.")
 
 
 Colour = Literal["green", "red", "none"]

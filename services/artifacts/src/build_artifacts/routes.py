@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from typing import Annotated
 
 from build_chassis.auth import Caller, Principal
+from build_chassis.errors import Conflict, Forbidden, Gone, NotFound, TooLarge
 from build_protocol.model import BuildId
-from fastapi import APIRouter, HTTPException, Path, Response
+from fastapi import APIRouter, Path, Response
 from fastapi.responses import RedirectResponse
 
 from build_artifacts import ticket_routes
@@ -25,7 +26,7 @@ def routers(settings: Settings) -> Sequence[APIRouter]:
     return arrivals, ticket_routes.downloads, router
 
 
-_STATUS = {"too_large": 413, "too_many": 409, "conflict": 409}
+_KINDS = {"too_large": TooLarge, "too_many": Conflict, "conflict": Conflict}
 
 
 ArtifactId = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$")]
@@ -41,9 +42,9 @@ class OfferVia(Offer):
 async def offer_artifact(offer: OfferVia, caller: Caller, needs: Needs) -> UploadPlan:
     """Ask to upload; the same offer again continues. 413 and 409 say before any upload why not."""
     if caller.role == "viewer":
-        raise HTTPException(403, "this needs an agent's key, or role developer")
+        raise Forbidden("this needs an agent's key, or role developer")
     if not caller.may_see(offer.project):
-        raise HTTPException(404, f"no project {offer.project}")
+        raise NotFound(f"no project {offer.project}")
     now, settings = needs.clock(), needs.settings
     is_relayed = "gateway" in (offer.via, settings.s3_transfer)
     try:
@@ -54,7 +55,7 @@ async def offer_artifact(offer: OfferVia, caller: Caller, needs: Needs) -> Uploa
             planned = await needs.upload_planner.answer(offer, max_bytes, now, is_inside=is_relayed)
     except Refused as refused:
         needs.metrics.offers.labels(refused.reason).inc()
-        raise HTTPException(_STATUS[refused.reason], str(refused)) from refused
+        raise _KINDS[refused.reason](str(refused)) from refused
     needs.metrics.offers.labels("planned").inc()
     return UploadPlan(
         artifact_id=planned.artifact.id,
@@ -88,7 +89,7 @@ async def verify_held(artifact_id: ArtifactId, caller: Caller, needs: Needs) -> 
     """Another service made every request of its plan: the artifact, verified or refused."""
     held = await _held(artifact_id, caller, needs)
     if held is None:
-        raise HTTPException(404, "no such artifact")
+        raise NotFound("no such artifact")
     await needs.consumer.verify(held)
     return ArtifactView.of(await _artifact(artifact_id, caller, needs))
 
@@ -118,17 +119,17 @@ async def download_artifact(artifact_id: ArtifactId, caller: Caller, needs: Need
 async def _link(artifact_id: str, caller: Principal, needs: Dependencies) -> str:
     artifact = await _artifact(artifact_id, caller, needs)
     if artifact.state not in HANDED_OUT:
-        raise HTTPException(409, f"this artifact is {artifact.state}: only verified bytes are handed out")
+        raise Conflict(f"this artifact is {artifact.state}: only verified bytes are handed out")
     try:
         return await needs.downloads.link(artifact, is_inside=caller.kind == "service")
     except Damaged as error:
-        raise HTTPException(410, str(error)) from error
+        raise Gone(str(error)) from error
 
 
 async def _artifact(artifact_id: str, caller: Principal, needs: Dependencies) -> Artifact:
     artifact = await needs.store.find(artifact_id)
     if artifact is None or not _is_shown(artifact, caller):
-        raise HTTPException(404, "no such artifact")
+        raise NotFound("no such artifact")
     return artifact
 
 
@@ -136,7 +137,7 @@ async def _held(artifact_id: str, caller: Principal, needs: Dependencies) -> Art
     """What is held for a service; None when it is gone. For everybody else these paths do not exist."""
     artifact = await needs.store.find(artifact_id)
     if caller.kind != "service" or (artifact is not None and not artifact.is_held):
-        raise HTTPException(404, "no such artifact")
+        raise NotFound("no such artifact")
     return artifact
 
 

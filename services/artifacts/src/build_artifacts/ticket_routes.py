@@ -2,7 +2,8 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, HTTPException, Path, Request, Response
+from build_chassis.errors import Forbidden, Gone, Malformed, NotFound, RangeNotSatisfiable
+from fastapi import APIRouter, Path, Request, Response
 from fastapi.responses import StreamingResponse
 
 from build_artifacts.dependencies import Needs
@@ -36,11 +37,11 @@ async def put_object(ticket: SignedText, needs: Needs, request: Request) -> Resp
             raise NotWhole(f"{length} bytes offered, {promised.size_bytes} promised")
         await objects.receive(promised, request.stream())
     except BadTicket as error:
-        raise HTTPException(403, str(error)) from error
+        raise Forbidden(str(error)) from error
     except NotWhole as error:
-        raise HTTPException(400, str(error)) from error
+        raise Malformed(str(error)) from error
     except UploadGone as error:
-        raise HTTPException(404, "this upload was taken back: offer the artifact again") from error
+        raise NotFound("this upload was taken back: offer the artifact again") from error
     return Response(status_code=204)
 
 
@@ -50,9 +51,9 @@ async def relay_object(ticket: SignedText, needs: Needs, request: Request) -> Re
     try:
         await needs.relay.run(ticket, request.stream())
     except BadTicket as error:
-        raise HTTPException(403, str(error)) from error
+        raise Forbidden(str(error)) from error
     except NotWhole as error:
-        raise HTTPException(400, str(error)) from error
+        raise Malformed(str(error)) from error
     return Response(status_code=204)
 
 
@@ -62,10 +63,10 @@ async def get_object(ticket: SignedText, needs: Needs, request: Request) -> Resp
     try:
         key = needs.downloads.tickets.read(ticket, "get").key
     except BadTicket as error:
-        raise HTTPException(403, str(error)) from error
+        raise Forbidden(str(error)) from error
     artifact = await needs.downloads.store.find(key)
     if artifact is None or artifact.state not in HANDED_OUT:
-        raise HTTPException(410, "this artifact was forgotten")
+        raise Gone("this artifact was forgotten")
     size, tag = artifact.size_bytes, f'"{artifact.sha256}"'
     wanted = request.headers.get("range") if request.headers.get("if-range", tag) == tag else None
     try:
@@ -73,9 +74,9 @@ async def get_object(ticket: SignedText, needs: Needs, request: Request) -> Resp
         begin, end = span or (0, size)
         body = await needs.downloads.open(artifact, begin, end)
     except OutOfRange as error:
-        raise HTTPException(416, f"the artifact has {size} bytes", {"Content-Range": f"bytes */{size}"}) from error
+        raise RangeNotSatisfiable(f"the artifact has {size} bytes", {"Content-Range": f"bytes */{size}"}) from error
     except Damaged as error:
-        raise HTTPException(410, str(error)) from error
+        raise Gone(str(error)) from error
     headers = {
         "Content-Length": str(end - begin),
         "Content-Disposition": attachment(artifact.name),

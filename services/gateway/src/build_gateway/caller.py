@@ -4,7 +4,8 @@ from contextlib import suppress
 from typing import Annotated
 
 from build_chassis.auth import Principal
-from fastapi import Depends, HTTPException, Request
+from build_chassis.errors import Forbidden, Unauthenticated
+from fastapi import Depends, Request
 
 from build_gateway.accounts.tokens import TokenInvalid
 from build_gateway.dependencies import Dependencies, Needs
@@ -13,35 +14,33 @@ _UNAUTHORIZED = {"WWW-Authenticate": "Bearer"}
 
 
 def bearer(request: Request) -> str:
-    """The request's bearer credential. Raises HTTPException 401."""
+    """The request's bearer credential. Raises Unauthenticated."""
     scheme, _, value = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not value:
-        raise HTTPException(
-            401, "log in: POST /api/auth/login, then send `Authorization: Bearer <token>`", _UNAUTHORIZED
-        )
+        raise Unauthenticated("log in: POST /api/auth/login, then send `Authorization: Bearer <token>`", _UNAUTHORIZED)
     return value.strip()
 
 
 async def person(request: Request, needs: Needs) -> Principal:
-    """The person whose access token this is; an API key is none. Raises HTTPException 401."""
+    """The person whose access token this is; an API key is none. Raises Unauthenticated."""
     try:
         principal, _ = await needs.directory.principal(bearer(request))
     except TokenInvalid as error:
-        raise HTTPException(401, str(error), _UNAUTHORIZED) from error
+        raise Unauthenticated(str(error), _UNAUTHORIZED) from error
     return principal
 
 
 async def admin(caller: Annotated[Principal, Depends(person)]) -> Principal:
-    """A person with role admin. Raises HTTPException 403."""
+    """A person with role admin. Raises Forbidden."""
     if caller.role != "admin":
-        raise HTTPException(403, "this needs role admin")
+        raise Forbidden("this needs role admin")
     return caller
 
 
 async def developer(caller: Annotated[Principal, Depends(person)]) -> Principal:
-    """A person with role developer or admin. Raises HTTPException 403."""
+    """A person with role developer or admin. Raises Forbidden."""
     if caller.role == "viewer":
-        raise HTTPException(403, "this needs role developer or admin")
+        raise Forbidden("this needs role developer or admin")
     return caller
 
 
@@ -50,7 +49,7 @@ async def person_or_key(request: Request, needs: Dependencies, *, is_artifact: b
     value = bearer(request)
     if value.count(".") == 2:
         # The shape of an access token; a key that somebody chose may look like one, too.
-        with suppress(HTTPException):
+        with suppress(Unauthenticated):
             return await person(request, needs)
     key = await needs.keys.find(value)
     if key is not None:
@@ -59,7 +58,7 @@ async def person_or_key(request: Request, needs: Dependencies, *, is_artifact: b
             return Principal(name=key.name, role="developer", projects=projects, kind="key")
         if request.method in ("GET", "HEAD") and "read" in key.scopes:
             return Principal(name=key.name, role="viewer", projects=projects, kind="key")
-    raise HTTPException(401, "this token or key is not known, not for this, revoked or expired", _UNAUTHORIZED)
+    raise Unauthenticated("this token or key is not known, not for this, revoked or expired", _UNAUTHORIZED)
 
 
 Person = Annotated[Principal, Depends(person)]

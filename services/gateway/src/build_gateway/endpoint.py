@@ -6,7 +6,15 @@ from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, urlsplit
 
 from build_chassis import problems
-from build_chassis.errors import StoreUnavailable
+from build_chassis.errors import (
+    Forbidden,
+    Malformed,
+    RateLimited,
+    ServiceError,
+    StoreUnavailable,
+    Unauthenticated,
+    Unavailable,
+)
 from build_protocol.frames import AGENT_SUBPROTOCOL, VIEWER_SUBPROTOCOL, Close
 from fastapi import Response
 from starlette.types import Receive, Scope, Send
@@ -21,14 +29,6 @@ from build_gateway.viewers.session import ViewerEdges, ViewerSession
 
 logger = logging.getLogger("gateway")
 SECRET_PARAMETERS = ("token", "key", "api_key", "apikey", "access_token", "authorization")
-
-
-class UpgradeRefused(Exception):
-    """The upgrade is answered with an HTTP status instead."""
-
-    def __init__(self, status: int, detail: str) -> None:
-        super().__init__(detail)
-        self.status = status
 
 
 @dataclass(slots=True)
@@ -47,12 +47,12 @@ class Endpoint:
         # Counted apart: pages that anybody may open never keep agents out.
         kind = "agent" if "authorization" in websocket.headers else "viewer"
         if self._connections[kind] >= self.settings.connections:
-            await self._refuse(websocket, UpgradeRefused(503, "this gateway is full: try another, or later"))
+            await self._refuse(websocket, Unavailable("this gateway is full: try another, or later"))
             return
         self._connections[kind] += 1
         try:
             await self._admit(websocket, send)
-        except UpgradeRefused as refusal:
+        except ServiceError as refusal:
             await self._refuse(websocket, refusal)
         finally:
             self._connections[kind] -= 1
@@ -60,7 +60,7 @@ class Endpoint:
     async def _admit(self, websocket: WebSocket, send: Send) -> None:
         # Query strings end up in logs: a secret there is refused even when it is right.
         if any(name.lower() in SECRET_PARAMETERS for name, _ in parse_qsl(websocket.url.query, keep_blank_values=True)):
-            raise UpgradeRefused(400, "no secrets in the URL: send the key as `Authorization: Bearer`")
+            raise Malformed("no secrets in the URL: send the key as `Authorization: Bearer`")
         if "authorization" in websocket.headers:
             await self._agent(websocket, send)
         else:
@@ -68,11 +68,11 @@ class Endpoint:
 
     async def _agent(self, websocket: WebSocket, send: Send) -> None:
         if "origin" in websocket.headers:
-            raise UpgradeRefused(403, "browsers are not agents: an agent sends no Origin")
+            raise Forbidden("browsers are not agents: an agent sends no Origin")
         key = await self._key(websocket)
         roster = self.agents.roster
         if roster.connections[key.id] >= self.settings.connections_per_key:
-            raise UpgradeRefused(429, "too many connections with this key")
+            raise RateLimited("too many connections with this key")
         roster.connections[key.id] += 1
         try:
             socket = await _accept(websocket, send, AGENT_SUBPROTOCOL)
@@ -89,24 +89,24 @@ class Endpoint:
         try:
             key = await self.keys.find(value.strip()) if scheme.lower() == "bearer" else None
         except StoreUnavailable as error:
-            raise UpgradeRefused(503, "keys cannot be read now: try again") from error
+            raise Unavailable("keys cannot be read now: try again") from error
         if key is None or "agent" not in key.scopes:
-            raise UpgradeRefused(401, "this API key is not known here, revoked or expired")
+            raise Unauthenticated("this API key is not known here, revoked or expired")
         return key
 
     async def _viewer(self, websocket: WebSocket, send: Send) -> None:
         origin = websocket.headers.get("origin", "").lower()
         own = websocket.headers.get("host", "").lower()
         if origin not in self.settings.page_origins and (not own or urlsplit(origin).netloc != own):
-            raise UpgradeRefused(403, "pages of this origin may not connect; agents send `Authorization: Bearer`")
+            raise Forbidden("pages of this origin may not connect; agents send `Authorization: Bearer`")
         socket = await _accept(websocket, send, VIEWER_SUBPROTOCOL)
         if socket is not None:
             with self.viewers.metrics.viewers.track_inprogress():
                 await ViewerSession(socket, self.viewers).run()
 
-    async def _refuse(self, websocket: WebSocket, refusal: UpgradeRefused) -> None:
+    async def _refuse(self, websocket: WebSocket, refusal: ServiceError) -> None:
         logger.info("refuse upgrade %d: %s", refusal.status, refusal)
-        answer: Response = problems.problem(refusal.status, str(refusal), "/ws")
+        answer: Response = problems.problem(refusal, "/ws")
         await websocket.send_denial_response(answer)
 
 

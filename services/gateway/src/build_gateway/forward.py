@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from build_chassis import problems
 from build_chassis.auth import Principal
+from build_chassis.errors import NotFound, Unavailable
 from fastapi import APIRouter, Request, Response
 
 from build_gateway.caller import person_or_key
@@ -52,12 +53,12 @@ async def forward(path: str, request: Request, needs: Needs) -> Response:
     segments = path.split("/")
     owner = owner_of(segments)
     if owner is None:
-        return problems.problem(404, f"no route /api/{path[:200]}", request.url.path)
+        return problems.problem(NotFound(f"no route /api/{path[:200]}"), request.url.path)
     is_signed = (request.method, path) in _SIGNED or _is_ticket(request.method, segments)
     principal = _NOBODY if is_signed else await person_or_key(request, needs, is_artifact=owner == "artifacts")
     peer = needs.peers.get(owner)
     if peer is None:
-        return problems.problem(503, f"service {owner} is not part of this system", request.url.path)
+        return problems.problem(Unavailable(f"service {owner} is not part of this system"), request.url.path)
     return await peer.forward(request, ["api", *segments], principal)
 
 

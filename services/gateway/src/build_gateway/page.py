@@ -7,6 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from build_chassis import problems
+from build_chassis.errors import NotFound
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import FileResponse, PlainTextResponse
 
@@ -29,13 +30,13 @@ def page_router(folder: Path = PAGE) -> APIRouter:
     async def page(path: str, request: Request) -> Response:
         """A built file, or the page itself for its own paths."""
         if path.startswith(("api/", "internal/")):
-            return problems.problem(404, f"no route /{path[:200]}", request.url.path)
+            return problems.problem(NotFound(f"no route /{path[:200]}"), request.url.path)
         file = _find(folder, path)
         if file is not None:
             # The bundler puts a hash of the content into the name of everything under assets/.
             return await _answer(file, IMMUTABLE if path.startswith("assets/") else FRESH, request)
         if "." in path.rpartition("/")[2] and path.startswith("assets/"):
-            return problems.problem(404, "no such file", request.url.path)
+            return problems.problem(NotFound("no such file"), request.url.path)
         index = folder / "index.html"
         if not index.is_file():
             return PlainTextResponse(NOT_BUILT, status_code=503)

@@ -24,3 +24,11 @@ test('an answer without a sentence is shown by its title, or by its number', asy
     expect(await sentenceOf(502, body)).toBe('answered with 502')
   }
 })
+
+test('what to do comes with the refusal, where the server says so', async () => {
+  const remedy = async (body: unknown) => (await errorOf(new Response(JSON.stringify(body), { status: 409 }))).remedy
+
+  expect(await remedy({ detail: 'no', remedy: 'Decide again.' })).toBe('Decide again.')
+  expect(await remedy({ detail: 'no' })).toBeUndefined()
+  expect(await remedy({ detail: 'no', remedy: 7 })).toBeUndefined()
+})

@@ -1,10 +1,10 @@
-"""Errors that ingest's routes answer with a status of their own."""
+"""Errors of ingest's own that its routes answer."""
 
-from fastapi import HTTPException
+from build_chassis.errors import NotFound
 
 
-class BuildNotFound(HTTPException):
+class BuildNotFound(NotFound):
     """No such build, or none in the caller's projects: both look the same."""
 
     def __init__(self, build_id: str) -> None:
-        super().__init__(404, f"there is no build {build_id}")
+        super().__init__(f"there is no build {build_id}")

@@ -5,9 +5,10 @@ from typing import Annotated
 from uuid import uuid4
 
 from build_chassis.auth import Caller, Principal
+from build_chassis.errors import Conflict, Forbidden, Invalid, NotFound, Unauthenticated
 from build_chassis.pagination import decode_cursor, encode_cursor
 from build_chassis.store.optimistic import LOST, Lost, update
-from fastapi import APIRouter, HTTPException, Path, Query, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 
 from build_notifier.channels.sendgrid import webhook
 from build_notifier.channels.sendgrid.channel import NOTIFICATION_ARG
@@ -71,7 +72,7 @@ async def create_mute(wanted: MuteRequest, caller: Caller, needs: Needs) -> Mute
     _may_mute(caller, wanted.project)
     _ends_later(wanted, needs.clock())
     if len(await needs.store.mutes()) >= MUTES_MAX:
-        raise HTTPException(409, f"there are {MUTES_MAX} mutes already: delete some")
+        raise Conflict(f"there are {MUTES_MAX} mutes already: delete some")
     mute = Mute(**wanted.model_dump(), id=uuid4().hex, created_by=caller.name, created_at=needs.clock())
     await needs.store.put_mute(mute)
     return mute
@@ -102,16 +103,16 @@ async def sendgrid_events(request: Request, needs: Needs) -> Told:
     """Events of SendGrid's signed Event Webhook; the signature, not a login, says that they are SendGrid's."""
     key = needs.webhook_key
     if key is None:
-        raise HTTPException(404, "no webhook here: set NOTIFIER_SENDGRID_WEBHOOK_KEY")
+        raise NotFound("no webhook here: set NOTIFIER_SENDGRID_WEBHOOK_KEY")
     body = await request.body()
     signature = request.headers.get(webhook.SIGNATURE_HEADER, "")
     timestamp = request.headers.get(webhook.TIMESTAMP_HEADER, "")
     try:
         events = webhook.read_events(body, signature, timestamp, key)
     except webhook.Forged as error:
-        raise HTTPException(401, str(error)) from error
+        raise Unauthenticated(str(error)) from error
     except (ValueError, RecursionError) as error:
-        raise HTTPException(422, f"body: {error}") from error
+        raise Invalid(f"body: {error}") from error
     for event in events:
         needs.metrics.webhook.labels(str(event.get("event"))[:20]).inc()
         await _note(needs.store, event, needs.clock())
@@ -125,7 +126,7 @@ async def get_notification(
     """One notification, with what it says and everything that happened to it."""
     found = (await needs.store.notifications([notification_id])).get(notification_id)
     if found is None or not caller.may_see(found.project):
-        raise HTTPException(404, "no such notification")
+        raise NotFound("no such notification")
     return NotificationDetail.of(found)
 
 
@@ -146,16 +147,16 @@ async def _visible(mute_id: str, caller: Principal, store: NotifierStore) -> Mut
     for mute in await store.mutes():
         if mute.id == mute_id and caller.may_see(mute.project):
             return mute
-    raise HTTPException(404, "no such mute")
+    raise NotFound("no such mute")
 
 
 def _may_mute(caller: Principal, project: str) -> None:
     if not caller.may_see(project):
-        raise HTTPException(404, f"no project {project}")
+        raise NotFound(f"no project {project}")
     if caller.role == "viewer":
-        raise HTTPException(403, "this needs role developer or admin")
+        raise Forbidden("this needs role developer or admin")
 
 
 def _ends_later(wanted: MuteRequest, now_ms: int) -> None:
     if wanted.until_at <= now_ms:
-        raise HTTPException(422, "body.untilAt: a mute ends in the future")
+        raise Invalid("body.untilAt: a mute ends in the future")

@@ -73,5 +73,5 @@ def _asked(ask: Callable[[Client], Any]) -> Any:
     try:
         return ask(Client())
     except DashboardError as error:
-        typer.echo(f"build-dashboard: {error}", err=True)
+        typer.echo(error.lines, err=True)
         raise typer.Exit(1) from error

@@ -17,9 +17,15 @@ UNAUTHORIZED = 401
 class DashboardError(RuntimeError):
     """The dashboard did not do what was asked; reads as a sentence."""
 
-    def __init__(self, message: str, status: int | None = None) -> None:
+    def __init__(self, message: str, status: int | None = None, remedy: str | None = None) -> None:
         super().__init__(message)
         self.status = status
+        self.remedy = remedy
+
+    @property
+    def lines(self) -> str:
+        """What is printed of it: what was wrong, and what to do where the dashboard said so."""
+        return f"build-dashboard: {self}" + (f"\n{self.remedy}" if self.remedy else "")
 
 
 class Client:
@@ -121,12 +127,13 @@ class Client:
             raise DashboardError(f"no dashboard answers at {self.url}: {error}") from error
         if response.is_success:
             return response
-        raise DashboardError(_problem(response), response.status_code)
+        raise _refusal(response)
 
 
-def _problem(response: "httpx.Response") -> str:
+def _refusal(response: "httpx.Response") -> DashboardError:
     try:
         problem = response.json()
-        return str(problem.get("detail") or problem.get("title") or response.text)
+        what = str(problem.get("detail") or problem.get("title") or response.text)
+        return DashboardError(what, response.status_code, problem.get("remedy"))
     except (ValueError, AttributeError):
-        return f"the server answered HTTP {response.status_code}"
+        return DashboardError(f"the server answered HTTP {response.status_code}", response.status_code)

@@ -225,7 +225,7 @@ def problems(code: int = 1) -> Iterator[None]:
     try:
         yield
     except DashboardError as error:
-        typer.echo(f"build-dashboard: {error}", err=True)
+        typer.echo(error.lines, err=True)
         raise typer.Exit(code) from error
 
 

@@ -4,8 +4,9 @@ import logging
 import time
 from urllib.parse import urlsplit
 
+from build_chassis.errors import Forbidden, RateLimited, Unauthenticated, Unavailable
 from build_protocol.model import WireModel
-from fastapi import APIRouter, HTTPException, Request, Response
+from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
 from build_gateway.accounts.directory import Grant
@@ -53,11 +54,11 @@ async def login(body: Login, request: Request, response: Response, needs: Needs)
     wait_seconds = max(throttles[kind].wait_seconds(name, now) for kind, name in names.items())
     if wait_seconds > 0:
         needs.metrics.logins.labels("throttled").inc()
-        raise HTTPException(429, "too many failed logins: wait, then try again", {"Retry-After": f"{wait_seconds:.0f}"})
+        raise RateLimited("too many failed logins: wait, then try again", {"Retry-After": f"{wait_seconds:.0f}"})
     try:
         grant = await needs.directory.login(body.username, body.password)
     except PasswordsBusy as error:
-        raise HTTPException(503, "too many logins at once: try again", {"Retry-After": "2"}) from error
+        raise Unavailable("too many logins at once: try again", {"Retry-After": "2"}) from error
     if grant is None:
         now = time.monotonic()
         throttles["address"].failed(address, now)
@@ -67,7 +68,7 @@ async def login(body: Login, request: Request, response: Response, needs: Needs)
             throttles["account"].failed(body.username, now)
         needs.metrics.logins.labels("refused").inc()
         await needs.audit.note(body.username, "login refused", address)
-        raise HTTPException(401, "name or password is wrong")
+        raise Unauthenticated("name or password is wrong")
     throttles["account"].succeeded(body.username)
     throttles["account from address"].succeeded(pair)
     needs.metrics.logins.labels("accepted").inc()
@@ -85,7 +86,7 @@ async def refresh(request: Request, response: Response, needs: Needs) -> AccessG
     await _end_plain(request, response, needs)
     if grant is None:
         ended = response.headers.get("set-cookie")
-        raise HTTPException(401, "log in again", {"Set-Cookie": ended} if ended else None)
+        raise Unauthenticated("log in again", {"Set-Cookie": ended} if ended else None)
     return _answer(grant, request, response, needs)
 
 
@@ -123,7 +124,7 @@ def _answer(grant: Grant, request: Request, response: Response, needs: Dependenc
 
 
 def _same_origin(request: Request, needs: Dependencies) -> None:
-    """A page elsewhere cannot use the cookie, whatever its browser thinks of SameSite. Raises HTTPException 403."""
+    """A page elsewhere cannot use the cookie, whatever its browser thinks of SameSite. Raises Forbidden."""
     origin = request.headers.get("origin")
     if origin is None or origin.lower() in needs.settings.page_origins:
         return
@@ -131,7 +132,7 @@ def _same_origin(request: Request, needs: Dependencies) -> None:
     # Who can change what travels without TLS can be any http page of this host.
     is_plain = needs.settings.is_secure and parts.scheme != "https"
     if parts.netloc != request.headers.get("host", "").lower() or is_plain:
-        raise HTTPException(403, "this page may not log in here")
+        raise Forbidden("this page may not log in here")
 
 
 def _is_secure(request: Request, needs: Dependencies) -> bool:

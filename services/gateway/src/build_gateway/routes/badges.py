@@ -6,9 +6,10 @@ from typing import Annotated, Any
 from urllib.parse import urlencode
 
 from build_chassis.auth import Principal
+from build_chassis.errors import NotFound
 from build_chassis.service_client import ServiceClient, ServiceRefused, ServiceUnavailable
 from build_protocol.model import ProjectName
-from fastapi import APIRouter, HTTPException, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from build_gateway.badge import NOT_KNOWN, Lane, Standing, draw, standing
 from build_gateway.caller import person_or_key
@@ -36,7 +37,7 @@ async def get_badge(
     if known is None or not known.public_badge:
         caller = await person_or_key(request, needs, is_artifact=False)
         if not caller.may_see(project):
-            raise HTTPException(404, f"no project {project}")
+            raise NotFound(f"no project {project}")
     said = await _ask(needs.peers, project, branch or (known.branch if known else None), config)
     label = project if config is None else f"{project} {config[:64]}"
     return Response(

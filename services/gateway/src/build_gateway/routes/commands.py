@@ -3,9 +3,10 @@
 from typing import Literal
 
 from build_chassis.auth import Principal
+from build_chassis.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
 from build_protocol.ids import short_id
 from build_protocol.model import BuildId, EpochMs, ProjectName, ShortText, WireModel
-from fastapi import APIRouter, HTTPException, Query
+from fastapi import APIRouter, Query
 from pydantic import ConfigDict, Field
 
 from build_gateway.caller import Developer, Person
@@ -83,50 +84,50 @@ async def get_command(command_id: str, needs: Needs, caller: Person) -> CommandV
     """One command."""
     row = await needs.store.find_command(command_id)
     if row is None or not _may_see(caller, row):
-        raise HTTPException(404, f"no command {command_id[:64]}")
+        raise NotFound(f"no command {command_id[:64]}")
     return _view(row)
 
 
 async def _addressee(body: NewCommand, needs: Needs, caller: Principal) -> tuple[str, str | None]:
-    """The agent a command is for, and its project. Raises HTTPException."""
+    """The agent a command is for, and its project. Raises a ServiceError."""
     if body.kind == "trigger":
         return await _builder(body, needs, caller)
     if caller.role != "admin":
-        raise HTTPException(403, "only an admin drains or resumes agents")
+        raise Forbidden("only an admin drains or resumes agents")
     if body.agent is None:
-        raise HTTPException(422, f"agent: name the agent to {body.kind}")
+        raise Invalid(f"agent: name the agent to {body.kind}")
     return body.agent, body.project
 
 
 async def _cancel(body: NewCommand, needs: Needs, caller: Principal) -> CommandRow:
-    """The order to end a build that may still run; `lost` may: its agent is silent. Raises HTTPException."""
+    """The order to end a build that may still run; `lost` may: its agent is silent. Raises a ServiceError."""
     if body.build_id is None:
-        raise HTTPException(422, "buildId: name the build to cancel")
+        raise Invalid("buildId: name the build to cancel")
     known = await needs.ingest.stored([body.build_id])
     if known is None:
-        raise HTTPException(503, "builds cannot be read now: try again", {"Retry-After": "5"})
+        raise Unavailable("builds cannot be read now: try again", {"Retry-After": "5"})
     build = known.get(body.build_id)
     if build is None or build.agent is None or not caller.may_see(build.project):
-        raise HTTPException(404, f"no build {body.build_id}")
+        raise NotFound(f"no build {body.build_id}")
     if build.complete:
         ended = (build.status or "over").replace("_", " ")
-        raise HTTPException(409, f"build {short_id(body.build_id)} is already {ended}: nothing to cancel")
+        raise Conflict(f"build {short_id(body.build_id)} is already {ended}: nothing to cancel")
     by = caller.name
     return await needs.commands.cancel(body.build_id, agent=build.agent, project=build.project, requested_by=by)
 
 
 async def _builder(body: NewCommand, needs: Needs, caller: Principal) -> tuple[str, str | None]:
     if body.project is None:
-        raise HTTPException(422, "project: name the project to trigger")
+        raise Invalid("project: name the project to trigger")
     if not caller.may_see(body.project):
-        raise HTTPException(404, f"no project {body.project}")
+        raise NotFound(f"no project {body.project}")
     agents = [
         agent
         for agent in await needs.store.list_agents()
         if agent.connected and body.project in agent.serves and body.agent in (None, agent.name)
     ]
     if not agents:
-        raise HTTPException(409, f"no connected agent builds {body.project}: start `build-dashboard agent` for it")
+        raise Conflict(f"no connected agent builds {body.project}: start `build-dashboard agent` for it")
     return agents[0].name, body.project
 
 

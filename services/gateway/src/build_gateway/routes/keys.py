@@ -1,7 +1,8 @@
 """API keys: admins create and revoke them; a key's value is answered once."""
 
+from build_chassis.errors import NotFound
 from build_protocol.model import EpochMs, ProjectName, WireModel
-from fastapi import APIRouter, HTTPException
+from fastapi import APIRouter
 from pydantic import ConfigDict, Field
 
 from build_gateway.caller import Admin
@@ -78,7 +79,7 @@ async def revoke_key(key_id: str, needs: Needs, caller: Admin) -> None:
     """Revoke a key; its agents' connections close within 5 s. Revoking twice is harmless."""
     key = await needs.keys.find_by_id(key_id)
     if key is None:
-        raise HTTPException(404, f"no key {key_id[:32]}")
+        raise NotFound(f"no key {key_id[:32]}")
     await needs.keys.revoke(key)
     await needs.audit.note(caller.name, "revoke key", key_id)
 

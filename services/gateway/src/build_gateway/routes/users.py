@@ -3,9 +3,10 @@
 from typing import Annotated
 
 from build_chassis.auth import Role
+from build_chassis.errors import Conflict, Forbidden, NotFound
 from build_chassis.secret_rules import USER_PASSWORD
 from build_protocol.model import EpochMs, ProjectName, WireModel
-from fastapi import APIRouter, HTTPException, Path
+from fastapi import APIRouter, Path
 from pydantic import AfterValidator, ConfigDict, Field
 
 from build_gateway.caller import Admin, Person
@@ -93,7 +94,7 @@ async def create_user(body: NewUser, needs: Needs, caller: Admin) -> UserView:
         created_at=needs.clock(),
     )
     if not await needs.store.add_user(user):
-        raise HTTPException(409, f"there is a user {body.name} already")
+        raise Conflict(f"there is a user {body.name} already")
     await needs.audit.note(caller.name, "create user", body.name, f"role {body.role}")
     return _view(user)
 
@@ -103,7 +104,7 @@ async def change_own_password(body: OwnPassword, needs: Needs, caller: Person) -
     """Change the own password; every session of the person ends."""
     user = await _get(needs, caller.name)
     if not await needs.passwords.check(body.old_password, user.password_hash):
-        raise HTTPException(403, "the old password is wrong")
+        raise Forbidden("the old password is wrong")
     await _change(needs, caller.name, {"password_hash": await needs.passwords.hash(body.password)})
     await needs.audit.note(caller.name, "change password", caller.name)
 
@@ -117,7 +118,7 @@ async def change_user(name: UserName, body: UserChange, needs: Needs, caller: Ad
     """
     await _get(needs, name)
     if body.disabled and name == caller.name:
-        raise HTTPException(409, OWN_ACCOUNT)
+        raise Conflict(OWN_ACCOUNT)
     changes = body.model_dump(exclude_unset=True, exclude={"password"})
     if changes.get("projects") is not None:
         changes["projects"] = tuple(changes["projects"])
@@ -133,7 +134,7 @@ async def change_user(name: UserName, body: UserChange, needs: Needs, caller: Ad
 async def disable_user(name: UserName, needs: Needs, caller: Admin) -> None:
     """Disable a person: what they did stays told of them, they log in no more."""
     if name == caller.name:
-        raise HTTPException(409, OWN_ACCOUNT)
+        raise Conflict(OWN_ACCOUNT)
     await _change(needs, name, {"disabled": True})
     await needs.audit.note(caller.name, "disable user", name)
 
@@ -145,16 +146,16 @@ async def _get(needs: Needs, name: str) -> User:
     return user
 
 
-def _nobody(name: str) -> HTTPException:
-    return HTTPException(404, f"no user {name}")
+def _nobody(name: str) -> NotFound:
+    return NotFound(f"no user {name}")
 
 
 async def _change(needs: Needs, name: str, changes: dict[str, object]) -> User:
-    """The user with these fields changed. Raises HTTPException 404, and 409 for the last full admin."""
+    """The user with these fields changed. Raises NotFound, and 409 for the last full admin."""
     try:
         changed = await needs.directory.change(name, lambda user: user.model_copy(update=changes))
     except LastAdmin as error:
-        raise HTTPException(409, str(error)) from error
+        raise Conflict(str(error)) from error
     if changed is None:
         raise _nobody(name)
     return changed

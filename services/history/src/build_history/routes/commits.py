@@ -2,7 +2,8 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, HTTPException, Path, Query, Response
+from build_chassis.errors import Conflict, Invalid, NotFound
+from fastapi import APIRouter, Path, Query, Response
 
 from build_history.projections.commits import CommitPlace, CommitRow, in_order
 from build_history.projections.grid import Grid, grid_of, unknown_of
@@ -42,7 +43,7 @@ async def list_commits(
             ]
         )
     if project is None:
-        raise HTTPException(422, "query.project: name a project, or the beginning of a sha as `q`")
+        raise Invalid("query.project: name a project, or the beginning of a sha as `q`")
     at = await reads.branch_of(project, branch)
     if at is None:
         return CommitList(items=[], unknown=["the project, or any build of it"])
@@ -62,13 +63,13 @@ async def get_commit(
     prefix = _sha_prefix(sha)
     rows = await reads.commits_like(prefix, ROWS + 1, project)
     if not rows:
-        raise HTTPException(404, "no build and no range of commits names this commit")
+        raise NotFound("no build and no range of commits names this commit")
     shas = sorted({row.info.sha for row in rows})
     if len(shas) > 1:
-        raise HTTPException(409, f"{prefix} begins several commits ({', '.join(shas[:LISTED])}): give more digits")
+        raise Conflict(f"{prefix} begins several commits ({', '.join(shas[:LISTED])}): give more digits")
     if len(rows) > ROWS and shas != [prefix]:
         # Beyond the newest rows there may be another one, whose answer this is not.
-        raise HTTPException(409, f"{prefix} begins a commit of many branches, and may begin others: give its whole id")
+        raise Conflict(f"{prefix} begins a commit of many branches, and may begin others: give its whole id")
     return CommitAnswer(sha=rows[0].info.sha, items=[await reads.answer(row, now) for row in rows[:ROWS]])
 
 
@@ -108,7 +109,7 @@ async def get_grid(
 def _sha_prefix(text: str) -> str:
     prefix = text.lower()
     if len(prefix) < 4 or not set(prefix) <= set("0123456789abcdef"):
-        raise HTTPException(422, "a commit is named by at least 4 hex digits of its sha")
+        raise Invalid("a commit is named by at least 4 hex digits of its sha")
     return prefix
 
 

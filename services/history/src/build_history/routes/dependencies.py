@@ -3,7 +3,8 @@
 from typing import Annotated, TypeVar
 
 from build_chassis.auth import Caller
-from fastapi import Depends, HTTPException, Query
+from build_chassis.errors import NotFound
+from fastapi import Depends, Query
 
 from build_history.dependencies import Needs
 from build_history.routes.reader import Reader
@@ -30,5 +31,5 @@ Found = TypeVar("Found")
 def found(answer: Found | None, what: str) -> Found:
     """The answer; 404 where there is none."""
     if answer is None:
-        raise HTTPException(404, f"no such {what}")
+        raise NotFound(f"no such {what}")
     return answer

@@ -2,8 +2,9 @@
 
 from typing import Annotated
 
+from build_chassis.errors import NotFound
 from build_chassis.pagination import BadCursor
-from fastapi import APIRouter, HTTPException, Query
+from fastapi import APIRouter, Query
 
 from build_history.routes.dependencies import BranchQuery, ConfigQuery, Limit, Reads
 from build_history.routes.schemas import TestHistory, TestList
@@ -44,7 +45,7 @@ async def get_test_history(
     at = await reads.branch_of(project, branch)
     items = await reads.test_runs(project, at, config, name) if at is not None else []
     if not items:
-        raise HTTPException(404, "no such test in the newest builds")
+        raise NotFound("no such test in the newest builds")
     return TestHistory(name=name, branch=at or "", items=items)
 
 

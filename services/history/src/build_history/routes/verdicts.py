@@ -3,8 +3,9 @@
 from typing import Annotated, NamedTuple
 
 from build_chassis.auth import Caller
+from build_chassis.errors import Forbidden, NotFound
 from build_protocol.messages import Fault
-from fastapi import APIRouter, HTTPException, Path, Query
+from fastapi import APIRouter, Path, Query
 
 from build_history.builds.fact import UNCLASSIFIED, Fact, Lane
 from build_history.builds.override import Override
@@ -45,7 +46,7 @@ async def get_verdict(
 ) -> JudgedFailure:
     """Whose one failure is, judged now: ask as soon as a failing step shows, the build may still run."""
     if not reads.caller.may_see(project):
-        raise HTTPException(404, "no such project")
+        raise NotFound("no such project")
     named = signature or UNCLASSIFIED
     fact = await reads.fact(build_id) if build_id else None
     if fact is not None and fact.project == project:
@@ -99,9 +100,9 @@ async def _judged(reads: Reader, told: _Told, case: Case, fact: Fact | None) -> 
 
 async def _decide(reads: Reader, build_id: str, signature: str, override: Override | None) -> None:
     if reads.caller.role == "viewer":
-        raise HTTPException(403, "this needs role developer or admin")
+        raise Forbidden("this needs role developer or admin")
     found(await reads.fact(build_id), "build: history keeps builds of origin ci")
     try:
         await decide(reads.store, build_id, signature, override, reads.states)
     except NoSuchFailure as error:
-        raise HTTPException(404, str(error)) from error
+        raise NotFound(str(error)) from error

@@ -4,11 +4,12 @@ import asyncio
 from typing import Annotated, Any
 
 from build_chassis.auth import Caller
+from build_chassis.errors import Conflict, Forbidden, Invalid
 from build_protocol.ids import BadBuildName, BuildName, read_build_name
 from build_protocol.messages import BuildStatus, FailureData, Outcome
 from build_protocol.model import BuildId, Count, ShortText, WireModel
 from build_protocol.views import Build, BuildDetail, BuildList, TestPage
-from fastapi import APIRouter, HTTPException, Query, Response
+from fastapi import APIRouter, Query, Response
 from pydantic import Field
 
 from build_ingest.analysis.rules_version import fingerprint
@@ -109,9 +110,9 @@ async def list_failures(state: VisibleBuild, needs: Needs) -> Response:
 async def analyse_again(state: VisibleBuild, caller: Caller, needs: Needs) -> Response:
     """Read the log of a judged build again, by today's rules. Another first failure is another verdict."""
     if caller.role == "viewer":
-        raise HTTPException(403, "this needs role developer")
+        raise Forbidden("this needs role developer")
     if not is_final(state) or state.verdict_due:
-        raise HTTPException(409, "this build is not judged yet: its log is analysed at its end")
+        raise Conflict("this build is not judged yet: its log is analysed at its end")
     found = await needs.replica.reanalysis.read(state)
     return _answer(Failures(items=found.items, analysed=True, rules=await asyncio.to_thread(fingerprint)))
 
@@ -153,7 +154,7 @@ def _name_of(text: str) -> BuildName:
     try:
         return read_build_name(text)
     except BadBuildName as error:
-        raise HTTPException(422, f"query.id: {error}") from error
+        raise Invalid(f"query.id: {error}") from error
 
 
 def _answer(model: WireModel) -> Response:

@@ -3,8 +3,9 @@
 from typing import Annotated
 
 from build_chassis.auth import Caller
+from build_chassis.errors import Conflict, Forbidden, Invalid
 from build_protocol.model import ShortText
-from fastapi import APIRouter, HTTPException, Query
+from fastapi import APIRouter, Query
 
 from build_ingest.dependencies import Needs
 from build_ingest.findings.feedback import Feedback, FeedbackList, Remark, feedback_id, meant_by
@@ -23,14 +24,14 @@ Cursor = Annotated[str | None, Query(pattern=r"^\d{16}\.[0-9a-f]{32}$", descript
 async def say(remark: Remark, state: VisibleBuild, caller: Caller, needs: Needs) -> Feedback:
     """Say which line is the right one. Said again by the same person about the same line, it replaces the note."""
     if caller.kind != "user":
-        raise HTTPException(403, "people say this, not keys")
+        raise Forbidden("people say this, not keys")
     build = state.build
     if remark.line > build.log_lines:
-        raise HTTPException(422, f"line: the log has {build.log_lines} lines")
+        raise Invalid(f"line: the log has {build.log_lines} lines")
     known = await needs.store.list_feedback(None, build.id, None, PER_BUILD)
     identity = feedback_id(build.id, caller.name, remark)
     if len(known) == PER_BUILD and identity not in {feedback.id for feedback in known}:
-        raise HTTPException(409, f"{PER_BUILD} remarks on one build are enough")
+        raise Conflict(f"{PER_BUILD} remarks on one build are enough")
     page = await read_page(needs.texts, state, remark.line, 1)
     feedback = Feedback(
         **dict(remark),
@@ -63,6 +64,6 @@ async def export(
 ) -> FeedbackList:
     """What people said about any build, newest first: material for whoever keeps the rules."""
     if caller.role == "viewer":
-        raise HTTPException(403, "this needs role developer")
+        raise Forbidden("this needs role developer")
     found = await needs.store.list_feedback(visible_projects(caller, project), None, cursor, limit + 1)
     return FeedbackList(items=found[:limit], next_cursor=found[limit - 1].place if len(found) > limit else None)

@@ -3,9 +3,10 @@
 import re
 from typing import Annotated, Literal
 
+from build_chassis.errors import Invalid, RangeNotSatisfiable
 from build_protocol.limits import LOG_LINES_PER_PAGE
 from build_protocol.views import LogPage, LogSearch
-from fastapi import APIRouter, Header, HTTPException, Query, Response
+from fastapi import APIRouter, Header, Query, Response
 from fastapi.responses import StreamingResponse
 
 from build_ingest.dependencies import Needs
@@ -37,7 +38,7 @@ async def get_log(  # noqa: PLR0917  query parameters; nobody passes them by pos
         try:
             hits = await search(needs.texts, state, q, is_regex=regex, match_case=case, first=first, count=count or 100)
         except BadPattern as error:
-            raise HTTPException(422, f"q: not a regular expression (RE2): {error}") from error
+            raise Invalid(f"q: not a regular expression (RE2): {error}") from error
         return Response(hits.to_json(), media_type="application/json")
     if format == "text" and first == 1 and count is None:
         return _download(needs.texts, state, range_header)
@@ -70,7 +71,7 @@ def _download(texts: ChunkSource, state: BuildState, range_header: str | None) -
         begin, end = wanted
         status = 206
         if begin >= end:
-            raise HTTPException(416, f"the log has {size} bytes", headers={"Content-Range": f"bytes */{size}"})
+            raise RangeNotSatisfiable(f"the log has {size} bytes", headers={"Content-Range": f"bytes */{size}"})
         headers["Content-Range"] = f"bytes {begin}-{end - 1}/{size}"
     headers["Content-Length"] = str(end - begin)
     return StreamingResponse(

@@ -7,6 +7,8 @@ export class ApiError extends Error {
   constructor(
     readonly status: number,
     message: string,
+    /** What to do about it, where the server says so. */
+    readonly remedy?: string,
   ) {
     super(message)
   }
@@ -81,5 +83,6 @@ function queryOf(params: Params): string {
 export async function errorOf(answer: Response): Promise<ApiError> {
   const problem = (await answer.json().catch(() => null)) as Partial<Problem> | null
   const sentence = [problem?.detail, problem?.title].find((each) => typeof each === 'string' && each !== '')
-  return new ApiError(answer.status, sentence ?? `answered with ${answer.status}`)
+  const remedy = typeof problem?.remedy === 'string' ? problem.remedy : undefined
+  return new ApiError(answer.status, sentence ?? `answered with ${answer.status}`, remedy)
 }

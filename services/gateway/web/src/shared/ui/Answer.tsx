@@ -4,6 +4,7 @@ import type { ReactNode } from 'react'
 import { answer as text } from '@/shared/i18n'
 import classes from './layout.module.css'
 import { Notice } from './Notice'
+import { Remedy } from './Remedy'
 
 interface Read<T> {
   data: T | undefined
@@ -18,6 +19,7 @@ export function Answer<T>({ read, children }: { read: Read<T>; children: (data: 
   return (
     <Notice title={text.failed} isAlert>
       <p>{read.error.message}</p>
+      <Remedy error={read.error} />
       <Button variant="default" size="xs" onClick={() => void read.refetch()}>
         {text.retry}
       </Button>

@@ -548,7 +548,7 @@ export interface Pong {
   serverAt: number
 }
 /**
- * An error answer (RFC 9457 problem details): what was wrong, where, and what to do.
+ * An error answer (RFC 9457 problem details with two members of ours): what was wrong, where, and what to do.
  *
  * This interface was referenced by `BuildDashboardWire`'s JSON-Schema
  * via the `definition` "Problem".
@@ -557,7 +557,35 @@ export interface Problem {
   type: string
   title: string
   status: number
-  detail?: string | null
+  /**
+   * The kind of error, for programs.
+   */
+  code:
+    | 'malformed'
+    | 'unauthenticated'
+    | 'forbidden'
+    | 'not_found'
+    | 'not_allowed'
+    | 'timeout'
+    | 'conflict'
+    | 'gone'
+    | 'too_large'
+    | 'range'
+    | 'invalid'
+    | 'rate_limited'
+    | 'internal'
+    | 'unavailable'
+  /**
+   * What was wrong, as a sentence.
+   */
+  detail: string
+  /**
+   * What to do about it, as a sentence.
+   */
+  remedy: string
+  /**
+   * The path that was asked.
+   */
   instance?: string | null
 }
 /**
