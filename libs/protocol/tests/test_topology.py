@@ -26,7 +26,7 @@ def test_bindings_match_as_on_the_broker(binding: str, key: str, taken: bool) ->
     assert taken == topology.matches(binding, key)
 
 
-@pytest.mark.parametrize("kind", [*topology.INGEST_TYPES, "BUILD_VERDICT", "BUILD_FAILING", "ARTIFACT_READY"])
+@pytest.mark.parametrize("kind", [*topology.INGEST_TYPES, "BUILD_VERDICT", "BUILD_FAILING"])
 def test_every_message_has_a_queue(kind: str) -> None:
     """No message is published that nobody is bound to: it would be returned by the broker."""
     key = topology.routing_key(kind, BUILD, "torch-mlir")

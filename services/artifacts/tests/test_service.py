@@ -4,7 +4,9 @@ import asyncio
 
 import pytest
 from build_chassis.auth import Principal
+from build_protocol.ids import shard_of
 from build_protocol.messages import build_message
+from build_protocol.topology import ingest_queue
 
 CONTENT = b"\x7fELF" + bytes(range(256)) * 300
 PART = 5 * 1024 * 1024
@@ -31,14 +33,15 @@ async def test_what_an_agent_uploads_is_downloaded_equal(service, offers):
 async def test_ready_is_announced_after_every_telling(service, offers):
     """A redelivered ARTIFACT_UPLOADED changes nothing and announces the same artifact again."""
     offer = offers(CONTENT)
-    async with service.bus.consume("notifier.builds") as consumer:
+    async with service.bus.consume(ingest_queue(shard_of(offer.build_id))) as consumer:
         await service.upload(offer, CONTENT)
         await service.publish(service.uploaded(offer))
         heard = []
         async with asyncio.timeout(20):
             while len(heard) < 2:
                 deliveries = await consumer.fetch(10)
-                heard += [build_message.validate_json(delivery.body) for delivery in deliveries]
+                messages = [build_message.validate_json(delivery.body) for delivery in deliveries]
+                heard += [message for message in messages if message.type == "ARTIFACT_READY"]
                 await consumer.ack(deliveries)
 
     assert [("ARTIFACT_READY", offer.artifact_id, offer.sha256)] * 2 == [

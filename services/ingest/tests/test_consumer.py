@@ -6,8 +6,9 @@ import pytest
 from build_chassis.bus import Delivery
 from build_chassis.errors import PoisonMessage
 from build_ingest.records.chunk import text_of
-from build_protocol.ids import SHARDS
-from build_protocol.messages import BuildUpdate
+from build_protocol.ids import SHARDS, new_build_id
+from build_protocol.messages import ArtifactReady, ArtifactReadyData, BuildUpdate
+from build_protocol.topology import routing_key
 
 
 async def _text(store, build_id: str) -> str:
@@ -295,3 +296,23 @@ async def test_the_first_receipt_is_kept(make_bench, store, speaker) -> None:
         assert (state.build.received_at, state.build.server_started_at) == (1_700_000_000_000, 1_699_999_998_000)
         assert state.start_time.server_started_earliest_at == 1_699_999_998_000
         assert state.start_time.clock_skew_ms == 90 - 1_700_000_000_000
+
+
+async def test_a_ready_artifact_is_passed_on_to_who_watches(bench, speaker, ear) -> None:
+    """The build's row is announced with ARTIFACT_READY, each time it comes; of an unknown build nothing is."""
+    await bench.intake.handle([speaker.delivery(speaker.start())])
+    ear.announced.clear()
+    ready = ArtifactReady(
+        build_id=speaker.id,
+        project=speaker.project,
+        timestamp=1,
+        data=ArtifactReadyData(artifact_id="0" * 32, name="wheel", size_bytes=1, sha256="0" * 64),
+    )
+    unknown = ready.model_copy(update={"build_id": new_build_id(1)})
+
+    for message in (ready, unknown, ready):
+        key = routing_key(message.type, message.build_id, message.project)
+        await bench.intake.handle([Delivery(1, key, message.to_json().encode(), {})])
+
+    assert [(["ARTIFACT_READY"], speaker.id)] * 2 == [(event.events, event.build.id) for event in ear.heard("BUILD")]
+    assert len(ear.announced) == 2

@@ -41,7 +41,15 @@ def ingest_queue(shard: int) -> str:
     return f"ingest.{shard}"
 
 
-INGEST_TYPES = ("BUILD_START", "BUILD_UPDATE", "BUILD_LOG", "BUILD_COMPLETE", "ARTIFACT_UPLOADED", "BUILD_HEARTBEAT")
+INGEST_TYPES = (
+    "BUILD_START",
+    "BUILD_UPDATE",
+    "BUILD_LOG",
+    "BUILD_COMPLETE",
+    "ARTIFACT_UPLOADED",
+    "ARTIFACT_READY",
+    "BUILD_HEARTBEAT",
+)
 
 QUEUES: tuple[Queue, ...] = (
     *(
@@ -49,9 +57,7 @@ QUEUES: tuple[Queue, ...] = (
         for shard in range(SHARDS)
     ),
     # One consumer at a time: what happened to a branch is notified in the order in which history decided it.
-    Queue(
-        queue_name("notifier"), ("*.INCIDENT_CHANGED.#", "*.BUILD_VERDICT.#", "*.ARTIFACT_READY.#"), single_active=True
-    ),
+    Queue(queue_name("notifier"), ("*.INCIDENT_CHANGED.#", "*.BUILD_VERDICT.#"), single_active=True),
     Queue(queue_name("history"), ("*.BUILD_START.#", "*.BUILD_VERDICT.#", "*.BUILD_FAILING.#")),
     Queue(queue_name("artifacts"), ("*.ARTIFACT_UPLOADED.#", "*.BUILD_VERDICT.#")),
 )

@@ -50,6 +50,8 @@ connection.listen({
   onBuild: (frame) => {
     rows.push(frame.build)
     history.noticed(frame.build)
+    if (frame.events.some((event) => event.startsWith('ARTIFACT_')))
+      void queries.invalidateQueries({ queryKey: ['artifacts', frame.build.id] })
   },
   onResync: (buildId) => {
     if (buildId === undefined) void queries.invalidateQueries()

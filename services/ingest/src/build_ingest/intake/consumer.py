@@ -85,6 +85,8 @@ class RecordConsumer:
             await self._settle(build_id, plan)
         for heartbeat in decoded.heartbeats:
             await self._hear(heartbeat)
+        for build_id in decoded.artifacts:
+            await self._announce_artifact(build_id)
         self._metrics.waiting.set(self._waiting.count)
         raise_poison(poison)
 
@@ -235,6 +237,12 @@ class RecordConsumer:
             return
         if self.leases.renew(build_id, self._clock()) or not state.build.connected:
             await self.change(build_id, lambda now: None if now.complete else fold.mark_connected(now, connected=True))
+
+    async def _announce_artifact(self, build_id: str) -> None:
+        """Whoever watches the build reads its artifacts again; nothing of it is ours to store, twice is harmless."""
+        state = await self._state(build_id)
+        if state is not None:
+            await self.announce(row_announcement(state, ["ARTIFACT_READY"]))
 
     async def _merge_tail(self, step: Step) -> None:
         """Merge a build's last chunks once many are small: a build that speaks line by line stays compact."""

@@ -1,12 +1,20 @@
 """Arrivals: one delivery of a shard queue, decoded into the record it carries and the agent the gateway vouches for."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 from build_chassis.bus import Delivery
 from build_chassis.errors import PoisonMessage
-from build_protocol.messages import AgentRecord, BuildHeartbeat, BuildLog, BuildStart, BuildUpdate, build_message
+from build_protocol.messages import (
+    AgentRecord,
+    ArtifactReady,
+    BuildHeartbeat,
+    BuildLog,
+    BuildStart,
+    BuildUpdate,
+    build_message,
+)
 from pydantic import ValidationError
 from pydantic_core import from_json
 
@@ -58,6 +66,8 @@ class Decoded:
     arrivals: dict[str, list[RecordDelivery]]
     heartbeats: list[Heartbeat]
     poison: list[str]
+    artifacts: set[str] = field(default_factory=set)
+    """Builds of which an artifact became ready."""
 
 
 def decode(deliveries: Sequence[Delivery]) -> Decoded:
@@ -74,6 +84,8 @@ def decode(deliveries: Sequence[Delivery]) -> Decoded:
         agent = delivery.headers.get(AGENT_HEADER, "")
         if isinstance(message, BuildHeartbeat):
             decoded.heartbeats.append(Heartbeat(message.build_id, agent))
+        elif isinstance(message, ArtifactReady):
+            decoded.artifacts.add(message.build_id)
         elif hasattr(message, "seq"):
             receipt = receipt_of(delivery.headers) if isinstance(message, BuildStart) else None
             arrival = RecordDelivery(message, delivery.body, agent, receipt)

@@ -1,8 +1,9 @@
 /** Red now: the open incidents: where, since when, who is suspect, and the first error. */
 import { IconCircleCheckFilled, IconCircleXFilled } from '@tabler/icons-react'
 import { Link } from 'react-router'
-import { toFailure, toGrid } from '@/shared/address/links'
+import { toArtifacts, toFailure, toGrid } from '@/shared/address/links'
 import { isWanted, useFilter } from '@/shared/address/useFilter'
+import { useArtifacts } from '@/shared/api/queries/artifacts'
 import { useOpenIncidents, useSummary } from '@/shared/api/queries/history'
 import { plainText } from '@/shared/format/ansi'
 import { now as text, verdict } from '@/shared/i18n'
@@ -83,8 +84,20 @@ function Incident({ incident }: { incident: IncidentSummary }) {
         <Link to={`/builds/${incident.openedBy}`} className={classes.link}>
           {text.firstRed}
         </Link>
+        <Artifacts buildId={incident.openedBy} />
       </div>
     </article>
+  )
+}
+
+/** The way to what the first red build left behind: a core, a reproducer, a report. */
+function Artifacts({ buildId }: { buildId: string }) {
+  const kept = useArtifacts(buildId).data?.items.length ?? 0
+  if (kept === 0) return null
+  return (
+    <Link to={toArtifacts(buildId)} className={classes.link}>
+      {text.artifacts(kept)}
+    </Link>
   )
 }
 

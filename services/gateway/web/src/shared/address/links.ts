@@ -1,4 +1,4 @@
-/** Links: the addresses of the pages of a branch, a failure, a test and a commit. */
+/** Links: the addresses of the pages of a branch, a failure, a test, a commit and what a build keeps. */
 
 export function toGrid(project: string, branch: string): string {
   // A branch keeps its slashes: release/19 reads as itself in the address.
@@ -17,4 +17,8 @@ export function toTest(name: string, { project, branch }: { project: string; bra
 
 export function toCommit(sha: string): string {
   return `/c/${sha}`
+}
+
+export function toArtifacts(buildId: string): string {
+  return `/builds/${buildId}?tab=artifacts`
 }

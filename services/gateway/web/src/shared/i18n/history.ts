@@ -13,6 +13,7 @@ export const now = {
   configs: (count: number) => (count === 1 ? '1 configuration' : `${count} configurations`),
   firstRed: 'First red build',
   noBranch: '(no branch)',
+  artifacts: (count: number) => (count === 1 ? '1 artifact' : `${count} artifacts`),
   ownedBy: (owner: string) => `owner ${owner}`,
   by: (name: string, what: string) => `${name}: ${what.toLowerCase()}`,
   overdue: 'Overdue',

@@ -4,6 +4,7 @@ import { IconDownload } from '@tabler/icons-react'
 import { useMutation, useQueryClient } from '@tanstack/react-query'
 import tab from '@/features/build/tab/tabs.module.css'
 import { useApp } from '@/shared/api/app-context'
+import { useArtifacts } from '@/shared/api/queries/artifacts'
 import { bytes } from '@/shared/format'
 import { artifacts as text } from '@/shared/i18n'
 import { Answer } from '@/shared/ui/Answer'
@@ -13,12 +14,11 @@ import { Notice } from '@/shared/ui/Notice'
 import { Table } from '@/shared/ui/Table'
 import type { ArtifactLink, ArtifactView, Build } from '@/shared/wire'
 import classes from './ArtifactsTab.module.css'
-import { useArtifacts } from './queries'
 
 const COLUMNS = [text.name, text.size, text.checksum, text.stored, '']
 
 export function ArtifactsTab({ build }: { build: Build }) {
-  const read = useArtifacts(build)
+  const read = useArtifacts(build.id)
   return (
     <div className={tab.page}>
       <Answer read={read}>

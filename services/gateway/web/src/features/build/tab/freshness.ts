@@ -4,6 +4,6 @@ import { isFinal, type Build } from '@/shared/wire'
 const LIVE_MS = 5000
 
 /** Ms between two reads; false where nothing changes any more. */
-export function rereadEvery(build: Build, isAwaited = false): number | false {
-  return !isFinal(build.status) || isAwaited ? LIVE_MS : false
+export function rereadEvery(build: Build): number | false {
+  return isFinal(build.status) ? false : LIVE_MS
 }
