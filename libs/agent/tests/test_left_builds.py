@@ -105,3 +105,18 @@ def test_an_empty_artifact_pattern_is_reported_and_costs_nothing(agent, gateway)
 
     assert (done.returncode, gateway.log(gateway.only_build()), agent.left()) == (0, ["hi"], [])
     assert "--artifact '': names no file" in done.stderr.decode()
+
+
+def test_a_build_of_an_older_release_is_left_and_said_so(agent, lone_agent, gateway) -> None:
+    """What an agent before 0.1.0 spooled is named with what to do, once per run, and nothing else waits for it."""
+    lone_agent.build("true")
+    (old,) = lone_agent.left()
+    path = agent.spool / old / "build.json"
+    facts = json.loads(path.read_text())
+    facts["startedMs"] = facts.pop("startedAt")
+    path.write_text(json.dumps(facts))
+
+    done = agent.build("echo", "hi")
+
+    assert (done.returncode, gateway.log(gateway.only_build()), agent.left()) == (0, ["hi"], [old])
+    assert 1 == done.stderr.decode().count(f"{old} holds no build: it was begun by an agent before 0.1.0")

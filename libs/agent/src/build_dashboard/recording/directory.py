@@ -6,6 +6,7 @@ command may still run.
 
 import fcntl
 import json
+import logging
 import os
 import shutil
 import time
@@ -19,6 +20,7 @@ from build_dashboard.recording.clock import newest_anchor, read_clock
 from build_dashboard.recording.machine import is_elsewhere, machine_id
 from build_dashboard.recording.spool import Spool
 
+logger = logging.getLogger("build_dashboard")
 TEXT_CHARACTERS = 8192
 """The longest text of a fact on the wire."""
 
@@ -75,7 +77,10 @@ class BuildDirectory:
         if lock_fd is None:
             raise BuildBusy(path.name)
         try:
-            return cls(path, json.loads((path / "build.json").read_text()), lock_fd)
+            facts = json.loads((path / "build.json").read_text())
+            if "startedAt" not in facts:
+                raise ValueError("it was begun by an agent before 0.1.0; deliver it with that release, or delete it")
+            return cls(path, facts, lock_fd)
         except (OSError, ValueError) as error:
             os.close(lock_fd)
             raise ValueError(f"{path} holds no build: {error}") from error
@@ -211,7 +216,10 @@ def left_builds(spool: Path, *, retry_refused: bool = False, now: float | None =
             continue  # what is kept beside builds
         try:
             directory = BuildDirectory.adopt(path)
-        except (BuildBusy, ValueError, OSError):
+        except ValueError as error:
+            logger.warning("leave a build in the spool: %s", error)
+            continue
+        except (BuildBusy, OSError):
             continue
         if (path / "refused").exists() and not retry_refused:
             if (path / "refused").stat().st_mtime < (now or time.time()) - REFUSED_SECONDS:
