@@ -27,6 +27,7 @@ const COLUMNS = [
   text.lastSeenAt,
   '',
 ]
+const WRONG_CLOCK_MS = 60_000
 const STATE_CLASS = { busy: layout.running, idle: layout.green, gone: layout.faint }
 
 export function AgentsPage() {
@@ -65,6 +66,11 @@ function Row({ agent: { newest, state, builds, processes } }: { agent: Agent }) 
       <td>
         {newest.host ?? text.none}
         {processes > 1 && <div className={layout.faint}>{text.processes(processes)}</div>}
+        {isWrong(newest.clockSkewMs) && (
+          <div className={layout.warned} title={text.skewHint}>
+            {text.skew(newest.clockSkewMs)}
+          </div>
+        )}
       </td>
       <td>{newest.version}</td>
       <td>
@@ -83,6 +89,11 @@ function Row({ agent: { newest, state, builds, processes } }: { agent: Agent }) 
       <td className={layout.nowrap}>{newest.serves.length > 0 && state !== 'gone' && <Drain agent={newest.name} />}</td>
     </tr>
   )
+}
+
+/** Whether a clock is so far off that its times mislead a reader. */
+function isWrong(skewMs: number | null | undefined): skewMs is number {
+  return skewMs != null && Math.abs(skewMs) > WRONG_CLOCK_MS
 }
 
 /** Only an admin may, and only an agent that takes orders can. */

@@ -1,4 +1,5 @@
 /** Words of what runs the dashboard: agents, notifications, settings, the command palette. */
+import { age } from '@/shared/format'
 import type { NotificationRow } from '@/shared/wire'
 import { now } from './history'
 
@@ -27,6 +28,8 @@ export const agents = {
   anyone: 'builds it is put in front of',
   summary: (busy: number, idle: number, gone: number) => `${busy} busy, ${idle} idle, ${gone} gone`,
   processes: (count: number) => `${count} runs`,
+  skew: (ms: number) => `clock ${age(Math.abs(ms))} ${ms > 0 ? 'ahead' : 'behind'}`,
+  skewHint: 'The times of its builds are shown as it says them; nothing is decided by them.',
   drain: 'Drain',
   resume: 'Resume',
   drained: 'Draining: it finishes what it builds.',
