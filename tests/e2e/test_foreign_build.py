@@ -52,6 +52,19 @@ def test_a_build_of_another_ci_leads_back_to_it(stack: Stack, page: Page) -> Non
         expect(page.locator("h1").get_by_text(word, exact=True)).to_be_visible()
 
 
+def test_an_incident_leads_to_what_its_first_red_build_left(stack: Stack, page: Page, tmp_path: Path) -> None:
+    """The Now page shows how many artifacts there are, and a click shows them."""
+    for script in ("true", "echo core > core.bin; false"):
+        options = ("--artifact", "core.bin", "--origin", "ci", "--branch", "main")
+        command = stack.agent_command("leaves", "sh", "-c", script, options=options)
+        subprocess.run(command, env=stack.agent_environment, cwd=tmp_path, timeout=60, check=False)
+
+    page.goto("/")
+    page.locator("[data-testid=red-now] article", has_text="leaves").get_by_role("link", name="1 artifact").click()
+
+    expect(page.get_by_test_id("artifact")).to_contain_text("core.bin")
+
+
 def test_an_artifact_is_shown_when_it_is_ready(stack: Stack, page: Page, tmp_path: Path) -> None:
     """An open artifacts tab shows what a build brings as soon as it is verified, without asking again and again."""
     go, asked = tmp_path / "go", []

@@ -1,12 +1,14 @@
 """Whatever is refused, by whichever service: one shape, which says what was wrong and what to do."""
 
 import re
+import subprocess
+import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from typing import Any
 
-from build_chassis.errors import kind_of
+from build_chassis.errors import NotFound, kind_of
 from build_protocol.views import Problem
 from build_testkit.stack import Stack, wait_until
 
@@ -38,6 +40,18 @@ def test_every_route_refuses_in_one_shape(stack: Stack) -> None:
 
     assert {"unauthenticated", "not_found", "invalid", "not_allowed"} <= set().union(*refusals.values())
     assert len(refusals) > 0.9 * len(paths)
+
+
+def test_the_command_line_says_what_to_do(stack: Stack) -> None:
+    """What was wrong on the first line, what to do on the second, no trace."""
+    command = [sys.executable, "-m", "build_dashboard", "cancel", MISSING["build_id"]]
+    done = subprocess.run(command, env=stack.agent_environment, capture_output=True, text=True, timeout=60, check=False)
+
+    what, remedy = done.stderr.splitlines()
+    assert done.returncode == 1
+    assert what.startswith("build-dashboard: ")
+    assert MISSING["build_id"] in what
+    assert remedy == NotFound.advice
 
 
 def _described(stack: Stack, token: str) -> dict[str, Any]:

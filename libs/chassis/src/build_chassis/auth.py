@@ -99,7 +99,7 @@ def principal_reader(audience: str, secret: str) -> Callable[[Request], Principa
         secret: The signing key, `JWT_SECRET_KEY`; without one every request is answered 503.
 
     Returns:
-        A function that gives a request's principal. It raises HTTPException: 401 without a valid token, 503 without
+        A function that gives a request's principal. It raises Unauthenticated without a valid token, Unavailable without
         a signing key.
     """
 
@@ -122,7 +122,8 @@ def current_principal(request: Request) -> Principal:
     """The request's principal, by the reader of the service's app (`app.state.read_principal`).
 
     Raises:
-        HTTPException: 401 without a valid token, 503 without a signing key.
+        Unauthenticated: there is no valid token.
+        Unavailable: there is no signing key.
     """
     reader: Callable[[Request], Principal] = request.app.state.read_principal
     return reader(request)
