@@ -99,8 +99,8 @@ def principal_reader(audience: str, secret: str) -> Callable[[Request], Principa
         secret: The signing key, `JWT_SECRET_KEY`; without one every request is answered 503.
 
     Returns:
-        A function that gives a request's principal. It raises Unauthenticated without a valid token, Unavailable without
-        a signing key.
+        A function that gives a request's principal. It raises Unauthenticated without a valid token, Unavailable
+        without a signing key.
     """
 
     def read(request: Request) -> Principal:
