@@ -33,27 +33,29 @@ def effective(points: Iterable[Point]) -> list[Point]:
 
 
 class _Ancestors:
-    """Which commits descend from which, as far as the builds tell."""
+    """Which commits descend from which, as far as the coloured builds of a lane tell."""
 
-    def __init__(self, points: Iterable[Point]) -> None:
-        self._direct: defaultdict[str, set[str]] = defaultdict(set)
-        self._all: dict[str, frozenset[str]] = {}
-        for point in points:
+    def __init__(self, lane: Iterable[Point]) -> None:
+        self._direct: defaultdict[str, list[str]] = defaultdict(list)
+        for point in lane:
             if point.commit is not None and point.colour != "none":
-                self._direct[point.commit[-SHORT_SHA:]].update(point.contains)
+                self._direct[point.commit[-SHORT_SHA:]] += point.contains
 
-    def of(self, commit: str) -> frozenset[str]:
+    def add_to(self, known: set[str], commit: str) -> None:
+        """Add what this commit descends from, where `known` holds of each of its commits all that one descends from."""
+        due = list(self._direct.get(commit, ()))
+        while due:
+            older = due.pop()
+            if older not in known:
+                known.add(older)
+                due += self._direct.get(older, ())
+
+    def of(self, commit: str) -> set[str]:
         """Every commit that this one descends from."""
-        if commit not in self._all:
-            seen: set[str] = set()
-            due = [commit]
-            while due:
-                fresh = self._direct.get(due.pop(), set()) - seen
-                seen |= fresh
-                due += fresh
-            # Parents that form a ring cannot come from git; a commit is never its own ancestor.
-            self._all[commit] = frozenset(seen - {commit})
-        return self._all[commit]
+        found: set[str] = set()
+        self.add_to(found, commit)
+        # Parents that form a ring cannot come from git; a commit is never its own ancestor.
+        return found - {commit}
 
 
 def _placed(lane: Sequence[Point]) -> list[Point]:
@@ -63,16 +65,18 @@ def _placed(lane: Sequence[Point]) -> list[Point]:
     overtaken: set[str] = set()
     seen: dict[str, Point] = {}
     placed: list[Point] = []
+    is_moved = False
     for point in ordered:
         commit = point.commit[-SHORT_SHA:] if point.commit else None
         if commit is not None and commit in overtaken:
             placed.append(_before_descendants(point, commit, seen, ancestors))
+            is_moved = True
         else:
             placed.append(point)
         if commit is not None and commit not in seen and point.colour != "none":
             seen[commit] = placed[-1]
-            overtaken |= ancestors.of(commit)
-    return sorted(placed, key=lambda point: point.order)
+            ancestors.add_to(overtaken, commit)
+    return sorted(placed, key=lambda point: point.order) if is_moved else placed
 
 
 def _before_descendants(point: Point, commit: str, seen: Mapping[str, Point], ancestors: _Ancestors) -> Point:

@@ -38,7 +38,7 @@ class Sighting(WireModel):
     known_at: EpochMs
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Break:
     """One break, still without an identity unless `carried` from before the builds at hand."""
 
@@ -111,12 +111,14 @@ class Break:
         self.commits[point.config] = point.commit
         self.known_at[point.config] = point.known_at
 
-    def recover(self, point: Point) -> None:
-        """Note a green build of one of its configs."""
-        if self.has_red(point.config):
-            update = {"recovered_at": point.started_at, "recovered_by": point.id}
-            self.members[point.config] = self.members[point.config].model_copy(update=update)
-            self.closing = point
+    def recover(self, point: Point) -> bool:
+        """Note a green build; whether it is the one that ends the break."""
+        if not self.has_red(point.config):
+            return False
+        update = {"recovered_at": point.started_at, "recovered_by": point.id}
+        self.members[point.config] = self.members[point.config].model_copy(update=update)
+        self.closing = point
+        return self.is_over
 
 
 def fold(
@@ -139,10 +141,9 @@ def fold(
             is_news = since_at > 0 or point.config in coloured
             _show(running, point, staging=point.config in staging, is_news=is_news)
         elif point.colour == "green":
-            for found in running:
-                found.recover(point)
-            finished += [found for found in running if found.is_over]
-            running = [found for found in running if not found.is_over]
+            over = [found for found in running if found.recover(point)]
+            finished += over
+            running = [found for found in running if found not in over] if over else running
         if point.colour != "none":
             coloured.add(point.config)
     return sorted((*finished, *running), key=lambda found: (found.opening.started_at, found.opening.build_id))

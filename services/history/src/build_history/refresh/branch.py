@@ -59,7 +59,7 @@ async def refresh_branch(
         is_full = len(points) == BRANCH_WINDOW
         since_at = points[-1].started_at if is_full else before.since_at
         folded = await _Folding(store, before, states, clock()).fold(points, since_at, fresh)
-        lines = lines_of(effective(point for point in points if point.config not in states.excluded_configs))
+        lines = lines_of([point for point in folded.points if point.config not in states.staging])
         pins = await store.rows_by_key([row_kinds.pin_key(project, branch, line.name) for line in lines])
         rows = [
             row_kinds.incident_row(state, version_of(folded.rows, row_kinds.incident_key(state.id)))
@@ -93,6 +93,8 @@ class _Folded:
     """A branch as its builds have it now, the incidents of it that may have changed, and their rows as they were."""
 
     branch: row_kinds.Branch
+    points: Sequence[Point] = ()
+    """The builds it was folded from, as they count."""
     states: list[IncidentState] = field(default_factory=list)
     rows: dict[str, Row] = field(default_factory=dict)
 
@@ -115,7 +117,9 @@ class _Folding:
         facts = await self._facts(vanished(matching))
         found = self._found(matching, facts)
         by_id = {record.id: broken for record, (broken, _) in zip(found, matching.found, strict=True)}
-        return await self._published(self._records(matching, found, facts, since_at), by_id, since_at, fresh)
+        folded = await self._published(self._records(matching, found, facts, since_at), by_id, since_at, fresh)
+        folded.points = counted
+        return folded
 
     def _found(self, matching: Matching, facts: Mapping[str, Fact]) -> list[Record]:
         """The record of every break, in the breaks' order."""
@@ -186,7 +190,7 @@ class _Folding:
                 "outbox": list(outbox.values()),
             }
         )
-        return _Folded(branch, states, rows)
+        return _Folded(branch, states=states, rows=rows)
 
     async def _states_of(self, ids: Sequence[str]) -> list[IncidentState]:
         if not ids:
