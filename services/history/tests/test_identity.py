@@ -394,8 +394,17 @@ async def test_a_config_that_is_gone_keeps_no_incident_open(story, builds):
     assert (looked_at, await story.news()) == ([1, 0], [])
     assert [("closed", "withdrawn")] == [(i.state, i.ended_as) for i in await story.incidents()]
     revision = (await story.incidents())[0].revision
-    await story.after(builds.verdict(4, config="asan"))
+    await story.after(builds.verdict(24 * 91, config="asan"))
     assert revision == (await story.incidents())[0].revision
+
+
+async def test_builds_of_long_ago_are_no_reason_to_call_them_gone(story, builds):
+    """A history that is brought in late: its last red builds are as open as they were left."""
+    story.now_ms += 10 * branch.IDLE_MS
+
+    await story.after(builds.verdict(1), builds.verdict(2, "failed", "s"))
+
+    assert ["open"] == [incident.state for incident in await story.incidents()]
 
 
 async def test_old_incidents_are_settled_and_the_row_stays_small(story, builds, monkeypatch):

@@ -44,10 +44,12 @@ async def refresh_branch(
     states: ConfigStates,
     *,
     clock: Clock = now_ms,
+    idle_since_ms: int | None = None,
 ) -> None:
     """Refresh a branch's incidents and pins; the branch row's version guards them as one.
 
-    `fresh` are the builds whose facts changed.
+    `fresh` are the builds whose facts changed. Configs that were not built since `idle_since_ms`, else for `IDLE_MS`
+    before the branch's newest build, keep no incident open.
     """
     guard_key = row_kinds.branch_key(project, branch)
     for _ in range(RACES):
@@ -58,7 +60,10 @@ async def refresh_branch(
         points = await store.points(coloured_tag(project, branch), limit=BRANCH_WINDOW, since_at=before.since_at)
         is_full = len(points) == BRANCH_WINDOW
         since_at = points[-1].started_at if is_full else before.since_at
-        folded = await _Folding(store, before, states, clock()).fold(points, since_at, fresh)
+        newest_at = points[0].started_at if points else 0
+        idle_ms = newest_at - IDLE_MS if idle_since_ms is None else idle_since_ms
+        folding = _Folding(store, before, states, now=clock(), idle_since_ms=idle_ms)
+        folded = await folding.fold(points, since_at, fresh)
         lines = lines_of([point for point in folded.points if point.config not in states.staging])
         pins = await store.rows_by_key([row_kinds.pin_key(project, branch, line.name) for line in lines])
         rows = [
@@ -69,7 +74,6 @@ async def refresh_branch(
         rows += [row_kinds.pin_row(line, version_of(pins, key_of[line.name])) for line in lines]
         known = folded.rows | pins
         changed = [row for row in rows if (old := known.get(row.key)) is None or differs(old, row)]
-        newest_at = points[0].started_at if points else 0
         if not await store.put_rows([row_kinds.branch_row(folded.branch, newest_at, guard.version if guard else 0)]):
             continue
         if len(await store.put_rows(changed)) == len(changed):
@@ -81,10 +85,12 @@ async def withdraw_idle(store: HistoryStore, excluded_configs: ExcludedConfigs, 
     """Look again at branches with incidents open for long; how many those are. Repeating is harmless."""
     labels = ["open", row_kinds.staging_label("open")]
     rows = await store.rows("incident", labels=labels, newest_first=False, limit=IDLE_PER_STEP)
-    old = row_kinds.read_all(IncidentState, [row for row in rows if row.rank < clock() - IDLE_MS])
+    since_at = clock() - IDLE_MS
+    old = row_kinds.read_all(IncidentState, [row for row in rows if row.rank < since_at])
     branches = sorted({(state.project, state.branch or "") for state in old})
     for project, branch in branches:
-        await refresh_branch(store, project, branch, frozenset(), excluded_configs(project), clock=clock)
+        states = excluded_configs(project)
+        await refresh_branch(store, project, branch, frozenset(), states, clock=clock, idle_since_ms=since_at)
     return len(branches)
 
 
@@ -102,11 +108,14 @@ class _Folded:
 class _Folding:
     """One fold of a branch: what is read for it, and what comes of it."""
 
-    def __init__(self, store: HistoryStore, before: row_kinds.Branch, states: ConfigStates, now: int) -> None:
+    def __init__(
+        self, store: HistoryStore, before: row_kinds.Branch, states: ConfigStates, *, now: int, idle_since_ms: int
+    ) -> None:
         self._store = store
         self._before = before
         self._states = states
         self._now_ms = now
+        self._idle_since_ms = idle_since_ms
 
     async def fold(self, points: Sequence[Point], since_at: int, fresh: frozenset[str]) -> _Folded:
         """Fold these builds, newest first, of which `fresh` have changed facts."""
@@ -139,7 +148,7 @@ class _Folding:
     def _is_idle(self, broken: Break) -> bool:
         """Whether only configs keep it open that are not built any more."""
         last = max(member.last_red_at for member in broken.members.values() if member.recovered_at is None)
-        return last < self._now_ms - IDLE_MS
+        return last < self._idle_since_ms
 
     def _records(
         self, matching: Matching, found: Sequence[Record], facts: Mapping[str, Fact], since_at: int
