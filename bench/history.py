@@ -32,7 +32,7 @@ from build_history.refresh.row_kinds import partition_row, read_as, statistics_r
 from build_history.settings import Settings
 from build_history.store import HistoryStore
 from build_history.test_history.importer import TestImporter
-from build_history.test_history.matrix import BUILDS_MAX, SHELVES, Column, Partition, entries_of, packed
+from build_history.test_history.matrix import BUILDS_MAX, PARTITIONS, Column, Partition, entries_of, packed
 from build_history.test_history.statistics import statistics_of
 from build_protocol.ids import new_build_id
 from build_protocol.messages import (
@@ -143,7 +143,7 @@ class TestedIngest:
 
 async def enter_tests(store: HistoryStore, tests: int) -> None:
     """A lane of its own whose result matrix is full, and what importing its next builds costs."""
-    lane, partitions = Lane("tested", "main", "tested"), [Partition() for _ in range(SHELVES)]
+    lane, partitions = Lane("tested", "main", "tested"), [Partition() for _ in range(PARTITIONS)]
     names = [f"MLIR :: Dialect/Dialect{n % 97}/transform-{n:05d}.mlir" for n in range(tests)]
     dice, starts = random.Random(3), [NOW_AT - (BUILDS_MAX - n) * 600_000 for n in range(BUILDS_MAX)]
     for n, started_at in enumerate(starts):

@@ -7,7 +7,7 @@ from build_history.builds.fact import UNCLASSIFIED
 from build_history.consumer import record
 from build_history.projections.commits import CommitRow
 from build_history.refresh.judge import case_of, judge_case
-from build_history.refresh.row_kinds import commit_key, read_as
+from build_history.refresh.row_kinds import COMMIT, read_as
 
 
 class B(NamedTuple):
@@ -123,7 +123,7 @@ async def test_the_verdict_of_a_sequence(sqlite_store, builds, name):
         await record([message(builds, b)], store=sqlite_store)
     last = message(builds, sequence[-1])
 
-    key = commit_key("p", sequence[-1].branch, last.data.commit)
+    key = COMMIT.key("p", sequence[-1].branch, last.data.commit)
     row = read_as(CommitRow, (await sqlite_store.rows_by_key([key]))[key])
     shown = next(cell.judged for cell in row.cells if cell.build_id == last.build_id)
     fact = (await sqlite_store.facts([last.build_id]))[last.build_id].fact

@@ -51,7 +51,7 @@ async def refresh_branch(
     `fresh` are the builds whose facts changed. Configs that were not built since `idle_since_ms`, else for `IDLE_MS`
     before the branch's newest build, keep no incident open.
     """
-    guard_key = row_kinds.branch_key(project, branch)
+    guard_key = row_kinds.BRANCH.key(project, branch)
     for _ in range(RACES):
         guard = (await store.rows_by_key([guard_key])).get(guard_key)
         before = (
@@ -65,16 +65,18 @@ async def refresh_branch(
         folding = _Folding(store, before, states, now=clock(), idle_since_ms=idle_ms)
         folded = await folding.fold(points, since_at, fresh)
         lines = lines_of([point for point in folded.points if point.config not in states.staging])
-        pins = await store.rows_by_key([row_kinds.pin_key(project, branch, line.name) for line in lines])
+        pins = await store.rows_by_key([row_kinds.PIN.key(project, branch, line.name) for line in lines])
         rows = [
-            row_kinds.incident_row(state, version_of(folded.rows, row_kinds.incident_key(state.id)))
+            row_kinds.INCIDENT.row(state, version_of(folded.rows, row_kinds.INCIDENT.key(state.id)))
             for state in folded.states
         ]
-        key_of = {line.name: row_kinds.pin_key(project, branch, line.name) for line in lines}
-        rows += [row_kinds.pin_row(line, version_of(pins, key_of[line.name])) for line in lines]
+        rows += [
+            row_kinds.PIN.row(line, version_of(pins, row_kinds.PIN.key(project, branch, line.name))) for line in lines
+        ]
         known = folded.rows | pins
         changed = [row for row in rows if (old := known.get(row.key)) is None or differs(old, row)]
-        if not await store.put_rows([row_kinds.branch_row(folded.branch, newest_at, guard.version if guard else 0)]):
+        guarded = row_kinds.BranchAt(folded.branch, newest_at)
+        if not await store.put_rows([row_kinds.BRANCH.row(guarded, guard.version if guard else 0)]):
             continue
         if len(await store.put_rows(changed)) == len(changed):
             return
@@ -175,13 +177,13 @@ class _Folding:
     ) -> _Folded:
         known = {record.id: record for record in self._before.incidents}
         due = [record for record in records if record != known.get(record.id) or _touches(found.get(record.id), fresh)]
-        rows = await self._store.rows_by_key([row_kinds.incident_key(record.id) for record in due])
+        rows = await self._store.rows_by_key([row_kinds.INCIDENT.key(record.id) for record in due])
         facts = await self._facts(build for record in due for build in _told_by(found.get(record.id)))
         outbox = {state.id: state for state in self._before.outbox}
         remembered = {record.id: record for record in records}
         states = []
         for record in due:
-            row = rows.get(row_kinds.incident_key(record.id))
+            row = rows.get(row_kinds.INCIDENT.key(record.id))
             old = outbox.get(record.id) or (row_kinds.read_as(IncidentState, row) if row else None)
             state = _state(self._before, record, found.get(record.id), old, facts)
             if state != old:
@@ -204,7 +206,7 @@ class _Folding:
     async def _states_of(self, ids: Sequence[str]) -> list[IncidentState]:
         if not ids:
             return []
-        rows = await self._store.rows_by_key([row_kinds.incident_key(incident_id) for incident_id in ids])
+        rows = await self._store.rows_by_key([row_kinds.INCIDENT.key(incident_id) for incident_id in ids])
         states = {state.id: state for state in row_kinds.read_all(IncidentState, list(rows.values()))}
         # A row may not have been written yet whose message waits in the outbox.
         states |= {state.id: state for state in self._before.outbox if state.id in ids}

@@ -49,12 +49,12 @@ class Outbox:
 
     async def _write_rows(self, outbox: Sequence[IncidentState]) -> None:
         """See to it that every incident's row shows at least what is about to be published."""
-        known = await self._store.rows_by_key([row_kinds.incident_key(state.id) for state in outbox])
+        known = await self._store.rows_by_key([row_kinds.INCIDENT.key(state.id) for state in outbox])
         late = []
         for state in outbox:
-            row = known.get(row_kinds.incident_key(state.id))
+            row = known.get(row_kinds.INCIDENT.key(state.id))
             if row is None or row_kinds.read_as(IncidentState, row).revision < state.revision:
-                late.append(row_kinds.incident_row(state, version_of(known, row_kinds.incident_key(state.id))))
+                late.append(row_kinds.INCIDENT.row(state, version_of(known, row_kinds.INCIDENT.key(state.id))))
         if late:
             await self._store.put_rows(late)
 
@@ -64,7 +64,7 @@ class Outbox:
             branch = row_kinds.read_as(row_kinds.Branch, row)
             left = [state for state in branch.outbox if state.revision > done.get(state.id, -1)]
             after = branch.model_copy(update={"outbox": left})
-            if await self._store.put_rows([row_kinds.branch_row(after, row.rank, row.version)]):
+            if await self._store.put_rows([row_kinds.BRANCH.row(row_kinds.BranchAt(after, row.rank), row.version)]):
                 return
             row = (await self._store.rows_by_key([row.key]))[row.key]
 

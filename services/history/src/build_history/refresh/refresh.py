@@ -85,7 +85,7 @@ async def _until_stored(store: HistoryStore, kinds: Sequence[_Kind]) -> None:
 
 class _Lanes(_Kind):
     def __init__(self, lanes: Iterable[tuple[str, ...]]) -> None:
-        self._lanes = {row_kinds.lane_key(lane): lane for lane in (Lane(*words) for words in lanes)}
+        self._lanes = {row_kinds.LANE.key(*lane): lane for lane in (Lane(*words) for words in lanes)}
         self.keys = set(self._lanes)
 
     async def count(self, store: HistoryStore, known: Mapping[str, Row], due: Collection[str]) -> list[Row]:
@@ -95,7 +95,7 @@ class _Lanes(_Kind):
         async def one(key: str) -> Row | None:
             newest = points[lane_tag(lanes[key])]
             state = await _lane_state(store, lanes[key], newest) if newest else None
-            return row_kinds.lane_row(state, version_of(known, key)) if state else None
+            return row_kinds.LANE.row(state, version_of(known, key)) if state else None
 
         return _present(await bounded_gather(due, one, at_once=READS_AT_ONCE))
 
@@ -121,14 +121,14 @@ class _Days(_Kind):
         self._days = {}
         for project, branch, config, day in days:
             lane = Lane(project, branch, config)
-            self._days[row_kinds.day_key(lane, int(day))] = (lane, int(day))
+            self._days[row_kinds.DAY.key(*lane, int(day))] = (lane, int(day))
         self.keys = set(self._days)
 
     async def count(self, store: HistoryStore, known: Mapping[str, Row], due: Collection[str]) -> list[Row]:
         tags = {key: day_tag(*self._days[key]) for key in due}
         points = await store.points_by_tag(tags.values(), limit=DAY_BUILDS_MAX)
         return [
-            row_kinds.day_row(day_of(points[tag]), version_of(known, key)) for key, tag in tags.items() if points[tag]
+            row_kinds.DAY.row(day_of(points[tag]), version_of(known, key)) for key, tag in tags.items() if points[tag]
         ]
 
 
@@ -137,7 +137,7 @@ class _Groups(_Kind):
         self._facts = facts
         self._days: defaultdict[str, list[tuple[str, str, int]]] = defaultdict(list)
         for project, signature, day in groups:
-            self._days[row_kinds.group_key(project, signature)].append((project, signature, int(day)))
+            self._days[row_kinds.GROUP.key(project, signature)].append((project, signature, int(day)))
         self.keys = set(self._days)
 
     async def count(self, store: HistoryStore, known: Mapping[str, Row], due: Collection[str]) -> list[Row]:
@@ -150,7 +150,7 @@ class _Groups(_Kind):
                 group = refreshed(group, *words, points[tags[words]])
             if group is None or not group.count:
                 return None
-            return row_kinds.group_row(await self._with_sample(store, group), version_of(known, key))
+            return row_kinds.GROUP.row(await self._with_sample(store, group), version_of(known, key))
 
         return _present(await bounded_gather(due, one, at_once=READS_AT_ONCE))
 
@@ -172,14 +172,16 @@ class _Readings(_Kind):
 
     def __init__(self, builds: Iterable[tuple[str, ...]], facts: Mapping[str, Fact]) -> None:
         self._facts = facts
-        self._builds = {row_kinds.reading_key(build_id): build_id for (build_id,) in builds}
+        self._builds = {row_kinds.READING.key(build_id): build_id for (build_id,) in builds}
         self.keys = set(self._builds)
 
     async def count(self, _store: HistoryStore, known: Mapping[str, Row], due: Collection[str]) -> list[Row]:
         facts = {key: self._facts.get(self._builds[key]) for key in due}
         kept = [known[key] for key, fact in facts.items() if fact is None and key in known]
         return kept + [
-            row_kinds.reading_row(fact, fact.ended_at or fact.started_at, 0, version_of(known, key))
+            row_kinds.READING.row(
+                row_kinds.DueReading(fact, fact.ended_at or fact.started_at, 0), version_of(known, key)
+            )
             for key, fact in facts.items()
             if fact is not None and fact.is_due
         ]
@@ -188,12 +190,12 @@ class _Readings(_Kind):
 class _Commits(_Kind):
     def __init__(self, commits: Iterable[tuple[str, ...]], ranges: Sequence[Fact], facts: Mapping[str, Fact]) -> None:
         self._facts = facts
-        self._built = {row_kinds.commit_key(*words): words for words in commits}
+        self._built = {row_kinds.COMMIT.key(*words): words for words in commits}
         self._infos: dict[str, tuple[str, str, CommitInfo]] = {}
         for fact in ranges:
             project, branch, _ = fact.lane
             for info in info_of(fact):
-                key = row_kinds.commit_key(project, branch, info.sha)
+                key = row_kinds.COMMIT.key(project, branch, info.sha)
                 known = self._infos.get(key)
                 self._infos[key] = (project, branch, informed(known[2], info) if known else info)
         self.keys = {*self._built, *self._infos}
@@ -214,7 +216,7 @@ class _Commits(_Kind):
                 )
             if key in self._built:
                 row = await self._with_cells(store, row, self._built[key], points[tags[key]])
-            return row_kinds.commit_row(row, version_of(known, key)) if row else None
+            return row_kinds.COMMIT.row(row, version_of(known, key)) if row else None
 
         return _present(await bounded_gather(due, one, at_once=READS_AT_ONCE))
 

@@ -1,8 +1,9 @@
 """Derived rows: which kinds there are, how each is keyed, listed and read back as its model."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from build_protocol.incidents import IncidentState
 from build_protocol.model import BuildId, Count, EpochMs, WireModel
@@ -20,6 +21,7 @@ from build_history.projections.trends import Day
 from build_history.store import Row
 
 Model = TypeVar("Model", bound=WireModel)
+Item = TypeVar("Item")
 
 
 def branch_scope(project: str, branch: str) -> str:
@@ -34,7 +36,7 @@ def lane_scope(lane: Lane) -> str:
 
 def lane_scope_of(state: LaneState) -> str:
     """What the days of this lane are listed by."""
-    return lane_scope(Lane(state.project, state.branch, state.config))
+    return lane_scope(_lane_of(state))
 
 
 def upstream_label(name: str) -> str:
@@ -47,67 +49,9 @@ def signature_label(signature: str) -> str:
     return digest("signature", signature)
 
 
-def lane_row(state: LaneState, version: int) -> Row:
-    """Listed by branch; ranked by the newest build's start."""
-    key = lane_key(Lane(state.project, state.branch, state.config))
-    scope, rank = branch_scope(state.project, state.branch), state.latest.started_at
-    return Row("lane", key, state.project, scope, state.colour, rank, state.to_json(), version)
-
-
-def day_row(day: Day, version: int) -> Row:
-    """Listed by lane; ranked by day."""
-    lane = Lane(day.project, day.branch, day.config)
-    return Row("day", day_key(lane, day.day), day.project, lane_scope(lane), "", day.day, day.to_json(), version)
-
-
-def group_row(group: Group, version: int) -> Row:
-    """Listed by signature over projects; ranked by when it was last seen."""
-    label = signature_label(group.signature)
-    return Row(
-        "group",
-        group_key(group.project, group.signature),
-        group.project,
-        label,
-        label,
-        group.last_at,
-        group.to_json(),
-        version,
-    )
-
-
-def commit_row(row: CommitRow, version: int) -> Row:
-    """Listed by branch, found by sha; ranked by its place on the branch."""
-    key = commit_key(row.project, row.branch, row.info.sha)
-    scope = branch_scope(row.project, row.branch)
-    return Row("commit", key, row.project, scope, row.info.sha, row.rank, row.to_json(), version)
-
-
-def incident_row(incident: IncidentState, version: int) -> Row:
-    """Listed by branch, by state and by whose business it is; ranked by the start of the opening build."""
-    label = incident.state if incident.is_public else staging_label(incident.state)
-    return Row(
-        "incident",
-        incident_key(incident.id),
-        incident.project,
-        branch_scope(incident.project, incident.branch or ""),
-        label,
-        incident.first_started_at,
-        incident.to_json(),
-        version,
-    )
-
-
 def staging_label(state: str) -> str:
     """What incidents are listed by that no production config shows."""
     return f"staging_{state}"
-
-
-def pin_row(line: PinLine, version: int) -> Row:
-    """Listed by the upstream's name over projects; ranked by the newest build."""
-    key = pin_key(line.project, line.branch, line.name)
-    rank = max(span.last_at for span in line.spans)
-    scope, label = branch_scope(line.project, line.branch), upstream_label(line.name)
-    return Row("pin", key, line.project, scope, label, rank, line.to_json(), version)
 
 
 class Branch(WireModel):
@@ -134,13 +78,6 @@ DUE = "due"
 """What branches are listed by that have something to publish."""
 
 
-def branch_row(told: Branch, newest_at: int, version: int) -> Row:
-    """One per branch: its version guards the branch's incidents and pins while they are refreshed."""
-    key, scope = branch_key(told.project, told.branch), branch_scope(told.project, told.branch)
-    label = DUE if told.outbox else ""
-    return Row("branch", key, told.project, scope, label, newest_at, told.to_json(), version)
-
-
 class Reading(WireModel):
     """A build whose tests and steps are to be read from ingest."""
 
@@ -148,71 +85,187 @@ class Reading(WireModel):
     tries: Count = 0
 
 
-def reading_row(fact: Fact, due_at: int, tries: int, version: int) -> Row:
-    """Listed by when it is due."""
-    body = Reading(build_id=fact.id, tries=tries).to_json()
-    return Row("reading", reading_key(fact.id), fact.project, lane_scope(fact.lane), "", due_at, body, version)
+class BranchAt(NamedTuple):
+    """A branch, and when its newest coloured build started."""
+
+    branch: Branch
+    newest_at: int
 
 
-def partition_row(lane: Lane, number: int, text: str, newest_at: int, version: int) -> Row:
-    """One partition of a lane's result matrix, by key; its body is the partition's own text."""
-    return Row("partition", partition_key(lane, number), lane.project, lane_scope(lane), "", newest_at, text, version)
+class DueReading(NamedTuple):
+    """A build that is to be read from a time on."""
+
+    fact: Fact
+    due_at: int
+    tries: int
 
 
-def statistics_row(lane: Lane, text: str, newest_at: int, version: int) -> Row:
-    """A lane's statistics, listed by branch; ranked by the newest build entered."""
-    scope = branch_scope(lane.project, lane.branch)
-    return Row("statistics", statistics_key(lane), lane.project, scope, lane_scope(lane), newest_at, text, version)
+class PartitionText(NamedTuple):
+    """One partition of a lane's result matrix, and when the newest build entered started."""
+
+    lane: Lane
+    number: int
+    text: str
+    newest_at: int
 
 
-def lane_key(lane: Lane) -> str:
-    """Key of a lane's state."""
-    return digest("row", "lane", *lane)
+class StatisticsText(NamedTuple):
+    """A lane's statistics, and when the newest build entered started."""
+
+    lane: Lane
+    text: str
+    newest_at: int
 
 
-def day_key(lane: Lane, day: int) -> str:
-    """Key of one lane's day."""
-    return digest("row", "day", *lane, str(day))
+class Place(NamedTuple):
+    """What a row is found by (the words of its key), ordered by (`rank`) and listed by besides its project."""
+
+    project: str
+    words: tuple[str | int, ...]
+    rank: int
+    scope: str
+    label: str = ""
 
 
-def group_key(project: str, signature: str) -> str:
-    """Key of a failure group."""
-    return digest("row", "group", project, signature)
+def _json(item: Any) -> str:
+    return str(item.to_json())
 
 
-def commit_key(project: str, branch: str, sha: str) -> str:
-    """Key of a commit on a branch."""
-    return digest("row", "commit", project, branch, sha)
+@dataclass(frozen=True)
+class Kind(Generic[Item]):
+    """One kind of row: where an item of it stands, and what its body says."""
+
+    name: str
+    place: Callable[[Item], Place]
+    body: Callable[[Item], str] = _json
+
+    def key(self, *words: str | int) -> str:
+        """The key of the row of these words, as `place` orders them."""
+        return digest("row", self.name, *map(str, words))
+
+    def row(self, item: Item, version: int) -> Row:
+        """The item's row, to be written over this version."""
+        place = self.place(item)
+        return Row(
+            kind=self.name,
+            key=self.key(*place.words),
+            project=place.project,
+            scope=place.scope,
+            label=place.label,
+            rank=place.rank,
+            body=self.body(item),
+            version=version,
+        )
 
 
-def incident_key(incident_id: str) -> str:
-    """Key of an incident."""
-    return digest("row", "incident", incident_id)
+def _lane_of(told: LaneState | Day) -> Lane:
+    return Lane(told.project, told.branch, told.config)
 
 
-def pin_key(project: str, branch: str, name: str) -> str:
-    """Key of a branch's pins to one upstream."""
-    return digest("row", "pin", project, branch, name)
+LANE = Kind[LaneState](
+    "lane",
+    lambda state: Place(
+        state.project,
+        _lane_of(state),
+        state.latest.started_at,
+        branch_scope(state.project, state.branch),
+        state.colour,
+    ),
+)
+"""Listed by branch; ranked by the newest build's start."""
 
+DAY = Kind[Day]("day", lambda day: Place(day.project, (*_lane_of(day), day.day), day.day, lane_scope(_lane_of(day))))
+"""Listed by lane; ranked by day."""
 
-def branch_key(project: str, branch: str) -> str:
-    """Key of a branch."""
-    return digest("row", "branch", project, branch)
+GROUP = Kind[Group](
+    "group",
+    lambda group: Place(
+        group.project,
+        (group.project, group.signature),
+        group.last_at,
+        signature_label(group.signature),
+        signature_label(group.signature),
+    ),
+)
+"""Listed by signature over projects; ranked by when it was last seen."""
 
+COMMIT = Kind[CommitRow](
+    "commit",
+    lambda row: Place(
+        row.project,
+        (row.project, row.branch, row.info.sha),
+        row.rank,
+        branch_scope(row.project, row.branch),
+        row.info.sha,
+    ),
+)
+"""Listed by branch, found by sha; ranked by its place on the branch."""
 
-def reading_key(build_id: str) -> str:
-    """Key of what is to be read of a build."""
-    return digest("row", "reading", build_id)
+INCIDENT = Kind[IncidentState](
+    "incident",
+    lambda incident: Place(
+        incident.project,
+        (incident.id,),
+        incident.first_started_at,
+        branch_scope(incident.project, incident.branch or ""),
+        incident.state if incident.is_public else staging_label(incident.state),
+    ),
+)
+"""Listed by branch, by state and by whose business it is; ranked by the start of the opening build."""
 
+PIN = Kind[PinLine](
+    "pin",
+    lambda line: Place(
+        line.project,
+        (line.project, line.branch, line.name),
+        max(span.last_at for span in line.spans),
+        branch_scope(line.project, line.branch),
+        upstream_label(line.name),
+    ),
+)
+"""Listed by the upstream's name over projects; ranked by the newest build."""
 
-def partition_key(lane: Lane, number: int) -> str:
-    """Key of a partition."""
-    return digest("row", "partition", *lane, str(number))
+BRANCH = Kind[BranchAt](
+    "branch",
+    lambda at: Place(
+        at.branch.project,
+        (at.branch.project, at.branch.branch),
+        at.newest_at,
+        branch_scope(at.branch.project, at.branch.branch),
+        DUE if at.branch.outbox else "",
+    ),
+    lambda at: at.branch.to_json(),
+)
+"""One per branch: its version guards the branch's incidents and pins while they are refreshed."""
 
+READING = Kind[DueReading](
+    "reading",
+    lambda due: Place(due.fact.project, (due.fact.id,), due.due_at, lane_scope(due.fact.lane)),
+    lambda due: Reading(build_id=due.fact.id, tries=due.tries).to_json(),
+)
+"""Listed by when it is due."""
 
-def statistics_key(lane: Lane) -> str:
-    """Key of a lane's statistics."""
-    return digest("row", "statistics", *lane)
+PARTITION = Kind[PartitionText](
+    "partition",
+    lambda partition: Place(
+        partition.lane.project, (*partition.lane, partition.number), partition.newest_at, lane_scope(partition.lane)
+    ),
+    lambda partition: partition.text,
+)
+"""Found by key; its body is the partition's own text."""
+
+STATISTICS = Kind[StatisticsText](
+    "statistics",
+    lambda statistics: Place(
+        statistics.lane.project,
+        statistics.lane,
+        statistics.newest_at,
+        branch_scope(statistics.lane.project, statistics.lane.branch),
+        lane_scope(statistics.lane),
+    ),
+    lambda statistics: statistics.text,
+)
+"""Listed by branch; ranked by the newest build entered."""
 
 
 def read_as(model: type[Model], row: Row) -> Model:

@@ -94,7 +94,7 @@ class Reader:
 
     async def last_green(self, lane: Lane) -> BuildRef | None:
         """The last build of a lane that counts as green."""
-        key = row_kinds.lane_key(lane)
+        key = row_kinds.LANE.key(*lane)
         row = (await self.store.rows_by_key([key])).get(key)
         return row_kinds.read_as(LaneState, row).last_green if row and self.caller.may_see(lane.project) else None
 
@@ -176,7 +176,7 @@ class Reader:
 
     async def incident(self, incident_id: str) -> IncidentState | None:
         """One incident, if the caller sees its project."""
-        key = row_kinds.incident_key(incident_id)
+        key = row_kinds.INCIDENT.key(incident_id)
         row = (await self.store.rows_by_key([key])).get(key)
         return row_kinds.read_as(IncidentState, row) if row and self.caller.may_see(row.project) else None
 
@@ -210,7 +210,7 @@ class Reader:
         self, project: str, branch: str, config: str | None, q: str | None, order: Order, *, first: int, count: int
     ) -> TestList:
         """Tests of a branch by this order; of many large configs only the newest are read, and the answer says so."""
-        rows = await self._tally_rows(project, branch, config)
+        rows = await self._statistics_rows(project, branch, config)
         lanes, left = await asyncio.to_thread(self._tallies_of, rows)
         items, total = await asyncio.to_thread(selected, lanes, q, order, first, count)
         unknown = [f"the tests of {left} more configs: ask for one by `config`"] if left else []
@@ -221,7 +221,7 @@ class Reader:
         """How one test went, in each config of a branch that remembers it."""
         lanes = [Lane(project, branch, lane.config) for lane in await self.lanes(project, branch)]
         keys = {
-            row_kinds.partition_key(lane, partition_of(name)): lane for lane in lanes if config in (None, lane.config)
+            row_kinds.PARTITION.key(*lane, partition_of(name)): lane for lane in lanes if config in (None, lane.config)
         }
         rows = await self.store.rows_by_key(keys)
         told = [
@@ -239,9 +239,9 @@ class Reader:
             lanes.append(self.statistics.read(row.key, row.version, row.body))
         return lanes, len(rows) - len(lanes)
 
-    async def _tally_rows(self, project: str, branch: str, config: str | None) -> list[Row]:
+    async def _statistics_rows(self, project: str, branch: str, config: str | None) -> list[Row]:
         if config is not None:
-            key = row_kinds.statistics_key(Lane(project, branch, config))
+            key = row_kinds.STATISTICS.key(project, branch, config)
             return list((await self.store.rows_by_key([key])).values()) if self.caller.may_see(project) else []
         return await self._listed("statistics", limit=LANES_MAX, project=project, branch=branch)
 

@@ -26,7 +26,7 @@ from build_history.refresh import row_kinds
 from build_history.refresh.refresh import refresh
 from build_history.store import FactWrite, HistoryStore, Row
 from build_history.store.versions import RACES, version_of
-from build_history.test_history.matrix import SHELVES, Column, Entry, Partition, entries_of, packed, unpacked
+from build_history.test_history.matrix import PARTITIONS, Column, Entry, Partition, entries_of, packed, unpacked
 from build_history.test_history.statistics import statistics_of
 
 log = logging.getLogger("history")
@@ -99,8 +99,8 @@ class TestImporter:
                 log.warning("left out tests of build_id=%s: %s", fact.id, error)
                 return Read({}, {}, None)
             log.warning("put off tests of build_id=%s: %s", fact.id, error)
-            later = row_kinds.reading_row(fact, self._clock() + RETRY_MS * 2**tries, tries, row.version)
-            await self._store.put_rows([later])
+            due = row_kinds.DueReading(fact, self._clock() + RETRY_MS * 2**tries, tries)
+            await self._store.put_rows([row_kinds.READING.row(due, row.version)])
             return None
         return Read(await asyncio.to_thread(entries_of, results), counts, steps)
 
@@ -118,22 +118,24 @@ class TestImporter:
         """Enter builds into their lane's result matrix, then count it; whoever loses a race reads and enters again."""
         if not reads:
             return
-        shelf_keys = [row_kinds.partition_key(lane, number) for number in range(SHELVES)]
-        statistics_key = row_kinds.statistics_key(lane)
+        partition_keys = [row_kinds.PARTITION.key(*lane, number) for number in range(PARTITIONS)]
+        statistics_key = row_kinds.STATISTICS.key(*lane)
         for _ in range(RACES):
-            known = await self._store.rows_by_key([*shelf_keys, statistics_key])
-            texts = {n: known[key].body for n, key in enumerate(shelf_keys) if key in known}
+            known = await self._store.rows_by_key([*partition_keys, statistics_key])
+            texts = {n: known[key].body for n, key in enumerate(partition_keys) if key in known}
             partitions, statistics = await asyncio.to_thread(_entered, lane, texts, reads)
             newest_at = max(fact.started_at for fact, _ in reads)
             rows = [
-                row_kinds.partition_row(lane, number, text, newest_at, version_of(known, shelf_keys[number]))
+                row_kinds.PARTITION.row(
+                    row_kinds.PartitionText(lane, number, text, newest_at), version_of(known, partition_keys[number])
+                )
                 for number, text in partitions.items()
             ]
             if len(await self._store.put_rows(rows)) < len(rows):
                 continue
             # Its version was read before the partitions: statistics that miss a column never replace ones that have it.
-            row = row_kinds.statistics_row(lane, statistics, newest_at, version_of(known, statistics_key))
-            if await self._store.put_rows([row]):
+            counted = row_kinds.StatisticsText(lane, statistics, newest_at)
+            if await self._store.put_rows([row_kinds.STATISTICS.row(counted, version_of(known, statistics_key))]):
                 return
         raise StoreUnavailable("history", f"the result matrix of {lane} is contended")
 

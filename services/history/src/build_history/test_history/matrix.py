@@ -22,7 +22,7 @@ from build_protocol.messages import Outcome, TestResult
 BUILDS_MAX = 200
 """Builds of a lane the result matrix remembers."""
 
-SHELVES = 64
+PARTITIONS = 64
 
 LETTERS: Mapping[Outcome, str] = {
     "passed": "p",
@@ -107,7 +107,7 @@ class Partition:
 
 def partition_of(name: str) -> int:
     """The number of the partition a test lies on: the same for life."""
-    return zlib.crc32(name.encode("utf-8", "replace")) % SHELVES
+    return zlib.crc32(name.encode("utf-8", "replace")) % PARTITIONS
 
 
 def entries_of(results: Iterable[TestResult]) -> dict[int, dict[str, Entry]]:
