@@ -1,4 +1,4 @@
-"""What ingest's tests share: an agent that speaks for one build."""
+"""What ingest's tests share: an agent that reports one build, a bus that records, and the parts under test."""
 
 import hashlib
 import itertools
@@ -34,8 +34,8 @@ from prometheus_client import CollectorRegistry
 _ids = itertools.count(1)
 
 
-class Speaker:
-    """Says the records of a build in order, and remembers the text it said."""
+class Reporter:
+    """Makes the records of a build in order, and remembers the log's text."""
 
     def __init__(
         self, project: str = "torch-mlir", agent: str = "builder-1", started_at: int = 1_700_000_000_000
@@ -48,10 +48,10 @@ class Speaker:
         self.lines: list[str] = []
 
     def start(self, **data: object) -> BuildStart:
-        return self._say(BuildStart, {"commit": "0123abc", "branch": "main", "command": ["ninja"], **data})
+        return self._record(BuildStart, {"commit": "0123abc", "branch": "main", "command": ["ninja"], **data})
 
     def update(self, **data: object) -> BuildUpdate:
-        return self._say(BuildUpdate, data)
+        return self._record(BuildUpdate, data)
 
     def log(self, lines: Sequence[str], *, continues: bool = False, stream: str = "out") -> BuildLog:
         goes_on = continues and bool(self.lines)
@@ -60,15 +60,15 @@ class Speaker:
             self.lines[-1] += lines[0]
         self.lines.extend(lines[1:] if goes_on else lines)
         data = {"firstLine": first, "lines": list(lines), "stream": stream, "timesMs": [self.at]}
-        return self._say(BuildLog, {**data, "continues": True} if continues else data)
+        return self._record(BuildLog, {**data, "continues": True} if continues else data)
 
     def complete(self, status: str = "succeeded", *, totals: LogTotals | None = None, **data: object) -> BuildComplete:
-        said = totals or self.totals()
-        return self._say(BuildComplete, {"status": status, "exit_code": 0, "totals": said, **data})
+        counted = totals or self.totals()
+        return self._record(BuildComplete, {"status": status, "exit_code": 0, "totals": counted, **data})
 
     def uploaded(self) -> ArtifactUploaded:
         data = {"artifactId": "0" * 32, "name": "wheel", "sizeBytes": 1, "sha256": "0" * 64}
-        return self._say(ArtifactUploaded, data)
+        return self._record(ArtifactUploaded, data)
 
     def totals(self) -> LogTotals:
         text = "\n".join(self.lines).encode()
@@ -86,7 +86,7 @@ class Speaker:
         key = routing_key(record.type, self.id, self.project)  # type: ignore[attr-defined]
         return Delivery(next(_ids), key, record.to_json().encode(), {"agent": agent or self.agent, **headers})
 
-    def _say(self, kind: type, data: object) -> Record:
+    def _record(self, kind: type, data: object) -> Record:
         self.seq += 1
         self.at += 20
         return kind.model_validate(
@@ -95,19 +95,19 @@ class Speaker:
 
 
 @pytest.fixture
-def speaker() -> Speaker:
-    return Speaker()
+def reporter() -> Reporter:
+    return Reporter()
 
 
 @pytest.fixture
-def make_speaker() -> Callable[..., Speaker]:
-    return Speaker
+def make_reporter() -> Callable[..., Reporter]:
+    return Reporter
 
 
 @pytest.fixture(scope="session")
-def make_speaker_factory() -> Callable[..., Speaker]:
-    """As `make_speaker`, for hypothesis: its examples outlive a function's fixtures."""
-    return Speaker
+def make_reporter_factory() -> Callable[..., Reporter]:
+    """As `make_reporter`, for hypothesis: its examples outlive a function's fixtures."""
+    return Reporter
 
 
 @pytest.fixture
@@ -119,7 +119,7 @@ async def store(store_url: str) -> AsyncIterator[BuildStore]:
     await opened.close()
 
 
-class Ear:
+class RecordingBus:
     """A bus that keeps what is announced and published, and can be away."""
 
     def __init__(self) -> None:
@@ -142,26 +142,27 @@ class Ear:
     async def missing(self) -> list[str]:
         return ["connection"] if self.is_away else []
 
-    def heard(self, kind: str) -> list[Any]:
+    def events(self, kind: str) -> list[Any]:
+        """What was announced of one type, in order."""
         return [event for event in self.announced if event.type == kind]
 
 
 @pytest.fixture
-def ear() -> Ear:
-    return Ear()
+def bus() -> RecordingBus:
+    return RecordingBus()
 
 
 class Bench:
-    """An intake and a lifecycle on a store, with a clock that tests turn."""
+    """A consumer, an analyst and a lifecycle on a store, with a clock that tests turn."""
 
-    def __init__(self, store: BuildStore, ear: Ear) -> None:
+    def __init__(self, store: BuildStore, bus: RecordingBus) -> None:
         self.now = 1000.0
         self.store = store
         metrics = Metrics(CollectorRegistry())
         self.metrics = metrics
-        self.intake = RecordConsumer(store, ear, metrics, lambda: self.now, self._notice)
-        self.analyst = Analyst(store, self.intake, metrics, EarlyAlert(store, ear))
-        self.lifecycle = BuildLifecycle(store, ear, self.intake, self.analyst, metrics, clock=lambda: self.now)
+        self.intake = RecordConsumer(store, bus, metrics, lambda: self.now, self._notice)
+        self.analyst = Analyst(store, self.intake, metrics, EarlyAlert(store, bus))
+        self.lifecycle = BuildLifecycle(store, bus, self.intake, self.analyst, metrics, clock=lambda: self.now)
 
     def _notice(self, step: Step) -> None:
         self.analyst.notice(step)
@@ -174,9 +175,9 @@ class Bench:
 
 
 @pytest.fixture
-def make_bench(store: BuildStore, ear: Ear) -> Callable[[], Bench]:
+def make_bench(store: BuildStore, bus: RecordingBus) -> Callable[[], Bench]:
     """Each call is a restart: the same store, nothing in memory."""
-    return lambda: Bench(store, ear)
+    return lambda: Bench(store, bus)
 
 
 @pytest.fixture

@@ -42,56 +42,56 @@ def offline(lines: list[str]) -> list[dict]:
     """The analyser's own answer for the whole log at once."""
     analyzer = LogAnalyzer()
     analyzer.feed(1, lines)
-    return [said(on_wire(failure)) for failure in analyzer.finish(1).failures]
+    return [fields(on_wire(failure)) for failure in analyzer.finish(1).failures]
 
 
-def said(failure) -> dict:
+def fields(failure) -> dict:
     return failure.model_dump(exclude_none=True)
 
 
-def records(speaker, lines: Iterable[str], piece: int = 20_000) -> list:
-    """The log as an agent says it: some lines a record, and lines that are too long in pieces."""
-    told, waiting = [], []
+def records(reporter, lines: Iterable[str], piece: int = 20_000) -> list:
+    """The log as an agent reports it: some lines a record, and lines that are too long in pieces."""
+    reported, waiting = [], []
     for line in lines:
         waiting.append(line[:piece])
         if len(waiting) == 7 or len(line) > piece:
-            told.append(speaker.log(waiting))
+            reported.append(reporter.log(waiting))
             waiting = []
-        told += [speaker.log([line[at : at + piece]], continues=True) for at in range(piece, len(line), piece)]
-    return [*told, speaker.log(waiting)] if waiting else told
+        reported += [reporter.log([line[at : at + piece]], continues=True) for at in range(piece, len(line), piece)]
+    return [*reported, reporter.log(waiting)] if waiting else reported
 
 
-async def feed(bench, speaker, *said_records) -> None:
-    await bench.intake.handle([speaker.delivery(record) for record in said_records])
+async def feed(bench, reporter, *recorded) -> None:
+    await bench.intake.handle([reporter.delivery(record) for record in recorded])
 
 
-async def test_a_failing_edge_shows_while_the_build_runs(bench, ear, speaker) -> None:
+async def test_a_failing_edge_shows_while_the_build_runs(bench, bus, reporter) -> None:
     """The row names the first failure and their number as soon as they are certain; they are kept by then."""
-    await feed(bench, speaker, speaker.start(), *records(speaker, green(1, 30)))
+    await feed(bench, reporter, reporter.start(), *records(reporter, green(1, 30)))
     await bench.analyst.read_due()
-    assert (await bench.store.find(speaker.id)).build.failure_count == 0
+    assert (await bench.store.find(reporter.id)).build.failure_count == 0
 
-    await feed(bench, speaker, *records(speaker, [*edge(1), *green(31, 3)]))
+    await feed(bench, reporter, *records(reporter, [*edge(1), *green(31, 3)]))
     await bench.analyst.read_due()
 
-    row = ear.heard("BUILD")[-1].build
+    row = bus.events("BUILD")[-1].build
     assert (row.status, row.failure_count, row.first_failure.first_line) == ("running", 1, 33)
     assert (row.first_failure.category, row.first_failure.fault) == ("compile_error", "code")
     assert (row.first_failure.file, row.first_failure.line) == ("lib/Op1.cpp", 11)
-    assert (await bench.store.find(speaker.id)).build == row
-    assert (await bench.store.find_failures(speaker.id)).items == [row.first_failure]
+    assert (await bench.store.find(reporter.id)).build == row
+    assert (await bench.store.find_failures(reporter.id)).items == [row.first_failure]
 
 
-async def test_a_failed_step_is_told_before_the_build_ends_and_once(bench, ear, speaker) -> None:
-    """`-k 0` may go on for hours: whoever listens hears of the first failed step as a verdict would tell it."""
+async def test_a_failed_step_is_published_before_the_build_ends_and_once(bench, bus, reporter) -> None:
+    """`-k 0` may go on for hours: a subscriber is notified of the first failed step, in a verdict's terms."""
     lines = broken_log()
-    await feed(bench, speaker, speaker.start(origin="ci"), *records(speaker, lines[:110]))
+    await feed(bench, reporter, reporter.start(origin="ci"), *records(reporter, lines[:110]))
     await bench.analyst.read_due()
-    await feed(bench, speaker, *records(speaker, lines[110:]))
+    await feed(bench, reporter, *records(reporter, lines[110:]))
     await bench.analyst.read_due()
 
-    (failing,) = ear.published
-    row = (await bench.store.find(speaker.id)).build
+    (failing,) = bus.published
+    row = (await bench.store.find(reporter.id)).build
     assert ("BUILD_FAILING", "failed", 0, True) == (
         failing.type,
         failing.data.status,
@@ -102,137 +102,137 @@ async def test_a_failed_step_is_told_before_the_build_ends_and_once(bench, ear, 
 
 
 @pytest.mark.parametrize("origin", ["local", "premerge"])
-async def test_only_a_branch_s_own_builds_raise_an_alarm(bench, ear, speaker, origin) -> None:
-    """A person's build is theirs: nobody is told of it early, or at all."""
-    await feed(bench, speaker, speaker.start(origin=origin), *records(speaker, broken_log()))
+async def test_only_a_branch_s_own_builds_raise_an_early_alert(bench, bus, reporter, origin) -> None:
+    """A person's build is theirs: nobody is notified of it early, or at all."""
+    await feed(bench, reporter, reporter.start(origin=origin), *records(reporter, broken_log()))
     await bench.analyst.read_due()
 
-    assert [] == ear.published
+    assert [] == bus.published
 
 
-async def test_an_error_outside_a_step_raises_no_alarm(bench, ear, speaker) -> None:
+async def test_an_error_outside_a_step_raises_no_early_alert(bench, bus, reporter) -> None:
     """Compilers are also tried out, and scripts go on after an error: only a failed step of the graph is certain."""
     lines = ["lib/Op.cpp:3:1: error: unknown type name 'foo'", "1 error generated.", *green(1, 40)]
-    await feed(bench, speaker, speaker.start(origin="ci"), *records(speaker, lines))
+    await feed(bench, reporter, reporter.start(origin="ci"), *records(reporter, lines))
     await bench.analyst.read_due()
 
-    assert [] == ear.published
+    assert [] == bus.published
 
 
-async def test_the_verdict_carries_the_ranked_failures(bench, ear, speaker) -> None:
+async def test_the_verdict_carries_the_ranked_failures(bench, bus, reporter) -> None:
     """All failures, first real one first, with signature and fault: as the analyser finds them in the whole log."""
     lines = broken_log()
-    await feed(bench, speaker, speaker.start(), *records(speaker, lines))
-    await feed(bench, speaker, speaker.complete("failed", exit_code=1))
+    await feed(bench, reporter, reporter.start(), *records(reporter, lines))
+    await feed(bench, reporter, reporter.complete("failed", exit_code=1))
 
     await bench.lifecycle.settle_due()
 
-    (verdict,) = ear.verdicts
-    assert [said(failure) for failure in verdict.data.failures] == offline(lines)
+    (verdict,) = bus.verdicts
+    assert [fields(failure) for failure in verdict.data.failures] == offline(lines)
     assert len(verdict.data.failures) == 3
     assert all(failure.signature and failure.fault for failure in verdict.data.failures)
-    state = await bench.store.find(speaker.id)
+    state = await bench.store.find(reporter.id)
     assert state.is_analysed
     assert state.build.first_failure == verdict.data.first_failure == verdict.data.failures[0]
-    assert ear.heard("BUILD")[-1].build.failure_count == 3
+    assert bus.events("BUILD")[-1].build.failure_count == 3
 
 
-async def test_a_verdict_carries_no_more_than_fifty(bench, ear, speaker) -> None:
+async def test_a_verdict_carries_no_more_than_fifty(bench, bus, reporter) -> None:
     """A build in which everything fails has a verdict of bounded size, and the number of all failures."""
     lines = [line for n in range(230) for line in [*edge(n), *green(n, 1)]]
-    await feed(bench, speaker, speaker.start(), *records(speaker, lines), speaker.complete("failed", exit_code=1))
+    await feed(bench, reporter, reporter.start(), *records(reporter, lines), reporter.complete("failed", exit_code=1))
 
     await bench.lifecycle.settle_due()
 
-    kept = await bench.store.find_failures(speaker.id)
-    assert ear.verdicts[0].data.failures == kept.items[:50]
+    kept = await bench.store.find_failures(reporter.id)
+    assert bus.verdicts[0].data.failures == kept.items[:50]
     assert (len(kept.items), kept.count) == (200, 230)
-    assert (await bench.store.find(speaker.id)).build.failure_count == 230
+    assert (await bench.store.find(reporter.id)).build.failure_count == 230
 
 
-async def test_a_green_build_has_no_failures(bench, ear, speaker) -> None:
+async def test_a_green_build_has_no_failures(bench, bus, reporter) -> None:
     """What failed on the way and did not matter is taken back when the build succeeds."""
-    await feed(bench, speaker, speaker.start(), *records(speaker, [*edge(1), *green(1, 3)]))
+    await feed(bench, reporter, reporter.start(), *records(reporter, [*edge(1), *green(1, 3)]))
     await bench.analyst.read_due()
-    assert (await bench.store.find(speaker.id)).build.failure_count == 1
-    await feed(bench, speaker, speaker.complete())
+    assert (await bench.store.find(reporter.id)).build.failure_count == 1
+    await feed(bench, reporter, reporter.complete())
 
     await bench.lifecycle.settle_due()
 
-    state = await bench.store.find(speaker.id)
+    state = await bench.store.find(reporter.id)
     assert (state.build.first_failure, state.build.failure_count, state.is_analysed) == (None, 0, True)
-    assert (ear.verdicts[0].data.first_failure, ear.verdicts[0].data.failures) == (None, [])
-    assert (await bench.store.find_failures(speaker.id)).items == []
+    assert (bus.verdicts[0].data.first_failure, bus.verdicts[0].data.failures) == (None, [])
+    assert (await bench.store.find_failures(reporter.id)).items == []
 
 
 @pytest.mark.parametrize("step", [1, 4, 23])
-async def test_a_restart_changes_no_answer(make_bench, ear, speaker, step: int) -> None:
+async def test_a_restart_changes_no_answer(make_bench, bus, reporter, step: int) -> None:
     """Whoever goes on after a crash or a takeover, anywhere in the log, finds what one reader would have found."""
     lines = broken_log()
     bench = make_bench()
-    await feed(bench, speaker, speaker.start())
-    said_records = records(speaker, lines)
-    for number, at in enumerate(range(0, len(said_records), step)):
-        await feed(bench, speaker, *said_records[at : at + step])
+    await feed(bench, reporter, reporter.start())
+    recorded = records(reporter, lines)
+    for number, at in enumerate(range(0, len(recorded), step)):
+        await feed(bench, reporter, *recorded[at : at + step])
         if number % 2:
             await bench.analyst.read_due()
         if number % 3:
             bench = make_bench()
             bench.analyst.adopt(await bench.intake.adopt(range(8)))
-    await feed(bench, speaker, speaker.complete("failed", exit_code=1))
+    await feed(bench, reporter, reporter.complete("failed", exit_code=1))
 
     await bench.lifecycle.settle_due()
 
-    assert [said(failure) for failure in ear.verdicts[0].data.failures] == offline(lines)
+    assert [fields(failure) for failure in bus.verdicts[0].data.failures] == offline(lines)
 
 
-async def test_a_taken_over_build_shows_its_failures_live(make_bench, speaker) -> None:
+async def test_a_taken_over_build_shows_its_failures_live(make_bench, reporter) -> None:
     """After a takeover what is stored is read without waiting for the next line."""
     before = make_bench()
-    await feed(before, speaker, speaker.start(), *records(speaker, [*edge(1), *green(1, 3)]))
+    await feed(before, reporter, reporter.start(), *records(reporter, [*edge(1), *green(1, 3)]))
     bench = make_bench()
 
     bench.analyst.adopt(await bench.intake.adopt(range(8)))
     await bench.analyst.read_due()
 
-    assert (await bench.store.find(speaker.id)).build.failure_count == 1
+    assert (await bench.store.find(reporter.id)).build.failure_count == 1
 
 
-async def test_a_restarted_reader_says_nothing_twice(make_bench, ear, speaker) -> None:
+async def test_a_restarted_reader_announces_nothing_twice(make_bench, bus, reporter) -> None:
     """What the row shows already is not announced again by whoever reads the log anew."""
     before = make_bench()
-    await feed(before, speaker, speaker.start(), *records(speaker, [*edge(1), *green(1, 3)]))
+    await feed(before, reporter, reporter.start(), *records(reporter, [*edge(1), *green(1, 3)]))
     await before.analyst.read_due()
     bench = make_bench()
     bench.analyst.adopt(await bench.intake.adopt(range(8)))
-    ear.announced.clear()
+    bus.announced.clear()
 
     await bench.analyst.read_due()
 
-    assert ear.announced == []
+    assert bus.announced == []
 
 
 async def test_what_does_not_fit_in_memory_is_read_from_the_store(
-    bench, ear, speaker, make_speaker, monkeypatch
+    bench, bus, reporter, make_reporter, monkeypatch
 ) -> None:
     """A build that is faster than its reader, or one too many at once, gets the same answer."""
     monkeypatch.setattr(build_cursor, "PENDING_CHUNKS", 2)
     monkeypatch.setattr(rooms, "READINGS", 1)
     lines = broken_log()
-    late = make_speaker()
-    for one in (speaker, late):
+    late = make_reporter()
+    for one in (reporter, late):
         await feed(bench, one, one.start())
         for record in records(one, lines):
             await feed(bench, one, record)
     await bench.analyst.read_due()
-    for one in (speaker, late):
+    for one in (reporter, late):
         await feed(bench, one, one.complete("failed", exit_code=1))
 
     await bench.lifecycle.settle_due()
 
-    assert len(ear.verdicts) == 2
-    for verdict in ear.verdicts:
-        assert [said(failure) for failure in verdict.data.failures] == offline(lines)
+    assert len(bus.verdicts) == 2
+    for verdict in bus.verdicts:
+        assert [fields(failure) for failure in verdict.data.failures] == offline(lines)
 
 
 class Broken(LogReader):
@@ -244,31 +244,31 @@ class Broken(LogReader):
         super().read(text)
 
 
-async def test_a_bug_of_the_analysis_harms_nothing_else(bench, ear, speaker, make_speaker) -> None:
+async def test_a_bug_of_the_analysis_affects_nothing_else(bench, bus, reporter, make_reporter) -> None:
     """The log is stored and verified, the verdict published; the build does not say analysed, and it is counted."""
-    bench.analyst = Analyst(bench.store, bench.intake, bench.metrics, EarlyAlert(bench.store, ear), Broken)
+    bench.analyst = Analyst(bench.store, bench.intake, bench.metrics, EarlyAlert(bench.store, bus), Broken)
     bench.lifecycle._analyst = bench.analyst
-    await feed(bench, speaker, speaker.start(), *records(speaker, [*edge(1), *green(1, 3)]))
+    await feed(bench, reporter, reporter.start(), *records(reporter, [*edge(1), *green(1, 3)]))
     await bench.analyst.read_due()
-    await feed(bench, speaker, *records(speaker, ["cursed", "x"]))
+    await feed(bench, reporter, *records(reporter, ["cursed", "x"]))
     await bench.analyst.read_due()
-    other = make_speaker()
+    other = make_reporter()
     await feed(bench, other, other.start(), *records(other, [*edge(2), *green(1, 3)]))
     await bench.analyst.read_due()
-    await feed(bench, speaker, speaker.complete("failed", exit_code=1))
+    await feed(bench, reporter, reporter.complete("failed", exit_code=1))
 
     await bench.lifecycle.settle_due()
 
-    state = await bench.store.find(speaker.id)
+    state = await bench.store.find(reporter.id)
     assert (state.is_analysed, state.build.verified, state.build.failure_count) == (False, True, 1)
-    assert ear.verdicts[0].data.status == "failed"
+    assert bus.verdicts[0].data.status == "failed"
     assert bench.metrics.analysis_errors._value.get() == 1
     assert (await bench.store.find(other.id)).build.failure_count == 1
 
 
-async def test_a_store_that_is_away_is_asked_again(bench, ear, speaker, monkeypatch) -> None:
+async def test_a_store_that_is_away_is_asked_again(bench, bus, reporter, monkeypatch) -> None:
     """Failures that could not be kept are kept once the store answers."""
-    await feed(bench, speaker, speaker.start(), *records(speaker, [*edge(1), *green(1, 3)]))
+    await feed(bench, reporter, reporter.start(), *records(reporter, [*edge(1), *green(1, 3)]))
 
     async def away(*_: object) -> None:
         raise StoreUnavailable("ingest", "away")
@@ -279,57 +279,57 @@ async def test_a_store_that_is_away_is_asked_again(bench, ear, speaker, monkeypa
             await bench.analyst.read_due()
     await bench.analyst.read_due()
 
-    assert (await bench.store.find(speaker.id)).build.failure_count == 1
+    assert (await bench.store.find(reporter.id)).build.failure_count == 1
 
 
-async def test_a_lost_build_that_comes_back_is_analysed_whole(bench, ear, speaker) -> None:
+async def test_a_lost_build_that_comes_back_is_analysed_whole(bench, bus, reporter) -> None:
     """The provisional verdict has what was found so far; the late end's has everything."""
     lines = broken_log()
-    start = speaker.start()
-    said_records = records(speaker, lines)
-    await feed(bench, speaker, start, *said_records[:20])
+    start = reporter.start()
+    recorded = records(reporter, lines)
+    await feed(bench, reporter, start, *recorded[:20])
     await bench.judge_at(1400)
     await bench.lifecycle.settle_due()
-    await feed(bench, speaker, *said_records[20:], speaker.complete("failed", exit_code=1))
+    await feed(bench, reporter, *recorded[20:], reporter.complete("failed", exit_code=1))
 
     await bench.lifecycle.settle_due()
 
-    assert [verdict.data.status for verdict in ear.verdicts] == ["lost", "failed"]
-    assert [len(verdict.data.failures) for verdict in ear.verdicts] == [1, 3]
-    assert [said(failure) for failure in ear.verdicts[1].data.failures] == offline(lines)
+    assert [verdict.data.status for verdict in bus.verdicts] == ["lost", "failed"]
+    assert [len(verdict.data.failures) for verdict in bus.verdicts] == [1, 3]
+    assert [fields(failure) for failure in bus.verdicts[1].data.failures] == offline(lines)
 
 
-async def test_storing_is_told_before_anything_is_analysed(bench, ear, speaker) -> None:
-    """STORED and LOG are out before the analyst hears of the step, and reading is nobody's wait."""
-    heard: list[list[str]] = []
+async def test_storing_is_announced_before_anything_is_analysed(bench, bus, reporter) -> None:
+    """STORED and LOG are out before the analyst is notified of the step, and nobody waits for reading."""
+    announced_before: list[list[str]] = []
     notice = bench.analyst.notice
-    bench.analyst.notice = lambda step: (heard.append([event.type for event in ear.announced]), notice(step))
+    bench.analyst.notice = lambda step: (announced_before.append([event.type for event in bus.announced]), notice(step))
 
-    await feed(bench, speaker, speaker.start(), *records(speaker, edge(1)))
+    await feed(bench, reporter, reporter.start(), *records(reporter, edge(1)))
 
-    assert {"STORED", "LOG"} <= set(heard[0])
-    assert (await bench.store.find(speaker.id)).build.failure_count == 0
+    assert {"STORED", "LOG"} <= set(announced_before[0])
+    assert (await bench.store.find(reporter.id)).build.failure_count == 0
 
 
-async def test_the_analyst_works_by_itself(bench, ear, speaker) -> None:
+async def test_the_analyst_works_by_itself(bench, bus, reporter) -> None:
     """Its task reads what is noticed, without being asked."""
     running = asyncio.create_task(supervise(bench.analyst.duties()))
     try:
-        await feed(bench, speaker, speaker.start(), *records(speaker, [*edge(1), *green(1, 3)]))
+        await feed(bench, reporter, reporter.start(), *records(reporter, [*edge(1), *green(1, 3)]))
         async with asyncio.timeout(10):
-            while not any(event.build.failure_count for event in ear.heard("BUILD")):  # noqa: ASYNC110  a task's work
+            while not any(event.build.failure_count for event in bus.events("BUILD")):  # noqa: ASYNC110  a task's work
                 await asyncio.sleep(0.01)
     finally:
         running.cancel()
 
 
-async def test_a_download_goes_past_records_without_text(bench, speaker) -> None:
+async def test_a_download_goes_past_records_without_text(bench, reporter) -> None:
     """Many records without text between two lines end no text."""
-    await feed(bench, speaker, speaker.start(), speaker.log(["first"]))
+    await feed(bench, reporter, reporter.start(), reporter.log(["first"]))
     for percent in range(20):
-        await feed(bench, speaker, speaker.update(progress=percent))
-    await feed(bench, speaker, speaker.log(["last"]))
-    state = await bench.store.find(speaker.id)
+        await feed(bench, reporter, reporter.update(progress=percent))
+    await feed(bench, reporter, reporter.log(["last"]))
+    state = await bench.store.find(reporter.id)
 
     text = b"".join([piece async for piece in stream_text(bench.store, state, 0, 11)])
 

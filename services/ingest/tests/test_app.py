@@ -28,8 +28,8 @@ class Service:
         self.bus = bus
         self._client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://ingest")
 
-    async def publish(self, speaker, *records) -> None:
-        deliveries = [speaker.delivery(record) for record in records]
+    async def publish(self, reporter, *records) -> None:
+        deliveries = [reporter.delivery(record) for record in records]
         await self.bus.publish([Outgoing(each.routing_key, each.body, each.headers) for each in deliveries])
 
     async def get(self, path: str, principal: Principal = EVERYBODY, **headers: str) -> httpx.Response:
@@ -40,12 +40,12 @@ class Service:
         token = mint_internal(principal, "ingest", SECRET)
         return await self._client.post(path, json=body, headers={"Authorization": f"Bearer {token}"})
 
-    async def stored(self, speaker, upto: int | None = None) -> dict:
+    async def stored(self, reporter, upto: int | None = None) -> dict:
         async def reached() -> dict | None:
-            answer = await self.get(f"/api/builds/{speaker.id}")
+            answer = await self.get(f"/api/builds/{reporter.id}")
             return answer.json() if answer.status_code == 200 and answer.json()["asOfSeq"] >= wanted else None
 
-        wanted = upto or speaker.seq
+        wanted = upto or reporter.seq
         return await eventually(reached)
 
 
@@ -80,18 +80,18 @@ def bus_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path}/bus.sqlite" if request.param == "embedded" else request.getfixturevalue("amqp_url")
 
 
-async def test_published_records_are_shown(service, speaker) -> None:
-    """What an agent said is in the list, on the build's page and in its log."""
+async def test_published_records_are_shown(service, reporter) -> None:
+    """What an agent reported is in the list, on the build's page and in its log."""
     await service.publish(
-        speaker,
-        speaker.start(cwd="/src", tools={"ninja": "1.11"}),
-        speaker.log(["one", "two"]),
-        speaker.update(progress=9),
+        reporter,
+        reporter.start(cwd="/src", tools={"ninja": "1.11"}),
+        reporter.log(["one", "two"]),
+        reporter.update(progress=9),
     )
 
-    detail = await service.stored(speaker)
+    detail = await service.stored(reporter)
     listed = (await service.get("/api/builds")).json()
-    page = (await service.get(f"/api/builds/{speaker.id}/logs")).json()
+    page = (await service.get(f"/api/builds/{reporter.id}/logs")).json()
 
     assert (detail["status"], detail["progress"], detail["cwd"], detail["tools"]) == (
         "running",
@@ -99,64 +99,64 @@ async def test_published_records_are_shown(service, speaker) -> None:
         "/src",
         {"ninja": "1.11"},
     )
-    assert [build["id"] for build in listed["items"]] == [speaker.id]
+    assert [build["id"] for build in listed["items"]] == [reporter.id]
     assert (page["first"], page["lines"], page["total"], page["asOfSeq"]) == (1, ["one", "two"], 2, 3)
     assert (page["streams"], len(page["timesMs"])) == (["out", "out"], 2)
 
 
-async def test_a_finished_build_is_judged_and_verified(service, speaker) -> None:
+async def test_a_finished_build_is_judged_and_verified(service, reporter) -> None:
     """The end of a build reaches the other services as a verdict, and the log is verified."""
-    await service.publish(speaker, speaker.start(), speaker.log(["x"]), speaker.complete("failed", exit_code=1))
+    await service.publish(reporter, reporter.start(), reporter.log(["x"]), reporter.complete("failed", exit_code=1))
 
     async with service.bus.consume("notifier.builds") as notifier:
         (verdict,) = await asyncio.wait_for(notifier.fetch(1), 10)
         await notifier.ack([verdict])
 
     async def verified() -> dict | None:
-        answer = (await service.get(f"/api/builds/{speaker.id}")).json()
+        answer = (await service.get(f"/api/builds/{reporter.id}")).json()
         return answer if answer["verified"] else None
 
     assert b'"failed"' in verdict.body
     assert (await eventually(verified))["exitCode"] == 1
 
 
-async def test_a_build_survives_restarts_on_any_bus(tmp_path: Path, bus_url: str, make_speaker) -> None:
+async def test_a_build_survives_restarts_on_any_bus(tmp_path: Path, bus_url: str, make_reporter) -> None:
     """A build whose service is stopped and started in its midst is stored whole, judged and verified."""
-    speaker = make_speaker()
-    said = [
-        speaker.start(),
-        *(speaker.log([f"line {n}.{m}" for m in range(50)]) for n in range(60)),
-        speaker.complete(),
+    reporter = make_reporter()
+    records = [
+        reporter.start(),
+        *(reporter.log([f"line {n}.{m}" for m in range(50)]) for n in range(60)),
+        reporter.complete(),
     ]
-    for at in range(0, len(said), 21):
+    for at in range(0, len(records), 21):
         async with serving(tmp_path, bus_url) as service:
-            await service.publish(speaker, *said[at : at + 21])
+            await service.publish(reporter, *records[at : at + 21])
             # The last batch of each life may or may not be stored when it ends.
-            await service.stored(speaker, upto=at + 10)
+            await service.stored(reporter, upto=at + 10)
     async with serving(tmp_path, bus_url) as service:
 
         async def verified() -> dict | None:
-            answer = (await service.get(f"/api/builds/{speaker.id}")).json()
+            answer = (await service.get(f"/api/builds/{reporter.id}")).json()
             return answer if answer["verified"] else None
 
         detail = await eventually(verified, seconds=30)
-        text = await service.get(f"/api/builds/{speaker.id}/logs?format=text")
+        text = await service.get(f"/api/builds/{reporter.id}/logs?format=text")
         async with service.bus.consume("notifier.builds") as notifier:
             (verdict, *_) = await asyncio.wait_for(notifier.fetch(1), 10)
             await notifier.ack([verdict])
 
     assert detail["status"] == "succeeded"
-    assert text.text == "".join(f"{line}\n" for line in speaker.lines)
+    assert text.text == "".join(f"{line}\n" for line in reporter.lines)
 
 
-async def test_the_text_is_the_log_in_any_ranges(service, speaker) -> None:
+async def test_the_text_is_the_log_in_any_ranges(service, reporter) -> None:
     """Ranges of the download joined are the whole download, which is the log, a line a line."""
-    await service.publish(speaker, speaker.start())
+    await service.publish(reporter, reporter.start())
     for number in range(60):
         lines = [f"{number}.{line} ü" + "x" * 200 for line in range(90)]
-        await service.publish(speaker, speaker.log(lines, continues=number % 9 == 4))
-    await service.stored(speaker)
-    path = f"/api/builds/{speaker.id}/logs?format=text"
+        await service.publish(reporter, reporter.log(lines, continues=number % 9 == 4))
+    await service.stored(reporter)
+    path = f"/api/builds/{reporter.id}/logs?format=text"
 
     whole = await service.get(path)
     size = len(whole.content)
@@ -164,7 +164,7 @@ async def test_the_text_is_the_log_in_any_ranges(service, speaker) -> None:
     tail = await service.get(path, Range="bytes=-10")
     beyond = await service.get(path, Range=f"bytes={size}-")
 
-    assert whole.text == "".join(f"{line}\n" for line in speaker.lines)
+    assert whole.text == "".join(f"{line}\n" for line in reporter.lines)
     assert b"".join(part.content for part in parts) == whole.content
     assert {part.status_code for part in parts} == {206}
     assert parts[1].headers["content-range"] == f"bytes 100000-199999/{size}"
@@ -174,41 +174,43 @@ async def test_the_text_is_the_log_in_any_ranges(service, speaker) -> None:
     assert whole.headers["x-content-type-options"] == "nosniff"
 
 
-async def test_pages_of_lines_agree_with_the_log(service, speaker) -> None:
+async def test_pages_of_lines_agree_with_the_log(service, reporter) -> None:
     """Any page shows the right lines, also where a line runs over several records."""
-    await service.publish(speaker, speaker.start())
+    await service.publish(reporter, reporter.start())
     for number in range(30):
         lines = [f"line {number}.{line}" for line in range(7)]
-        await service.publish(speaker, speaker.log(lines, continues=number % 3 == 1, stream=["out", "err"][number % 2]))
-    await service.stored(speaker)
+        await service.publish(
+            reporter, reporter.log(lines, continues=number % 3 == 1, stream=["out", "err"][number % 2])
+        )
+    await service.stored(reporter)
 
     for first, count in [
         (1, 10_000),
         (1, 1),
         (7, 1),
         (14, 3),
-        (len(speaker.lines), 5),
-        (len(speaker.lines) + 1, 5),
+        (len(reporter.lines), 5),
+        (len(reporter.lines) + 1, 5),
         (100, 50),
     ]:
-        page = (await service.get(f"/api/builds/{speaker.id}/logs?first={first}&count={count}")).json()
-        assert page["lines"] == speaker.lines[first - 1 : first - 1 + count]
+        page = (await service.get(f"/api/builds/{reporter.id}/logs?first={first}&count={count}")).json()
+        assert page["lines"] == reporter.lines[first - 1 : first - 1 + count]
         assert len(page["lines"]) == len(page["timesMs"]) == len(page["streams"])
 
 
-async def test_search_finds_lines_by_word_and_by_pattern(service, speaker) -> None:
-    """Hits carry their line numbers; case, literal text and regular expressions are told apart."""
+async def test_search_finds_lines_by_word_and_by_pattern(service, reporter) -> None:
+    """Hits carry their line numbers; case, literal text and regular expressions are distinguished."""
     lines = [f"[{n}/500] Building lib/File{n}.cpp" for n in range(500)]
     lines[99] = "lib/File99.cpp:3:1: Error: a.b (missing)"
     lines[400] = "lib/File400.cpp:9:2: error: axb"
-    await service.publish(speaker, speaker.start())
+    await service.publish(reporter, reporter.start())
     for first in range(0, 500, 50):
-        await service.publish(speaker, speaker.log(lines[first : first + 50]))
-    await service.publish(speaker, speaker.log([" went on"], continues=True))
-    await service.stored(speaker)
+        await service.publish(reporter, reporter.log(lines[first : first + 50]))
+    await service.publish(reporter, reporter.log([" went on"], continues=True))
+    await service.stored(reporter)
 
     async def hits(query: str) -> list[int]:
-        return [hit["line"] for hit in (await service.get(f"/api/builds/{speaker.id}/logs?q={query}")).json()["hits"]]
+        return [hit["line"] for hit in (await service.get(f"/api/builds/{reporter.id}/logs?q={query}")).json()["hits"]]
 
     assert await hits("error%3A") == [100, 401]
     assert await hits("error%3A&case=true") == [401]
@@ -217,52 +219,52 @@ async def test_search_finds_lines_by_word_and_by_pattern(service, speaker) -> No
     assert await hits("^lib.*missing\\)$&regex=true") == [100]
     assert await hits("cpp+went+on") == [500]
     assert await hits("Building&count=2&first=499") == [499, 500]
-    first_page = (await service.get(f"/api/builds/{speaker.id}/logs?q=Building&count=2")).json()
+    first_page = (await service.get(f"/api/builds/{reporter.id}/logs?q=Building&count=2")).json()
     assert (first_page["totalHits"], first_page["totalIsExact"], first_page["nextFirst"]) == (498, True, 3)
-    assert (await service.get(f"/api/builds/{speaker.id}/logs?q=(&regex=true")).status_code == 422
+    assert (await service.get(f"/api/builds/{reporter.id}/logs?q=(&regex=true")).status_code == 422
 
 
-async def test_events_are_the_records_beside_the_log(service, speaker) -> None:
-    """The events tab shows what the agent said, in pages."""
+async def test_events_are_the_records_beside_the_log(service, reporter) -> None:
+    """The events tab shows what the agent reported, in pages."""
     await service.publish(
-        speaker, speaker.start(), *(speaker.update(progress=n) for n in range(10)), speaker.log(["x"])
+        reporter, reporter.start(), *(reporter.update(progress=n) for n in range(10)), reporter.log(["x"])
     )
-    await service.stored(speaker)
+    await service.stored(reporter)
 
-    first = (await service.get(f"/api/builds/{speaker.id}/records?limit=6")).json()
-    rest = (await service.get(f"/api/builds/{speaker.id}/records?after={first['nextAfter']}")).json()
+    first = (await service.get(f"/api/builds/{reporter.id}/records?limit=6")).json()
+    rest = (await service.get(f"/api/builds/{reporter.id}/records?after={first['nextAfter']}")).json()
 
     assert [event["seq"] for event in first["items"] + rest["items"]] == list(range(1, 12))
     assert first["items"][0]["data"]["command"] == ["ninja"]
 
 
-async def test_another_projects_build_does_not_exist(service, make_speaker) -> None:
+async def test_another_projects_build_does_not_exist(service, make_reporter) -> None:
     """Outside the caller's projects every route answers as for an unknown build, and lists are empty."""
-    speaker, unknown = make_speaker(), make_speaker()
-    await service.publish(speaker, speaker.start())
-    await service.stored(speaker)
+    reporter, unknown = make_reporter(), make_reporter()
+    await service.publish(reporter, reporter.start())
+    await service.stored(reporter)
     stranger = Principal("eve", "admin", frozenset({"iree"}))
 
     for path in ("", "/logs", "/logs?format=text", "/logs?q=x", "/failures", "/tests", "/records"):
-        hidden = await service.get(f"/api/builds/{speaker.id}{path}", stranger)
+        hidden = await service.get(f"/api/builds/{reporter.id}{path}", stranger)
         absent = await service.get(f"/api/builds/{unknown.id}{path}", stranger)
         assert hidden.status_code == absent.status_code == 404
-        assert hidden.json()["detail"].replace(speaker.id, "") == absent.json()["detail"].replace(unknown.id, "")
+        assert hidden.json()["detail"].replace(reporter.id, "") == absent.json()["detail"].replace(unknown.id, "")
     for query in ("", "?project=torch-mlir", "?project=torch-mlir&project=iree", "?q=ninja"):
         assert (await service.get(f"/api/builds{query}", stranger)).json()["items"] == []
 
 
-async def test_the_gateway_asks_what_is_stored_and_people_cannot(service, make_speaker) -> None:
+async def test_the_gateway_asks_what_is_stored_and_people_cannot(service, make_reporter) -> None:
     """Internal answers name owner and head; people find nothing there."""
-    speaker, unknown = make_speaker(), make_speaker()
-    await service.publish(speaker, speaker.start(), speaker.complete())
-    await service.stored(speaker)
-    path = f"/internal/stored?build={speaker.id}&build={unknown.id}"
+    reporter, unknown = make_reporter(), make_reporter()
+    await service.publish(reporter, reporter.start(), reporter.complete())
+    await service.stored(reporter)
+    path = f"/internal/stored?build={reporter.id}&build={unknown.id}"
 
     answer = (await service.get(path, GATEWAY)).json()
 
-    assert list(answer) == [speaker.id]
-    assert answer[speaker.id] | {"verified": None} == {
+    assert list(answer) == [reporter.id]
+    assert answer[reporter.id] | {"verified": None} == {
         "stored": 2,
         "agent": "builder-1",
         "project": "torch-mlir",
@@ -273,18 +275,18 @@ async def test_the_gateway_asks_what_is_stored_and_people_cannot(service, make_s
     assert (await service.get(path)).status_code == 404
 
 
-async def test_poison_is_parked_and_its_neighbours_are_stored(service, make_speaker) -> None:
+async def test_poison_is_parked_and_its_neighbours_are_stored(service, make_reporter) -> None:
     """A message nobody can read and one of another agent go to the parking queue; the build goes on."""
-    speaker = make_speaker()
-    said = [speaker.delivery(record) for record in (speaker.start(), speaker.log(["a"]))]
-    foreign = speaker.delivery(speaker.log(["b"]).model_copy(update={"seq": 3}), agent="intruder")
-    own = speaker.delivery(speaker.log(["b"]).model_copy(update={"seq": 3}))
-    broken = Outgoing(said[0].routing_key, b'{"type":"BUILD_LOG"', {"agent": speaker.agent})
-    outgoing = [Outgoing(each.routing_key, each.body, each.headers) for each in (*said, foreign, own)]
+    reporter = make_reporter()
+    deliveries = [reporter.delivery(record) for record in (reporter.start(), reporter.log(["a"]))]
+    foreign = reporter.delivery(reporter.log(["b"]).model_copy(update={"seq": 3}), agent="intruder")
+    own = reporter.delivery(reporter.log(["b"]).model_copy(update={"seq": 3}))
+    broken = Outgoing(deliveries[0].routing_key, b'{"type":"BUILD_LOG"', {"agent": reporter.agent})
+    outgoing = [Outgoing(each.routing_key, each.body, each.headers) for each in (*deliveries, foreign, own)]
 
     await service.bus.publish([*outgoing[:1], broken, *outgoing[1:]])
 
-    assert (await service.stored(speaker, upto=3))["logLines"] == 2
+    assert (await service.stored(reporter, upto=3))["logLines"] == 2
 
     async def both_parked() -> list[str] | None:
         reasons = [dead.reason for dead in await service.bus.dead_letters()]
@@ -294,7 +296,7 @@ async def test_poison_is_parked_and_its_neighbours_are_stored(service, make_spea
 
 
 @pytest.mark.parametrize("query", ["limit=0", "limit=201", "cursor=x", "status=odd", "commit=xyz", "cursor=%C3%BC"])
-async def test_a_bad_question_is_told_what_is_wrong(service, query: str) -> None:
+async def test_a_bad_query_is_answered_with_what_is_wrong(service, query: str) -> None:
     """A list asked wrongly answers 422 with the parameter's name."""
     answer = await service.get(f"/api/builds?{query}")
 
@@ -302,13 +304,13 @@ async def test_a_bad_question_is_told_what_is_wrong(service, query: str) -> None
     assert query.split("=", maxsplit=1)[0] in answer.json()["detail"]
 
 
-async def test_lists_go_on_by_cursor(service, make_speaker) -> None:
+async def test_lists_go_on_by_cursor(service, make_reporter) -> None:
     """Pages by cursor show every build once, newest first."""
-    speakers = [make_speaker() for _ in range(7)]
-    for speaker in speakers:
-        await service.publish(speaker, speaker.start())
-    for speaker in speakers:
-        await service.stored(speaker)
+    reporters = [make_reporter() for _ in range(7)]
+    for reporter in reporters:
+        await service.publish(reporter, reporter.start())
+    for reporter in reporters:
+        await service.stored(reporter)
 
     seen, path = [], "/api/builds?limit=3"
     while path:
@@ -316,50 +318,52 @@ async def test_lists_go_on_by_cursor(service, make_speaker) -> None:
         seen += [build["id"] for build in page["items"]]
         path = f"/api/builds?limit=3&cursor={page['nextCursor']}" if "nextCursor" in page else None
 
-    assert seen == [speaker.id for speaker in reversed(speakers)]
+    assert seen == [reporter.id for reporter in reversed(reporters)]
 
 
-async def test_a_flood_is_whole(service, speaker) -> None:
+async def test_a_flood_is_whole(service, reporter) -> None:
     """Twenty thousand lines in full records come out as they went in."""
-    await service.publish(speaker, speaker.start())
+    await service.publish(reporter, reporter.start())
     lines = [f"[{number}/20000] Building CXX object {number * 7919:x}.o" for number in range(20_000)]
     for first in range(0, 20_000, 200):
-        await service.publish(speaker, speaker.log(lines[first : first + 200]))
-    await service.publish(speaker, speaker.complete())
+        await service.publish(reporter, reporter.log(lines[first : first + 200]))
+    await service.publish(reporter, reporter.complete())
 
     async def verified() -> dict | None:
-        answer = await service.get(f"/api/builds/{speaker.id}")
+        answer = await service.get(f"/api/builds/{reporter.id}")
         return answer.json() if answer.status_code == 200 and answer.json()["verified"] else None
 
     await eventually(verified)
-    text = (await service.get(f"/api/builds/{speaker.id}/logs?format=text")).content
-    assert hashlib.sha256(text[:-1]).hexdigest() == speaker.totals().sha256
+    text = (await service.get(f"/api/builds/{reporter.id}/logs?format=text")).content
+    assert hashlib.sha256(text[:-1]).hexdigest() == reporter.totals().sha256
 
 
-async def test_failures_are_answered_while_a_build_runs_and_at_its_end(service, speaker) -> None:
+async def test_failures_are_answered_while_a_build_runs_and_at_its_end(service, reporter) -> None:
     """The route lists what is certain, first real one first, and says when the whole log was analysed."""
 
     async def failures() -> dict:
-        return (await service.get(f"/api/builds/{speaker.id}/failures")).json()
+        return (await service.get(f"/api/builds/{reporter.id}/failures")).json()
 
     async def found() -> dict | None:
         answer = await failures()
         return answer if answer["items"] else None
 
     async def analysed() -> dict | None:
-        build = (await service.get(f"/api/builds/{speaker.id}")).json()
+        build = (await service.get(f"/api/builds/{reporter.id}")).json()
         return await failures() if build["status"] == "failed" and (await failures())["analysed"] else None
 
-    await service.publish(speaker, speaker.start(), speaker.log(["[1/9] Building CXX object a.o"]))
-    await service.stored(speaker)
+    await service.publish(reporter, reporter.start(), reporter.log(["[1/9] Building CXX object a.o"]))
+    await service.stored(reporter)
     assert await failures() == {"items": [], "analysed": False}
 
     error = "lib/B.cpp:3:7: error: use of undeclared identifier 'lower'"
-    await service.publish(speaker, speaker.log(["FAILED: b.o", "c++ -c lib/B.cpp -o b.o", error, "1 error generated."]))
-    await service.publish(speaker, speaker.log(["[3/9] Building CXX object c.o", "[4/9] Building CXX object d.o"]))
+    await service.publish(
+        reporter, reporter.log(["FAILED: b.o", "c++ -c lib/B.cpp -o b.o", error, "1 error generated."])
+    )
+    await service.publish(reporter, reporter.log(["[3/9] Building CXX object c.o", "[4/9] Building CXX object d.o"]))
     live = await eventually(found)
-    await service.publish(speaker, speaker.log(["ninja: build stopped: subcommand failed."]))
-    await service.publish(speaker, speaker.complete("failed", exit_code=1))
+    await service.publish(reporter, reporter.log(["ninja: build stopped: subcommand failed."]))
+    await service.publish(reporter, reporter.complete("failed", exit_code=1))
     ended = await eventually(analysed)
 
     assert live["items"][0]["firstLine"] == 4
@@ -374,30 +378,30 @@ async def test_failures_are_answered_while_a_build_runs_and_at_its_end(service, 
     assert failure["signature"].startswith("compile_error-")
 
 
-async def test_a_person_says_which_line_is_the_right_one(service, speaker) -> None:
-    """Kept with the line's text and what the analysis said; said again it is replaced; exported across builds."""
+async def test_a_person_names_which_line_is_the_right_one(service, reporter) -> None:
+    """Kept with the line's text and what the analysis found; sent again it is replaced; exported across builds."""
     await service.publish(
-        speaker, speaker.start(), speaker.log(["one", "lib/B.cpp:3:7: error: no such thing", "three"])
+        reporter, reporter.start(), reporter.log(["one", "lib/B.cpp:3:7: error: no such thing", "three"])
     )
-    await service.publish(speaker, speaker.complete("failed", exit_code=1))
+    await service.publish(reporter, reporter.complete("failed", exit_code=1))
 
     async def analysed() -> dict | None:
-        answer = (await service.get(f"/api/builds/{speaker.id}/failures")).json()
+        answer = (await service.get(f"/api/builds/{reporter.id}/failures")).json()
         return answer if answer["analysed"] else None
 
-    await service.stored(speaker)
+    await service.stored(reporter)
     found = await eventually(analysed)
-    path = f"/api/builds/{speaker.id}/failures/feedback"
+    path = f"/api/builds/{reporter.id}/failures/feedback"
     remark = {"line": 3, "signature": found["items"][0]["signature"], "note": "this one"}
     answers = [await service.post(path, remark | {"note": note}) for note in ("this one", "no, really")]
     of_build = (await service.get(path)).json()["items"]
     export = await service.get("/api/builds/failures/feedback?project=torch-mlir", DEVELOPER)
 
     assert [answer.status_code for answer in answers] == [201, 201]
-    (said,) = of_build
-    assert (said["text"], said["note"], said["by"], said["line"]) == ("three", "no, really", "ana", 3)
-    assert said["said"]["firstLine"] == 2
-    assert said["rules"] == found["rules"]
+    (stored,) = of_build
+    assert (stored["text"], stored["note"], stored["by"], stored["line"]) == ("three", "no, really", "ana", 3)
+    assert stored["said"]["firstLine"] == 2
+    assert stored["rules"] == found["rules"]
     assert export.json()["items"] == of_build
     assert (await service.post(path, {"line": 4})).status_code == 422
     assert (await service.post(path, {"line": 1}, GATEWAY)).status_code == 403
@@ -407,13 +411,13 @@ async def test_a_person_says_which_line_is_the_right_one(service, speaker) -> No
     assert (await service.get("/api/builds/failures/feedback", stranger)).json()["items"] == []
 
 
-async def test_a_maintainer_has_a_log_read_again(service, speaker) -> None:
+async def test_a_maintainer_has_a_log_read_again(service, reporter) -> None:
     """At once, whatever rules it was read by; a running build waits for its end, and viewers may not."""
-    path = f"/api/builds/{speaker.id}/analysis"
-    await service.publish(speaker, speaker.start(), speaker.log(["lib/B.cpp:3:7: error: no such thing"]))
-    await service.stored(speaker)
+    path = f"/api/builds/{reporter.id}/analysis"
+    await service.publish(reporter, reporter.start(), reporter.log(["lib/B.cpp:3:7: error: no such thing"]))
+    await service.stored(reporter)
     early = await service.post(path, {}, DEVELOPER)
-    await service.publish(speaker, speaker.complete("failed", exit_code=1))
+    await service.publish(reporter, reporter.complete("failed", exit_code=1))
 
     async def read() -> httpx.Response | None:
         answer = await service.post(path, {}, DEVELOPER)
@@ -426,18 +430,18 @@ async def test_a_maintainer_has_a_log_read_again(service, speaker) -> None:
     assert (await service.post(path, {})).status_code == 403
 
 
-async def test_what_an_agent_found_late_is_on_the_builds_page(service, speaker) -> None:
+async def test_what_an_agent_found_late_is_on_the_builds_page(service, reporter) -> None:
     """Step times, compile hotspots, changed configuration and the expected rest; the newest word counts."""
     slow = {"output": "a.o", "durationMs": 900, "previousMs": 300}
     await service.publish(
-        speaker,
-        speaker.start(),
-        speaker.update(remainingMs=60_000, compileHotspots=[slow | {"durationMs": 1}]),
-        speaker.update(stepTimes={"count": 3, "slowest": [slow], "criticalPath": [slow]}, compileHotspots=[slow]),
-        speaker.update(configurationChanges=[{"name": "CMAKE_BUILD_TYPE", "before": "Debug"}]),
+        reporter,
+        reporter.start(),
+        reporter.update(remainingMs=60_000, compileHotspots=[slow | {"durationMs": 1}]),
+        reporter.update(stepTimes={"count": 3, "slowest": [slow], "criticalPath": [slow]}, compileHotspots=[slow]),
+        reporter.update(configurationChanges=[{"name": "CMAKE_BUILD_TYPE", "before": "Debug"}]),
     )
 
-    detail = await service.stored(speaker)
+    detail = await service.stored(reporter)
     (row,) = (await service.get("/api/builds")).json()["items"]
 
     assert detail["stepTimes"] == {"count": 3, "slowest": [slow], "criticalPath": [slow]}
@@ -446,17 +450,17 @@ async def test_what_an_agent_found_late_is_on_the_builds_page(service, speaker) 
     assert detail["remainingMs"] == row["remainingMs"] == 60_000
 
 
-async def test_test_results_are_answered_in_pages(service, speaker) -> None:
+async def test_test_results_are_answered_in_pages(service, reporter) -> None:
     """Filtered, sorted, with counts of the whole build; a page goes on where the one before ended."""
     tests = [{"name": f"Suite.T{n}", "outcome": ["passed", "failed"][n % 2], "seconds": n} for n in range(6)]
-    await service.publish(speaker, speaker.start(), speaker.update(tests=tests), speaker.complete("failed"))
-    path = f"/api/builds/{speaker.id}/tests"
+    await service.publish(reporter, reporter.start(), reporter.update(tests=tests), reporter.complete("failed"))
+    path = f"/api/builds/{reporter.id}/tests"
 
     async def counted() -> dict | None:
-        answer = (await service.get(f"/api/builds/{speaker.id}")).json()
+        answer = (await service.get(f"/api/builds/{reporter.id}")).json()
         return answer.get("metrics")
 
-    await service.stored(speaker)
+    await service.stored(reporter)
     metrics = await eventually(counted)
     page = (await service.get(f"{path}?sort=slowest&limit=4")).json()
     rest = (await service.get(f"{path}?sort=slowest&limit=4&cursor={page['nextCursor']}")).json()
@@ -479,9 +483,9 @@ def test_the_failures_of_a_build_are_typed_in_openapi(tmp_path: Path) -> None:
     assert "signature" in schema["components"]["schemas"]["FailureData"]["properties"]
 
 
-async def test_builds_are_listed_by_what_people_call_them(service, make_speaker) -> None:
+async def test_builds_are_listed_by_what_people_call_them(service, make_reporter) -> None:
     """Every build that answers to a beginning or end of an id; one of another's project is not even counted."""
-    ours, theirs = make_speaker("iree"), make_speaker("torch-mlir")
+    ours, theirs = make_reporter("iree"), make_reporter("torch-mlir")
     theirs.id = f"{theirs.id[:-12]}{ours.id[-12:]}"
     for one in (ours, theirs):
         await service.publish(one, one.start())

@@ -42,7 +42,7 @@ class Killed(BaseException):
     """The process ends here."""
 
 
-class Keeper:
+class InMemoryArtifacts:
     """An artifacts service in memory, which can be away, and at whose calls a caller can be killed."""
 
     def __init__(self) -> None:
@@ -114,17 +114,17 @@ def _json(body: object) -> Answer:
     return Answer(200, {}, json.dumps(body).encode())
 
 
-class Desk:
+class Ingest:
     """What an ingest process has of the archive."""
 
-    def __init__(self, bench, keeper: Keeper) -> None:
+    def __init__(self, bench, artifacts: InMemoryArtifacts) -> None:
         self.bench = bench
-        self.artifacts_client = ArtifactsClient(keeper)
+        self.artifacts_client = ArtifactsClient(artifacts)
         self.archivist = Archivist(bench.store, bench.intake, self.artifacts_client, bench.metrics, lambda: range(8))
         self.texts = Texts(bench.store, self.artifacts_client)
 
-    def retention(self, **said: int) -> Retention:
-        limits = {"keep_days": 0, "hot_days": 30, **said}
+    def retention(self, **changes: int) -> Retention:
+        limits = {"keep_days": 0, "hot_days": 30, **changes}
         return Retention(self.bench.store, self.bench.intake, self.artifacts_client, **limits)
 
 
@@ -135,107 +135,113 @@ def many_chunks(monkeypatch) -> None:
 
 
 @pytest.fixture
-def keeper() -> Keeper:
-    return Keeper()
+def artifacts() -> InMemoryArtifacts:
+    return InMemoryArtifacts()
 
 
 @pytest.fixture
-def make_desk(make_bench, keeper: Keeper) -> Callable[[], Desk]:
+def make_ingest(make_bench, artifacts: InMemoryArtifacts) -> Callable[[], Ingest]:
     """Each call is a restart."""
-    return lambda: Desk(make_bench(), keeper)
+    return lambda: Ingest(make_bench(), artifacts)
 
 
-async def ended(desk: Desk, speaker, lines: int = 400) -> None:
+async def ended(ingest: Ingest, reporter, lines: int = 400) -> None:
     """A build with a log of some chunks, ended and verified."""
-    await desk.bench.intake.handle([speaker.delivery(speaker.start())])
+    await ingest.bench.intake.handle([reporter.delivery(reporter.start())])
     for first in range(0, lines, 20):
-        said = [f"{n} größer {n * 7919:x}" + "x" * (n % 300) for n in range(first, first + 20)]
-        await desk.bench.intake.handle([speaker.delivery(speaker.log(said, continues=first % 60 == 20))])
-    await desk.bench.intake.handle([speaker.delivery(speaker.complete("failed", exit_code=1))])
-    await desk.bench.lifecycle.settle_due()
+        printed = [f"{n} größer {n * 7919:x}" + "x" * (n % 300) for n in range(first, first + 20)]
+        await ingest.bench.intake.handle([reporter.delivery(reporter.log(printed, continues=first % 60 == 20))])
+    await ingest.bench.intake.handle([reporter.delivery(reporter.complete("failed", exit_code=1))])
+    await ingest.bench.lifecycle.settle_due()
 
 
-async def step(desk: Desk, speaker) -> str:
-    return (await desk.bench.store.find(speaker.id)).archive.step
+async def step(ingest: Ingest, reporter) -> str:
+    return (await ingest.bench.store.find(reporter.id)).archive.step
 
 
-def text_of(keeper: Keeper) -> str:
+def text_of(artifacts: InMemoryArtifacts) -> str:
     """The only archive's text, as any decompressor reads it."""
-    (held,) = keeper.held.values()
+    (held,) = artifacts.held.values()
     assert held["state"] == "verified"
     return zstandard.ZstdDecompressor().stream_reader(bytes(held["body"]), read_across_frames=True).read().decode()
 
 
-def download(speaker) -> str:
-    return "".join(f"{line}\n" for line in speaker.lines)
+def download(reporter) -> str:
+    return "".join(f"{line}\n" for line in reporter.lines)
 
 
-async def test_a_verified_log_is_archived_whole(make_desk, keeper, speaker) -> None:
+async def test_a_verified_log_is_archived_whole(make_ingest, artifacts, reporter) -> None:
     """Under its name, as the build's; a second look finds nothing to do."""
-    desk = make_desk()
-    await ended(desk, speaker)
-    assert await step(desk, speaker) == "due"
+    ingest = make_ingest()
+    await ended(ingest, reporter)
+    assert await step(ingest, reporter) == "due"
 
-    await desk.archivist.bring_due()
-    count = len(keeper.calls)
-    await desk.archivist.bring_due()
+    await ingest.archivist.bring_due()
+    count = len(artifacts.calls)
+    await ingest.archivist.bring_due()
 
-    (held,) = keeper.held.values()
-    assert (held["offer"]["name"], held["offer"]["buildId"]) == ("build.log.zst", speaker.id)
-    assert (text_of(keeper), await step(desk, speaker), len(keeper.calls)) == (download(speaker), "kept", count)
+    (held,) = artifacts.held.values()
+    assert (held["offer"]["name"], held["offer"]["buildId"]) == ("build.log.zst", reporter.id)
+    assert (text_of(artifacts), await step(ingest, reporter), len(artifacts.calls)) == (
+        download(reporter),
+        "kept",
+        count,
+    )
 
 
 @on_sqlite
-async def test_only_whole_logs_of_ended_builds_are_archived(make_desk, keeper, make_speaker) -> None:
+async def test_only_whole_logs_of_ended_builds_are_archived(make_ingest, artifacts, make_reporter) -> None:
     """A running build's, an empty one, and one that differs from what its agent counted stay where they are."""
-    desk = make_desk()
-    running, silent, other = make_speaker(), make_speaker(), make_speaker()
-    for speaker, said in (
+    ingest = make_ingest()
+    running, silent, other = make_reporter(), make_reporter(), make_reporter()
+    for reporter, records in (
         (running, [running.start(), running.log(["x"])]),
         (silent, [silent.start(), silent.complete()]),
         (other, [other.start(), other.log(["x"]), other.complete(totals=silent.totals())]),
     ):
-        await desk.bench.intake.handle([speaker.delivery(record) for record in said])
-    await desk.bench.lifecycle.settle_due()
+        await ingest.bench.intake.handle([reporter.delivery(record) for record in records])
+    await ingest.bench.lifecycle.settle_due()
 
-    await desk.archivist.bring_due()
+    await ingest.archivist.bring_due()
 
-    assert keeper.calls == []
+    assert artifacts.calls == []
 
 
 @on_sqlite
 @pytest.mark.parametrize("kill_at", list(product(range(1, CALLS), WHEN)))
 @pytest.mark.parametrize("is_merged", [False, True])
 async def test_a_kill_at_any_call_leaves_one_archive(
-    make_desk, keeper, speaker, kill_at: tuple[int, str], is_merged: bool
+    make_ingest, artifacts, reporter, kill_at: tuple[int, str], is_merged: bool
 ) -> None:
     """Whoever goes on finishes what was begun, or lets go of it when its chunks were merged meanwhile."""
-    desk = make_desk()
-    await ended(desk, speaker, lines=60)
-    keeper.kill_at = kill_at
+    ingest = make_ingest()
+    await ended(ingest, reporter, lines=60)
+    artifacts.kill_at = kill_at
     with pytest.raises(Killed):
-        await desk.archivist.bring_due()
-    keeper.kill_at = None
+        await ingest.archivist.bring_due()
+    artifacts.kill_at = None
     if is_merged:
-        chunks = await desk.bench.store.read_chunks(speaker.id, "seq", 1, 100)
-        await desk.bench.store.compact(merge(chunks))
+        chunks = await ingest.bench.store.read_chunks(reporter.id, "seq", 1, 100)
+        await ingest.bench.store.compact(merge(chunks))
 
-    restarted = make_desk()
+    restarted = make_ingest()
     await restarted.archivist.bring_due()
 
-    keeper.held = {key: held for key, held in keeper.held.items() if held["state"] != "uploading"}  # its day is over
-    assert (text_of(keeper), await step(restarted, speaker)) == (download(speaker), "kept")
+    artifacts.held = {
+        key: held for key, held in artifacts.held.items() if held["state"] != "uploading"
+    }  # its day is over
+    assert (text_of(artifacts), await step(restarted, reporter)) == (download(reporter), "kept")
 
 
 @on_sqlite
 @pytest.mark.parametrize("kill_at", list(product([1, 2], WHEN)))
 async def test_a_kill_at_any_write_leaves_one_archive(
-    make_desk, keeper, speaker, monkeypatch, kill_at: tuple[int, str]
+    make_ingest, artifacts, reporter, monkeypatch, kill_at: tuple[int, str]
 ) -> None:
     """Between the artifacts service's answer and the build's row."""
-    desk = make_desk()
-    await ended(desk, speaker, lines=60)
-    replace, writes = desk.bench.store.replace, []
+    ingest = make_ingest()
+    await ended(ingest, reporter, lines=60)
+    replace, writes = ingest.bench.store.replace, []
 
     async def dying(before, after) -> bool:
         writes.append(after)
@@ -247,63 +253,63 @@ async def test_a_kill_at_any_write_leaves_one_archive(
         return done
 
     with monkeypatch.context() as patched:
-        patched.setattr(desk.bench.store, "replace", dying)
+        patched.setattr(ingest.bench.store, "replace", dying)
         with pytest.raises(Killed):
-            await desk.archivist.bring_due()
-    restarted = make_desk()
+            await ingest.archivist.bring_due()
+    restarted = make_ingest()
     await restarted.archivist.bring_due()
 
-    assert (text_of(keeper), await step(restarted, speaker)) == (download(speaker), "kept")
+    assert (text_of(artifacts), await step(restarted, reporter)) == (download(reporter), "kept")
 
 
 @on_sqlite
-async def test_of_two_replicas_one_archives(make_desk, keeper, speaker) -> None:
+async def test_of_two_replicas_one_archives(make_ingest, artifacts, reporter) -> None:
     """One that decided from an old row leaves the other's archive alone."""
-    desk = make_desk()
-    await ended(desk, speaker)
-    old = await desk.bench.store.find(speaker.id)
-    await desk.archivist.bring_due()
-    kept = await desk.bench.store.find(speaker.id)
-    await desk.bench.store.compact(merge(await desk.bench.store.read_chunks(speaker.id, "seq", 1, 100)))
+    ingest = make_ingest()
+    await ended(ingest, reporter)
+    old = await ingest.bench.store.find(reporter.id)
+    await ingest.archivist.bring_due()
+    kept = await ingest.bench.store.find(reporter.id)
+    await ingest.bench.store.compact(merge(await ingest.bench.store.read_chunks(reporter.id, "seq", 1, 100)))
 
-    await make_desk().archivist.bring(old)
+    await make_ingest().archivist.bring(old)
 
-    assert (await desk.bench.store.find(speaker.id)).archive == kept.archive
-    assert keeper.held[kept.archive.artifact_id]["state"] == "verified"
+    assert (await ingest.bench.store.find(reporter.id)).archive == kept.archive
+    assert artifacts.held[kept.archive.artifact_id]["state"] == "verified"
 
 
 @on_sqlite
-async def test_an_artifacts_service_that_is_away_is_waited_for(make_desk, keeper, make_speaker) -> None:
+async def test_an_artifacts_service_that_is_away_is_waited_for(make_ingest, artifacts, make_reporter) -> None:
     """Storing goes on, nothing is lost, and after some failures the others are left in peace."""
-    desk = make_desk()
-    speakers = [make_speaker() for _ in range(6)]
-    for speaker in speakers:
-        await ended(desk, speaker, lines=20)
-    keeper.is_away = True
+    ingest = make_ingest()
+    reporters = [make_reporter() for _ in range(6)]
+    for reporter in reporters:
+        await ended(ingest, reporter, lines=20)
+    artifacts.is_away = True
     with pytest.raises(StoreUnavailable):
-        await desk.archivist.bring_due()
-    assert desk.bench.metrics.archive_errors._value.get() == archivist.FAILURES_IN_A_ROW
-    keeper.is_away = False
+        await ingest.archivist.bring_due()
+    assert ingest.bench.metrics.archive_errors._value.get() == archivist.FAILURES_IN_A_ROW
+    artifacts.is_away = False
 
     for _ in range(2):
-        await desk.archivist.bring_due()
+        await ingest.archivist.bring_due()
 
-    assert {await step(desk, speaker) for speaker in speakers} == {"kept"}
-    assert len(keeper.held) == 6
+    assert {await step(ingest, reporter) for reporter in reporters} == {"kept"}
+    assert len(artifacts.held) == 6
 
 
 @on_sqlite
-async def test_a_large_archive_comes_in_parts(make_desk, keeper, speaker, monkeypatch) -> None:
+async def test_a_large_archive_comes_in_parts(make_ingest, artifacts, reporter, monkeypatch) -> None:
     """One part at a time is in memory; joined they are the file."""
     monkeypatch.setattr(artifacts_client, "WHOLE_BYTES", 1000)
     monkeypatch.setattr(artifacts_client, "PART_BYTES", 777)
-    desk = make_desk()
-    await ended(desk, speaker)
+    ingest = make_ingest()
+    await ended(ingest, reporter)
 
-    await desk.archivist.bring_due()
+    await ingest.archivist.bring_due()
 
-    assert sum(call.startswith("PUT") for call in keeper.calls) > 5
-    assert text_of(keeper) == download(speaker)
+    assert sum(call.startswith("PUT") for call in artifacts.calls) > 5
+    assert text_of(artifacts) == download(reporter)
 
 
 async def everything(texts, state) -> list[object]:
@@ -315,66 +321,68 @@ async def everything(texts, state) -> list[object]:
     return [*pages, hits, *parts]
 
 
-async def test_an_old_log_is_read_from_its_archive_as_before(make_desk, keeper, speaker) -> None:
+async def test_an_old_log_is_read_from_its_archive_as_before(make_ingest, artifacts, reporter) -> None:
     """Lines, streams, times, hits and ranges; its text is no longer here, and younger logs' is."""
-    desk = make_desk()
-    await ended(desk, speaker)
-    state = await desk.bench.store.find(speaker.id)
-    before = await everything(desk.bench.store, state)
-    await desk.archivist.bring_due()
+    ingest = make_ingest()
+    await ended(ingest, reporter)
+    state = await ingest.bench.store.find(reporter.id)
+    before = await everything(ingest.bench.store, state)
+    await ingest.archivist.bring_due()
 
-    await desk.retention().cool_old(at_day(29))
-    assert await step(desk, speaker) == "kept"
-    await desk.retention().cool_old(at_day(31))
+    await ingest.retention().cool_old(at_day(29))
+    assert await step(ingest, reporter) == "kept"
+    await ingest.retention().cool_old(at_day(31))
 
-    chunks = await desk.bench.store.read_chunks(speaker.id, "seq", 1, 100)
+    chunks = await ingest.bench.store.read_chunks(reporter.id, "seq", 1, 100)
     assert {chunk.is_cold for chunk in chunks if chunk.has_text} == {True}
-    assert await everything(make_desk().texts, state) == before
-    assert await step(desk, speaker) == "cold"
+    assert await everything(make_ingest().texts, state) == before
+    assert await step(ingest, reporter) == "cold"
 
 
 @on_sqlite
-async def test_pages_of_one_log_are_read_once(make_desk, keeper, speaker) -> None:
+async def test_pages_of_one_log_are_read_once(make_ingest, artifacts, reporter) -> None:
     """The archive is asked for its table and its blocks, and not again for each page."""
-    desk = make_desk()
-    await ended(desk, speaker)
-    await desk.archivist.bring_due()
-    await desk.retention().cool_old(at_day(31))
-    state = await desk.bench.store.find(speaker.id)
-    keeper.calls.clear()
+    ingest = make_ingest()
+    await ended(ingest, reporter)
+    await ingest.archivist.bring_due()
+    await ingest.retention().cool_old(at_day(31))
+    state = await ingest.bench.store.find(reporter.id)
+    artifacts.calls.clear()
 
     for first in range(1, 300, 20):
-        await read_page(desk.texts, state, first, 20)
+        await read_page(ingest.texts, state, first, 20)
 
-    assert len(keeper.calls) <= 3
+    assert len(artifacts.calls) <= 3
 
 
 @on_sqlite
-async def test_text_is_dropped_only_while_its_archive_is_there(make_desk, keeper, speaker) -> None:
+async def test_text_is_dropped_only_while_its_archive_is_there(make_ingest, artifacts, reporter) -> None:
     """One that was lost elsewhere is brought anew, as long as the text is still here."""
-    desk = make_desk()
-    await ended(desk, speaker)
-    await desk.archivist.bring_due()
-    keeper.held.clear()
+    ingest = make_ingest()
+    await ended(ingest, reporter)
+    await ingest.archivist.bring_due()
+    artifacts.held.clear()
 
-    await desk.retention().cool_old(at_day(31))
-    assert await step(desk, speaker) == "due"
-    await desk.archivist.bring_due()
-    await desk.retention().cool_old(at_day(31))
+    await ingest.retention().cool_old(at_day(31))
+    assert await step(ingest, reporter) == "due"
+    await ingest.archivist.bring_due()
+    await ingest.retention().cool_old(at_day(31))
 
-    assert (text_of(keeper), await step(desk, speaker)) == (download(speaker), "cold")
+    assert (text_of(artifacts), await step(ingest, reporter)) == (download(reporter), "cold")
 
 
 @pytest.mark.parametrize("at", range(3))
-async def test_a_kill_while_text_is_dropped_is_finished_later(make_desk, keeper, speaker, monkeypatch, at: int) -> None:
+async def test_a_kill_while_text_is_dropped_is_finished_later(
+    make_ingest, artifacts, reporter, monkeypatch, at: int
+) -> None:
     """Half dropped, the log reads as before; the next round drops the rest."""
     monkeypatch.setattr("build_ingest.lifecycle.retention.CHUNKS_AT_ONCE", 1)
-    desk = make_desk()
-    await ended(desk, speaker)
-    await desk.archivist.bring_due()
-    state = await desk.bench.store.find(speaker.id)
-    before = await everything(desk.bench.store, state)
-    drop, calls = desk.bench.store.drop_text, []
+    ingest = make_ingest()
+    await ended(ingest, reporter)
+    await ingest.archivist.bring_due()
+    state = await ingest.bench.store.find(reporter.id)
+    before = await everything(ingest.bench.store, state)
+    drop, calls = ingest.bench.store.drop_text, []
 
     async def dying(build_id: str, limit: int) -> int:
         calls.append(build_id)
@@ -383,66 +391,66 @@ async def test_a_kill_while_text_is_dropped_is_finished_later(make_desk, keeper,
         return await drop(build_id, limit)
 
     with monkeypatch.context() as patched:
-        patched.setattr(desk.bench.store, "drop_text", dying)
+        patched.setattr(ingest.bench.store, "drop_text", dying)
         with pytest.raises(Killed):
-            await desk.retention().cool_old(at_day(31))
-    restarted = make_desk()
+            await ingest.retention().cool_old(at_day(31))
+    restarted = make_ingest()
     halfway = await everything(restarted.texts, state)
     await restarted.retention().cool_old(at_day(31))
 
     assert halfway == before == await everything(restarted.texts, state)
-    assert await step(restarted, speaker) == "cold"
+    assert await step(restarted, reporter) == "cold"
 
 
 @on_sqlite
-async def test_an_archive_that_is_away_or_damaged_is_said_to_be(make_desk, keeper, speaker) -> None:
-    """Readers are told to come again; nobody is shown other text."""
-    desk = make_desk()
-    await ended(desk, speaker)
-    await desk.archivist.bring_due()
-    await desk.retention().cool_old(at_day(31))
-    state = await desk.bench.store.find(speaker.id)
-    keeper.is_away = True
+async def test_an_archive_that_is_away_or_damaged_is_reported_so(make_ingest, artifacts, reporter) -> None:
+    """Readers are asked to come again; nobody is shown other text."""
+    ingest = make_ingest()
+    await ended(ingest, reporter)
+    await ingest.archivist.bring_due()
+    await ingest.retention().cool_old(at_day(31))
+    state = await ingest.bench.store.find(reporter.id)
+    artifacts.is_away = True
     with pytest.raises(StoreUnavailable):
-        await read_page(make_desk().texts, state, 1, 10)
-    keeper.is_away = False
-    (held,) = keeper.held.values()
+        await read_page(make_ingest().texts, state, 1, 10)
+    artifacts.is_away = False
+    (held,) = artifacts.held.values()
     held["body"][60] ^= 1
 
     with pytest.raises(StoreUnavailable, match="damaged"):
-        await read_page(make_desk().texts, state, 1, 10)
+        await read_page(make_ingest().texts, state, 1, 10)
     with pytest.raises(StoreUnavailable, match="no archive is set up"):
-        await read_page(Texts(desk.bench.store, None), state, 1, 10)
+        await read_page(Texts(ingest.bench.store, None), state, 1, 10)
 
 
-async def test_a_forgotten_builds_archive_is_let_go_of_first(make_desk, keeper, speaker) -> None:
+async def test_a_forgotten_builds_archive_is_let_go_of_first(make_ingest, artifacts, reporter) -> None:
     """While the artifacts service is away the build stays, so that its archive is not left behind."""
-    desk = make_desk()
-    await ended(desk, speaker)
-    await desk.archivist.bring_due()
-    keeper.is_away = True
+    ingest = make_ingest()
+    await ended(ingest, reporter)
+    await ingest.archivist.bring_due()
+    artifacts.is_away = True
     with pytest.raises(StoreUnavailable):
-        await desk.retention(keep_days=365).forget_old(at_day(400))
-    assert await desk.bench.store.find(speaker.id) is not None
-    keeper.is_away = False
+        await ingest.retention(keep_days=365).forget_old(at_day(400))
+    assert await ingest.bench.store.find(reporter.id) is not None
+    artifacts.is_away = False
 
-    await desk.retention(keep_days=365).forget_old(at_day(400))
+    await ingest.retention(keep_days=365).forget_old(at_day(400))
 
-    assert (keeper.held, await desk.bench.store.find(speaker.id)) == ({}, None)
+    assert (artifacts.held, await ingest.bench.store.find(reporter.id)) == ({}, None)
 
 
-async def test_a_late_record_of_an_archived_build_harms_nothing(make_desk, keeper, speaker) -> None:
-    """An artifact told of weeks later is kept; what is cold is not merged."""
-    desk = make_desk()
-    await ended(desk, speaker)
-    await desk.archivist.bring_due()
-    await desk.retention().cool_old(at_day(31))
-    state = await desk.bench.store.find(speaker.id)
-    restarted = make_desk()
+async def test_a_late_record_of_an_archived_build_damages_nothing(make_ingest, artifacts, reporter) -> None:
+    """An artifact reported weeks later is kept; what is cold is not merged."""
+    ingest = make_ingest()
+    await ended(ingest, reporter)
+    await ingest.archivist.bring_due()
+    await ingest.retention().cool_old(at_day(31))
+    state = await ingest.bench.store.find(reporter.id)
+    restarted = make_ingest()
 
-    await restarted.bench.intake.handle([speaker.delivery(speaker.uploaded())])
+    await restarted.bench.intake.handle([reporter.delivery(reporter.uploaded())])
 
-    later = await restarted.bench.store.find(speaker.id)
+    later = await restarted.bench.store.find(reporter.id)
     assert later.applied == state.applied + 1
     page = await read_page(restarted.texts, later, 1, 1000)
-    assert page.lines == speaker.lines
+    assert page.lines == reporter.lines

@@ -1,11 +1,11 @@
-"""Chunks: whatever the records, what is read back is what was said."""
+"""Chunks: whatever the records, what is read back is what was recorded."""
 
 from build_ingest.intake.duplicates import holds
 from build_ingest.records.chunk import Chunk, Position, events_of, index_of, merge, pack, text_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-# Tests import the speaker by fixture; hypothesis makes many per test, so it takes the factory.
+# Tests import the reporter by fixture; hypothesis makes many per test, so it takes the factory.
 RECORDS = st.lists(
     st.one_of(
         st.tuples(
@@ -36,36 +36,38 @@ def _read(chunks: list[Chunk]) -> str:
     return "".join(parts)
 
 
-def _pack_in_batches(speaker, records, cuts) -> list[Chunk]:
-    arrivals = [speaker.arrival(record) for record in records]
+def _pack_in_batches(reporter, records, cuts) -> list[Chunk]:
+    arrivals = [reporter.arrival(record) for record in records]
     chunks: list[Chunk] = []
     at = Position(0, 0, 0)
     sizes = iter(cuts * len(arrivals))
     while arrivals:
         size = next(sizes)
         batch, arrivals = arrivals[:size], arrivals[size:]
-        packed, _ = pack(speaker.id, batch, at)
+        packed, _ = pack(reporter.id, batch, at)
         chunks += packed
         last = packed[-1]
         at = Position(last.last_seq, last.last_line, last.end_byte)
     return chunks
 
 
-def _say_all(speaker, said) -> list:
+def _record_all(reporter, contents) -> list:
     return [
-        speaker.update(progress=1) if record is None else speaker.log(record[0], continues=record[1], stream=record[2])
-        for record in said
+        reporter.update(progress=1)
+        if record is None
+        else reporter.log(record[0], continues=record[1], stream=record[2])
+        for record in contents
     ]
 
 
 @settings(max_examples=60, deadline=None)
-@given(said=RECORDS, cuts=CUTS)
-def test_any_split_into_records_and_batches_reads_back_equal(make_speaker_factory, said, cuts) -> None:
+@given(contents=RECORDS, cuts=CUTS)
+def test_any_split_into_records_and_batches_reads_back_equal(make_reporter_factory, contents, cuts) -> None:
     """Lines split over any records, in any batches, merged or not, are read back as they were printed."""
-    speaker = make_speaker_factory()
-    records = _say_all(speaker, said)
-    chunks = _pack_in_batches(speaker, records, cuts)
-    expected = "\n".join(speaker.lines)
+    reporter = make_reporter_factory()
+    records = _record_all(reporter, contents)
+    chunks = _pack_in_batches(reporter, records, cuts)
+    expected = "\n".join(reporter.lines)
 
     assert expected == _read(chunks)
     assert expected == _read([merge(chunks)])
@@ -75,12 +77,12 @@ def test_any_split_into_records_and_batches_reads_back_equal(make_speaker_factor
 
 
 @settings(max_examples=40, deadline=None)
-@given(said=RECORDS, cuts=CUTS)
-def test_numbers_and_columns_agree_with_the_text(make_speaker_factory, said, cuts) -> None:
+@given(contents=RECORDS, cuts=CUTS)
+def test_numbers_and_columns_agree_with_the_text(make_reporter_factory, contents, cuts) -> None:
     """First and last line, byte offsets and one stream and time per line fit the text, merged or not."""
-    speaker = make_speaker_factory()
-    chunks = _pack_in_batches(speaker, _say_all(speaker, said), cuts)
-    text = "\n".join(speaker.lines).encode()
+    reporter = make_reporter_factory()
+    chunks = _pack_in_batches(reporter, _record_all(reporter, contents), cuts)
+    text = "\n".join(reporter.lines).encode()
 
     for chunk in [*chunks, merge(chunks)]:
         index = index_of(chunk)
@@ -94,43 +96,43 @@ def test_numbers_and_columns_agree_with_the_text(make_speaker_factory, said, cut
 
 
 @settings(max_examples=40, deadline=None)
-@given(said=RECORDS, cuts=CUTS)
-def test_a_repeated_record_is_recognised_and_another_is_not(make_speaker_factory, said, cuts) -> None:
-    """Every stored record is known again; one with the same seq and other words is not."""
-    speaker = make_speaker_factory()
-    records = _say_all(speaker, said)
-    chunks = _pack_in_batches(speaker, records, cuts)
+@given(contents=RECORDS, cuts=CUTS)
+def test_a_repeated_record_is_recognised_and_another_is_not(make_reporter_factory, contents, cuts) -> None:
+    """Every stored record is recognised; one with the same seq and other content is not."""
+    reporter = make_reporter_factory()
+    records = _record_all(reporter, contents)
+    chunks = _pack_in_batches(reporter, records, cuts)
 
     for stored in (chunks, [merge(chunks)]):
         for record in records:
             place = next(i for i, chunk in enumerate(stored) if chunk.last_seq >= record.seq)
             following = stored[place + 1] if place + 1 < len(stored) else None
-            assert holds(stored[place], following, speaker.arrival(record))
+            assert holds(stored[place], following, reporter.arrival(record))
             if record.type == "BUILD_LOG":
                 other = record.model_copy(update={"data": record.data.model_copy(update={"lines": ["\x00other"]})})
-                assert not holds(stored[place], following, speaker.arrival(other))
+                assert not holds(stored[place], following, reporter.arrival(other))
 
 
-def test_events_are_kept_as_said(speaker) -> None:
+def test_events_are_kept_as_reported(reporter) -> None:
     """Records that are not log come back whole, in order, also after a merge."""
-    records = [speaker.start(), speaker.log(["a"]), speaker.update(progress=5), speaker.update(progress=6)]
-    chunks = _pack_in_batches(speaker, records, [1])
+    records = [reporter.start(), reporter.log(["a"]), reporter.update(progress=5), reporter.update(progress=6)]
+    chunks = _pack_in_batches(reporter, records, [1])
 
     assert [event["seq"] for event in events_of(merge(chunks))] == [1, 3, 4]
     assert events_of(merge(chunks))[-1]["data"]["progress"] == 6
 
 
-def test_a_newline_inside_a_line_shifts_no_number(speaker) -> None:
+def test_a_newline_inside_a_line_shifts_no_number(reporter) -> None:
     """A line that holds a newline stays one line."""
-    chunks = _pack_in_batches(speaker, [speaker.log(["a\nb", "c"])], [1])
+    chunks = _pack_in_batches(reporter, [reporter.log(["a\nb", "c"])], [1])
 
     assert _read(chunks) == "a\N{SYMBOL FOR NEWLINE}b\nc"
 
 
-def test_a_quick_build_fills_chunks_of_bounded_size(speaker) -> None:
+def test_a_quick_build_fills_chunks_of_bounded_size(reporter) -> None:
     """A large batch becomes several chunks, none much larger than the limit."""
-    records = [speaker.log([f"line {number}" + "x" * 100 for number in range(200)]) for _ in range(60)]
-    chunks = _pack_in_batches(speaker, records, [60])
+    records = [reporter.log([f"line {number}" + "x" * 100 for number in range(200)]) for _ in range(60)]
+    chunks = _pack_in_batches(reporter, records, [60])
 
     assert len(chunks) > 3
     assert max(chunk.text_bytes for chunk in chunks) < 300 * 1024

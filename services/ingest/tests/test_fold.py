@@ -7,30 +7,30 @@ from build_ingest.records.plan import plan_build
 from build_ingest.records.verdict import verdict_of
 
 
-def _fold(speaker, *records, state=None):
-    return plan_build(state, {}, [speaker.arrival(record) for record in records]).step.after
+def _fold(reporter, *records, state=None):
+    return plan_build(state, {}, [reporter.arrival(record) for record in records]).step.after
 
 
-def test_any_split_into_batches_folds_to_the_same_row(speaker) -> None:
+def test_any_split_into_batches_folds_to_the_same_row(reporter) -> None:
     """The state depends on the records, not on how they were batched; only the revision counts batches."""
-    said = [
-        speaker.start(),
-        speaker.update(phase="configure", progress=1),
-        speaker.log(["-- configuring"]),
-        speaker.update(phase="build", progress=10, metrics={"stepsDone": 1, "stepsTotal": 10}),
-        speaker.log(["[1/10] cc", "[2/10] cc"]),
-        speaker.update(progress=100, metrics={"stepsDone": 10}),
-        speaker.complete(metrics={"wallMs": 1234}),
+    records = [
+        reporter.start(),
+        reporter.update(phase="configure", progress=1),
+        reporter.log(["-- configuring"]),
+        reporter.update(phase="build", progress=10, metrics={"stepsDone": 1, "stepsTotal": 10}),
+        reporter.log(["[1/10] cc", "[2/10] cc"]),
+        reporter.update(progress=100, metrics={"stepsDone": 10}),
+        reporter.complete(metrics={"wallMs": 1234}),
     ]
-    whole = _fold(speaker, *said)
+    whole = _fold(reporter, *records)
 
-    for cuts in itertools.product([False, True], repeat=len(said) - 1):
+    for cuts in itertools.product([False, True], repeat=len(records) - 1):
         state = None
         batch = []
-        for record, cut in zip(said, [*cuts, True], strict=True):
+        for record, cut in zip(records, [*cuts, True], strict=True):
             batch.append(record)
             if cut:
-                state = _fold(speaker, *batch, state=state)
+                state = _fold(reporter, *batch, state=state)
                 batch = []
         same = state.build.model_copy(update={"revision": whole.revision})
         assert whole.build == same
@@ -38,63 +38,63 @@ def test_any_split_into_batches_folds_to_the_same_row(speaker) -> None:
     assert (whole.build.metrics.steps_done, whole.build.metrics.steps_total, whole.build.duration_ms) == (10, 10, 1234)
 
 
-def test_a_late_finish_overrides_lost(speaker) -> None:
+def test_a_late_finish_overrides_lost(reporter) -> None:
     """Lost is provisional: the real end is a verdict of the next revision."""
-    running = _fold(speaker, speaker.start())
+    running = _fold(reporter, reporter.start())
 
     lost = fold.lose(running, now_ms=running.build.started_at + 300_000)
-    ended = _fold(speaker, speaker.complete("failed", exit_code=2), state=lost)
+    ended = _fold(reporter, reporter.complete("failed", exit_code=2), state=lost)
 
     assert (lost.build.status, lost.build.provisional, lost.verdict_revision) == ("lost", True, 1)
     assert (ended.build.status, ended.build.provisional, ended.verdict_revision) == ("failed", False, 2)
     assert ended.build.exit_code == 2
 
 
-def test_a_lost_build_that_speaks_runs_again(speaker) -> None:
+def test_a_lost_build_that_speaks_runs_again(reporter) -> None:
     """Any later record of a lost build shows it running, without an end."""
-    lost = fold.lose(_fold(speaker, speaker.start()), now_ms=1)
+    lost = fold.lose(_fold(reporter, reporter.start()), now_ms=1)
 
-    again = _fold(speaker, speaker.log(["back"]), state=lost)
+    again = _fold(reporter, reporter.log(["back"]), state=lost)
 
     assert (again.build.status, again.build.ended_at, again.build.provisional) == ("running", None, False)
 
 
-def test_a_long_command_does_not_fill_the_row(speaker) -> None:
+def test_a_long_command_does_not_fill_the_row(reporter) -> None:
     """The row carries the beginning of a command only."""
-    state = _fold(speaker, speaker.start(command=["cmake", *(["-DX=" + "y" * 500] * 100)]))
+    state = _fold(reporter, reporter.start(command=["cmake", *(["-DX=" + "y" * 500] * 100)]))
 
     assert sum(map(len, state.build.command)) <= fold.COMMAND_SHOWN_CHARACTERS + 1
     assert state.build.command[-1] == "…"
 
 
-def test_facts_found_late_are_known_and_overrule_nothing(speaker) -> None:
+def test_facts_found_late_are_known_and_overrule_nothing(reporter) -> None:
     """Tools, pins and the commit may come after BUILD_START, which a slow fact must not delay; its own word stands."""
-    start = speaker.start(branch="main", commit=None)
-    late = speaker.update(branch="other", commit="0123abc", commitSubject="Late", tools={"cmake": "3.31"})
+    start = reporter.start(branch="main", commit=None)
+    late = reporter.update(branch="other", commit="0123abc", commitSubject="Late", tools={"cmake": "3.31"})
 
-    state = _fold(speaker, start, late)
-    facts = fold.facts_of(speaker.arrival(start).record, state)
+    state = _fold(reporter, start, late)
+    facts = fold.facts_of(reporter.arrival(start).record, state)
 
     assert ("main", "0123abc", "Late") == (state.build.branch, state.build.commit, state.build.commit_subject)
     assert {"cmake": "3.31"} == facts.tools
     assert [] == facts.pins
 
 
-def test_what_is_left_is_known_until_the_end(speaker) -> None:
+def test_what_is_left_is_known_until_the_end(reporter) -> None:
     """The expected rest goes with the build's end; updates without it leave it as it was."""
-    state = _fold(speaker, speaker.start(), speaker.update(remaining_ms=9000), speaker.update(progress=40))
+    state = _fold(reporter, reporter.start(), reporter.update(remaining_ms=9000), reporter.update(progress=40))
     assert state.build.remaining_ms == 9000
 
-    assert _fold(speaker, speaker.complete(), state=state).build.remaining_ms is None
+    assert _fold(reporter, reporter.complete(), state=state).build.remaining_ms is None
     assert fold.lose(state, now_ms=1).build.remaining_ms is None
 
 
-def test_what_a_foreign_build_says_of_itself_is_in_its_row(speaker) -> None:
+def test_what_a_foreign_build_says_of_itself_is_in_its_row(reporter) -> None:
     """Where it came from, that it is long over, its tags and its source's fault reach the row and the verdict."""
     state = _fold(
-        speaker,
-        start := speaker.start(backfill=True, source_url="https://ci.example/b/7", tags=["mlir", "asan"]),
-        speaker.complete("failed", fault="infra"),
+        reporter,
+        start := reporter.start(backfill=True, source_url="https://ci.example/b/7", tags=["mlir", "asan"]),
+        reporter.complete("failed", fault="infra"),
     )
 
     row = state.build
@@ -108,15 +108,15 @@ def test_what_a_foreign_build_says_of_itself_is_in_its_row(speaker) -> None:
     assert (data.backfill, data.tags, data.fault) == (True, ["mlir", "asan"], "infra")
 
 
-def test_sections_are_kept_in_order_of_the_log(speaker) -> None:
+def test_sections_are_kept_in_order_of_the_log(reporter) -> None:
     """A section that ended replaces the one that began at its line; their number is bounded."""
     begun = {"name": "cmake", "firstLine": 9, "startedAt": 1}
     state = _fold(
-        speaker,
-        speaker.start(),
-        speaker.update(section=begun),
-        speaker.update(section={"name": "clean", "firstLine": 1, "result": "succeeded"}),
-        speaker.update(section={**begun, "endedAt": 5, "result": "failed", "url": "http://ci.example/steps/2"}),
+        reporter,
+        reporter.start(),
+        reporter.update(section=begun),
+        reporter.update(section={"name": "clean", "firstLine": 1, "result": "succeeded"}),
+        reporter.update(section={**begun, "endedAt": 5, "result": "failed", "url": "http://ci.example/steps/2"}),
     )
 
     assert [(s.name, s.first_line, s.result) for s in state.sections] == [
@@ -124,5 +124,5 @@ def test_sections_are_kept_in_order_of_the_log(speaker) -> None:
         ("cmake", 9, "failed"),
     ]
     for line in range(10, 400):
-        state = _fold(speaker, speaker.update(section={"name": "s", "firstLine": line}), state=state)
+        state = _fold(reporter, reporter.update(section={"name": "s", "firstLine": line}), state=state)
     assert len(state.sections) == fold.SECTIONS_KEPT

@@ -23,44 +23,44 @@ class MergingStore:
         return found
 
 
-async def say_line_by_line(bench, speaker) -> None:
-    for record in (speaker.start(), *(speaker.log([f"line {number}"]) for number in range(8))):
-        await bench.intake.handle([speaker.delivery(record)])
+async def say_line_by_line(bench, reporter) -> None:
+    for record in (reporter.start(), *(reporter.log([f"line {number}"]) for number in range(8))):
+        await bench.intake.handle([reporter.delivery(record)])
 
 
-async def test_a_merge_does_not_make_a_log_look_damaged(bench, store, speaker, monkeypatch) -> None:
+async def test_a_merge_does_not_make_a_log_look_damaged(bench, store, reporter, monkeypatch) -> None:
     """Verifying begins again when chunks move under it: a build flagged wrongly would stay so for ever."""
     monkeypatch.setattr("build_ingest.lifecycle.verification.CHUNKS_PER_READ", 3)
-    await say_line_by_line(bench, speaker)
+    await say_line_by_line(bench, reporter)
 
-    assert await agrees(MergingStore(store, speaker.id), speaker.id, 9, speaker.totals())
+    assert await agrees(MergingStore(store, reporter.id), reporter.id, 9, reporter.totals())
 
 
-async def test_a_chunk_that_is_gone_is_damage(bench, store, speaker) -> None:
-    """What does not come back is said to be missing."""
-    await say_line_by_line(bench, speaker)
+async def test_a_chunk_that_is_gone_is_damage(bench, store, reporter) -> None:
+    """What does not come back is reported missing."""
+    await say_line_by_line(bench, reporter)
 
-    assert not await agrees(store, speaker.id, 10, speaker.totals())
+    assert not await agrees(store, reporter.id, 10, reporter.totals())
 
 
 @pytest.mark.parametrize("first", [1, 3])
-async def test_a_merge_leaves_no_page_short(bench, store, speaker, monkeypatch, first: int) -> None:
-    """What was merged between two reads is neither left out nor said twice."""
+async def test_a_merge_leaves_no_page_short(bench, store, reporter, monkeypatch, first: int) -> None:
+    """What was merged between two reads is neither left out nor repeated."""
     monkeypatch.setattr("build_ingest.logs.pages.CHUNKS_PER_READ", 2)
-    await say_line_by_line(bench, speaker)
-    state = await store.find(speaker.id)
+    await say_line_by_line(bench, reporter)
+    state = await store.find(reporter.id)
 
-    page = await read_page(MergingStore(store, speaker.id), state, first, 100)
+    page = await read_page(MergingStore(store, reporter.id), state, first, 100)
 
-    assert speaker.lines[first - 1 :] == page.lines
+    assert reporter.lines[first - 1 :] == page.lines
 
 
-async def test_a_page_holds_no_more_of_a_line_than_its_state(bench, store, speaker) -> None:
+async def test_a_page_holds_no_more_of_a_line_than_its_state(bench, store, reporter) -> None:
     """What came of the last line after the snapshot is not in it: the live feed brings it, once."""
-    await bench.intake.handle([speaker.delivery(record) for record in (speaker.start(), speaker.log(["a", "be"]))])
-    before = await store.find(speaker.id)
-    await bench.intake.handle([speaker.delivery(speaker.log(["gin", "next"], continues=True))])
-    after = await store.find(speaker.id)
+    await bench.intake.handle([reporter.delivery(record) for record in (reporter.start(), reporter.log(["a", "be"]))])
+    before = await store.find(reporter.id)
+    await bench.intake.handle([reporter.delivery(reporter.log(["gin", "next"], continues=True))])
+    after = await store.find(reporter.id)
 
     assert ["a", "be"] == (await read_page(store, before, 1, 10)).lines
     assert ["be"] == (await read_page(store, before, 2, 10)).lines

@@ -34,7 +34,7 @@ async def ingest_process(environment: dict[str, str], log: Path) -> AsyncIterato
         await process.wait()
 
 
-async def test_kill_minus_nine_loses_and_repeats_nothing(tmp_path: Path, amqp_url: str, speaker) -> None:
+async def test_kill_minus_nine_loses_and_repeats_nothing(tmp_path: Path, amqp_url: str, reporter) -> None:
     """A build whose ingest is killed in its midst, several times, is stored whole and verified, and judged."""
     port = free_port()
     environment = {
@@ -48,13 +48,13 @@ async def test_kill_minus_nine_loses_and_repeats_nothing(tmp_path: Path, amqp_ur
     await bus.open()
 
     async def say(*records) -> None:
-        deliveries = [speaker.delivery(record) for record in records]
+        deliveries = [reporter.delivery(record) for record in records]
         await bus.publish([Outgoing(each.routing_key, each.body, each.headers) for each in deliveries])
 
     async def detail() -> dict:
         token = mint_internal(Principal("ana", "viewer", None), "ingest", SECRET)
         try:
-            answer = await client.get(f"/api/builds/{speaker.id}", headers={"Authorization": f"Bearer {token}"})
+            answer = await client.get(f"/api/builds/{reporter.id}", headers={"Authorization": f"Bearer {token}"})
         except httpx.TransportError:
             return {}
         return answer.json() if answer.status_code == 200 else {}
@@ -66,14 +66,14 @@ async def test_kill_minus_nine_loses_and_repeats_nothing(tmp_path: Path, amqp_ur
         return known
 
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
-        await say(speaker.start())
+        await say(reporter.start())
         for life in range(LIVES):
             for number in range(40):
-                await say(speaker.log([f"{life}.{number}.{line} " + "x" * 80 for line in range(40)]))
+                await say(reporter.log([f"{life}.{number}.{line} " + "x" * 80 for line in range(40)]))
             async with ingest_process(environment, tmp_path / "build_ingest.logs.pages"):
                 # Killed as soon as this life stored anything: most often in the middle of a batch.
                 await until(lambda known, life=life: known.get("asOfSeq", 0) > life * 40)
-        await say(speaker.complete())
+        await say(reporter.complete())
         async with ingest_process(environment, tmp_path / "build_ingest.logs.pages"):
             known = await until(lambda known: known.get("verified"))
             # A build is verified first and judged then: the process has to live until its verdict is out.
@@ -82,5 +82,5 @@ async def test_kill_minus_nine_loses_and_repeats_nothing(tmp_path: Path, amqp_ur
                 await notifier.ack(verdicts)
     await bus.close()
 
-    assert known["logLines"] == len(speaker.lines) == LIVES * 1600
+    assert known["logLines"] == len(reporter.lines) == LIVES * 1600
     assert {b'"succeeded"' in verdict.body for verdict in verdicts} == {True}

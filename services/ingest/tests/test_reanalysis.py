@@ -66,28 +66,28 @@ def again(bench, *, days: int = 14, at_day: float = 1) -> Reanalysis:
     )
 
 
-async def ended(bench, speaker, lines=LOG, status: str = "failed") -> None:
-    said = [speaker.start(), speaker.log(lines), speaker.complete(status, exit_code=status != "succeeded")]
-    await bench.intake.handle([speaker.delivery(record) for record in said])
+async def ended(bench, reporter, lines=LOG, status: str = "failed") -> None:
+    records = [reporter.start(), reporter.log(lines), reporter.complete(status, exit_code=status != "succeeded")]
+    await bench.intake.handle([reporter.delivery(record) for record in records])
     await bench.lifecycle.settle_due()
 
 
-async def test_the_same_rules_read_nothing_again(bench, ear, speaker) -> None:
+async def test_the_same_rules_read_nothing_again(bench, bus, reporter) -> None:
     """A build remembers by which rules it was read."""
-    await ended(bench, speaker)
-    before = await bench.store.find(speaker.id)
+    await ended(bench, reporter)
+    before = await bench.store.find(reporter.id)
 
     await again(bench).read_stale()
 
     assert before.rules == rules_version.fingerprint()
-    assert await bench.store.find(speaker.id) == before
+    assert await bench.store.find(reporter.id) == before
 
 
-async def test_another_first_failure_is_another_verdict(make_bench, ear, speaker, change_rules) -> None:
-    """Failures are replaced, the row shows them, and the other services hear of revision 2, once."""
+async def test_another_first_failure_is_another_verdict(make_bench, bus, reporter, change_rules) -> None:
+    """Failures are replaced, the row shows them, and the other services receive revision 2, once."""
     bench = make_bench()
-    await ended(bench, speaker)
-    assert (await bench.store.find(speaker.id)).build.first_failure.first_line == 4
+    await ended(bench, reporter)
+    assert (await bench.store.find(reporter.id)).build.first_failure.first_line == 4
     change_rules()
     restarted = make_bench()
 
@@ -95,30 +95,30 @@ async def test_another_first_failure_is_another_verdict(make_bench, ear, speaker
         await again(restarted).read_stale()
         await restarted.lifecycle.settle_due()
 
-    state = await restarted.store.find(speaker.id)
-    first = (await restarted.store.find_failures(speaker.id)).items[0]
+    state = await restarted.store.find(reporter.id)
+    first = (await restarted.store.find_failures(reporter.id)).items[0]
     assert (first.first_line, first.category) == (6, "crash")
-    assert state.build.first_failure == ear.published[-1].data.first_failure == first
+    assert state.build.first_failure == bus.published[-1].data.first_failure == first
     assert (state.rules, state.verdict_revision, state.is_analysed) == ("new", 2, True)
-    assert [verdict.data.revision for verdict in ear.published] == [1, 2]
+    assert [verdict.data.revision for verdict in bus.published] == [1, 2]
 
 
-async def test_the_same_answer_is_no_news(bench, ear, speaker, change_rules) -> None:
+async def test_the_same_answer_is_no_news(bench, bus, reporter, change_rules) -> None:
     """Read by new rules that say the same, a build is only marked as read by them."""
-    await ended(bench, speaker, LOG[:5] + LOG[6:])
+    await ended(bench, reporter, LOG[:5] + LOG[6:])
     change_rules()
 
     await again(bench).read_stale()
     await bench.lifecycle.settle_due()
 
-    state = await bench.store.find(speaker.id)
-    assert (state.rules, state.verdict_revision, len(ear.published)) == ("new", 1, 1)
+    state = await bench.store.find(reporter.id)
+    assert (state.rules, state.verdict_revision, len(bus.published)) == ("new", 1, 1)
     assert bench.metrics.reanalysed._value.get() == 1
 
 
-async def test_only_red_builds_of_the_last_days_are_read(bench, make_speaker, change_rules) -> None:
+async def test_only_red_builds_of_the_last_days_are_read(bench, make_reporter, change_rules) -> None:
     """Not green ones, not old ones, and none where it is turned off."""
-    red, green = make_speaker(), make_speaker()
+    red, green = make_reporter(), make_reporter()
     await ended(bench, red)
     await ended(bench, green, status="succeeded")
     change_rules()
@@ -132,11 +132,11 @@ async def test_only_red_builds_of_the_last_days_are_read(bench, make_speaker, ch
     assert (await bench.store.find(green.id)).rules != "new"
 
 
-async def test_a_rule_that_breaks_costs_what_was_found_nothing(bench, ear, speaker, change_rules, monkeypatch) -> None:
+async def test_a_rule_that_breaks_costs_what_was_found_nothing(bench, bus, reporter, change_rules, monkeypatch) -> None:
     """What earlier rules found stays; the build is not tried again and again."""
-    await ended(bench, speaker)
+    await ended(bench, reporter)
     change_rules()
-    before = await bench.store.find_failures(speaker.id)
+    before = await bench.store.find_failures(reporter.id)
 
     def broken(*_: object) -> None:
         raise RecursionError("a rule")
@@ -145,9 +145,9 @@ async def test_a_rule_that_breaks_costs_what_was_found_nothing(bench, ear, speak
     for _ in range(2):
         await again(bench).read_stale()
 
-    assert await bench.store.find_failures(speaker.id) == before
-    assert (await bench.store.find(speaker.id)).rules == "new"
-    assert (bench.metrics.analysis_errors._value.get(), len(ear.published)) == (1, 1)
+    assert await bench.store.find_failures(reporter.id) == before
+    assert (await bench.store.find(reporter.id)).rules == "new"
+    assert (bench.metrics.analysis_errors._value.get(), len(bus.published)) == (1, 1)
 
 
 def test_the_fingerprint_is_of_rules_and_not_of_their_examples(monkeypatch) -> None:

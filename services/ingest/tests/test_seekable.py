@@ -10,21 +10,21 @@ from build_ingest.records.chunk import merge
 from build_ingest.records.plan import plan_build
 
 
-def chunks_of(speaker, batches):
+def chunks_of(reporter, batches):
     state, chunks = None, []
     for batch in batches:
-        step = plan_build(state, {}, [speaker.arrival(record) for record in batch]).step
+        step = plan_build(state, {}, [reporter.arrival(record) for record in batch]).step
         state, chunks = step.after, [*chunks, *step.chunks]
     return chunks
 
 
-def talk(speaker):
+def talk(reporter):
     """Batches of a build with lines in pieces, empty lines, other alphabets, and records without text."""
-    yield [speaker.start(), speaker.log(["first", ""])]
+    yield [reporter.start(), reporter.log(["first", ""])]
     for number in range(40):
-        yield [speaker.log([f"{number} größer 💥 " + "x" * number, ""], continues=number % 5 == 2)]
-        yield [speaker.update(progress=number)]
-    yield [speaker.log([""]), speaker.log(["last"], continues=True), speaker.complete()]
+        yield [reporter.log([f"{number} größer 💥 " + "x" * number, ""], continues=number % 5 == 2)]
+        yield [reporter.update(progress=number)]
+    yield [reporter.log([""]), reporter.log(["last"], continues=True), reporter.complete()]
 
 
 def file_of(chunks) -> bytes:
@@ -38,21 +38,21 @@ def table_of(file: bytes) -> Table:
 
 
 @pytest.mark.parametrize("is_merged", [False, True])
-def test_decompressed_it_is_the_download(speaker, is_merged: bool) -> None:
+def test_decompressed_it_is_the_download(reporter, is_merged: bool) -> None:
     """Any decompressor reads the frames one after the other and skips the table; merged chunks change nothing."""
-    chunks = chunks_of(speaker, talk(speaker))
+    chunks = chunks_of(reporter, talk(reporter))
     if is_merged:
         chunks = [*chunks[:7], merge(chunks[7:30]), *chunks[30:]]
 
     text = zstandard.ZstdDecompressor().stream_reader(file_of(chunks), read_across_frames=True).read()
 
-    assert text.decode() == "".join(f"{line}\n" for line in speaker.lines)
+    assert text.decode() == "".join(f"{line}\n" for line in reporter.lines)
 
 
-def test_any_range_is_read_from_its_frames(speaker) -> None:
+def test_any_range_is_read_from_its_frames(reporter) -> None:
     """From the frames that a span names alone, whatever the range."""
-    file = file_of(chunks_of(speaker, talk(speaker)))
-    whole = "".join(f"{line}\n" for line in speaker.lines).encode()
+    file = file_of(chunks_of(reporter, talk(reporter)))
+    whole = "".join(f"{line}\n" for line in reporter.lines).encode()
     table = table_of(file)
     draw = random.Random(5)
 
@@ -64,9 +64,9 @@ def test_any_range_is_read_from_its_frames(speaker) -> None:
         assert text[begin - span.text_begin : end - span.text_begin] == whole[begin:end]
 
 
-def test_chunks_that_do_not_join_are_never_archived(speaker) -> None:
-    """A hole, or text that is no longer here, is told."""
-    chunks = chunks_of(speaker, talk(speaker))
+def test_chunks_that_do_not_join_are_never_archived(reporter) -> None:
+    """A hole, or text that is no longer here, is reported."""
+    chunks = chunks_of(reporter, talk(reporter))
     cold = [chunk for chunk in chunks if chunk.has_text][3]
 
     with pytest.raises(Torn, match="is missing"):
@@ -76,9 +76,9 @@ def test_chunks_that_do_not_join_are_never_archived(speaker) -> None:
         file_of(chunks)
 
 
-def test_other_files_are_not_taken_for_archives(speaker) -> None:
+def test_other_files_are_not_taken_for_archives(reporter) -> None:
     """Neither one without a table nor one whose table is damaged, nor a range beyond the text."""
-    file = file_of(chunks_of(speaker, talk(speaker)))
+    file = file_of(chunks_of(reporter, talk(reporter)))
 
     with pytest.raises(NotAnArchive):
         table_bytes(b"x" * FOOTER_BYTES)

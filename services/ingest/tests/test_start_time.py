@@ -75,11 +75,11 @@ anchors = st.none() | st.builds(anchor, uptimes, boots, uptimes)
 
 
 @given(clocks, anchors, clocks, anchors, uptimes)
-def test_a_build_never_begins_after_its_receipt(began, known, sent, told, received_at) -> None:
+def test_a_build_never_begins_after_its_receipt(began, known, sent, reported, received_at) -> None:
     """Whatever the clocks of an agent say, 0 <= earliest <= latest <= receipt."""
     start = BuildStartData(clock=began, anchor=known)
 
-    earliest, latest = bounds(start, Receipt(received_at, sent, told))
+    earliest, latest = bounds(start, Receipt(received_at, sent, reported))
 
     assert 0 <= (0 if earliest is None else earliest) <= latest <= received_at
 

@@ -18,134 +18,134 @@ from build_protocol.ids import read_build_name
 from build_protocol.messages import BuildCompleteData, FailureData
 
 
-def _step(speaker, *records, state=None):
-    return plan_build(state, {}, [speaker.arrival(record) for record in records]).step
+def _step(reporter, *records, state=None):
+    return plan_build(state, {}, [reporter.arrival(record) for record in records]).step
 
 
 def _results(count: int) -> list[TestResult]:
     return [TestResult(f"MLIR :: a{n}.mlir", "passed", "lit", None, n) for n in range(count)]
 
 
-async def test_a_step_is_read_back_whole(store, speaker) -> None:
+async def test_a_step_is_read_back_whole(store, reporter) -> None:
     """State, first record and chunks of a committed step come back as they were."""
-    step = _step(speaker, speaker.start(), speaker.log(["a", "ü"]), speaker.update(progress=3))
+    step = _step(reporter, reporter.start(), reporter.log(["a", "ü"]), reporter.update(progress=3))
 
     await store.advance([step])
 
-    assert await store.find(speaker.id) == step.after
-    assert await store.load(speaker.id) == step.after
-    assert await store.find_start(speaker.id) == step.start
-    assert await store.read_chunks(speaker.id, "seq", 1, 10) == step.chunks
+    assert await store.find(reporter.id) == step.after
+    assert await store.load(reporter.id) == step.after
+    assert await store.find_start(reporter.id) == step.start
+    assert await store.read_chunks(reporter.id, "seq", 1, 10) == step.chunks
 
 
-async def test_a_step_is_stored_once(store, speaker) -> None:
+async def test_a_step_is_stored_once(store, reporter) -> None:
     """The same step again, or another one from the same state, is refused and changes nothing."""
-    start, log = speaker.start(), speaker.log(["a"])
-    first = _step(speaker, start)
-    second = _step(speaker, log, state=first.after)
+    start, log = reporter.start(), reporter.log(["a"])
+    first = _step(reporter, start)
+    second = _step(reporter, log, state=first.after)
     await store.advance([first])
     await store.advance([second])
 
-    for stale in (first, second, _step(speaker, start, log)):
+    for stale in (first, second, _step(reporter, start, log)):
         with pytest.raises(Conflict):
             await store.advance([stale])
 
-    assert await store.find(speaker.id) == second.after
-    assert await store.read_chunks(speaker.id, "seq", 1, 10) == [*first.chunks, *second.chunks]
+    assert await store.find(reporter.id) == second.after
+    assert await store.read_chunks(reporter.id, "seq", 1, 10) == [*first.chunks, *second.chunks]
 
 
-async def test_of_two_writers_one_wins(store, speaker) -> None:
+async def test_of_two_writers_one_wins(store, reporter) -> None:
     """Two writers that decide from the same state at once: exactly one step is stored, the log has no line twice."""
-    first = _step(speaker, speaker.start())
+    first = _step(reporter, reporter.start())
     await store.advance([first])
-    two, three = speaker.log(["2"]), speaker.log(["3"])
-    rivals = [_step(speaker, two, state=first.after), _step(speaker, two, three, state=first.after)]
+    two, three = reporter.log(["2"]), reporter.log(["3"])
+    rivals = [_step(reporter, two, state=first.after), _step(reporter, two, three, state=first.after)]
 
     results = await asyncio.gather(*(store.advance([rival]) for rival in rivals), return_exceptions=True)
 
     assert sorted(map(type, results), key=str) == sorted([type(None), Conflict], key=str)
-    loaded = await store.load(speaker.id)
-    chunks = await store.read_chunks(speaker.id, "seq", 1, 10)
+    loaded = await store.load(reporter.id)
+    chunks = await store.read_chunks(reporter.id, "seq", 1, 10)
     assert loaded == rivals[results.index(None)].after
     assert chunks[-1].last_seq == loaded.applied
 
 
-async def test_a_step_for_several_builds_is_stored(store, make_speaker) -> None:
+async def test_a_step_for_several_builds_is_stored(store, make_reporter) -> None:
     """One call carries the steps of many builds."""
-    speakers = [make_speaker() for _ in range(20)]
+    reporters = [make_reporter() for _ in range(20)]
 
-    await store.advance([_step(one, one.start(), one.log(["x"] * 5)) for one in speakers])
+    await store.advance([_step(one, one.start(), one.log(["x"] * 5)) for one in reporters])
 
-    assert {(await store.find(one.id)).build.log_lines for one in speakers} == {5}
+    assert {(await store.find(one.id)).build.log_lines for one in reporters} == {5}
 
 
-async def test_a_row_changes_only_from_the_revision_it_was_read_at(store, speaker) -> None:
+async def test_a_row_changes_only_from_the_revision_it_was_read_at(store, reporter) -> None:
     """A change decided from an old row is refused."""
-    step = _step(speaker, speaker.start())
+    step = _step(reporter, reporter.start())
     await store.advance([step])
     silent = fold.mark_connected(step.after, connected=False)
 
     assert await store.replace(step.after, silent)
     assert not await store.replace(step.after, fold.lose(step.after, now_ms=1))
 
-    assert await store.find(speaker.id) == silent
+    assert await store.find(reporter.id) == silent
 
 
-async def test_ranges_begin_where_they_are_asked(store, speaker) -> None:
+async def test_ranges_begin_where_they_are_asked(store, reporter) -> None:
     """By record, line or byte: the first chunk is the one that holds it, whatever was merged."""
-    steps = [_step(speaker, speaker.start())]
+    steps = [_step(reporter, reporter.start())]
     for number in range(30):
-        record = speaker.log([f"line {number}", "more"], continues=number % 7 == 3)
-        steps.append(_step(speaker, record, state=steps[-1].after))
+        record = reporter.log([f"line {number}", "more"], continues=number % 7 == 3)
+        steps.append(_step(reporter, record, state=steps[-1].after))
     for step in steps:
         await store.advance([step])
     chunks = [chunk for step in steps for chunk in step.chunks]
     await store.compact(merge(chunks[5:12]))
 
     for chunk in chunks[1:]:
-        by_seq = await store.read_chunks(speaker.id, "seq", chunk.first_seq, 2)
-        by_line = await store.read_chunks(speaker.id, "line", chunk.last_line, 2)
-        by_byte = await store.read_chunks(speaker.id, "byte", chunk.end_byte, 2)
+        by_seq = await store.read_chunks(reporter.id, "seq", chunk.first_seq, 2)
+        by_line = await store.read_chunks(reporter.id, "line", chunk.last_line, 2)
+        by_byte = await store.read_chunks(reporter.id, "byte", chunk.end_byte, 2)
         assert by_seq[0].first_seq <= chunk.first_seq <= by_seq[0].last_seq
         assert by_line[0].first_line <= chunk.last_line <= by_line[0].last_line
         assert by_byte[0].first_byte <= chunk.end_byte <= by_byte[0].end_byte
-    assert await store.read_chunks(speaker.id, "line", 10_000, 2) == []
+    assert await store.read_chunks(reporter.id, "line", 10_000, 2) == []
 
 
-async def test_merging_keeps_every_record_and_may_be_repeated(store, speaker) -> None:
+async def test_merging_keeps_every_record_and_may_be_repeated(store, reporter) -> None:
     """After a merge, once or twice, the log reads as before, in fewer chunks."""
-    steps = [_step(speaker, speaker.start())]
+    steps = [_step(reporter, reporter.start())]
     for number in range(9):
-        steps.append(_step(speaker, speaker.log([f"line {number}"]), state=steps[-1].after))
+        steps.append(_step(reporter, reporter.log([f"line {number}"]), state=steps[-1].after))
     for step in steps:
         await store.advance([step])
-    chunks = await store.read_tail(speaker.id, 6)
+    chunks = await store.read_tail(reporter.id, 6)
     merged = merge(chunks)
 
     await store.compact(merged)
     await store.compact(merged)
 
-    stored = await store.read_chunks(speaker.id, "seq", 1, 100)
+    stored = await store.read_chunks(reporter.id, "seq", 1, 100)
     assert len(stored) == 5
-    assert b"\n".join(text_of(chunk) for chunk in stored if chunk.has_text).decode() == "\n".join(speaker.lines)
+    assert b"\n".join(text_of(chunk) for chunk in stored if chunk.has_text).decode() == "\n".join(reporter.lines)
 
 
-async def test_events_are_found_without_their_log(store, speaker) -> None:
+async def test_events_are_found_without_their_log(store, reporter) -> None:
     """Only chunks that hold records other than log are read for events."""
-    steps = [_step(speaker, speaker.start())]
-    for record in (speaker.log(["a"]), speaker.update(progress=1), speaker.log(["b"]), speaker.complete()):
-        steps.append(_step(speaker, record, state=steps[-1].after))
+    steps = [_step(reporter, reporter.start())]
+    for record in (reporter.log(["a"]), reporter.update(progress=1), reporter.log(["b"]), reporter.complete()):
+        steps.append(_step(reporter, record, state=steps[-1].after))
     for step in steps:
         await store.advance([step])
 
-    assert [chunk.first_seq for chunk in await store.read_events(speaker.id, 0, 10)] == [1, 3, 5]
-    assert [chunk.first_seq for chunk in await store.read_events(speaker.id, 3, 10)] == [5]
+    assert [chunk.first_seq for chunk in await store.read_events(reporter.id, 0, 10)] == [1, 3, 5]
+    assert [chunk.first_seq for chunk in await store.read_events(reporter.id, 3, 10)] == [5]
 
 
-async def test_lists_are_filtered_and_paged_newest_first(store, make_speaker) -> None:
+async def test_lists_are_filtered_and_paged_newest_first(store, make_reporter) -> None:
     """Every filter narrows the list; pages continue without a hole or a repeat, also among equal start times."""
     for number in range(12):
-        one = make_speaker(
+        one = make_reporter(
             project=["iree", "torch-mlir"][number % 2],
             agent=f"agent-{number % 3}",
             started_at=1_700_000_000_000 + number // 4,
@@ -176,7 +176,7 @@ async def test_lists_are_filtered_and_paged_newest_first(store, make_speaker) ->
     assert await count(text="fix 100__") == 0
 
 
-async def test_a_build_is_found_by_the_beginning_or_the_end_of_its_id(store, make_speaker) -> None:
+async def test_a_build_is_found_by_the_beginning_or_the_end_of_its_id(store, make_reporter) -> None:
     """However many there are: all that answer to a name, newest first, of the projects asked for; nobody else."""
     builds = {
         "018bcfe5-6800-7000-8000-00000000aaaa": "iree",
@@ -186,7 +186,7 @@ async def test_a_build_is_found_by_the_beginning_or_the_end_of_its_id(store, mak
         "018bd001-aaaa-7000-8000-00000001bbbb": "iree",
     }
     for number, (build_id, project) in enumerate(builds.items()):
-        one = make_speaker(project, started_at=1_700_000_000_000 + number)
+        one = make_reporter(project, started_at=1_700_000_000_000 + number)
         one.id = build_id
         await store.advance([_step(one, one.start())])
     a, b, c, d, e = builds
@@ -212,9 +212,9 @@ async def test_a_build_is_found_by_the_beginning_or_the_end_of_its_id(store, mak
         assert await named(nobody) == []
 
 
-async def test_a_name_that_is_the_beginning_of_one_and_the_end_of_another_finds_both(store, make_speaker) -> None:
+async def test_a_name_that_is_the_beginning_of_one_and_the_end_of_another_finds_both(store, make_reporter) -> None:
     """A build that answers to a name twice is found once."""
-    first, last, both = make_speaker(), make_speaker(), make_speaker()
+    first, last, both = make_reporter(), make_reporter(), make_reporter()
     first.id = "018bcfe5-6800-7000-8000-000000000001"
     last.id = "018bd000-6800-7000-8000-0000018bcfe5"
     both.id = "018bcfe5-6800-7000-8000-0000018bcfe5"
@@ -226,9 +226,9 @@ async def test_a_name_that_is_the_beginning_of_one_and_the_end_of_another_finds_
     assert sorted(build.id for build in found) == sorted([first.id, last.id, both.id])
 
 
-async def test_open_builds_are_those_somebody_must_look_after(store, make_speaker) -> None:
+async def test_open_builds_are_those_somebody_must_look_after(store, make_reporter) -> None:
     """Running builds, and ended ones with a verdict to publish or a log to verify, of the asked shards."""
-    running, ended = make_speaker(), make_speaker()
+    running, ended = make_reporter(), make_reporter()
     done = _step(ended, ended.start(), ended.complete())
     await store.advance([_step(running, running.start()), done])
 
@@ -243,15 +243,15 @@ async def test_open_builds_are_those_somebody_must_look_after(store, make_speake
     assert await store.list_open_revisions(()) == {}
 
 
-async def test_old_builds_are_forgotten_whole(store, make_speaker) -> None:
+async def test_old_builds_are_forgotten_whole(store, make_reporter) -> None:
     """Builds before a place are listed, a few at a time, and go with their log; younger ones and open ones stay."""
 
     async def build(at: int, *, ends: bool = True) -> tuple[str, str]:
-        one = make_speaker(started_at=at)
-        said = [one.start(), one.log(["x"])]
+        one = make_reporter(started_at=at)
+        records = [one.start(), one.log(["x"])]
         if ends:
-            said.append(one.complete().model_copy(update={"data": BuildCompleteData(status="failed")}))
-        step = _step(one, *said)
+            records.append(one.complete().model_copy(update={"data": BuildCompleteData(status="failed")}))
+        step = _step(one, *records)
         await store.advance([step])
         if ends:
             await store.replace(step.after, fold.mark_verdict_sent(step.after))
@@ -286,97 +286,97 @@ async def test_a_claim_is_taken_by_one(store) -> None:
     assert await store.claim(Claim("shard:1", None, 2), Claim("shard:1", "next", 3))
 
 
-def test_a_hole_between_chunks_is_told(speaker) -> None:
+def test_a_hole_between_chunks_is_reported(reporter) -> None:
     """Chunks that do not join are never read as if they did."""
-    step = _step(speaker, speaker.start(), speaker.log(["a"]))
+    step = _step(reporter, reporter.start(), reporter.log(["a"]))
     late = replace(step.chunks[0], first_seq=9, last_seq=9)
 
     with pytest.raises(RuntimeError, match="record 3"):
         in_order([step.chunks[0], late])
 
 
-async def test_what_was_found_in_more_of_a_log_stays(store, speaker) -> None:
+async def test_what_was_found_in_more_of_a_log_stays(store, reporter) -> None:
     """Failures are replaced by what was found in as much of the log or more, never by what was found in less."""
     few, more, other = (Found(items=[FailureData(category="crash", message="x", first_line=n)]) for n in (1, 2, 3))
-    assert await store.find_failures(speaker.id) == Found()
+    assert await store.find_failures(reporter.id) == Found()
 
-    await store.keep_failures(speaker.id, 10, few)
-    await store.keep_failures(speaker.id, 20, more)
-    await store.keep_failures(speaker.id, 10, few)
-    assert await store.find_failures(speaker.id) == more
+    await store.keep_failures(reporter.id, 10, few)
+    await store.keep_failures(reporter.id, 20, more)
+    await store.keep_failures(reporter.id, 10, few)
+    assert await store.find_failures(reporter.id) == more
 
-    await store.keep_failures(speaker.id, 20, other)
-    assert await store.find_failures(speaker.id) == other
+    await store.keep_failures(reporter.id, 20, other)
+    assert await store.find_failures(reporter.id) == other
 
 
-async def test_a_block_of_results_is_kept_once_and_only_grows(store, speaker) -> None:
+async def test_a_block_of_results_is_kept_once_and_only_grows(store, reporter) -> None:
     """A block stored again replaces itself; one read again from the start, and still short, takes nothing away."""
-    short, long = (pack(speaker.id, "log", 1, _results(count)) for count in (3, 8))
-    told = pack(speaker.id, "record", 7, _results(2))
-    assert await store.read_results(speaker.id) == []
+    short, long = (pack(reporter.id, "log", 1, _results(count)) for count in (3, 8))
+    reported = pack(reporter.id, "record", 7, _results(2))
+    assert await store.read_results(reporter.id) == []
 
     for _ in range(2):
         await store.keep_results([short])
-    await store.keep_results([long, told])
-    await store.keep_results([short, told])
+    await store.keep_results([long, reported])
+    await store.keep_results([short, reported])
 
-    assert await store.read_results(speaker.id) == [long, told]
+    assert await store.read_results(reporter.id) == [long, reported]
 
 
-async def test_repetitions_of_a_build_are_found(store, make_speaker) -> None:
+async def test_repetitions_of_a_build_are_found(store, make_reporter) -> None:
     """A list may ask for the builds that repeat one."""
-    first, again = make_speaker(), make_speaker()
+    first, again = make_reporter(), make_reporter()
     await store.advance([_step(first, first.start()), _step(again, again.start(retry_of=first.id))])
 
     assert [build.id for build in await store.list_builds(BuildQuery(retry_of=first.id))] == [again.id]
 
 
-async def test_findings_go_with_their_build(store, speaker) -> None:
+async def test_findings_go_with_their_build(store, reporter) -> None:
     """What is forgotten leaves no failures and no test results behind."""
-    step = _step(speaker, speaker.start())
+    step = _step(reporter, reporter.start())
     ended = step.after.model_copy(update={"build": step.after.build.model_copy(update={"status": "failed"})})
     await store.advance([replace(step, after=ended)])
     await store.keep_failures(
-        speaker.id, 1, Found(items=[FailureData(category="crash", message="x", first_line=1)], count=1)
+        reporter.id, 1, Found(items=[FailureData(category="crash", message="x", first_line=1)], count=1)
     )
-    await store.keep_results([pack(speaker.id, "log", 1, _results(1))])
+    await store.keep_results([pack(reporter.id, "log", 1, _results(1))])
 
-    assert [state.build.id for state in await store.list_forgettable(f"{9_999_999_999_999:016d}", 10)] == [speaker.id]
-    await store.forget([speaker.id])
+    assert [state.build.id for state in await store.list_forgettable(f"{9_999_999_999_999:016d}", 10)] == [reporter.id]
+    await store.forget([reporter.id])
 
-    assert await store.find_failures(speaker.id) == Found()
-    assert await store.read_results(speaker.id) == []
+    assert await store.find_failures(reporter.id) == Found()
+    assert await store.read_results(reporter.id) == []
 
 
-async def test_archives_are_listed_by_what_is_to_be_done(store, make_speaker) -> None:
+async def test_archives_are_listed_by_what_is_to_be_done(store, make_reporter) -> None:
     """By step and shard, oldest build first, between two places."""
-    speakers = [make_speaker(started_at=1_700_000_000_000 + n) for n in range(4)]
-    for number, one in enumerate(speakers):
+    reporters = [make_reporter(started_at=1_700_000_000_000 + n) for n in range(4)]
+    for number, one in enumerate(reporters):
         step = _step(one, one.start())
         await store.advance([step])
         if number:
             await store.replace(step.after, fold.mark_archive(step.after, Archive(step="due")))
-    places = [place_of((await store.find(one.id)).build) for one in speakers]
+    places = [place_of((await store.find(one.id)).build) for one in reporters]
 
     async def due(*args, **bounds) -> list[str]:
         return [state.build.id for state in await store.list_archives("due", range(8), *args, **bounds)]
 
-    assert await due("", 10) == [one.id for one in speakers[1:]]
-    assert await due(places[1], 1) == [speakers[2].id]
-    assert await due("", 10, before=places[2]) == [speakers[1].id]
+    assert await due("", 10) == [one.id for one in reporters[1:]]
+    assert await due(places[1], 1) == [reporters[2].id]
+    assert await due("", 10, before=places[2]) == [reporters[1].id]
     assert await store.list_archives("due", (), "", 10) == []
 
 
-async def test_text_is_dropped_a_few_chunks_at_a_time(store, speaker) -> None:
+async def test_text_is_dropped_a_few_chunks_at_a_time(store, reporter) -> None:
     """Positions, index and events stay; a chunk without text is not cold; another build's text stays."""
-    first = _step(speaker, speaker.start(), speaker.log(["a"]))
-    second = _step(speaker, speaker.update(progress=1), state=first.after)
-    third = _step(speaker, speaker.log(["b"]), state=second.after)
+    first = _step(reporter, reporter.start(), reporter.log(["a"]))
+    second = _step(reporter, reporter.update(progress=1), state=first.after)
+    third = _step(reporter, reporter.log(["b"]), state=second.after)
     for step in (first, second, third):
         await store.advance([step])
 
-    dropped = [await store.drop_text(speaker.id, 2) for _ in range(3)]
-    chunks = await store.read_chunks(speaker.id, "seq", 1, 10)
+    dropped = [await store.drop_text(reporter.id, 2) for _ in range(3)]
+    chunks = await store.read_chunks(reporter.id, "seq", 1, 10)
 
     assert dropped == [2, 1, 0]
     assert [chunk.is_cold for chunk in chunks] == [True, False, True]
@@ -385,13 +385,13 @@ async def test_text_is_dropped_a_few_chunks_at_a_time(store, speaker) -> None:
 
 
 async def test_feedback_is_listed_newest_first_and_replaced_by_its_id(store) -> None:
-    """By project, by build, before a place; what is said again stands once, at its new time."""
+    """By project, by build, before a place; what is sent again stands once, at its new time."""
 
-    def said(number: int, at: int, **more: str) -> Feedback:
+    def remark(number: int, at: int, **more: str) -> Feedback:
         facts = {"id": f"{number:032x}", "build_id": f"{number % 2:08x}-0000-7000-8000-000000000000", "project": "p"}
         return Feedback(**{**facts, "line": 3, "by": "ann", "at": at, "text": "x", **more})
 
-    for feedback in (said(1, 10), said(2, 20), said(3, 30, project="q"), said(1, 40, note="again")):
+    for feedback in (remark(1, 10), remark(2, 20), remark(3, 30, project="q"), remark(1, 40, note="again")):
         await store.keep_feedback(feedback)
 
     async def listed(projects=None, build_id=None, before=None, limit=10) -> list[tuple[int, int]]:
@@ -400,16 +400,16 @@ async def test_feedback_is_listed_newest_first_and_replaced_by_its_id(store) -> 
 
     assert await listed() == [(1, 40), (3, 30), (2, 20)]
     assert await listed(projects=["p"], limit=1) == [(1, 40)]
-    assert await listed(build_id=said(3, 1).build_id) == [(1, 40), (3, 30)]
-    assert await listed(before=said(3, 30).place) == [(2, 20)]
+    assert await listed(build_id=remark(3, 1).build_id) == [(1, 40), (3, 30)]
+    assert await listed(before=remark(3, 30).place) == [(2, 20)]
     assert await listed(projects=[]) == []
 
 
-async def test_logs_read_by_other_rules_are_found_once_nobody_looks_after_them(store, make_speaker) -> None:
+async def test_logs_read_by_other_rules_are_found_once_nobody_looks_after_them(store, make_reporter) -> None:
     """Ended without success, in the time asked for, newest first; no open builds, and none read by the same rules."""
 
     async def build(at: int, status: str, rules: str, *, is_settled: bool = True) -> str:
-        one = make_speaker(started_at=at)
+        one = make_reporter(started_at=at)
         step = _step(one, one.start(), one.complete(status))
         state = step.after
         if is_settled:

@@ -20,23 +20,23 @@ async def mongo(mongodb_url) -> AsyncIterator[MongoBuildStore]:
     await opened.close()
 
 
-def _steps(speaker) -> list:
+def _steps(reporter) -> list:
     batches = [
-        [speaker.start(), speaker.log(["a", "b"]), speaker.update(progress=10, phase="build")],
-        [speaker.log(["c"], continues=True), speaker.log(["d"], stream="err")],
-        [speaker.update(progress=90), speaker.complete("failed", exit_code=2), speaker.log(["late"])],
+        [reporter.start(), reporter.log(["a", "b"]), reporter.update(progress=10, phase="build")],
+        [reporter.log(["c"], continues=True), reporter.log(["d"], stream="err")],
+        [reporter.update(progress=90), reporter.complete("failed", exit_code=2), reporter.log(["late"])],
     ]
     steps, state = [], None
     for batch in batches:
-        steps.append(plan_build(state, {}, [speaker.arrival(record) for record in batch]).step)
+        steps.append(plan_build(state, {}, [reporter.arrival(record) for record in batch]).step)
         state = steps[-1].after
     return steps
 
 
 @pytest.mark.parametrize("died_at", [0, 1, 2])
-async def test_records_of_a_writer_that_died_are_folded_in(mongo, speaker, died_at: int) -> None:
+async def test_records_of_a_writer_that_died_are_folded_in(mongo, reporter, died_at: int) -> None:
     """Chunks were inserted, the document was not moved: loading the build finds the state they fold to."""
-    steps = _steps(speaker)
+    steps = _steps(reporter)
     for step in steps[:died_at]:
         await mongo.advance([step])
     healthy = mongo._put_build
@@ -49,20 +49,20 @@ async def test_records_of_a_writer_that_died_are_folded_in(mongo, speaker, died_
         await mongo.advance([steps[died_at]])
     mongo._put_build = healthy
 
-    shown = await mongo.find(speaker.id)
-    loaded = await mongo.load(speaker.id)
+    shown = await mongo.find(reporter.id)
+    loaded = await mongo.load(reporter.id)
 
     assert shown == (steps[died_at - 1].after if died_at else None)
-    assert loaded == steps[died_at].after == await mongo.find(speaker.id)
-    assert await mongo.find_start(speaker.id) == steps[0].start
+    assert loaded == steps[died_at].after == await mongo.find(reporter.id)
+    assert await mongo.find_start(reporter.id) == steps[0].start
 
 
-async def test_a_merge_that_died_halfway_hides_nothing(mongo, speaker) -> None:
+async def test_a_merge_that_died_halfway_hides_nothing(mongo, reporter) -> None:
     """The merged chunk is there, the ones it was made of too: every record is read once, and the next merge tidies."""
-    steps = _steps(speaker)
+    steps = _steps(reporter)
     for step in steps:
         await mongo.advance([step])
-    before = await mongo.read_chunks(speaker.id, "seq", 1, 10)
+    before = await mongo.read_chunks(reporter.id, "seq", 1, 10)
     healthy = mongo._chunks
 
     class Dying:
@@ -77,23 +77,23 @@ async def test_a_merge_that_died_halfway_hides_nothing(mongo, speaker) -> None:
     mongo._chunks = healthy
 
     for by, at in (("seq", 4), ("line", 1), ("byte", 0), ("line", 3)):
-        chunks = await mongo.read_chunks(speaker.id, by, at, 10)
+        chunks = await mongo.read_chunks(reporter.id, by, at, 10)
         assert [chunk.last_seq for chunk in chunks][-1] == before[-1].last_seq
         seqs = [seq for chunk in chunks for seq in range(chunk.first_seq, chunk.last_seq + 1)]
         assert len(seqs) == len(set(seqs))
     await mongo.compact(merge(before))
-    assert len(await mongo.read_chunks(speaker.id, "seq", 1, 10)) == 1
+    assert len(await mongo.read_chunks(reporter.id, "seq", 1, 10)) == 1
 
 
-async def test_builds_of_earlier_releases_are_found_by_the_end_of_their_id(mongo, make_speaker) -> None:
+async def test_builds_of_earlier_releases_are_found_by_the_end_of_their_id(mongo, make_reporter) -> None:
     """Opening the store adds what their documents lack; also of those that an earlier release stored beside us."""
-    speakers = [make_speaker() for _ in range(3)]
-    for one in speakers:
+    reporters = [make_reporter() for _ in range(3)]
+    for one in reporters:
         await mongo.advance([plan_build(None, {}, [one.arrival(one.start())]).step])
-    await mongo._builds.update_many({"_id": {"$in": [one.id for one in speakers[:2]]}}, {"$unset": {"tail": 1}})
+    await mongo._builds.update_many({"_id": {"$in": [one.id for one in reporters[:2]]}}, {"$unset": {"tail": 1}})
 
     await mongo.open()
 
-    for one in speakers:
+    for one in reporters:
         found = await mongo.list_builds(BuildQuery(name=read_build_name(short_id(one.id))))
         assert [build.id for build in found] == [one.id]

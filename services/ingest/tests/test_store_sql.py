@@ -38,9 +38,9 @@ def _undo(db: Connection) -> None:
         db.exec_driver_sql(f"alter table builds drop column {column}")
 
 
-async def test_an_old_database_is_brought_up_to_date(sql_url: str, speaker, make_speaker) -> None:
+async def test_an_old_database_is_brought_up_to_date(sql_url: str, reporter, make_reporter) -> None:
     """The first release's database gets the tables and columns it lacks, and keeps what it has."""
-    earlier = make_speaker()
+    earlier = make_reporter()
     first = open_store(sql_url)
     await first.open()
     await first.advance([plan_build(None, {}, [earlier.arrival(earlier.start())]).step])
@@ -49,18 +49,18 @@ async def test_an_old_database_is_brought_up_to_date(sql_url: str, speaker, make
     await old.migrate(MetaData())
     await old.write(_undo)
     await old.close()
-    repeated = speaker.start(retry_of=speaker.id)
+    repeated = reporter.start(retry_of=reporter.id)
     found = Found(items=[FailureData(category="crash", message="x", first_line=1)], count=1)
 
     store = open_store(sql_url)
     await store.open()
-    await store.keep_failures(speaker.id, 1, found)
-    await store.advance([plan_build(None, {}, [speaker.arrival(repeated)]).step])
+    await store.keep_failures(reporter.id, 1, found)
+    await store.advance([plan_build(None, {}, [reporter.arrival(repeated)]).step])
 
-    assert await store.find_failures(speaker.id) == found
-    assert await store.read_results(speaker.id) == []
-    assert [build.id for build in await store.list_builds(BuildQuery(retry_of=speaker.id))] == [speaker.id]
-    for known in (earlier.id, speaker.id):
+    assert await store.find_failures(reporter.id) == found
+    assert await store.read_results(reporter.id) == []
+    assert [build.id for build in await store.list_builds(BuildQuery(retry_of=reporter.id))] == [reporter.id]
+    for known in (earlier.id, reporter.id):
         named = BuildQuery(name=read_build_name(short_id(known)))
         assert [build.id for build in await store.list_builds(named)] == [known]
     await store.close()
@@ -72,9 +72,9 @@ async def test_a_name_is_looked_up_by_index(tmp_path: Path, more: dict) -> None:
     store = open_store(f"sqlite:///{tmp_path}/store.sqlite")
     await store.open()
     listing = _listing(BuildQuery(name=read_build_name("0123abcd"), **more))
-    said = str(listing.compile(dialect=sqlite.dialect(), compile_kwargs={"literal_binds": True}))
+    query = str(listing.compile(dialect=sqlite.dialect(), compile_kwargs={"literal_binds": True}))
 
-    steps = await store._engine.read(lambda db: [row[3] for row in db.exec_driver_sql(f"explain query plan {said}")])
+    steps = await store._engine.read(lambda db: [row[3] for row in db.exec_driver_sql(f"explain query plan {query}")])
     await store.close()
 
     assert [step.partition("INDEX ")[2].partition(" ")[0] for step in steps if "builds" in step] == [

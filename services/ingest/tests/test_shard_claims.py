@@ -12,16 +12,16 @@ class Fleet:
     def __init__(self, store) -> None:
         self._store = store
         self.now = 0.0
-        self.keepers: dict[str, ShardClaims] = {}
+        self.replicas: dict[str, ShardClaims] = {}
         self.let_go: list[tuple[int, str | None]] = []
         """Shards as they were let go, and who owned them then."""
 
     def join(self, name: str) -> None:
-        self.keepers[name] = ShardClaims(self._store, name)
+        self.replicas[name] = ShardClaims(self._store, name)
 
     async def tick(self) -> dict[str, frozenset[int]]:
         self.now += BEAT_SECONDS
-        return {name: await keeper.tick(self.now, self._let_go) for name, keeper in self.keepers.items()}
+        return {name: await replica.tick(self.now, self._let_go) for name, replica in self.replicas.items()}
 
     async def _let_go(self, shards: list[int]) -> None:
         owners = {claim.key: claim.owner for claim in await self._store.list_claims()}
@@ -85,7 +85,7 @@ async def test_a_dead_replicas_shards_are_taken_over(fleet) -> None:
     fleet.join("one")
     fleet.join("two")
     await fleet.settle(4 * BEAT_SECONDS)
-    del fleet.keepers["two"]
+    del fleet.replicas["two"]
 
     early = await fleet.tick()
     late = await fleet.settle(DEAD_SECONDS + BEAT_SECONDS)
@@ -99,6 +99,6 @@ async def test_a_replica_that_leaves_makes_nobody_wait(fleet) -> None:
     fleet.join("one")
     fleet.join("two")
     await fleet.settle(4 * BEAT_SECONDS)
-    await fleet.keepers.pop("two").release()
+    await fleet.replicas.pop("two").release()
 
     assert await fleet.tick() == {"one": ALL}
