@@ -212,7 +212,7 @@ class Delivering(RuleBasedStateMachine):
         deliveries = [Delivery(tag, f"0.X.{PROJECT}", body, {"agent": AGENT}) for tag, body in enumerate(bodies)]
         decoded = decode(deliveries)
         assert [] == decoded.poison
-        plan = plan_build_(self.state, self.waiting.of(self.build_id), decoded.arrivals[self.build_id])
+        plan = plan_build_(self.state, self.waiting.of(self.build_id), decoded.records[self.build_id])
         assert [] == plan.poison
         if ends == "before commit":
             self.crash_ingest(bodies)

@@ -79,7 +79,7 @@ class Reporter:
         key = routing_key(message.type, self.id, self.project)
         return Delivery(next(_ids), key, message.to_json().encode(), {"agent": self.agent})
 
-    def arrival(self, record: Record, agent: str | None = None) -> RecordDelivery:
+    def record_delivery(self, record: Record, agent: str | None = None) -> RecordDelivery:
         return RecordDelivery(record, record.to_json().encode(), agent or self.agent)
 
     def delivery(self, record: Record, agent: str | None = None, **headers: str) -> Delivery:

@@ -217,7 +217,7 @@ async def test_what_does_not_fit_in_memory_is_read_from_the_store(
 ) -> None:
     """A build that is faster than its reader, or one too many at once, gets the same answer."""
     monkeypatch.setattr(build_cursor, "PENDING_CHUNKS", 2)
-    monkeypatch.setattr(rooms, "READINGS", 1)
+    monkeypatch.setattr(rooms, "CURSORS_MAX", 1)
     lines = broken_log()
     late = make_reporter()
     for one in (reporter, late):

@@ -37,13 +37,13 @@ def _read(chunks: list[Chunk]) -> str:
 
 
 def _pack_in_batches(reporter, records, cuts) -> list[Chunk]:
-    arrivals = [reporter.arrival(record) for record in records]
+    deliveries = [reporter.record_delivery(record) for record in records]
     chunks: list[Chunk] = []
     at = Position(0, 0, 0)
-    sizes = iter(cuts * len(arrivals))
-    while arrivals:
+    sizes = iter(cuts * len(deliveries))
+    while deliveries:
         size = next(sizes)
-        batch, arrivals = arrivals[:size], arrivals[size:]
+        batch, deliveries = deliveries[:size], deliveries[size:]
         packed, _ = pack(reporter.id, batch, at)
         chunks += packed
         last = packed[-1]
@@ -107,10 +107,10 @@ def test_a_repeated_record_is_recognised_and_another_is_not(make_reporter_factor
         for record in records:
             place = next(i for i, chunk in enumerate(stored) if chunk.last_seq >= record.seq)
             following = stored[place + 1] if place + 1 < len(stored) else None
-            assert holds(stored[place], following, reporter.arrival(record))
+            assert holds(stored[place], following, reporter.record_delivery(record))
             if record.type == "BUILD_LOG":
                 other = record.model_copy(update={"data": record.data.model_copy(update={"lines": ["\x00other"]})})
-                assert not holds(stored[place], following, reporter.arrival(other))
+                assert not holds(stored[place], following, reporter.record_delivery(other))
 
 
 def test_events_are_kept_as_reported(reporter) -> None:

@@ -181,7 +181,7 @@ async def test_other_bytes_for_a_stored_seq_are_quarantined(bench, reporter) -> 
     assert bench.metrics.quarantined._value.get() == 2
 
 
-async def test_poison_spoils_no_neighbour(bench, make_reporter) -> None:
+async def test_poison_spoils_nothing_else_of_its_batch(bench, make_reporter) -> None:
     """A record that can never be stored is reported; the rest of its batch is stored."""
     good, bad = make_reporter(), make_reporter()
     await bench.intake.handle([bad.delivery(bad.start())])
@@ -252,9 +252,9 @@ async def test_rows_that_only_grow_are_announced_a_few_times_a_second(bench, bus
     for _ in range(50):
         bench.now += 0.02
         await bench.intake.handle([reporter.delivery(reporter.log(["x"]))])
-        await bench.lifecycle.tell_held_rows()
+        await bench.lifecycle.announce_held_rows()
     bench.now += 1
-    await bench.lifecycle.tell_held_rows()
+    await bench.lifecycle.announce_held_rows()
 
     rows = bus.events("BUILD")
     assert 4 <= len(rows) <= 8

@@ -8,7 +8,7 @@ from build_ingest.records.verdict import verdict_of
 
 
 def _fold(reporter, *records, state=None):
-    return plan_build(state, {}, [reporter.arrival(record) for record in records]).step.after
+    return plan_build(state, {}, [reporter.record_delivery(record) for record in records]).step.after
 
 
 def test_any_split_into_batches_folds_to_the_same_row(reporter) -> None:
@@ -73,7 +73,7 @@ def test_facts_found_late_are_known_and_overrule_nothing(reporter) -> None:
     late = reporter.update(branch="other", commit="0123abc", commitSubject="Late", tools={"cmake": "3.31"})
 
     state = _fold(reporter, start, late)
-    facts = fold.facts_of(reporter.arrival(start).record, state)
+    facts = fold.facts_of(reporter.record_delivery(start).record, state)
 
     assert ("main", "0123abc", "Late") == (state.build.branch, state.build.commit, state.build.commit_subject)
     assert {"cmake": "3.31"} == facts.tools

@@ -155,7 +155,7 @@ async def test_heads_of_open_builds_only_are_repeated(bench, bus, make_reporter)
     assert [head.build_id for head in bus.events("STORED")] == [running.id]
 
 
-async def test_a_stop_is_heeded_whatever_happens_at_its_moment(bench, reporter) -> None:
+async def test_a_stop_is_obeyed_whatever_happens_at_its_moment(bench, reporter) -> None:
     """A build that falls due in the very moment of the stop does not keep the lifecycle alive."""
     await _feed(bench, reporter, reporter.start(), reporter.complete())
     due = bench.intake.open_builds[reporter.id]

@@ -13,7 +13,7 @@ from build_ingest.records.plan import plan_build
 def chunks_of(reporter, batches):
     state, chunks = None, []
     for batch in batches:
-        step = plan_build(state, {}, [reporter.arrival(record) for record in batch]).step
+        step = plan_build(state, {}, [reporter.record_delivery(record) for record in batch]).step
         state, chunks = step.after, [*chunks, *step.chunks]
     return chunks
 

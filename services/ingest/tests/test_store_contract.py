@@ -19,7 +19,7 @@ from build_protocol.messages import BuildCompleteData, FailureData
 
 
 def _step(reporter, *records, state=None):
-    return plan_build(state, {}, [reporter.arrival(record) for record in records]).step
+    return plan_build(state, {}, [reporter.record_delivery(record) for record in records]).step
 
 
 def _results(count: int) -> list[TestResult]:

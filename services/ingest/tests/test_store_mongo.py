@@ -28,7 +28,7 @@ def _steps(reporter) -> list:
     ]
     steps, state = [], None
     for batch in batches:
-        steps.append(plan_build(state, {}, [reporter.arrival(record) for record in batch]).step)
+        steps.append(plan_build(state, {}, [reporter.record_delivery(record) for record in batch]).step)
         state = steps[-1].after
     return steps
 
@@ -89,7 +89,7 @@ async def test_builds_of_earlier_releases_are_found_by_the_end_of_their_id(mongo
     """Opening the store adds what their documents lack; also of those that an earlier release stored beside us."""
     reporters = [make_reporter() for _ in range(3)]
     for one in reporters:
-        await mongo.advance([plan_build(None, {}, [one.arrival(one.start())]).step])
+        await mongo.advance([plan_build(None, {}, [one.record_delivery(one.start())]).step])
     await mongo._builds.update_many({"_id": {"$in": [one.id for one in reporters[:2]]}}, {"$unset": {"tail": 1}})
 
     await mongo.open()

@@ -43,7 +43,7 @@ async def test_an_old_database_is_brought_up_to_date(sql_url: str, reporter, mak
     earlier = make_reporter()
     first = open_store(sql_url)
     await first.open()
-    await first.advance([plan_build(None, {}, [earlier.arrival(earlier.start())]).step])
+    await first.advance([plan_build(None, {}, [earlier.record_delivery(earlier.start())]).step])
     await first.close()
     old = SqlEngine(sql_url)
     await old.migrate(MetaData())
@@ -55,7 +55,7 @@ async def test_an_old_database_is_brought_up_to_date(sql_url: str, reporter, mak
     store = open_store(sql_url)
     await store.open()
     await store.keep_failures(reporter.id, 1, found)
-    await store.advance([plan_build(None, {}, [reporter.arrival(repeated)]).step])
+    await store.advance([plan_build(None, {}, [reporter.record_delivery(repeated)]).step])
 
     assert await store.find_failures(reporter.id) == found
     assert await store.read_results(reporter.id) == []

@@ -39,7 +39,7 @@ def create_app(
         recent=ResultsCache(builds),
         replica=replica,
     )
-    depots = () if artifacts_client is None else (artifacts_client,)
-    closing = [replica.stop, *(each.close for each in depots), *(each.close for each in peers.values()), builds.close]
+    clients = () if artifacts_client is None else (artifacts_client,)
+    closing = [replica.stop, *(each.close for each in clients), *(each.close for each in peers.values()), builds.close]
     lifespan = supervised_lifespan("ingest", replica.duties(), open_store=builds.open, closing=closing)
     return create_service_app("ingest", parts, bus, lifespan=lifespan, routers=routers(settings))

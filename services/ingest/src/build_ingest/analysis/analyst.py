@@ -1,7 +1,7 @@
-"""The analyst: reads builds behind their commits, and keeps beside them what failed and what their tests said.
+"""The analyst: reads builds behind their commits, and keeps their failures and test results beside them.
 
 It reads only what is stored, a few chunks at a time, in one task of its own: nothing it does, and no bug of it, delays
-or harms storing. What it missed (a restart, a takeover, more builds at once than it reads) it reads from the store.
+or affects storing. What it missed (a restart, a takeover, more builds at once than it reads) it reads from the store.
 """
 
 import asyncio
@@ -12,11 +12,11 @@ from build_chassis.errors import StoreUnavailable
 from build_chassis.supervisor import Duty
 from build_protocol.messages import BuildMetrics, FailureData
 
-from build_ingest.analysis.build_cursor import Reading
+from build_ingest.analysis.build_cursor import BuildCursor
 from build_ingest.analysis.early_alert import EarlyAlert
 from build_ingest.analysis.log_reader import LogReader
 from build_ingest.analysis.rules_version import fingerprint
-from build_ingest.findings.failures import Found, so_far, told
+from build_ingest.findings.failures import Found, ranked, so_far
 from build_ingest.findings.test_results import counts_of, merged
 from build_ingest.intake.consumer import RecordConsumer
 from build_ingest.metrics import Metrics
@@ -25,7 +25,7 @@ from build_ingest.records.fold import BuildState
 from build_ingest.records.plan import Step
 from build_ingest.store.contract import BuildStore
 
-READINGS = 200
+CURSORS_MAX = 200
 """Builds read while they run; further ones are read when they end."""
 
 RESULTS_SECONDS = 2.0
@@ -50,7 +50,7 @@ class Analyst:
         self._metrics = metrics
         self._early_alert = early_alert
         self._make_reader = make_reader
-        self._readings: dict[str, Reading] = {}
+        self._cursors: dict[str, BuildCursor] = {}
         self._due: dict[str, None] = {}
         self._woken = asyncio.Event()
 
@@ -58,21 +58,21 @@ class Analyst:
         """A step was committed: read its text soon. Returns at once."""
         if _extent(step.after) == _extent(step.before):
             return
-        reading = self._reading(step.after)
-        if reading is not None:
-            reading.follow(step)
-            self._call(step.after.build.id)
+        cursor = self._cursor(step.after)
+        if cursor is not None:
+            cursor.follow(step)
+            self._make_due(step.after.build.id)
 
     def adopt(self, states: Iterable[BuildState]) -> None:
         """These builds became ours: read what is stored of those that run."""
         for state in states:
-            if not state.complete and any(_extent(state)) and self._reading(state) is not None:
-                self._call(state.build.id)
+            if not state.complete and any(_extent(state)) and self._cursor(state) is not None:
+                self._make_due(state.build.id)
 
     def abandon(self, build_ids: Iterable[str]) -> None:
         """Another replica reads these builds now."""
         for build_id in build_ids:
-            self._readings.pop(build_id, None)
+            self._cursors.pop(build_id, None)
             self._early_alert.forget(build_id)
 
     def duties(self) -> Sequence[Duty]:
@@ -85,11 +85,11 @@ class Analyst:
         )
 
     async def show_results(self) -> None:
-        """Store the test results that running builds' logs told since. Raises StoreUnavailable."""
-        for reading in list(self._readings.values()):
-            if reading.is_behind:
-                async with reading.lock:
-                    await reading.keep_results()
+        """Store the test results found in running builds' logs since the last call. Raises StoreUnavailable."""
+        for cursor in list(self._cursors.values()):
+            if cursor.is_behind:
+                async with cursor.lock:
+                    await cursor.keep_results()
 
     async def read_due(self) -> None:
         """Read all builds that grew, and show the failures that became certain. Raises StoreUnavailable."""
@@ -98,9 +98,9 @@ class Analyst:
             # Taken out first: what comes while it is read makes it due again.
             del self._due[build_id]
             try:
-                await self._look(build_id)
+                await self._read_build(build_id)
             except StoreUnavailable:
-                self._call(build_id)
+                self._make_due(build_id)
                 raise
 
     async def judge(self, state: BuildState) -> list[FailureData]:
@@ -112,15 +112,15 @@ class Analyst:
         build = state.build
         if state.is_analysed:
             return (await self._store.find_failures(build.id)).items
-        reading = self._readings.get(build.id) or Reading(state, self._make_reader(), self._store)
-        async with reading.lock:
+        cursor = self._cursors.get(build.id) or BuildCursor(state, self._make_reader(), self._store)
+        async with cursor.lock:
             try:
                 rules = await asyncio.to_thread(fingerprint)
-                found = await self._report(reading, state)
-                counts = await self._count_tests(reading) if found is not None else None
+                found = await self._report(cursor, state)
+                counts = await self._count_tests(cursor) if found is not None else None
             finally:
-                # Finishing uses a reader up; whoever comes again begins anew.
-                self._readings.pop(build.id, None)
+                # Finishing uses a reader up; the next attempt begins anew.
+                self._cursors.pop(build.id, None)
                 self._early_alert.forget(build.id)
         is_analysed = found is not None
         if found is None:
@@ -139,40 +139,40 @@ class Analyst:
         )
         return found.items
 
-    def _reading(self, state: BuildState) -> Reading | None:
+    def _cursor(self, state: BuildState) -> BuildCursor | None:
         build_id = state.build.id
-        reading = self._readings.get(build_id)
-        if reading is None and len(self._readings) < READINGS:
-            reading = self._readings[build_id] = Reading(state, self._make_reader(), self._store)
-        return reading
+        cursor = self._cursors.get(build_id)
+        if cursor is None and len(self._cursors) < CURSORS_MAX:
+            cursor = self._cursors[build_id] = BuildCursor(state, self._make_reader(), self._store)
+        return cursor
 
-    def _call(self, build_id: str) -> None:
+    def _make_due(self, build_id: str) -> None:
         self._due[build_id] = None
         self._woken.set()
 
-    async def _look(self, build_id: str) -> None:
-        reading = self._readings.get(build_id)
-        if reading is None:
+    async def _read_build(self, build_id: str) -> None:
+        cursor = self._cursors.get(build_id)
+        if cursor is None:
             return
-        async with reading.lock:
+        async with cursor.lock:
             # It may have been judged while this waited; then its reader is used up.
-            if reading.is_broken or self._readings.get(build_id) is not reading:
+            if cursor.is_broken or self._cursors.get(build_id) is not cursor:
                 return
             try:
-                await reading.catch_up()
-                if len(reading.reader.failures) > reading.told:
-                    await self._tell(build_id, reading)
+                await cursor.catch_up()
+                if len(cursor.reader.failures) > cursor.shown_count:
+                    await self._show(build_id, cursor)
             except StoreUnavailable:
                 raise
             except Exception:
                 log.exception("analysis failed build_id=%s", build_id)
-                self._break(reading)
+                self._break(cursor)
 
-    async def _tell(self, build_id: str, reading: Reading) -> None:
+    async def _show(self, build_id: str, cursor: BuildCursor) -> None:
         """Keep and show what is certain; a row that others keep changing is tried again with the next line."""
-        count = len(reading.reader.failures)
-        found = so_far(reading.reader.failures)
-        await self._store.keep_failures(build_id, reading.reader.text_bytes, found)
+        count = len(cursor.reader.failures)
+        found = so_far(cursor.reader.failures)
+        await self._store.keep_failures(build_id, cursor.reader.text_bytes, found)
         is_shown = False
 
         def decide(now: BuildState) -> BuildState | None:
@@ -182,41 +182,41 @@ class Analyst:
 
         after = await self._intake.change(build_id, decide)
         if after is not None or is_shown:
-            reading.told = count
+            cursor.shown_count = count
         if after is not None:
-            await self._early_alert.ring(after, found.items)
+            await self._early_alert.publish(after, found.items)
 
-    async def _report(self, reading: Reading, state: BuildState) -> Found | None:
+    async def _report(self, cursor: BuildCursor, state: BuildState) -> Found | None:
         """The whole log's failures; None when the analysis broke."""
         build = state.build
-        if reading.is_broken:
+        if cursor.is_broken:
             return None
         try:
-            reading.state = state
-            reading.reader.is_green = build.status == "succeeded"
-            await reading.read_to_end()
+            cursor.state = state
+            cursor.reader.is_green = build.status == "succeeded"
+            await cursor.read_to_end()
             if build.status == "succeeded":
                 return Found()
-            report = await asyncio.to_thread(reading.reader.finish, build.exit_code or None)
-            return told(report.failures, report.dropped)
+            report = await asyncio.to_thread(cursor.reader.finish, build.exit_code or None)
+            return ranked(report.failures, report.dropped)
         except StoreUnavailable:
             raise
         except Exception:
             log.exception("analysis failed build_id=%s", build.id)
-            self._break(reading)
+            self._break(cursor)
             return None
 
-    async def _count_tests(self, reading: Reading) -> BuildMetrics | None:
+    async def _count_tests(self, cursor: BuildCursor) -> BuildMetrics | None:
         """The tests of a build that ended, by what came of them; None where there are none, or more may come."""
-        if not reading.has_results or reading.state.build.provisional:
+        if not cursor.has_results or cursor.state.build.provisional:
             return None
-        blocks = await self._store.read_results(reading.state.build.id)
+        blocks = await self._store.read_results(cursor.state.build.id)
         return await asyncio.to_thread(lambda: counts_of(merged(blocks)))
 
-    def _break(self, reading: Reading) -> None:
-        """The analysis of this build went wrong: its log stays as it is, and nobody calls it analysed."""
+    def _break(self, cursor: BuildCursor) -> None:
+        """The analysis of this build went wrong: its log stays as it is, and it is never shown as analysed."""
         self._metrics.analysis_errors.inc()
-        reading.give_up()
+        cursor.give_up()
 
 
 def _extent(state: BuildState | None) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""A reading: how far one build is read, and what follows. Reads from memory what just came, the rest from the store."""
+"""BuildCursor: how far one build is read, and what follows. Reads new chunks from memory, the rest from the store."""
 
 import asyncio
 from collections import deque
@@ -6,7 +6,7 @@ from collections import deque
 from build_chassis.concurrency import in_thread_if_large
 
 from build_ingest.analysis.log_reader import LogReader
-from build_ingest.findings.test_results import LogBlocks, ResultBlock, pack, told_by
+from build_ingest.findings.test_results import LogBlocks, ResultBlock, pack, reported_in
 from build_ingest.logs.pages import stream_text
 from build_ingest.records.chunk import Chunk, events_of
 from build_ingest.records.fold import BuildState
@@ -22,14 +22,14 @@ THREAD_BYTES = 8 * 1024
 EVENT_CHUNKS_PER_READ = 32
 
 
-class Reading:
+class BuildCursor:
     """Reads one build as it grows: its log for failures and test results, its records for test results."""
 
     def __init__(self, state: BuildState, reader: LogReader, store: BuildStore) -> None:
         self.state = state
         """The build as far as it is to be read."""
         self.reader = reader
-        self.told = 0
+        self.shown_count = 0
         """Failures that the build's row shows."""
         self.is_broken = False
         self.lock = asyncio.Lock()
@@ -84,7 +84,7 @@ class Reading:
         await self._read_records()
 
     async def keep_results(self) -> None:
-        """Store the test results that the log told. Raises StoreUnavailable; calling again is harmless."""
+        """Store the test results found in the log. Raises StoreUnavailable; calling again is harmless."""
         if self._blocks.is_behind:
             await self._store.keep_results(await asyncio.to_thread(self._blocks.unkept))
             self._blocks.keep()
@@ -114,4 +114,4 @@ class Reading:
 
 def _blocks_of(build_id: str, chunks: list[Chunk], after_seq: int) -> list[ResultBlock]:
     records = [record for chunk in chunks for record in events_of(chunk) if record["seq"] > after_seq]
-    return [pack(build_id, "record", record["seq"], told) for record in records if (told := told_by(record))]
+    return [pack(build_id, "record", record["seq"], results) for record in records if (results := reported_in(record))]

@@ -1,6 +1,6 @@
-"""The early_alert: BUILD_FAILING, said once of a running build as soon as a step of it has certainly failed.
+"""The early alert: BUILD_FAILING, published once for a running build as soon as one of its steps certainly failed.
 
-Best effort: it goes out after the failure is stored, and when it is lost the verdict tells the same later.
+Best effort: it goes out after the failure is stored, and when it is lost the verdict reports the same later.
 """
 
 import logging
@@ -17,17 +17,17 @@ log = logging.getLogger("ingest")
 
 
 class EarlyAlert:
-    """Tells of builds that fail and still run."""
+    """Publishes which builds fail while they still run."""
 
     def __init__(self, store: BuildStore, bus: Bus) -> None:
         self._store = store
         self._bus = bus
-        self._told: set[str] = set()
+        self._published: set[str] = set()
 
-    async def ring(self, state: BuildState, failures: Sequence[FailureData]) -> None:
-        """Say it when it is certain and was not said; a takeover may say it again. Raises StoreUnavailable."""
+    async def publish(self, state: BuildState, failures: Sequence[FailureData]) -> None:
+        """Publish once the failure is certain; after a takeover it may be published again. Raises StoreUnavailable."""
         build = state.build
-        if build.id in self._told or not _will_fail(state, failures):
+        if build.id in self._published or not _will_fail(state, failures):
             return
         start = await self._store.find_start(build.id)
         if start is None:
@@ -37,11 +37,11 @@ class EarlyAlert:
         except (BusUnavailable, PublishFailed) as error:
             log.warning("an early alert waits build_id=%s reason=%s", build.id, error)
             return
-        self._told.add(build.id)
+        self._published.add(build.id)
 
     def forget(self, build_id: str) -> None:
         """The build ended, or another replica reads it now."""
-        self._told.discard(build_id)
+        self._published.discard(build_id)
 
 
 def _will_fail(state: BuildState, failures: Sequence[FailureData]) -> bool:

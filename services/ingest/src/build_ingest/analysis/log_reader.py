@@ -34,12 +34,12 @@ class LogReader:
     def read(self, text: bytes) -> None:
         """Read the next bytes. The newest line waits: the next piece may go on with it."""
         read = self._newest + text.decode()
-        tells = any(marker in read for marker in MARKERS)
+        has_results = any(marker in read for marker in MARKERS)
         lines = read.split("\n")
         self.text_bytes += len(text)
         self._newest = lines.pop()[:LINE_CHARACTERS]
         if lines:
-            self._feed(lines, tells=tells)
+            self._feed(lines, has_results=has_results)
 
     def read_chunks(self, chunks: Sequence[Chunk], end: int) -> None:
         """Read what these chunks, which follow each other, hold of the log up to byte `end`."""
@@ -48,7 +48,7 @@ class LogReader:
 
     def read_last(self) -> None:
         """Read the last line: nothing follows it."""
-        self._feed([self._newest], tells=True)
+        self._feed([self._newest], has_results=True)
         self._newest = ""
 
     def finish(self, exit_code: int | None) -> Report:
@@ -60,10 +60,10 @@ class LogReader:
         results, self._results = self._results, []
         return results
 
-    def _feed(self, lines: Sequence[str], *, tells: bool) -> None:
+    def _feed(self, lines: Sequence[str], *, has_results: bool) -> None:
         cut = [line[:LINE_CHARACTERS] for line in lines]
         if not self.is_green:
             self.failures += self._analyzer.feed(self._lines + 1, cut)
-        if tells:
+        if has_results:
             self._results += read_test_results(self._lines + 1, cut)
         self._lines += len(lines)

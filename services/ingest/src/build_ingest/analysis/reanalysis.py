@@ -16,7 +16,7 @@ from build_protocol.messages import FailureData
 
 from build_ingest.analysis.log_reader import LogReader
 from build_ingest.analysis.rules_version import fingerprint
-from build_ingest.findings.failures import Found, told
+from build_ingest.findings.failures import Found, ranked
 from build_ingest.intake.consumer import RecordConsumer
 from build_ingest.logs.pages import stream_text
 from build_ingest.metrics import Metrics
@@ -106,7 +106,7 @@ class Reanalysis:
         return found
 
     async def _read(self, state: BuildState) -> Found | None:
-        """What the log tells today; None when its analysis broke."""
+        """The log's failures by today's rules; None when its analysis broke."""
         build = state.build
         if build.status == "succeeded":
             return Found()
@@ -117,7 +117,7 @@ class Reanalysis:
                 reader.take_results()
             await asyncio.to_thread(reader.read_last)
             report = await asyncio.to_thread(reader.finish, build.exit_code or None)
-            return told(report.failures, report.dropped)
+            return ranked(report.failures, report.dropped)
         except StoreUnavailable:
             raise
         except Exception:
@@ -127,5 +127,5 @@ class Reanalysis:
 
 
 def _facts(failure: FailureData | None) -> dict[str, object] | None:
-    """What a failure says to people and groups; how it was found is left out."""
+    """What people see of a failure and groups are made by; how it was found is left out."""
     return None if failure is None else {name: getattr(failure, name) for name in FailureData.model_fields}

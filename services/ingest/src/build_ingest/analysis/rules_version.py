@@ -1,4 +1,4 @@
-"""Rules: which of them are in force here, as a word that changes when their answers may."""
+"""Rules: which of them are in force here, as a fingerprint that changes when their answers may."""
 
 import hashlib
 from functools import cache

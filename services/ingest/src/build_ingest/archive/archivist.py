@@ -28,7 +28,7 @@ LOOK_SECONDS = 2.0
 BUILDS_PER_LOOK = 20
 CHUNKS_PER_READ = 32
 FAILURES_IN_A_ROW = 3
-"""After so many the artifacts_client is taken to be away, and not these builds to be odd."""
+"""After so many the artifacts service is taken to be away, and not these builds to be odd."""
 
 MEMORY_BYTES = 4 * 1024 * 1024
 """A larger archive is made in a temporary file."""
@@ -37,7 +37,7 @@ log = logging.getLogger("ingest")
 
 
 class Archivist:
-    """Brings the logs of ended builds of this replica's shards to the artifacts_client."""
+    """Brings the logs of ended builds of this replica's shards to the artifacts service."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class Archivist:
         """Place of the build that was tried last."""
 
     def duties(self) -> Sequence[Duty]:
-        """What the supervisor runs: while the artifacts_client is away, it looks less and less often."""
+        """What the supervisor runs: while the artifacts service is away, it looks less and less often."""
         return (Duty("archive logs", self.bring_due, LOOK_SECONDS, backoff=partial(Backoff, LOOK_SECONDS, 300.0)),)
 
     async def bring_due(self) -> None:

@@ -57,8 +57,8 @@ class ArtifactsClient:
 
     async def offer(self, build: Build, file: BinaryIO) -> Plan:
         """Ask to bring a build's archive; the same bytes offered again continue. Raises StoreUnavailable."""
-        said = {"buildId": build.id, "project": build.project, "name": NAME, "contentType": "application/zstd"}
-        body = json.dumps(said | _content(file)).encode()
+        request = {"buildId": build.id, "project": build.project, "name": NAME, "contentType": "application/zstd"}
+        body = json.dumps(request | _content(file)).encode()
         answer = await self._ask("POST", "/api/artifacts", body=body, headers={"content-type": "application/json"})
         plan = json.loads(answer.body)
         return Plan(plan["artifactId"], plan["puts"])
@@ -145,7 +145,7 @@ def _must_succeed(answer: Answer, request: str) -> Answer:
 
 
 def _content(file: BinaryIO) -> dict[str, Any]:
-    """Size and hashes of the file, as an offer says them."""
+    """Size and hashes of the file, as an offer names them."""
     size = file.seek(0, 2)
     part_bytes = None if size <= WHOLE_BYTES else max(PART_BYTES, -(-size // PARTS_MAX))
     whole, parts = hashlib.sha256(), []
@@ -153,5 +153,5 @@ def _content(file: BinaryIO) -> dict[str, Any]:
     while piece := file.read(part_bytes or PART_BYTES):
         whole.update(piece)
         parts.append(hashlib.sha256(piece).hexdigest())
-    said = {"sizeBytes": size, "sha256": whole.hexdigest()}
-    return said if part_bytes is None else said | {"partSizeBytes": part_bytes, "partSha256": parts}
+    content = {"sizeBytes": size, "sha256": whole.hexdigest()}
+    return content if part_bytes is None else content | {"partSizeBytes": part_bytes, "partSha256": parts}

@@ -1,4 +1,4 @@
-"""Failures: what the analyser found, in the words of the wire and in the order people read them. Pure."""
+"""Failures: what the analyser found, in the wire's fields and in the order people read them. Pure."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -11,7 +11,7 @@ from pydantic import Field
 
 SHORT_CHARACTERS = 512
 LONG_CHARACTERS = 8192
-"""What the wire takes of one word; the analyser takes words from lines of any length."""
+"""What the wire takes of one field; the analyser takes fields from lines of any length."""
 
 _LONG_FIELDS = frozenset({"file", "message", "target", "command"})
 
@@ -28,7 +28,7 @@ class Found(WireModel):
         return self.items[0] if self.items else None
 
 
-def told(failures: Iterable[Failure], dropped: int = 0) -> Found:
+def ranked(failures: Iterable[Failure], dropped: int = 0) -> Found:
     """Failures that the analyser has ranked, for the wire."""
     items = [on_wire(failure) for failure in failures]
     return Found(items=items, count=len(items) + dropped)
@@ -36,7 +36,7 @@ def told(failures: Iterable[Failure], dropped: int = 0) -> Found:
 
 def so_far(failures: Iterable[Failure]) -> Found:
     """Failures that became certain while the build runs, in the order that its report will have."""
-    return told(sorted(failures, key=lambda found: (found.rank >= WRAPPER, found.rank >= UNKNOWN, found.first_line)))
+    return ranked(sorted(failures, key=lambda found: (found.rank >= WRAPPER, found.rank >= UNKNOWN, found.first_line)))
 
 
 def on_wire(failure: Failure) -> FailureData:
@@ -44,9 +44,9 @@ def on_wire(failure: Failure) -> FailureData:
     return FailureData.model_validate(_cut(failure.to_json()))
 
 
-def _cut(said: Mapping[str, Any]) -> dict[str, Any]:
+def _cut(fields: Mapping[str, Any]) -> dict[str, Any]:
     cut: dict[str, Any] = {}
-    for name, value in said.items():
+    for name, value in fields.items():
         if isinstance(value, str):
             cut[name] = value[: LONG_CHARACTERS if name in _LONG_FIELDS else SHORT_CHARACTERS]
         elif value is not None:

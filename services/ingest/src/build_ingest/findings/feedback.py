@@ -1,4 +1,4 @@
-"""Feedback: what people say about a failure that the analysis got wrong, with what the rules' keepers need. Pure."""
+"""Feedback: people's remarks on a failure that the analysis got wrong, with what the rules' maintainers need. Pure."""
 
 import hashlib
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ Note = Annotated[str, StringConstraints(max_length=2000)]
 
 
 class Remark(WireModel):
-    """ "Wrong line?": the line that says what really went wrong; `signature` names the failure that is meant."""
+    """ "Wrong line?": the line that shows what really went wrong; `signature` names the failure that is meant."""
 
     line: Count = Field(ge=1, description="1-based line of the build's log.")
     signature: ShortText | None = Field(None, description="Absent: the first failure.")
@@ -20,7 +20,7 @@ class Remark(WireModel):
 
 
 class Feedback(Remark):
-    """A remark as it is kept: who made it and when, the line's text, and what the analysis said by which rules."""
+    """A remark as it is kept: who made it and when, the line's text, and what the analysis found by which rules."""
 
     id: str
     build_id: BuildId
@@ -45,9 +45,9 @@ class FeedbackList(WireModel):
 
 
 def feedback_id(build_id: str, by: str, remark: Remark) -> str:
-    """32 hex digits: what one person says about one line and failure is one remark, said again or not."""
-    said = f"{build_id}\n{by}\n{remark.line}\n{remark.signature or ''}"
-    return hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    """32 hex digits: one person's remarks on one line and failure are one remark, sent again or not."""
+    identity = f"{build_id}\n{by}\n{remark.line}\n{remark.signature or ''}"
+    return hashlib.sha256(identity.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 def meant_by(remark: Remark, failures: Sequence[FailureData]) -> FailureData | None:

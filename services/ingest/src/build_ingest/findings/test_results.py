@@ -1,8 +1,8 @@
 """Test results of a build: packed into blocks as they are found, and merged, filtered and counted when asked for. Pure.
 
 There are two sources. Records carry what the agent read in structured reports (JUnit XML): block `n` is that of
-record `n`. The log's lines tell the others: block `n` holds the n-th thousand of them. Reading a build again, from the
-start or after a crash, makes the same blocks under the same keys.
+record `n`. The others are read from the log's lines: block `n` holds the n-th thousand of them. Reading a build
+again, from the start or after a crash, makes the same blocks under the same keys.
 """
 
 from collections import Counter
@@ -72,7 +72,7 @@ class LogBlocks:
         return bool(self._open) or self._number > 1
 
     def add(self, results: Sequence[TestResult]) -> None:
-        """Add what the next lines tell."""
+        """Add the results of the next lines."""
         if results:
             self._open.extend(results)
             self.is_behind = True
@@ -97,34 +97,34 @@ def pack(build_id: str, source: Source, number: int, results: Sequence[TestResul
     return ResultBlock(build_id, source, number, len(results), packed)
 
 
-def told_by(record: dict[str, Any]) -> list[Result]:
-    """The results that a stored record carries, as its agent said them."""
-    said = record.get("data", {}).get("tests") or []
+def reported_in(record: dict[str, Any]) -> list[Result]:
+    """The results that a stored record carries, as its agent reported them."""
+    tests = record.get("data", {}).get("tests") or []
     return [
-        Result(each["name"], each["outcome"], each.get("tool"), each.get("seconds"), each.get("line")) for each in said
+        Result(each["name"], each["outcome"], each.get("tool"), each.get("seconds"), each.get("line")) for each in tests
     ]
 
 
 def merged(blocks: Iterable[ResultBlock]) -> list[Result]:
-    """All results of a build, in order: those of records, then those that only the log tells.
+    """All results of a build, in order: those of records, then those that only the log has.
 
-    What a record tells beats the log's word on the same test, and takes the log's line.
+    A record's result wins over the log's for the same test, and takes the log's line.
     """
-    told: list[Result] = []
+    reported: list[Result] = []
     read: list[Result] = []
     for block in blocks:
-        (told if block.source == "record" else read).extend(_unpack(block))
-    if not told or not read:
-        return told or read
-    places = {key: place for place, key in enumerate(_keys([result.name for result in told]))}
+        (reported if block.source == "record" else read).extend(_unpack(block))
+    if not reported or not read:
+        return reported or read
+    places = {key: place for place, key in enumerate(_keys([result.name for result in reported]))}
     only_read = []
     for result, key, at_root in zip(read, _keys([r.name for r in read]), _keys(map(_at_root, read)), strict=True):
         place = places.get(key, places.get(at_root))
         if place is None:
             only_read.append(result)
-        elif told[place].line is None:
-            told[place] = Result(*told[place][:4], result.line)
-    return told + only_read
+        elif reported[place].line is None:
+            reported[place] = Result(*reported[place][:4], result.line)
+    return reported + only_read
 
 
 def page_of(

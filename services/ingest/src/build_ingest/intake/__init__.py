@@ -1,1 +1,1 @@
-"""RecordConsumer: deliveries of the shard queues become stored records, then announcements."""
+"""Intake: deliveries of the shard queues become stored records, then announcements."""

@@ -1,4 +1,4 @@
-"""Live: what is announced on `builds.live` once it is stored. Pure; announcing may be lost, the heads heal it.
+"""Announcements: what is published on `builds.live` once it is stored. Pure; a lost one is made up for by the heads.
 
 `LogAppended.after_seq` is the seq of the build's previous log record, so that consecutive announcements of one
 build join without a hole although progress records lie between them.
@@ -67,18 +67,18 @@ class RowPace:
     """Holds back rows that only grew, so that a chatty build costs each viewer a few rows a second."""
 
     def __init__(self) -> None:
-        self._told_at: dict[str, float] = {}
+        self._announced_at: dict[str, float] = {}
         self._held: dict[str, BuildState] = {}
 
     def offer(self, state: BuildState, events: Sequence[str], now: float) -> Announced | None:
         """The row to announce now, or None: then it is held until `due`."""
         build_id = state.build.id
         only_grew = all(event == "BUILD_LOG" for event in events)
-        if only_grew and now - self._told_at.get(build_id, -ROW_SECONDS) < ROW_SECONDS:
+        if only_grew and now - self._announced_at.get(build_id, -ROW_SECONDS) < ROW_SECONDS:
             self._held[build_id] = state
             return None
         self._held.pop(build_id, None)
-        self._told_at[build_id] = now
+        self._announced_at[build_id] = now
         return row_announcement(state, events)
 
     @property
@@ -88,28 +88,28 @@ class RowPace:
 
     def due(self, now: float) -> list[Announced]:
         """The newest row of every build held long enough; forgets builds that are quiet."""
-        quiet = [build_id for build_id, at in self._told_at.items() if now - at >= ROW_SECONDS]
+        quiet = [build_id for build_id, at in self._announced_at.items() if now - at >= ROW_SECONDS]
         rows = [
             row_announcement(self._held.pop(build_id), ["BUILD_LOG"]) for build_id in quiet if build_id in self._held
         ]
         for build_id in quiet:
-            del self._told_at[build_id]
+            del self._announced_at[build_id]
         return rows
 
 
 def _pieces(accepted: Sequence[RecordDelivery]) -> Iterator[list[BuildLog]]:
     group: list[BuildLog] = []
     size = 0
-    for arrival in accepted:
-        log = arrival.log
+    for delivery in accepted:
+        log = delivery.log
         if log is None:
             continue
         # Only the first element of an announcement may go on with a line already shown.
-        if group and (log.data.continues or size + len(arrival.body) > PIECE_BYTES):
+        if group and (log.data.continues or size + len(delivery.body) > PIECE_BYTES):
             yield group
             group, size = [], 0
         group.append(log)
-        size += len(arrival.body)
+        size += len(delivery.body)
     if group:
         yield group
 
@@ -121,9 +121,9 @@ def _appended(group: Sequence[BuildLog], after_seq: int, first_line: int, goes_o
     for log in group:
         data = log.data
         count = len(data.lines)
-        said = data.times_ms[:count]
+        sent = data.times_ms[:count]
         lines += data.lines
-        times += said + [said[-1] if said else log.timestamp] * (count - len(said))
+        times += sent + [sent[-1] if sent else log.timestamp] * (count - len(sent))
         streams += [data.stream] * count
     if len({log.data.stream for log in group}) == 1:
         streams = streams[:1]

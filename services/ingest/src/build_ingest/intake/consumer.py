@@ -1,4 +1,4 @@
-"""The consumer: takes batches of a shard queue, commits what is new in one transaction, then tells who watches."""
+"""The consumer: takes batches of a shard queue, commits what is new in one transaction, then announces it."""
 
 import asyncio
 import logging
@@ -21,7 +21,7 @@ from build_ingest.intake.announcements import (
     row_announcement,
     stored_announcement,
 )
-from build_ingest.intake.duplicates import find_strangers
+from build_ingest.intake.duplicates import find_differing
 from build_ingest.intake.leases import Leases
 from build_ingest.intake.reorder_buffer import ReorderBuffer
 from build_ingest.metrics import Metrics
@@ -61,7 +61,7 @@ class RecordConsumer:
         self._clock = clock
         self._after_commit = after_commit
         self._states: OrderedDict[str, BuildState] = OrderedDict()
-        self._waiting = ReorderBuffer()
+        self._reorder_buffer = ReorderBuffer()
         self._loose: dict[str, int] = {}
         self._open: dict[str, BuildState] = {}
         self.leases = Leases()
@@ -84,10 +84,10 @@ class RecordConsumer:
         for build_id, plan in plans.items():
             await self._settle(build_id, plan)
         for heartbeat in decoded.heartbeats:
-            await self._hear(heartbeat)
+            await self._receive(heartbeat)
         for build_id in decoded.artifacts:
             await self._announce_artifact(build_id)
-        self._metrics.waiting.set(self._waiting.count)
+        self._metrics.waiting.set(self._reorder_buffer.count)
         raise_poison(poison)
 
     async def adopt(self, shards: Iterable[int]) -> list[BuildState]:
@@ -114,7 +114,7 @@ class RecordConsumer:
         for build_id in build_ids:
             self._states.pop(build_id, None)
             self._open.pop(build_id, None)
-            self._waiting.drop(build_id)
+            self._reorder_buffer.drop(build_id)
             self._loose.pop(build_id, None)
             self.leases.end(build_id)
 
@@ -145,8 +145,8 @@ class RecordConsumer:
         return await update("ingest", f"build {build_id}", replace)
 
     async def repeat_heads(self) -> None:
-        """Say again what is stored of open builds: a lost announcement or a lost tail heals."""
-        await self._refresh([build_id for build_id in self._open if self._waiting.has_hole(build_id)])
+        """Announce again what is stored of open builds, so that a lost announcement or a lost tail is made up for."""
+        await self._refresh([build_id for build_id in self._open if self._reorder_buffer.has_hole(build_id)])
         for build_id, state in list(self._open.items()):
             await self.announce(stored_announcement(state, self._resend_from(build_id, state)))
 
@@ -159,7 +159,7 @@ class RecordConsumer:
 
     async def _commit(self, decoded: Decoded, size_bytes: int) -> dict[str, Plan]:
         async def advance() -> dict[str, Plan] | Lost:
-            states = {build_id: await self._state(build_id) for build_id in decoded.arrivals}
+            states = {build_id: await self._state(build_id) for build_id in decoded.records}
             plans = await in_thread_if_large(size_bytes, THREAD_BYTES, self._plan, decoded, states)
             holed = [build_id for build_id, plan in plans.items() if plan.ahead and plan.step is None]
             if await self._refresh(holed):
@@ -171,17 +171,17 @@ class RecordConsumer:
             except Conflict as conflict:
                 log.warning("overtaken reason=%s", conflict)
                 self._metrics.conflicts.inc()
-                for build_id in decoded.arrivals:
+                for build_id in decoded.records:
                     self._states.pop(build_id, None)
                 return LOST
             return plans
 
-        return await update("ingest", f"a batch of {len(decoded.arrivals)} builds", advance)
+        return await update("ingest", f"a batch of {len(decoded.records)} builds", advance)
 
     def _plan(self, decoded: Decoded, states: Mapping[str, BuildState | None]) -> dict[str, Plan]:
         return {
-            build_id: plan_build(states[build_id], self._waiting.of(build_id), arrivals)
-            for build_id, arrivals in decoded.arrivals.items()
+            build_id: plan_build(states[build_id], self._reorder_buffer.of(build_id), deliveries)
+            for build_id, deliveries in decoded.records.items()
         }
 
     async def _announce(self, plan: Plan) -> None:
@@ -192,20 +192,20 @@ class RecordConsumer:
         self._count(plan.accepted, step)
         for announced in log_announcements(step, plan.accepted):
             await self.announce(announced)
-        events = list(dict.fromkeys(arrival.record.type for arrival in plan.accepted))
+        events = list(dict.fromkeys(delivery.record.type for delivery in plan.accepted))
         row = self.pace.offer(step.after, events, self._clock())
         if row is not None:
             await self.announce(row)
 
     async def _settle(self, build_id: str, plan: Plan) -> None:
         """Answer the agent, then look after the rest: merges, verification, the verdict."""
-        is_new_hole = self._waiting.keep(build_id, plan.ahead)
+        is_new_hole = self._reorder_buffer.keep(build_id, plan.ahead)
         state = plan.step.after if plan.step else self._states.get(build_id)
         if state is not None:
             self._renew(state)
             resend_from = state.applied + 1 if is_new_hole else None
-            if plan.step is None and plan.repeats:
-                # Whoever stored them may have died before telling it.
+            if plan.step is None and plan.duplicates:
+                # Whoever stored them may have died before announcing it.
                 await self.announce(row_announcement(state, []))
             await self.announce(stored_announcement(state, resend_from))
         elif is_new_hole:
@@ -221,16 +221,16 @@ class RecordConsumer:
         await self.announce(stored_announcement(nothing, 1))
 
     async def _compare(self, plans: Mapping[str, Plan]) -> list[str]:
-        """Compare repeated records with what is stored; the reasons of those that say something else."""
+        """Compare repeated records with what is stored; the reasons of those that differ."""
         reasons: list[str] = []
         for build_id, plan in plans.items():
-            self._metrics.duplicates.inc(len(plan.repeats))
-            strangers = await find_strangers(self._store, build_id, plan.repeats)
-            self._metrics.quarantined.inc(len(strangers))
-            reasons += map(other_bytes, strangers)
+            self._metrics.duplicates.inc(len(plan.duplicates))
+            differing = await find_differing(self._store, build_id, plan.duplicates)
+            self._metrics.quarantined.inc(len(differing))
+            reasons += map(other_bytes, differing)
         return reasons
 
-    async def _hear(self, heartbeat: Heartbeat) -> None:
+    async def _receive(self, heartbeat: Heartbeat) -> None:
         build_id = heartbeat.build_id
         state = await self._state(build_id)
         if state is None or state.complete or state.build.agent != heartbeat.agent:
@@ -239,13 +239,13 @@ class RecordConsumer:
             await self.change(build_id, lambda now: None if now.complete else fold.mark_connected(now, connected=True))
 
     async def _announce_artifact(self, build_id: str) -> None:
-        """Whoever watches the build reads its artifacts again; nothing of it is ours to store, twice is harmless."""
+        """Whoever watches the build reads its artifacts again; nothing of it is stored here, and a repetition changes nothing."""
         state = await self._state(build_id)
         if state is not None:
             await self.announce(row_announcement(state, ["ARTIFACT_READY"]))
 
     async def _merge_tail(self, step: Step) -> None:
-        """Merge a build's last chunks once many are small: a build that speaks line by line stays compact."""
+        """Merge a build's last chunks once many are small: a build that reports line by line stays compact."""
         build_id = step.after.build.id
         loose = self._loose.get(build_id, 0) + sum(chunk.text_bytes < SMALL_BYTES for chunk in step.chunks)
         self._loose[build_id] = loose
@@ -303,7 +303,7 @@ class RecordConsumer:
             self.leases.renew(state.build.id, self._clock())
 
     def _resend_from(self, build_id: str, state: BuildState) -> int | None:
-        return state.applied + 1 if self._waiting.has_hole(build_id) else None
+        return state.applied + 1 if self._reorder_buffer.has_hole(build_id) else None
 
     def _count(self, accepted: Sequence[RecordDelivery], step: Step) -> None:
         before = step.before.build if step.before else None

@@ -17,7 +17,7 @@ Silence = Literal["disconnected", "lost"]
 @dataclass(slots=True)
 class _Lease:
     renewed_at: float
-    is_told: bool = False
+    is_reported: bool = False
 
 
 class Leases:
@@ -34,7 +34,7 @@ class Leases:
         """Take a sign of life; True when the build had been judged silent."""
         known = self._leases.get(build_id)
         self._leases[build_id] = _Lease(now)
-        return known is not None and known.is_told
+        return known is not None and known.is_reported
 
     def end(self, build_id: str) -> None:
         """The build ended, or somebody else looks after it."""
@@ -57,7 +57,7 @@ class Leases:
                 # A sign of life begins a new lease.
                 del self._leases[build_id]
                 judged.append((build_id, "lost"))
-            elif silent_seconds >= DISCONNECTED_SECONDS and not lease.is_told:
-                lease.is_told = True
+            elif silent_seconds >= DISCONNECTED_SECONDS and not lease.is_reported:
+                lease.is_reported = True
                 judged.append((build_id, "disconnected"))
         return judged

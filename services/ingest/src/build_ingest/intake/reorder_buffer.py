@@ -1,6 +1,6 @@
 """ReorderBuffer: records beyond a hole, kept in memory until what is missing arrives.
 
-They are not stored and never said to be: their agent keeps them too, so dropping them costs a resend, not data.
+They are not stored and never reported stored: their agent keeps them too, so dropping them costs a resend, not data.
 """
 
 from collections.abc import Mapping
@@ -42,7 +42,7 @@ class ReorderBuffer:
             kept[seq] = ahead[seq]
         if kept:
             self._builds[build_id] = kept
-            self._size_bytes[build_id] = sum(len(arrival.body) for arrival in kept.values())
+            self._size_bytes[build_id] = sum(len(delivery.body) for delivery in kept.values())
         return is_new
 
     def drop(self, build_id: str) -> None:

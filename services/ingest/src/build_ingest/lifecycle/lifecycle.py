@@ -1,4 +1,4 @@
-"""The lifecycle: what happens to builds without a message: silence, verification, verdicts, heads, shards.
+"""The lifecycle: what happens to builds without a message: silence, verification, verdicts, heads.
 
 Every duty is one step that tests call; the supervisor calls them at their times.
 """
@@ -62,7 +62,7 @@ class BuildLifecycle:
         return (
             Duty("judge silent agents", self.judge_silence, JUDGE_SECONDS, rests_first=True),
             Duty("repeat heads", self._intake.repeat_heads, HEADS_SECONDS, rests_first=True),
-            Duty("announce held rows", self.tell_held_rows, ROW_SECONDS, rests_first=True),
+            Duty("announce held rows", self.announce_held_rows, ROW_SECONDS, rests_first=True),
             Duty("verify builds and publish verdicts", self.settle_due, OUTBOX_SECONDS, wake=self._due),
         )
 
@@ -70,7 +70,7 @@ class BuildLifecycle:
         """Show the badge of silent agents, and judge builds lost whose lease ran out."""
         leases = self._intake.leases
         now = self._clock()
-        if not await self._hears():
+        if not await self._is_reachable():
             leases.hold(now)
             return
         for build_id, silence in leases.judge(now):
@@ -83,7 +83,7 @@ class BuildLifecycle:
                 log.warning("%s build_id=%s agent=%s", silence, build_id, after.build.agent)
                 self.notice(after)
 
-    async def _hears(self) -> bool:
+    async def _is_reachable(self) -> bool:
         """Whether signs of life reach us: without bus or store the silence is ours, and nobody is judged."""
         try:
             await self._store.ping()
@@ -91,7 +91,7 @@ class BuildLifecycle:
         except (StoreUnavailable, BusUnavailable):
             return False
 
-    async def tell_held_rows(self) -> None:
+    async def announce_held_rows(self) -> None:
         """Announce rows that were held back."""
         for announced in self._intake.pace.due(self._clock()):
             await self._intake.announce(announced)
@@ -130,7 +130,7 @@ class BuildLifecycle:
         )
 
     async def verify(self, build_id: str) -> None:
-        """Compare the stored log with the agent's totals and say what was found; repeating finds the same."""
+        """Compare the stored log with the agent's totals and announce the result; repeating finds the same."""
         state = self._intake.open_builds[build_id]
         if state.totals is None:
             return

@@ -55,7 +55,7 @@ class Replica:
         self._metrics = metrics
         self._clock = clock
         self._monotonic = monotonic
-        self._keeper = ShardClaims(store, settings.replica_name)
+        self._claims = ShardClaims(store, settings.replica_name)
         self._consumers: dict[int, asyncio.Task[None]] = {}
         self.intake = RecordConsumer(store, bus, metrics, monotonic, self._notice)
         self.analyst = Analyst(store, self.intake, metrics, EarlyAlert(store, bus))
@@ -100,7 +100,7 @@ class Replica:
         """Settle what is in flight and give the shards back, after the duties' end."""
         await self._stop(list(self._consumers))
         with suppress(StoreUnavailable):
-            await self._keeper.release()
+            await self._claims.release()
 
     @property
     def shards(self) -> frozenset[int]:
@@ -108,7 +108,7 @@ class Replica:
         return frozenset(self._consumers)
 
     async def _keep_shards(self) -> None:
-        await self._take(await self._keeper.tick(self._monotonic(), self._stop))
+        await self._take(await self._claims.tick(self._monotonic(), self._stop))
 
     async def _forget_old(self) -> None:
         await self.retention.forget_old(self._clock())

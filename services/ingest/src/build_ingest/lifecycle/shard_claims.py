@@ -1,7 +1,7 @@
 """Shards: which replica consumes which of the 8 ingest queues.
 
 A replica shows that it lives by raising the beat of its claims; others watch beats with their own clocks, so no two
-clocks are compared. A shard consumed twice for a moment does no harm: the store's condition decides.
+clocks are compared. A shard consumed twice for a moment damages nothing: the store's condition decides.
 """
 
 import asyncio

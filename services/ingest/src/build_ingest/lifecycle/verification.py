@@ -42,19 +42,19 @@ async def _found(store: BuildStore, build_id: str, upto: int) -> LogTotals:
 
 
 async def _read(store: BuildStore, build_id: str, upto: int) -> LogTotals:
-    tally = _Tally()
+    running = _RunningTotals()
     seq = 0
     while seq < upto:
         chunks = await store.read_chunks(build_id, "seq", seq + 1, CHUNKS_PER_READ)
         if not chunks or chunks[0].first_seq != seq + 1:
             raise StoredChunkMissing(build_id, seq + 1)
         # Hashing and unpacking let go of the interpreter: other builds go on meanwhile.
-        await asyncio.to_thread(tally.add, chunks)
+        await asyncio.to_thread(running.add, chunks)
         seq = chunks[-1].last_seq
-    return tally.totals()
+    return running.totals()
 
 
-class _Tally:
+class _RunningTotals:
     def __init__(self) -> None:
         self._sha256 = hashlib.sha256()
         self._lines = 0

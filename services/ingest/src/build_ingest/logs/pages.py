@@ -80,7 +80,7 @@ def _lines_of(
     for chunk in chunks:
         index = index_of(chunk)
         begins = 0
-        # Chunks may know more of the last line than the state: a page that said it now would be told it again.
+        # Chunks may know more of the last line than the state: a page that got it now would get it twice.
         found = text_of(chunk)[: max(0, end_byte - chunk.first_byte)].decode().split("\n")
         if chunk.continues and lines:
             lines[-1] += found[0]

@@ -94,11 +94,11 @@ def position_of(state: BuildState | None) -> Position:
     return Position(state.applied, state.build.log_lines, state.build.log_bytes)
 
 
-def pack(build_id: str, arrivals: Sequence[RecordDelivery], at: Position) -> tuple[list[Chunk], LogGrowth | None]:
-    """Chunks of whole records for consecutive arrivals that follow position `at`, and how the log grew."""
+def pack(build_id: str, deliveries: Sequence[RecordDelivery], at: Position) -> tuple[list[Chunk], LogGrowth | None]:
+    """Chunks of whole records for consecutive deliveries that follow position `at`, and how the log grew."""
     chunks: list[Chunk] = []
     growth: LogGrowth | None = None
-    for group in _split(arrivals):
+    for group in _split(deliveries):
         chunk, grown = _pack_group(build_id, group, at)
         chunks.append(chunk)
         growth = grown or growth
@@ -109,17 +109,21 @@ def pack(build_id: str, arrivals: Sequence[RecordDelivery], at: Position) -> tup
 def merge(chunks: Sequence[Chunk]) -> Chunk:
     """One chunk with the records of several that follow each other."""
     first, last = chunks[0], chunks[-1]
-    told = [chunk for chunk in chunks if chunk.has_text]
-    texts = [part for chunk in told for part in (b"" if chunk.continues or chunk is told[0] else b"\n", text_of(chunk))]
+    with_text = [chunk for chunk in chunks if chunk.has_text]
+    texts = [
+        part
+        for chunk in with_text
+        for part in (b"" if chunk.continues or chunk is with_text[0] else b"\n", text_of(chunk))
+    ]
     return Chunk(
         build_id=first.build_id,
         first_seq=first.first_seq,
         last_seq=last.last_seq,
-        first_line=told[0].first_line if told else first.first_line,
+        first_line=with_text[0].first_line if with_text else first.first_line,
         last_line=last.last_line,
-        first_byte=told[0].first_byte if told else first.first_byte,
+        first_byte=with_text[0].first_byte if with_text else first.first_byte,
         end_byte=last.end_byte,
-        continues=bool(told) and told[0].continues,
+        continues=bool(with_text) and with_text[0].continues,
         text=compress(b"".join(texts), MERGED_LEVEL),
         index=_compress_index(_merge_indexes(chunks)),
         events=_compress_events(chain.from_iterable(events_of(chunk) for chunk in chunks)),
@@ -144,7 +148,7 @@ def index_of(chunk: Chunk) -> Index:
 
 
 def events_of(chunk: Chunk) -> list[dict[str, Any]]:
-    """The chunk's records that are not log, as the agent said them."""
+    """The chunk's records that are not log, as the agent reported them."""
     if chunk.events is None:
         return []
     events: list[dict[str, Any]] = from_json(_decompress(chunk.events))
@@ -164,12 +168,12 @@ def text_of_lines(lines: list[str]) -> str:
     return text
 
 
-def _split(arrivals: Sequence[RecordDelivery]) -> Iterable[list[RecordDelivery]]:
+def _split(deliveries: Sequence[RecordDelivery]) -> Iterable[list[RecordDelivery]]:
     group: list[RecordDelivery] = []
     size = 0
-    for arrival in arrivals:
-        group.append(arrival)
-        size += len(arrival.body)
+    for delivery in deliveries:
+        group.append(delivery)
+        size += len(delivery.body)
         if size >= CHUNK_BYTES:
             yield group
             group, size = [], 0
@@ -177,9 +181,9 @@ def _split(arrivals: Sequence[RecordDelivery]) -> Iterable[list[RecordDelivery]]
         yield group
 
 
-def _pack_group(build_id: str, arrivals: Sequence[RecordDelivery], at: Position) -> tuple[Chunk, LogGrowth | None]:
-    logs = [log for arrival in arrivals if (log := arrival.log) is not None]
-    events = [arrival for arrival in arrivals if arrival.log is None]
+def _pack_group(build_id: str, deliveries: Sequence[RecordDelivery], at: Position) -> tuple[Chunk, LogGrowth | None]:
+    logs = [log for delivery in deliveries if (log := delivery.log) is not None]
+    events = [delivery for delivery in deliveries if delivery.log is None]
     has_lines = at.lines > 0
     parts: list[str] = []
     continued: list[int] = []
@@ -200,8 +204,8 @@ def _pack_group(build_id: str, arrivals: Sequence[RecordDelivery], at: Position)
     )
     chunk = Chunk(
         build_id=build_id,
-        first_seq=arrivals[0].seq,
-        last_seq=arrivals[-1].seq,
+        first_seq=deliveries[0].seq,
+        last_seq=deliveries[-1].seq,
         first_line=at.lines if goes_on_first else at.lines + 1,
         last_line=lines,
         first_byte=first_byte,
@@ -224,8 +228,8 @@ def _columns(logs: Sequence[BuildLog], continued: Sequence[int]) -> tuple[list[t
     times: list[int] = []
     for place, log in enumerate(logs):
         data = log.data
-        count, said = len(data.lines), data.times_ms[: len(data.lines)]
-        filled = said + [said[-1] if said else log.timestamp] * (count - len(said))
+        count, sent = len(data.lines), data.times_ms[: len(data.lines)]
+        filled = sent + [sent[-1] if sent else log.timestamp] * (count - len(sent))
         if place in pieces:
             filled, count = filled[1:], count - 1
         times += filled
@@ -271,5 +275,5 @@ def _compress_bodies(bodies: Iterable[bytes]) -> bytes | None:
 
 
 def _compress_events(events: Iterable[dict[str, Any]]) -> bytes | None:
-    said = list(events)
-    return compress(to_json(said)) if said else None
+    listed = list(events)
+    return compress(to_json(listed)) if listed else None

@@ -1,4 +1,4 @@
-"""Arrivals: one delivery of a shard queue, decoded into the record it carries and the agent the gateway vouches for."""
+"""RecordDelivery: a shard queue's delivery, decoded into its record and the agent the gateway vouches for."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -21,7 +21,7 @@ from pydantic_core import from_json
 from build_ingest.records.start_time import Receipt, receipt_of
 
 AGENT_HEADER = "agent"
-"""Set by the gateway from the connection's key: the body is only the agent's words."""
+"""Set by the gateway from the connection's key: the body is only what the agent claims."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class RecordDelivery:
     receipt: Receipt | None = None
     """Of BUILD_START: when it came, and its agent's clocks then."""
     refused: bool = False
-    """Its build takes no such record any more: it is kept as said, and changes nothing."""
+    """Its build takes no such record any more: it is kept as reported, and changes nothing."""
 
     @property
     def seq(self) -> int:
@@ -53,7 +53,7 @@ class RecordDelivery:
 
 @dataclass(frozen=True, slots=True)
 class Heartbeat:
-    """An agent says that its build runs."""
+    """An agent reports that its build runs."""
 
     build_id: str
     agent: str
@@ -61,9 +61,9 @@ class Heartbeat:
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """A batch, told apart. `poison` are the reasons of deliveries that can never be stored."""
+    """A batch, sorted. `records` are by build id; `poison` are the reasons of deliveries that can never be stored."""
 
-    arrivals: dict[str, list[RecordDelivery]]
+    records: dict[str, list[RecordDelivery]]
     heartbeats: list[Heartbeat]
     poison: list[str]
     artifacts: set[str] = field(default_factory=set)
@@ -78,8 +78,8 @@ def decode(deliveries: Sequence[Delivery]) -> Decoded:
             message = build_message.validate_json(delivery.body)
         except ValidationError as error:
             decoded.poison.append(f"{delivery.routing_key}: {error.error_count()} faults, first: {_first_fault(error)}")
-            if (stone := _tombstone(delivery)) is not None:
-                decoded.arrivals.setdefault(stone.record.build_id, []).append(stone)
+            if (tombstone := _tombstone(delivery)) is not None:
+                decoded.records.setdefault(tombstone.record.build_id, []).append(tombstone)
             continue
         agent = delivery.headers.get(AGENT_HEADER, "")
         if isinstance(message, BuildHeartbeat):
@@ -88,15 +88,15 @@ def decode(deliveries: Sequence[Delivery]) -> Decoded:
             decoded.artifacts.add(message.build_id)
         elif hasattr(message, "seq"):
             receipt = receipt_of(delivery.headers) if isinstance(message, BuildStart) else None
-            arrival = RecordDelivery(message, delivery.body, agent, receipt)
-            decoded.arrivals.setdefault(message.build_id, []).append(arrival)
+            record = RecordDelivery(message, delivery.body, agent, receipt)
+            decoded.records.setdefault(message.build_id, []).append(record)
         else:
             decoded.poison.append(f"{delivery.routing_key}: {message.type} is not an agent's record")
     return decoded
 
 
 def raise_poison(reasons: Sequence[str]) -> None:
-    """Tell the consumer which deliveries to park, after their neighbours are safe."""
+    """Raise PoisonMessage for the deliveries to park, after the rest of the batch is safe."""
     if reasons:
         raise PoisonMessage("; ".join(reasons[:3]))
 
@@ -104,12 +104,12 @@ def raise_poison(reasons: Sequence[str]) -> None:
 def _tombstone(delivery: Delivery) -> RecordDelivery | None:
     """What stands in the sequence for a record that this release cannot read; None where it has no place in one.
 
-    Without it all that follows would wait for ever. The record itself is parked; people are told by `error`.
+    Without it all that follows would wait for ever. The record itself is parked; people see it as the build's `error`.
     """
     headers = delivery.headers
     _, kind, project = delivery.routing_key.split(".", 2)
     seq = headers.get("seq", "")
-    # A build cannot begin with a stone; and only what a gateway vouches for has a number to be believed.
+    # A build cannot begin with a tombstone; and only what a gateway vouches for has a number to be believed.
     if kind in ("BUILD_START", "BUILD_HEARTBEAT") or not seq.isdecimal() or AGENT_HEADER not in headers:
         return None
     try:
@@ -128,12 +128,12 @@ def _tombstone(delivery: Delivery) -> RecordDelivery | None:
 
 
 def _timestamp(body: bytes) -> int:
-    """The sender's time, as far as it can be read: the stone must be the same each time its record comes."""
+    """The sender's time, as far as it can be read: the tombstone must be the same each time its record comes."""
     try:
-        said = from_json(body)
+        fields = from_json(body)
     except ValueError:
         return 1
-    stamp = said.get("timestamp") if isinstance(said, dict) else None
+    stamp = fields.get("timestamp") if isinstance(fields, dict) else None
     return stamp if isinstance(stamp, int) and 0 < stamp < 2**48 else 1
 
 

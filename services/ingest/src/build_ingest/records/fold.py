@@ -40,7 +40,7 @@ Verification = Literal["open", "due", "agrees", "differs"]
 
 LATE_IN_ROW = ("branch", "commit", "commit_subject", "commit_author", "dirty")
 BESIDE_ROW = ("step_times", "compile_hotspots", "configuration_changes")
-"""What the build's own page shows beside its row; a later record replaces what an earlier one said."""
+"""What the build's own page shows beside its row; a later record replaces an earlier one's."""
 
 LATE_BESIDE_ROW = ("committed_at", "repository", "submodules", "pins", "commits", "tools")
 
@@ -173,7 +173,7 @@ def fold(state: BuildState, records: Iterable[AgentRecord], log: LogGrowth | Non
 
 
 def facts_of(start: BuildStart, state: BuildState) -> BuildStartData:
-    """What is known of a build beside its row: BUILD_START's word, and where it was silent what was found later."""
+    """What is known of a build beside its row: what BUILD_START has, and where it has nothing what was found later."""
     late = {name: value for name in LATE_BESIDE_ROW if (value := getattr(state.late, name)) is not None}
     return start.data.model_copy(update={name: value for name, value in late.items() if not getattr(start.data, name)})
 
@@ -202,7 +202,7 @@ def lose(state: BuildState, now_ms: int) -> BuildState:
 
 
 def mark_connected(state: BuildState, connected: bool) -> BuildState:
-    """Set or clear the badge of a silent agent; a lost build whose agent speaks again is running."""
+    """Set or clear the badge of a silent agent; a lost build whose agent reports again is running."""
     row: dict[str, Any] = {"connected": connected, "revision": state.revision + 1}
     if connected and state.build.status == "lost":
         row |= {"status": "running", "provisional": False, "ended_at": None, "duration_ms": None, "reason": None}
@@ -236,19 +236,19 @@ def mark_failures(
     """Keep which failure comes first, how many there are, and whether these are all of the whole log.
 
     `rules` are those by which all of it was read, or should have been; `test_counts` fill the build's metrics where its
-    agent said nothing.
+    agent sent none.
     """
     row: dict[str, Any] = {"first_failure": first, "failure_count": count, "revision": state.revision + 1}
     if test_counts is not None:
-        said = state.build.metrics
-        row["metrics"] = test_counts if said is None else _merge(test_counts, said)
+        sent = state.build.metrics
+        row["metrics"] = test_counts if sent is None else _merge(test_counts, sent)
     analysed = state.verdict_revision if is_analysed else state.analysed_revision
     read = {"analysed_revision": analysed, "rules": state.rules if rules is None else rules}
     return state.model_copy(update={**read, "build": state.build.model_copy(update=row)})
 
 
 def judge_again(state: BuildState) -> BuildState:
-    """Decide the next revision of a verdict: its log was read again, and says something else."""
+    """Decide the next revision of a verdict: its log was read again, and its first failure is another one."""
     return state.model_copy(update={**_verdict(state), "analysed_revision": state.verdict_revision + 1})
 
 

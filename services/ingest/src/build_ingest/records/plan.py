@@ -25,12 +25,12 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to do with a build's arrivals."""
+    """What to do with a build's deliveries."""
 
     step: Step | None
     """None: nothing new in order."""
     accepted: list[RecordDelivery]
-    repeats: list[RecordDelivery]
+    duplicates: list[RecordDelivery]
     """Of seqs already stored: compare with what is stored, then forget."""
     ahead: dict[int, RecordDelivery]
     """Beyond a hole, by seq: they wait until it is filled."""
@@ -38,50 +38,50 @@ class Plan:
 
 
 def plan_build(
-    state: BuildState | None, waiting: Mapping[int, RecordDelivery], arrivals: Sequence[RecordDelivery]
+    state: BuildState | None, buffered: Mapping[int, RecordDelivery], deliveries: Sequence[RecordDelivery]
 ) -> Plan:
-    """Decide about one build's arrivals, given its state and the records that already wait beyond a hole."""
+    """Decide about one build's deliveries, given its state and the records that already wait beyond a hole."""
     applied = 0 if state is None else state.applied
-    owner = _owner(state, waiting, arrivals)
-    repeats: list[RecordDelivery] = []
+    owner = _owner(state, buffered, deliveries)
+    duplicates: list[RecordDelivery] = []
     poison: list[str] = []
-    # Who waits without being the owner was heard before the owner was.
-    ahead = {seq: arrival for seq, arrival in waiting.items() if owner in (None, arrival.agent)}
-    for arrival in arrivals:
-        record = arrival.record
-        if owner not in (None, arrival.agent) or (state is not None and record.project != state.build.project):
-            poison.append(f"record {record.seq} of build {record.build_id} is not its agent's: {arrival.agent!r}")
-        elif arrival.seq <= applied:
-            repeats.append(arrival)
-        elif arrival.seq in ahead and ahead[arrival.seq].body != arrival.body:
-            poison.append(other_bytes(arrival))
+    # Buffered records of another agent than the owner's were received before the owner's first.
+    ahead = {seq: delivery for seq, delivery in buffered.items() if owner in (None, delivery.agent)}
+    for delivery in deliveries:
+        record = delivery.record
+        if owner not in (None, delivery.agent) or (state is not None and record.project != state.build.project):
+            poison.append(f"record {record.seq} of build {record.build_id} is not its agent's: {delivery.agent!r}")
+        elif delivery.seq <= applied:
+            duplicates.append(delivery)
+        elif delivery.seq in ahead and ahead[delivery.seq].body != delivery.body:
+            poison.append(other_bytes(delivery))
         else:
-            ahead.setdefault(arrival.seq, arrival)
+            ahead.setdefault(delivery.seq, delivery)
     accepted: list[RecordDelivery] = []
     while (following := applied + len(accepted) + 1) in ahead:
         accepted.append(ahead.pop(following))
     if not accepted:
-        return Plan(None, [], repeats, ahead, poison)
+        return Plan(None, [], duplicates, ahead, poison)
     try:
         step = step_of(state, accepted)
     except Misplaced as error:
-        return Plan(None, [], repeats, {}, [*poison, str(error)])
-    return Plan(step, accepted, repeats, ahead, poison)
+        return Plan(None, [], duplicates, {}, [*poison, str(error)])
+    return Plan(step, accepted, duplicates, ahead, poison)
 
 
-def step_of(before: BuildState | None, arrivals: Sequence[RecordDelivery]) -> Step:
-    """The step that consecutive arrivals make; raises Misplaced when the first cannot begin a build."""
-    first = arrivals[0]
+def step_of(before: BuildState | None, deliveries: Sequence[RecordDelivery]) -> Step:
+    """The step that consecutive deliveries make; raises Misplaced when the first cannot begin a build."""
+    first = deliveries[0]
     state = _begin(first) if before is None else before
     complete = state.complete
     placed: list[RecordDelivery] = []
-    for arrival in arrivals:
-        refused = not fold.may_follow(state, arrival.record, complete)
-        placed.append(arrival.refuse() if refused else arrival)
-        complete = complete or isinstance(arrival.record, BuildComplete)
+    for delivery in deliveries:
+        refused = not fold.may_follow(state, delivery.record, complete)
+        placed.append(delivery.refuse() if refused else delivery)
+        complete = complete or isinstance(delivery.record, BuildComplete)
     chunks, growth = pack(first.record.build_id, placed, position_of(before))
-    told = [arrival.record for arrival in placed if arrival.log is None and not arrival.refused]
-    after = fold.fold(state, told, growth, upto=arrivals[-1].seq)
+    effective = [delivery.record for delivery in placed if delivery.log is None and not delivery.refused]
+    after = fold.fold(state, effective, growth, upto=deliveries[-1].seq)
     start = first.record if before is None and isinstance(first.record, BuildStart) else None
     return Step(before, after, start, chunks)
 
@@ -92,16 +92,16 @@ def _begin(first: RecordDelivery) -> BuildState:
     return fold.begin(record, first.agent, start_time)
 
 
-def other_bytes(arrival: RecordDelivery) -> str:
+def other_bytes(delivery: RecordDelivery) -> str:
     """The reason for quarantining a record whose seq is stored with other bytes: the first is kept."""
-    return f"record {arrival.seq} of build {arrival.record.build_id} came again with other bytes; the first is kept"
+    return f"record {delivery.seq} of build {delivery.record.build_id} came again with other bytes; the first is kept"
 
 
 def _owner(
-    state: BuildState | None, waiting: Mapping[int, RecordDelivery], arrivals: Sequence[RecordDelivery]
+    state: BuildState | None, buffered: Mapping[int, RecordDelivery], deliveries: Sequence[RecordDelivery]
 ) -> str | None:
     """The agent that started the build; None while its first record is missing."""
     if state is not None:
         return state.build.agent
-    firsts = (arrival.agent for arrival in (*waiting.values(), *arrivals) if arrival.seq == 1)
+    firsts = (delivery.agent for delivery in (*buffered.values(), *deliveries) if delivery.seq == 1)
     return next(firsts, None)

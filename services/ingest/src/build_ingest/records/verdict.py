@@ -25,7 +25,7 @@ def verdict_of(state: BuildState, start: BuildStart, failures: Sequence[FailureD
 
 
 def failing_of(state: BuildState, start: BuildStart, failures: Sequence[FailureData]) -> BuildFailing:
-    """What a verdict would say of a build that still runs and cannot end green any more; key build id."""
+    """What a verdict would report of a build that still runs and cannot end green any more; key build id."""
     judgement = _judgement(state, start, failures, "failed", 0)
     return BuildFailing(
         build_id=state.build.id,
@@ -83,5 +83,5 @@ def _judgement(
 
 
 def is_final(state: BuildState) -> bool:
-    """Whether the state can be judged: a build that speaks again after `lost` waits for its real end."""
+    """Whether the state can be judged: a build that reports again after `lost` waits for its real end."""
     return state.build.status not in ("queued", "running")

@@ -35,7 +35,7 @@ class Failures(WireModel):
 
 
 class Events(WireModel):
-    """Records of a build that are not log, as its agent said them, in order."""
+    """Records of a build that are not log, as its agent reported them, in order."""
 
     items: list[dict[str, Any]]
     next_after: Count | None = Field(None, description="Ask again with `after` = this for more.")
@@ -85,17 +85,17 @@ async def list_builds(  # noqa: PLR0917  query parameters; nobody passes them by
 async def get_build(state: VisibleBuild, needs: Needs) -> Response:
     """The build as of its latest record."""
     start = await needs.store.find_start(state.build.id)
-    told: dict[str, Any] = {}
+    facts: dict[str, Any] = {}
     if start is not None:
         data = facts_of(start, state)
-        told = {
+        facts = {
             name: getattr(data, name)
             for name in ("cwd", "repository", "submodules", "pins", "tools", "environment", "agent_version", "command")
         }
     row = {name: getattr(state.build, name) for name in Build.model_fields}
     beside = {name: getattr(state, name) for name in ("phases", "sections", *BESIDE_ROW)}
     clocks = {name: getattr(state.start_time, name) for name in ("server_started_earliest_at", "clock_skew_ms")}
-    return _answer(BuildDetail(**(row | told | beside | clocks)))
+    return _answer(BuildDetail(**(row | facts | beside | clocks)))
 
 
 @router.get("/{build_id}/failures", response_model=Failures, response_model_exclude_none=True)

@@ -22,7 +22,7 @@ Cursor = Annotated[str | None, Query(pattern=r"^\d{16}\.[0-9a-f]{32}$", descript
 
 @router.post("/{build_id}/failures/feedback", status_code=201, response_model_exclude_none=True)
 async def say(remark: Remark, state: VisibleBuild, caller: Caller, needs: Needs) -> Feedback:
-    """Say which line is the right one. Said again by the same person about the same line, it replaces the note."""
+    """Name the line that is the right one. Sent again by the same person about the same line, it replaces the note."""
     if caller.kind != "user":
         raise Forbidden("people say this, not keys")
     build = state.build
@@ -50,7 +50,7 @@ async def say(remark: Remark, state: VisibleBuild, caller: Caller, needs: Needs)
 
 @router.get("/{build_id}/failures/feedback", response_model_exclude_none=True)
 async def list_of_build(state: VisibleBuild, needs: Needs) -> FeedbackList:
-    """What people said about this build's failures, newest first."""
+    """People's remarks on this build's failures, newest first."""
     return FeedbackList(items=await needs.store.list_feedback(None, state.build.id, None, PER_BUILD))
 
 
@@ -62,7 +62,7 @@ async def export(
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
     cursor: Cursor = None,
 ) -> FeedbackList:
-    """What people said about any build, newest first: material for whoever keeps the rules."""
+    """People's remarks on any build, newest first: material for whoever maintains the rules."""
     if caller.role == "viewer":
         raise Forbidden("this needs role developer")
     found = await needs.store.list_feedback(visible_projects(caller, project), None, cursor, limit + 1)

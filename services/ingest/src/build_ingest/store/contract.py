@@ -62,7 +62,7 @@ class BuildQuery:
 
 
 def place_of(build: Build) -> str:
-    """Where a build stands in lists: by its start, then its id. One word, so that any index can sort by it."""
+    """Where a build stands in lists: by its start, then its id. One string, so that any index can sort by it."""
     return f"{place_at(build.started_at or 0)}.{build.id}"
 
 
@@ -78,7 +78,7 @@ def tail_of(build_id: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Who says to own `key` (a shard, or a replica itself); `beat` grows while the owner lives."""
+    """Who claims to own `key` (a shard, or a replica itself); `beat` grows while the owner lives."""
 
     key: str
     owner: str | None

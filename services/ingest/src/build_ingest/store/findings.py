@@ -1,4 +1,4 @@
-"""What ingest's store promises about what was found in builds: failures, test results, and what people say of them.
+"""What ingest's store promises about what was found in builds: failures, test results, and people's remarks on them.
 
 Failures and results are derived: reading a build again finds them again. All of it goes with its build.
 """
@@ -33,13 +33,13 @@ class FindingsStore(Protocol):
         ...
 
     async def keep_feedback(self, feedback: Feedback) -> None:
-        """Keep what a person said; key its id: said again it is replaced."""
+        """Keep a person's remark; key its id: sent again it is replaced."""
         ...
 
     async def list_feedback(
         self, projects: Collection[str] | None, build_id: str | None, before: str | None, limit: int
     ) -> list[Feedback]:
-        """What people said, newest first: of these projects (None: all), of this build, standing before this place."""
+        """People's remarks, newest first: of these projects (None: all), of this build, standing before this place."""
         ...
 
     async def read_results(self, build_id: str) -> list[ResultBlock]:

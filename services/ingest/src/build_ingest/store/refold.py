@@ -20,13 +20,13 @@ def refold(
         if state is None:
             start = records[0]
             state = fold.begin(records[0], agent, start_time)
-        told = []
+        effective = []
         complete = state.complete
         for record in records:
             if fold.may_follow(state, record, complete):
-                told.append(record)
+                effective.append(record)
                 complete = complete or isinstance(record, BuildComplete)
-        state = fold.fold(state, told, _growth(chunk), upto=chunk.last_seq)
+        state = fold.fold(state, effective, _growth(chunk), upto=chunk.last_seq)
     if state is None:
         raise ValueError("no chunks to fold")
     return state, start

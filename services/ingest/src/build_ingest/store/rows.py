@@ -1,4 +1,4 @@
-"""Rows: a build's state, a chunk and what was found as columns, the same words in both drivers."""
+"""Rows: a build's state, a chunk and what was found as columns, the same names in both drivers."""
 
 from collections.abc import Mapping
 from typing import Any
