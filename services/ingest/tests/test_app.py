@@ -275,7 +275,7 @@ async def test_the_gateway_asks_what_is_stored_and_people_cannot(service, make_r
     assert (await service.get(path)).status_code == 404
 
 
-async def test_poison_is_parked_and_its_neighbours_are_stored(service, make_reporter) -> None:
+async def test_poison_is_parked_and_the_rest_of_its_batch_is_stored(service, make_reporter) -> None:
     """A message nobody can read and one of another agent go to the parking queue; the build goes on."""
     reporter = make_reporter()
     deliveries = [reporter.delivery(record) for record in (reporter.start(), reporter.log(["a"]))]

@@ -232,7 +232,7 @@ async def test_two_consumers_of_one_shard_damage_nothing(make_bench, reporter) -
     assert (await benches[0].store.load(reporter.id)).applied == len(records)
 
 
-async def test_a_build_that_speaks_line_by_line_stays_compact(bench, reporter) -> None:
+async def test_a_build_that_reports_line_by_line_stays_compact(bench, reporter) -> None:
     """Many one-line records end as few chunks, and the log is whole."""
     await bench.intake.handle([reporter.delivery(reporter.start())])
     for number in range(150):

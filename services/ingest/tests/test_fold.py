@@ -50,7 +50,7 @@ def test_a_late_finish_overrides_lost(reporter) -> None:
     assert ended.build.exit_code == 2
 
 
-def test_a_lost_build_that_speaks_runs_again(reporter) -> None:
+def test_a_lost_build_that_reports_again_runs_again(reporter) -> None:
     """Any later record of a lost build shows it running, without an end."""
     lost = fold.lose(_fold(reporter, reporter.start()), now_ms=1)
 
@@ -89,7 +89,7 @@ def test_what_is_left_is_known_until_the_end(reporter) -> None:
     assert fold.lose(state, now_ms=1).build.remaining_ms is None
 
 
-def test_what_a_foreign_build_says_of_itself_is_in_its_row(reporter) -> None:
+def test_what_a_foreign_build_reports_of_itself_is_in_its_row(reporter) -> None:
     """Where it came from, that it is long over, its tags and its source's fault reach the row and the verdict."""
     state = _fold(
         reporter,

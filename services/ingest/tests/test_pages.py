@@ -23,7 +23,7 @@ class MergingStore:
         return found
 
 
-async def say_line_by_line(bench, reporter) -> None:
+async def report_line_by_line(bench, reporter) -> None:
     for record in (reporter.start(), *(reporter.log([f"line {number}"]) for number in range(8))):
         await bench.intake.handle([reporter.delivery(record)])
 
@@ -31,14 +31,14 @@ async def say_line_by_line(bench, reporter) -> None:
 async def test_a_merge_does_not_make_a_log_look_damaged(bench, store, reporter, monkeypatch) -> None:
     """Verifying begins again when chunks move under it: a build flagged wrongly would stay so for ever."""
     monkeypatch.setattr("build_ingest.lifecycle.verification.CHUNKS_PER_READ", 3)
-    await say_line_by_line(bench, reporter)
+    await report_line_by_line(bench, reporter)
 
     assert await agrees(MergingStore(store, reporter.id), reporter.id, 9, reporter.totals())
 
 
 async def test_a_chunk_that_is_gone_is_damage(bench, store, reporter) -> None:
     """What does not come back is reported missing."""
-    await say_line_by_line(bench, reporter)
+    await report_line_by_line(bench, reporter)
 
     assert not await agrees(store, reporter.id, 10, reporter.totals())
 
@@ -47,7 +47,7 @@ async def test_a_chunk_that_is_gone_is_damage(bench, store, reporter) -> None:
 async def test_a_merge_leaves_no_page_short(bench, store, reporter, monkeypatch, first: int) -> None:
     """What was merged between two reads is neither left out nor repeated."""
     monkeypatch.setattr("build_ingest.logs.pages.CHUNKS_PER_READ", 2)
-    await say_line_by_line(bench, reporter)
+    await report_line_by_line(bench, reporter)
     state = await store.find(reporter.id)
 
     page = await read_page(MergingStore(store, reporter.id), state, first, 100)
