@@ -34,7 +34,7 @@ def build_id(n: int) -> str:
     return new_build_id(NOON_AT + n, bytes(10))
 
 
-def offer_of(content: bytes, *, n: int = 1, part: int | None = None, **said: Any) -> Offer:
+def offer_of(content: bytes, *, n: int = 1, part: int | None = None, **fields: Any) -> Offer:
     """The offer an agent makes of these bytes for build n."""
     pieces = [content[at : at + part] for at in range(0, len(content), part)] if part else []
     facts = {
@@ -46,17 +46,17 @@ def offer_of(content: bytes, *, n: int = 1, part: int | None = None, **said: Any
         "part_size_bytes": part,
         "part_sha256": [hashlib.sha256(piece).hexdigest() for piece in pieces],
     }
-    return Offer(**{**facts, **said})
+    return Offer(**{**facts, **fields})
 
 
-def artifact_of(content: bytes = b"x", now_ms: int = NOON_AT, **said: Any) -> Artifact:
+def artifact_of(content: bytes = b"x", now_ms: int = NOON_AT, **fields: Any) -> Artifact:
     """A stored artifact of these bytes."""
-    return Artifact.of(offer_of(content, **said), now_ms)
+    return Artifact.of(offer_of(content, **fields), now_ms)
 
 
-def verdict(n: int, status: str = "succeeded", ended_at: int = NOON_AT, **said: Any) -> BuildVerdict:
+def verdict(n: int, status: str = "succeeded", ended_at: int = NOON_AT, **fields: Any) -> BuildVerdict:
     """BUILD_VERDICT of build n."""
-    data = BuildVerdictData(**{"status": status, "revision": 1, "branch": "main", "ended_at": ended_at, **said})
+    data = BuildVerdictData(**{"status": status, "revision": 1, "branch": "main", "ended_at": ended_at, **fields})
     return BuildVerdict(build_id=build_id(n), project="p", timestamp=ended_at, data=data)
 
 
@@ -90,20 +90,20 @@ class Service:
         return await self.call("PUT", put["url"], None, content=piece, headers=put["headers"])
 
     async def upload(self, offer: Offer, content: bytes) -> str:
-        """Offer, make every request, tell; the artifact's id."""
+        """Offer, make every request, report; the artifact's id."""
         plan = (await self.offer(offer)).raise_for_status().json()
         for put in plan["puts"]:
             (await self.put(put, content)).raise_for_status()
         await self.publish(self.uploaded(offer))
         return str(plan["artifactId"])
 
-    def uploaded(self, offer: Offer, **said: Any) -> ArtifactUploaded:
+    def uploaded(self, offer: Offer, **fields: Any) -> ArtifactUploaded:
         """ARTIFACT_UPLOADED of an offer."""
         data = ArtifactUploadedData(
             artifact_id=offer.artifact_id, name=offer.name, size_bytes=offer.size_bytes, sha256=offer.sha256
         )
         facts = {"build_id": offer.build_id, "project": offer.project, "timestamp": NOON_AT, "seq": 9, "data": data}
-        return ArtifactUploaded(**{**facts, **said})
+        return ArtifactUploaded(**{**facts, **fields})
 
     async def publish(self, *messages: Message) -> None:
         """Put messages on the bus."""
@@ -112,7 +112,7 @@ class Service:
         )
 
     def overwrite(self, artifact_id: str, content: bytes | None) -> None:
-        """As somebody who reaches the disk, or has a key of the bucket: other bytes in an artifact's place, or none."""
+        """Put other bytes in an artifact's place, or none, as anyone with the disk or a key of the bucket could."""
         settings = self.app.state.dependencies.settings
         if not settings.s3_bucket:
             path = Path(settings.directory) / "objects" / artifact_id
@@ -172,7 +172,7 @@ def offers() -> Callable[..., Offer]:
 
 @pytest.fixture
 def made() -> Callable[..., Artifact]:
-    """`made(content, **said)`: an artifact as stored."""
+    """`made(content, **fields)`: an artifact as stored."""
     return artifact_of
 
 
@@ -202,14 +202,14 @@ def s3_settings(request: pytest.FixtureRequest) -> Callable[..., dict[str, Any]]
     """Settings that name a prefix of the test's own on a real S3 server; starts it on first use."""
     prefix = f"{secrets.token_hex(6)}/"
 
-    def settings(**said: Any) -> dict[str, Any]:
+    def settings(**fields: Any) -> dict[str, Any]:
         return {
             "s3_endpoint": request.getfixturevalue("seaweedfs").endpoint,
             "s3_bucket": BUCKET,
             "s3_prefix": prefix,
             "aws_access_key": ACCESS_KEY,
             "aws_secret_key": SECRET_KEY,
-            **said,
+            **fields,
         }
 
     return settings

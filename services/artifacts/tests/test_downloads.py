@@ -1,4 +1,4 @@
-"""Only verified bytes are handed out: what replaced them since is noticed, reported, and never served as verified."""
+"""Only verified bytes are served: what replaced them since is detected, reported, and never served as verified."""
 
 import asyncio
 import hashlib
@@ -67,7 +67,7 @@ async def test_overwritten_bytes_are_not_handed_out_and_everybody_sees_why(keepi
 
 
 async def test_bytes_put_back_are_handed_out_again(keeping, offers):
-    """Whoever restores the object store needs to tell nobody."""
+    """Who restores the object store need not report it."""
     artifact_id = await verified(keeping, offers(CONTENT), CONTENT)
     keeping.overwrite(artifact_id, None)
     assert (await link(keeping, artifact_id)).status_code == 410
@@ -95,7 +95,7 @@ async def test_a_damaged_artifact_offered_again_is_uploaded_again(keeping, offer
 
 
 async def test_bytes_replaced_after_the_link_was_given_are_not_served(keeping, offers):
-    """Through the dashboard each request is checked anew, ranges too; other services always read so."""
+    """Through the dashboard each request is checked anew, ranges too; other services always read this way."""
     artifact_id = await verified(keeping, offers(CONTENT), CONTENT)
     # A store's own address answers with whatever is there, for as long as it is good.
     callers = [(INGEST,)] if keeping.is_direct else [(INGEST,), ()]
@@ -142,7 +142,7 @@ async def test_bytes_that_rotted_under_the_stores_own_mark_are_cut_before_their_
 async def test_parts_that_do_not_make_the_whole_are_not_served_through_the_dashboard(
     tmp_path, run_service, s3_settings, offers
 ):
-    """S3 knows the parts' hashes and not the whole's: who reads hashes it."""
+    """S3 knows the parts' hashes and not the whole's: it is hashed while it is read."""
     honest = offers(LARGE, part=PART)
     lie = Offer(**{**honest.model_dump(), "sha256": hashlib.sha256(b"another file").hexdigest()})
     settings = s3_settings(s3_transfer="gateway")
@@ -207,7 +207,7 @@ def test_one_range_is_understood_and_every_other_header_means_everything(header,
 
 
 async def test_retention_takes_what_is_damaged(service, offers, verdicts):
-    """It has its time like everything else of its build, and does not make the build count as one with artifacts."""
+    """It expires with everything else of its build, and does not make the build count as one with artifacts."""
     artifact_id = await verified(service, offers(CONTENT), CONTENT)
     await service.publish(verdicts(1))
     service.overwrite(artifact_id, None)

@@ -47,9 +47,9 @@ async def test_a_store_killed_in_mid_multipart_loses_no_part(service, seaweedfs,
     await service.until(await service.upload(offer, LARGE), "verified")
 
 
-async def test_what_is_told_while_the_store_is_down_is_verified_later(service, seaweedfs, offers):
+async def test_an_upload_reported_while_the_store_is_down_is_verified_later(service, seaweedfs, offers):
     """The consumer leaves its queue until the store answers: nothing is refused for an outage."""
-    offer = offers(LARGE, part=PART, name="told")
+    offer = offers(LARGE, part=PART, name="reported")
     for put in (await service.offer(offer)).json()["puts"]:
         (await service.put(put, LARGE)).raise_for_status()
 

@@ -1,4 +1,4 @@
-"""What a service of the system brings: held until that service lets it go, whatever agents bring and retention says."""
+"""What a service of the system stores is held until that service releases it, whatever retention deletes."""
 
 import pytest
 from build_artifacts.kept_builds import judged
@@ -25,7 +25,7 @@ async def tidy(service, now_ms):
     await Retention(state.store, state.objects, state.settings, state.metrics).forget_old(now_ms)
 
 
-async def test_what_a_service_brings_is_verified_and_shown(service, offers):
+async def test_what_a_service_uploads_is_verified_and_shown(service, offers):
     """Without a record of the build; readers find it beside the build's own artifacts."""
     offer = offers(CONTENT, name="build.log.zst")
 
@@ -37,8 +37,8 @@ async def test_what_a_service_brings_is_verified_and_shown(service, offers):
     assert [item["name"] for item in listed] == ["build.log.zst"]
 
 
-async def test_bytes_that_never_came_are_refused_and_may_be_brought_again(service, offers):
-    """Telling too early verifies nothing."""
+async def test_bytes_that_never_came_are_refused_and_may_be_uploaded_again(service, offers):
+    """Reporting too early verifies nothing."""
     offer = offers(CONTENT)
     (await service.offer(offer, INGEST)).raise_for_status()
 
@@ -49,7 +49,7 @@ async def test_bytes_that_never_came_are_refused_and_may_be_brought_again(servic
 
 
 async def test_retention_leaves_what_is_held_and_takes_everything_else(service, offers, verdicts, tmp_path):
-    """By age and by count; once its service lets go, row and bytes go too."""
+    """By age and by count; once its service releases it, row and bytes are deleted too."""
     for n in (1, 2):
         await bring(service, offers(CONTENT, n=n, name="build.log.zst"))
         await service.publish(verdicts(n, "failed", NOON_AT + n))
@@ -69,7 +69,7 @@ async def test_retention_leaves_what_is_held_and_takes_everything_else(service, 
 
 
 async def test_held_artifacts_take_no_builds_place(store, made, verdicts, fresh_note):
-    """A build that has only a log archive counts neither as full nor against the number it may bring."""
+    """A build that has only a log archive counts neither as full nor against the number it may upload."""
     note = verdicts(1)
     archive = made(CONTENT).model_copy(update={"is_held": True})
     await store.add(archive, fresh_note(1))
@@ -94,8 +94,8 @@ async def test_no_limit_of_a_project_refuses_a_service(tmp_path, run_service, of
 
 
 @pytest.mark.parametrize("caller", [Principal("d", "admin", None), Principal("ci", "developer", None, kind="key")])
-async def test_nobody_else_lets_go_or_verifies(service, offers, caller):
-    """For people and agents these paths do not exist; and a service lets go of its own only."""
+async def test_nobody_else_releases_or_verifies(service, offers, caller):
+    """For people and agents these paths do not exist; and a service releases its own only."""
     held, own = offers(CONTENT), offers(CONTENT, name="own")
     await bring(service, held)
     await service.upload(own, CONTENT)
@@ -107,10 +107,10 @@ async def test_nobody_else_lets_go_or_verifies(service, offers, caller):
 
 @pytest.mark.s3
 @pytest.mark.parametrize("transfer", ["direct", "gateway"])
-async def test_services_bring_as_they_reach_the_store_and_read_from_here(
+async def test_services_upload_as_they_reach_the_store_and_read_from_here(
     tmp_path, run_service, s3_settings, offers, transfer
 ):
-    """People get the public name, which a service may not even resolve; a store for us alone is named to nobody."""
+    """People get the public name, which a service may not even resolve; a store only services reach is never named."""
     settings = s3_settings(s3_public_endpoint="https://artifacts.example.com", s3_transfer=transfer)
     async with run_service(f"sqlite:///{tmp_path}/bus.sqlite", tmp_path, **settings) as service:
         (put,) = (await service.offer(offers(CONTENT), INGEST)).json()["puts"]

@@ -60,7 +60,7 @@ class Uploader:
         return answer.content if answer.status_code == 200 else None
 
     def overwrite(self, artifact, content):
-        """As who reaches the disk, or has a key of the bucket: other bytes in an artifact's place, or none."""
+        """Put other bytes in an artifact's place, or none, as anyone with the disk or a key of the bucket could."""
         if isinstance(self.objects, DirectoryObjects):
             path = self.objects._objects / artifact.id
             path.unlink() if content is None else path.write_bytes(content)
@@ -85,10 +85,10 @@ PLACES = ["directory", *(pytest.param(name, marks=pytest.mark.s3) for name in ("
 @pytest.fixture(params=PLACES)
 async def objects(request, tmp_path, s3_settings):
     """Empty objects, on every driver and either way to the bytes."""
-    said = {"directory": str(tmp_path), "s3_bucket": ""}
+    fields = {"directory": str(tmp_path), "s3_bucket": ""}
     if request.param != "directory":
-        said = s3_settings(s3_transfer="direct" if request.param == "s3" else "gateway")
-    opened = open_objects(Settings(_env_file=None, jwt_secret_key=SECRET, **said))
+        fields = s3_settings(s3_transfer="direct" if request.param == "s3" else "gateway")
+    opened = open_objects(Settings(_env_file=None, jwt_secret_key=SECRET, **fields))
     await opened.open()
     yield opened
     await opened.close()
@@ -147,7 +147,7 @@ async def test_other_bytes_are_refused_as_they_arrive(objects, uploader, made, p
 
 
 async def test_nothing_is_sealed_that_never_came(objects, made):
-    """Neither whole nor in parts; an upload that was taken back says so to a plan."""
+    """Neither whole nor in parts; planning an aborted upload raises UploadGone."""
     with pytest.raises(NotWhole):
         await objects.seal(made(CONTENT))
     artifact = await begun(objects, made(LARGE, part=PART))
@@ -280,21 +280,21 @@ async def test_s3_links_save_and_expire_and_resist_tampering(s3_settings, made):
 
 @pytest.mark.s3
 async def test_s3_bytes_put_there_by_another_way_are_not_sealed(s3_settings, made):
-    """The right size and other content, written with the bucket's own key: HeadObject's hash, or a reading, tells."""
-    said = s3_settings()
-    objects = open_objects(Settings(_env_file=None, **said))
+    """The right size and other content, written with the bucket's own key: HeadObject's hash or a reading shows it."""
+    fields = s3_settings()
+    objects = open_objects(Settings(_env_file=None, **fields))
     await objects.open()
     artifact = made(CONTENT)
     client = boto3.client(
         "s3",
-        endpoint_url=said["s3_endpoint"],
-        aws_access_key_id=said["aws_access_key"],
-        aws_secret_access_key=said["aws_secret_key"],
+        endpoint_url=fields["s3_endpoint"],
+        aws_access_key_id=fields["aws_access_key"],
+        aws_secret_access_key=fields["aws_secret_key"],
         region_name="us-east-1",
     )
-    key = f"{said['s3_prefix']}{artifact.id[:2]}/{artifact.id}"
+    key = f"{fields['s3_prefix']}{artifact.id[:2]}/{artifact.id}"
     for content in (CONTENT[::-1], CONTENT[1:]):
-        client.put_object(Bucket=said["s3_bucket"], Key=key, Body=content)
+        client.put_object(Bucket=fields["s3_bucket"], Key=key, Body=content)
         with pytest.raises(NotWhole):
             await objects.seal(artifact)
     await objects.close()
@@ -303,7 +303,7 @@ async def test_s3_bytes_put_there_by_another_way_are_not_sealed(s3_settings, mad
 
 @pytest.mark.s3
 async def test_an_s3_that_refuses_us_is_unavailable(s3_settings, made):
-    """Wrong secret: what is told of meanwhile waits, it is not refused."""
+    """Wrong secret: what is reported meanwhile waits, it is not refused."""
     objects = open_objects(Settings(_env_file=None, **s3_settings(aws_secret_key="wrong")))
     with pytest.raises(StoreUnavailable):
         await objects.ping()

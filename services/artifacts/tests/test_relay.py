@@ -10,7 +10,7 @@ PART = 5 * 1024 * 1024
 
 
 async def offered(service, offer):
-    """The answer to an offer whose bytes shall come through the gateway."""
+    """The answer to an offer whose bytes are to come through the gateway."""
     body = offer.model_dump(mode="json", by_alias=True, exclude_none=True) | {"via": "gateway"}
     from_agent = (await service.call("POST", "/api/artifacts", AGENT, json=body)).raise_for_status()
     return from_agent.json()
@@ -18,7 +18,7 @@ async def offered(service, offer):
 
 @pytest.fixture(params=["directory", pytest.param("s3", marks=pytest.mark.s3)])
 async def relaying(request, tmp_path, run_service, s3_settings):
-    """The service on either place for bytes."""
+    """The service on either storage."""
     settings = s3_settings() if request.param == "s3" else {}
     async with run_service(f"sqlite:///{tmp_path}/bus.sqlite", tmp_path, **settings) as service:
         service.is_elsewhere = request.param == "s3"
@@ -41,7 +41,7 @@ async def test_bytes_come_through_the_gateway(relaying, offers, part):
 
 @pytest.mark.parametrize("content", [b"other bytes!", b"fewer", b"many more bytes than were promised"])
 async def test_other_bytes_than_promised_are_refused(relaying, offers, content):
-    """By their hash or their length, whoever keeps them."""
+    """By their hash or their length, on either storage."""
     plan = await offered(relaying, offers(b"these bytes."))
     put = {**plan["puts"][0], "offset": 0, "sizeBytes": len(content)}
 
@@ -66,7 +66,7 @@ async def test_a_store_that_only_the_service_reaches_is_named_to_nobody(tmp_path
     assert (download.content, destination) == (content, {})
 
 
-async def test_a_forged_errand_is_refused(relaying):
+async def test_a_forged_relay_ticket_is_refused(relaying):
     """The relay is no open proxy: only what was signed here is passed on."""
     answer = await relaying.call("PUT", "/api/artifacts/objects/eyJ2ZXJiIjoicmVsYXkifQ.00", None, content=b"x")
 
@@ -75,7 +75,7 @@ async def test_a_forged_errand_is_refused(relaying):
 
 async def test_agents_may_ask_where_uploads_go(relaying):
     """The object store's address, or nothing where it is the dashboard's own."""
-    told = (await relaying.call("GET", "/api/artifacts/destination", AGENT)).raise_for_status().json()
+    answer = (await relaying.call("GET", "/api/artifacts/destination", AGENT)).raise_for_status().json()
 
-    assert ("url" in told) is relaying.is_elsewhere
+    assert ("url" in answer) is relaying.is_elsewhere
     assert (await relaying.call("GET", "/api/artifacts/destination", None)).status_code == 401

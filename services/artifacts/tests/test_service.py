@@ -16,7 +16,7 @@ VIEWER = Principal("v", "viewer", frozenset({"p"}))
 
 
 async def test_what_an_agent_uploads_is_downloaded_equal(service, offers):
-    """Offer, PUT, tell, verified; the redirect's address serves the same bytes, to be saved and never shown."""
+    """Offer, PUT, report, verified; the redirect's address serves the same bytes, to be saved and never displayed."""
     artifact_id = await service.upload(offers(CONTENT), CONTENT)
     await service.until(artifact_id, "verified")
 
@@ -30,22 +30,22 @@ async def test_what_an_agent_uploads_is_downloaded_equal(service, offers):
     assert answer.headers["x-content-type-options"] == "nosniff"
 
 
-async def test_ready_is_announced_after_every_telling(service, offers):
+async def test_ready_is_announced_after_every_report(service, offers):
     """A redelivered ARTIFACT_UPLOADED changes nothing and announces the same artifact again."""
     offer = offers(CONTENT)
     async with service.bus.consume(ingest_queue(shard_of(offer.build_id))) as consumer:
         await service.upload(offer, CONTENT)
         await service.publish(service.uploaded(offer))
-        heard = []
+        announced = []
         async with asyncio.timeout(20):
-            while len(heard) < 2:
+            while len(announced) < 2:
                 deliveries = await consumer.fetch(10)
                 messages = [build_message.validate_json(delivery.body) for delivery in deliveries]
-                heard += [message for message in messages if message.type == "ARTIFACT_READY"]
+                announced += [message for message in messages if message.type == "ARTIFACT_READY"]
                 await consumer.ack(deliveries)
 
     assert [("ARTIFACT_READY", offer.artifact_id, offer.sha256)] * 2 == [
-        (message.type, message.data.artifact_id, message.data.sha256) for message in heard
+        (message.type, message.data.artifact_id, message.data.sha256) for message in announced
     ]
 
 
@@ -65,8 +65,8 @@ async def test_a_multipart_upload_continues_where_it_stopped(service, offers):
     assert (await service.offer(offer)).json()["puts"] == []
 
 
-async def test_telling_too_early_is_refused_and_mended_by_uploading(service, offers):
-    """ARTIFACT_UPLOADED without the bytes verifies nothing; the offer made again does it."""
+async def test_reporting_too_early_is_refused_and_fixed_by_uploading(service, offers):
+    """ARTIFACT_UPLOADED without the bytes verifies nothing; uploading after the offer is made again does."""
     offer = offers(LARGE, part=PART)
     (await service.offer(offer)).raise_for_status()
     await service.publish(service.uploaded(offer))
@@ -93,9 +93,9 @@ async def test_other_bytes_than_promised_are_refused_and_leave_nothing(service, 
 async def test_a_changed_or_swapped_ticket_is_refused(service, offers):
     """A ticket signs its verb and everything else: neither edits nor the other method pass."""
     put = (await service.offer(offers(CONTENT))).json()["puts"][0]
-    said, _, signature = put["url"].rpartition(".")
+    payload, _, signature = put["url"].rpartition(".")
 
-    for url in (f"{said}x.{signature}", f"{said}.{'0' * 64}", f"{said}.", said):
+    for url in (f"{payload}x.{signature}", f"{payload}.{'0' * 64}", f"{payload}.", payload):
         assert (await service.call("PUT", url, None, content=CONTENT)).status_code == 403
     assert (await service.call("GET", put["url"], None)).status_code == 403
 
@@ -136,8 +136,8 @@ async def test_another_projects_artifacts_do_not_exist(service, offers):
     assert (await service.call("GET", path, None)).status_code == 401
 
 
-async def test_telling_of_anothers_artifact_changes_nothing(service, offers):
-    """The build and project of the telling must be the artifact's own; an id nobody planned is passed over."""
+async def test_reporting_anothers_artifact_changes_nothing(service, offers):
+    """The build and project of the report must be the artifact's own; an id that was never planned is ignored."""
     mine, other = offers(CONTENT), offers(CONTENT, name="last")
     (await service.offer(mine)).raise_for_status()
     foreign = service.uploaded(mine, project="q")
@@ -161,13 +161,13 @@ async def test_a_name_is_data_and_never_a_path(service, offers, tmp_path, name):
 
     listed = (await service.call("GET", f"/api/builds/{offer.build_id}/artifacts")).json()["items"]
     link = (await service.call("GET", f"/api/artifacts/{artifact_id}/link")).json()["url"]
-    said = (await service.call("GET", link, None)).headers["content-disposition"]
+    disposition = (await service.call("GET", link, None)).headers["content-disposition"]
 
     assert [name] == [item["name"] for item in listed]
     assert [artifact_id] == [path.name for path in (tmp_path / "bytes").rglob("*") if path.is_file()]
-    assert said.isascii()
-    assert not set("/\\\r\n") & set(said)
-    assert (said.count('"'), said.count(";")) == (2, 2)
+    assert disposition.isascii()
+    assert not set("/\\\r\n") & set(disposition)
+    assert (disposition.count('"'), disposition.count(";")) == (2, 2)
 
 
 async def test_an_offer_that_cannot_be_is_unprocessable(service, offers):
@@ -181,7 +181,7 @@ async def test_an_offer_that_cannot_be_is_unprocessable(service, offers):
 
 
 async def test_a_restarted_service_verifies_what_it_missed(tmp_path, run_service, offers):
-    """Told of while no service ran: the queue keeps it, the next start verifies it."""
+    """An upload reported while no service ran: the queue keeps it, the next start verifies it."""
     bus_url = f"sqlite:///{tmp_path}/bus.sqlite"
     offer = offers(CONTENT)
     async with run_service(bus_url, tmp_path) as service:

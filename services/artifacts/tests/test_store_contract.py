@@ -8,7 +8,7 @@ NOON_AT = 1_700_000_000_000
 
 
 async def test_an_artifact_is_stored_once_and_found_whole(store, made, fresh_note):
-    """Adding it again hands out the stored one; other letters and parts come back as they were."""
+    """Adding it again returns the stored one; non-ASCII names and parts come back as they were."""
     artifact = made(b"x" * 11_000_000, part=5 * 1024 * 1024, name="größer 💥")
 
     assert await store.add(artifact, fresh_note()) == artifact
@@ -21,7 +21,7 @@ async def test_an_artifact_is_stored_once_and_found_whole(store, made, fresh_not
     assert await store.of_build(artifact.build_id) == [begun]
 
 
-async def test_a_change_over_another_version_changes_nothing_and_is_told(store, made, fresh_note):
+async def test_a_change_over_another_version_changes_nothing_and_is_reported(store, made, fresh_note):
     """Of two that read the same version one wins."""
     artifact = await store.add(made(), fresh_note())
     contenders = [artifact.become("verified", NOON_AT), artifact.become("refused", NOON_AT, problem="x")]
@@ -77,8 +77,8 @@ async def test_notes_keep_the_latest_revision_whatever_the_order(store, verdicts
     assert [kept_build.note for kept_build in await store.kept_builds(late.lane)] == [late]
 
 
-async def test_a_shelf_is_newest_first_and_says_what_is_full(store, verdicts, made, fresh_note):
-    """Only verified artifacts fill it; a note goes once no artifact is left of its build."""
+async def test_kept_builds_are_newest_first_and_marked_full(store, verdicts, made, fresh_note):
+    """Only verified artifacts make a build full; a note is deleted once no artifact of its build is left."""
     notes = [judged(verdicts(n, ended_at=NOON_AT + n)) for n in (1, 2, 3)]
     for note in notes:
         await store.note(note)

@@ -1,1 +1,1 @@
-"""artifacts keeps what builds produce: it plans uploads, verifies the bytes, links downloads, forgets what is old."""
+"""artifacts keeps what builds produce: it plans uploads, verifies the bytes, links downloads, deletes what is old."""

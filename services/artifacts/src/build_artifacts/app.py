@@ -31,11 +31,11 @@ def create_app(
     settings: Settings,
     bus: Bus,
     *,
-    peers: Peers = NO_PEERS,  # noqa: ARG001  one signature for all services; this one asks no other
+    peers: Peers = NO_PEERS,  # noqa: ARG001  one signature for all services; this one calls no other
     store: ArtifactStore | None = None,
     clock: Clock = now_ms,
 ) -> FastAPI:
-    """The service on this bus. The bus is opened and closed by whoever made it; store and objects are ours."""
+    """The service on this bus. The bus is opened and closed by its creator; store and objects by this app."""
     registry = CollectorRegistry()
     parts = _wire(settings, bus, store or open_store(settings.store_url), registry, clock)
     retention = Retention(parts.store, parts.objects, settings, parts.metrics)

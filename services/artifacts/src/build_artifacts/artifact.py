@@ -1,4 +1,4 @@
-"""An artifact: who it belongs to, what its bytes must be, and how far they are."""
+"""An artifact: the build it belongs to, what its bytes must be, and its state."""
 
 import hashlib
 from typing import Annotated, Literal
@@ -7,8 +7,8 @@ from build_protocol.model import BuildId, Count, EpochMs, ProjectName, Sha256, S
 from pydantic import Field, StringConstraints, model_validator
 
 State = Literal["pending", "uploading", "verified", "damaged", "refused", "expired"]
-"""`damaged` was verified once, and other bytes or none were found since. `expired` is on its way out: its bytes go
-first, then its row."""
+"""`damaged` was verified once, and other bytes or none were found since. `expired` is being
+deleted: first its bytes, then its row."""
 
 MIB = 1024 * 1024
 SINGLE_BYTES = 64 * MIB
@@ -63,7 +63,7 @@ class Part(WireModel):
 
 
 class Offer(Content):
-    """What an agent asks to upload. The name is data: it is shown and suggested, and never a path."""
+    """What an agent asks to upload. The name is data: it is shown and suggested, and is never a path."""
 
     build_id: BuildId
     project: ProjectName
@@ -73,14 +73,14 @@ class Offer(Content):
     @property
     def artifact_id(self) -> str:
         """32 hex digits: the same offer made again is the same artifact."""
-        said = f"{self.project}\n{self.build_id}\n{self.sha256}\n{self.size_bytes}\n{self.name}"
-        return hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+        identity = f"{self.project}\n{self.build_id}\n{self.sha256}\n{self.size_bytes}\n{self.name}"
+        return hashlib.sha256(identity.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 class Artifact(Offer):
-    """An offer that was taken. `version` counts its changes; `is_held`: only the service that brought it lets it go.
+    """An accepted offer. `version` counts its changes; `is_held`: only the service that stored it may release it.
 
-    `receipt`: the mark that the place of the bytes gave them when they were verified; another mark means other bytes.
+    `receipt`: what the storage called the bytes when they were verified; another receipt means other bytes.
     """
 
     id: str
@@ -96,8 +96,8 @@ class Artifact(Offer):
     @classmethod
     def of(cls, offer: Offer, now_ms: int, *, is_held: bool = False) -> "Artifact":
         """The new artifact of an offer."""
-        said = offer.model_dump(include=set(Offer.model_fields))
-        return cls(id=offer.artifact_id, is_held=is_held, created_at=now_ms, updated_at=now_ms, **said)
+        fields = offer.model_dump(include=set(Offer.model_fields))
+        return cls(id=offer.artifact_id, is_held=is_held, created_at=now_ms, updated_at=now_ms, **fields)
 
     def become(
         self,

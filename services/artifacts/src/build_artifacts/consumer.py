@@ -1,4 +1,4 @@
-"""Deliveries of `artifacts.builds`: an upload told of is verified and announced; a verdict is noted for retention.
+"""Deliveries of `artifacts.builds`: a reported upload is verified and announced; a verdict is noted for retention.
 
 Each step may be repeated: sealing again is the same, a verified artifact is announced again under the same id.
 """
@@ -22,11 +22,11 @@ from build_artifacts.store import ArtifactStore
 log = logging.getLogger("artifacts")
 
 AT_ONCE = 8
-"""Verifications that run beside each other: each waits for the object store."""
+"""Verifications that run concurrently: each waits for the object store."""
 
 
 class ArtifactConsumer:
-    """Verifies what agents say they uploaded."""
+    """Verifies what agents report as uploaded."""
 
     def __init__(
         self, store: ArtifactStore, objects: Objects, bus: Bus, metrics: Metrics, clock: Callable[[], int]
@@ -38,7 +38,7 @@ class ArtifactConsumer:
         self._clock = clock
 
     async def handle(self, deliveries: Sequence[Delivery]) -> None:
-        """Answer a batch; raises ValidationError for a message that can never be read, StoreUnavailable for later."""
+        """Handle a batch; raises ValidationError for a message that can never be read, StoreUnavailable to retry."""
         messages = [build_message.validate_json(delivery.body) for delivery in deliveries]
         for message in messages:
             if isinstance(message, BuildVerdict):
@@ -54,7 +54,7 @@ class ArtifactConsumer:
         await self._bus.publish([self._announcement(artifact) for artifact in ready if artifact is not None])
 
     async def verify(self, artifact: Artifact) -> None:
-        """Verify what another service holds here, which learns it by the answer; repeating it is the same."""
+        """Verify what another service holds here: the answer is its announcement. Repeating it changes nothing."""
         await self._receive(artifact.id, artifact.build_id, artifact.project)
 
     async def _receive(self, artifact_id: str, build_id: str, project: str) -> Artifact | None:
@@ -63,7 +63,7 @@ class ArtifactConsumer:
         async def verify() -> Artifact | Lost | None:
             artifact = await self._store.find(artifact_id)
             if artifact is None or (artifact.build_id, artifact.project) != (build_id, project):
-                # Reported by whoever made the id up, or forgotten meanwhile.
+                # The reporter made the id up, or the artifact was deleted meanwhile.
                 self._metrics.uploads.labels("unknown").inc()
                 log.warning("build %s reported an artifact that was never planned", build_id)
                 return None

@@ -1,6 +1,6 @@
-"""Downloads: bytes go out only while they are the verified ones; those that pass this service are hashed as they go.
+"""Downloads: bytes are served only while they are the verified ones; those that pass this service are hashed.
 
-What is found changed or gone makes the artifact `damaged`. It is verified again when its bytes are back.
+Bytes found changed or gone make the artifact `damaged`. It is verified again when its bytes are back.
 """
 
 import logging
@@ -24,7 +24,7 @@ from build_artifacts.store import ArtifactStore
 log = logging.getLogger("artifacts")
 
 HANDED_OUT = ("verified", "damaged")
-"""States in which a download is tried: what was damaged may have been restored."""
+"""States in which a download is tried: a damaged artifact may have been restored."""
 
 
 class Damaged(Exception):
@@ -36,7 +36,7 @@ class Damaged(Exception):
 
 @dataclass(frozen=True)
 class Downloads:
-    """Hands out artifacts."""
+    """Serves artifacts."""
 
     store: ArtifactStore
     objects: Objects
@@ -46,7 +46,7 @@ class Downloads:
     clock: Clock
 
     async def link(self, artifact: Artifact, *, is_inside: bool = False) -> str:
-        """An address good for `seconds`, of bytes that are there and the verified ones now. Raises Damaged.
+        """An address valid for `seconds`, of bytes that are present and verified now. Raises Damaged.
 
         `is_inside`: for another service, which reads here, where every request is checked.
         """
@@ -80,7 +80,7 @@ class Downloads:
         return await update("artifacts", f"artifact {artifact.id}", check)
 
     async def condemn(self, artifact: Artifact, problem: str) -> None:
-        """Mark an artifact as damaged; if another request changed it first, that one's answer stands."""
+        """Mark an artifact as damaged; if another request changed it first, that change stands."""
         if artifact.state == "damaged" or not await self.store.change(
             artifact.become("damaged", self.clock(), problem=_words(problem))
         ):
@@ -97,7 +97,7 @@ class Downloads:
                 body = await self.objects.read(artifact, begin, end)
                 if (begin, end) == (0, artifact.size_bytes):
                     body = self._hashed(artifact, body)
-                # Read before the answer begins: what is damaged early gets an answer of its own.
+                # Read before the answer begins: early damage gets an error answer of its own.
                 return _joined(await anext(body, b""), body)
             except NotWhole:
                 artifact = await self.checked(artifact)

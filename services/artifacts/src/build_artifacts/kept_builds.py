@@ -7,7 +7,7 @@ from build_protocol.messages import BuildVerdict
 from build_protocol.model import EpochMs, WireModel
 
 UNJUDGED = 0
-"""Revision of a build that artifacts know and no verdict was seen of yet."""
+"""Revision of a build that has artifacts but no verdict yet."""
 
 
 class BuildNote(WireModel):
@@ -28,12 +28,12 @@ class KeptBuild(WireModel):
 
 
 def unjudged(build_id: str, project: str, now_ms: int) -> BuildNote:
-    """The note of a build that runs: no lane yet, so only age takes its artifacts."""
+    """The note of a running build: no lane yet, so its artifacts expire by age only."""
     return BuildNote(build_id=build_id, lane=f"{project}\n", is_good=False, at=now_ms)
 
 
 def judged(verdict: BuildVerdict) -> BuildNote:
-    """The note a verdict makes."""
+    """The note made from a verdict."""
     data = verdict.data
     return BuildNote(
         build_id=verdict.build_id,
@@ -45,7 +45,7 @@ def judged(verdict: BuildVerdict) -> BuildNote:
 
 
 def beyond(kept_builds: Sequence[KeptBuild], *, now_ms: int, keep_days: int, keep_builds: int) -> list[BuildNote]:
-    """The builds of one lane whose artifacts go: `kept_builds` is newest first."""
+    """The builds of one lane whose artifacts expire: `kept_builds` is newest first."""
     oldest_at = now_ms - keep_days * DAY_MS
     last_good = next(
         (kept_build.note for kept_build in kept_builds if kept_build.is_full and kept_build.note.is_good), None

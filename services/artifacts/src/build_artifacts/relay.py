@@ -1,6 +1,6 @@
 """The relay: passes uploads on to the object store for agents that can reach only the dashboard.
 
-It keeps nothing: an errand is a request of a plan, signed into the address that the agent gets instead.
+It stores nothing: each request of a plan is signed into the address that the agent gets instead.
 """
 
 from collections.abc import AsyncIterator
@@ -18,7 +18,7 @@ TIMEOUT = httpx.Timeout(60, connect=5)
 
 
 class Relay:
-    """Makes errands and runs them."""
+    """Signs a plan's requests into addresses of this service, and makes them when the bytes arrive."""
 
     def __init__(self, tickets: Tickets, seconds: int) -> None:
         self._tickets = tickets
@@ -29,8 +29,8 @@ class Relay:
         """Close pooled connections."""
         await self._http.aclose()
 
-    def errand(self, artifact: Artifact, put: Put) -> Put:
-        """The request to make here instead of this one; an address of ours stays."""
+    def relayed(self, artifact: Artifact, put: Put) -> Put:
+        """The request to make here instead of this one; an address of this service stays."""
         if "://" not in put.url:
             return put
         piece = artifact.parts[put.part - 1] if put.part else artifact
@@ -38,17 +38,17 @@ class Relay:
         return put.model_copy(update={"url": ROUTE + ticket, "headers": {}})
 
     async def run(self, text: str, body: AsyncIterator[bytes]) -> None:
-        """Bring the bytes; the object store refuses others than were promised.
+        """Send the bytes on; the object store refuses others than were promised.
 
         Raises:
-            BadTicket: not an errand of ours, or too late.
-            NotWhole: these are not the bytes promised, or the store knows the upload no more.
+            BadTicket: not signed by this service, or too late.
+            NotWhole: these are not the bytes promised, or the store no longer knows the upload.
             StoreUnavailable: the store does not answer.
         """
-        errand = self._tickets.read(text, "relay")
-        headers = {**errand.headers, "content-length": str(errand.size_bytes)}
+        ticket = self._tickets.read(text, "relay")
+        headers = {**ticket.headers, "content-length": str(ticket.size_bytes)}
         try:
-            answer = await self._http.put(errand.url, content=whole(body, errand.size_bytes), headers=headers)
+            answer = await self._http.put(ticket.url, content=whole(body, ticket.size_bytes), headers=headers)
         except httpx.HTTPError as error:
             raise StoreUnavailable("objects", error) from error
         if answer.status_code >= 500:

@@ -1,6 +1,6 @@
-"""Retention: old and surplus artifacts lose their bytes and then their rows; unfinished uploads are taken back.
+"""Retention: old and surplus artifacts lose their bytes and then their rows; unfinished uploads are aborted.
 
-An artifact is marked `expired` before anything of it goes, so that a crash in between is finished by the next round.
+An artifact is marked `expired` before anything of it is deleted, so that the next round finishes what a crash left.
 """
 
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ _NEVER_AT = 2**53 - 1
 
 @dataclass(frozen=True)
 class Retention:
-    """Forgets what is beyond the settings' limits."""
+    """Deletes what is beyond the settings' limits."""
 
     store: ArtifactStore
     objects: Objects
@@ -29,12 +29,12 @@ class Retention:
 
     async def forget_old(self, now_ms: int) -> None:
         """One round over everything. Repeating it, or two replicas at once, is harmless."""
-        await self._expire_shelves(now_ms)
+        await self._expire_beyond_limits(now_ms)
         await self._expire_abandoned(now_ms)
         await self._drop_expired()
         self.metrics.swept.inc(await self.objects.sweep(self._abandoned_at(now_ms)))
 
-    async def _expire_shelves(self, now_ms: int) -> None:
+    async def _expire_beyond_limits(self, now_ms: int) -> None:
         for lane in await self.store.lanes():
             going = beyond(
                 await self.store.kept_builds(lane),
@@ -48,7 +48,7 @@ class Retention:
                         await self.store.change(
                             artifact.become("expired", now_ms, upload_id=artifact.upload_id, problem=artifact.problem)
                         )
-            # A note outlives its artifacts by one round: it is their way to be found again.
+            # A note outlives its artifacts by one round: they are found through it.
             await self.store.forget_notes([note.build_id for note in going])
 
     async def _expire_abandoned(self, now_ms: int) -> None:

@@ -21,7 +21,7 @@ router = APIRouter(tags=["artifacts"])
 
 
 def routers(settings: Settings) -> Sequence[APIRouter]:
-    """Every route of the service. The directory's bytes come through here; S3's only for agents out of its reach."""
+    """Every route of the service. The directory's bytes pass through here; S3's only for agents out of its reach."""
     arrivals = ticket_routes.relayed if settings.s3_bucket else ticket_routes.directory
     return arrivals, ticket_routes.downloads, router
 
@@ -33,14 +33,14 @@ ArtifactId = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$")]
 
 
 class OfferVia(Offer):
-    """An offer, and how its bytes can come: `gateway` where the object store is out of the agent's reach."""
+    """An offer, and the way its bytes take: `gateway` where the object store is out of the agent's reach."""
 
     via: str | None = None
 
 
 @router.post("/api/artifacts", response_model_exclude_none=True)
 async def offer_artifact(offer: OfferVia, caller: Caller, needs: Needs) -> UploadPlan:
-    """Ask to upload; the same offer again continues. 413 and 409 say before any upload why not."""
+    """Ask to upload; the same offer again continues. 413 and 409 explain a refusal before any upload."""
     if caller.role == "viewer":
         raise Forbidden("this needs an agent's key, or role developer")
     if not caller.may_see(offer.project):
@@ -60,21 +60,21 @@ async def offer_artifact(offer: OfferVia, caller: Caller, needs: Needs) -> Uploa
     return UploadPlan(
         artifact_id=planned.artifact.id,
         state=planned.artifact.state,
-        puts=[needs.relay.errand(planned.artifact, put) for put in planned.puts] if is_relayed else planned.puts,
+        puts=[needs.relay.relayed(planned.artifact, put) for put in planned.puts] if is_relayed else planned.puts,
         expires_at=now + settings.upload_seconds * 1000,
     )
 
 
 @router.get("/api/builds/{build_id}/artifacts", response_model_exclude_none=True)
 async def list_artifacts(build_id: BuildId, caller: Caller, needs: Needs) -> ArtifactList:
-    """The artifacts of a build; of another's project there are none."""
+    """The artifacts of a build; of a project the caller may not see there are none."""
     found = [artifact for artifact in await needs.store.of_build(build_id) if _is_shown(artifact, caller)]
     return ArtifactList(items=[ArtifactView.of(artifact) for artifact in found])
 
 
 @router.get("/api/artifacts/destination", response_model_exclude_none=True)
 async def get_destination(caller: Caller, needs: Needs) -> Destination:  # noqa: ARG001  (only who is known may ask)
-    """Where uploads go, for agents that look for what is in the way."""
+    """Where uploads go, for agents that diagnose their connection."""
     return Destination(url=needs.objects.address)
 
 
@@ -96,7 +96,7 @@ async def verify_held(artifact_id: ArtifactId, caller: Caller, needs: Needs) -> 
 
 @router.delete("/api/artifacts/{artifact_id}", status_code=204, include_in_schema=False)
 async def let_go(artifact_id: ArtifactId, caller: Caller, needs: Needs) -> Response:
-    """Another service needs it no longer: its bytes go with the next round of retention. Repeating is the same."""
+    """Another service no longer needs it: the next round of retention deletes it. Repeating changes nothing."""
     while (held := await _held(artifact_id, caller, needs)) is not None and held.state != "expired":
         await needs.store.change(held.become("expired", needs.clock(), upload_id=held.upload_id))
     return Response(status_code=204)

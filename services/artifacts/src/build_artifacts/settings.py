@@ -34,10 +34,10 @@ class Settings(ServiceSettings):
 
     upload_seconds: int = Field(900, ge=10, le=7 * DAY_SECONDS, description="How long a planned upload may begin.")
     download_seconds: int = Field(60, ge=1, le=60, description="How long a download link may be opened.")
-    per_build: int = Field(200, ge=1, le=10_000, description="Artifacts one build may bring.")
-    keep_days: int = Field(90, ge=1, description="Artifacts are forgotten after this, except the last good build's.")
+    per_build: int = Field(200, ge=1, le=10_000, description="Artifacts one build may upload.")
+    keep_days: int = Field(90, ge=1, description="Artifacts are deleted after this, except the last good build's.")
     keep_builds: int = Field(50, ge=1, description="Builds of one lane whose artifacts are kept, at most.")
-    abandoned_hours: int = Field(24, ge=1, description="An upload nobody touched for so long is taken back.")
+    abandoned_hours: int = Field(24, ge=1, description="An upload without progress for so long is aborted.")
 
     @model_validator(mode="after")
     def _keys_are_real(self) -> Self:

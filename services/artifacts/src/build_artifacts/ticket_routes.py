@@ -16,18 +16,18 @@ from build_artifacts.objects.ticket import BadTicket
 SignedText = Annotated[str, Path(max_length=8192)]
 
 directory = APIRouter(tags=["artifacts"])
-"""Takes the bytes of uploads where they are kept in a directory."""
+"""Receives the bytes of uploads where they are stored in a directory."""
 
 relayed = APIRouter(tags=["artifacts"])
-"""Takes the bytes of uploads for the object store, from agents that cannot reach it."""
+"""Receives the bytes of uploads for the object store, from agents that cannot reach it."""
 
 downloads = APIRouter(tags=["artifacts"])
-"""Hands the bytes out."""
+"""Serves the bytes."""
 
 
 @directory.put(ROUTE + "{ticket}", status_code=204)
 async def put_object(ticket: SignedText, needs: Needs, request: Request) -> Response:
-    """Bring the bytes the ticket promises; others are refused and leave nothing behind."""
+    """Upload the bytes the ticket promises; others are refused and leave nothing behind."""
     objects = needs.objects
     assert isinstance(objects, DirectoryObjects)  # noqa: S101  these routes are in its app only
     try:
@@ -47,7 +47,7 @@ async def put_object(ticket: SignedText, needs: Needs, request: Request) -> Resp
 
 @relayed.put(ROUTE + "{ticket}", status_code=204)
 async def relay_object(ticket: SignedText, needs: Needs, request: Request) -> Response:
-    """Bring the bytes of an errand: the ticket is the whole permission, nobody is logged in."""
+    """Upload bytes for the object store: the ticket is the whole permission, nobody is logged in."""
     try:
         await needs.relay.run(ticket, request.stream())
     except BadTicket as error:
@@ -59,7 +59,7 @@ async def relay_object(ticket: SignedText, needs: Needs, request: Request) -> Re
 
 @downloads.get(ROUTE + "{ticket}", response_class=StreamingResponse)
 async def get_object(ticket: SignedText, needs: Needs, request: Request) -> Response:
-    """The bytes, to be saved and never shown: the ticket is the whole permission, nobody is logged in."""
+    """The bytes, to be saved and never displayed: the ticket is the whole permission, nobody is logged in."""
     try:
         key = needs.downloads.tickets.read(ticket, "get").key
     except BadTicket as error:

@@ -1,4 +1,4 @@
-"""Answering an offer: refuse it before a byte moves, or plan the requests that bring what is missing."""
+"""Answering an offer: refuse it before a byte moves, or plan the requests that send what is missing."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -12,7 +12,7 @@ from build_artifacts.store import ArtifactStore
 
 
 class Refused(Exception):
-    """The offer is not taken; `reason` chooses the answer's status."""
+    """The offer is refused; `reason` chooses the answer's status."""
 
     def __init__(self, reason: Literal["too_large", "too_many", "conflict"], detail: str) -> None:
         super().__init__(detail)
@@ -29,7 +29,7 @@ class Planned:
 
 @dataclass(frozen=True)
 class UploadPlanner:
-    """Takes offers."""
+    """Answers offers."""
 
     store: ArtifactStore
     objects: Objects
@@ -42,14 +42,14 @@ class UploadPlanner:
             raise Refused("too_large", f"{offer.size_bytes} bytes; project {offer.project} takes {max_bytes}")
         artifact = await self.store.find(offer.artifact_id)
         if artifact is None:
-            brought = [known for known in await self.store.of_build(offer.build_id) if not known.is_held]
-            if len(brought) >= self.per_build:
-                raise Refused("too_many", f"a build brings at most {self.per_build} artifacts")
+            uploaded = [known for known in await self.store.of_build(offer.build_id) if not known.is_held]
+            if len(uploaded) >= self.per_build:
+                raise Refused("too_many", f"a build uploads at most {self.per_build} artifacts")
             artifact = await self._take(Artifact.of(offer, now_ms))
         return await self._plan(artifact, offer, now_ms, is_inside=is_inside)
 
     async def hold(self, offer: Offer, now_ms: int) -> Planned:
-        """As `answer`, for another service of the system: no limit refuses it, and it is kept until that service says.
+        """As `answer`, for another service of the system: no limit refuses it; it is kept until that service is done.
 
         The requests go to the object store as services reach it.
         """
@@ -57,7 +57,7 @@ class UploadPlanner:
         if artifact is None:
             artifact = await self._take(Artifact.of(offer, now_ms, is_held=True))
         if not artifact.is_held:
-            raise Refused("conflict", "the build brought this very file itself")
+            raise Refused("conflict", "the build uploaded this very file itself")
         return await self._plan(artifact, offer, now_ms, is_inside=True)
 
     async def _take(self, artifact: Artifact) -> Artifact:
@@ -95,7 +95,7 @@ class UploadPlanner:
         if artifact.parts and not is_going_on:
             upload_id = await self.objects.begin(artifact)
         begun = artifact.become("uploading", now_ms, upload_id=upload_id)
-        # An upload begun in a lost race is remembered by nobody: the sweep takes it back.
+        # An upload begun in a lost race is named by no artifact: the sweep aborts it.
         return begun if await self.store.change(begun) else None
 
 

@@ -33,7 +33,7 @@ class ArtifactList(WireModel):
 
 
 class UploadPlan(WireModel):
-    """Requests to make, in any order and beside each other, then `ARTIFACT_UPLOADED` to tell. None: it is here."""
+    """Requests to make, in any order and concurrently, then `ARTIFACT_UPLOADED` to report. None: it is stored."""
 
     artifact_id: str
     state: State

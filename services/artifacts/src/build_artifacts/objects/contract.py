@@ -1,4 +1,4 @@
-"""What keeps the bytes promises, whichever driver keeps them. A key is an artifact's id, never its name."""
+"""The contract of the storage of the bytes, the same for every driver. A key is an artifact's id, never its name."""
 
 from collections.abc import AsyncGenerator
 from typing import Protocol
@@ -13,7 +13,7 @@ class NotWhole(Exception):
 
 
 class UploadGone(Exception):
-    """The multipart upload an artifact remembers is no longer known: begin another."""
+    """The multipart upload an artifact names is no longer known: begin another."""
 
 
 class Put(WireModel):
@@ -31,19 +31,19 @@ class Objects(Protocol):
 
     @property
     def address(self) -> str | None:
-        """Where agents and browsers reach the place; None: through the dashboard."""
+        """Where agents and browsers reach the storage; None: through the dashboard."""
         ...
 
     async def open(self) -> None:
-        """Make the place ready."""
+        """Prepare the storage."""
         ...
 
     async def close(self) -> None:
-        """Let go of it."""
+        """Release it."""
         ...
 
     async def ping(self) -> None:
-        """Return if the place answers."""
+        """Return if the storage answers."""
         ...
 
     async def begin(self, artifact: Artifact) -> str:
@@ -51,7 +51,7 @@ class Objects(Protocol):
         ...
 
     async def plan(self, artifact: Artifact, seconds: int, *, is_inside: bool = False) -> list[Put]:
-        """The requests that bring what is missing, each good for `seconds`. Raises UploadGone.
+        """The requests that send what is missing, each valid for `seconds`. Raises UploadGone.
 
         `is_inside`: addresses as the services reach them, not as agents do.
         Each accepts the promised bytes and no others: length and SHA-256 are part of what is signed.
@@ -65,7 +65,7 @@ class Objects(Protocol):
     async def check(self, artifact: Artifact) -> str:
         """Compare what is there now with the receipt, else with size and SHA-256; the receipt of now.
 
-        Raises NotWhole. Of a damaged artifact every byte is read, whatever the place reports.
+        Raises NotWhole. Of a damaged artifact every byte is read, whatever the storage reports.
         """
         ...
 
@@ -81,9 +81,9 @@ class Objects(Protocol):
         ...
 
     async def drop(self, artifact: Artifact) -> None:
-        """Forget bytes and parts; dropping what is gone is the same."""
+        """Delete bytes and parts; dropping what is gone changes nothing."""
         ...
 
     async def sweep(self, before_at: int) -> int:
-        """Take back uploads begun before that time which no artifact remembers; how many."""
+        """Abort uploads begun before that time which no artifact names; returns how many."""
         ...

@@ -1,7 +1,7 @@
 """Bytes in an S3 bucket, reached by presigned URLs, or only from here where agents and browsers cannot reach it.
 
 A request's SHA-256 is among its signed headers, so S3 itself refuses other bytes. Of a multipart upload S3 knows the
-hash of each part and of their hashes; the agent told both the parts' and the whole's.
+hash of each part and of their hashes; the agent sent both the parts' and the whole's.
 """
 
 import asyncio
@@ -119,7 +119,7 @@ class S3Objects(Objects):
             raise NotWhole(f"{head['ContentLength']} bytes are there, not {artifact.size_bytes}")
         now = _Receipt(head["ETag"], head.get("VersionId"))
         found = None if artifact.state == "damaged" else head.get("ChecksumSHA256")
-        if found is None and now != sealed:  # some S3-compatible stores check it at the upload and report it to nobody
+        if found is None and now != sealed:  # some S3-compatible stores check it at the upload and never report it
             found = await self._call(lambda: self._hash(artifact, now))
         if found not in (None, _b64(artifact.sha256), _composite(artifact)):
             raise NotWhole(f"SHA-256 is {found} in base64")
@@ -127,17 +127,17 @@ class S3Objects(Objects):
 
     @override
     async def link(self, artifact: Artifact, seconds: int) -> str | None:
-        """A presigned GET that saves and never shows; in a versioned bucket, of the very version that was verified."""
+        """A presigned GET that saves and never displays; in a versioned bucket, of the version that was verified."""
         if not self._is_direct:
             return None
-        said = {"ResponseContentDisposition": attachment(artifact.name), "ResponseContentType": _TYPE}
+        overrides = {"ResponseContentDisposition": attachment(artifact.name), "ResponseContentType": _TYPE}
         return str(
             self._signer.generate_presigned_url(
                 "get_object",
                 Params={
                     **self._at(artifact),
                     **_Receipt.read(artifact).version,
-                    **said,
+                    **overrides,
                     "ResponseCacheControl": "no-store",
                 },
                 ExpiresIn=seconds,
@@ -256,7 +256,7 @@ class S3Objects(Objects):
         except ClientError as error:
             if error.response.get("Error", {}).get("Code", "") in missing:
                 raise _Missing from error
-            # Denied, throttled, broken: nothing of it is the artifact's fault, and all of it may be mended.
+            # Denied, throttled, broken: none of it is the artifact's fault, and all of it can be fixed.
             raise StoreUnavailable("objects", error) from error
         except (BotoCoreError, OSError) as error:
             raise StoreUnavailable("objects", error) from error

@@ -8,7 +8,7 @@ from build_chassis.concurrency import in_thread_if_large
 from build_artifacts.objects.contract import NotWhole
 
 LARGE_BYTES = 256 * 1024
-"""From this on a chunk's digest costs more than the way to a thread."""
+"""From this size on a chunk's digest costs more than handing it to a thread."""
 
 
 class Differs(NotWhole):
@@ -19,7 +19,7 @@ class Differs(NotWhole):
 
 
 async def whole(body: AsyncIterator[bytes], size_bytes: int, sha256: str | None = None) -> AsyncGenerator[bytes]:
-    """The body as it comes, its last chunk only if all of it is what was promised. Raises Differs as soon as it is not.
+    """The body as it arrives, its last chunk only if all of it is as promised. Raises Differs as soon as it is not.
 
     Without `sha256` only the size is looked at.
     """

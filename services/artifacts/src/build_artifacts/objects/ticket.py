@@ -19,7 +19,7 @@ class BadTicket(Exception):
 
 
 class Ticket(WireModel):
-    """What the bearer may do, as whoever signed it decided."""
+    """What the bearer may do, as its signer decided."""
 
     verb: Verb
     key: str
@@ -48,21 +48,21 @@ class Tickets:
 
     def sign(self, ticket: Ticket) -> str:
         """The ticket as one path element."""
-        said = base64.urlsafe_b64encode(ticket.to_json().encode()).decode().rstrip("=")
-        return f"{said}.{self._signature(said)}"
+        payload = base64.urlsafe_b64encode(ticket.to_json().encode()).decode().rstrip("=")
+        return f"{payload}.{self._signature(payload)}"
 
     def read(self, text: str, verb: Verb) -> Ticket:
         """The ticket for this verb; raises BadTicket."""
-        said, _, signature = text.partition(".")
-        if not hmac.compare_digest(signature.encode(), self._signature(said).encode()):
+        payload, _, signature = text.partition(".")
+        if not hmac.compare_digest(signature.encode(), self._signature(payload).encode()):
             raise BadTicket("this link was not made by us")
         try:
-            ticket = Ticket.model_validate_json(base64.urlsafe_b64decode(said + "=" * (-len(said) % 4)))
+            ticket = Ticket.model_validate_json(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
         except (ValueError, ValidationError) as error:
             raise BadTicket("this link was made by another version") from error
         if ticket.verb != verb or ticket.expires_s < time.time():
             raise BadTicket("this link has expired, or is for something else")
         return ticket
 
-    def _signature(self, said: str) -> str:
-        return hmac.new(self._key, said.encode(), hashlib.sha256).hexdigest()
+    def _signature(self, payload: str) -> str:
+        return hmac.new(self._key, payload.encode(), hashlib.sha256).hexdigest()

@@ -1,4 +1,4 @@
-"""What artifacts' store promises, whichever driver keeps it: artifacts by id and build, notes of builds by lane."""
+"""The contract of artifacts' store, the same for every driver: artifacts by id and build, notes of builds by lane."""
 
 from collections.abc import Collection
 from typing import Protocol
@@ -33,7 +33,7 @@ class ArtifactStore(Store, Protocol):
         ...
 
     async def forget(self, artifact_ids: Collection[str]) -> None:
-        """Forget those of these artifacts that are expired. Key: artifact id."""
+        """Delete those of these artifacts that are expired. Key: artifact id."""
         ...
 
     async def note(self, note: BuildNote) -> None:
@@ -45,9 +45,9 @@ class ArtifactStore(Store, Protocol):
         ...
 
     async def kept_builds(self, lane: str) -> list[KeptBuild]:
-        """The builds of a lane, the newest first. What is held for another service fills no kept_builds."""
+        """The builds of a lane, the newest first. What is held for another service makes no build full."""
         ...
 
     async def forget_notes(self, build_ids: Collection[str]) -> None:
-        """Forget the notes of those builds which have no artifact left that retention may take. Key: build id."""
+        """Delete the notes of those builds which have no artifact left that retention may delete. Key: build id."""
         ...

@@ -36,7 +36,7 @@ class MongoArtifactStore(MongoStore, ArtifactStore):
     @override
     async def add(self, artifact: Artifact, note: BuildNote) -> Artifact:
         with available(self._database):
-            # The note first: a note without an artifact is forgotten by age, the other way round nothing would be.
+            # The note first: a note without an artifact expires by age; an artifact without a note never would.
             with suppress(DuplicateKeyError):
                 await self._notes.insert_one(_note_document(note))
             try:

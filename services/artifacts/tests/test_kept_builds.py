@@ -1,4 +1,4 @@
-"""Which builds' artifacts go."""
+"""Which builds' artifacts expire."""
 
 from build_artifacts.kept_builds import BuildNote, KeptBuild, beyond
 
@@ -13,13 +13,13 @@ def kept_builds(*builds):
             note=BuildNote(
                 build_id=str(at),
                 lane="l",
-                is_good="good" in said,
+                is_good="good" in facts,
                 at=NOW_AT - days * DAY_MS,
-                revision=0 if "running" in said else 1,
+                revision=0 if "running" in facts else 1,
             ),
-            is_full="empty" not in said,
+            is_full="empty" not in facts,
         )
-        for at, (days, said) in enumerate(builds)
+        for at, (days, facts) in enumerate(builds)
     ]
 
 
@@ -37,13 +37,13 @@ def test_the_last_good_build_outlives_age_and_count():
 
 
 def test_builds_without_artifacts_count_for_nothing():
-    """They take no place, are no last good build, and their notes go by age."""
+    """They take no place, are no last good build, and their notes expire by age."""
     assert going([(1, "good empty"), (2, "bad"), (3, "good"), (4, "bad"), (99, "bad empty")], keep_builds=1) == [
         "3",
         "4",
     ]
 
 
-def test_running_builds_go_by_age_only():
-    """A build no verdict was seen of is in no lane, so its lane cannot be full."""
+def test_running_builds_expire_by_age_only():
+    """A build without a verdict is in no lane, so its lane cannot be full."""
     assert going([(1, "running"), (2, "running"), (91, "running")], keep_builds=1) == ["2"]
