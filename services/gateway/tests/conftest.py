@@ -10,7 +10,7 @@ from build_chassis.bus.embedded import EmbeddedBus
 from build_gateway.accounts.passwords import Passwords
 from build_gateway.app import create_app
 from build_gateway.settings import Settings
-from build_testkit.gateway import KEY, PASSWORD, Gateway, HistoryPeer, IngestClient, serving
+from build_testkit.gateway import KEY, PASSWORD, Gateway, HistoryClient, IngestClient, serving
 from build_testkit.signing import SECRET
 
 StartGateway = Callable[..., Awaitable[Gateway]]
@@ -20,7 +20,7 @@ StartGateway = Callable[..., Awaitable[Gateway]]
 async def start_gateway(tmp_path: Path) -> AsyncIterator[StartGateway]:
     """Starts gateways on one bus and one store."""
     bus = EmbeddedBus(tmp_path / "bus.sqlite")
-    ingest, history = IngestClient(), HistoryPeer()
+    ingest, history = IngestClient(), HistoryClient()
     async with AsyncExitStack() as stack:
         await bus.open()
         stack.push_async_callback(bus.close)

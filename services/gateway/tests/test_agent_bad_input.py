@@ -59,7 +59,7 @@ async def test_a_key_has_a_bounded_number_of_connections(start_gateway: Callable
         async with gateway.agent(other):
             assert (await refused_upgrade(gateway.agent(other)))[0] == 503
     async with asyncio.timeout(5):
-        while gateway.app.state.dependencies.roster.connections:  # noqa: ASYNC110  told to nobody
+        while gateway.app.state.dependencies.roster.connections:  # noqa: ASYNC110  nothing to await
             await asyncio.sleep(0.01)
     async with gateway.agent() as socket:
         await hello(socket)
@@ -81,8 +81,8 @@ async def test_who_never_says_hello_is_closed(gateway: Gateway, monkeypatch: pyt
         assert await closed_with(socket) == 4408
 
 
-async def test_who_speaks_only_other_versions_is_told(gateway: Gateway) -> None:
-    """4426 when none of the offered subprotocols is ours; ours is chosen when offered."""
+async def test_an_agent_of_other_versions_only_is_closed(gateway: Gateway) -> None:
+    """4426 when none of the offered subprotocols is supported; a supported one is chosen when offered."""
     async with gateway.agent(subprotocols=["build-dashboard.agent.v0"]) as socket:
         assert await closed_with(socket) == 4426
     async with gateway.agent(subprotocols=["build-dashboard.agent.v2", "build-dashboard.agent.v1"]) as socket:
@@ -102,10 +102,10 @@ BAD_FRAMES: list[tuple[str | bytes, str]] = [
 
 
 async def test_bad_input_is_refused_and_the_session_goes_on(gateway: Gateway) -> None:
-    """REFUSED with a code and a sentence; this session and its neighbour publish on."""
-    async with gateway.agent() as socket, gateway.agent() as neighbour:
+    """REFUSED with a code and a sentence; this session and another one publish on."""
+    async with gateway.agent() as socket, gateway.agent() as other:
         await hello(socket, "i1")
-        await hello(neighbour, "i2")
+        await hello(other, "i2")
         for seq, (message, code) in enumerate(BAD_FRAMES, start=1):
             await socket.send(message)
             refused = await receive(socket, "REFUSED")
@@ -113,18 +113,18 @@ async def test_bad_input_is_refused_and_the_session_goes_on(gateway: Gateway) ->
             assert len(refused["detail"]) > 10
             await say(socket, type="RECORDS", records=[record(seq, "BUILD_UPDATE")])
             await receive(socket, "ACK", confirmed=seq)
-            await say(neighbour, type="RECORDS", records=[record(seq, "BUILD_UPDATE", OTHER_BUILD)])
-            await receive(neighbour, "ACK", confirmed=seq)
+            await say(other, type="RECORDS", records=[record(seq, "BUILD_UPDATE", OTHER_BUILD)])
+            await receive(other, "ACK", confirmed=seq)
 
 
 async def test_an_oversized_frame_closes_its_connection_only(gateway: Gateway) -> None:
     """1009; a frame of exactly the limit passes; compression is not negotiated."""
     async with (
-        gateway.agent() as neighbour,
+        gateway.agent() as other,
         connect(gateway.ws, additional_headers={"Authorization": f"Bearer {KEY}"}, compression="deflate") as socket,
     ):
         assert not socket.protocol.extensions
-        await hello(neighbour, "i2")
+        await hello(other, "i2")
         await hello(socket, "i1")
         frame = json.dumps({"type": "NEWER", "padding": ""})
         await socket.send(frame[:-2] + "x" * (FRAME_BYTES - len(frame)) + frame[-2:])
@@ -132,19 +132,19 @@ async def test_an_oversized_frame_closes_its_connection_only(gateway: Gateway) -
         await receive(socket, "ACK", confirmed=1)
         await socket.send("x" * (FRAME_BYTES + 1))
         assert await closed_with(socket) == 1009
-        await say(neighbour, type="RECORDS", records=[record(1, "BUILD_START", OTHER_BUILD)])
-        await receive(neighbour, "ACK", confirmed=1)
+        await say(other, type="RECORDS", records=[record(1, "BUILD_START", OTHER_BUILD)])
+        await receive(other, "ACK", confirmed=1)
 
 
 async def test_text_that_is_not_utf8_closes_its_connection_only(gateway: Gateway) -> None:
     """1007, by the WebSocket protocol itself."""
-    async with gateway.agent() as neighbour, gateway.agent() as socket:
-        await hello(neighbour, "i2")
+    async with gateway.agent() as other, gateway.agent() as socket:
+        await hello(other, "i2")
         await hello(socket, "i1")
         await socket.send(b'{"type": "\xff"}', text=True)
         assert await closed_with(socket) == 1007
-        await say(neighbour, type="RECORDS", records=[record(1, "BUILD_START", OTHER_BUILD)])
-        await receive(neighbour, "ACK", confirmed=1)
+        await say(other, type="RECORDS", records=[record(1, "BUILD_START", OTHER_BUILD)])
+        await receive(other, "ACK", confirmed=1)
 
 
 async def test_a_gap_is_refused_and_asked_for(gateway: Gateway) -> None:
@@ -179,7 +179,7 @@ async def test_a_foreign_project_is_refused_once(gateway: Gateway) -> None:
 
 
 async def test_anothers_build_is_refused(gateway: Gateway) -> None:
-    """A build belongs to the agent that started it: here by this gateway's memory, there by ingest's word."""
+    """A build belongs to the agent that started it: one build known to this gateway, the other to ingest."""
     gateway.ingest.builds[OTHER_BUILD] = {"stored": 9, "agent": "somebody", "project": "torch-mlir"}
     key = await make_key(gateway, name="thief")
     async with gateway.agent() as owner, gateway.agent(key) as thief:

@@ -1,4 +1,4 @@
-"""Agents over a real socket: the way of a record from HELLO to `stored`."""
+"""Agents over a real socket: a record from HELLO to `stored`."""
 
 import asyncio
 import json
@@ -10,7 +10,7 @@ from build_testkit.gateway import BUILD, KEY, OTHER_BUILD, Gateway, closed_with,
 
 
 async def test_records_are_published_confirmed_and_acknowledged_when_stored(gateway: Gateway) -> None:
-    """A record reaches its shard with the key's name as trusted agent; `stored` follows ingest's word."""
+    """A record reaches its shard with the key's name as trusted agent; `stored` follows ingest's report."""
     async with gateway.agent() as socket:
         welcome = await hello(socket)
         await say(socket, type="RECORDS", records=[record(1, "BUILD_START"), record(2), record(3)])
@@ -50,7 +50,7 @@ async def test_the_receipt_is_stamped_beside_the_bytes(gateway: Gateway) -> None
 
 
 async def test_an_agents_skew_is_shown(gateway: Gateway) -> None:
-    """An agent whose wall clock is wrong is shown with how far; one that names none has none."""
+    """An agent's clock skew is listed; an agent that sent no clock has none."""
     async with gateway.agent() as ahead, gateway.agent() as silent:
         await hello(ahead, "i1", clock={"wallAt": int(time.time() * 1000) + 3_600_000})
         await hello(silent, "i2")
@@ -62,8 +62,8 @@ async def test_an_agents_skew_is_shown(gateway: Gateway) -> None:
     assert skews["i2"] is None
 
 
-async def test_welcome_tells_what_is_stored_and_last_green(gateway: Gateway) -> None:
-    """An agent that comes back learns what it may forget, and the commits since when to send."""
+async def test_welcome_names_what_is_stored_and_last_green(gateway: Gateway) -> None:
+    """An agent that reconnects learns which records it may delete, and the last green commits."""
     gateway.ingest.builds[BUILD] = {"stored": 41, "agent": "default", "project": "torch-mlir"}
     gateway.history.greens["asan"] = "abcdef1"
     held = {"buildId": BUILD, "project": "torch-mlir", "config": "asan", "firstUnacked": 7, "lastSpooled": 50}
@@ -75,8 +75,8 @@ async def test_welcome_tells_what_is_stored_and_last_green(gateway: Gateway) -> 
     assert welcome["lastGreen"] == [{"project": "torch-mlir", "config": "asan", "commit": "abcdef1"}]
 
 
-async def test_last_green_is_told_when_the_agent_knows_its_branch(gateway: Gateway) -> None:
-    """A build that began after HELLO asks for its config's last green commit; where none is known none is told."""
+async def test_last_green_is_answered_when_the_agent_knows_its_branch(gateway: Gateway) -> None:
+    """A build begun after HELLO asks for its config's last green commit; the answer names none where none is known."""
     gateway.history.greens["asan"] = "abcdef1"
 
     async with gateway.agent() as socket:
@@ -88,7 +88,7 @@ async def test_last_green_is_told_when_the_agent_knows_its_branch(gateway: Gatew
 
 
 async def test_an_agent_is_served_without_ingest(gateway: Gateway) -> None:
-    """`stored` is left out when ingest does not answer, and records are taken all the same."""
+    """`stored` is left out when ingest does not answer, and records are accepted all the same."""
     gateway.ingest.is_away = True
     held = {"buildId": BUILD, "project": "torch-mlir", "firstUnacked": 1, "lastSpooled": 1}
 
@@ -101,7 +101,7 @@ async def test_an_agent_is_served_without_ingest(gateway: Gateway) -> None:
 
 
 async def test_resend_and_verified_are_passed_on(gateway: Gateway) -> None:
-    """Ingest's `resendFrom` reaches the agent once, its records are taken again; `verified` ends the build."""
+    """Ingest's `resendFrom` reaches the agent once, its records are accepted again; `verified` ends the build."""
     async with gateway.agent() as socket:
         await hello(socket)
         await say(socket, type="RECORDS", records=[record(1, "BUILD_START"), record(2), record(3, "BUILD_COMPLETE")])
@@ -116,8 +116,8 @@ async def test_resend_and_verified_are_passed_on(gateway: Gateway) -> None:
     assert [json.loads(delivery.body)["seq"] for delivery in await gateway.published(5)] == [1, 2, 3, 2, 3]
 
 
-async def test_a_build_verified_before_is_said_to_be_after_welcome(gateway: Gateway) -> None:
-    """An agent that missed the word hears it as soon as it is back, without sending anything."""
+async def test_a_build_verified_before_is_acknowledged_after_welcome(gateway: Gateway) -> None:
+    """An agent that missed the ACK receives it as soon as it is back, without sending anything."""
     gateway.ingest.builds[BUILD] = {"stored": 3, "verified": True, "agent": "default", "project": "torch-mlir"}
     held = {"buildId": BUILD, "project": "torch-mlir", "firstUnacked": 4, "lastSpooled": 3}
 
@@ -128,8 +128,8 @@ async def test_a_build_verified_before_is_said_to_be_after_welcome(gateway: Gate
     assert (ack["stored"], ack["verified"]) == (3, True)
 
 
-async def test_an_artifact_told_while_its_build_is_verified_is_acknowledged(gateway: Gateway) -> None:
-    """`verified` of what came before does not end the session's interest in a record still under way."""
+async def test_an_artifact_reported_while_its_build_is_verified_is_acknowledged(gateway: Gateway) -> None:
+    """`verified` of earlier records does not stop the session from acknowledging a record still under way."""
     artifact = {"artifactId": "a1", "name": "log.txt", "sizeBytes": 1, "sha256": "0" * 64, "status": "uploaded"}
     async with gateway.agent() as socket:
         await hello(socket)
@@ -144,7 +144,7 @@ async def test_an_artifact_told_while_its_build_is_verified_is_acknowledged(gate
 
 
 async def test_heartbeats_are_published_for_builds_of_the_session(gateway: Gateway) -> None:
-    """A sign of life goes to the build's shard, unsequenced; builds nobody sent get none."""
+    """A heartbeat goes to the build's shard, unsequenced; builds nobody sent get none."""
     async with gateway.agent() as socket:
         await hello(socket)
         await say(socket, type="RECORDS", records=[record(1, "BUILD_START")])
@@ -159,17 +159,17 @@ async def test_heartbeats_are_published_for_builds_of_the_session(gateway: Gatew
 async def test_the_newest_connection_of_a_process_wins(start_gateway: Callable[[], Awaitable[Gateway]]) -> None:
     """The older socket is closed with 4409, here or at another gateway; another process with the key is left alone."""
     here, there = await start_gateway(), await start_gateway()
-    async with here.agent() as first, here.agent() as neighbour:
+    async with here.agent() as first, here.agent() as other:
         await hello(first, "i1")
-        await hello(neighbour, "i2")
+        await hello(other, "i2")
         async with here.agent() as second:
             await hello(second, "i1")
             assert await closed_with(first) == 4409
             async with there.agent() as third:
                 await hello(third, "i1")
                 assert await closed_with(second) == 4409
-        await say(neighbour, type="RECORDS", records=[record(1, "BUILD_START")])
-        await receive(neighbour, "ACK", confirmed=1)
+        await say(other, type="RECORDS", records=[record(1, "BUILD_START")])
+        await receive(other, "ACK", confirmed=1)
 
 
 async def test_agents_are_listed_with_what_they_run(gateway: Gateway) -> None:
@@ -190,7 +190,7 @@ async def test_agents_are_listed_with_what_they_run(gateway: Gateway) -> None:
     )
 
     async with asyncio.timeout(5):
-        while len(gateway.app.state.dependencies.roster):  # noqa: ASYNC110  the end of a session is told to nobody
+        while len(gateway.app.state.dependencies.roster):  # noqa: ASYNC110  nothing to await at a session's end
             await asyncio.sleep(0.01)
     await gateway.app.state.dependencies.roster.write_changes()
     (agent,) = (await gateway.as_admin("GET", "/api/agents")).json()["items"]
@@ -198,7 +198,7 @@ async def test_agents_are_listed_with_what_they_run(gateway: Gateway) -> None:
 
 
 async def test_an_agent_shows_only_projects_that_the_viewer_may_see(gateway: Gateway) -> None:
-    """Which other projects an agent serves is nobody's business who is limited to one."""
+    """A viewer limited to one project does not see which other projects an agent serves."""
     new = {"name": "ann", "password": "four geese on a bicycle", "projects": ["torch-mlir"]}
     (await gateway.as_admin("POST", "/api/users", new)).raise_for_status()
     token = await gateway.login("ann", "four geese on a bicycle")

@@ -16,7 +16,7 @@ Step = Callable[[Sequence[Outgoing]], Awaitable[None]]
 
 
 class ShakyBus:
-    """A bus whose next publishes fail as told; keeps what arrived."""
+    """A bus whose next publishes fail as listed in `failures`; keeps what arrived."""
 
     def __init__(self) -> None:
         self.failures: list[Exception] = []
@@ -71,25 +71,25 @@ async def test_what_was_not_confirmed_is_published_again_in_order() -> None:
 
 
 async def test_the_valve_is_shut_while_publishes_fail_and_opens_after() -> None:
-    """Every session is told both times."""
+    """Every session is notified both times."""
     bus = ShakyBus()
     bus.failures = [BusUnavailable("gone")]
     shared = valve(bus)
-    told: list[int] = []
+    windows: list[int] = []
     opened = asyncio.Event()
 
-    def tell() -> None:
-        told.append(shared.window())
+    def on_change() -> None:
+        windows.append(shared.window())
         if shared.is_open:
             opened.set()
 
-    shared.join(tell)
+    shared.join(on_change)
     pipeline = Pipeline(bus, shared, lambda _: None)  # type: ignore[arg-type]  # as above
     pipeline.submit(batch(b"1"))
     async with asyncio.timeout(5):
         await opened.wait()
 
-    assert told == [0, 1000]
+    assert windows == [0, 1000]
 
 
 async def test_the_valve_is_shut_by_an_alarm_a_stall_and_a_full_house() -> None:

@@ -1,4 +1,4 @@
-"""Badges: one truthful word on a project, for who may see it."""
+"""Badges: a project's true state in a few words, for those who may see it."""
 
 from pathlib import Path
 from typing import Any
@@ -8,13 +8,13 @@ from xml.etree import ElementTree
 import pytest
 from build_chassis.auth import Principal
 from build_chassis.service_client import ServiceUnavailable
-from build_gateway.badge import Lane, draw, standing
+from build_gateway.badge import Lane, badge_state, draw
 from build_testkit.gateway import KEY, Gateway
 
 SVG = "{http://www.w3.org/2000/svg}"
 
 
-class HistoryPeer:
+class HistoryClient:
     """A history with these lanes; None: it does not answer."""
 
     def __init__(self, lanes: list[dict[str, str]] | None) -> None:
@@ -55,35 +55,35 @@ async def words_of(gateway: Gateway, path: str) -> str:
 )
 def test_one_red_config_is_never_hidden_by_green_ones(colours: list[Any], words: str) -> None:
     """Red wins, and what is not known is not counted as passing."""
-    assert words == standing([Lane(str(number), colour) for number, colour in enumerate(colours)]).words
+    assert words == badge_state([Lane(str(number), colour) for number, colour in enumerate(colours)]).words
 
 
 def test_a_label_is_text_and_never_markup() -> None:
     """A config may be called anything."""
-    root = ElementTree.fromstring(draw('<script>"&', standing([])))
+    root = ElementTree.fromstring(draw('<script>"&', badge_state([])))
     assert '<script>"&' == next(root.iter(f"{SVG}text")).text
     assert root.attrib["aria-label"].startswith('<script>"&')
 
 
-async def test_a_badge_tells_how_a_project_and_one_config_of_it_stand(gateway: Gateway) -> None:
+async def test_a_badge_shows_the_state_of_a_project_or_of_one_config(gateway: Gateway) -> None:
     """All configs of the branch together, or the one asked for."""
-    gateway.app.state.dependencies.peers["history"] = HistoryPeer([lane("release", "green"), lane("asan", "red")])
+    gateway.app.state.dependencies.peers["history"] = HistoryClient([lane("release", "green"), lane("asan", "red")])
 
     assert "loom 1 of 2 failing" == await words_of(gateway, "/api/projects/loom/badge.svg")
     assert "loom release passing" == await words_of(gateway, "/api/projects/loom/badge.svg?config=release")
     assert "other no result yet" == await words_of(gateway, "/api/projects/other/badge.svg")
 
 
-async def test_a_badge_without_history_says_that_it_does_not_know(gateway: Gateway) -> None:
+async def test_a_badge_without_history_shows_not_known(gateway: Gateway) -> None:
     """An image in somebody's README is better grey than broken."""
-    gateway.app.state.dependencies.peers["history"] = HistoryPeer(None)
+    gateway.app.state.dependencies.peers["history"] = HistoryClient(None)
 
     assert "loom not known" == await words_of(gateway, "/api/projects/loom/badge.svg")
 
 
 async def test_only_a_badge_declared_public_is_shown_without_a_login(gateway: Gateway, tmp_path: Path) -> None:
     """config.yaml decides; a private project is shown to a key that may read, else it seems not to exist."""
-    gateway.app.state.dependencies.peers["history"] = HistoryPeer([lane("release", "green", "open")])
+    gateway.app.state.dependencies.peers["history"] = HistoryClient([lane("release", "green", "open")])
     (tmp_path / "config.yaml").write_text("projects:\n  open: {public_badge: true}\n  closed: {}\n")
 
     async with gateway.http as client:

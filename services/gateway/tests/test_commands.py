@@ -37,7 +37,7 @@ async def state_of(gateway: Gateway, command_id: str) -> str:
 async def test_a_cancel_reaches_the_process_that_runs_the_build(
     start_gateway: Callable[[], Awaitable[Gateway]],
 ) -> None:
-    """Ordered at one gateway, sent by the other to the one process that speaks for the build, and its ack is shown."""
+    """Ordered at one gateway, sent by the other to the one process that runs the build, and its ack is shown."""
     here, there = await start_gateway(), await start_gateway()
     here.ingest.builds[BUILD] = {"stored": 1, "agent": "default", "project": "torch-mlir", "status": "running"}
     async with there.agent() as builder, there.agent() as idler:
@@ -64,7 +64,7 @@ async def test_a_cancel_reaches_the_process_that_runs_the_build(
 
 
 async def test_an_unacked_command_is_sent_again_at_reconnect(gateway: Gateway) -> None:
-    """Until its ack is heard a command is repeated with the same id; after it never."""
+    """Until its ack is received a command is repeated with the same id; after it never."""
     gateway.ingest.builds[BUILD] = {"stored": 0, "agent": "default", "project": "torch-mlir"}
     ordered = await order(gateway, kind="cancel", buildId=BUILD)
     held = [{"buildId": BUILD, "project": "torch-mlir", "firstUnacked": 1, "lastSpooled": 1}]
@@ -107,7 +107,7 @@ async def test_a_trigger_is_done_by_one_process(gateway: Gateway) -> None:
 
 
 async def test_only_the_addressed_agent_acks(gateway: Gateway) -> None:
-    """Another agent's word about a command changes nothing."""
+    """Another agent's ack of a command changes nothing."""
     gateway.ingest.builds[BUILD] = {"stored": 0, "agent": "default", "project": "torch-mlir"}
     ordered = await order(gateway, kind="cancel", buildId=BUILD)
     stranger = (await gateway.as_admin("POST", "/api/keys", {"name": "stranger"})).json()["value"]
@@ -134,12 +134,12 @@ async def test_a_command_expires(tmp_path_factory: Any) -> None:
     await store.move_command(row.model_copy(update={"expires_at": 1}), QUEUED)
 
     class Session:
-        """Takes no command."""
+        """Accepts no command."""
 
         def __init__(self) -> None:
             self.row = _agent()
 
-        def speaks_for(self, build_id: str) -> bool:
+        def has_build(self, build_id: str) -> bool:
             return True
 
         def send_command(self, command: object) -> None:
@@ -174,7 +174,7 @@ async def test_an_order_for_nobody_is_refused_with_what_to_do(gateway: Gateway) 
 
 @pytest.mark.parametrize("status", ["succeeded", "failed", "cancelled", "timed_out"])
 async def test_a_finished_build_is_not_cancelled(gateway: Gateway, status: str) -> None:
-    """The refusal says how it ended; nothing is stored, sent or written into the audit trail."""
+    """The refusal names how it ended; nothing is stored, sent or written into the audit trail."""
     known = {"stored": 9, "agent": "default", "project": "torch-mlir", "status": status, "complete": True}
     gateway.ingest.builds[BUILD] = known
 
@@ -189,14 +189,14 @@ async def test_a_finished_build_is_not_cancelled(gateway: Gateway, status: str) 
 
 @pytest.mark.parametrize("status", ["queued", "running", "lost"])
 async def test_a_build_that_may_still_run_is_cancelled(gateway: Gateway, status: str) -> None:
-    """`lost` only says that its agent is silent: the order waits for it."""
+    """`lost` only means that its agent is silent: the command waits for it."""
     gateway.ingest.builds[BUILD] = {"stored": 1, "agent": "default", "project": "torch-mlir", "status": status}
 
     assert (await order(gateway, kind="cancel", buildId=BUILD))["state"] == "queued"
 
 
 async def test_the_end_of_anothers_build_stays_unknown(gateway: Gateway) -> None:
-    """Who may not see the project learns neither that the build is there nor that it is over."""
+    """A caller who may not see the project learns neither that the build exists nor that it is over."""
     known = {"stored": 9, "agent": "default", "project": "torch-mlir", "status": "failed", "complete": True}
     gateway.ingest.builds[BUILD] = known
     token = await limited_developer(gateway)
@@ -212,7 +212,7 @@ async def test_the_end_of_anothers_build_stays_unknown(gateway: Gateway) -> None
 
 
 async def test_a_build_is_cancelled_once(gateway: Gateway) -> None:
-    """Whoever asks again while an order waits or is carried out gets that one; it is sent again, under its id."""
+    """A second request while a command waits or is executed returns that one; it is sent again, under its id."""
     gateway.ingest.builds[BUILD] = {"stored": 0, "agent": "default", "project": "torch-mlir", "status": "running"}
     ordered = await order(gateway, kind="cancel", buildId=BUILD)
     held = [{"buildId": BUILD, "project": "torch-mlir", "firstUnacked": 1, "lastSpooled": 1}]

@@ -27,7 +27,7 @@ def frame(*records: Any) -> str:
     return json.dumps({"type": "RECORDS", "records": records})
 
 
-def test_a_good_frame_is_admitted_as_it_was_said() -> None:
+def test_a_good_frame_is_admitted_as_it_was_sent() -> None:
     """Bodies are the agent's fields, with no defaults of the gateway's own."""
     record = log_record(1, "naïve \u2713", compiler="clang")
 
@@ -41,7 +41,7 @@ def test_a_good_frame_is_admitted_as_it_was_said() -> None:
     "clock", [7, {"wallAt": -1}, {"wallAt": 1, "bootId": "no space"}, {"wallAt": 1, "uptimeMs": "x"}]
 )
 def test_a_bad_clock_costs_no_record(clock: Any) -> None:
-    """What stands beside the records may be wrong: they are admitted without it."""
+    """Fields beside the records may be wrong: the records are admitted without them."""
     decoded = decode(json.dumps({"type": "RECORDS", "records": [log_record(1), log_record(2)], "clock": clock}))
 
     assert (2, [], None) == (len(decoded.records), decoded.refused, decoded.clock)
@@ -67,7 +67,7 @@ def test_a_bad_clock_costs_no_record(clock: Any) -> None:
     ],
 )
 def test_a_bad_record_costs_only_itself(bad: Any, code: str, names: str) -> None:
-    """Its neighbours in the frame are admitted; the refusal says which field and what to do."""
+    """The other records of the frame are admitted; the refusal names the field and what to do."""
     decoded = decode(frame(log_record(1), bad, log_record(3)))
 
     assert [admitted.record.seq for admitted in decoded.records] == [1, 3]
@@ -79,7 +79,7 @@ def test_a_bad_record_costs_only_itself(bad: Any, code: str, names: str) -> None
 
 
 def test_a_nested_record_is_refused() -> None:
-    """Nesting beyond 16 is refused for its record, whether JSON parsers take it or not."""
+    """Nesting beyond 16 is refused for its record, whether JSON parsers accept it or not."""
     deep: Any = "x"
     for _ in range(40):
         deep = [deep]

@@ -1,4 +1,4 @@
-"""The directory: what becomes of refresh tokens as time passes."""
+"""The directory: refresh tokens as time passes."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -14,7 +14,7 @@ from build_testkit.signing import SECRET
 
 
 class Clock:
-    """Time as the test says it."""
+    """Time as the test sets it."""
 
     def __init__(self) -> None:
         self.seconds = 1_000_000.0
@@ -57,7 +57,7 @@ async def log_in(directory: Directory) -> str:
 
 
 async def test_a_page_that_was_left_before_the_answer_came_stays_signed_in(directory: Directory, clock: Clock) -> None:
-    """Its next load has only the spent token; what it gets for it is as good as what got lost."""
+    """Its next load has only the spent token; what it gets for it is as valid as what got lost."""
     first = await log_in(directory)
     lost = await spend(directory, first)
     clock.seconds += LEEWAY_MS / 1000
@@ -69,7 +69,7 @@ async def test_a_page_that_was_left_before_the_answer_came_stays_signed_in(direc
 
 
 async def test_a_token_shown_long_after_its_use_ends_the_family(directory: Directory, clock: Clock) -> None:
-    """Whoever stole one is found out by its second use, and has nothing left, nor has the owner."""
+    """A stolen one is detected by its second use: neither the thief nor the owner has a session left."""
     first = await log_in(directory)
     second = await spend(directory, first)
     clock.seconds += LEEWAY_MS / 1000 + 1

@@ -1,4 +1,4 @@
-"""The documents name everything there is."""
+"""The documents name every setting, frame and code."""
 
 import re
 from pathlib import Path
@@ -26,7 +26,7 @@ def test_the_protocol_page_names_every_frame_close_code_and_refusal() -> None:
 
 
 def test_the_readme_names_every_setting() -> None:
-    """A variable an operator can set is told in the service's README."""
+    """A variable an operator can set is documented in the service's README."""
     readme = (ROOT / "services" / "gateway" / "README.md").read_text()
     own = set(Settings.model_fields) - set(Settings.__mro__[1].model_fields)  # type: ignore[attr-defined]  # ServiceSettings
     names = {str(Settings.model_fields[name].validation_alias or f"GATEWAY_{name.upper()}") for name in own}

@@ -1,4 +1,4 @@
-"""Draining: agents are told before their sockets close."""
+"""Draining: agents are notified before their sockets close."""
 
 import asyncio
 import os
@@ -8,7 +8,7 @@ from build_gateway.drain import drain_first
 from build_testkit.gateway import Gateway, closed_with, hello, receive, serving
 
 
-async def test_agents_are_told_to_come_back_elsewhere(gateway: Gateway) -> None:
+async def test_agents_are_sent_drain_to_reconnect_elsewhere(gateway: Gateway) -> None:
     """DRAIN reaches every agent with the span over which they spread."""
     async with gateway.agent() as socket:
         await hello(socket)
@@ -27,23 +27,23 @@ async def test_a_gateway_that_stops_closes_with_restart(gateway: Gateway) -> Non
 
 async def test_the_signal_drains_first_and_then_stops() -> None:
     """The server's own handler runs after the draining, at once on a second signal, and is back at the end."""
-    said: list[str] = []
+    calls: list[str] = []
     stopped = asyncio.Event()
 
     def stop(number: int, frame: object) -> None:
-        said.append("stop")
+        calls.append("stop")
         asyncio.get_running_loop().call_soon_threadsafe(stopped.set)
 
     before = signal.signal(signal.SIGUSR1, stop)
     try:
-        with drain_first(lambda: said.append("drain"), signum=signal.SIGUSR1, seconds=0.01):
+        with drain_first(lambda: calls.append("drain"), signum=signal.SIGUSR1, seconds=0.01):
             os.kill(os.getpid(), signal.SIGUSR1)
             async with asyncio.timeout(5):
                 await stopped.wait()
-            assert said == ["drain", "stop"]
+            assert calls == ["drain", "stop"]
             os.kill(os.getpid(), signal.SIGUSR1)
             await asyncio.sleep(0)
-            assert said == ["drain", "stop", "stop"]
+            assert calls == ["drain", "stop", "stop"]
         assert signal.getsignal(signal.SIGUSR1) is stop
     finally:
         signal.signal(signal.SIGUSR1, before)

@@ -1,4 +1,4 @@
-"""What the environment seeds is created once: no restart takes back what people decided since."""
+"""What the environment seeds is created once: no restart undoes what people decided since."""
 
 import asyncio
 import logging
@@ -40,7 +40,7 @@ def store_of(gateway: Gateway) -> GatewayStore:
 async def test_a_first_start_creates_admin_and_key(
     start_gateway: StartGateway, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Starting again with the same values changes nothing, and there is nothing to say of it."""
+    """Starting again with the same values changes nothing, and nothing is logged of it."""
     await start_gateway()
     with caplog.at_level(logging.WARNING, "gateway"):
         again = await start_gateway()
@@ -52,7 +52,7 @@ async def test_a_first_start_creates_admin_and_key(
 
 
 async def test_a_revoked_first_key_stays_revoked(start_gateway: StartGateway, caplog: pytest.LogCaptureFixture) -> None:
-    """The environment still has its value; the log says what is in force and what to do."""
+    """The environment still has its value; the log names what is in force and what to do."""
     first = await start_gateway()
     (key,) = await store_of(first).list_keys()
     assert (await first.as_admin("DELETE", f"/api/keys/{key.id}")).status_code == 204
@@ -82,7 +82,7 @@ async def test_a_first_key_that_expired_or_was_narrowed_stays_so(
 
 
 async def test_another_value_is_another_key(start_gateway: StartGateway) -> None:
-    """A key is seeded once per value; the one before is good until it is revoked."""
+    """A key is seeded once per value; the one before is valid until it is revoked."""
     await start_gateway()
     again = await start_gateway(api_key=OTHER_KEY)
 
@@ -91,7 +91,7 @@ async def test_another_value_is_another_key(start_gateway: StartGateway) -> None
 
 
 async def test_a_password_changed_since_stays(start_gateway: StartGateway, caplog: pytest.LogCaptureFixture) -> None:
-    """The environment's old one is no way in any more, and sessions go on; the log says how to get in."""
+    """The environment's old one no longer works, and sessions go on; the log explains how to log in."""
     first = await start_gateway()
     token = await first.login()
     own = {"oldPassword": PASSWORD, "password": OTHER_PASSWORD}
@@ -115,7 +115,7 @@ async def test_a_password_changed_since_stays(start_gateway: StartGateway, caplo
 async def test_an_admin_who_lost_rights_does_not_get_them_back(
     start_gateway: StartGateway, change: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Disabled, demoted or limited by another admin: a restart is no appeal."""
+    """Disabled, demoted or limited by another admin: a restart does not undo it."""
     first = await start_gateway()
     ann = {"name": "ann", "role": "admin", "password": OTHER_PASSWORD}
     assert (await first.as_admin("POST", "/api/users", ann)).status_code == 201

@@ -1,4 +1,4 @@
-"""The log's pace: at once while cheap, merged while dear, and merged text says what its parts said."""
+"""The log's pace: at once while cheap, merged while expensive; merged text shows the same lines as its parts."""
 
 import json
 from typing import Any
@@ -46,7 +46,7 @@ def as_read(events: list[Any]) -> dict[int, Line]:
         max_size=8,
     )
 )
-def test_merged_text_says_what_its_parts_said(parts: list[tuple[list[str], str, int, bool]]) -> None:
+def test_merged_text_shows_the_same_lines_as_its_parts(parts: list[tuple[list[str], str, int, bool]]) -> None:
     """Whatever records a log was cut into, also in the middle of lines, a page shows the same lines of one frame."""
     events, next_line = [], 1
     for seq, (lines, stream, times, wants_on) in enumerate(parts, start=1):
@@ -96,7 +96,7 @@ def test_dear_text_is_held_and_merged() -> None:
 
 
 def test_what_is_held_is_bounded() -> None:
-    """Much text is not held however dear showing it is."""
+    """Much text is not held however expensive showing it is."""
     pace = LogPace()
     pace.shown(1.0, 0.0)
     assert pace.offer(event(1, 1, "x"), 0.01) == []

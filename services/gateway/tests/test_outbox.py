@@ -1,4 +1,4 @@
-"""The outbox: what waits for one viewer is bounded and tells what it dropped."""
+"""The outbox: what waits for one viewer is bounded, and the viewer learns what was dropped."""
 
 import json
 
@@ -23,7 +23,7 @@ def log(build_id: str, seq: int, text: str = "") -> LogEvent:
 def test_order_is_kept() -> None:
     """Frames leave as they came."""
     outbox = Outbox()
-    outbox.say("ready")
+    outbox.reply("ready")
     outbox.offer_log(log(A, 1))
     outbox.offer_build(row(A, 1))
     outbox.offer_log(log(A, 2))
@@ -44,7 +44,7 @@ def test_a_newer_row_takes_the_place_of_a_waiting_one() -> None:
 
 
 def test_overflow_drops_log_text_and_says_resync_for_each_build() -> None:
-    """A page that reads too slowly is told which logs to read again; rows stay."""
+    """A page that reads too slowly learns which logs to read again; rows stay."""
     outbox = Outbox(items=5)
     outbox.offer_build(row(A, 1))
     for seq in range(1, 4):

@@ -78,7 +78,7 @@ async def add_user(gateway: Gateway, name: str, **fields: Any) -> str:
 
 
 async def test_a_person_logs_in_and_is_who_they_are(gateway: Gateway) -> None:
-    """The token is good for the time it says; a self-made one with the right secret is, too."""
+    """The token is valid for the time it names; a self-made one with the right secret is, too."""
     answer = await ask(gateway, "POST", "/api/auth/login", json={"username": "admin", "password": PASSWORD})
     body = answer.json()
 
@@ -215,7 +215,7 @@ async def test_the_refresh_cookie_is_out_of_reach(gateway: Gateway) -> None:
 
 
 async def test_a_change_of_role_or_password_ends_earlier_tokens(gateway: Gateway) -> None:
-    """Access and refresh tokens given before the change are no longer good; a new login has the new rights."""
+    """Access and refresh tokens issued before the change are no longer valid; a new login has the new rights."""
     await add_user(gateway, "ann", projects=["torch-mlir"])
     async with gateway.http as client:
         answer = await client.post("/api/auth/login", json={"username": "ann", "password": GEESE})
@@ -262,7 +262,7 @@ async def test_a_key_is_shown_once(gateway: Gateway) -> None:
 
 
 async def test_requests_are_forwarded_to_their_owner_as_who_asked(gateway: Gateway) -> None:
-    """The owner hears path and person; a service that is not there is 503 by name; an unknown route 404."""
+    """The owner receives path and person; a missing service is 503 by name; an unknown route 404."""
     token = await add_user(gateway, "ann", projects=["torch-mlir"])
     answer = await ask(gateway, "GET", f"/api/builds/{BUILD}/logs?first=1", token)
     assert answer.json() == {"path": f"/api/builds/{BUILD}/logs", "for": "ann"}
@@ -292,7 +292,7 @@ async def test_one_openapi_document_describes_all(gateway: Gateway) -> None:
 
 
 async def test_projects_follow_the_file(gateway: Gateway) -> None:
-    """config.yaml is read again when it changes; a broken one is told to admins and changes nothing."""
+    """config.yaml is read again when it changes; a broken one is shown to admins and changes nothing."""
     path = Path(gateway.app.state.dependencies.settings.config_path)
     assert (await gateway.as_admin("GET", "/api/projects")).json()["items"] == []
 
@@ -323,7 +323,7 @@ async def test_every_answer_carries_the_security_headers(gateway: Gateway) -> No
 
 
 async def test_the_page_is_served_for_its_own_paths(gateway: Gateway, tmp_path: Path) -> None:
-    """Not built: a sentence that says how. Built: files as they are, the page for the rest, nothing from outside."""
+    """Not built: a sentence explains how. Built: files as they are, the page for the rest, nothing from outside."""
     answer = await ask(gateway, "GET", "/")
     assert answer.status_code == 503
     assert "npm run build" in answer.text
@@ -380,7 +380,7 @@ async def test_many_logins_at_once_leave_the_gateway_answering(gateway: Gateway)
     ],
 )
 def test_a_public_tls_address_means_a_front_on_this_machine(url: str, proxies: str, trusted: str) -> None:
-    """Unless another proxy is named; without TLS nobody is believed."""
+    """Unless another proxy is named; without TLS none is trusted."""
     settings = Settings(_env_file=None, jwt_secret_key=SECRET, dashboard_url=url, trusted_proxies=proxies)
 
     assert settings.trusted_proxies == trusted

@@ -7,7 +7,7 @@ WEBHOOK = "/api/notifications/webhooks/sendgrid"
 
 
 async def test_signed_events_pass_without_a_login(gateway: Gateway) -> None:
-    """The gateway hands them on: here no notifier runs, and that is what it says."""
+    """The gateway forwards them: here no notifier runs, and that is its answer."""
     async with gateway.http as client:
         answer = await client.post(WEBHOOK, content=b"[]")
 
@@ -34,7 +34,7 @@ async def test_everything_beside_them_needs_a_login(gateway: Gateway, method: st
 async def test_tickets_of_the_artifacts_directory_pass_without_a_login(
     gateway: Gateway, method: str, path: str, status: int
 ) -> None:
-    """One path element that is brought or fetched is handed on; nothing else below it is."""
+    """One path element that is uploaded or downloaded is forwarded; nothing else below it is."""
     async with gateway.http as client:
         answer = await client.request(method, f"/api/artifacts/objects/{path}")
 

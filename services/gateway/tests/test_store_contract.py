@@ -56,7 +56,7 @@ async def test_a_user_is_added_once(store: GatewayStore) -> None:
 
 
 async def test_a_user_is_changed_as_stored_now(store: GatewayStore) -> None:
-    """Of many changes at once none is lost; of nobody nothing is changed."""
+    """Of many changes at once none is lost; changing an unknown user changes nothing."""
     await store.add_user(user())
     more = [store.change_user("ann", lambda now: now.model_copy(update={"version": now.version + 1})) for _ in range(9)]
     ban = store.change_user("ann", lambda now: now.model_copy(update={"disabled": True}))
@@ -76,7 +76,7 @@ STEPS_DOWN = {
 
 @pytest.mark.parametrize("how", STEPS_DOWN.values(), ids=STEPS_DOWN)
 async def test_the_last_full_admin_keeps_every_right(store: GatewayStore, how: dict[str, Any]) -> None:
-    """Who is disabled, no admin or limited to projects does not count; other changes of the last one are free."""
+    """A user who is disabled, no admin or limited to projects does not count; other changes of the last admin pass."""
     await store.add_user(user("ann", role="admin"))
     for name, changes in STEPS_DOWN.items():
         await store.add_user(user(name, **{"role": "admin", **changes}))
@@ -158,7 +158,7 @@ async def test_noting_a_use_never_undoes_a_revocation(store: GatewayStore) -> No
 
 
 async def test_a_refresh_token_is_spent_by_exactly_one(store: GatewayStore) -> None:
-    """Of several who show one token at a time exactly one is first."""
+    """Of several who use one token at a time exactly one is first."""
     token = RefreshToken(sha256="t1", family="f", user="ann", user_version=1, expires_at=9)
     await store.add_refresh(token)
 
@@ -183,7 +183,7 @@ async def test_refresh_tokens_end_by_family_and_by_age(store: GatewayStore) -> N
 
 
 async def test_an_agent_process_has_one_row(store: GatewayStore) -> None:
-    """The newest word about a process counts; processes of one name are kept apart; old ones are forgotten."""
+    """The newest row of a process counts; processes of one name are kept apart; old ones are deleted."""
     await store.save_agent(agent())
     await store.save_agent(agent(last_seen_at=5, builds=("b1",), spool_bytes=2**40))
     await store.save_agent(agent(instance="i2", last_seen_at=3))
@@ -221,7 +221,7 @@ async def test_a_command_moves_only_from_an_expected_state(store: GatewayStore) 
     assert await store.find_command("c1") == command(state="done")
 
 
-async def test_moving_to_the_same_again_is_told_as_moved(store: GatewayStore) -> None:
+async def test_moving_to_the_same_state_again_counts_as_moved(store: GatewayStore) -> None:
     """A command sent again at a reconnect moves from sent to sent, also where nothing else changed."""
     await store.add_command(command(state="sent"))
 

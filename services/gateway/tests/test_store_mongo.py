@@ -1,4 +1,4 @@
-"""What only the MongoDB driver has to promise: a change of an admin takes several writes there."""
+"""What only the MongoDB driver has to promise: changing an admin takes several writes there."""
 
 from collections.abc import AsyncIterator
 
@@ -20,7 +20,7 @@ async def store(mongodb_url: str) -> AsyncIterator[MongoGatewayStore]:
 
 
 async def test_an_admin_whose_change_was_cut_off_still_counts(store: MongoGatewayStore, mongodb_url: str) -> None:
-    """A gateway that died between announcing a change and making it keeps nobody from changing the other admin."""
+    """A gateway that died between announcing a change and making it does not block changes of the other admin."""
     for name in ("ann", "bob"):
         await store.add_user(User(name=name, role="admin", password_hash="h", created_at=1))
     database = mongo.connect(mongodb_url)

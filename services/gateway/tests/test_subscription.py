@@ -1,4 +1,4 @@
-"""Subscriptions: what a viewer wants to hear, and may."""
+"""Subscriptions: what a viewer wants and may see."""
 
 from build_chassis.auth import Principal
 from build_gateway.viewers.events import BuildEvent, LogEvent
@@ -20,7 +20,7 @@ def log_event(seq: int, project: str = "torch-mlir", build_id: str = BUILD) -> L
 
 
 def test_rows_are_chosen_by_project_and_type() -> None:
-    """A subscriber hears its projects' messages of its types and no others."""
+    """A subscriber receives its projects' messages of its types and no others."""
     wanted = Subscription(ANYONE, Subscribe(projects=["torch-mlir"], events=["BUILD_COMPLETE"]))
 
     assert wanted.wants_build(build_event("torch-mlir", "BUILD_COMPLETE", "BUILD_LOG"))
@@ -28,7 +28,7 @@ def test_rows_are_chosen_by_project_and_type() -> None:
     assert not wanted.wants_build(build_event("llvm-mlir", "BUILD_COMPLETE"))
 
 
-def test_a_followed_build_is_heard_whole() -> None:
+def test_a_followed_build_is_received_whole() -> None:
     """Following a build brings its rows whatever else was subscribed."""
     wanted = Subscription(ANYONE, Subscribe(projects=[], events=[], build_ids=[BUILD]))
 
@@ -54,7 +54,7 @@ def test_log_goes_on_after_the_cursor_and_never_repeats() -> None:
 
 
 def test_rights_that_shrink_end_the_flow() -> None:
-    """A project taken away is silent from then on."""
+    """Nothing of a project that was taken away is sent from then on."""
     wanted = Subscription(ANYONE, Subscribe(build_ids=[BUILD]))
     assert wanted.wants_log(log_event(1))
 

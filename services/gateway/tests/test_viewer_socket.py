@@ -1,4 +1,4 @@
-"""Viewers over a real socket: what is stored reaches those who may see it, and a slow one slows nobody."""
+"""Viewers over a real socket: what is stored reaches those who may see it, and a slow one does not slow the others."""
 
 import asyncio
 import json
@@ -21,7 +21,7 @@ BAD_FRAMES: list[str | bytes] = [
 
 
 async def test_rows_are_pushed_to_subscribers_and_text_to_followers(gateway: Gateway) -> None:
-    """A list hears every row; only who follows a build hears its lines, after its cursor."""
+    """A list receives every row; only a follower of a build receives its lines, after its cursor."""
     async with gateway.viewer() as watcher, gateway.viewer() as follower:
         await log_in(gateway, watcher)
         await log_in(gateway, follower, buildIds=[BUILD], afterSeq={BUILD: 4})
@@ -31,9 +31,9 @@ async def test_rows_are_pushed_to_subscribers_and_text_to_followers(gateway: Gat
         await gateway.announce_build(7, logLines=5)
 
         # Text and rows are paced apart, so which of the two comes first is no promise.
-        heard = {frame["type"]: frame for frame in [json.loads(await follower.recv()) for _ in range(2)]}
-        assert heard["LOG"]["lines"] == ["new"]
-        assert heard["BUILD"]["build"]["revision"] == 7
+        received = {frame["type"]: frame for frame in [json.loads(await follower.recv()) for _ in range(2)]}
+        assert received["LOG"]["lines"] == ["new"]
+        assert received["BUILD"]["build"]["revision"] == 7
         assert json.loads(await watcher.recv())["type"] == "BUILD"
 
 
@@ -50,8 +50,8 @@ async def test_a_new_subscription_replaces_the_earlier_one(gateway: Gateway) -> 
     assert gateway.app.state.dependencies.audience.followed == [OTHER_BUILD]
 
 
-async def test_a_foreign_project_is_silent(gateway: Gateway) -> None:
-    """A person of one project hears nothing of another, by subscription or by build id."""
+async def test_nothing_of_a_foreign_project_is_sent(gateway: Gateway) -> None:
+    """A person of one project receives nothing of another, by subscription or by build id."""
     await gateway.as_admin(
         "POST", "/api/users", {"name": "ann", "password": "four geese on a bicycle", "projects": ["llvm-mlir"]}
     )
@@ -127,7 +127,7 @@ async def test_a_bad_token_is_refused(gateway: Gateway) -> None:
 
 
 async def test_a_bad_frame_ends_only_its_own_session(gateway: Gateway) -> None:
-    """The page is told by its close code; the neighbour hears on."""
+    """The page learns it by its close code; other sessions still receive."""
     async with gateway.viewer() as good:
         await log_in(gateway, good)
         for revision, message in enumerate(BAD_FRAMES):
@@ -140,7 +140,7 @@ async def test_a_bad_frame_ends_only_its_own_session(gateway: Gateway) -> None:
 
 
 async def test_unknown_frames_are_ignored(gateway: Gateway) -> None:
-    """A newer page may say more than this gateway knows."""
+    """A newer page may send more than this gateway knows."""
     async with gateway.viewer() as socket:
         await log_in(gateway, socket)
         await say(socket, type="TELEPORT")
@@ -148,14 +148,14 @@ async def test_unknown_frames_are_ignored(gateway: Gateway) -> None:
         await receive(socket, "PONG")
 
 
-async def test_who_never_says_auth_is_closed(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_viewer_that_never_sends_auth_is_closed(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
     """4408 once the time for AUTH is over."""
     monkeypatch.setattr("build_protocol.limits.HELLO_SECONDS", HELLO_SECONDS / 50)
     async with gateway.viewer() as socket:
         assert await closed_with(socket) == 4408
 
 
-async def test_a_page_that_does_not_read_slows_nobody(gateway: Gateway) -> None:
+async def test_a_page_that_does_not_read_slows_no_other(gateway: Gateway) -> None:
     """Its frames are bounded and dropped with RESYNC; the others get every line at once."""
     async with gateway.viewer(max_queue=1, close_timeout=0.1) as stuck, gateway.viewer() as reader:
         await log_in(gateway, stuck, buildIds=[BUILD])
@@ -168,8 +168,8 @@ async def test_a_page_that_does_not_read_slows_nobody(gateway: Gateway) -> None:
         assert (await receive(stuck, "RESYNC"))["buildId"] == BUILD
 
 
-async def test_a_page_that_reads_nothing_is_given_up(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its session ends once a frame could not be sent for too long, its memory is free, and it hears 1013."""
+async def test_a_page_that_reads_nothing_is_closed(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its session ends once a frame could not be sent for too long, its memory is free, and it is closed with 1013."""
     monkeypatch.setattr("build_gateway.socket.SEND_SECONDS", 0.05)
     async with gateway.viewer(max_queue=1, close_timeout=0.1) as stuck:
         await log_in(gateway, stuck, buildIds=[BUILD])

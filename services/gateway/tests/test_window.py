@@ -35,7 +35,7 @@ def test_a_session_may_begin_in_the_middle() -> None:
 
 
 def test_repeats_are_taken_and_never_move_back() -> None:
-    """Records sent again after `resendFrom` pass, and what is said cumulatively never shrinks."""
+    """Records sent again after `resendFrom` pass, and cumulative numbers never shrink."""
     window = BuildWindow()
     for seq in range(1, 10):
         window.take(seq)

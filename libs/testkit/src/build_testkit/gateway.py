@@ -69,7 +69,7 @@ class IngestClient:
 
 
 @dataclass
-class HistoryPeer:
+class HistoryClient:
     """What history would answer: the last green commit by config."""
 
     greens: dict[str, str] = field(default_factory=dict)
@@ -97,7 +97,7 @@ class Gateway:
     bus: Bus
     ingest: IngestClient
     url: str
-    history: HistoryPeer = field(default_factory=HistoryPeer)
+    history: HistoryClient = field(default_factory=HistoryClient)
     _admin_token: str = ""
 
     @property

@@ -63,16 +63,16 @@ def create_app(
     passwords: Passwords | None = None,
     page_folder: Path = page.PAGE,
 ) -> FastAPI:
-    """The service on this bus. The bus is opened and closed by whoever made it; the store and the peers are ours.
+    """The service on this bus. Its creator opens and closes the bus; this app the store and the service clients.
 
-    `peers` answer forwarded requests; one that is missing is answered with 503.
+    `peers` are the service clients that forward requests; where one is missing the answer is 503.
     """
     registry = CollectorRegistry()
     rows = store or open_store(settings.store_url)
     parts = _wire(settings, bus, rows, peers, registry, clock=clock, passwords=passwords or Passwords())
     gateway = Gateway(parts)
 
-    closing = [parts.roster.write_changes, *(peer.close for peer in peers.values()), rows.close]
+    closing = [parts.roster.write_changes, *(client.close for client in peers.values()), rows.close]
     running = supervised_lifespan(
         "gateway", gateway.duties(), open_store=gateway.prepare, closing=closing, first_try_seconds=START_SECONDS
     )

@@ -18,7 +18,7 @@ class Audit:
         self._store = store
 
     async def note(self, who: str, action: str, subject: str, detail: str | None = None) -> None:
-        """One entry; a store that is away costs the entry there, never the deed: the log has it."""
+        """One entry; an unavailable store loses the entry there and never fails the action: the log has it."""
         logger.info("audit %r by %.128r on %.128r", action, who, subject)
         entry = AuditEntry(at=now_ms(), who=who[:128], action=action, subject=subject[:512], detail=detail)
         try:

@@ -1,4 +1,4 @@
-"""Badges: one word on how a project stands, as a small SVG for a README."""
+"""Badges: a project's state in a few words, as a small SVG for a README."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,41 +24,41 @@ class Lane:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """What a badge says, and in which colour."""
+class BadgeState:
+    """The text of a badge, and its colour."""
 
     words: str
     colour: str
 
 
-def standing(lanes: Sequence[Lane]) -> Standing:
-    """How these configs stand together: red when one is, and never green by not knowing."""
+def badge_state(lanes: Sequence[Lane]) -> BadgeState:
+    """The state of these configs together: red when one is, and never green only because others are unknown."""
     red = [lane for lane in lanes if lane.colour == "red"]
     green = [lane for lane in lanes if lane.colour == "green"]
     if red:
-        return Standing("failing" if len(lanes) == 1 else f"{len(red)} of {len(lanes)} failing", _RED)
+        return BadgeState("failing" if len(lanes) == 1 else f"{len(red)} of {len(lanes)} failing", _RED)
     if green:
-        return Standing("passing" if len(green) == len(lanes) else f"{len(green)} of {len(lanes)} passing", _GREEN)
-    return Standing("no result yet", _GREY)
+        return BadgeState("passing" if len(green) == len(lanes) else f"{len(green)} of {len(lanes)} passing", _GREEN)
+    return BadgeState("no result yet", _GREY)
 
 
-NOT_KNOWN = Standing("not known", _GREY)
-"""History does not answer: a badge that cannot tell says so."""
+NOT_KNOWN = BadgeState("not known", _GREY)
+"""History does not answer: the badge shows that."""
 
 
-def draw(label: str, said: Standing) -> str:
-    """The badge: `label` on the left, what is said of it on the right."""
-    left, right = _width(label), _width(said.words)
-    title = f"{escape(label)}: {escape(said.words)}"
+def draw(label: str, state: BadgeState) -> str:
+    """The badge: `label` on the left, its state on the right."""
+    left, right = _width(label), _width(state.words)
+    title = f"{escape(label)}: {escape(state.words)}"
     quoted = title.replace('"', "&quot;")
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{left + right}" height="{HEIGHT}" role="img" '
         f'aria-label="{quoted}"><title>{title}</title>'
         f'<clipPath id="r"><rect width="{left + right}" height="{HEIGHT}" rx="3"/></clipPath>'
         f'<g clip-path="url(#r)"><rect width="{left}" height="{HEIGHT}" fill="{_LABEL}"/>'
-        f'<rect x="{left}" width="{right}" height="{HEIGHT}" fill="{said.colour}"/></g>'
+        f'<rect x="{left}" width="{right}" height="{HEIGHT}" fill="{state.colour}"/></g>'
         f'<g fill="#fff" font-family="Verdana,DejaVu Sans,sans-serif" font-size="11">'
-        f"{_text(label, 0)}{_text(said.words, left)}</g></svg>"
+        f"{_text(label, 0)}{_text(state.words, left)}</g></svg>"
     )
 
 

@@ -1,4 +1,4 @@
-"""Who calls the REST API: a person by access token, or an API key that may read or bring artifacts."""
+"""Who calls the REST API: a person by access token, or an API key that may read or upload artifacts."""
 
 from contextlib import suppress
 from typing import Annotated

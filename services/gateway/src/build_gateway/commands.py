@@ -1,4 +1,4 @@
-"""Commands to agents: stored first, sent by whichever gateway holds the socket, resent until acked by id."""
+"""Commands to agents: stored first, sent by the gateway that holds the socket, resent until acked by id."""
 
 import asyncio
 import logging
@@ -33,8 +33,8 @@ class CommandSession(Protocol):
         """The agent process."""
         ...
 
-    def speaks_for(self, build_id: str) -> bool:
-        """Whether it holds or runs the build."""
+    def has_build(self, build_id: str) -> bool:
+        """Whether it holds or runs this build."""
         ...
 
     def send_command(self, command: Command) -> None:
@@ -43,7 +43,7 @@ class CommandSession(Protocol):
 
 
 class Commands:
-    """Orders commands and sees them through."""
+    """Orders commands and follows them to their end."""
 
     def __init__(self, store: GatewayStore, announce: Callable[[CommandStored], Awaitable[None]]) -> None:
         self._store = store
@@ -60,7 +60,7 @@ class Commands:
         project: str | None = None,
         args: Mapping[str, str] | None = None,
     ) -> CommandRow:
-        """Store a command, then tell the gateways that it waits."""
+        """Store a command, then announce to the gateways that it waits."""
         now_ms = clock.now_ms()
         row = CommandRow(
             id=secrets.token_hex(16),
@@ -89,7 +89,7 @@ class Commands:
         return await self.order("cancel", agent=agent, requested_by=requested_by, build_id=build_id, project=project)
 
     async def deliver(self, session: CommandSession) -> None:
-        """Send this session what waits for it; a store that is away now is asked again at the next occasion."""
+        """Send this session its waiting commands; an unavailable store is asked again at the next occasion."""
         try:
             waiting = await self._store.list_waiting(session.row.name)
             for row in waiting:
@@ -98,7 +98,7 @@ class Commands:
             logger.warning("deliver no commands to agent %s: %s", session.row.name, error)
 
     def build_met(self, session: CommandSession, build_id: str) -> None:
-        """The session began to speak for a build: commands for it may wait."""
+        """The session sent its first record of a build: commands for it may wait."""
         task = asyncio.create_task(self.deliver(session), name=f"commands of build {build_id}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -129,10 +129,10 @@ class Commands:
             await self._store.move_command(row.model_copy(update={"state": "expired", "updated_at": now_ms}), UNACKED)
             return
         if row.build_id is not None:
-            if not session.speaks_for(row.build_id):
+            if not session.has_build(row.build_id):
                 return
         elif not _serves(session.row, row.project) or row.session not in (None, session.row.instance):
-            # One process takes an order that is for no build in particular; another would do it a second time.
+            # One process executes a command that is for no build in particular; another would do it a second time.
             return
         sent = row.model_copy(update={"state": "sent", "session": session.row.instance, "updated_at": now_ms})
         if await self._store.move_command(sent, (row.state,)):

@@ -1,4 +1,4 @@
-"""What gateways tell each other: revocations, waiting commands, newer connections."""
+"""Events between gateways: revocations, waiting commands, newer connections."""
 
 import logging
 from collections.abc import Awaitable, Callable
@@ -12,13 +12,13 @@ logger = logging.getLogger("gateway")
 
 
 class Control:
-    """The gateway's ear and voice on `builds.control`. Best effort: what counts is in the store and looked up again."""
+    """Announces and receives events on `builds.control`. Best effort: the store is authoritative and is read again."""
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
 
     async def announce(self, event: ControlEvent) -> None:
-        """Tell every gateway, this one included."""
+        """Announce an event to every gateway, this one included."""
         try:
             await self._bus.announce(topology.CONTROL_EXCHANGE, event.type.lower(), event.to_json().encode())
         except BusUnavailable as error:
@@ -38,7 +38,7 @@ class Control:
         try:
             event = control_event.validate_json(announcement.body)
         except ValidationError:
-            # A newer gateway's word; ours are all understood.
+            # From a newer gateway: every event of this version is understood.
             logger.info("ignore control event %.80r", announcement.body)
             return
         try:

@@ -1,4 +1,4 @@
-"""What the gateway's routes stand on: made once by `create_app`, the same for every request."""
+"""What the gateway's routes depend on: made once by `create_app`, the same for every request."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Leaving in order: at SIGTERM the agents are told before the server closes their sockets."""
+"""Draining: at SIGTERM the agents are sent DRAIN before the server closes their sockets."""
 
 import asyncio
 import logging
@@ -10,17 +10,17 @@ from types import FrameType
 
 logger = logging.getLogger("gateway")
 DRAIN_SECONDS = 0.5
-"""From DRAIN to the server's own stop, which closes with 1012 whoever is still there."""
+"""From DRAIN to the server's own stop, which closes the remaining sockets with 1012."""
 
 
 @contextmanager
 def drain_first(
     drain: Callable[[], None], *, signum: signal.Signals = signal.SIGTERM, seconds: float = DRAIN_SECONDS
 ) -> Iterator[None]:
-    """While the context lasts the signal drains, then goes on to whoever handled it before; a second one at once."""
+    """While the context lasts the signal drains, then calls its earlier handler; a second signal calls it at once."""
     server_stop = signal.getsignal(signum)
     if threading.current_thread() is not threading.main_thread() or not callable(server_stop):
-        # Nobody would stop after the draining, or signals are another thread's business.
+        # Nothing would stop the server after draining, or signals are handled by another thread.
         yield
         return
     loop = asyncio.get_running_loop()

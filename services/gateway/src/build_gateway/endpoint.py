@@ -33,7 +33,7 @@ SECRET_PARAMETERS = ("token", "key", "api_key", "apikey", "access_token", "autho
 
 @dataclass(slots=True)
 class Endpoint:
-    """Decides who is at the door and hands the socket to a session."""
+    """Authenticates the client and hands the socket to a session."""
 
     settings: Settings
     keys: Keys
@@ -111,7 +111,7 @@ class Endpoint:
 
 
 async def _accept(websocket: WebSocket, send: Send, subprotocol: str) -> Socket | None:
-    """The accepted socket; None when the peer speaks other versions only, and was told."""
+    """The accepted socket; None when the peer speaks other versions only: it is closed with TOO_OLD."""
     offered = websocket.scope.get("subprotocols") or []
     await websocket.accept(subprotocol if subprotocol in offered else None)
     socket = Socket(websocket, send)

@@ -1,4 +1,4 @@
-"""What the gateway does beside answering: it makes sure of the first admin and key, and keeps its duties."""
+"""What the gateway does beside answering: it creates the first admin and key, and lists its duties."""
 
 import logging
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ class Gateway:
         self._parts = parts
 
     async def prepare(self) -> None:
-        """Open the store and make sure of the first admin and key; doing so again is harmless.
+        """Open the store and create the first admin and key unless they exist; repeating it changes nothing.
 
         Raises StoreUnavailable, Unusable.
         """

@@ -1,4 +1,4 @@
-"""Security headers on every answer, and a word about proxies whose headers are not believed."""
+"""Security headers on every answer, and a warning about proxies that are not trusted."""
 
 import logging
 
@@ -35,7 +35,7 @@ log = logging.getLogger("gateway")
 
 
 class SecurityHeaders:
-    """Middleware that adds what an answer does not already say; WebSockets pass untouched."""
+    """Middleware that adds the headers an answer does not set itself; WebSockets pass untouched."""
 
     def __init__(self, app: ASGIApp, *, is_secure: bool) -> None:
         self._app = app

@@ -15,7 +15,7 @@ LAST_GREENS = 20
 class HistoryView:
     """Small questions to history, each answered within a second or not at all."""
 
-    peer: JsonClient | None
+    client: JsonClient | None
 
     async def last_green(self, builds: Iterable[HelloBuild | LastGreenQuery]) -> list[LastGreen]:
         """The last green commits of these builds' configs, as far as history answers in time."""
@@ -27,7 +27,7 @@ class HistoryView:
             f"/internal/last-green?{urlencode({'project': project, 'branch': branch or '', 'config': config})}"
             for project, branch, config in wanted
         ]
-        answers = await ask(self.peer, *questions) or []
+        answers = await ask(self.client, *questions) or []
         return [
             LastGreen(project=project, branch=branch, config=config, commit=answer["commit"])
             for (project, branch, config), answer in zip(wanted, answers, strict=False)

@@ -1,4 +1,4 @@
-"""What the gateway asks ingest for its agents: how far builds are stored, and whose they are."""
+"""What the gateway asks ingest for its agents: how far builds are stored, and who owns them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ _stored_builds = TypeAdapter(dict[str, StoredBuild])
 class IngestView:
     """Small questions to ingest, each answered within a second or not at all (None): agents never wait for it."""
 
-    peer: JsonClient | None
+    client: JsonClient | None
 
     async def stored(self, build_ids: Sequence[str]) -> dict[str, StoredBuild] | None:
         """What is stored of these builds; those ingest does not know are absent. None: no answer in time."""
@@ -39,7 +39,7 @@ class IngestView:
             build_ids[first : first + BUILDS_PER_QUESTION] for first in range(0, len(build_ids), BUILDS_PER_QUESTION)
         ]
         answers = await ask(
-            self.peer,
+            self.client,
             *(f"/internal/stored?{urlencode([('build', build_id) for build_id in chunk])}" for chunk in chunks),
         )
         if answers is None:

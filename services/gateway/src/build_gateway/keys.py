@@ -19,7 +19,7 @@ PREFIX = "bmk"
 SHORTEST = API_KEY.least
 LONGEST = 512
 TOUCH_SECONDS = 60
-_BASE62 = string.digits + string.ascii_letters
+_BASE62 = string.digits + string.ascii_lowercase + string.ascii_uppercase
 
 
 class KeyTooShort(ValueError):
@@ -101,7 +101,7 @@ class Keys:
         return known
 
     async def find(self, value: str) -> Key | None:
-        """The usable key with this value. Its hash is looked up, so timing tells nothing about near misses."""
+        """The usable key with this value. Its hash is looked up, so timing reveals nothing about near misses."""
         if not SHORTEST <= len(value) <= LONGEST:
             return None
         key = await self._store.find_key(_sha256(value))

@@ -1,6 +1,6 @@
-"""The gateway's ear on `builds.live`: what ingest has stored, handed to viewers and agents.
+"""The gateway's listener on `builds.live`: what ingest has stored, passed to viewers and agents.
 
-Rows and heads are always heard; a build's log text only while somebody follows it.
+Rows and heads are always received; a build's log text only while somebody follows it.
 """
 
 import asyncio
@@ -42,7 +42,7 @@ class Live:
         audience.bind, audience.unbind = self._bind, self._unbind
 
     async def listen(self) -> None:
-        """Hand over what is announced, as long as the connection lasts. Raises BusUnavailable.
+        """Pass on what is announced, as long as the connection lasts. Raises BusUnavailable.
 
         Viewers are asked to read again each time, for they may have missed something before.
         """
@@ -53,11 +53,11 @@ class Live:
                     await listener.bind(_log_key(build_id))
                 # Also the first time: pages may have come before the broker did, and received nothing until now.
                 self._audience.resync("the live feed was interrupted")
-                await self._hear(listener)
+                await self._receive(listener)
         finally:
             self._listener = None
 
-    async def _hear(self, listener: Listener) -> None:
+    async def _receive(self, listener: Listener) -> None:
         yielded_at = time.monotonic()
         async for announcement in listener:
             self._hand_over(announcement)
@@ -67,7 +67,7 @@ class Live:
                 yielded_at = time.monotonic()
 
     async def show_held(self) -> None:
-        """Wait until the time of rows and text that were held back has come, and show them."""
+        """Wait until rows and text that were held back are due, and show them."""
         next_at = [at for at in (self._pace.next_at(), self._log_pace.next_at()) if at is not None]
         await self._rest(min(next_at) - time.monotonic() if next_at else IDLE_SECONDS)
         for text in self._log_pace.due(time.monotonic()):

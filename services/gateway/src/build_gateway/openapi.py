@@ -19,7 +19,7 @@ ANSWER_SECONDS = 2.0
 @router.get("/api/openapi.json", include_in_schema=False)
 async def merged_openapi(request: Request, needs: Needs, caller: Person) -> dict[str, Any]:  # noqa: ARG001  any person may
     """One OpenAPI document of every route under `/api/`; a service that does not answer is left out."""
-    parts = await asyncio.gather(*(_read(name, peer) for name, peer in needs.peers.items()))
+    parts = await asyncio.gather(*(_read(name, client) for name, client in needs.peers.items()))
     return merge(request.app.openapi(), *(part for part in parts if part))
 
 
@@ -38,11 +38,11 @@ def merge(own: dict[str, Any], *parts: dict[str, Any]) -> dict[str, Any]:
     return merged
 
 
-async def _read(name: str, peer: ServiceClient) -> dict[str, Any] | None:
+async def _read(name: str, client: ServiceClient) -> dict[str, Any] | None:
     try:
         async with asyncio.timeout(ANSWER_SECONDS):
-            description: dict[str, Any] = await peer.get_json("/internal/openapi.json", GATEWAY)
-    except Exception as error:  # noqa: BLE001  whatever ails a service, the others are described
+            description: dict[str, Any] = await client.get_json("/internal/openapi.json", GATEWAY)
+    except Exception as error:  # noqa: BLE001  whatever is wrong with a service, the others are described
         logger.warning("describe the API without %s: %s", name, error)
         return None
     return description

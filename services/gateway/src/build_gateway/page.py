@@ -1,4 +1,4 @@
-"""The dashboard's page: the built files this package carries, any other path is the page's own business."""
+"""The dashboard's page: the built files this package carries; any other path is routed by the page itself."""
 
 import asyncio
 import gzip

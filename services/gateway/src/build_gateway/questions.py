@@ -15,17 +15,17 @@ class JsonClient(Protocol):
     """The part of a ServiceClient that answers small questions."""
 
     async def get_json(self, path: str, principal: Principal) -> Any:
-        """The parsed body of a GET; raises when the peer does not answer with 200."""
+        """The parsed body of a GET; raises when the service does not answer with 200."""
         ...
 
 
-async def ask(peer: JsonClient | None, *paths: str) -> list[Any] | None:
+async def ask(client: JsonClient | None, *paths: str) -> list[Any] | None:
     """The answers to all of these, asked at once; None when they did not come in time, or there is no such service."""
-    if peer is None:
+    if client is None:
         return None
     try:
         async with asyncio.timeout(ANSWER_SECONDS):
-            return list(await asyncio.gather(*(peer.get_json(path, GATEWAY) for path in paths)))
+            return list(await asyncio.gather(*(client.get_json(path, GATEWAY) for path in paths)))
     except Exception as error:  # noqa: BLE001  whatever is wrong there, an agent is served without its answer
         logger.warning("go on without %s: %s: %s", paths[0].partition("?")[0], type(error).__name__, error)
         return None

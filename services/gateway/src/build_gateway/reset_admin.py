@@ -1,4 +1,4 @@
-"""`reset-admin`: the way back in for whoever has the server's store, whatever became of passwords and admins."""
+"""`reset-admin`: restores access for an operator with the server's store, whatever happened to passwords and admins."""
 
 import argparse
 import asyncio
@@ -20,7 +20,7 @@ from build_gateway.store import GatewayStore, open_store
 
 
 def add_options(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
-    """What the command takes, whoever starts it."""
+    """The command's options, for every program that offers it."""
     parser.description = (
         f"Give user `{ADMIN}` a new password, enable it and let it administer all projects; its sessions end. "
         "The dashboard may run meanwhile."
@@ -32,7 +32,7 @@ def add_options(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
 
 
 def reset_admin(store_url: str, *, from_stdin: bool) -> None:
-    """Reset it in this store and print the password, where it was made, on stdout; SystemExit with what was wrong."""
+    """Reset it in this store and print the password, where it was made, on stdout; SystemExit with the error."""
     password = sys.stdin.readline().rstrip("\r\n") if from_stdin else secrets.token_urlsafe(12)
     if fault := USER_PASSWORD.fault(password):
         sys.exit(f"reset-admin: {fault}")

@@ -1,4 +1,4 @@
-"""Retention: ended sessions of people, and agents that were not seen for a while, are forgotten."""
+"""Retention: deletes ended sessions of people, and agents that were not seen for a while."""
 
 from build_protocol.clock import DAY_MS
 
@@ -8,7 +8,7 @@ AGENT_DAYS = 30
 
 
 class Retention:
-    """Forgets what nobody needs any more."""
+    """Deletes what is no longer needed."""
 
     def __init__(self, store: GatewayStore) -> None:
         self._store = store

@@ -62,7 +62,7 @@ class Settings(ServiceSettings):
 
     @model_validator(mode="after")
     def _front_is_trusted(self) -> Self:
-        # Somebody else speaks TLS for this gateway: who is not named is on the same machine.
+        # A proxy terminates TLS for this gateway: without a named one it runs on the same machine.
         if self.is_secure and not self.trusted_proxies:
             self.trusted_proxies = LOOPBACK
         return self
@@ -88,7 +88,7 @@ class Settings(ServiceSettings):
 
     @property
     def peer_urls(self) -> Mapping[str, str]:
-        """Where the services are that this one asks, by name; one without an address is done without."""
+        """Addresses of the services this one calls, by name; an empty one is left out."""
         return {
             "ingest": self.ingest_url,
             "notifier": self.notifier_url or "",

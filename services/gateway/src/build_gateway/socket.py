@@ -1,4 +1,4 @@
-"""One WebSocket: text in, text out, at most one close; a peer that does not read is given up after ten seconds."""
+"""One WebSocket: text in, text out, at most one close; a peer that does not read is dropped after ten seconds."""
 
 import asyncio
 import time
@@ -11,7 +11,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 SEND_SECONDS = 10.0
 CLOSE_SECONDS = 10.0
-"""A peer that did not read may begin again within this time, and hears why it is closed."""
+"""A peer that begins to read again within this time still receives the close code and reason."""
 
 
 class SocketGone(ConnectionError):
@@ -53,9 +53,9 @@ class Socket:
             raise SocketGone from error
 
     def push(self, text: str) -> Awaitable[None] | None:
-        """Send one text frame at once where the peer reads as fast as we send (None); else give what to await.
+        """Send one text frame at once where the peer reads as fast as we send (None); else return what to await.
 
-        Whoever awaits that looks at `is_stuck` meanwhile. Raises SocketGone.
+        While awaiting it, check `is_stuck`. Raises SocketGone.
         """
         if self._is_closed:
             raise SocketGone

@@ -1,1 +1,1 @@
-"""People: passwords, tokens, and who may try how often."""
+"""People: passwords, tokens, and how often a login may be tried."""

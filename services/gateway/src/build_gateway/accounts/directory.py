@@ -19,9 +19,9 @@ from build_gateway.store.rows import RefreshToken, User
 
 logger = logging.getLogger("gateway")
 FRESH_SECONDS = 3.0
-"""How long a user read from the store is believed: a revocation that the control exchange lost ends within 5 s."""
+"""How long a user read from the store is trusted: a revocation lost by the control exchange takes effect within 5 s."""
 LEEWAY_MS = 20_000
-"""So long a spent refresh token is still taken: a page that was left before the answer came has only that one."""
+"""How long a spent refresh token is still accepted: a page left before the answer came has only that one."""
 CACHED_USERS = 10_000
 ADMIN = "admin"
 RESET = "where nobody can log in, `build-dashboard reset-admin` on the server (`… serve gateway reset-admin`) helps"
@@ -29,7 +29,7 @@ RESET = "where nobody can log in, `build-dashboard reset-admin` on the server (`
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """An access token, the refresh cookie that renews it, and for how many seconds each is good."""
+    """An access token, the refresh cookie that renews it, and for how many seconds each is valid."""
 
     access_token: str
     refresh_token: str
@@ -82,7 +82,7 @@ class Directory:
             )
 
     async def change(self, name: str, change: Callable[[User], User]) -> User | None:
-        """Change a user as stored now; tokens given before are no longer good, sockets close.
+        """Change a user as stored now; tokens issued before are no longer valid, sockets close.
 
         None: there is no such user. Raises LastAdmin.
         """
@@ -124,12 +124,12 @@ class Directory:
             await self._store.drop_refresh(spent[0].family)
 
     async def principal(self, token: str) -> tuple[Principal, Claims]:
-        """Who shows this access token, as the user is now. Raises TokenInvalid."""
+        """The user of this access token, as stored now. Raises TokenInvalid."""
         claims = self._tokens.read(token)
         return await self.still(claims), claims
 
     async def still(self, claims: Claims) -> Principal:
-        """The principal of claims read earlier, if they are still good. Raises TokenInvalid."""
+        """The principal of claims read earlier, if they are still valid. Raises TokenInvalid."""
         user = await self._find(claims.user)
         if user is not None and user.version < claims.version:
             # Given after we looked, by another gateway or after `reset-admin`: it is signed, so it is no guess.
@@ -176,7 +176,7 @@ def new_admin(password_hash: str, now_ms: int) -> User:
 
 
 def ending_tokens(user: User) -> User:
-    """The user with a version of which no token was given yet."""
+    """The user with a version for which no token was issued yet."""
     return user.model_copy(update={"version": user.version + 1})
 
 

@@ -1,4 +1,4 @@
-"""Access tokens: JWTs good for minutes, checked against the user as stored now."""
+"""Access tokens: JWTs valid for minutes, checked against the user as stored now."""
 
 import secrets
 import time
@@ -14,7 +14,7 @@ _REQUIRED = {f"require_{claim}": True for claim in ("exp", "aud", "iss", "sub", 
 
 
 class TokenInvalid(ValueError):
-    """Not a token of ours, not for this audience, or expired. Which of them is nobody's business."""
+    """Not signed here, not for this audience, or expired. Which of them is not disclosed."""
 
     def __init__(self) -> None:
         super().__init__("the access token is missing, invalid or expired: log in again")
@@ -39,7 +39,7 @@ class Tokens:
         self.seconds = seconds
 
     def mint(self, user: str, version: int) -> str:
-        """A token for this user, good for `seconds`."""
+        """A token for this user, valid for `seconds`."""
         now = int(self._clock())
         claims = {
             "iss": ISSUER,

@@ -1,4 +1,4 @@
-"""What an agent may say: projects of its key, builds of its own, each build's records without a gap."""
+"""What an agent may send: projects of its key, builds of its own, each build's records without a gap."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -23,7 +23,7 @@ REFUSED_BUILDS = 10_000
 
 @dataclass(slots=True)
 class SessionBuild:
-    """A build this session speaks for. After `closed_after` only artifacts may follow."""
+    """A build whose records this session sends. After `closed_after` only artifacts may follow."""
 
     project: str
     window: BuildWindow = field(default_factory=BuildWindow)
@@ -31,7 +31,7 @@ class SessionBuild:
 
 
 class Admission:
-    """Decides over one session's records; what is refused is said through `refuse`."""
+    """Decides over one session's records; each refusal is sent through `refuse`."""
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class Admission:
         self._gaps: set[str] = set()
 
     def welcome(self, build_id: str, project: str, known: StoredBuild | None) -> bool:
-        """Whether the session may speak for a build its HELLO names; a refusal is said."""
+        """Whether the session may send records of a build its HELLO names; a refusal is sent."""
         fault = self._fault(build_id, project)
         if fault is not None:
             self._refuse_build(build_id, fault)
@@ -89,7 +89,7 @@ class Admission:
         return Batch(messages, runs, size_bytes) if messages else None
 
     def heartbeats(self, build_ids: Sequence[str]) -> Batch | None:
-        """Signs of life of the builds this session speaks for."""
+        """Heartbeats of this session's builds."""
         messages: list[Outgoing] = []
         for build_id in build_ids:
             build = self._builds.get(build_id)
@@ -101,7 +101,7 @@ class Admission:
         return Batch(messages, (), sum(len(message.body) for message in messages)) if messages else None
 
     def refused(self, refused: Refused) -> None:
-        """The decoder could not read a record: say so, and let nothing wait for it."""
+        """The decoder could not read a record: refuse it, and let nothing wait for it."""
         if refused.build_id is not None and refused.seq is not None and refused.build_id in self._builds:
             self._builds[refused.build_id].window.refuse(refused.seq)
         self._refuse(refused)
@@ -142,12 +142,12 @@ class Admission:
             detail = "another agent started this build, or in another project: start a build of your own"
             return Refused(code="build_not_yours", detail=detail, build_id=build_id)
         if len(self._builds) >= BUILDS_PER_SESSION:
-            detail = f"one session speaks for at most {BUILDS_PER_SESSION} builds"
+            detail = f"one session sends at most {BUILDS_PER_SESSION} builds"
             return Refused(code="build_unknown", detail=detail, build_id=build_id)
         return None
 
     def _refuse_build(self, build_id: str, refused: Refused) -> None:
-        # Said once: an agent that goes on regardless is not answered record by record.
+        # Sent once: an agent that goes on regardless is not answered record by record.
         if build_id not in self._refused_builds and len(self._refused_builds) < REFUSED_BUILDS:
             self._refused_builds.add(build_id)
             self._refuse(refused)

@@ -1,4 +1,4 @@
-"""The one guarded decoder of what an agent sends: a frame, or refusals that say which part was wrong and why.
+"""The one guarded decoder of what an agent sends: a frame, or refusals that name the wrong part and the reason.
 
 A frame that fails as a whole is read record by record, so that one bad record costs only itself.
 """
@@ -21,7 +21,7 @@ NESTING = 16
 KEY_CHARACTERS = 256
 INT64 = 2**63 - 1
 RECORD_SLACK_BYTES = 512
-"""Our encoding of a record may differ from the agent's by spelling (escapes, spaces): no reason to refuse it."""
+"""The gateway's encoding of a record may differ from the agent's in escapes and spaces: no reason to refuse it."""
 
 _FRAME_TYPES = ("HELLO", "RECORDS", "HEARTBEAT", "COMMAND_ACK", "LAST_GREEN_QUERY")
 _RECORD_TYPES = ("BUILD_START", "BUILD_UPDATE", "BUILD_LOG", "BUILD_COMPLETE", "ARTIFACT_UPLOADED")
@@ -65,7 +65,7 @@ def _decode_parts(text: str, error: ValidationError) -> Decoded:
     try:
         parsed = json.loads(text)
     except (ValueError, RecursionError):
-        return Decoded(refused=[Refused(code="malformed", detail=f"the frame is not JSON we take: {_first(error)}")])
+        return Decoded(refused=[Refused(code="malformed", detail=f"the frame is not valid JSON: {_first(error)}")])
     if not isinstance(parsed, dict) or not isinstance(parsed.get("type"), str):
         detail = f"a frame is a JSON object with a `type`, one of {', '.join(_FRAME_TYPES)}"
         return Decoded(refused=[Refused(code="malformed", detail=detail)])
@@ -87,11 +87,11 @@ def _decode_part(part: object, decoded: Decoded) -> None:
     build_id, seq = _identity(part)
     kind = part.get("type") if isinstance(part, dict) else None
     if isinstance(kind, str) and kind not in _RECORD_TYPES:
-        detail = f"no record type {kind[:40]!a}; this gateway takes {', '.join(_RECORD_TYPES)}"
+        detail = f"no record type {kind[:40]!a}; this gateway accepts {', '.join(_RECORD_TYPES)}"
         decoded.refused.append(Refused(code="unknown_type", detail=detail, build_id=build_id, seq=seq))
         return
     try:
-        # Through JSON again, for one record alone: what Python's parser takes and we do not is refused by name.
+        # Through JSON again, for one record alone: what only Python's parser accepts is refused by name.
         record = agent_record.validate_json(json.dumps(part, ensure_ascii=False).encode())
     except (ValueError, RecursionError) as error:
         detail = _fault_of(error)
@@ -101,7 +101,7 @@ def _decode_part(part: object, decoded: Decoded) -> None:
 
 
 def _admit(record: Record, decoded: Decoded) -> None:
-    # Only what the agent said, no defaults of ours: a resent record keeps its bytes across releases of the gateway.
+    # Only what the agent sent, no defaults of the gateway: a resent record keeps its bytes across releases.
     body: bytes = record.__pydantic_serializer__.to_json(record, by_alias=True, exclude_unset=True)
     if len(body) > limits.RECORD_BYTES + RECORD_SLACK_BYTES:
         detail = f"record of {len(body)} bytes; the limit is {limits.RECORD_BYTES}: split it"
@@ -115,7 +115,7 @@ def _admit(record: Record, decoded: Decoded) -> None:
 
 
 def _open_fault(record: Record) -> str | None:
-    """What a store could not keep among fields we do not know; a log record without such fields costs nothing."""
+    """What a store could not hold among unknown fields; a log record without such fields costs nothing."""
     if isinstance(record, BuildLog):
         return _tree_fault(record.data.model_extra) if record.data.model_extra else None
     data: Any = getattr(record, "data")  # noqa: B009  every record has data; the shared class does not type it
@@ -144,7 +144,7 @@ def _tree_fault(tree: object) -> str | None:
 
 
 def _part(model: type[Model], part: object) -> Model | None:
-    """What is said beside the records: a fault in it costs none of them."""
+    """A field beside the records: a fault in it costs none of them."""
     try:
         return model.model_validate(part)
     except ValidationError:

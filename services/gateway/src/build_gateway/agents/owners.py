@@ -1,4 +1,4 @@
-"""Whose build is it: a build belongs to the agent that started it, as far as ingest can tell."""
+"""Who owns a build: the agent that started it, as far as ingest knows."""
 
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ class Owner:
 
 
 class BuildOwners:
-    """Owners of the builds this gateway met lately; ingest is asked once per build it did not meet."""
+    """Owners of the builds this gateway saw recently; ingest is asked once about each other build."""
 
     def __init__(self, ingest: IngestView) -> None:
         self._ingest = ingest
@@ -31,11 +31,11 @@ class BuildOwners:
         return owner
 
     def claim(self, build_id: str, agent: str, project: str) -> None:
-        """This agent sent the build's first record that we saw, and nobody else is known to own it."""
+        """This agent sent the first record of the build seen here, and no other owner is known."""
         self._remember(build_id, Owner(agent, project))
 
     async def ask(self, build_ids: list[str]) -> dict[str, StoredBuild] | None:
-        """What ingest stores of the builds; None when it does not answer in time (ingest judges again itself)."""
+        """What ingest stores of the builds; None when it does not answer in time (ingest checks again itself)."""
         answer = await self._ingest.stored(build_ids)
         for build_id, build in (answer or {}).items():
             self._remember(build_id, Owner(build.agent, build.project))

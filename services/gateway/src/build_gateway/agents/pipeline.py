@@ -24,7 +24,7 @@ BACKOFF_MAX_SECONDS = 5.0
 
 @dataclass(eq=False, slots=True)
 class Batch:
-    """What one frame brought, and which runs of which builds it is."""
+    """The messages of one frame, and which runs of which builds they are."""
 
     messages: Sequence[Outgoing]
     runs: Sequence[tuple[str, BuildWindow, Run]]
@@ -52,7 +52,7 @@ class Pipeline:
             self._spawn(batch)
 
     async def close(self) -> None:
-        """Give up what is not confirmed (the agent sends it again); what the bus already has, it finishes."""
+        """Drop what is not confirmed (the agent sends it again); publishes already handed to the bus finish."""
         if self._recovery is not None:
             self._recovery.cancel()
             await asyncio.gather(self._recovery, return_exceptions=True)

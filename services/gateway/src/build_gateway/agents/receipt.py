@@ -1,4 +1,4 @@
-"""The receipt stamp: what the gateway writes beside the records of a frame. Their bytes stay as they came."""
+"""The receipt stamp: what the gateway writes beside the records of a frame. Their bytes stay as received."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,14 +9,14 @@ from build_protocol.clocks import ANCHOR_HEADER, CLOCK_HEADER, RECEIVED_AT_HEADE
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """Headers of one frame's records: `headers` of each, `clock_headers` of BUILD_START, whose age they tell."""
+    """Headers of one frame's records: `headers` of each, `clock_headers` of BUILD_START, to compute its age."""
 
     headers: Mapping[str, str]
     clock_headers: Mapping[str, str]
 
     @classmethod
     def stamp(cls, received_at: int, clock: AgentClock | None, anchor: ClockAnchor | None) -> Self:
-        """The stamp of a frame that came at `received_at`, ms since the Unix epoch by the gateway's clock."""
+        """The stamp of a frame received at `received_at`, ms since the Unix epoch by the gateway's clock."""
         clocks = ((CLOCK_HEADER, clock), (ANCHOR_HEADER, anchor))
         return cls(
             {RECEIVED_AT_HEADER: str(received_at)},

@@ -1,4 +1,4 @@
-"""Who is connected here: agent sessions by key, by agent process and by build, and what the store is told of them."""
+"""Who is connected here: agent sessions by key, by agent process and by build, and what is stored of them."""
 
 import logging
 from collections import Counter, defaultdict
@@ -25,11 +25,11 @@ class Session(CommandSession, Protocol):
         ...
 
     def stored(self, event: Stored) -> None:
-        """Ingest says how far a build of this session is stored."""
+        """Ingest reported how far a build of this session is stored."""
         ...
 
     def drain(self) -> None:
-        """Tell the agent that this gateway is about to stop."""
+        """Send DRAIN: this gateway is about to stop."""
         ...
 
     def end(self, code: Close, reason: str) -> None:
@@ -72,7 +72,7 @@ class Roster:
             self.changed(session.row.model_copy(update={"connected": False}))
 
     def add_build(self, session: Session, build_id: str) -> None:
-        """The session speaks for this build."""
+        """The session sends records of this build."""
         self._by_build[build_id].add(session)
 
     def drop_build(self, session: Session, build_id: str) -> None:
@@ -92,12 +92,12 @@ class Roster:
         return self._by_process.get((agent, instance))
 
     def stored(self, event: Stored) -> None:
-        """Hand ingest's word to whoever speaks for the build."""
+        """Pass ingest's report to the sessions of the build."""
         for session in self._by_build.get(event.build_id, ()):
             session.stored(event)
 
     def changed(self, row: AgentRow) -> None:
-        """The store should know this; told within a second, the newest row of a process once."""
+        """A row to store: written within a second, only the newest of each process."""
         self._changed[_process(row)] = row
 
     def drain(self) -> None:

@@ -112,10 +112,10 @@ class AgentSession:
                 await self.socket.close(*self._ending)
             logger.info("end session %s of agent %s", self.id, self.key.name)
 
-    # --- what others tell the session
+    # --- called by others
 
     def stored(self, event: Stored) -> None:
-        """Ingest says how far a build is stored: acknowledge it."""
+        """Ingest reported how far a build is stored: acknowledge it."""
         fail_at("gateway.stored")
         build = self._builds.get(event.build_id)
         if build is not None and build.window.store(event.upto, event.resend_from, event.verified):
@@ -126,7 +126,7 @@ class AgentSession:
         self._enqueue(command.to_json())
 
     def drain(self) -> None:
-        """Tell the agent that this gateway is about to stop."""
+        """Send DRAIN: this gateway is about to stop."""
         self._enqueue(Drain().to_json())
 
     def end(self, code: Close, reason: str) -> None:
@@ -135,7 +135,7 @@ class AgentSession:
             self._ending = (code, reason)
             self._wake.set()
 
-    def speaks_for(self, build_id: str) -> bool:
+    def has_build(self, build_id: str) -> bool:
         """Whether the agent holds or runs this build."""
         return build_id in self._builds
 
@@ -146,7 +146,7 @@ class AgentSession:
             async with asyncio.timeout(limits.HELLO_SECONDS):
                 message = await self.socket.receive()
         except TimeoutError:
-            await self.socket.close(Close.HELLO_LATE, f"say HELLO within {limits.HELLO_SECONDS:g} s")
+            await self.socket.close(Close.HELLO_LATE, f"send HELLO within {limits.HELLO_SECONDS:g} s")
             return None
         except SocketGone:
             return None
@@ -168,7 +168,7 @@ class AgentSession:
             if self._admission.welcome(build.build_id, build.project, known) and known is not None:
                 self._builds[build.build_id].window.store(known.stored, None, known.verified or None)
                 if known.verified:
-                    # Said once, and perhaps to a connection that was gone by then: its spool waits for the word.
+                    # Sent once, perhaps to a connection that was gone by then; the agent keeps its spool until then.
                     self._acknowledge(build.build_id)
         self.row = AgentRow(
             name=self.key.name,
@@ -231,9 +231,9 @@ class AgentSession:
         elif isinstance(decoded.frame, CommandAck):
             await self.edges.commands.acked(self.key.name, decoded.frame)
         elif isinstance(decoded.frame, LastGreenQuery):
-            await self._tell_last_green(decoded.frame)
+            await self._answer_last_green(decoded.frame)
         elif isinstance(decoded.frame, Hello):
-            self._refuse(Refused(code="malformed", detail="HELLO is said once, first"))
+            self._refuse(Refused(code="malformed", detail="HELLO is sent once, first"))
 
     def _publish(self, batch: Batch | None, size_bytes: int) -> None:
         for build_id in self._admission.take_gaps():
@@ -258,8 +258,8 @@ class AgentSession:
         )
         self.edges.roster.changed(self.row)
         if not self.edges.valve.is_open:
-            # A sign of life behind a stuck broker would be old when it arrives; the next one comes in seconds. Say so:
-            # an agent that hears nothing for a minute takes its connection for dead, and all come back at once.
+            # A heartbeat behind a stuck broker would arrive stale; the next one comes in seconds. Send an ACK instead:
+            # an agent that receives nothing for a minute takes its connection for dead, and all reconnect at once.
             self._window_changed()
             return
         batch = self._admission.heartbeats(heartbeat.builds)
@@ -268,7 +268,7 @@ class AgentSession:
 
     # --- answering
 
-    async def _tell_last_green(self, query: LastGreenQuery) -> None:
+    async def _answer_last_green(self, query: LastGreenQuery) -> None:
         may_know = self.key.may_use(query.project)
         found = await self.edges.history.last_green([query]) if may_know else []
         commit = found[0].commit if found else None

@@ -1,4 +1,4 @@
-"""How much agents may send: one bound on unconfirmed bytes for the whole gateway, shut while the broker takes none."""
+"""How much agents may send: one bound on unconfirmed bytes for the gateway, shut while the broker accepts none."""
 
 import logging
 import time
@@ -32,12 +32,12 @@ class Valve:
         self._started: dict[object, float] = {}
         self._was_open = True
         self.troubled: set[object] = set()
-        """Pipelines whose publishes fail just now."""
+        """Pipelines whose publishes are failing."""
         self.inflight_bytes = 0
 
     @property
     def is_open(self) -> bool:
-        """Whether the broker takes publishes and there is room for more."""
+        """Whether the broker accepts publishes and there is room for more."""
         oldest = next(iter(self._started.values()), None)
         is_stalled = oldest is not None and self._clock() - oldest > STALL_SECONDS
         is_full = self.inflight_bytes >= self._total_bytes
@@ -56,21 +56,21 @@ class Valve:
         self.inflight_bytes += size_bytes
 
     def ended(self, publish: object, size_bytes: int) -> None:
-        """It ended, well or not."""
+        """It ended, successfully or not."""
         self._started.pop(publish, None)
         self.inflight_bytes -= size_bytes
         self.look()
 
     def join(self, on_change: Callable[[], None]) -> None:
-        """Tell this session when the valve opens or shuts."""
+        """Call `on_change` when the valve opens or shuts."""
         self._listeners.add(on_change)
 
     def leave(self, on_change: Callable[[], None]) -> None:
-        """No longer."""
+        """Stop calling it."""
         self._listeners.discard(on_change)
 
     def look(self) -> None:
-        """Tell the sessions if the valve has opened or shut since the last look."""
+        """Notify the sessions if the valve has opened or shut since the last look."""
         is_open = self.is_open
         if is_open == self._was_open:
             return
@@ -80,5 +80,5 @@ class Valve:
             on_change()
 
     async def watch(self) -> None:
-        """`look`, as a duty: the broker's alarm and a stalled publish announce themselves to nobody."""
+        """`look`, as a duty: neither the broker's alarm nor a stalled publish triggers it."""
         self.look()

@@ -15,7 +15,7 @@ class Run:
 
 @dataclass(slots=True)
 class BuildWindow:
-    """One build's position. `confirmed` and `stored` only grow: both are said cumulatively."""
+    """One build's position. `confirmed` and `stored` only grow: both are sent cumulatively."""
 
     confirmed: int = 0
     stored: int = 0
@@ -33,7 +33,7 @@ class BuildWindow:
     def take(self, seq: int) -> bool:
         """Whether this record is next, or a repeat; False: records are missing before it."""
         if self.next_seq is None:
-            # The first of this session: what came before it was acked in an earlier one, or ingest asks for it.
+            # The first of this session: earlier records were acked in an earlier one, or ingest asks for them.
             self.next_seq = seq
             self.confirmed = max(self.confirmed, seq - 1)
         while self.next_seq in self._refused:
@@ -65,7 +65,7 @@ class BuildWindow:
         return self.confirmed > before
 
     def store(self, upto: int, resend_from: int | None, verified: bool | None) -> bool:
-        """Ingest's word; True when there is something to tell the agent."""
+        """Ingest's report; True when the agent needs an ACK."""
         news = upto > self.stored or resend_from is not None or (verified is not None and verified != self.verified)
         self.stored = max(self.stored, upto)
         self.confirmed = max(self.confirmed, self.stored)

@@ -14,7 +14,7 @@ router = APIRouter(prefix="/api/agents", tags=["agents"])
 
 
 class AgentView(WireModel):
-    """An agent process, as last heard; times are milliseconds since the Unix epoch."""
+    """An agent process, as last reported; times are milliseconds since the Unix epoch."""
 
     name: str
     instance: str
@@ -46,8 +46,8 @@ async def list_agents(needs: Needs, caller: Person) -> AgentList:
 
 
 def _view(agent: AgentRow, caller: Principal, now_ms: int) -> AgentView:
-    # A gateway that died told nobody that its agents went: silence does.
-    is_heard = now_ms - agent.last_seen_at < DISCONNECTED_SECONDS * 1000
+    # A gateway that died did not record that its agents disconnected: their age shows it.
+    is_recent = now_ms - agent.last_seen_at < DISCONNECTED_SECONDS * 1000
     fields = agent.model_dump(exclude={"key_id", "gateway", "session", "connected", "builds", "serves"})
     serves = [project for project in agent.serves if caller.may_see(project)]
-    return AgentView(**fields, connected=agent.connected and is_heard, builds=list(agent.builds), serves=serves)
+    return AgentView(**fields, connected=agent.connected and is_recent, builds=list(agent.builds), serves=serves)

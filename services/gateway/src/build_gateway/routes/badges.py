@@ -1,4 +1,4 @@
-"""Badges: `/api/projects/{project}/badge.svg`, for who may see the project, or for all where config.yaml says so."""
+"""Badges: `/api/projects/{project}/badge.svg`, for callers who may see the project, or everybody by config.yaml."""
 
 import logging
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from build_chassis.service_client import ServiceClient, ServiceRefused, ServiceU
 from build_protocol.model import ProjectName
 from fastapi import APIRouter, Query, Request, Response
 
-from build_gateway.badge import NOT_KNOWN, Lane, Standing, draw, standing
+from build_gateway.badge import NOT_KNOWN, BadgeState, Lane, badge_state, draw
 from build_gateway.caller import person_or_key
 from build_gateway.dependencies import Needs
 
@@ -38,14 +38,14 @@ async def get_badge(
         caller = await person_or_key(request, needs, is_artifact=False)
         if not caller.may_see(project):
             raise NotFound(f"no project {project}")
-    said = await _ask(needs.peers, project, branch or (known.branch if known else None), config)
+    state = await _ask(needs.peers, project, branch or (known.branch if known else None), config)
     label = project if config is None else f"{project} {config[:64]}"
     return Response(
-        draw(label, said), media_type="image/svg+xml", headers={"Cache-Control": f"max-age={FRESH_SECONDS}"}
+        draw(label, state), media_type="image/svg+xml", headers={"Cache-Control": f"max-age={FRESH_SECONDS}"}
     )
 
 
-async def _ask(peers: Mapping[str, ServiceClient], project: str, branch: str | None, config: str | None) -> Standing:
+async def _ask(peers: Mapping[str, ServiceClient], project: str, branch: str | None, config: str | None) -> BadgeState:
     query = {"project": project} | ({"branch": branch} if branch else {})
     try:
         answer: dict[str, Any] = await peers["history"].get_json(f"/api/history/summary?{urlencode(query)}", _BADGES)
@@ -53,4 +53,4 @@ async def _ask(peers: Mapping[str, ServiceClient], project: str, branch: str | N
         logger.warning("a badge without history: %s: %s", type(error).__name__, error)
         return NOT_KNOWN
     lanes = [Lane(lane["config"], lane["colour"]) for lane in answer["items"]]
-    return standing([lane for lane in lanes if config in (None, lane.config)])
+    return badge_state([lane for lane in lanes if config in (None, lane.config)])

@@ -55,7 +55,7 @@ class CommandList(WireModel):
 
 @router.post("", status_code=202)
 async def order(body: NewCommand, needs: Needs, caller: Developer) -> CommandView:
-    """Store a command and send it to its agent; its state tells how far it came. A build is cancelled once."""
+    """Store a command and send it to its agent; its state shows how far it came. A build is cancelled once."""
     if body.kind == "cancel":
         row = await _cancel(body, needs, caller)
     else:

@@ -132,7 +132,7 @@ async def change_user(name: UserName, body: UserChange, needs: Needs, caller: Ad
 
 @router.delete("/{name}", status_code=204)
 async def disable_user(name: UserName, needs: Needs, caller: Admin) -> None:
-    """Disable a person: what they did stays told of them, they log in no more."""
+    """Disable a person: they can no longer log in; the audit trail keeps what they did."""
     if name == caller.name:
         raise Conflict(OWN_ACCOUNT)
     await _change(needs, name, {"disabled": True})

@@ -1,4 +1,4 @@
-"""What the gateway asks of its store, whichever driver holds it."""
+"""The contract of the gateway's store, the same for every driver."""
 
 from collections.abc import Callable, Collection
 from typing import Protocol
@@ -13,7 +13,7 @@ AUDIT_LISTED = 500
 
 
 class LastAdmin(RuntimeError):
-    """After this change nobody could manage people and keys any more."""
+    """After this change nobody could manage people and keys."""
 
     def __init__(self, name: str) -> None:
         super().__init__(
@@ -65,7 +65,7 @@ class GatewayStore(Store, Protocol):
         ...
 
     async def add_refresh(self, token: RefreshToken) -> None:
-        """Remember a refresh token by its hash; repeating changes nothing."""
+        """Store a refresh token by its hash; repeating changes nothing."""
         ...
 
     async def spend_refresh(self, sha256: str, now_ms: int) -> tuple[RefreshToken, bool] | None:
@@ -73,11 +73,11 @@ class GatewayStore(Store, Protocol):
         ...
 
     async def drop_refresh(self, family: str) -> None:
-        """Forget a whole family; repeating changes nothing."""
+        """Delete a whole family; repeating changes nothing."""
         ...
 
     async def drop_expired_refresh(self, now_ms: int) -> None:
-        """Forget what has expired; repeating changes nothing."""
+        """Delete what has expired; repeating changes nothing."""
         ...
 
     async def save_agent(self, agent: AgentRow) -> None:
@@ -89,11 +89,11 @@ class GatewayStore(Store, Protocol):
         ...
 
     async def drop_agents_before(self, last_seen_at: int) -> None:
-        """Forget agent processes not seen since; repeating changes nothing."""
+        """Delete agent processes not seen since; repeating changes nothing."""
         ...
 
     async def add_command(self, command: CommandRow) -> None:
-        """Remember a command by its id; repeating changes nothing."""
+        """Store a command by its id; repeating changes nothing."""
         ...
 
     async def find_command(self, command_id: str) -> CommandRow | None:
@@ -113,7 +113,7 @@ class GatewayStore(Store, Protocol):
         ...
 
     async def append_audit(self, entry: AuditEntry) -> None:
-        """Add to the audit trail; the one write that repeating would double, so nobody repeats it."""
+        """Add to the audit trail; the one write that repeating would double, so it is not retried."""
         ...
 
     async def list_audit(self) -> list[AuditEntry]:

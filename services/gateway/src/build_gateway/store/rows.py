@@ -1,4 +1,4 @@
-"""What the gateway remembers: people, keys, refresh tokens, agents, commands and the audit trail.
+"""What the gateway stores: people, keys, refresh tokens, agents, commands and the audit trail.
 
 Rows are kept as JSON beside the few columns that are searched, so that a new field needs no migration and an older
 release keeps running.
@@ -40,7 +40,7 @@ class User(Row):
 
 
 class Key(Row):
-    """An API key; only the SHA-256 of its value is kept."""
+    """An API key; only the SHA-256 of its value is stored."""
 
     id: str
     name: str
@@ -74,7 +74,7 @@ class RefreshToken(Row):
 
 
 class AgentRow(Row):
-    """An agent process as last seen by a gateway; (name, instance) tells copies apart."""
+    """An agent process as last seen by a gateway; (name, instance) distinguishes copies."""
 
     name: str
     instance: str

@@ -1,1 +1,1 @@
-"""Viewers: what each wants to hear, what waits for it, and the socket that carries it."""
+"""Viewers: what each subscribed to, what waits for it, and the socket that carries it."""

@@ -1,6 +1,5 @@
 """The audience: the viewers of this gateway, what is shown to whom, and whose rights have ended."""
 
-from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
@@ -23,7 +22,7 @@ class Viewer(Protocol):
         ...
 
     def resync(self, build_id: str | None, reason: str) -> None:
-        """Tell it to read again."""
+        """Ask it to read again."""
         ...
 
     async def look(self) -> None:
@@ -51,16 +50,16 @@ class Audience:
         return list(self._followers)
 
     def join(self, viewer: Viewer) -> None:
-        """A viewer came."""
+        """A viewer connected."""
         self._viewers.add(viewer)
 
     async def leave(self, viewer: Viewer, followed: frozenset[str]) -> None:
-        """A viewer went."""
+        """A viewer disconnected."""
         self._viewers.discard(viewer)
         await self.follow(viewer, before=followed, after=frozenset())
 
     async def follow(self, viewer: Viewer, *, before: frozenset[str], after: frozenset[str]) -> None:
-        """The viewer follows other builds now; returns once their log text is heard."""
+        """The viewer follows other builds now; returns once their log text is received."""
         for build_id in after - before:
             self._followers.setdefault(build_id, set()).add(viewer)
             # Also for a second follower: the first one's binding may still be on its way.
@@ -96,10 +95,6 @@ class Audience:
         for viewer in list(self._viewers):
             await viewer.look()
 
-    def count_by_user(self) -> Counter[str]:
-        """Sessions per person."""
-        return Counter(viewer.user for viewer in self._viewers)
-
 
 async def _nothing(build_id: str) -> None:
-    """Before the live listener is there, nothing needs binding: it binds what is followed when it comes."""
+    """Before the live listener runs nothing needs binding: it binds what is followed when it starts."""

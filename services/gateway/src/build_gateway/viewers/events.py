@@ -1,4 +1,4 @@
-"""Live events as viewers get them: encoded once, shared by every viewer's queue, beside just what routing needs."""
+"""Live events as viewers get them: encoded once, shared by every viewer's queue, with the fields routing needs."""
 
 import json
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""How often log text is shown: at once while that is cheap, merged while it takes most of our time. Pure."""
+"""How often log text is shown: at once while that is cheap, merged while it takes most of the time. Pure."""
 
 import json
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ MERGED_CHARACTERS = 128 * 1024
 
 @dataclass(slots=True)
 class LogPace:
-    """Holds back log text while we rest from showing some."""
+    """Holds back log text for a while after some was shown."""
 
     _free_at: float = 0.0
     _held: dict[str, list[LogEvent]] = field(default_factory=dict)
@@ -34,7 +34,7 @@ class LogPace:
         return []
 
     def due(self, now: float) -> list[LogEvent]:
-        """Held text, merged, once we have rested."""
+        """Held text, merged, once the pause is over."""
         if now < self._free_at:
             return []
         held, self._held = self._held, {}
@@ -50,7 +50,7 @@ class LogPace:
 
 
 def merge_logs(events: Sequence[LogEvent]) -> list[LogEvent]:
-    """The events of one build with fewer, longer frames: neighbours become one wherever that says the same."""
+    """The events of one build with fewer, longer frames: adjacent ones become one wherever the result is the same."""
     if len(events) == 1:
         return list(events)
     merged: list[tuple[LogEvent, dict[str, Any]]] = []
@@ -65,7 +65,7 @@ def merge_logs(events: Sequence[LogEvent]) -> list[LogEvent]:
 
 
 def _join(older: dict[str, Any], newer: dict[str, Any]) -> dict[str, Any] | None:
-    """Both frames as one, or None when one frame cannot say what two said."""
+    """Both frames as one, or None when one frame cannot hold what both held."""
     goes_on = bool(newer.get("continues"))
     next_line = older["firstLine"] + len(older["lines"]) - goes_on
     times = _times(older), _times(newer)
@@ -82,13 +82,13 @@ def _join(older: dict[str, Any], newer: dict[str, Any]) -> dict[str, Any] | None
 
 
 def _streams(frame: dict[str, Any]) -> list[str]:
-    said = frame.get("streams") or ["out"]
-    return said * len(frame["lines"]) if len(said) == 1 else said
+    streams = frame.get("streams") or ["out"]
+    return streams * len(frame["lines"]) if len(streams) == 1 else streams
 
 
 def _times(frame: dict[str, Any]) -> list[int]:
-    said: list[int] = frame.get("timesMs") or []
-    return said + said[-1:] * (len(frame["lines"]) - len(said))
+    times: list[int] = frame.get("timesMs") or []
+    return times + times[-1:] * (len(frame["lines"]) - len(times))
 
 
 def _text(frame: dict[str, Any]) -> str:

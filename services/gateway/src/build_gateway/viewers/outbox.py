@@ -23,7 +23,7 @@ class Outbox:
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def say(self, text: str) -> None:
+    def reply(self, text: str) -> None:
         """A frame of the session's own (READY, PONG, ...)."""
         self._put(self._next(), text, len(text))
 
@@ -44,7 +44,7 @@ class Outbox:
         self._put(self._next(), event, len(event.text))
 
     def resync(self, build_id: str | None, reason: str) -> None:
-        """Tell the viewer to read again; said once while it waits."""
+        """Ask the viewer to read again; queued once while it waits."""
         key = ("resync", build_id)
         if key not in self._waiting:
             self.resyncs += 1

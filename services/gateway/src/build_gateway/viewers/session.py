@@ -72,7 +72,7 @@ class ViewerSession:
             if self._ending is not None:
                 await self._socket.close(*self._ending)
 
-    # --- what others tell the session
+    # --- called by others
 
     def offer_build(self, event: BuildEvent) -> None:
         """Show a changed row, if it is wanted."""
@@ -93,12 +93,12 @@ class ViewerSession:
             self._outbox.offer_log(event)
 
     def resync(self, build_id: str | None, reason: str) -> None:
-        """Tell the page to read again."""
+        """Ask the page to read again."""
         self._outbox.resync(build_id, reason)
         self._send_waiting()
 
     async def look(self) -> None:
-        """End the session when the page reads nothing or the person's rights ended; else take them as they are now."""
+        """End the session when the page reads nothing or the person's rights ended; else apply them as they are now."""
         if self._socket.is_stuck:
             self._end(Close.TRY_LATER, "you read too slowly")
         try:
@@ -106,7 +106,7 @@ class ViewerSession:
         except TokenInvalid as error:
             self._end(Close.BAD_TOKEN, str(error))
         except StoreUnavailable:
-            # Nobody's rights are known to have ended; the next look decides.
+            # No rights are known to have ended; the next look decides.
             return
         else:
             if self._subscription is not None:
@@ -119,7 +119,7 @@ class ViewerSession:
             async with asyncio.timeout(limits.HELLO_SECONDS):
                 frame = _decode(await self._socket.receive())
         except TimeoutError:
-            await self._socket.close(Close.HELLO_LATE, f"say AUTH within {limits.HELLO_SECONDS:g} s")
+            await self._socket.close(Close.HELLO_LATE, f"send AUTH within {limits.HELLO_SECONDS:g} s")
             return False
         except SocketGone:
             return False
@@ -147,7 +147,7 @@ class ViewerSession:
         self.user = principal.name
         self._principal, self._claims = principal, claims
         ready = Ready(user=principal.name, server_at=clock.now_ms(), expires_at=claims.expires_at * 1000)
-        self._say(ready.to_json())
+        self._reply(ready.to_json())
         return True
 
     async def _read(self) -> None:
@@ -171,9 +171,9 @@ class ViewerSession:
             before = self._followed()
             self._subscription = Subscription(self._principal, frame)
             await self._edges.audience.follow(self, before=before, after=self._subscription.followed)
-            self._say(Subscribed().to_json())
+            self._reply(Subscribed().to_json())
         elif isinstance(frame, Ping):
-            self._say(Pong(server_at=clock.now_ms()).to_json())
+            self._reply(Pong(server_at=clock.now_ms()).to_json())
         else:
             self._edges.metrics.unknown_frames.inc()
 
@@ -182,8 +182,8 @@ class ViewerSession:
 
     # --- writing
 
-    def _say(self, text: str) -> None:
-        self._outbox.say(text)
+    def _reply(self, text: str) -> None:
+        self._outbox.reply(text)
         self._send_waiting()
 
     def _send_waiting(self) -> None:

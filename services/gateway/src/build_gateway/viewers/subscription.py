@@ -1,4 +1,4 @@
-"""What a viewer wants to hear. Pure."""
+"""What a viewer subscribed to. Pure."""
 
 from build_chassis.auth import Principal
 from build_protocol.frames import Subscribe
@@ -32,7 +32,7 @@ class Subscription:
         return is_project and (self._events is None or not self._events.isdisjoint(event.events))
 
     def wants_log(self, event: LogEvent) -> bool:
-        """Whether these lines are for the viewer and new to it; said once, they are not new again."""
+        """Whether these lines are for the viewer and new to it; lines wanted once are not new again."""
         cursor = self._cursors.get(event.build_id)
         if cursor is None or event.seq <= cursor or not self._principal.may_see(event.project):
             return False
@@ -40,5 +40,5 @@ class Subscription:
         return True
 
     def seen_by(self, principal: Principal) -> None:
-        """The same wishes with the person's rights as they are now."""
+        """The same subscription with the person's rights as they are now."""
         self._principal = principal
