@@ -239,7 +239,7 @@ class RecordConsumer:
             await self.change(build_id, lambda now: None if now.complete else fold.mark_connected(now, connected=True))
 
     async def _announce_artifact(self, build_id: str) -> None:
-        """Whoever watches the build reads its artifacts again; nothing of it is stored here, and a repetition changes nothing."""
+        """Whoever watches the build reads its artifacts again. Nothing is stored here, so repeating is harmless."""
         state = await self._state(build_id)
         if state is not None:
             await self.announce(row_announcement(state, ["ARTIFACT_READY"]))
