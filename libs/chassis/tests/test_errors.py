@@ -69,7 +69,10 @@ async def test_a_service_may_say_better_what_to_do() -> None:
 @pytest.mark.parametrize(
     ("error", "detail"),
     [
-        (StoreUnavailable("history", "mysql://root:secret@db"), "the store of history is away: it does not answer"),
+        (
+            StoreUnavailable("history", "mysql://root:secret@db"),
+            "the store of history is unavailable: it does not answer",
+        ),
         (ServiceUnavailable("ingest", "http://10.0.0.7: refused"), "service ingest does not answer"),
     ],
 )

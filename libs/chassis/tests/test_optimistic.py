@@ -44,9 +44,10 @@ async def test_a_row_that_never_rests_is_left_for_later() -> None:
         attempts += 1
         return LOST
 
-    with pytest.raises(StoreUnavailable, match="store test unavailable: row 7 is contended"):
+    with pytest.raises(StoreUnavailable, match="store test unavailable: row 7 is contended") as failed:
         await update("test", "row 7", lose)
     assert attempts == ATTEMPTS
+    assert failed.value.detail == "the store of test is unavailable: row 7 is contended"
 
 
 async def test_nothing_is_a_result_too() -> None:

@@ -207,7 +207,7 @@ class StoreUnavailable(Unavailable, ConnectionError):
     @property
     def detail(self) -> str:
         """Without the cause, which may name an address or an account."""
-        return f"the store of {self.store} is away: {self.hint}"
+        return f"the store of {self.store} is unavailable: {self.hint}"
 
 
 class Unusable(Exception):

@@ -36,4 +36,4 @@ async def update(store: str, what: str, attempt: Callable[[], Awaitable[T | Lost
         result = await attempt()
         if not isinstance(result, Lost):
             return result
-    raise StoreUnavailable(store, f"{what} is contended")
+    raise StoreUnavailable(store, f"{what} is contended", f"{what} is contended")

@@ -81,7 +81,8 @@ class MongoGatewayStore(MongoStore, GatewayStore):
                 return after
             # At random: of two who wait for each other one looks first.
             await asyncio.sleep(random.uniform(0, PAUSE_SECONDS * (attempt + 1)))  # noqa: S311  no secret
-        raise StoreUnavailable(f"mongodb:{self._database.name}", f"user {name} is being changed all the time")
+        reason = f"user {name} is being changed all the time"
+        raise StoreUnavailable(f"mongodb:{self._database.name}", reason, reason)
 
     async def _step_down(self, query: dict[str, Any], after: User, *, is_patient: bool) -> bool:
         """Take a full admin's rights if another one stays; False: try again. Raises LastAdmin.

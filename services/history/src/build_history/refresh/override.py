@@ -50,7 +50,8 @@ async def decide(
             await refresh(store, stale, {build_id: fact}, excluded_configs, clock)
             await store.settle({build_id: stored.version + 1})
             return fact
-    raise StoreUnavailable("history", f"build {build_id} is contended")
+    reason = f"build {build_id} is contended"
+    raise StoreUnavailable("history", reason, reason)
 
 
 def _may_hold(fact: Fact, signature: str) -> bool:
