@@ -22,7 +22,7 @@ def stack(embedded: Stack) -> Stack:
     return embedded
 
 
-def say(stack: Stack, *records: tuple[str, dict[str, object]]) -> str:
+def send(stack: Stack, *records: tuple[str, dict[str, object]]) -> str:
     """Send a build's records as an agent; returns its id once all are stored."""
     now_ms = time.time_ns() // 1_000_000
     build_id = new_build_id(now_ms)
@@ -41,7 +41,7 @@ def test_a_build_of_another_ci_leads_back_to_it(stack: Stack, page: Page) -> Non
     """Its header says where it was taken from, as a link, its tags, and that it is from before."""
     source = "https://ci.example.org/#/builders/1/builds/7"
     start = {"status": "running", "sourceUrl": source, "backfill": True, "tags": ["mlir", "asan"]}
-    build_id = say(stack, ("BUILD_START", start), ("BUILD_COMPLETE", {"status": "failed", "fault": "infra"}))
+    build_id = send(stack, ("BUILD_START", start), ("BUILD_COMPLETE", {"status": "failed", "fault": "infra"}))
 
     page.goto(f"/builds/{build_id}")
 

@@ -151,7 +151,7 @@ def _nobody(name: str) -> NotFound:
 
 
 async def _change(needs: Needs, name: str, changes: dict[str, object]) -> User:
-    """The user with these fields changed. Raises NotFound, and 409 for the last full admin."""
+    """The user with these fields changed. Raises NotFound, and Conflict for the last full admin."""
     try:
         changed = await needs.directory.change(name, lambda user: user.model_copy(update=changes))
     except LastAdmin as error:

@@ -29,7 +29,7 @@ export const agents = {
   summary: (busy: number, idle: number, gone: number) => `${busy} busy, ${idle} idle, ${gone} gone`,
   processes: (count: number) => `${count} runs`,
   skew: (ms: number) => `clock ${age(Math.abs(ms))} ${ms > 0 ? 'ahead' : 'behind'}`,
-  skewHint: 'The times of its builds are shown as it says them; nothing is decided by them.',
+  skewHint: 'The times of its builds are shown as it sends them; nothing is decided by them.',
   drain: 'Drain',
   resume: 'Resume',
   drained: 'Draining: it finishes what it builds.',
