@@ -436,3 +436,21 @@ async def test_any_order_of_arrival_is_one_break_and_one_fix(story, builds, seed
     assert (incident.state, incident.ended_as, len(incident.members)) == ("closed", "fixed", 6)
     news = [kind for kind in await story.news() if kind in ("opened", "fixed", "changed", "reopened")]
     assert news == ["opened", "fixed"]
+
+
+async def test_what_was_over_before_it_was_sent_is_history_and_no_news(story, builds):
+    """A mirror's first look at another CI: red builds of last week make an incident that nobody is notified of."""
+    old = {"backfill": True}
+    await story.after(builds.verdict(1, **old), builds.verdict(2, "failed", "s", **old))
+    await story.after(builds.verdict(3, "failed", "s", config="asan", **old), builds.verdict(4, "failed", "t", **old))
+
+    assert await story.news() == []
+    assert [(i.state, i.ended_as) for i in await story.incidents()] == [("open", None)]
+
+
+async def test_a_new_break_beside_a_backfilled_one_is_news(story, builds):
+    """Another failure, shown by a build as it runs, is reported although the break it belongs to was not."""
+    await story.after(builds.verdict(1, backfill=True), builds.verdict(2, "failed", "s", backfill=True))
+    await story.news()
+
+    assert await (await story.after(builds.verdict(3, "failed", "t"))).news() == ["changed"]

@@ -201,6 +201,7 @@ async def test_a_commit_gets_a_status_from_each_build(office, builds):
         builds.verdict(1),
         builds.verdict(2, "failed", "s", origin="premerge"),
         builds.verdict(3, origin="local"),
+        builds.verdict(4, "failed", "s", backfill=True),
         builds.verdict(4, "lost"),
         builds.verdict(4, revision=2),
     ]

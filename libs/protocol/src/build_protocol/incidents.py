@@ -59,7 +59,9 @@ class Member(WireModel):
     last_red_at: EpochMs
     recovered_at: EpochMs | None = None
     recovered_by: BuildId | None = None
-    is_news: bool = Field(True, description="False: the first build that the config ever had was red.")
+    is_news: bool = Field(
+        True, description="False: the config's first build ever was red, or it was sent as `backfill`."
+    )
 
 
 class Transition(WireModel):

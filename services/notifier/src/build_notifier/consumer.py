@@ -63,9 +63,9 @@ class Recorder:
         return lambda branch: missing.note_verdict(branch, verdict, now_ms=now_ms, quiet_ms=self._settings.quiet_ms)
 
     def _is_of_branch(self, verdict: BuildVerdict) -> bool:
-        """Whether it is of a branch: local and premerge builds are their person's, a silent config is nobody's."""
+        """Whether it is of a branch: not local or premerge builds, silent configs, or what was over long before."""
         config = config_of(self._projects.get(verdict.project), verdict.data.config)
-        return verdict.data.origin == "ci" and config.state != "silent"
+        return verdict.data.origin == "ci" and not verdict.data.backfill and config.state != "silent"
 
     async def _fold(self, unknown: Branch, steps: Sequence[Step]) -> None:
         for _ in range(ATTEMPTS):
@@ -81,7 +81,7 @@ class Recorder:
     def _statuses(self, verdict: BuildVerdict, now_ms: int) -> list[Notification]:
         """A commit status per repository: of each build, because a commit's page lists builds, not incidents."""
         data = verdict.data
-        if data.origin == "local" or data.commit is None or data.status not in ("succeeded", "failed"):
+        if data.origin == "local" or data.backfill or data.commit is None or data.status not in ("succeeded", "failed"):
             return []
         message = compose.status(verdict, self._settings.dashboard_url.rstrip("/"), now_ms)
         transition = f"{data.revision}:{data.status}"

@@ -95,6 +95,7 @@ class Point(WireModel):
     signatures: tuple[str, ...] = Field((), description="Of its failures, the first failure's first.")
     failing: tuple[str, ...] = Field((), description="Signatures of a running build that cannot end green any more.")
     failing_at: EpochMs | None = Field(None, description="When that was seen.")
+    backfill: bool = Field(False, description="Long over when it was sent: nobody is notified of it.")
     contains: tuple[str, ...] = Field((), description="Older commits that its commit descends from, as far as known.")
     place: tuple[int, int] | None = Field(None, description="Its place in its lane where its start is not; not kept.")
     pins: tuple[PinAt, ...] = ()
@@ -134,6 +135,7 @@ class Fact(WireModel):
     branch: str | None = None
     config: str = "default"
     origin: Origin = "ci"
+    backfill: bool = False
     commit: str | None = None
     commit_subject: str | None = None
     commit_author: str | None = None
@@ -233,6 +235,7 @@ class Fact(WireModel):
             signatures=self.signatures,
             failing=self.failing,
             failing_at=self.failing_at if self.failing else None,
+            backfill=self.backfill,
             contains=self.contains,
             pins=tuple(PinAt(name=p.name, commit=p.commit, committed_at=p.committed_at) for p in self.pins),
             metrics=PointMetrics(**known) if known else None,
@@ -248,6 +251,7 @@ def with_start(fact: Fact | None, message: BuildStart) -> Fact:
         "branch": data.branch,
         "config": data.config,
         "origin": data.origin,
+        "backfill": data.backfill,
         "commit": data.commit,
         "commit_subject": data.commit_subject,
         "commit_author": data.commit_author,
@@ -316,6 +320,7 @@ _JUDGED = (
     "branch",
     "config",
     "origin",
+    "backfill",
     "commit",
     "commit_subject",
     "commit_author",

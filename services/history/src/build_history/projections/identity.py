@@ -224,7 +224,7 @@ def _note_faces(notes: _Notes, found: Break, record: Record, *, is_quiet: bool) 
         if face.signature in known:
             continue
         # Another failure of a build that people know of already is no second news.
-        news = not is_quiet and face.build_id not in record.anchors and notes.believed != "ended"
+        news = face.is_news and not is_quiet and face.build_id not in record.anchors and notes.believed != "ended"
         key = f"changed:{digest('face', face.signature)[:12]}"
         notes.add("changed", key, face.known_at, face.build_id, face.config, news=news)
 

@@ -36,6 +36,8 @@ class Sighting(WireModel):
     """The commit its config was red at before; the commits up to that one are not suspect."""
     started_at: EpochMs
     known_at: EpochMs
+    is_news: bool = True
+    """False: its build was long over when it was sent."""
 
 
 @dataclass(slots=True, eq=False)
@@ -94,6 +96,7 @@ class Break:
                 after=self.commits.get(point.config),
                 started_at=point.started_at,
                 known_at=point.known_at,
+                is_news=not point.backfill,
             )
             self.faces.append(face)
         known = self.members.get(point.config)
@@ -138,7 +141,7 @@ def fold(
     coloured: set[str] = set()
     for point in points:
         if point.is_red:
-            is_news = since_at > 0 or point.config in coloured
+            is_news = (since_at > 0 or point.config in coloured) and not point.backfill
             _show(running, point, staging=point.config in staging, is_news=is_news)
         elif point.colour == "green":
             over = [found for found in running if found.recover(point)]
