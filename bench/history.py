@@ -28,7 +28,7 @@ from build_history.builds.fact import Lane
 from build_history.consumer import record
 from build_history.metrics import Metrics
 from build_history.projections.failure_groups import Group
-from build_history.refresh.row_kinds import partition_row, read_as, statistics_row
+from build_history.refresh.row_kinds import PARTITION, STATISTICS, PartitionText, StatisticsText, read_as
 from build_history.settings import Settings
 from build_history.store import HistoryStore
 from build_history.test_history.importer import TestImporter
@@ -137,6 +137,10 @@ class TestedIngest:
         """Nobody is forwarded to it."""
         raise NotImplementedError
 
+    async def call(self, *_: object, **__: object) -> Any:
+        """Nothing else is asked of it."""
+        raise NotImplementedError
+
     async def close(self) -> None:
         """Nothing is open."""
 
@@ -148,12 +152,15 @@ async def enter_tests(store: HistoryStore, tests: int) -> None:
     dice, starts = random.Random(3), [NOW_AT - (BUILDS_MAX - n) * 600_000 for n in range(BUILDS_MAX)]
     for n, started_at in enumerate(starts):
         entries = entries_of(result(name, place, dice) for place, name in enumerate(names))
-        for number, kept_builds in enumerate(partitions):
-            kept_builds.enter(Column(started_at, new_build_id(started_at), sha("tested", n)), entries.get(number, {}))
+        for number, partition in enumerate(partitions):
+            partition.enter(Column(started_at, new_build_id(started_at), sha("tested", n)), entries.get(number, {}))
     rows = [
-        partition_row(lane, number, packed(kept_builds), NOW_AT, 0) for number, kept_builds in enumerate(partitions)
+        PARTITION.row(PartitionText(lane, number, packed(partition), NOW_AT), 0)
+        for number, partition in enumerate(partitions)
     ]
-    await store.put_rows([*rows, statistics_row(lane, statistics_of("tested", partitions).to_text(), NOW_AT, 0)])
+    await store.put_rows(
+        [*rows, STATISTICS.row(StatisticsText(lane, statistics_of("tested", partitions).to_text(), NOW_AT), 0)]
+    )
     for n in range(HARVESTED):
         started_at = NOW_AT + n * 1000
         facts = {"branch": "main", "config": "tested", "commit": sha("new", n), "started_at": started_at}
@@ -165,7 +172,7 @@ async def enter_tests(store: HistoryStore, tests: int) -> None:
     begin, cpu = time.perf_counter(), time.process_time()
     await test_importer.step()
     wall, cpu = time.perf_counter() - begin, time.process_time() - cpu
-    kept = await store.rows("kept_builds", project="tested", limit=1000)
+    kept = await store.rows("partition", project="tested", limit=1000)
     kept += await store.rows("statistics", project="tested", limit=10)
     size = sum(len(row.body) for row in kept)
     print(

@@ -32,7 +32,7 @@ from build_notifier.metrics import Metrics
 from build_notifier.planning.planner import Planner
 from build_notifier.records.branch import NEWS
 from build_notifier.settings import Settings
-from build_notifier.store import NotifierStore
+from build_notifier.store import NotificationQuery, NotifierStore
 from build_notifier.store import open_store as open_notifier
 from build_protocol.ids import new_build_id
 from build_protocol.incidents import IncidentChanged, IncidentState
@@ -373,7 +373,7 @@ class Life:
     async def _deliver(self, messages: list[Any]) -> None:
         while True:
             try:
-                await record(messages, store=self._dying, unheard=_states, clock=self._clock)
+                await record(messages, store=self._dying, excluded_configs=_states, clock=self._clock)
             except StoreUnavailable:
                 continue  # the bus delivers it again
             return
@@ -484,11 +484,13 @@ async def _sent(world: World, project: str) -> defaultdict[str, set[str]]:
     """By incident, the transitions of which somebody was notified, each by itself or in a summary."""
     sent: defaultdict[str, set[str]] = defaultdict(set)
     after = None
-    while page := await world.notifier.list_notifications(limit=200, projects={project}, after=after):
+    while page := await world.notifier.list_notifications(
+        NotificationQuery(limit=200, projects={project}, after=after)
+    ):
         for row in page:
             if row.rule == "summary":
                 world.seen["summed up"] += 1
-                for item in row.letter.items:
+                for item in row.message.items:
                     for incident, key in item.transitions:
                         sent[incident].add(key)
             else:
