@@ -194,7 +194,7 @@ async def cool(app: FastAPI, build_id: str) -> None:
     async with asyncio.timeout(60):
         while (await app.state.dependencies.store.find(build_id)).archive.step != "kept":  # noqa: ASYNC110  the archivist's work
             await asyncio.sleep(0.05)
-    later = Retention(app.state.dependencies.store, replica.intake, replica.artifacts_client, keep_days=0, hot_days=1)
+    later = Retention(app.state.dependencies.store, replica.consumer, replica.artifacts_client, keep_days=0, hot_days=1)
     await later.cool_old(now_ms() + 2 * DAY_MS)
 
 

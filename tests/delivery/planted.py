@@ -219,7 +219,7 @@ def outbox_emptied_before_sent(is_awake: Callable[[], bool]) -> None:
 
     async def bad(self: Any, build_id: str) -> None:
         if is_awake():
-            await self._intake.change(build_id, lambda now: fold.mark_verdict_sent(now) if now.verdict_due else None)
+            await self._consumer.change(build_id, lambda now: fold.mark_verdict_sent(now) if now.verdict_due else None)
             _die_once()
         await publish(self, build_id)
 

@@ -127,7 +127,7 @@ async def test_a_log_is_archived_and_then_read_from_there(system: System) -> Non
     replica = system.apps["ingest"].state.dependencies.replica
     later = Retention(
         system.apps["ingest"].state.dependencies.store,
-        replica.intake,
+        replica.consumer,
         replica.artifacts_client,
         keep_days=0,
         hot_days=1,

@@ -160,9 +160,9 @@ class Bench:
         self.store = store
         metrics = Metrics(CollectorRegistry())
         self.metrics = metrics
-        self.intake = RecordConsumer(store, bus, metrics, lambda: self.now, self._notice)
-        self.analyst = Analyst(store, self.intake, metrics, EarlyAlert(store, bus))
-        self.lifecycle = BuildLifecycle(store, bus, self.intake, self.analyst, metrics, clock=lambda: self.now)
+        self.consumer = RecordConsumer(store, bus, metrics, lambda: self.now, self._notice)
+        self.analyst = Analyst(store, self.consumer, metrics, EarlyAlert(store, bus))
+        self.lifecycle = BuildLifecycle(store, bus, self.consumer, self.analyst, metrics, clock=lambda: self.now)
 
     def _notice(self, step: Step) -> None:
         self.analyst.notice(step)

@@ -62,7 +62,7 @@ def records(reporter, lines: Iterable[str], piece: int = 20_000) -> list:
 
 
 async def feed(bench, reporter, *recorded) -> None:
-    await bench.intake.handle([reporter.delivery(record) for record in recorded])
+    await bench.consumer.handle([reporter.delivery(record) for record in recorded])
 
 
 async def test_a_failing_edge_shows_while_the_build_runs(bench, bus, reporter) -> None:
@@ -178,7 +178,7 @@ async def test_a_restart_changes_no_answer(make_bench, bus, reporter, step: int)
             await bench.analyst.read_due()
         if number % 3:
             bench = make_bench()
-            bench.analyst.adopt(await bench.intake.adopt(range(8)))
+            bench.analyst.adopt(await bench.consumer.adopt(range(8)))
     await feed(bench, reporter, reporter.complete("failed", exit_code=1))
 
     await bench.lifecycle.settle_due()
@@ -192,7 +192,7 @@ async def test_a_taken_over_build_shows_its_failures_live(make_bench, reporter) 
     await feed(before, reporter, reporter.start(), *records(reporter, [*edge(1), *green(1, 3)]))
     bench = make_bench()
 
-    bench.analyst.adopt(await bench.intake.adopt(range(8)))
+    bench.analyst.adopt(await bench.consumer.adopt(range(8)))
     await bench.analyst.read_due()
 
     assert (await bench.store.find(reporter.id)).build.failure_count == 1
@@ -204,7 +204,7 @@ async def test_a_restarted_reader_announces_nothing_twice(make_bench, bus, repor
     await feed(before, reporter, reporter.start(), *records(reporter, [*edge(1), *green(1, 3)]))
     await before.analyst.read_due()
     bench = make_bench()
-    bench.analyst.adopt(await bench.intake.adopt(range(8)))
+    bench.analyst.adopt(await bench.consumer.adopt(range(8)))
     bus.announced.clear()
 
     await bench.analyst.read_due()
@@ -246,7 +246,7 @@ class Broken(LogReader):
 
 async def test_a_bug_of_the_analysis_affects_nothing_else(bench, bus, reporter, make_reporter) -> None:
     """The log is stored and verified, the verdict published; the build does not say analysed, and it is counted."""
-    bench.analyst = Analyst(bench.store, bench.intake, bench.metrics, EarlyAlert(bench.store, bus), Broken)
+    bench.analyst = Analyst(bench.store, bench.consumer, bench.metrics, EarlyAlert(bench.store, bus), Broken)
     bench.lifecycle._analyst = bench.analyst
     await feed(bench, reporter, reporter.start(), *records(reporter, [*edge(1), *green(1, 3)]))
     await bench.analyst.read_due()

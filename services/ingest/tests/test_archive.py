@@ -120,12 +120,12 @@ class Ingest:
     def __init__(self, bench, artifacts: InMemoryArtifacts) -> None:
         self.bench = bench
         self.artifacts_client = ArtifactsClient(artifacts)
-        self.archivist = Archivist(bench.store, bench.intake, self.artifacts_client, bench.metrics, lambda: range(8))
+        self.archivist = Archivist(bench.store, bench.consumer, self.artifacts_client, bench.metrics, lambda: range(8))
         self.texts = Texts(bench.store, self.artifacts_client)
 
     def retention(self, **changes: int) -> Retention:
         limits = {"keep_days": 0, "hot_days": 30, **changes}
-        return Retention(self.bench.store, self.bench.intake, self.artifacts_client, **limits)
+        return Retention(self.bench.store, self.bench.consumer, self.artifacts_client, **limits)
 
 
 @pytest.fixture(autouse=True)
@@ -147,11 +147,11 @@ def make_ingest(make_bench, artifacts: InMemoryArtifacts) -> Callable[[], Ingest
 
 async def ended(ingest: Ingest, reporter, lines: int = 400) -> None:
     """A build with a log of some chunks, ended and verified."""
-    await ingest.bench.intake.handle([reporter.delivery(reporter.start())])
+    await ingest.bench.consumer.handle([reporter.delivery(reporter.start())])
     for first in range(0, lines, 20):
         printed = [f"{n} größer {n * 7919:x}" + "x" * (n % 300) for n in range(first, first + 20)]
-        await ingest.bench.intake.handle([reporter.delivery(reporter.log(printed, continues=first % 60 == 20))])
-    await ingest.bench.intake.handle([reporter.delivery(reporter.complete("failed", exit_code=1))])
+        await ingest.bench.consumer.handle([reporter.delivery(reporter.log(printed, continues=first % 60 == 20))])
+    await ingest.bench.consumer.handle([reporter.delivery(reporter.complete("failed", exit_code=1))])
     await ingest.bench.lifecycle.settle_due()
 
 
@@ -199,7 +199,7 @@ async def test_only_whole_logs_of_ended_builds_are_archived(make_ingest, artifac
         (silent, [silent.start(), silent.complete()]),
         (other, [other.start(), other.log(["x"]), other.complete(totals=silent.totals())]),
     ):
-        await ingest.bench.intake.handle([reporter.delivery(record) for record in records])
+        await ingest.bench.consumer.handle([reporter.delivery(record) for record in records])
     await ingest.bench.lifecycle.settle_due()
 
     await ingest.archivist.bring_due()
@@ -448,7 +448,7 @@ async def test_a_late_record_of_an_archived_build_damages_nothing(make_ingest, a
     state = await ingest.bench.store.find(reporter.id)
     restarted = make_ingest()
 
-    await restarted.bench.intake.handle([reporter.delivery(reporter.uploaded())])
+    await restarted.bench.consumer.handle([reporter.delivery(reporter.uploaded())])
 
     later = await restarted.bench.store.find(reporter.id)
     assert later.applied == state.applied + 1

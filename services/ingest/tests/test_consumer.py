@@ -21,7 +21,7 @@ async def test_a_batch_is_stored_and_announced_in_order(bench, bus, reporter) ->
     """After a batch the build is stored, its text, its row and its head are announced, the head last."""
     records = [reporter.start(), reporter.log(["a", "b"]), reporter.update(progress=50), reporter.log(["c"])]
 
-    await bench.intake.handle([reporter.delivery(record) for record in records])
+    await bench.consumer.handle([reporter.delivery(record) for record in records])
 
     assert await _text(bench.store, reporter.id) == "a\nb\nc"
     logs, rows, heads = bus.events("LOG"), bus.events("BUILD"), bus.events("STORED")
@@ -33,11 +33,11 @@ async def test_a_batch_is_stored_and_announced_in_order(bench, bus, reporter) ->
 
 async def test_announced_text_joins_without_a_hole(bench, bus, reporter) -> None:
     """Consecutive announcements continue each other, over progress records, batches and lines in pieces."""
-    await bench.intake.handle([reporter.delivery(reporter.start())])
+    await bench.consumer.handle([reporter.delivery(reporter.start())])
     for number in range(20):
         batch = [reporter.log([f"line {number}"], continues=number % 5 == 2)]
         batch += [reporter.update(progress=number)] if number % 3 == 0 else []
-        await bench.intake.handle([reporter.delivery(record) for record in batch])
+        await bench.consumer.handle([reporter.delivery(record) for record in batch])
 
     shown: list[str] = []
     after = 0
@@ -58,11 +58,11 @@ async def test_a_redelivered_batch_changes_nothing(make_bench, bus, reporter) ->
     """The same batch again, before or after a restart: stored once, and its agent is notified again."""
     deliveries = [reporter.delivery(record) for record in (reporter.start(), reporter.log(["a"]), reporter.log(["b"]))]
     first, restarted = make_bench(), make_bench()
-    await first.intake.handle(deliveries)
+    await first.consumer.handle(deliveries)
     stored = await first.store.find(reporter.id)
 
-    await first.intake.handle(deliveries)
-    await restarted.intake.handle(deliveries)
+    await first.consumer.handle(deliveries)
+    await restarted.consumer.handle(deliveries)
 
     assert await first.store.find(reporter.id) == stored
     assert await _text(first.store, reporter.id) == "a\nb"
@@ -75,9 +75,9 @@ async def test_a_restart_in_the_middle_goes_on(make_bench, reporter) -> None:
     records = [reporter.start(), *(reporter.log([f"line {number}"]) for number in range(9))]
     deliveries = [reporter.delivery(record) for record in records]
 
-    await make_bench().intake.handle(deliveries[:6])
+    await make_bench().consumer.handle(deliveries[:6])
     last = make_bench()
-    await last.intake.handle(deliveries[3:])
+    await last.consumer.handle(deliveries[3:])
 
     assert await _text(last.store, reporter.id) == "\n".join(reporter.lines)
 
@@ -87,11 +87,11 @@ async def test_a_hole_is_asked_for_and_filled(bench, bus, reporter) -> None:
     start, two, three, four = (
         reporter.delivery(r) for r in (reporter.start(), reporter.log(["2"]), reporter.log(["3"]), reporter.log(["4"]))
     )
-    await bench.intake.handle([start, four])
+    await bench.consumer.handle([start, four])
     holed = bus.events("STORED")[-1]
-    await bench.intake.repeat_heads()
+    await bench.consumer.repeat_heads()
     repeated = bus.events("STORED")[-1]
-    await bench.intake.handle([two, three])
+    await bench.consumer.handle([two, three])
 
     assert (holed.upto, holed.resend_from) == (1, 2) == (repeated.upto, repeated.resend_from)
     assert (bus.events("STORED")[-1].upto, bus.events("STORED")[-1].resend_from) == (4, None)
@@ -104,11 +104,11 @@ async def test_what_another_replica_stored_is_no_hole(make_bench, bus, reporter)
         reporter.delivery(r) for r in (reporter.start(), reporter.log(["2"]), reporter.log(["3"]), reporter.log(["4"]))
     )
     former, latter = make_bench(), make_bench()
-    await former.intake.handle([start])
-    await latter.intake.adopt(range(SHARDS))
-    await former.intake.handle([two, three])
+    await former.consumer.handle([start])
+    await latter.consumer.adopt(range(SHARDS))
+    await former.consumer.handle([two, three])
 
-    await latter.intake.handle([four])
+    await latter.consumer.handle([four])
 
     assert [(head.upto, head.resend_from) for head in bus.events("STORED")] == [(1, None), (3, None), (4, None)]
     assert await _text(latter.store, reporter.id) == "2\n3\n4"
@@ -119,10 +119,10 @@ async def test_a_hole_that_another_replica_fills_is_no_longer_asked_for(make_ben
     records = [reporter.start(), *(reporter.log([text]) for text in "2345")]
     start, two, three, _, five = map(reporter.delivery, records)
     former, latter = make_bench(), make_bench()
-    await latter.intake.handle([start, five])
-    await former.intake.handle([two, three])
+    await latter.consumer.handle([start, five])
+    await former.consumer.handle([two, three])
 
-    await latter.intake.repeat_heads()
+    await latter.consumer.repeat_heads()
 
     assert (bus.events("STORED")[-1].upto, bus.events("STORED")[-1].resend_from) == (3, 4)
 
@@ -131,51 +131,51 @@ async def test_builds_that_another_replica_moved_are_caught_up_with(make_bench, 
     """What a former owner still committed, new builds and ends alike, is looked after by the present one."""
     late = make_reporter()
     former, latter = make_bench(), make_bench()
-    await former.intake.handle([reporter.delivery(reporter.start())])
-    await latter.intake.adopt(range(SHARDS))
-    await former.intake.handle([reporter.delivery(reporter.complete()), late.delivery(late.start())])
+    await former.consumer.handle([reporter.delivery(reporter.start())])
+    await latter.consumer.adopt(range(SHARDS))
+    await former.consumer.handle([reporter.delivery(reporter.complete()), late.delivery(late.start())])
 
-    moved = await latter.intake.catch_up(range(SHARDS))
+    moved = await latter.consumer.catch_up(range(SHARDS))
 
-    assert {state.build.id for state in moved} == {reporter.id, late.id} == set(latter.intake.open_builds)
-    assert latter.intake.open_builds[reporter.id].complete
-    assert await latter.intake.catch_up(range(SHARDS)) == []
+    assert {state.build.id for state in moved} == {reporter.id, late.id} == set(latter.consumer.open_builds)
+    assert latter.consumer.open_builds[reporter.id].complete
+    assert await latter.consumer.catch_up(range(SHARDS)) == []
 
 
 async def test_a_build_that_another_replica_settled_is_let_alone(make_bench, reporter) -> None:
     """Once nobody has to look after it, nobody does."""
     former, latter = make_bench(), make_bench()
-    await former.intake.handle([reporter.delivery(reporter.start()), reporter.delivery(reporter.complete())])
-    await latter.intake.adopt(range(SHARDS))
+    await former.consumer.handle([reporter.delivery(reporter.start()), reporter.delivery(reporter.complete())])
+    await latter.consumer.adopt(range(SHARDS))
     await former.lifecycle.settle_due()
 
-    await latter.intake.catch_up(range(SHARDS))
+    await latter.consumer.catch_up(range(SHARDS))
 
-    assert latter.intake.open_builds == {}
+    assert latter.consumer.open_builds == {}
 
 
 async def test_a_build_without_its_beginning_is_asked_for_from_record_1(bench, bus, reporter) -> None:
     """When the first record is missing, nothing is stored and everything is asked for."""
     start, log = reporter.start(), reporter.log(["a"])
 
-    await bench.intake.handle([reporter.delivery(log)])
+    await bench.consumer.handle([reporter.delivery(log)])
 
     assert await bench.store.find(reporter.id) is None
     assert [(head.upto, head.resend_from) for head in bus.events("STORED")] == [(0, 1)]
-    await bench.intake.handle([reporter.delivery(start)])
+    await bench.consumer.handle([reporter.delivery(start)])
     assert await _text(bench.store, reporter.id) == "a"
 
 
 async def test_other_bytes_for_a_stored_seq_are_quarantined(bench, reporter) -> None:
     """The first content of a seq is kept; the other is parked and counted, whether log or not."""
     start, log, update = reporter.start(), reporter.log(["first"]), reporter.update(progress=1)
-    await bench.intake.handle([reporter.delivery(record) for record in (start, log, update)])
+    await bench.consumer.handle([reporter.delivery(record) for record in (start, log, update)])
     other_log = log.model_copy(update={"data": log.data.model_copy(update={"lines": ["second"]})})
     other_update = BuildUpdate(**{**update.model_dump(), "data": {"progress": 99}})
 
     for other in (other_log, other_update):
         with pytest.raises(PoisonMessage, match="other bytes"):
-            await bench.intake.handle([reporter.delivery(other)])
+            await bench.consumer.handle([reporter.delivery(other)])
 
     assert await _text(bench.store, reporter.id) == "first"
     assert bench.metrics.quarantined._value.get() == 2
@@ -184,7 +184,7 @@ async def test_other_bytes_for_a_stored_seq_are_quarantined(bench, reporter) -> 
 async def test_poison_spoils_nothing_else_of_its_batch(bench, make_reporter) -> None:
     """A record that can never be stored is reported; the rest of its batch is stored."""
     good, bad = make_reporter(), make_reporter()
-    await bench.intake.handle([bad.delivery(bad.start())])
+    await bench.consumer.handle([bad.delivery(bad.start())])
     batch = [
         good.delivery(good.start()),
         bad.delivery(bad.log(["x"]), agent="intruder"),
@@ -192,7 +192,7 @@ async def test_poison_spoils_nothing_else_of_its_batch(bench, make_reporter) -> 
     ]
 
     with pytest.raises(PoisonMessage, match="intruder"):
-        await bench.intake.handle(batch)
+        await bench.consumer.handle(batch)
 
     assert await _text(bench.store, good.id) == "y"
     assert (await bench.store.find(bad.id)).build.log_lines == 0
@@ -206,9 +206,9 @@ async def test_a_record_that_cannot_be_read_leaves_a_tombstone_not_a_hole(bench,
     unreadable = Delivery(99, f"0.BUILD_LOG.{reporter.project}", body, headers)
 
     with pytest.raises(PoisonMessage):
-        await bench.intake.handle([reporter.delivery(start), unreadable, reporter.delivery(after)])
+        await bench.consumer.handle([reporter.delivery(start), unreadable, reporter.delivery(after)])
     with pytest.raises(PoisonMessage, match="BUILD_LOG"):
-        await bench.intake.handle([unreadable])
+        await bench.consumer.handle([unreadable])
 
     build = (await bench.store.find(reporter.id)).build
     assert (3, 1, "after it") == (build.as_of_seq, build.log_lines, build.last_line)
@@ -224,7 +224,7 @@ async def test_two_consumers_of_one_shard_damage_nothing(make_bench, reporter) -
 
     async def feed(bench, size: int) -> None:
         for first in range(0, len(deliveries), size):
-            await bench.intake.handle(deliveries[first : first + size])
+            await bench.consumer.handle(deliveries[first : first + size])
 
     await asyncio.gather(feed(benches[0], 3), feed(benches[1], 5))
 
@@ -234,12 +234,12 @@ async def test_two_consumers_of_one_shard_damage_nothing(make_bench, reporter) -
 
 async def test_a_build_that_reports_line_by_line_stays_compact(bench, reporter) -> None:
     """Many one-line records end as few chunks, and the log is whole."""
-    await bench.intake.handle([reporter.delivery(reporter.start())])
+    await bench.consumer.handle([reporter.delivery(reporter.start())])
     for number in range(150):
-        await bench.intake.handle(
+        await bench.consumer.handle(
             [reporter.delivery(reporter.log([f"[{number}/150] Building CXX object lib/{number}.o"]))]
         )
-    await bench.intake.handle([reporter.delivery(reporter.complete())])
+    await bench.consumer.handle([reporter.delivery(reporter.complete())])
 
     chunks = await bench.store.read_chunks(reporter.id, "seq", 1, 1000)
     assert len(chunks) <= 2
@@ -248,10 +248,10 @@ async def test_a_build_that_reports_line_by_line_stays_compact(bench, reporter) 
 
 async def test_rows_that_only_grow_are_announced_a_few_times_a_second(bench, bus, reporter) -> None:
     """A chatty build's row is held back between announcements, and the newest one comes at last."""
-    await bench.intake.handle([reporter.delivery(reporter.start())])
+    await bench.consumer.handle([reporter.delivery(reporter.start())])
     for _ in range(50):
         bench.now += 0.02
-        await bench.intake.handle([reporter.delivery(reporter.log(["x"]))])
+        await bench.consumer.handle([reporter.delivery(reporter.log(["x"]))])
         await bench.lifecycle.announce_held_rows()
     bench.now += 1
     await bench.lifecycle.announce_held_rows()
@@ -278,7 +278,7 @@ async def test_nothing_is_announced_before_it_is_stored(bench, bus, reporter) ->
 
     bus.announce = check
     for record in (reporter.start(), reporter.log(["a"]), reporter.update(progress=1), reporter.complete()):
-        await bench.intake.handle([reporter.delivery(record)])
+        await bench.consumer.handle([reporter.delivery(record)])
     await bench.lifecycle.settle_due()
 
     assert early == []
@@ -289,8 +289,8 @@ async def test_the_first_receipt_is_kept(make_bench, store, reporter) -> None:
     """A build's place by the server's clock is stored once: a later copy of its first record does not move it."""
     start = reporter.start(clock={"wallAt": 50, "bootId": "b", "uptimeMs": 1000})
     clock = '{"wallAt":90,"bootId":"b","uptimeMs":3000}'
-    await make_bench().intake.handle([reporter.delivery(start, received_at="1700000000000", clock=clock)])
-    await make_bench().intake.handle([reporter.delivery(start, received_at="1700000009999", clock=clock)])
+    await make_bench().consumer.handle([reporter.delivery(start, received_at="1700000000000", clock=clock)])
+    await make_bench().consumer.handle([reporter.delivery(start, received_at="1700000009999", clock=clock)])
 
     for state in (await store.find(reporter.id), await store.load(reporter.id)):
         assert (state.build.received_at, state.build.server_started_at) == (1_700_000_000_000, 1_699_999_998_000)

@@ -9,7 +9,7 @@ from build_protocol.messages import LogTotals
 
 
 async def _feed(bench, reporter, *records) -> None:
-    await bench.intake.handle([reporter.delivery(record) for record in records])
+    await bench.consumer.handle([reporter.delivery(record) for record in records])
 
 
 async def test_the_end_of_a_build_is_judged_once(bench, bus, reporter) -> None:
@@ -35,7 +35,7 @@ async def test_a_verdict_survives_a_restart_and_an_absent_broker(make_bench, bus
     bus.is_away = False
 
     restarted = make_bench()
-    await restarted.intake.adopt(range(8))
+    await restarted.consumer.adopt(range(8))
     await restarted.lifecycle.settle_due()
 
     assert [verdict.data.status for verdict in bus.published] == ["succeeded"]
@@ -68,12 +68,12 @@ async def test_heartbeats_renew_the_lease(bench, reporter) -> None:
     await _feed(bench, reporter, reporter.start())
     for _ in range(40):
         await bench.judge_at(bench.now + 10)
-        await bench.intake.handle([reporter.heartbeat()])
+        await bench.consumer.handle([reporter.heartbeat()])
     assert (await bench.store.find(reporter.id)).build.status == "running"
 
     await bench.judge_at(bench.now + 50)
     assert not (await bench.store.find(reporter.id)).build.connected
-    await bench.intake.handle([reporter.heartbeat()])
+    await bench.consumer.handle([reporter.heartbeat()])
     assert (await bench.store.find(reporter.id)).build.connected
 
 
@@ -83,7 +83,7 @@ async def test_a_heartbeat_of_a_lost_build_shows_it_running(bench, reporter) -> 
     await bench.judge_at(1400)
     assert (await bench.store.find(reporter.id)).build.status == "lost"
 
-    await bench.intake.handle([reporter.heartbeat()])
+    await bench.consumer.handle([reporter.heartbeat()])
 
     build = (await bench.store.find(reporter.id)).build
     assert (build.status, build.connected, build.ended_at) == ("running", True, None)
@@ -102,7 +102,7 @@ async def test_after_an_outage_of_ours_nobody_is_judged_for_a_lease(make_bench, 
     await bench.judge_at(bench.now + 40)
     restarted = make_bench()
     restarted.now = bench.now + 3600
-    await restarted.intake.adopt(range(8))
+    await restarted.consumer.adopt(range(8))
     await restarted.judge_at(restarted.now + 40)
 
     build = (await bench.store.find(reporter.id)).build
@@ -150,7 +150,7 @@ async def test_heads_of_open_builds_only_are_repeated(bench, bus, make_reporter)
     await bench.lifecycle.settle_due()
     bus.announced.clear()
 
-    await bench.intake.repeat_heads()
+    await bench.consumer.repeat_heads()
 
     assert [head.build_id for head in bus.events("STORED")] == [running.id]
 
@@ -158,7 +158,7 @@ async def test_heads_of_open_builds_only_are_repeated(bench, bus, make_reporter)
 async def test_a_stop_is_obeyed_whatever_happens_at_its_moment(bench, reporter) -> None:
     """A build that falls due in the very moment of the stop does not keep the lifecycle alive."""
     await _feed(bench, reporter, reporter.start(), reporter.complete())
-    due = bench.intake.open_builds[reporter.id]
+    due = bench.consumer.open_builds[reporter.id]
     await bench.lifecycle.settle_due()
 
     for steps in range(6):

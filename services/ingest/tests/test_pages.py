@@ -25,7 +25,7 @@ class MergingStore:
 
 async def report_line_by_line(bench, reporter) -> None:
     for record in (reporter.start(), *(reporter.log([f"line {number}"]) for number in range(8))):
-        await bench.intake.handle([reporter.delivery(record)])
+        await bench.consumer.handle([reporter.delivery(record)])
 
 
 async def test_a_merge_does_not_make_a_log_look_damaged(bench, store, reporter, monkeypatch) -> None:
@@ -57,9 +57,9 @@ async def test_a_merge_leaves_no_page_short(bench, store, reporter, monkeypatch,
 
 async def test_a_page_holds_no_more_of_a_line_than_its_state(bench, store, reporter) -> None:
     """What came of the last line after the snapshot is not in it: the live feed brings it, once."""
-    await bench.intake.handle([reporter.delivery(record) for record in (reporter.start(), reporter.log(["a", "be"]))])
+    await bench.consumer.handle([reporter.delivery(record) for record in (reporter.start(), reporter.log(["a", "be"]))])
     before = await store.find(reporter.id)
-    await bench.intake.handle([reporter.delivery(reporter.log(["gin", "next"], continues=True))])
+    await bench.consumer.handle([reporter.delivery(reporter.log(["gin", "next"], continues=True))])
     after = await store.find(reporter.id)
 
     assert ["a", "be"] == (await read_page(store, before, 1, 10)).lines

@@ -57,7 +57,7 @@ def again(bench, *, days: int = 14, at_day: float = 1) -> Reanalysis:
     return Reanalysis(
         bench.store,
         Texts(bench.store, None),
-        bench.intake,
+        bench.consumer,
         bench.metrics,
         shards=lambda: range(8),
         judge=bench.lifecycle.notice,
@@ -68,7 +68,7 @@ def again(bench, *, days: int = 14, at_day: float = 1) -> Reanalysis:
 
 async def ended(bench, reporter, lines=LOG, status: str = "failed") -> None:
     records = [reporter.start(), reporter.log(lines), reporter.complete(status, exit_code=status != "succeeded")]
-    await bench.intake.handle([reporter.delivery(record) for record in records])
+    await bench.consumer.handle([reporter.delivery(record) for record in records])
     await bench.lifecycle.settle_due()
 
 

@@ -12,7 +12,7 @@ GTEST = ["[ RUN      ] Shape.Rank", "[       OK ] Shape.Rank (12 ms)", "done in 
 
 
 async def feed(bench, reporter, *records) -> None:
-    await bench.intake.handle([reporter.delivery(record) for record in records])
+    await bench.consumer.handle([reporter.delivery(record) for record in records])
 
 
 async def results(bench, reporter) -> list[Result]:
@@ -93,7 +93,7 @@ async def test_a_restart_repeats_no_result(make_bench, reporter) -> None:
     await bench.analyst.show_results()
 
     restarted = make_bench()
-    restarted.analyst.adopt(await restarted.intake.adopt(range(8)))
+    restarted.analyst.adopt(await restarted.consumer.adopt(range(8)))
     await feed(restarted, reporter, reporter.log(lines[1200:]), reporter.complete())
     await restarted.lifecycle.settle_due()
 

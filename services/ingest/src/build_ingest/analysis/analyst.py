@@ -40,13 +40,13 @@ class Analyst:
     def __init__(
         self,
         store: BuildStore,
-        intake: RecordConsumer,
+        consumer: RecordConsumer,
         metrics: Metrics,
         early_alert: EarlyAlert,
         make_reader: Callable[[], LogReader] = LogReader,
     ) -> None:
         self._store = store
-        self._intake = intake
+        self._consumer = consumer
         self._metrics = metrics
         self._early_alert = early_alert
         self._make_reader = make_reader
@@ -127,7 +127,7 @@ class Analyst:
             found = Found() if build.status == "succeeded" else await self._store.find_failures(build.id)
         await self._store.keep_failures(build.id, build.log_bytes, found)
         revision = state.verdict_revision
-        await self._intake.change(
+        await self._consumer.change(
             build.id,
             lambda now: (
                 fold.mark_failures(
@@ -180,7 +180,7 @@ class Analyst:
             is_shown = now.complete or (now.build.first_failure, now.build.failure_count) == (found.first, found.count)
             return None if is_shown else fold.mark_failures(now, found.first, found.count, is_analysed=False)
 
-        after = await self._intake.change(build_id, decide)
+        after = await self._consumer.change(build_id, decide)
         if after is not None or is_shown:
             cursor.shown_count = count
         if after is not None:

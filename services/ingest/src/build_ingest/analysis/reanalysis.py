@@ -41,7 +41,7 @@ class Reanalysis:
         self,
         store: BuildStore,
         texts: ChunkSource,
-        intake: RecordConsumer,
+        consumer: RecordConsumer,
         metrics: Metrics,
         *,
         shards: Callable[[], Collection[int]],
@@ -51,7 +51,7 @@ class Reanalysis:
     ) -> None:
         self._store = store
         self._texts = texts
-        self._intake = intake
+        self._consumer = consumer
         self._metrics = metrics
         self._shards = shards
         self._judge = judge
@@ -97,7 +97,7 @@ class Reanalysis:
             after = fold.mark_failures(now, found.first, found.count, is_analysed=is_read, rules=rules)
             return fold.judge_again(after) if is_news and is_read else after
 
-        after = await self._intake.change(build.id, decide)
+        after = await self._consumer.change(build.id, decide)
         if after is not None:
             self._metrics.reanalysed.inc()
             if after.verdict_due:

@@ -42,13 +42,13 @@ class Archivist:
     def __init__(
         self,
         store: BuildStore,
-        intake: RecordConsumer,
+        consumer: RecordConsumer,
         artifacts_client: ArtifactsClient,
         metrics: Metrics,
         shards: Callable[[], Collection[int]],
     ) -> None:
         self._store = store
-        self._intake = intake
+        self._consumer = consumer
         self._artifacts_client = artifacts_client
         self._metrics = metrics
         self._shards = shards
@@ -109,7 +109,7 @@ class Archivist:
             is_ours = now.archive.step == "due" and now.archive.artifact_id == artifact_id
             return fold.mark_archive(now, archive) if is_ours else None
 
-        return await self._intake.change(build_id, decide) is not None
+        return await self._consumer.change(build_id, decide) is not None
 
     async def _write(self, state: BuildState, file: BinaryIO) -> None:
         """Write the archive's file. Its frames are the store's: nothing is packed again."""

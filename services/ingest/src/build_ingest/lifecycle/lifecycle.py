@@ -38,7 +38,7 @@ class BuildLifecycle:
         self,
         store: BuildStore,
         bus: Bus,
-        intake: RecordConsumer,
+        consumer: RecordConsumer,
         analyst: Analyst,
         metrics: Metrics,
         *,
@@ -46,7 +46,7 @@ class BuildLifecycle:
     ) -> None:
         self._store = store
         self._bus = bus
-        self._intake = intake
+        self._consumer = consumer
         self._analyst = analyst
         self._metrics = metrics
         self._clock = clock
@@ -61,21 +61,21 @@ class BuildLifecycle:
         """What the supervisor runs."""
         return (
             Duty("judge silent agents", self.judge_silence, JUDGE_SECONDS, rests_first=True),
-            Duty("repeat heads", self._intake.repeat_heads, HEADS_SECONDS, rests_first=True),
+            Duty("repeat heads", self._consumer.repeat_heads, HEADS_SECONDS, rests_first=True),
             Duty("announce held rows", self.announce_held_rows, ROW_SECONDS, rests_first=True),
             Duty("verify builds and publish verdicts", self.settle_due, OUTBOX_SECONDS, wake=self._due),
         )
 
     async def judge_silence(self) -> None:
         """Show the badge of silent agents, and judge builds lost whose lease ran out."""
-        leases = self._intake.leases
+        leases = self._consumer.leases
         now = self._clock()
         if not await self._is_reachable():
             leases.hold(now)
             return
         for build_id, silence in leases.judge(now):
             try:
-                after = await self._intake.change(build_id, _lost if silence == "lost" else _disconnected)
+                after = await self._consumer.change(build_id, _lost if silence == "lost" else _disconnected)
             except StoreUnavailable:
                 leases.renew(build_id, now)
                 raise
@@ -93,30 +93,30 @@ class BuildLifecycle:
 
     async def announce_held_rows(self) -> None:
         """Announce rows that were held back."""
-        for announced in self._intake.pace.due(self._clock()):
-            await self._intake.announce(announced)
+        for announced in self._consumer.pace.due(self._clock()):
+            await self._consumer.announce(announced)
 
     async def settle_due(self) -> None:
         """Verify ended builds, then publish decided verdicts.
 
         A verdict waits until its log is analysed; the agent, which waits for the verification, need not.
         """
-        for state in list(self._intake.open_builds.values()):
+        for state in list(self._consumer.open_builds.values()):
             if state.verification == "due":
                 await self.verify(state.build.id)
-        due = [state for state in self._intake.open_builds.values() if state.verdict_due]
+        due = [state for state in self._consumer.open_builds.values() if state.verdict_due]
         for state in due:
             await self.publish_verdict(state.build.id)
 
     async def publish_verdict(self, build_id: str) -> None:
         """Empty a build's outbox; key (build id, verdict revision), so publishing twice is harmless."""
-        state = self._intake.open_builds.get(build_id)
+        state = self._consumer.open_builds.get(build_id)
         start = await self._store.find_start(build_id)
         if state is None or start is None or not state.verdict_due:
             return
         if is_final(state):
             failures = await self._analyst.judge(state)
-            judged = self._intake.open_builds.get(build_id, state)
+            judged = self._consumer.open_builds.get(build_id, state)
             if judged.verdict_revision != state.verdict_revision:
                 return  # judged anew meanwhile: that verdict is due
             verdict = verdict_of(judged, start, failures)
@@ -125,22 +125,22 @@ class BuildLifecycle:
             fail_at("ingest.verdict_sent")
             self._metrics.verdicts.inc()
         revision = state.verdict_revision
-        await self._intake.change(
+        await self._consumer.change(
             build_id, lambda now: fold.mark_verdict_sent(now) if now.verdict_revision == revision else None
         )
 
     async def verify(self, build_id: str) -> None:
         """Compare the stored log with the agent's totals and announce the result; repeating finds the same."""
-        state = self._intake.open_builds[build_id]
+        state = self._consumer.open_builds[build_id]
         if state.totals is None:
             return
         found = await agrees(self._store, build_id, state.applied, state.totals)
         fail_at("ingest.compared")
         if not found:
             self._metrics.unverified.inc()
-        after = await self._intake.change(build_id, lambda now: fold.mark_verified(now, agrees=found))
+        after = await self._consumer.change(build_id, lambda now: fold.mark_verified(now, agrees=found))
         if after is not None:
-            await self._intake.announce(stored_announcement(after))
+            await self._consumer.announce(stored_announcement(after))
 
 
 def _lost(state: BuildState) -> BuildState | None:

@@ -56,19 +56,19 @@ class Replica:
         self._clock = clock
         self._monotonic = monotonic
         self._claims = ShardClaims(store, settings.replica_name)
-        self._consumers: dict[int, asyncio.Task[None]] = {}
-        self.intake = RecordConsumer(store, bus, metrics, monotonic, self._notice)
-        self.analyst = Analyst(store, self.intake, metrics, EarlyAlert(store, bus))
-        self.lifecycle = BuildLifecycle(store, bus, self.intake, self.analyst, metrics, clock=monotonic)
+        self._consumer_tasks: dict[int, asyncio.Task[None]] = {}
+        self.consumer = RecordConsumer(store, bus, metrics, monotonic, self._notice)
+        self.analyst = Analyst(store, self.consumer, metrics, EarlyAlert(store, bus))
+        self.lifecycle = BuildLifecycle(store, bus, self.consumer, self.analyst, metrics, clock=monotonic)
         self.artifacts_client = artifacts_client
         self.texts = Texts(store, artifacts_client)
         self.archivist = None
         if artifacts_client is not None:
-            self.archivist = Archivist(store, self.intake, artifacts_client, metrics, lambda: self.shards)
+            self.archivist = Archivist(store, self.consumer, artifacts_client, metrics, lambda: self.shards)
         self.reanalysis = Reanalysis(
             store,
             self.texts,
-            self.intake,
+            self.consumer,
             metrics,
             shards=lambda: self.shards,
             judge=self.lifecycle.notice,
@@ -76,7 +76,7 @@ class Replica:
             clock=clock,
         )
         self.retention = Retention(
-            store, self.intake, artifacts_client, keep_days=settings.keep_days, hot_days=settings.hot_days
+            store, self.consumer, artifacts_client, keep_days=settings.keep_days, hot_days=settings.hot_days
         )
 
     def _notice(self, step: Step) -> None:
@@ -98,14 +98,14 @@ class Replica:
 
     async def stop(self) -> None:
         """Settle what is in flight and give the shards back, after the duties' end."""
-        await self._stop(list(self._consumers))
+        await self._stop(list(self._consumer_tasks))
         with suppress(StoreUnavailable):
             await self._claims.release()
 
     @property
     def shards(self) -> frozenset[int]:
         """The shards consumed here."""
-        return frozenset(self._consumers)
+        return frozenset(self._consumer_tasks)
 
     async def _keep_shards(self) -> None:
         await self._take(await self._claims.tick(self._monotonic(), self._stop))
@@ -117,16 +117,16 @@ class Replica:
         await self.retention.cool_old(self._clock())
 
     async def _take(self, owned: frozenset[int]) -> None:
-        await self._stop([shard for shard, task in self._consumers.items() if shard not in owned or task.done()])
-        gained = [shard for shard in sorted(owned) if shard not in self._consumers]
-        self._look_after(await self.intake.catch_up(self.shards))
+        await self._stop([shard for shard, task in self._consumer_tasks.items() if shard not in owned or task.done()])
+        gained = [shard for shard in sorted(owned) if shard not in self._consumer_tasks]
+        self._look_after(await self.consumer.catch_up(self.shards))
         if gained:
-            self._look_after(await self.intake.adopt(gained))
+            self._look_after(await self.consumer.adopt(gained))
         for shard in gained:
-            self._consumers[shard] = asyncio.create_task(self._consume(shard), name=ingest_queue(shard))
+            self._consumer_tasks[shard] = asyncio.create_task(self._consume(shard), name=ingest_queue(shard))
         if gained:
-            log.info("consuming shards=%s", sorted(self._consumers))
-        self._metrics.shards.set(len(self._consumers))
+            log.info("consuming shards=%s", sorted(self._consumer_tasks))
+        self._metrics.shards.set(len(self._consumer_tasks))
 
     def _look_after(self, states: list[BuildState]) -> None:
         self.analyst.adopt(states)
@@ -137,16 +137,16 @@ class Replica:
         await run_consumer(
             self._bus,
             ingest_queue(shard),
-            self.intake.handle,
+            self.consumer.handle,
             prefetch=self._prefetch,
             wait_for_store=self._store.ping,
         )
 
     async def _stop(self, shards: list[int]) -> None:
-        stopping = [self._consumers.pop(shard) for shard in shards if shard in self._consumers]
+        stopping = [self._consumer_tasks.pop(shard) for shard in shards if shard in self._consumer_tasks]
         for task in stopping:
             task.cancel()
         await asyncio.gather(*stopping, return_exceptions=True)
-        left = [build_id for build_id in self.intake.open_builds if shard_of(build_id) in shards]
-        self.intake.abandon(left)
+        left = [build_id for build_id in self.consumer.open_builds if shard_of(build_id) in shards]
+        self.consumer.abandon(left)
         self.analyst.abandon(left)

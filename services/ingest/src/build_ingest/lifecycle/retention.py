@@ -25,14 +25,14 @@ class Retention:
     def __init__(
         self,
         store: BuildStore,
-        intake: RecordConsumer,
+        consumer: RecordConsumer,
         artifacts_client: ArtifactsClient | None,
         *,
         keep_days: int,
         hot_days: int,
     ) -> None:
         self._store = store
-        self._intake = intake
+        self._consumer = consumer
         self._artifacts_client = artifacts_client
         self._keep_days = keep_days
         self._hot_days = hot_days
@@ -76,7 +76,7 @@ class Retention:
         await self._step(state, "cooling", "cold")
 
     async def _step(self, state: BuildState, before: ArchiveStep, after: ArchiveStep) -> bool:
-        changed = await self._intake.change(
+        changed = await self._consumer.change(
             state.build.id,
             lambda now: (
                 fold.mark_archive(now, now.archive.model_copy(update={"step": after}))
