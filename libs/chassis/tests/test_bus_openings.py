@@ -1,8 +1,9 @@
 """Opening a bus of either driver: what fails leaves nothing behind, and is done once its cause is gone."""
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, closing, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -360,3 +361,18 @@ async def test_a_bus_file_that_says_nonsense_is_no_outage(tmp_path: Path) -> Non
     with pytest.raises(Unusable, match="holds something else than what belongs there"):
         await bus.open()
     assert held() == before
+
+
+async def test_a_bus_file_of_a_release_before_0_1_0_is_refused_and_left_alone(tmp_path: Path) -> None:
+    """One clear sentence; what waits in it is still there for the release that wrote it."""
+    path = tmp_path / "bus.sqlite"
+    bus = EmbeddedBus(path)
+    await bus.open()
+    await bus.close()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("pragma user_version=0")
+    before = path.read_bytes()
+
+    with pytest.raises(Unusable, match=r"bus\.sqlite was written by a release before 0\.1\.0"):
+        await EmbeddedBus(path).open()
+    assert before == path.read_bytes()

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 from build_chassis.errors import StoreUnavailable, Unusable
 from build_chassis.store import mongo
+from build_chassis.store.mongo_store import MongoStore
 from build_testkit.mongodb import Mongo
 from pymongo.errors import DuplicateKeyError, NotPrimaryError, OperationFailure, ServerSelectionTimeoutError
 
@@ -78,3 +79,31 @@ def test_our_mistakes_are_no_outage() -> None:
     assert mongo.is_outage(OperationFailure("shutting down", 91))
     assert not mongo.is_outage(DuplicateKeyError("E11000", 11000))
     assert not mongo.is_outage(OperationFailure("unknown operator", 2))
+
+
+class Things(MongoStore):
+    """A store of one collection."""
+
+    async def _prepare(self) -> None:
+        await self._database.things.create_index("name")
+
+
+@pytest.mark.mongodb
+async def test_a_store_of_a_release_before_0_1_0_is_refused_and_left_alone(mongodb_url: str) -> None:
+    """One clear sentence, and nothing in it is changed; a store of this release opens again and again."""
+    database = mongo.connect(mongodb_url)
+    await database.things.insert_one({"_id": 1})
+    older = Things(mongodb_url)
+    with pytest.raises(Unusable, match=r"before 0\.1\.0.*name an empty store"):
+        await older.open()
+    assert await database.list_collection_names() == ["things"]
+    await database.things.drop()
+
+    stores = [Things(mongodb_url) for _ in range(3)]
+    await asyncio.gather(*(store.open() for store in stores))
+    await stores[0].open()
+
+    assert {"schema_version", "things"} == set(await database.list_collection_names())
+    for store in (older, *stores):
+        await store.close()
+    await mongo.close(database)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from build_chassis.errors import StoreUnavailable, Unusable
+from build_chassis.store.contract import FIRST_VERSION
 from build_chassis.store.sql import SqlEngine, Step
 from build_testkit.mariadb import Database
 from sqlalchemy import Column, Connection, Insert, Integer, LargeBinary, MetaData, String, Table, insert, select, text
@@ -135,18 +136,30 @@ async def test_an_old_schema_is_brought_forward_once(engine: SqlEngine) -> None:
     ran: list[int] = []
     steps: list[Step] = [lambda _: ran.append(2), lambda _: ran.append(3)]
 
-    assert await engine.schema_version() == 1
-    assert await engine.migrate(metadata, steps) == 3
-    assert await engine.migrate(metadata, steps) == 3
-    assert await engine.migrate(metadata, steps[:1]) == 3
-    assert (ran, await engine.schema_version()) == ([2, 3], 3)
+    assert await engine.schema_version() == FIRST_VERSION
+    assert await engine.migrate(metadata, steps) == FIRST_VERSION + 2
+    assert await engine.migrate(metadata, steps) == FIRST_VERSION + 2
+    assert await engine.migrate(metadata, steps[:1]) == FIRST_VERSION + 2
+    assert (ran, await engine.schema_version()) == ([2, 3], FIRST_VERSION + 2)
 
 
 async def test_an_empty_database_gets_todays_schema_at_once(url: str) -> None:
     """No step runs against tables that create_all has just made in their newest form."""
     engine = SqlEngine(url)
 
-    assert await engine.migrate(metadata, [lambda connection: pytest.fail("ran")]) == 2
+    assert await engine.migrate(metadata, [lambda connection: pytest.fail("ran")]) == FIRST_VERSION + 1
+    await engine.close()
+
+
+async def test_a_store_of_a_release_before_0_1_0_is_refused_and_left_alone(url: str) -> None:
+    """One clear sentence, and nothing in it is changed."""
+    engine = SqlEngine(url)
+    await engine.migrate(metadata)
+    await engine.write(lambda connection: connection.exec_driver_sql("update schema_version set version = 7"))
+
+    with pytest.raises(Unusable, match=r"before 0\.1\.0.*name an empty store"):
+        await engine.migrate(metadata, [lambda connection: pytest.fail("ran")])
+    assert await engine.schema_version() == 7
     await engine.close()
 
 
@@ -155,7 +168,7 @@ async def test_two_replicas_may_migrate_at_once(mariadb_url: str) -> None:
     """They take turns: one makes the schema, the other finds it."""
     engines = [SqlEngine(mariadb_url) for _ in range(2)]
 
-    assert await asyncio.gather(*(engine.migrate(metadata) for engine in engines)) == [1, 1]
+    assert await asyncio.gather(*(engine.migrate(metadata) for engine in engines)) == [FIRST_VERSION] * 2
     for engine in engines:
         await engine.close()
 
@@ -202,7 +215,7 @@ async def test_a_server_that_dies_in_a_migration_is_an_outage(mariadb: Database,
     finally:
         await asyncio.to_thread(mariadb.start)
 
-    assert await engine.migrate(metadata, [step]) == 2
+    assert await engine.migrate(metadata, [step]) == FIRST_VERSION + 1
     await engine.close()
 
 
@@ -215,7 +228,7 @@ async def test_a_failed_migration_gives_its_lock_back(mariadb_url: str) -> None:
         await engines[0].migrate(metadata, [_wrong])
 
     async with asyncio.timeout(5):
-        assert await engines[1].migrate(metadata, [lambda connection: None]) == 2
+        assert await engines[1].migrate(metadata, [lambda connection: None]) == FIRST_VERSION + 1
     for engine in engines:
         await engine.close()
 

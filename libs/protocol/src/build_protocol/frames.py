@@ -14,8 +14,8 @@ from build_protocol.messages import AgentRecord, Stream
 from build_protocol.model import BuildId, Count, EpochMs, ProjectName, Sequence_, Sha, ShortText, Text, WireModel
 from build_protocol.views import Build
 
-AGENT_SUBPROTOCOL = "build-dashboard.agent.v1"
-VIEWER_SUBPROTOCOL = "build-dashboard.viewer.v1"
+AGENT_SUBPROTOCOL = "build-dashboard.agent.v2"
+VIEWER_SUBPROTOCOL = "build-dashboard.viewer.v2"
 
 
 class Close(IntEnum):

@@ -24,7 +24,7 @@ from build_dashboard.endpoint import Endpoint
 from build_dashboard.failpoints import fail_at
 from build_dashboard.recording.clock import read_clock
 
-SUBPROTOCOL = Subprotocol("build-dashboard.agent.v1")
+SUBPROTOCOL = Subprotocol("build-dashboard.agent.v2")
 OPEN_SECONDS = 10.0
 WELCOME_SECONDS = 15.0
 STALL_SECONDS = 60.0

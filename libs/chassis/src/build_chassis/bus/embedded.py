@@ -20,7 +20,7 @@ from build_chassis.bus.announcements import LocalAnnouncements, LocalListener
 from build_chassis.bus.backlog import Backlog
 from build_chassis.bus.contract import Bus, BusUnavailable, Delivery, Outgoing, PublishFailed
 from build_chassis.bus.embedded_consumer import DELIVERY_LIMIT_EXCEEDED, EmbeddedConsumer, EmbeddedQueue
-from build_chassis.bus.journal import DeadLetter, Journal, Row, Standing
+from build_chassis.bus.journal import DeadLetter, Journal, OlderFile, Row, Standing
 from build_chassis.errors import Unusable
 from build_chassis.failpoints import fail_at
 from build_chassis.group_commit import GroupCommit
@@ -71,6 +71,11 @@ class EmbeddedBus(Bus):
                 return
             try:
                 found = await _in_thread(self._read_file)
+            except OlderFile as error:
+                raise Unusable(
+                    f"bus file {self._path} was written by a release before 0.1.0, and is not taken over: let that "
+                    "release deliver it, then name an empty directory for this one"
+                ) from error
             except (sqlite3.Error, OSError, ValueError) as error:
                 if (reason := passing(error)) is None:
                     raise Unusable(f"bus file {self._path} {lasting(error) or foreign(error)}") from error

@@ -15,6 +15,9 @@ DEAD_LETTERS_KEPT = 10_000
 BUSY_SECONDS = 0.5
 """How long one try waits for another process to let go of the file."""
 
+_VERSION = 1
+"""Of the tables, since release 0.1.0; files of earlier releases note none."""
+
 _SCHEMA = """
 create table if not exists messages (position integer primary key, routing_key text not null, headers text not null,
     body blob not null);
@@ -29,6 +32,10 @@ _INSERTS = tuple(
     for size in (256, 16, 1)
 )
 _CHECKPOINT_PAGES = 2048
+
+
+class OlderFile(ValueError):
+    """The file was written by a release before 0.1.0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +94,15 @@ class Journal:
             "cache_size=-16384",
         ):
             self._connection.execute(f"pragma {pragma}")
+        if self._holds_older_tables():
+            raise OlderFile
         self._connection.executescript(_SCHEMA)
+        self._connection.execute(f"pragma user_version={_VERSION}")
+
+    def _holds_older_tables(self) -> bool:
+        (version,) = self._connection.execute("pragma user_version").fetchone()
+        found = self._connection.execute("select count(*) from sqlite_master where name = 'messages'").fetchone()
+        return version < _VERSION and bool(found[0])
 
     def close(self) -> None:
         """Give the file back."""

@@ -2,6 +2,19 @@
 
 from typing import Protocol
 
+from build_chassis.errors import Unusable
+
+FIRST_VERSION = 10
+"""The schema of release 0.1.0. Lower versions, and stores without one, are of releases before it."""
+
+
+def too_old(store: str) -> Unusable:
+    """The error for a store of a release before 0.1.0: nothing of it was changed."""
+    return Unusable(
+        f"store {store} was written by a release before 0.1.0, and is not taken over: "
+        "name an empty store for this release, and keep that one for the release that wrote it"
+    )
+
 
 class Store(Protocol):
     """A store; every method raises StoreUnavailable when it does not answer."""

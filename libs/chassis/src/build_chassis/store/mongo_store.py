@@ -4,8 +4,11 @@ from abc import abstractmethod
 
 from typing_extensions import override
 
-from build_chassis.store.contract import Store
+from build_chassis.store.contract import FIRST_VERSION, Store, too_old
 from build_chassis.store.mongo import close, connect, opening, ping
+
+VERSION = "schema_version"
+"""The collection that notes, in its only document, which release's documents these are."""
 
 
 class MongoStore(Store):
@@ -17,7 +20,18 @@ class MongoStore(Store):
     @override
     async def open(self) -> None:
         with opening(self._database):
+            await self._check_version()
             await self._prepare()
+
+    async def _check_version(self) -> None:
+        # In this order: another replica notes the version before it makes anything else.
+        collections = await self._database.list_collection_names()
+        noted = await self._database[VERSION].find_one({"_id": VERSION})
+        if noted is None and collections:
+            raise too_old(f"mongodb:{self._database.name}")
+        await self._database[VERSION].update_one(
+            {"_id": VERSION}, {"$setOnInsert": {"version": FIRST_VERSION}}, upsert=True
+        )
 
     @override
     async def close(self) -> None:

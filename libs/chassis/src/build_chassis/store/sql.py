@@ -34,6 +34,7 @@ from sqlalchemy.pool import StaticPool
 from build_chassis.errors import StoreUnavailable, Unusable
 from build_chassis.group_commit import GroupCommit, WriterClosed
 from build_chassis.sqlite_file import lasting, passing
+from build_chassis.store.contract import FIRST_VERSION, too_old
 
 READER_THREADS = 4
 STALE_SECONDS = 1.0
@@ -115,7 +116,7 @@ class SqlEngine:
         await self.read(lambda connection: connection.execute(text("select 1")).scalar())
 
     async def migrate(self, metadata: MetaData, steps: Sequence[Step] = ()) -> int:
-        """Bring the schema to version `1 + len(steps)`, creating the database if there is none.
+        """Bring the schema to version `FIRST_VERSION + len(steps)`, creating the database if there is none.
 
         An empty database gets today's metadata at once. A database that is newer than this program is left as it is:
         releases keep running beside their successor. Until a call has succeeded no connection is kept, so that each
@@ -123,7 +124,7 @@ class SqlEngine:
 
         Args:
             metadata: The tables of today's schema.
-            steps: What leads from version n to n + 1, for each n from 1 on.
+            steps: What leads from version n to n + 1, for each n from `FIRST_VERSION` on.
 
         Returns:
             The version that the database has now.
@@ -135,7 +136,7 @@ class SqlEngine:
         try:
             with self._available():
                 await self._in_reader(_create_database, self._url)
-                version = await self._writer.submit(lambda connection: _migrate(connection, metadata, steps))
+                version = await self._writer.submit(lambda connection: _migrate(connection, self.name, metadata, steps))
         except StoreUnavailable as error:
             self._hint = error.hint
             raise
@@ -293,14 +294,14 @@ def _create_database(url: URL) -> None:
         server.dispose()
 
 
-def _migrate(connection: Connection, metadata: MetaData, steps: Sequence[Step]) -> int:
+def _migrate(connection: Connection, name: str, metadata: MetaData, steps: Sequence[Step]) -> int:
     is_mysql = connection.dialect.name == "mysql"
     if is_mysql:  # its schema changes commit by themselves: two replicas that start at once must take turns
         lock = text("select get_lock(concat(database(), '.schema'), :seconds)")
         if connection.execute(lock, {"seconds": MIGRATION_LOCK_SECONDS}).scalar() != 1:
             raise StoreUnavailable("schema", "locked", "another replica is bringing its schema up to date")
     try:
-        version = _run_steps(connection, metadata, steps)
+        version = _run_steps(connection, name, metadata, steps)
         if is_mysql:  # who takes the lock next has to see the version, not only the tables
             connection.execute(text("commit"))
         return version
@@ -309,15 +310,17 @@ def _migrate(connection: Connection, metadata: MetaData, steps: Sequence[Step]) 
             connection.execute(text("select release_lock(concat(database(), '.schema'))"))
 
 
-def _run_steps(connection: Connection, metadata: MetaData, steps: Sequence[Step]) -> int:
-    newest = 1 + len(steps)
+def _run_steps(connection: Connection, name: str, metadata: MetaData, steps: Sequence[Step]) -> int:
+    newest = FIRST_VERSION + len(steps)
     version = _stored_version(connection)
     if version == 0:
         metadata.create_all(connection)
         _version.create(connection)
         connection.execute(insert(_version).values(id=1, version=newest))
         return newest
-    for step in steps[version - 1 :]:
+    if version < FIRST_VERSION:
+        raise too_old(name)
+    for step in steps[version - FIRST_VERSION :]:
         step(connection)
         version += 1
         connection.execute(update(_version).values(version=version))

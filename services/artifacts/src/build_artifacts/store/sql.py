@@ -12,7 +12,7 @@ from build_artifacts.artifact import Artifact, State
 from build_artifacts.kept_builds import BuildNote, KeptBuild
 from build_artifacts.store.contract import ArtifactStore
 from build_artifacts.store.rows import artifact_row
-from build_artifacts.store.tables import ARTIFACTS, METADATA, NOTES, STEPS
+from build_artifacts.store.tables import ARTIFACTS, METADATA, NOTES
 
 T = TypeVar("T")
 
@@ -21,7 +21,7 @@ class SqlArtifactStore(SqlStore, ArtifactStore):
     """The store on one SQL database; each method is one transaction."""
 
     def __init__(self, url: str) -> None:
-        super().__init__(url, METADATA, STEPS)
+        super().__init__(url, METADATA)
 
     @override
     async def add(self, artifact: Artifact, note: BuildNote) -> Artifact:

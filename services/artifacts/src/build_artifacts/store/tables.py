@@ -30,12 +30,3 @@ NOTES = sa.Table(
     sa.Column("revision", sa.Integer, nullable=False),
     sa.Index("artifact_builds_lane", "lane_digest", "at"),
 )
-
-
-def _add_is_held(connection: sa.Connection) -> None:
-    if "is_held" not in {column["name"] for column in sa.inspect(connection).get_columns(ARTIFACTS.name)}:
-        connection.exec_driver_sql("alter table artifacts add column is_held boolean not null default false")
-
-
-STEPS = (_add_is_held,)
-"""From version 1 on, what leads from one version to the next."""

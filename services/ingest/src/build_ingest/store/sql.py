@@ -30,7 +30,7 @@ from build_ingest.records.plan import Step
 from build_ingest.store import contract, rows
 from build_ingest.store.contract import BuildQuery, BuildStore, Claim, Conflict
 from build_ingest.store.sql_findings import SqlFindings
-from build_ingest.store.tables import OWNED, STEPS, builds, chunks, claims, metadata, starts
+from build_ingest.store.tables import OWNED, builds, chunks, claims, metadata, starts
 
 _LAST = {"line": chunks.c.last_line, "byte": chunks.c.end_byte}
 
@@ -39,7 +39,7 @@ class SqlBuildStore(SqlFindings, BuildStore):
     """Builds, chunks and claims, and what was found in builds."""
 
     def __init__(self, url: str) -> None:
-        super().__init__(url, metadata, STEPS)
+        super().__init__(url, metadata)
 
     @override
     async def advance(self, steps: Sequence[Step]) -> None:

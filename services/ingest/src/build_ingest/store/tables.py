@@ -5,7 +5,6 @@ from sqlalchemy import (
     Boolean,
     Column,
     Computed,
-    Connection,
     Index,
     Integer,
     LargeBinary,
@@ -13,7 +12,6 @@ from sqlalchemy import (
     String,
     Table,
     Text,
-    inspect,
 )
 from sqlalchemy.dialects import mysql
 
@@ -123,44 +121,3 @@ claims = Table(
     Column("owner", String(255)),
     Column("beat", BigInteger, nullable=False),
 )
-
-
-def _add_failures(db: Connection) -> None:
-    failures.create(db, checkfirst=True)
-
-
-def _add_results(db: Connection) -> None:
-    results.create(db, checkfirst=True)
-
-
-def _add_retry_of(db: Connection) -> None:
-    _add_column(db, "retry_of varchar(36)")
-    _add_index(db, "builds_by_retry")
-
-
-def _add_archive(db: Connection) -> None:
-    _add_column(db, "archive varchar(8) not null default 'none'")
-    _add_index(db, "builds_by_archive")
-
-
-def _add_rules(db: Connection) -> None:
-    _add_column(db, "rules varchar(16) not null default ''")
-    feedback.create(db, checkfirst=True)
-
-
-def _add_tail(db: Connection) -> None:
-    _add_column(db, f"tail varchar(6) generated always as ({_TAIL}) virtual")
-    _add_index(db, "builds_by_tail")
-
-
-def _add_column(db: Connection, column: str) -> None:
-    if column.split(maxsplit=1)[0] not in {known["name"] for known in inspect(db).get_columns(builds.name)}:
-        db.exec_driver_sql(f"alter table builds add column {column}")
-
-
-def _add_index(db: Connection, name: str) -> None:
-    next(index for index in builds.indexes if index.name == name).create(db, checkfirst=True)
-
-
-STEPS = (_add_failures, _add_results, _add_retry_of, _add_archive, _add_rules, _add_tail)
-"""From version 1 on, what leads from one version to the next."""

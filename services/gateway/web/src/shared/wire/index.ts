@@ -70,7 +70,7 @@ export type Stream = 'out' | 'err' | 'pty'
 export type ViewerEvent = Ready | Subscribed | BuildChanged | LogAppended | Resync | Pong
 
 /** The viewer's WebSocket subprotocol; its name carries the version. */
-export const VIEWER_SUBPROTOCOL = 'build-dashboard.viewer.v1'
+export const VIEWER_SUBPROTOCOL = 'build-dashboard.viewer.v2'
 
 export const CLOSE_BAD_TOKEN = 4401
 
