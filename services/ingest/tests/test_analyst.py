@@ -7,7 +7,6 @@ import pytest
 from build_analysis.analyzer import LogAnalyzer
 from build_chassis.errors import StoreUnavailable
 from build_chassis.supervisor import supervise
-from build_ingest.analysis import analyst as rooms
 from build_ingest.analysis import build_cursor
 from build_ingest.analysis.analyst import Analyst
 from build_ingest.analysis.early_alert import EarlyAlert
@@ -217,7 +216,7 @@ async def test_what_does_not_fit_in_memory_is_read_from_the_store(
 ) -> None:
     """A build that is faster than its reader, or one too many at once, gets the same answer."""
     monkeypatch.setattr(build_cursor, "PENDING_CHUNKS", 2)
-    monkeypatch.setattr(rooms, "CURSORS_MAX", 1)
+    monkeypatch.setattr("build_ingest.analysis.analyst.CURSORS_MAX", 1)
     lines = broken_log()
     late = make_reporter()
     for one in (reporter, late):
