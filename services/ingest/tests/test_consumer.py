@@ -298,13 +298,13 @@ async def test_the_first_receipt_is_kept(make_bench, store, reporter) -> None:
         assert state.start_time.clock_skew_ms == 90 - 1_700_000_000_000
 
 
-async def test_a_ready_artifact_is_passed_on_to_who_watches(bench, speaker, ear) -> None:
+async def test_a_ready_artifact_is_announced_with_the_build_s_row(bench, reporter, bus) -> None:
     """The build's row is announced with ARTIFACT_READY, each time it comes; of an unknown build nothing is."""
-    await bench.intake.handle([speaker.delivery(speaker.start())])
-    ear.announced.clear()
+    await bench.consumer.handle([reporter.delivery(reporter.start())])
+    bus.announced.clear()
     ready = ArtifactReady(
-        build_id=speaker.id,
-        project=speaker.project,
+        build_id=reporter.id,
+        project=reporter.project,
         timestamp=1,
         data=ArtifactReadyData(artifact_id="0" * 32, name="wheel", size_bytes=1, sha256="0" * 64),
     )
@@ -312,7 +312,7 @@ async def test_a_ready_artifact_is_passed_on_to_who_watches(bench, speaker, ear)
 
     for message in (ready, unknown, ready):
         key = routing_key(message.type, message.build_id, message.project)
-        await bench.intake.handle([Delivery(1, key, message.to_json().encode(), {})])
+        await bench.consumer.handle([Delivery(1, key, message.to_json().encode(), {})])
 
-    assert [(["ARTIFACT_READY"], speaker.id)] * 2 == [(event.events, event.build.id) for event in ear.heard("BUILD")]
-    assert len(ear.announced) == 2
+    assert [(["ARTIFACT_READY"], reporter.id)] * 2 == [(event.events, event.build.id) for event in bus.events("BUILD")]
+    assert len(bus.announced) == 2
