@@ -400,7 +400,7 @@ async def test_a_person_names_which_line_is_the_right_one(service, reporter) -> 
     assert [answer.status_code for answer in answers] == [201, 201]
     (stored,) = of_build
     assert (stored["text"], stored["note"], stored["by"], stored["line"]) == ("three", "no, really", "ana", 3)
-    assert stored["said"]["firstLine"] == 2
+    assert stored["found"]["firstLine"] == 2
     assert stored["rules"] == found["rules"]
     assert export.json()["items"] == of_build
     assert (await service.post(path, {"line": 4})).status_code == 422

@@ -28,7 +28,7 @@ class Feedback(Remark):
     by: str
     at: EpochMs
     text: str
-    said: FailureData | None = None
+    found: FailureData | None = None
     rules: str | None = None
 
     @property

@@ -41,7 +41,7 @@ async def say(remark: Remark, state: VisibleBuild, caller: Caller, needs: Needs)
         by=caller.name,
         at=needs.clock(),
         text="".join(page.lines)[:TEXT_CHARACTERS],
-        said=meant_by(remark, (await needs.store.find_failures(build.id)).items),
+        found=meant_by(remark, (await needs.store.find_failures(build.id)).items),
         rules=state.rules or None,
     )
     await needs.store.keep_feedback(feedback)

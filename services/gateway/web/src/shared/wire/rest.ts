@@ -353,7 +353,7 @@ export interface components {
             at: number;
             /** Text */
             text: string;
-            said?: components["schemas"]["FailureData"] | null;
+            found?: components["schemas"]["FailureData"] | null;
             /** Rules */
             rules?: string | null;
         };
