@@ -26,8 +26,8 @@ export function Shell({ user, children }: { user: string; children: ReactNode })
   useTabState(useOpenIncidents().data?.items.length ?? 0)
   useShortcuts([
     { keys: '?', title: keys.help, run: () => setHelpOpen(true) },
-    ...PLACES.map(({ path, name, letter }) => ({
-      keys: `g ${letter}`,
+    ...PLACES.map(({ path, name, key }) => ({
+      keys: `g ${key}`,
       title: keys.goTo(name),
       run: () => void navigate(path),
     })),

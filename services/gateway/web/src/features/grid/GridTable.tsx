@@ -8,7 +8,7 @@ import { Ago } from '@/shared/ui/Elapsed'
 import type { Cell, Column, CommitRow } from '@/shared/wire'
 import { CellCard } from './CellCard'
 import classes from './GridPage.module.css'
-import { LETTER, resultOf, type SuspectRange } from './model'
+import { SYMBOL, resultOf, type SuspectRange } from './model'
 
 interface Props {
   label: string
@@ -114,7 +114,7 @@ const Row = memo(function Row({ row, columns, ranges, pinned }: RowProps) {
             data-suspect={suspectIn.has(config) || undefined}
             title={suspectIn.has(config) ? text.range : undefined}
           >
-            {cell !== undefined && <Letter cell={cell} isPinned={cell.buildId === pinned} />}
+            {cell !== undefined && <CellButton cell={cell} isPinned={cell.buildId === pinned} />}
           </td>
         )
       })}
@@ -123,19 +123,19 @@ const Row = memo(function Row({ row, columns, ranges, pinned }: RowProps) {
   )
 })
 
-function Letter({ cell, isPinned }: { cell: Cell; isPinned: boolean }) {
+function CellButton({ cell, isPinned }: { cell: Cell; isPinned: boolean }) {
   const result = resultOf(cell)
   return (
     <button
       type="button"
-      className={classes.letter}
+      className={classes.symbol}
       data-result={result}
       data-build={cell.buildId}
       aria-label={`${cell.config} ${text.cell[result]}`}
       aria-expanded={isPinned}
       title={`${cell.config}: ${text.cell[result]}`}
     >
-      {LETTER[result]}
+      {SYMBOL[result]}
     </button>
   )
 }

@@ -1,11 +1,11 @@
-/** Grid model: the result of a cell in one letter, which columns are shown, which commits are suspect. */
+/** Grid model: the result of a cell as one symbol, which columns are shown, which commits are suspect. */
 import type { Cell, Column, CommitRow } from '@/shared/wire'
 
 export type CellResult =
   'passed' | 'retried' | 'failed' | 'infra' | 'running' | 'queued' | 'cancelled' | 'timed_out' | 'lost'
 
-/** Letter and colour, so that neither has to be seen alone. */
-export const LETTER: Record<CellResult, string> = {
+/** Shown with a colour, so that neither has to be seen alone. */
+export const SYMBOL: Record<CellResult, string> = {
   passed: 'O',
   retried: 'F',
   failed: 'X',

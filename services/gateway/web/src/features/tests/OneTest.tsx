@@ -21,7 +21,7 @@ import classes from './tests.module.css'
 
 /** Runs named in the table; the strip above it shows all. */
 const LISTED = 25
-const LETTERS: Record<TestRun['outcome'], string> = {
+const SYMBOLS: Record<TestRun['outcome'], string> = {
   passed: 'P',
   failed: 'F',
   skipped: 'S',
@@ -76,7 +76,7 @@ export function OneTest({ name }: { name: string }) {
   )
 }
 
-/** Every run as a letter and a colour, the oldest first. */
+/** Every run as a symbol and a colour, the oldest first. */
 function Strip({ runs }: { runs: readonly TestRun[] }) {
   return (
     <div className={classes.strip}>
@@ -88,7 +88,7 @@ function Strip({ runs }: { runs: readonly TestRun[] }) {
           aria-label={`${tests.outcomes[run.outcome]}, ${instant(run.startedAt)}`}
           title={`${tests.outcomes[run.outcome]}  ${run.commit == null ? '' : shortSha(run.commit)}  ${instant(run.startedAt)}`}
         >
-          {LETTERS[run.outcome]}
+          {SYMBOLS[run.outcome]}
         </Link>
       ))}
     </div>
