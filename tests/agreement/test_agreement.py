@@ -53,7 +53,7 @@ BRANCHES = ("main", None)
 
 @dataclass(frozen=True)
 class Build:
-    """One build as it went, and when what was said of it arrived; times in minutes."""
+    """One build as it went, and when its messages arrived; times in minutes."""
 
     config: str
     branch: str | None
@@ -73,7 +73,7 @@ class Build:
         return new_build_id(NOON_AT + self.start * MINUTE_MS, f"{project:>8}{number:02}".encode())
 
     def messages(self, number: int, project: str) -> list[tuple[int, Any]]:
-        """(minute of arrival, message) of everything that is said of it."""
+        """(minute of arrival, message) of every message about it."""
         build_id = self.id(number, project)
         shared = {
             "branch": self.branch,
@@ -89,7 +89,7 @@ class Build:
         start = BuildStart.model_validate(
             {"build_id": build_id, "project": project, "timestamp": start_at, "seq": 1, "data": shared}
         )
-        said: list[tuple[int, Any]] = [(self.start, start)]
+        arrivals: list[tuple[int, Any]] = [(self.start, start)]
 
         def judged(status: str, revision: int, **more: Any) -> BuildVerdictData:
             red = status == "failed" or revision == 0
@@ -108,15 +108,15 @@ class Build:
             failing = BuildFailing(
                 build_id=build_id, project=project, timestamp=NOON_AT + at * MINUTE_MS, data=judged("failed", 0)
             )
-            said.append((at + self.delays[0], failing))
+            arrivals.append((at + self.delays[0], failing))
         infra = {"fault": "infra"} if self.outcome == "infra" else {}
         status = "failed" if self.outcome == "infra" else self.outcome
         for revision, (how, delay) in enumerate([(status, self.delays[1]), (self.late, self.delays[2])], 1):
             if how is not None:
                 data = judged(how, revision, **infra)
                 verdict = BuildVerdict(build_id=build_id, project=project, timestamp=end_at, data=data)
-                said.append((self.start + self.minutes + delay, verdict))
-        return said
+                arrivals.append((self.start + self.minutes + delay, verdict))
+        return arrivals
 
 
 def sha(n: int) -> str:
@@ -236,11 +236,11 @@ class Dying:
         if name not in ("put_facts", "put_rows", "drop_rows", "settle"):
             return method
 
-        async def write(*said: Any) -> Any:
+        async def write(*arguments: Any) -> Any:
             self._writes += 1
             if self._writes - 1 in self._deaths:
                 raise StoreUnavailable("history", "gone")
-            return await method(*said)
+            return await method(*arguments)
 
         return write
 
@@ -340,11 +340,11 @@ class Life:
 
     async def unfold(self) -> None:
         """Let everything happen, in the order in which it arrives, and then let both services finish."""
-        said, overrides = self._said(), sorted(self._past.overrides, key=lambda override: override[2])
+        deliveries, overrides = self._deliveries(), sorted(self._past.overrides, key=lambda override: override[2])
         turn = 0
-        while said:
+        while deliveries:
             size = self._past.batches[turn % len(self._past.batches)]
-            batch, said = said[:size], said[size:]
+            batch, deliveries = deliveries[:size], deliveries[size:]
             self._now = NOON_AT + batch[-1][0] * MINUTE_MS
             await self._deliver([message for _, message in batch])
             while overrides and NOON_AT + overrides[0][2] * MINUTE_MS <= self._now:
@@ -361,7 +361,7 @@ class Life:
         while await self._planner.plan_due():
             pass
 
-    def _said(self) -> list[tuple[int, Any]]:
+    def _deliveries(self) -> list[tuple[int, Any]]:
         """(minute, message) of all that is delivered, some of it twice."""
         once = [
             pair for number, build in enumerate(self._past.builds) for pair in build.messages(number, self._project)
@@ -383,9 +383,9 @@ class Life:
         number = reds[at % len(reds)]
         build = self._past.builds[number]
         build_id = build.id(number, self._project)
-        said = None if verdict is None else Override(verdict=verdict, by="ann", at=self._now)
+        override = None if verdict is None else Override(verdict=verdict, by="ann", at=self._now)
         with suppress(NoSuchFailure):
-            await decide(self._world.history, build_id, build.signatures[0], said, _states, clock=self._clock)
+            await decide(self._world.history, build_id, build.signatures[0], override, _states, clock=self._clock)
 
     async def _notify(self) -> None:
         """notifier reads what is on the wire, in any order and some of it again, and plans a minute later."""

@@ -96,7 +96,7 @@ async def door(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pyte
     monkeypatch.setenv("NOTIFIER_SENDGRID_WEBHOOK_KEY", "")
     system = create_system(Place(tmp_path, "127.0.0.1", 0, tmp_path / "config.yaml", SECRET, password))
     mounted: dict[str, MountedServiceClient] = system.app.state.dependencies.peers
-    apps = {name: cast("FastAPI", peer._app) for name, peer in mounted.items()}
+    apps = {name: cast("FastAPI", client._app) for name, client in mounted.items()}
     arrivals = {name: Arrivals(app) for name, app in apps.items()}
     async with AsyncExitStack() as stack:
         peers: dict[str, Any] = {name: MountedServiceClient(name, app, SECRET) for name, app in arrivals.items()}

@@ -107,7 +107,7 @@ def test_an_empty_artifact_pattern_is_reported_and_costs_nothing(agent, gateway)
     assert "--artifact '': names no file" in done.stderr.decode()
 
 
-def test_a_build_of_an_older_release_is_left_and_said_so(agent, lone_agent, gateway) -> None:
+def test_a_build_of_an_older_release_is_left_and_reported(agent, lone_agent, gateway) -> None:
     """What an agent before 0.1.0 spooled is named with what to do, once per run, and nothing else waits for it."""
     lone_agent.build("true")
     (old,) = lone_agent.left()

@@ -77,7 +77,7 @@ async def test_a_service_may_say_better_what_to_do() -> None:
     ],
 )
 async def test_what_is_away_is_named_without_its_address(error: ServiceError, detail: str) -> None:
-    """The store and the peer are named, and when to come back; the cause is for the log."""
+    """The store and the service are named, and when to come back; the cause is for the log."""
     answer = await answer_to(error)
 
     assert (503, detail, "5") == (answer.status_code, answer.json()["detail"], answer.headers["retry-after"])

@@ -1,4 +1,4 @@
-"""Peers: a request reaches another service with a fresh token, and its answer streams back, mounted or over HTTP."""
+"""Service clients: a request reaches another service with a fresh token, and its answer streams back, by either way."""
 
 import asyncio
 import json
@@ -74,12 +74,12 @@ def history_app() -> FastAPI:
     return app
 
 
-def gateway_app(peer: ServiceClient) -> FastAPI:
+def gateway_app(service_client: ServiceClient) -> FastAPI:
     app = FastAPI()
 
     @app.api_route("/api/{path:path}", methods=["GET", "POST"])
     async def forward(path: str, request: Request) -> Response:
-        return await peer.forward(request, ["api", *path.split("/")], ALICE)
+        return await service_client.forward(request, ["api", *path.split("/")], ALICE)
 
     return app
 
@@ -88,9 +88,9 @@ class Way:
     """A gateway in front of a history service."""
 
     def __init__(
-        self, peer: HttpServiceClient | MountedServiceClient, history: FastAPI, client: httpx.AsyncClient
+        self, service_client: HttpServiceClient | MountedServiceClient, history: FastAPI, client: httpx.AsyncClient
     ) -> None:
-        self.peer = peer
+        self.service_client = service_client
         self.history = history
         self.client = client
 
@@ -99,14 +99,14 @@ class Way:
 async def way(request: pytest.FixtureRequest) -> AsyncIterator[Way]:
     history = history_app()
     async with served(history) as url:
-        peer = (
+        service_client = (
             MountedServiceClient("history", history, SECRET)
             if request.param == "mounted"
             else HttpServiceClient("history", url, SECRET)
         )
-        async with served(gateway_app(peer)) as front, httpx.AsyncClient(base_url=front) as client:
-            yield Way(peer, history, client)
-        await peer.close()
+        async with served(gateway_app(service_client)) as front, httpx.AsyncClient(base_url=front) as client:
+            yield Way(service_client, history, client)
+        await service_client.close()
 
 
 async def test_a_request_arrives_whole_with_the_principal_and_without_credentials(way: Way) -> None:
@@ -158,9 +158,9 @@ async def test_errors_of_the_service_pass(way: Way) -> None:
 
 async def test_small_questions_are_answered_parsed(way: Way) -> None:
     """get_json gives the body of a 200, and an error with the status otherwise."""
-    answer = await way.peer.get_json("/api/echo?x=1", ALICE)
+    answer = await way.service_client.get_json("/api/echo?x=1", ALICE)
     with pytest.raises(ServiceRefused) as refused:
-        await way.peer.get_json("/api/missing", ALICE)
+        await way.service_client.get_json("/api/missing", ALICE)
 
     assert (answer["name"], answer["query"]) == ("alice", "x=1")
     assert refused.value.status == 404
@@ -168,10 +168,10 @@ async def test_small_questions_are_answered_parsed(way: Way) -> None:
 
 async def test_a_service_asks_another_with_a_body_and_headers(way: Way) -> None:
     """Any method; the answer comes whole, with its headers, whatever its status."""
-    echoed = await way.peer.call("POST", "/api/echo?x=1", ALICE, body=b"text", headers={"Accept": "x/y"})
-    missing = await way.peer.call("GET", "/api/missing", ALICE)
+    echoed = await way.service_client.call("POST", "/api/echo?x=1", ALICE, body=b"text", headers={"Accept": "x/y"})
+    missing = await way.service_client.call("GET", "/api/missing", ALICE)
     way.history.state.released.set()
-    streamed = await way.peer.call("GET", "/api/stream", ALICE)
+    streamed = await way.service_client.call("GET", "/api/stream", ALICE)
 
     echo = json.loads(echoed.body)
     assert (echoed.status, echo["name"], echo["query"], echo["body"], echo["accept"]) == (
@@ -189,14 +189,14 @@ async def test_a_service_that_is_down_is_named() -> None:
     """The person gets a 503 problem; a question raises."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
-    peer = HttpServiceClient("history", f"http://127.0.0.1:{port}", SECRET)
-    async with served(gateway_app(peer)) as front, httpx.AsyncClient(base_url=front) as client:
+    service_client = HttpServiceClient("history", f"http://127.0.0.1:{port}", SECRET)
+    async with served(gateway_app(service_client)) as front, httpx.AsyncClient(base_url=front) as client:
         answer = await client.get("/api/echo")
     with pytest.raises(ServiceUnavailable, match="history"):
-        await peer.get_json("/api/echo", ALICE)
+        await service_client.get_json("/api/echo", ALICE)
     with pytest.raises(ServiceUnavailable, match="history"):
-        await peer.call("POST", "/api/echo", ALICE, body=b"x")
-    await peer.close()
+        await service_client.call("POST", "/api/echo", ALICE, body=b"x")
+    await service_client.close()
 
     assert (answer.status_code, answer.headers["content-type"]) == (503, "application/problem+json")
     assert "service history does not answer" in answer.json()["detail"]
@@ -212,11 +212,11 @@ async def test_a_name_arrives_as_it_was_sent(way: Way, name: str) -> None:
 
 @pytest.mark.parametrize("name", ["..", ".", "", "%2e%2e", "a/b", "..\\", "\0", "\uff0e\uff0e"])
 async def test_no_name_leads_elsewhere(way: Way, name: str) -> None:
-    """A peer sends no request for a name that could be a way to another path, whoever handed it over."""
+    """A service client sends no request for a name that could be a way to another path, whoever handed it over."""
     request = Request({"type": "http", "method": "GET", "headers": [], "query_string": b"", "path": "/"})
 
     with pytest.raises(BadPath):
-        await way.peer.forward(request, ["api", "names", name], ALICE)
+        await way.service_client.forward(request, ["api", "names", name], ALICE)
 
 
 async def test_headers_of_the_connection_and_of_proxies_stay_behind(way: Way) -> None:

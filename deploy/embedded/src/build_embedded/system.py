@@ -1,6 +1,6 @@
 """The embedded system: the services' own apps, consumers and stores, wired in one process.
 
-Only two edges differ from separate processes: the bus is one SQLite file, and peers are called in process.
+Only two edges differ from separate processes: the bus is one SQLite file, and services call each other in process.
 """
 
 from collections.abc import AsyncIterator, Sequence

@@ -4,7 +4,7 @@
 |----------------------------------------------|----------------------------------------------------------------------|
 | returns nothing, or nothing true             | a rest: the interval, or shorter when the duty's event is set        |
 | returns something true                       | the next step at once: there may be more to do                       |
-| finds a store, a peer or the bus unavailable | a back-off, then the same step again                                 |
+| finds a store, service or bus unavailable    | a back-off, then the same step again                                 |
 | raises any other error                       | by `on_error`: logged and tried again after the interval, or stop    |
 | raises Unusable                              | the service stops: waiting never changes what was found              |
 

@@ -85,7 +85,7 @@ class HistoryClient:
         """Nothing is pooled."""
 
     async def forward(self, request: Request, segments: Sequence[str], principal: Principal) -> Response:  # noqa: ARG002  as above
-        """Tell what was asked and for whom."""
+        """Return what was asked and for whom."""
         return JSONResponse({"path": build(segments), "for": principal.name})
 
 

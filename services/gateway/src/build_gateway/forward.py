@@ -1,4 +1,4 @@
-"""Forwarding: which service owns which REST path, and the way there with a token of the caller's.
+"""Forwarding: which service owns which REST path; a request goes there with a token for its caller.
 
 A request arrives with a path that `build_chassis.paths` let pass, so its segments are names; it goes on below `/api/`.
 """
@@ -29,13 +29,13 @@ _OWNERS = {
 }
 
 _SIGNED = frozenset({("POST", "notifications/webhooks/sendgrid")})
-"""Requests of machines that cannot log in: whoever owns the route checks their signature."""
+"""Requests of machines that cannot log in: the service that owns the route checks their signature."""
 
 _TICKETS = ("artifacts", "objects")
 """What is below it is a ticket, signed by the artifacts service: a click on a download carries no token."""
 
 _NOBODY = Principal("nobody", "viewer", frozenset(), kind="key")
-"""For whom such a request goes on: it may see nothing, and what it asks for is allowed by what it carries."""
+"""The caller of such a request: it may see nothing, and its signature or ticket is its whole permission."""
 
 
 def owner_of(segments: Sequence[str]) -> str | None:
@@ -49,17 +49,17 @@ def owner_of(segments: Sequence[str]) -> str | None:
 
 @router.api_route("/api/{path:path}", methods=METHODS, include_in_schema=False)
 async def forward(path: str, request: Request, needs: Needs) -> Response:
-    """Hand the request to its owner and stream the answer back."""
+    """Forward the request to its owner and stream the answer back."""
     segments = path.split("/")
     owner = owner_of(segments)
     if owner is None:
         return problems.problem(NotFound(f"no route /api/{path[:200]}"), request.url.path)
     is_signed = (request.method, path) in _SIGNED or _is_ticket(request.method, segments)
     principal = _NOBODY if is_signed else await person_or_key(request, needs, is_artifact=owner == "artifacts")
-    peer = needs.peers.get(owner)
-    if peer is None:
+    client = needs.peers.get(owner)
+    if client is None:
         return problems.problem(Unavailable(f"service {owner} is not part of this system"), request.url.path)
-    return await peer.forward(request, ["api", *segments], principal)
+    return await client.forward(request, ["api", *segments], principal)
 
 
 def _is_ticket(method: str, segments: Sequence[str]) -> bool:

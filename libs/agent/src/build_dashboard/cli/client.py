@@ -24,7 +24,7 @@ class DashboardError(RuntimeError):
 
     @property
     def lines(self) -> str:
-        """What is printed of it: what was wrong, and what to do where the dashboard said so."""
+        """What is printed: what was wrong, and what to do about it where the dashboard named it."""
         return f"build-dashboard: {self}" + (f"\n{self.remedy}" if self.remedy else "")
 
 
