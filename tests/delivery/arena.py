@@ -196,7 +196,9 @@ def separate_arena(
                 f"{prefix}_STORE_URL": store,
                 "AMQP_URL": f"amqp://guest:guest@127.0.0.1:{proxy.port if has_proxies else broker_port}/",
             }
-            return Process(name, [sys.executable, "-m", service], environment, directory / f"{name}.log", ports[name])
+            return Process(
+                name, [sys.executable, "-m", f"build_{service}"], environment, directory / f"{name}.log", ports[name]
+            )
 
         arena = Arena(
             directory,

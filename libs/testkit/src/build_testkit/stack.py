@@ -260,7 +260,7 @@ def separate_stack(
         prefix = service.upper()
         store = (store_urls or {}).get(service, f"sqlite:///{directory / service}.sqlite")
         environment = shared | {f"{prefix}_PORT": str(port), f"{prefix}_STORE_URL": store}
-        return Process(name, [sys.executable, "-m", service], environment, directory / f"{name}.log", port)
+        return Process(name, [sys.executable, "-m", f"build_{service}"], environment, directory / f"{name}.log", port)
 
     processes = {service: process(service, service, ports[service]) for service in SERVICES}
     for number in range(2, gateways + 1):
