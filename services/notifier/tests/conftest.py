@@ -40,13 +40,13 @@ class Builds:
             for n in numbers
         ]
 
-    def failure(self, signature: str | None, **said: Any) -> FailureData:
+    def failure(self, signature: str | None, **fields: Any) -> FailureData:
         """A failure of this signature at line 120."""
-        told = {"category": "compile", "message": f"error {signature}", "first_line": 120, "signature": signature}
-        return FailureData(**{**told, **said})
+        facts = {"category": "compile", "message": f"error {signature}", "first_line": 120, "signature": signature}
+        return FailureData(**{**facts, **fields})
 
     def verdict(
-        self, n: int, status: str = "succeeded", *signatures: str, config: str = "release", **said: Any
+        self, n: int, status: str = "succeeded", *signatures: str, config: str = "release", **fields: Any
     ) -> BuildVerdict:
         """BUILD_VERDICT of build n of a config, of commit n, failed in these ways."""
         started_at = NOON_AT + n * HOUR_MS
@@ -66,10 +66,10 @@ class Builds:
             "first_failure": failures[0] if failures else None,
         }
         return BuildVerdict(
-            build_id=said.pop("build_id", None) or self.id(n, config),
-            project=said.pop("project", "p"),
+            build_id=fields.pop("build_id", None) or self.id(n, config),
+            project=fields.pop("project", "p"),
             timestamp=started_at + HOUR_MS // 2,
-            data=BuildVerdictData(**{**facts, **said}),
+            data=BuildVerdictData(**{**facts, **fields}),
         )
 
 
@@ -189,7 +189,7 @@ def builds() -> Builds:
 @pytest.fixture
 def broken(builds: Builds) -> Callable[..., Broken]:
     """Makes an incident, as history publishes it."""
-    return lambda *said, **how: Broken(builds, *said, **how)
+    return lambda *which, **how: Broken(builds, *which, **how)
 
 
 @pytest.fixture
@@ -222,11 +222,11 @@ def sendgrid() -> Iterator[SendGridServer]:
 
 @pytest.fixture
 def claim(builds: Builds) -> Callable[..., Notification]:
-    """Makes a claim on telling team@example.com that build 2 broke `main`; due at once."""
+    """Makes a claim on notifying team@example.com that build 2 broke `main`; due at once."""
 
-    def make(n: int = 0, **said: Any) -> Notification:
+    def make(n: int = 0, **fields: Any) -> Notification:
         message = Message(
-            kind=said.pop("kind", "opened"),
+            kind=fields.pop("kind", "opened"),
             project="p",
             branch="main",
             configs=["release"],
@@ -251,7 +251,7 @@ def claim(builds: Builds) -> Callable[..., Notification]:
             "due_at": NOON_AT,
             "created_at": NOON_AT,
         }
-        return Notification(**{**facts, **said})
+        return Notification(**{**facts, **fields})
 
     return make
 

@@ -85,7 +85,7 @@ async def test_smtp_takes_a_mail_with_both_parts_in_its_thread(smtp, mailbox, cl
         ("data", "cut", False, True),
     ],
 )
-async def test_smtp_says_whether_trying_again_helps(smtp, mailbox, claim, stage, *, reply, permanent, ambiguous):
+async def test_smtp_shows_whether_trying_again_helps(smtp, mailbox, claim, stage, *, reply, permanent, ambiguous):
     """5yz: for good. 4yz: for now. No answer after DATA: nobody knows."""
     setattr(mailbox, stage, reply)
 
@@ -104,7 +104,7 @@ async def test_smtp_that_is_down_took_nothing(claim):
 
 
 async def test_smtp_never_falls_back_to_plain_text(mailbox, claim, smtp):
-    """Asked for STARTTLS and not offered: nothing is said, least of all the password."""
+    """Asked for STARTTLS and not offered: nothing is sent, least of all the password."""
     server = Server("127.0.0.1", smtp._server.port, "ann", "secret", use_tls=True)
 
     with pytest.raises(NotSent):
@@ -126,13 +126,13 @@ class Web:
                 path = self.path.partition("?")[0]
                 web.seen.append((self.command, path, json.loads(body) if body else None))
                 status, answer = web.routes.get(f"{self.command} {path}", (404, {}))
-                said = json.dumps(answer).encode()
+                content = json.dumps(answer).encode()
                 self.send_response(status)
                 for name, value in web.headers.items():
                     self.send_header(name, value)
-                self.send_header("Content-Length", str(len(said)))
+                self.send_header("Content-Length", str(len(content)))
                 self.end_headers()
-                self.wfile.write(said)
+                self.wfile.write(content)
 
             do_GET = do_POST = do_PATCH = answer  # noqa: N815  the names http.server calls
 
@@ -197,7 +197,7 @@ async def test_a_pull_request_gets_one_comment_edited_in_place(github, web, clai
     assert "is fixed on" in web.seen[-1][2]["body"]
 
 
-async def test_a_commit_without_a_pull_request_is_moot(github, web, claim, builds):
+async def test_a_commit_without_a_pull_request_gets_no_comment(github, web, claim, builds):
     """Pushed straight to the branch: there is nowhere to comment, and nothing failed."""
     web.routes[f"GET /repos/llvm/torch-mlir/commits/{builds.sha(2)}/pulls"] = (200, [])
 
@@ -215,7 +215,7 @@ async def test_a_commit_without_a_pull_request_is_moot(github, web, claim, build
         (403, {"Retry-After": "30", "X-RateLimit-Remaining": "0"}, False, 30),
     ],
 )
-async def test_github_says_whether_trying_again_helps(github, web, claim, builds, *, status, headers, permanent, wait):
+async def test_github_shows_whether_trying_again_helps(github, web, claim, builds, *, status, headers, permanent, wait):
     """A limit is waited out, an outage too, a refusal is final."""
     web.routes[f"POST /repos/llvm/torch-mlir/statuses/{builds.sha(2)}"] = (status, {})
     web.headers = headers
@@ -230,7 +230,7 @@ async def test_github_says_whether_trying_again_helps(github, web, claim, builds
     )
 
 
-async def test_a_room_is_told_through_apprise(web, claim):
+async def test_a_room_is_notified_through_apprise(web, claim):
     """Title and text arrive; the URL is found by the room's name."""
     web.routes["POST /hook"] = (200, {})
     channel = AppriseChannel(lambda project, name: web.url.replace("http", "json") + "/hook")
@@ -245,7 +245,7 @@ async def test_a_room_is_told_through_apprise(web, claim):
 @pytest.mark.parametrize(
     ("status", "permanent", "ambiguous"), [(404, True, False), (429, False, False), (500, False, True)]
 )
-async def test_a_room_that_refuses_says_whether_trying_again_helps(web, claim, *, status, permanent, ambiguous):
+async def test_a_room_that_refuses_shows_whether_trying_again_helps(web, claim, *, status, permanent, ambiguous):
     """By the status Apprise met."""
     web.routes["POST /hook"] = (status, {})
     channel = AppriseChannel(lambda project, name: web.url.replace("http", "json") + "/hook")
@@ -265,10 +265,10 @@ async def test_a_room_that_is_gone_from_the_config_is_final(claim):
 
 
 def test_a_placeholder_is_no_credential(tmp_path, caplog):
-    """Said once at the start; mail goes another way where there is one, instead of to SendGrid for nothing."""
+    """Logged once at the start; mail goes another way where there is one, instead of to SendGrid for nothing."""
     placeholders = {"sendgrid_api_key": "your_enter_key", "github_token": "your_github_token"}
-    said = {"notification_email": "builds@example.com", "smtp_host": "mail.example.com"}
-    settings = Settings(_env_file=None, **said, **placeholders)
+    mail = {"notification_email": "builds@example.com", "smtp_host": "mail.example.com"}
+    settings = Settings(_env_file=None, **mail, **placeholders)
 
     channels = open_channels(settings, Projects(tmp_path / "config.yaml"))
 

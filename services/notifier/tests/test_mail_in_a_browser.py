@@ -1,4 +1,4 @@
-"""The mail as people see it: readable in light and dark, on a desk and on a phone."""
+"""The mail as people see it: readable in light and dark, on a laptop and on a phone."""
 
 import shutil
 
@@ -22,10 +22,10 @@ CONTRAST = """
   };
   const faults = [];
   for (const element of document.body.querySelectorAll('*')) {
-    const said = [...element.childNodes].filter(n => n.nodeType === 3 && n.data.trim());
-    if (!said.length) continue;
+    const words = [...element.childNodes].filter(n => n.nodeType === 3 && n.data.trim());
+    if (!words.length) continue;
     const [a, b] = [light(parse(getComputedStyle(element).color)), light(behind(element))].sort((x, y) => y - x);
-    if ((a + 0.05) / (b + 0.05) < 4.5) faults.push(said[0].data.trim());
+    if ((a + 0.05) / (b + 0.05) < 4.5) faults.push(words[0].data.trim());
   }
   return faults;
 }

@@ -22,7 +22,7 @@ class Story:
             self.branch = note_verdict(self.branch, verdict, now_ms=self.now_ms, quiet_ms=QUIET_MS)
         return self
 
-    def said(self):
+    def claimed(self):
         """What is due after the quiet period, claimed once."""
         self.now_ms += QUIET_MS
         due = sorted((known for known in self.branch.pending if known.due_at <= self.now_ms), key=lambda k: k.due_at)
@@ -35,19 +35,19 @@ def story(builds):
     return Story(builds.noon_at)
 
 
-def test_a_missing_agent_is_told_once_and_so_is_its_return(story, builds):
+def test_a_missing_agent_is_news_once_and_so_is_its_return(story, builds):
     """Two lost builds of one agent: missing once; the next build that ends: returned once."""
     story.after(builds.verdict(1), builds.verdict(2, "lost"), builds.verdict(2, "lost", config="asan"))
 
-    assert story.said() == ["missing"]
-    assert story.after(builds.verdict(3), builds.verdict(4)).said() == ["returned"]
+    assert story.claimed() == ["missing"]
+    assert story.after(builds.verdict(3), builds.verdict(4)).claimed() == ["returned"]
 
 
 def test_an_agent_back_within_the_quiet_period_was_never_missing(story, builds):
-    """A late finish right after `lost`: nobody hears of either."""
+    """A late finish right after `lost`: nobody is notified of either."""
     story.after(builds.verdict(1), builds.verdict(2, "lost"), builds.verdict(2, revision=2))
 
-    assert story.said() == []
+    assert story.claimed() == []
 
 
 def test_a_repeated_or_overtaken_verdict_changes_nothing(story, builds):
@@ -69,13 +69,13 @@ def test_a_config_is_overdue_after_twice_its_cadence(story, builds):
         assert expected == [transition.kind for transition in story.branch.pending]
         story.branch = story.branch.without(story.branch.pending)
 
-    assert story.after(builds.verdict(9)).said() == ["returned"]
+    assert story.after(builds.verdict(9)).claimed() == ["returned"]
 
 
 def test_what_is_gone_for_months_is_missed_no_longer(story, builds):
-    """A retired machine: its silence ends without a word."""
-    story.after(builds.verdict(1, "lost", agent="old"), builds.verdict(1, config="asan")).said()
+    """A retired machine: its silence ends without a message."""
+    story.after(builds.verdict(1, "lost", agent="old"), builds.verdict(1, config="asan")).claimed()
     story.now_ms += IDLE_MS + 1
 
-    assert story.after(builds.verdict(2, config="asan")).said() == []
+    assert story.after(builds.verdict(2, config="asan")).claimed() == []
     assert story.branch.open_subjects("missing") == []

@@ -83,7 +83,7 @@ class Service:
         return await eventually(look)
 
     async def idle(self, eventually, verdicts):
-        """Wait until so many verdicts were read and nothing waits to be told or sent."""
+        """Wait until so many verdicts were read and nothing waits to be decided or sent."""
 
         async def look():
             parts, far = self.app.state.dependencies, 2**52
@@ -104,7 +104,7 @@ def outgoing(message):
 
 
 @asynccontextmanager
-async def running(bus_url, tmp_path, **said):
+async def running(bus_url, tmp_path, **fields):
     (tmp_path / "config.yaml").write_text(CONFIG)
     facts = {
         "config_path": str(tmp_path / "config.yaml"),
@@ -115,7 +115,7 @@ async def running(bus_url, tmp_path, **said):
         "keep_days": 36500,  # these builds are of 2023
         "dashboard_url": "https://builds.example.com/",
     }
-    settings = Settings(_env_file=None, **{**facts, **said})
+    settings = Settings(_env_file=None, **{**facts, **fields})
     bus = open_bus(bus_url)
     await bus.open()
     ingest = Ingest()
@@ -136,16 +136,16 @@ def bus_url(request, tmp_path):
 @pytest.fixture
 def start(bus_url, tmp_path):
     """Starts the service on the bus; the same rows at every start."""
-    return lambda **said: running(bus_url, tmp_path, **said)
+    return lambda **fields: running(bus_url, tmp_path, **fields)
 
 
 @pytest.fixture
 def now(builds, broken):
     """Makes an incident that happens now, suspecting these commits: an older one would be summed up."""
 
-    def make(*said, commits=None, **how):
+    def make(*which, commits=None, **how):
         suspects = None if commits is None else builds.commits(*commits)
-        return broken(*said, at=int(time.time() * 1000), commits=suspects, **how)
+        return broken(*which, at=int(time.time() * 1000), commits=suspects, **how)
 
     return make
 
@@ -183,17 +183,17 @@ async def test_sixty_configs_broken_and_fixed_are_one_mail_each(start, mailing, 
     assert (len(sendgrid.mails), len(rows)) == (4, 4)  # the team, and the owner of config-07
     text, html = (part["value"] for part in broken["content"])
     link = f"https://builds.example.com/builds/{red[0].build_id}#L120"
-    for said in (link, "a.cpp:7:1: error: s", "2 commits since the last good build, by Author 2, Author 1", "30 min"):
-        assert said in text
-        assert said in html
+    for words in (link, "a.cpp:7:1: error: s", "2 commits since the last good build, by Author 2, Author 1", "30 min"):
+        assert words in text
+        assert words in html
     assert "line 116" in text
     assert "line 115\n" not in text
     assert "line 125" in text
     assert "\x1b" not in text
 
 
-async def test_a_service_that_was_away_says_the_same(start, mailing, now, sendgrid, eventually):
-    """What was published while it is stopped is told when it is back, once."""
+async def test_a_service_that_was_away_sends_the_same(start, mailing, now, sendgrid, eventually):
+    """What was published while it is stopped is sent when it is back, once."""
     incident = now()
     async with start(**mailing) as service:
         await service.publish(now(1, "other", news=False).message())
@@ -211,8 +211,8 @@ async def test_a_service_that_was_away_says_the_same(start, mailing, now, sendgr
     assert ["broken", "fixed"] == [subject.split(" ")[3] for subject in sendgrid.subjects()]
 
 
-async def test_a_missing_agent_and_its_return_are_told(start, mailing, builds, sendgrid, eventually):
-    """A lost build says nothing of the branch: its agent is missing once, and back with the next verdict."""
+async def test_a_missing_agent_and_its_return_are_news(start, mailing, builds, sendgrid, eventually):
+    """A lost build proves nothing about the branch: its agent is missing once, and back with the next verdict."""
     async with start(**mailing) as service:
         await service.publish(builds.verdict(2, "failed", "s"), builds.verdict(3, "lost"))
         await service.settled(eventually, 1)
@@ -224,8 +224,8 @@ async def test_a_missing_agent_and_its_return_are_told(start, mailing, builds, s
     assert ["missing", "returned"] == sorted(row["transition"] for row in rows)
 
 
-async def test_a_silent_config_is_never_spoken_of(tmp_path, builds, eventually):
-    """`state: silent` in config.yaml: neither told nor recorded."""
+async def test_a_silent_config_is_never_news(tmp_path, builds, eventually):
+    """`state: silent` in config.yaml: neither sent nor recorded."""
     async with running(f"sqlite:///{tmp_path}/bus.sqlite", tmp_path) as service:
         await service.publish(builds.verdict(1, config="quiet"), builds.verdict(2, "lost", config="quiet"))
         await service.idle(eventually, 2)
@@ -234,21 +234,21 @@ async def test_a_silent_config_is_never_spoken_of(tmp_path, builds, eventually):
 
 
 async def test_changed_rules_hold_without_a_restart(tmp_path, now, eventually):
-    """Another address in config.yaml is told of the next incident; a broken file leaves the rules as they were."""
+    """Another address in config.yaml is notified of the next incident; a broken file leaves the rules as they were."""
     async with running(f"sqlite:///{tmp_path}/bus.sqlite", tmp_path) as service:
         first, second = now(2, "first"), now(4, "second")
         await service.publish(first.message())
         await service.settled(eventually, 1, state="suppressed")
         (tmp_path / "config.yaml").write_text(CONFIG.replace("team@", "others@"))
         await service.publish(first.fixed(3).message(), second.message())
-        told = await service.settled(eventually, 3, state="suppressed")
+        rows = await service.settled(eventually, 3, state="suppressed")
         (tmp_path / "config.yaml").write_text("projects: {p: {notification_emails: 7}}")
         await service.publish(second.fixed(5).message(), now(6, "third").message())
-        told = await service.settled(eventually, 5, state="suppressed")
+        rows = await service.settled(eventually, 5, state="suppressed")
 
-    told = sorted((row["createdAt"], row["transition"], row["recipient"]) for row in told)
-    assert ["team@example.com", *["others@example.com"] * 4] == [recipient for _, _, recipient in told]
-    assert sorted(["opened"] * 3 + ["fixed"] * 2) == sorted(transition for _, transition, _ in told)
+    decided = sorted((row["createdAt"], row["transition"], row["recipient"]) for row in rows)
+    assert ["team@example.com", *["others@example.com"] * 4] == [recipient for _, _, recipient in decided]
+    assert sorted(["opened"] * 3 + ["fixed"] * 2) == sorted(transition for _, transition, _ in decided)
 
 
 async def test_without_a_channel_everything_is_recorded_as_suppressed(tmp_path, now, eventually):
@@ -351,15 +351,15 @@ async def test_the_list_is_walked_by_its_cursor(tmp_path, claim):
 
 
 async def test_sendgrids_signed_events_settle_what_was_unknown(tmp_path, now, sendgrid, mailing, eventually):
-    """A slow answer leaves `unknown`; the event says it was taken, a later one that it arrived, a replay nothing."""
+    """A slow answer leaves `unknown`; the event proves that it was taken, a later one that it arrived, a replay nothing."""
     async with running(f"sqlite:///{tmp_path}/bus.sqlite", tmp_path, **mailing) as service:
         sendgrid.answers = [500]
         await service.publish(now().message())
         (row,) = await service.settled(eventually, 1, state="unknown")
         event = {"notification_id": row["id"], "event": "processed", "sg_event_id": "e1", "sg_message_id": "m1"}
         states = []
-        for told in (event, event, {**event, "event": "delivered", "sg_event_id": "e2"}, event):
-            body, headers = sendgrid.signed(told)
+        for posted in (event, event, {**event, "event": "delivered", "sg_event_id": "e2"}, event):
+            body, headers = sendgrid.signed(posted)
             response = await service.ask("POST", "/webhooks/sendgrid", content=body, headers=headers)
             assert response.status_code == 200, response.text
             detail = (await service.ask("GET", f"/{row['id']}")).json()
@@ -369,7 +369,7 @@ async def test_sendgrids_signed_events_settle_what_was_unknown(tmp_path, now, se
 
 
 async def test_a_bounce_is_a_failure_with_its_reason(tmp_path, sendgrid, mailing, claim):
-    """Was the mail ever received? The log says no, and why."""
+    """Was the mail ever received? The log shows no, and why."""
     async with running(f"sqlite:///{tmp_path}/bus.sqlite", tmp_path, **mailing) as service:
         await service.app.state.dependencies.store.claim([claim(1, state="accepted", due_at=None)])
         event = {"notification_id": claim(1).id, "event": "bounce", "sg_event_id": "e", "reason": "550 no such user"}
@@ -406,8 +406,8 @@ async def test_forged_events_change_nothing(tmp_path, sendgrid, mailing, claim):
         assert (await service.ask("POST", "/webhooks/sendgrid", content=b"[]")).status_code == 404
 
 
-async def test_a_poisoned_neighbour_harms_nothing(bus_url, tmp_path, builds, now, eventually):
-    """What can never be read is parked; the verdicts beside it are told."""
+async def test_a_poisoned_message_stops_no_other(bus_url, tmp_path, builds, now, eventually):
+    """What can never be read is parked; the messages beside it are acted on."""
     async with running(bus_url, tmp_path) as service:
         key = routing_key("BUILD_VERDICT", builds.id(1), "p")
         await service.bus.publish([Outgoing(key, json.dumps({"type": "BUILD_VERDICT"}).encode())])

@@ -12,11 +12,11 @@ from build_notifier.store import NotificationQuery
 def branch_of(broken, builds):
     """A branch with an incident that waits to be notified of."""
 
-    def make(*incidents, **said):
+    def make(*incidents, **fields):
         branch = Branch(project="p", branch="main", touched_at=builds.noon_at)
         for incident in incidents:
             branch = apply_incident(branch, incident.message(), now_ms=builds.noon_at, quiet_ms=30_000)
-        return branch.model_copy(update=said)
+        return branch.model_copy(update=fields)
 
     return make
 
@@ -32,7 +32,7 @@ async def test_a_branch_is_found_again_whole(store, builds, broken, branch_of):
 
 
 async def test_of_two_who_replace_the_same_version_one_loses(store, broken, branch_of):
-    """A lost race writes nothing and is told, also when the branch is new."""
+    """A lost race writes nothing and is reported, also when the branch is new."""
     first, second = branch_of(broken(1)), branch_of(broken(2))
 
     assert [True, False] == [await store.put_branch(first, 0), await store.put_branch(second, 0)]
@@ -42,7 +42,7 @@ async def test_of_two_who_replace_the_same_version_one_loses(store, broken, bran
 
 
 async def test_due_branches_come_when_they_are_due(store, builds, broken, branch_of):
-    """Not before the first pending transition's time, and no more once it is told."""
+    """Not before the first pending transition's time, and no more once it is claimed."""
     branch = branch_of(broken())
     await store.put_branch(branch, 0)
 
@@ -54,7 +54,7 @@ async def test_due_branches_come_when_they_are_due(store, builds, broken, branch
 
 
 async def test_a_claim_is_made_once(store, claim):
-    """Of many who claim the same at once, exactly one is told that it was the first."""
+    """Of many who claim the same at once, exactly one learns that it was the first."""
     rounds = await asyncio.gather(*(store.claim([claim(1), claim(2)]) for _ in range(5)))
 
     assert sorted([claim(1).id, claim(2).id]) == sorted(claimed for new in rounds for claimed in new)
@@ -63,7 +63,7 @@ async def test_a_claim_is_made_once(store, claim):
 
 
 async def test_a_step_is_taken_by_one_sender(store, claim, builds):
-    """Of two that read the same version the second is told nothing was replaced."""
+    """Of two that read the same version the second learns that nothing was replaced."""
     await store.claim([claim(1)])
     (due,) = await store.due_notifications(builds.noon_at, 9)
 

@@ -1,1 +1,1 @@
-"""notifier: tells people about incidents, once."""
+"""notifier: notifies people of incidents, once."""

@@ -1,6 +1,6 @@
-"""Deliveries of `notifier.builds`: what they say is noted in their branches' rows, then the batch is acked.
+"""Deliveries of `notifier.builds`: what they report is noted in their branches' rows, then the batch is acked.
 
-history decides what happened to a branch (INCIDENT_CHANGED). A verdict is noted only for what its one build says: the
+history decides what happened to a branch (INCIDENT_CHANGED). A verdict is noted only for what its one build shows: the
 status of its commit, and whether its agent is there.
 """
 
@@ -26,7 +26,7 @@ Step = Callable[[Branch], Branch]
 
 
 class Recorder:
-    """Records what incidents and verdicts say."""
+    """Records what incidents and verdicts report."""
 
     def __init__(self, store: NotifierStore, projects: Projects, settings: Settings) -> None:
         self._store = store
@@ -105,7 +105,7 @@ class Recorder:
 
 
 def _read(delivery: Delivery) -> IncidentChanged | BuildVerdict | None:
-    """The message, where it is one that is acted on; the routing key says which kind it is."""
+    """The message, where it is one that is acted on; the routing key names its kind."""
     if delivery.routing_key.split(".")[1:2] == ["INCIDENT_CHANGED"]:
         return IncidentChanged.model_validate_json(delivery.body)
     message = build_message.validate_json(delivery.body)

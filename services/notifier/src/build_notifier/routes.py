@@ -1,4 +1,4 @@
-"""Routes of notifier: what was said to whom, mutes, and the mail provider's webhook."""
+"""Routes of notifier: who was notified of what, mutes, and the mail provider's webhook."""
 
 from collections.abc import Sequence
 from typing import Annotated
@@ -17,7 +17,7 @@ from build_notifier.records.mutes import MUTES_MAX, Mute, MuteRequest
 from build_notifier.records.notification import State
 from build_notifier.settings import Settings
 from build_notifier.store import NotificationQuery, NotifierStore
-from build_notifier.views import MuteList, NotificationDetail, NotificationList, NotificationRow, Told
+from build_notifier.views import MuteList, NotificationDetail, NotificationList, NotificationRow, WebhookResult
 
 router = APIRouter(prefix="/api/notifications", tags=["notifications"])
 
@@ -68,7 +68,7 @@ async def list_mutes(caller: Caller, needs: Needs) -> MuteList:
 
 @router.post("/mutes", status_code=201, response_model_exclude_none=True)
 async def create_mute(wanted: MuteRequest, caller: Caller, needs: Needs) -> Mute:
-    """Say nothing about a project, a branch, a config or an incident until a time."""
+    """Send nothing about a project, a branch, a config or an incident until a time."""
     _may_mute(caller, wanted.project)
     _ends_later(wanted, needs.clock())
     if len(await needs.store.mutes()) >= MUTES_MAX:
@@ -92,15 +92,15 @@ async def change_mute(mute_id: MuteId, wanted: MuteRequest, caller: Caller, need
 
 @router.delete("/mutes/{mute_id}", status_code=204)
 async def delete_mute(mute_id: MuteId, caller: Caller, needs: Needs) -> Response:
-    """Speak again; what was not said meanwhile stays unsaid."""
+    """Notify again; what was suppressed meanwhile stays suppressed."""
     _may_mute(caller, (await _visible(mute_id, caller, needs.store)).project)
     await needs.store.drop_mute(mute_id)
     return Response(status_code=204)
 
 
 @router.post("/webhooks/sendgrid")
-async def sendgrid_events(request: Request, needs: Needs) -> Told:
-    """Events of SendGrid's signed Event Webhook; the signature, not a login, says that they are SendGrid's."""
+async def sendgrid_events(request: Request, needs: Needs) -> WebhookResult:
+    """Events of SendGrid's signed Event Webhook; the signature, not a login, proves that they are SendGrid's."""
     key = needs.webhook_key
     if key is None:
         raise NotFound("no webhook here: set NOTIFIER_SENDGRID_WEBHOOK_KEY")
@@ -116,14 +116,14 @@ async def sendgrid_events(request: Request, needs: Needs) -> Told:
     for event in events:
         needs.metrics.webhook.labels(str(event.get("event"))[:20]).inc()
         await _note(needs.store, event, needs.clock())
-    return Told(events=len(events))
+    return WebhookResult(events=len(events))
 
 
 @router.get("/{notification_id}", response_model_exclude_none=True)
 async def get_notification(
     notification_id: Annotated[str, Path(max_length=64)], caller: Caller, needs: Needs
 ) -> NotificationDetail:
-    """One notification, with what it says and everything that happened to it."""
+    """One notification, with its text and everything that happened to it."""
     found = (await needs.store.notifications([notification_id])).get(notification_id)
     if found is None or not caller.may_see(found.project):
         raise NotFound("no such notification")

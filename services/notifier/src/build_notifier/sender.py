@@ -1,4 +1,4 @@
-"""Posting: claims that are due are sent, each try written down before it begins.
+"""Sending: claims that are due are sent, each try written down before it begins.
 
 The row says `sending` before a channel is asked. Whoever finds it so after its lease knows that its sender died
 somewhere between asking and writing down the answer: such a message is `unknown`, and is not sent again by itself.
@@ -72,8 +72,9 @@ class Sender:
         try:
             with self._metrics.send_seconds.labels(taken.channel).time():
                 provider_id = await channel.send(taken)
-        except NotApplicable as moot:
-            return taken.noting(self._clock(), f"suppressed: {moot}", state="suppressed", reason=str(moot), due_at=None)
+        except NotApplicable as error:
+            reason = str(error)
+            return taken.noting(self._clock(), f"suppressed: {reason}", state="suppressed", reason=reason, due_at=None)
         except NotSent as error:
             return self._after(taken, error)
         except Exception:
@@ -92,7 +93,7 @@ class Sender:
         return steps.postponed(taken, now_ms, reason, retry_after_ms, self._draw)
 
     async def _settle(self, taken: Notification, outcome: Notification) -> None:
-        """Write the outcome down; what the provider's events said meanwhile is the better evidence and stays."""
+        """Write the outcome down; what the provider's events reported meanwhile is the better evidence and stays."""
         newest = outcome
 
         async def write() -> Lost | None:

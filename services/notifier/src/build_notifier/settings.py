@@ -22,7 +22,9 @@ class Settings(ServiceSettings):
         "http://127.0.0.1:8080", validation_alias="BUILD_DASHBOARD_URL", description="Where links of a mail lead."
     )
 
-    quiet_seconds: float = Field(30, ge=0, description="An incident collects configs this long before people hear.")
+    quiet_seconds: float = Field(
+        30, ge=0, description="An incident collects configs this long before people are notified."
+    )
     poll_seconds: float = Field(
         1, gt=0, description="How soon a message due by the clock, or decided by another replica, is noticed."
     )

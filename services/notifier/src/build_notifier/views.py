@@ -9,7 +9,7 @@ from build_notifier.records.notification import ChannelName, Entry, Notification
 
 
 class NotificationRow(WireModel):
-    """One thing said to one recipient, and where it stands."""
+    """One message to one recipient, and where it stands."""
 
     id: str
     project: str
@@ -36,7 +36,7 @@ class NotificationRow(WireModel):
 
 
 class NotificationDetail(NotificationRow):
-    """A notification with what it says."""
+    """A notification with its text."""
 
     text: str = Field(description="As its plain text part has it.")
 
@@ -59,7 +59,7 @@ class MuteList(WireModel):
     items: list[Mute]
 
 
-class Told(WireModel):
+class WebhookResult(WireModel):
     """How many events of a webhook's request were about notifications of ours."""
 
     events: Count

@@ -9,8 +9,8 @@ class NotSent(Exception):
     """A try failed.
 
     `permanent`: it was refused, and trying again is pointless. `ambiguous`: nobody knows whether it was taken, so
-    trying again may tell somebody twice. Neither: it was surely not taken; `retry_after_seconds` is what we were asked
-    to wait.
+    trying again may notify somebody twice. Neither: it was surely not taken; `retry_after_seconds` is what we were
+    asked to wait.
     """
 
     def __init__(
@@ -28,7 +28,7 @@ class NotSent(Exception):
 
 
 class NotApplicable(Exception):
-    """There is nobody to tell after all, e.g. no pull request has the commit; no failure of anything."""
+    """There is nobody to notify after all, e.g. no pull request has the commit; no failure of anything."""
 
 
 class Channel(Protocol):

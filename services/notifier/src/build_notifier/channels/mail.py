@@ -1,4 +1,4 @@
-"""What both mail channels put on a mail: who it is from, which thread it is in, what it says."""
+"""What both mail channels put on a mail: who it is from, which thread it is in, its content."""
 
 from dataclasses import dataclass
 
@@ -21,7 +21,7 @@ class Mail:
 
 
 def mail_of(notification: Notification, sender: str) -> Mail:
-    """The mail that says this notification."""
+    """The mail of this notification."""
     message = notification.message
     return Mail(
         sender=sender,

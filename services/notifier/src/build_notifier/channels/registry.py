@@ -25,7 +25,7 @@ LACKING: Mapping[ChannelName, str] = {
     "github_comment": "no channel configured: set NOTIFIER_GITHUB_TOKEN",
     "apprise": "no channel configured",
 }
-"""What to say of a notification whose channel is not there."""
+"""The reason of a notification whose channel is not there."""
 
 
 def open_channels(settings: Settings, projects: Projects) -> dict[ChannelName, Channel]:

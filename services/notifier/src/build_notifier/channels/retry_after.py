@@ -9,12 +9,12 @@ def retry_after_seconds(
     headers: Mapping[str, str], reset_header: str, wall_clock: Callable[[], float] = time.time
 ) -> float | None:
     """`Retry-After` (seconds or a date), else the epoch second in `reset_header`; None where neither can be read."""
-    told = headers.get("Retry-After", "").strip()
-    if told.isdigit():
-        return float(told)
-    if told:
+    wanted = headers.get("Retry-After", "").strip()
+    if wanted.isdigit():
+        return float(wanted)
+    if wanted:
         try:
-            return max(0.0, parsedate_to_datetime(told).timestamp() - wall_clock())
+            return max(0.0, parsedate_to_datetime(wanted).timestamp() - wall_clock())
         except ValueError:
             return None
     reset = headers.get(reset_header, "").strip()

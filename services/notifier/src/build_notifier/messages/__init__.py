@@ -1,1 +1,1 @@
-"""Letters: what is said, as facts, and how each medium says it."""
+"""Messages: their content as facts, and how each medium renders it."""

@@ -43,7 +43,7 @@ class ServiceExtracts(Extracts):
         if self._ingest is None:
             raise NoExtract("no address of ingest is set", permanent=True)
         hit = evidence.failure.first_line if evidence.failure else 0
-        # A log in which nothing was found tells most at its end.
+        # Of a log in which nothing was found the end shows most.
         first = max(1, hit - LINES_BEFORE) if hit else max(1, evidence.log_lines - LINES + 1)
         asker = Principal("notifier", "viewer", frozenset({project}), kind="service")
         try:

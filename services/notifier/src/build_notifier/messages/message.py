@@ -1,4 +1,4 @@
-"""A message: everything one message says, as facts; the same facts make a mail, a chat line and a comment."""
+"""A message: its whole content as facts; the same facts make a mail, a chat line and a comment."""
 
 from typing import Literal
 from urllib.parse import quote
@@ -10,7 +10,7 @@ from pydantic import Field
 
 from build_notifier.messages.text import counted, one_line
 
-LetterKind = Literal[
+MessageKind = Literal[
     "opened", "changed", "reopened", "fixed", "overridden", "missing", "returned", "digest", "summary", "status"
 ]
 NO_BRANCH = "(no branch)"
@@ -53,9 +53,9 @@ class StillRed(WireModel):
 
 
 class Message(WireModel):
-    """What is said of one transition."""
+    """What people read of one transition."""
 
-    kind: LetterKind
+    kind: MessageKind
     project: str
     branch: str | None = None
     configs: list[str] = Field(default_factory=list, description="Configs this is about.")
@@ -80,7 +80,7 @@ class Message(WireModel):
 
     @property
     def is_break(self) -> bool:
-        """Whether it says that something is broken now: then the log and the suspects are of interest."""
+        """Whether it reports that something is broken now: then the log and the suspects are of interest."""
         return self.kind in ("opened", "changed", "reopened")
 
     @property
@@ -133,8 +133,8 @@ class Message(WireModel):
     @property
     def subject(self) -> str:
         """The subject of a mail; always one line."""
-        said = f": {self.message}" if self.message and self.is_break else ""
-        return one_line(f"[{self.project}] {self.title}{said}", SUBJECT_CHARACTERS)
+        error = f": {self.message}" if self.message and self.is_break else ""
+        return one_line(f"[{self.project}] {self.title}{error}", SUBJECT_CHARACTERS)
 
     @property
     def build_url(self) -> str:

@@ -34,7 +34,7 @@ _PLAIN = _environment(autoescape=False)
 
 
 def html(message: Message) -> str:
-    """The mail as HTML; everything a build or a commit said is escaped."""
+    """The mail as HTML; everything a build printed or a commit has is escaped."""
     return _MARKUP.get_template("mail.html.j2").render(_words(message))
 
 
@@ -96,7 +96,7 @@ def _words(message: Message) -> dict[str, object]:
 
 
 def _tidy(text: str) -> str:
-    """The text without the empty lines that parts of a template leave which had nothing to say."""
+    """The text without the empty lines that parts of a template leave which had nothing to show."""
     return _EMPTY_LINES.sub("\n\n", text.strip()) + "\n"
 
 

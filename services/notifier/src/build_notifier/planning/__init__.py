@@ -1,1 +1,1 @@
-"""Planning: who is notified of what, through which channel, when, and in which words."""
+"""Planning: who is notified of what, through which channel, when, and with which message."""

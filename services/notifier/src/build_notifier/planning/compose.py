@@ -1,4 +1,4 @@
-"""Writing: a branch's transition, a verdict or a list of incidents as a message. Pure."""
+"""Composing: a branch's transition, a verdict or a list of incidents as a message. Pure."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -41,7 +41,7 @@ def with_extract(message: Message, extract: Sequence[LogLine], fault: str | None
 
 
 def status(verdict: BuildVerdict, dashboard_url: str, now_ms: int) -> Message:
-    """What one build says about its commit."""
+    """The result of one build, for its commit."""
     return Message(
         kind="status",
         project=verdict.project,
@@ -82,11 +82,11 @@ def summary(branch: Branch, transitions: Sequence[Transition], dashboard_url: st
         subject = branch.subject(subject_id)
         item = _item(branch, subject, subject.configs, happened[-1].at - subject.opened_at)
         kinds = dict.fromkeys(transition.kind for transition in happened)
-        said = {
+        outcome = {
             "news": ", ".join(kinds),
             "transitions": [(transition.subject, transition.key) for transition in happened],
         }
-        items.append(item.model_copy(update=said))
+        items.append(item.model_copy(update=outcome))
     return Message(
         kind="summary",
         project=branch.project,

@@ -11,7 +11,7 @@ from build_protocol.messages import BuildVerdict
 from build_protocol.project_config import BuildConfig
 
 from build_notifier.records import ids
-from build_notifier.records.branch import IDLE_MS, Branch, Heard, NewsKind, Subject, Transition, evidence_of
+from build_notifier.records.branch import IDLE_MS, Branch, NewestVerdict, NewsKind, Subject, Transition, evidence_of
 
 OVERDUE_CADENCES = 2
 
@@ -22,19 +22,22 @@ def note_verdict(branch: Branch, verdict: BuildVerdict, *, now_ms: int, quiet_ms
     A repeated verdict, or one of a build that a later one of its config followed, changes nothing.
     """
     evidence = evidence_of(verdict)
-    heard = Heard(
+    newest = NewestVerdict(
         build_id=verdict.build_id,
         revision=verdict.data.revision,
         started_at=evidence.started_at,
         received_at=now_ms,
     )
-    last = branch.heard.get(evidence.config)
-    if last is not None and not _follows(heard, last):
+    last = branch.newest_verdicts.get(evidence.config)
+    if last is not None and not _follows(newest, last):
         return branch
-    recent = {config: known for config, known in branch.heard.items() if known.received_at >= now_ms - IDLE_MS}
-    branch = branch.model_copy(update={"heard": {**recent, evidence.config: heard}, "touched_at": now_ms})
+    recent = {
+        config: known for config, known in branch.newest_verdicts.items() if known.received_at >= now_ms - IDLE_MS
+    }
+    update = {"newest_verdicts": {**recent, evidence.config: newest}, "touched_at": now_ms}
+    branch = branch.model_copy(update=update)
     for subject in branch.open_subjects("missing"):
-        if branch.heard.keys().isdisjoint(subject.configs):
+        if branch.newest_verdicts.keys().isdisjoint(subject.configs):
             branch = branch.putting(subject.model_copy(update={"is_open": False, "red_configs": []}))
     agent = _agent_signature(evidence)
     if verdict.data.status == "lost":
@@ -48,7 +51,7 @@ def note_verdict(branch: Branch, verdict: BuildVerdict, *, now_ms: int, quiet_ms
 def overdue(branch: Branch, configs: Mapping[str, BuildConfig], *, now_ms: int, quiet_ms: int) -> Branch:
     """The branch with a subject for each config from which nothing came for twice its cadence."""
     for config, settings in configs.items():
-        last = branch.heard.get(config)
+        last = branch.newest_verdicts.get(config)
         if last is None or settings.cadence_minutes is None or settings.state == "silent":
             continue
         if now_ms - last.received_at <= OVERDUE_CADENCES * settings.cadence_minutes * 60_000:
@@ -58,10 +61,10 @@ def overdue(branch: Branch, configs: Mapping[str, BuildConfig], *, now_ms: int, 
     return branch
 
 
-def _follows(heard: Heard, last: Heard) -> bool:
-    if heard.build_id == last.build_id:
-        return heard.revision > last.revision
-    return (heard.started_at, heard.build_id) > (last.started_at, last.build_id)
+def _follows(newest: NewestVerdict, last: NewestVerdict) -> bool:
+    if newest.build_id == last.build_id:
+        return newest.revision > last.revision
+    return (newest.started_at, newest.build_id) > (last.started_at, last.build_id)
 
 
 def _miss(branch: Branch, signature: str, evidence: Evidence, *, now_ms: int, quiet_ms: int) -> Branch:
@@ -84,11 +87,11 @@ def _miss(branch: Branch, signature: str, evidence: Evidence, *, now_ms: int, qu
 
 
 def _return(branch: Branch, subject: Subject, evidence: Evidence, *, now_ms: int, quiet_ms: int) -> Branch:
-    is_unsaid = any((known.subject, known.key) == (subject.id, "missing") for known in branch.pending)
+    is_unannounced = any((known.subject, known.key) == (subject.id, "missing") for known in branch.pending)
     branch = branch.withdrawing(subject.id, "missing").putting(
         subject.model_copy(update={"is_open": False, "red_configs": []})
     )
-    return branch if is_unsaid else branch.noting(_transition("returned", subject, evidence, now_ms, quiet_ms))
+    return branch if is_unannounced else branch.noting(_transition("returned", subject, evidence, now_ms, quiet_ms))
 
 
 def _transition(kind: NewsKind, subject: Subject, evidence: Evidence, now_ms: int, quiet_ms: int) -> Transition:
@@ -104,7 +107,7 @@ def _transition(kind: NewsKind, subject: Subject, evidence: Evidence, now_ms: in
 
 
 def _agent_signature(evidence: Evidence) -> str:
-    # Builds of agents too old to say who they are do not make each other missing.
+    # Builds of agents too old to name themselves do not make each other missing.
     return f"agent:{evidence.agent or evidence.build_id}"
 
 

@@ -38,7 +38,7 @@ NOBODY = Recipient("mail", "nobody")
 
 
 class Planner:
-    """Decides who is told what."""
+    """Decides who is notified of what."""
 
     def __init__(
         self,
@@ -67,7 +67,7 @@ class Planner:
     async def _plan(self, stored: StoredBranch) -> int:
         now_ms = self._clock()
         pending = stored.branch.pending
-        told, claimed = await self._sum_up(stored.branch, [known for known in pending if _is_stale(known)], now_ms)
+        planned, claimed = await self._sum_up(stored.branch, [known for known in pending if _is_stale(known)], now_ms)
         due = [known for known in pending if known.due_at <= now_ms and not _is_stale(known)]
         waiting: list[Transition] = []
         for transition in sorted(due, key=lambda transition: transition.at):
@@ -77,7 +77,7 @@ class Planner:
                 continue
             new = await self._store.claim(notifications)
             fail_at("notifier.claimed")
-            told.append(transition)
+            planned.append(transition)
             claimed += len(new)
             self._metrics.claimed.labels(RULES[transition.kind]).inc(len(new))
             log.info(
@@ -87,7 +87,7 @@ class Planner:
                 len(new),
                 extra={"build_id": transition.evidence.build_id},
             )
-        await self._replace(stored, told, waiting, now_ms)
+        await self._replace(stored, planned, waiting, now_ms)
         return claimed
 
     async def _sum_up(self, branch: Branch, stale: Sequence[Transition], now_ms: int) -> tuple[list[Transition], int]:
@@ -153,14 +153,14 @@ class Planner:
         )
 
     async def _notifications(self, branch: Branch, transition: Transition, now_ms: int) -> list[Notification] | None:
-        """The claims on telling of this transition; None while its extract is waited for."""
+        """The claims on notifying of this transition; None while its extract is waited for."""
         project = self._projects.get(branch.project)
         subject = branch.subject(transition.subject)
         recipients = recipients_of(project, subject, transition.kind)
         is_wanted = RULES[transition.kind] in project.notify
         if not is_wanted:
             return []
-        message = await self._letter(branch, transition, now_ms)
+        message = await self._message(branch, transition, now_ms)
         if message is None:
             return None
         mute = mutes.covering(await self._store.mutes(), subject, branch.project, branch.branch, now_ms)
@@ -168,13 +168,13 @@ class Planner:
         if mute is not None:
             reason = f"muted by {mute.created_by}" + (f": {mute.reason}" if mute.reason else "")
         elif not recipients:
-            reason = f"config.yaml names nobody to tell for {branch.project}"
+            reason = f"config.yaml names nobody to notify for {branch.project}"
         return [
             self._notification(branch, transition, recipient, message, suppressed=reason, now_ms=now_ms)
             for recipient in recipients or [NOBODY]
         ]
 
-    async def _letter(self, branch: Branch, transition: Transition, now_ms: int) -> Message | None:
+    async def _message(self, branch: Branch, transition: Transition, now_ms: int) -> Message | None:
         project = self._projects.get(branch.project)
         url = self._settings.dashboard_url.rstrip("/")
         message = compose.news(branch, transition, project, url, now_ms)
@@ -225,15 +225,15 @@ class Planner:
         )
 
     async def _replace(
-        self, stored: StoredBranch, told: Sequence[Transition], waiting: Sequence[Transition], now_ms: int
+        self, stored: StoredBranch, planned: Sequence[Transition], waiting: Sequence[Transition], now_ms: int
     ) -> None:
-        """Take off what was told, put off what waits, whatever verdicts changed meanwhile."""
+        """Take off what was planned, put off what waits, and keep what verdicts changed meanwhile."""
         put_off = {
             (transition.subject, transition.key): transition.model_copy(update={"due_at": now_ms + RETRY_MS})
             for transition in waiting
         }
         for _ in range(ATTEMPTS):
-            branch = stored.branch.without(list(told))
+            branch = stored.branch.without(list(planned))
             pending = [put_off.get((transition.subject, transition.key), transition) for transition in branch.pending]
             if await self._store.put_branch(branch.model_copy(update={"pending": pending}), stored.version):
                 return

@@ -1,4 +1,4 @@
-"""Audience: who is told of a transition, through which channel, and when. Pure.
+"""Recipients: who is notified of a transition, through which channel, and when. Pure.
 
 A config in state `staging` is news to its owner only; one that is `silent` to nobody.
 """
@@ -15,7 +15,7 @@ from build_notifier.records import ids
 from build_notifier.records.branch import NewsKind, Subject
 from build_notifier.records.notification import ChannelName
 
-SUSPECTS_TOLD = 5
+SUSPECTS_NOTIFIED = 5
 """With more suspects than this a mail to each author is noise to nearly all of them."""
 
 GITHUB = "github://"
@@ -36,7 +36,7 @@ _HOURS = re.compile(r"(\d{1,2}):(\d{2})\s*-\s*(\d{1,2}):(\d{2})(?:\s+(\S+))?")
 
 
 class Recipient(NamedTuple):
-    """A channel, and the address of whoever is told through it."""
+    """A channel, and the address of whoever is notified through it."""
 
     channel: ChannelName
     address: str
@@ -49,19 +49,18 @@ def recipients_of(project: Project, subject: Subject, kind: NewsKind) -> list[Re
     configs = [config_of(project, name) for name in subject.configs]
     is_public = any(config.state == "production" for config in configs)
     owners = [config.owner for config in configs if config.owner and config.state != "silent"]
-    told = [Recipient("mail", address) for address in _addresses(owners)]
+    recipients = [Recipient("mail", address) for address in _addresses(owners)]
     if is_public:
-        told = everybody(project) + told
-        told += [Recipient("mail", address) for address in _addresses(_authors(project, subject))]
+        recipients = everybody(project) + recipients
+        recipients += [Recipient("mail", address) for address in _addresses(_authors(project, subject))]
         if subject.kind == "break" and len(subject.suspects or ()) == 1:
-            told += [Recipient("github_comment", url) for url in repositories(project)]
-    return list({(recipient.channel, recipient.address.lower()): recipient for recipient in reversed(told)}.values())[
-        ::-1
-    ]
+            recipients += [Recipient("github_comment", url) for url in repositories(project)]
+    once = {(recipient.channel, recipient.address.lower()): recipient for recipient in reversed(recipients)}
+    return list(once.values())[::-1]
 
 
 def everybody(project: Project) -> list[Recipient]:
-    """Those who are told whatever concerns the whole project."""
+    """Those who are notified of everything that concerns the whole project."""
     rooms = [url for url in project.channels if not url.startswith(GITHUB)]
     return [
         *(Recipient("mail", address) for address in _addresses(project.notification_emails)),
@@ -86,7 +85,7 @@ def room_url(project: Project, name: str) -> str | None:
 
 
 def not_before(quiet_hours: str | None, now_ms: int) -> int:
-    """When people may be told: now, or the end of the quiet hours (`22:00-07:00 Europe/Berlin`) that now falls in.
+    """When people may be notified: now, or the end of the quiet hours (`22:00-07:00 Europe/Berlin`) that now falls in.
 
     Hours nobody can read are no quiet hours.
     """
@@ -112,7 +111,7 @@ def not_before(quiet_hours: str | None, now_ms: int) -> int:
 
 def _authors(project: Project, subject: Subject) -> list[str]:
     suspects = subject.suspects or []
-    if not project.notify_authors or subject.kind != "break" or len(suspects) > SUSPECTS_TOLD:
+    if not project.notify_authors or subject.kind != "break" or len(suspects) > SUSPECTS_NOTIFIED:
         return []
     return [commit.author_email for commit in suspects if commit.author_email]
 

@@ -1,4 +1,4 @@
-"""Sweeping: what happens without a message: configs become overdue, the day's digest is due."""
+"""Scheduled work: what happens without a message: configs become overdue, the day's digest is due."""
 
 from collections.abc import Callable
 
@@ -17,7 +17,7 @@ from build_notifier.settings import Settings
 from build_notifier.store import NotifierStore
 
 GRACE_MS = 10 * 60 * 1000
-"""After its own start the service first hears what it missed; only then it calls anything overdue."""
+"""After its own start the service first receives what it missed; only then does it call anything overdue."""
 
 BRANCHES_MAX = 200
 MAIN_BRANCHES = ("main", "master")

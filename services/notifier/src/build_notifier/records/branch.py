@@ -1,4 +1,4 @@
-"""Copies: what notifier keeps of one branch, replaced as a whole.
+"""A branch: what notifier keeps of it, replaced as a whole.
 
 Its incidents as history published them last, the agents and configs that went silent, and the transitions nobody was
 notified of yet. What is lost of it comes again: the claims on notifying remember what was sent.
@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from typing import Literal
 
 from build_protocol.incidents import Evidence, IncidentChanged, IncidentState, TransitionKind
-from build_protocol.incidents import Transition as Said
+from build_protocol.incidents import Transition as PublishedTransition
 from build_protocol.messages import BuildVerdict, Commit
 from build_protocol.model import BuildId, Count, EpochMs, WireModel
 from pydantic import Field
@@ -33,8 +33,8 @@ IDLE_MS = 90 * 24 * 3600 * 1000
 """A config without a verdict for so long is gone: nobody waits for it any more."""
 
 
-class Heard(WireModel):
-    """The newest verdict of a config, whatever it said."""
+class NewestVerdict(WireModel):
+    """The newest verdict of a config, whatever its status."""
 
     build_id: BuildId
     revision: Count
@@ -76,7 +76,7 @@ class Branch(WireModel):
 
     project: str
     branch: str | None = None
-    heard: dict[str, Heard] = Field(default_factory=dict, description="By config.")
+    newest_verdicts: dict[str, NewestVerdict] = Field(default_factory=dict, alias="heard", description="By config.")
     subjects: list[Subject] = Field(default_factory=list, description="Open ones and the last closed ones.")
     pending: list[Transition] = Field(default_factory=list)
     touched_at: EpochMs = 0
@@ -146,31 +146,31 @@ def apply_incident(branch: Branch, message: IncidentChanged, *, now_ms: int, qui
         return branch
     noted = set(known.noted if known else ())
     after = branch.model_copy(update={"touched_at": now_ms})
-    for said in state.transitions:
-        if said.key in noted or not said.news or said.kind not in NEWS:
+    for published in state.transitions:
+        if published.key in noted or not published.news or published.kind not in NEWS:
             continue
-        kind = NEWS[said.kind]
+        kind = NEWS[published.kind]
         transition = Transition(
             kind=kind,
             subject=state.id,
-            key=_claimed_under(said),
-            at=said.at,
+            key=_claimed_under(published),
+            at=published.at,
             received_at=now_ms,
             due_at=now_ms + quiet_ms,
-            evidence=_evidence(state, said.build_id),
+            evidence=_evidence(state, published.build_id),
         )
         after = after.noting(transition)
         if kind in ("fixed", "overridden"):
             after = after.hurrying(state.id, now_ms)
-    unsaid: set[str] = set()
+    unannounced: set[str] = set()
     if state.ended_as in ("withdrawn", "merged"):
-        unsaid = {waiting.key for waiting in after.pending if waiting.subject == state.id}
+        unannounced = {waiting.key for waiting in after.pending if waiting.subject == state.id}
         after = after.withdrawing(state.id)
-    return after.putting(_copy(state, unsaid))
+    return after.putting(_copy(state, unannounced))
 
 
 def evidence_of(verdict: BuildVerdict) -> Evidence:
-    """What a verdict says of its build."""
+    """The evidence that a verdict has of its build."""
     data = verdict.data
     return Evidence(
         build_id=verdict.build_id,
@@ -187,16 +187,20 @@ def evidence_of(verdict: BuildVerdict) -> Evidence:
     )
 
 
-def _claimed_under(said: Said) -> str:
-    return "opened" if NEWS.get(said.kind) == "opened" else said.key
+def _claimed_under(published: PublishedTransition) -> str:
+    return "opened" if NEWS.get(published.kind) == "opened" else published.key
 
 
-def _copy(state: IncidentState, unsaid: Collection[str]) -> Subject:
-    """The incident as it stands; transitions claimed under the keys `unsaid` are news if it ever comes back."""
+def _copy(state: IncidentState, unannounced: Collection[str]) -> Subject:
+    """The incident as it stands; transitions claimed under the keys `unannounced` are news if it ever comes back."""
     return Subject(
         id=state.id,
         revision=state.revision,
-        noted=[said.key for said in state.transitions if not said.news or _claimed_under(said) not in unsaid],
+        noted=[
+            published.key
+            for published in state.transitions
+            if not published.news or _claimed_under(published) not in unannounced
+        ],
         is_open=state.state == "open",
         opened_at=state.opened_at,
         opening=state.opening,

@@ -14,7 +14,7 @@ def silence_id(project: str, branch: str | None, signature: str, last_build: str
 
 
 def notification_id(rule: str, incident: str, transition: str, recipient: str) -> str:
-    """The claim on telling one recipient one thing: 64 hex digits, whoever decides it."""
+    """The claim on notifying one recipient of one thing: 64 hex digits, whoever decides it."""
     return sha256("\x1f".join((rule, incident, transition, recipient)).encode()).hexdigest()
 
 

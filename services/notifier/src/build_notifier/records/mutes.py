@@ -1,4 +1,4 @@
-"""Mutes: what people have asked not to hear of, and until when."""
+"""Mutes: what people have asked not to be notified of, and until when."""
 
 from collections.abc import Iterable
 
@@ -11,7 +11,7 @@ MUTES_MAX = 1000
 
 
 class MuteRequest(WireModel):
-    """What to be silent about: a project, or only a branch, a config or one incident of it."""
+    """What to send nothing about: a project, or only a branch, a config or one incident of it."""
 
     project: ProjectName
     branch: ShortText | None = None

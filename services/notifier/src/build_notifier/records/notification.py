@@ -1,4 +1,4 @@
-"""Notifications: one thing said to one recipient, and everything that happened to it. Pure.
+"""Notifications: one message to one recipient, and everything that happened to it. Pure.
 
 queued -> sending -> accepted -> delivered        the provider has it; the recipient's server has it
    ^         |----> failed                        refused for good, or given up
@@ -36,11 +36,13 @@ class Entry(WireModel):
 
     at: EpochMs
     what: str
-    event_id: str | None = Field(None, description="The provider's id of its event: told twice, noted once.")
+    event_id: str | None = Field(
+        None, description="The provider's id of its event: an event posted twice is noted once."
+    )
 
 
 class Notification(WireModel):
-    """The claim on telling one recipient one thing, its content, and its delivery log."""
+    """The claim on notifying one recipient of one thing, its content, and its delivery log."""
 
     id: str = Field(description="sha256(rule, incident, transition, recipient)")
     project: str

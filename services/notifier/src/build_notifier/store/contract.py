@@ -1,7 +1,7 @@
 """What notifier's store promises, whichever driver keeps it.
 
-Three shelves: branches, notifications, mutes. A row is replaced only in the version it was read at, so of two
-replicas that decide the same thing one is told that it lost. Everything else is computed above, by pure functions.
+Three kinds of rows: branches, notifications, mutes. A row is replaced only in the version it was read at, so of two
+replicas that decide the same thing one learns that it lost. Everything else is computed above, by pure functions.
 """
 
 from collections.abc import Collection, Sequence

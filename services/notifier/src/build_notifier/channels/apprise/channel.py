@@ -28,7 +28,7 @@ class AppriseChannel(Channel):
 
     @override
     async def send(self, notification: Notification) -> str | None:
-        """Say it in the room; Apprise has no id for what it said."""
+        """Post it to the room; Apprise has no id for what it posted."""
         url = self._rooms(notification.project, notification.recipient)
         if url is None:
             raise NotSent(f"config.yaml no longer has the room {notification.recipient}", permanent=True)
@@ -44,7 +44,7 @@ class AppriseChannel(Channel):
         except TimeoutError as error:
             raise NotSent("the room did not answer in time", ambiguous=True) from error
         if not result:
-            raise _failure(" ".join(_said(result)))
+            raise _failure(" ".join(_logged(result)))
         return None
 
     @override
@@ -52,13 +52,13 @@ class AppriseChannel(Channel):
         """Nothing is pooled."""
 
 
-def _said(result: apprise.AppriseResult) -> list[str]:
+def _logged(result: apprise.AppriseResult) -> list[str]:
     return [entry.message for room in result for attempt in room.attempts for entry in attempt.logs]
 
 
-def _failure(said: str) -> NotSent:
-    """What Apprise logged tells an answer of the service, with its status, from a connection that broke somewhere."""
-    match = _STATUS.search(said)
+def _failure(logged: str) -> NotSent:
+    """By what Apprise logged: an answer of the service, with its status, or a connection that broke somewhere."""
+    match = _STATUS.search(logged)
     if match is None:
         return NotSent("Apprise: the connection failed, or the room refused without a status", ambiguous=True)
     status = int(match[1])

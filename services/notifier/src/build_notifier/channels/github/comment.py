@@ -19,7 +19,7 @@ class GitHubComments(Channel):
 
     @override
     async def send(self, notification: Notification) -> str | None:
-        """Write or edit the incident's comment; a mark in it says which one it is, so doing it twice edits it."""
+        """Write or edit the incident's comment; a mark in it names the incident, so doing it twice edits it."""
         home = f"/repos/{repository(notification.recipient)}"
         suspects = notification.message.suspects or []
         if len(suspects) != 1:

@@ -23,11 +23,11 @@ class GitHubStatuses(Channel):
         if message.evidence is None or message.evidence.commit is None:
             raise NotApplicable("the build names no commit")
         took = f" in {duration(message.evidence.duration_ms)}" if message.evidence.duration_ms is not None else ""
-        said = message.message if not message.succeeded else ""
+        error = message.message if not message.succeeded else ""
         body = {
             "state": "success" if message.succeeded else "failure",
             "target_url": message.build_url,
-            "description": one_line(f"{message.verb}{took}" + (f": {said}" if said else ""), DESCRIPTION_CHARACTERS),
+            "description": one_line(f"{message.verb}{took}" + (f": {error}" if error else ""), DESCRIPTION_CHARACTERS),
             "context": f"build-dashboard/{message.evidence.config}",
         }
         path = f"/repos/{repository(notification.recipient)}/statuses/{message.evidence.commit}"

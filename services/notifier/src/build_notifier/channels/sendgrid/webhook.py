@@ -1,4 +1,4 @@
-"""SendGrid's signed Event Webhook: which events are SendGrid's, and what each says about a notification. Pure."""
+"""SendGrid's signed Event Webhook: which events are SendGrid's, and what each reports of a notification. Pure."""
 
 import base64
 import binascii
@@ -58,7 +58,7 @@ def read_events(body: bytes, signature: str, timestamp: str, key: ec.EllipticCur
 
 
 def settled(notification: Notification, event: dict[str, Any], now_ms: int) -> Notification:
-    """The notification after this event; one that was told before, or says nothing new, changes nothing."""
+    """The notification after this event; one that was posted before, or reports nothing new, changes nothing."""
     name, event_id = str(event.get("event", "")), str(event.get("sg_event_id", ""))[:200]
     state = _STATES.get(name)
     is_repeated = event_id and any(entry.event_id == event_id for entry in notification.log)

@@ -50,8 +50,8 @@ class SmtpChannel(Channel):
                 f"the mail server answered {error.code} {error.message}"[:400], permanent=error.code >= 500
             ) from error
         except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
-            said = f"{type(error).__name__}: {error}".rstrip(": ")
-            raise NotSent(f"the mail server failed: {said}"[:400], ambiguous=is_under_way.is_set()) from error
+            reason = f"{type(error).__name__}: {error}".rstrip(": ")
+            raise NotSent(f"the mail server failed: {reason}"[:400], ambiguous=is_under_way.is_set()) from error
         return str(message["Message-ID"])
 
     @override
@@ -74,7 +74,7 @@ class SmtpChannel(Channel):
             await client.connect()
             await client.mail(str(message["From"]))
             await client.rcpt(str(message["To"]))
-            is_under_way.set()  # from here on the server may have taken it although we never hear so
+            is_under_way.set()  # from here on the server may have taken it although its answer never arrives
             await client.data(message.as_bytes(policy=SMTP_POLICY))
         finally:
             client.close()

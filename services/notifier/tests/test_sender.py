@@ -1,4 +1,4 @@
-"""Posting: a message leaves once, and whatever becomes of it is written down."""
+"""Sending: a message leaves once, and whatever becomes of it is written down."""
 
 import asyncio
 
@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry
 
 
 class Scripted:
-    """A channel that answers as told: an error is raised, anything else is the provider's id."""
+    """A channel that answers by a script: an error is raised, anything else is the provider's id."""
 
     def __init__(self, *answers):
         self.answers = list(answers)
@@ -42,7 +42,7 @@ def office(sqlite_store, clock):
     return make
 
 
-async def standing(store, claim):
+async def stored(store, claim):
     return (await store.notifications([claim(1).id]))[claim(1).id]
 
 
@@ -54,7 +54,7 @@ async def test_what_is_accepted_is_sent_once(office, sqlite_store, claim):
 
     assert [True, False] == [await sender.post_next(), await sender.post_next()]
 
-    known = await standing(sqlite_store, claim)
+    known = await stored(sqlite_store, claim)
     assert ("accepted", "sg-1", 1) == (known.state, known.provider_id, known.tries)
     assert ["sending", "accepted as sg-1"] == [entry.what for entry in known.log]
     assert channel.sent == [known.id]
@@ -70,7 +70,7 @@ async def test_a_permanent_refusal_is_final(office, sqlite_store, claim, clock):
 
     assert not await sender.post_next()
 
-    known = await standing(sqlite_store, claim)
+    known = await stored(sqlite_store, claim)
     assert ("failed", "no such mailbox") == (known.state, known.reason)
 
 
@@ -82,7 +82,7 @@ async def test_what_was_surely_not_taken_is_tried_again_with_growing_waits(offic
     waits = []
     for _ in range(2):
         await sender.post_next()
-        known = await standing(sqlite_store, claim)
+        known = await stored(sqlite_store, claim)
         waits.append(known.due_at - clock.ms)
         clock.ms = known.due_at - 1
         assert not await sender.post_next()
@@ -90,17 +90,17 @@ async def test_what_was_surely_not_taken_is_tried_again_with_growing_waits(offic
     await sender.post_next()
 
     assert waits == [7_500, 15_000]
-    assert (await standing(sqlite_store, claim)).state == "accepted"
+    assert (await stored(sqlite_store, claim)).state == "accepted"
 
 
 async def test_a_wait_asked_for_is_honoured(office, sqlite_store, claim, clock):
-    """`Retry-After: 90` is 90 seconds, whatever our own back-off says."""
+    """`Retry-After: 90` is 90 seconds, whatever our own back-off is."""
     sender = office(Scripted(NotSent("429", retry_after_seconds=90)))
     await sqlite_store.claim([claim(1)])
 
     await sender.post_next()
 
-    assert (await standing(sqlite_store, claim)).due_at == clock.ms + 90_000
+    assert (await stored(sqlite_store, claim)).due_at == clock.ms + 90_000
 
 
 async def test_tries_end(office, sqlite_store, claim, clock):
@@ -112,7 +112,7 @@ async def test_tries_end(office, sqlite_store, claim, clock):
         await sender.post_next()
         clock.move(3600)
 
-    known = await standing(sqlite_store, claim)
+    known = await stored(sqlite_store, claim)
     assert len(channel.sent) == TRIES
     assert ("failed", f"given up after {TRIES} tries: away") == (known.state, known.reason)
 
@@ -128,7 +128,7 @@ async def test_what_may_have_been_taken_is_unknown_and_not_sent_again(office, sq
 
     assert not await sender.post_next()
 
-    assert (await standing(sqlite_store, claim)).state == "unknown"
+    assert (await stored(sqlite_store, claim)).state == "unknown"
     assert len(channel.sent) == 1
     assert sender.metrics.unknown._value.get() == 1
 
@@ -142,7 +142,7 @@ async def test_what_must_arrive_is_sent_once_more_without_evidence(office, sqlit
         await sender.post_next()
         clock.move(EVIDENCE_MS / 1000)
 
-    known = await standing(sqlite_store, claim)
+    known = await stored(sqlite_store, claim)
     assert (2, "unknown", True) == (len(channel.sent), known.state, known.is_second)
 
 
@@ -157,7 +157,7 @@ async def test_a_sender_that_died_leaves_unknown(office, sqlite_store, claim, cl
 
     dying = asyncio.create_task(office(Dying()).post_next())
     await sqlite_store.claim([claim(1)])
-    while (await standing(sqlite_store, claim)).state != "sending":
+    while (await stored(sqlite_store, claim)).state != "sending":
         await asyncio.sleep(0.005)
         if dying.done():
             dying = asyncio.create_task(office(Dying()).post_next())
@@ -169,7 +169,7 @@ async def test_a_sender_that_died_leaves_unknown(office, sqlite_store, claim, cl
     clock.move(LEASE_MS / 1000)
     assert await sender.post_next()
 
-    assert (await standing(sqlite_store, claim)).state == "unknown"
+    assert (await stored(sqlite_store, claim)).state == "unknown"
     assert channel.sent == []
 
 
@@ -194,18 +194,18 @@ async def test_without_a_channel_it_is_recorded_what_would_have_been_sent(office
 
     assert await office(None).post_next()
 
-    known = await standing(sqlite_store, claim)
+    known = await stored(sqlite_store, claim)
     assert known.state == "suppressed"
     assert known.reason.startswith("no channel configured")
 
 
-async def test_a_moot_message_is_no_failure(office, sqlite_store, claim):
-    """Nobody to tell after all."""
+async def test_a_message_that_applies_to_nobody_is_no_failure(office, sqlite_store, claim):
+    """Nobody to notify after all."""
     await sqlite_store.claim([claim(1)])
 
     await office(Scripted(NotApplicable("no pull request has it"))).post_next()
 
-    assert (await standing(sqlite_store, claim)).state == "suppressed"
+    assert (await stored(sqlite_store, claim)).state == "suppressed"
 
 
 async def test_evidence_that_came_meanwhile_stays(office, sqlite_store, claim):
@@ -220,7 +220,7 @@ async def test_evidence_that_came_meanwhile_stays(office, sqlite_store, claim):
 
     await office(Overtaken()).post_next()
 
-    assert (await standing(sqlite_store, claim)).state == "delivered"
+    assert (await stored(sqlite_store, claim)).state == "delivered"
 
 
 @pytest.mark.parametrize(
@@ -237,7 +237,7 @@ async def test_evidence_that_came_meanwhile_stays(office, sqlite_store, claim):
     ],
 )
 async def test_every_answer_of_sendgrid_ends_in_a_state(office, claim, clock, sendgrid, *, answer, outcome):
-    """State, requests, mails taken: at most one mail, whatever the server says or does not say."""
+    """State, requests, mails taken: at most one mail, whatever the server answers or does not answer."""
     sendgrid.answers, sendgrid.headers = [answer], {"Retry-After": "60"} if answer == 429 else {}
     sender = office(SendGridChannel(KEY, "builds@example.com", sendgrid.url, socket_seconds=0.5))
     await sender.store.claim([claim(1)])
@@ -248,17 +248,17 @@ async def test_every_answer_of_sendgrid_ends_in_a_state(office, claim, clock, se
     clock.move(1)
     await sender.post_next()
 
-    assert outcome == ((await standing(sender.store, claim)).state, sendgrid.requests, len(sendgrid.mails))
+    assert outcome == ((await stored(sender.store, claim)).state, sendgrid.requests, len(sendgrid.mails))
 
 
-async def test_a_wrong_key_is_refused_for_good_and_said(office, sqlite_store, claim, sendgrid):
-    """SendGrid's own words are in the delivery log."""
+async def test_a_wrong_key_is_refused_for_good_and_logged(office, sqlite_store, claim, sendgrid):
+    """SendGrid's own answer is in the delivery log."""
     sender = office(SendGridChannel("SG.wrong", "builds@example.com", sendgrid.url))
     await sqlite_store.claim([claim(1)])
 
     await sender.post_next()
 
-    known = await standing(sqlite_store, claim)
+    known = await stored(sqlite_store, claim)
     assert known.state == "failed"
     assert "401" in known.reason
     assert "answered 401" in known.reason
@@ -271,7 +271,7 @@ async def test_a_server_that_is_down_is_waited_for(office, sqlite_store, claim, 
 
     await sender.post_next()
 
-    assert (await standing(sqlite_store, claim)).state == "queued"
+    assert (await stored(sqlite_store, claim)).state == "queued"
     clock.move(60)
     await office(SendGridChannel(KEY, "builds@example.com", sendgrid.url)).post_next()
     assert len(sendgrid.mails) == 1

@@ -1,4 +1,4 @@
-"""Letters: what the messages say, and what nobody can make them say."""
+"""Messages: what they show, and what nobody can make them show."""
 
 import re
 
@@ -22,22 +22,22 @@ def with_failure(about, **fields):
     return about.model_copy(update={"evidence": about.evidence.model_copy(update={"failure": FailureData(**facts)})})
 
 
-def test_the_mail_says_what_where_who_and_how_long(message):
+def test_the_mail_shows_what_where_who_and_how_long(message):
     """Both parts carry the error, its place, the extract, the suspects, the duration and the exact line's link."""
     message = with_failure(message, file="lib/a.cpp", line=7)
 
-    for said in (render.plain(message), render.html(message)):
-        assert "main is broken on release" in said
-        assert "boom" in said
-        assert "lib/a.cpp:7" in said
-        assert "a.cpp:7: error s" in said
-        assert "Suspects: 1 commit since the last good build, by Author 2." in said
-        assert "30 min" in said
-        assert f"/builds/{message.evidence.build_id}#L120" in said
+    for text in (render.plain(message), render.html(message)):
+        assert "main is broken on release" in text
+        assert "boom" in text
+        assert "lib/a.cpp:7" in text
+        assert "a.cpp:7: error s" in text
+        assert "Suspects: 1 commit since the last good build, by Author 2." in text
+        assert "30 min" in text
+        assert f"/builds/{message.evidence.build_id}#L120" in text
 
 
-def test_an_unknown_range_is_said_to_be_unknown(message):
-    """Absent is unknown, never empty; an empty range says so too."""
+def test_an_unknown_range_is_named_unknown(message):
+    """Absent is unknown, never empty; an empty range is named too."""
     unknown = render.plain(message.model_copy(update={"suspects": None, "suspect_count": 0}))
     empty = render.plain(message.model_copy(update={"suspects": [], "suspect_count": 0}))
 
@@ -57,10 +57,10 @@ def test_nothing_a_build_prints_becomes_markup(message):
         }
     )
 
-    for said in (render.html(nasty), render.plain(nasty), render.chat(nasty), nasty.subject):
-        assert "\x1b" not in said
-        assert "\u202e" not in said
-        assert "49" not in re.sub(r"[0-9a-f-]{30,}|L\d+", "", said).replace("2023", "")
+    for text in (render.html(nasty), render.plain(nasty), render.chat(nasty), nasty.subject):
+        assert "\x1b" not in text
+        assert "\u202e" not in text
+        assert "49" not in re.sub(r"[0-9a-f-]{30,}|L\d+", "", text).replace("2023", "")
     assert "<script>" not in render.html(nasty)
     assert "&lt;script&gt;" in render.html(nasty)
 
@@ -91,8 +91,8 @@ def test_a_digest_lists_what_is_still_broken(message):
     item = StillRed(branch="main", configs=list("abcde"), message="boom", build_id="b", line=3, open_ms=90_000_000)
     digest = message.model_copy(update={"kind": "digest", "items": [item], "evidence": None, "extract": []})
 
-    for said in (render.plain(digest), render.html(digest), render.chat(digest)):
-        assert "boom" in said
+    for text in (render.plain(digest), render.html(digest), render.chat(digest)):
+        assert "boom" in text
     assert "a, b, c and 2 more, for 1 d 1 h" in render.plain(digest)
     assert "https://builds.example.com/builds/b#L3" in render.plain(digest)
 
@@ -105,13 +105,13 @@ def test_a_summary_lists_what_became_of_each(message):
     summary = message.model_copy(update={"kind": "summary", "items": [item], "evidence": None, "extract": []})
 
     assert "main: what happened to 1 incident meanwhile" in summary.subject
-    for said in (render.plain(summary), render.html(summary), render.chat(summary)):
-        assert "boom" in said
-        assert "opened, fixed" in said
+    for text in (render.plain(summary), render.html(summary), render.chat(summary)):
+        assert "boom" in text
+        assert "opened, fixed" in text
     assert "main on a, opened, fixed after 2 h" in render.plain(summary)
 
 
-def test_a_build_without_a_branch_is_told_so(message):
+def test_a_build_without_a_branch_is_labelled_so(message):
     """One label, wherever it is read; nobody takes it for a name."""
     bare = message.model_copy(update={"branch": None})
 
@@ -129,17 +129,17 @@ def test_every_kind_is_rendered_in_every_medium(message, kind, has_failure):
         unknown = {"failure": None, "commit": None, "duration_ms": None, "agent": None}
         bare = bare.model_copy(update={"evidence": bare.evidence.model_copy(update=unknown), "suspects": None})
 
-    for said in (render.plain(bare), render.html(bare), render.chat(bare), render.comment(bare), bare.subject):
-        assert "None" not in said
-        assert "\n\n\n" not in said
+    for text in (render.plain(bare), render.html(bare), render.chat(bare), render.comment(bare), bare.subject):
+        assert "None" not in text
+        assert "\n\n\n" not in text
 
 
-def test_the_source_is_linked_where_the_project_says_how(builds):
+def test_the_source_is_linked_where_the_project_names_a_template(builds):
     """Commit, file and line are filled in; a path of the build machine, or an unknown line, makes no link."""
     template = "https://example.com/blob/{commit}/{file}#L{line}"
 
-    def link(**said):
-        failure = builds.failure("s", **{"file": "lib/a b.cpp", "line": 7, **said})
+    def link(**fields):
+        failure = builds.failure("s", **{"file": "lib/a b.cpp", "line": 7, **fields})
         return source_url(template, evidence_of(builds.verdict(2, "failed", first_failure=failure)))
 
     assert link() == f"https://example.com/blob/{builds.sha(2)}/lib/a%20b.cpp#L7"
@@ -148,7 +148,7 @@ def test_the_source_is_linked_where_the_project_says_how(builds):
 
 
 @pytest.mark.parametrize(
-    ("milliseconds", "said"),
+    ("milliseconds", "shown"),
     [
         (0, "0 s"),
         (42_000, "42 s"),
@@ -159,9 +159,9 @@ def test_the_source_is_linked_where_the_project_says_how(builds):
         (86_460_000, "1 d"),
     ],
 )
-def test_durations_are_said_in_two_units(milliseconds, said):
+def test_durations_are_shown_in_two_units(milliseconds, shown):
     """The two largest units; what lies below is noise."""
-    assert said == duration(milliseconds)
+    assert shown == duration(milliseconds)
 
 
 def test_text_is_bounded():

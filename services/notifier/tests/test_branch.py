@@ -1,4 +1,4 @@
-"""Copies: what history published of an incident, and what of it waits to be notified of."""
+"""A branch: what history published of an incident, and what of it waits to be notified of."""
 
 import random
 
@@ -26,9 +26,9 @@ class Story:
 
     def claimed(self):
         """All of it is claimed."""
-        said = self.pending()
+        claimed = self.pending()
         self.branch = self.branch.without(self.branch.pending)
-        return said
+        return claimed
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def test_news_wait_and_the_rest_does_not(story, broken):
 
 
 def test_a_message_again_and_an_older_one_change_nothing(story, broken):
-    """Replay and reordering: whatever comes after the newest revision was read."""
+    """Replay and reordering: any message after the newest revision was read."""
     incident = broken()
     messages = [incident.message(), incident.joined("asan").message(), incident.fixed(3).message()]
     story.after(*messages)
@@ -60,9 +60,9 @@ def test_any_order_of_messages_notes_the_same(story, builds, broken, seed):
     messages = [incident.message(), incident.changed(3, "t").message(), incident.fixed(4).message()]
     random.Random(seed).shuffle(messages)
 
-    said = story.after(*messages).pending()
+    pending = story.after(*messages).pending()
 
-    assert [("changed", "changed:t"), ("fixed", "fixed"), ("opened", "opened")] == sorted(said)
+    assert [("changed", "changed:t"), ("fixed", "fixed"), ("opened", "opened")] == sorted(pending)
     assert not story.branch.subjects[0].is_open
 
 
@@ -94,15 +94,15 @@ def test_a_fix_within_the_quiet_period_hurries_what_it_must_not_overtake(story, 
 
 
 @pytest.mark.parametrize("end", ["withdrawn", "merged"])
-def test_what_ended_before_anybody_was_notified_is_not_spoken_of(story, broken, end):
-    """Withdrawn or merged within the quiet period: nothing was, for people."""
+def test_what_ended_before_anybody_was_notified_is_never_news(story, broken, end):
+    """Withdrawn or merged within the quiet period: for people nothing happened."""
     incident = broken()
     story.after(incident.message(), incident.fixed(3, end, news=False).message())
 
     assert story.pending() == []
 
 
-def test_what_was_withdrawn_unsaid_is_spoken_of_if_it_comes_back(story, broken):
+def test_what_was_withdrawn_unannounced_is_news_if_it_comes_back(story, broken):
     """A build seen to fail, lost, and found again: history believes that people know; they were never notified."""
     incident = broken()
     story.after(incident.message(), incident.fixed(3, "withdrawn", news=False).message())

@@ -1,4 +1,4 @@
-"""Planning and sweeping: who is told when, once, through crashes, joins, quiet hours and digests."""
+"""Planning and scheduled work: who is notified when, once, through crashes, joins, quiet hours and digests."""
 
 import asyncio
 
@@ -20,7 +20,7 @@ TEAM = Project(notification_emails=["team@example.com"])
 
 
 class Config:
-    """config.yaml as a test says it."""
+    """config.yaml as a test sets it."""
 
     def __init__(self):
         self.project = TEAM
@@ -45,27 +45,27 @@ class Extracts:
 
 
 class Office:
-    """Recorder, planner and scheduled_work on one store, stepped by hand."""
+    """Recorder, planner and scheduled work on one store, stepped by hand."""
 
-    def __init__(self, store, clock, **said):
+    def __init__(self, store, clock, **fields):
         self.store, self.clock = store, clock
         self.config, self.extracts = Config(), Extracts()
-        settings = Settings(_env_file=None, quiet_seconds=30, **{"keep_days": 36500, **said})
+        settings = Settings(_env_file=None, quiet_seconds=30, **{"keep_days": 36500, **fields})
         self.recorder = Recorder(store, self.config, settings)
         self.planner = Planner(
             store, self.config, settings, self.extracts, metrics=Metrics(CollectorRegistry()), clock=clock
         )
         self.scheduled_work = ScheduledWork(store, self.config, settings, clock)
 
-    async def hear(self, *messages):
+    async def receive(self, *messages):
         await self.recorder.record(messages, self.clock())
 
     async def plan(self, after_seconds=30):
         self.clock.move(after_seconds)
         await self.planner.plan_due()
-        return await self.told()
+        return await self.decided()
 
-    async def told(self):
+    async def decided(self):
         """(transition, recipient) of everything decided, in no particular order."""
         rows = await self.store.list_notifications(NotificationQuery(limit=100))
         return sorted((row.transition, row.recipient) for row in rows)
@@ -78,7 +78,7 @@ def office(sqlite_store, clock):
 
 async def test_nothing_is_decided_within_the_quiet_period(office, broken):
     """Thirty seconds for others to join, then one decision."""
-    await office.hear(broken().message())
+    await office.receive(broken().message())
 
     assert await office.plan(29.9) == []
     assert await office.plan(0.1) == [("opened", "team@example.com")]
@@ -86,7 +86,7 @@ async def test_nothing_is_decided_within_the_quiet_period(office, broken):
 
 async def test_a_crash_between_claim_and_branch_repeats_nothing(office, broken, monkeypatch):
     """The claims are made, the process dies before the branch is replaced: the next one decides the same."""
-    await office.hear(broken().message())
+    await office.receive(broken().message())
 
     async def die(*_):
         raise KeyboardInterrupt
@@ -101,13 +101,13 @@ async def test_a_crash_between_claim_and_branch_repeats_nothing(office, broken, 
 
 
 async def test_a_later_join_is_news_to_its_owner_only(office, broken):
-    """Whoever has been told holds the claim; the owner of the config that joins is told of the same incident."""
+    """Whoever was notified holds the claim; the owner of the config that joins is notified of the same incident."""
     office.config.project = TEAM.model_copy(update={"configs": {"asan": BuildConfig(owner="ann@example.com")}})
     incident = broken()
-    await office.hear(incident.message())
+    await office.receive(incident.message())
     assert await office.plan() == [("opened", "team@example.com")]
 
-    await office.hear(incident.joined("asan").message())
+    await office.receive(incident.joined("asan").message())
 
     assert await office.plan() == [("opened", "ann@example.com"), ("opened", "team@example.com")]
 
@@ -122,7 +122,7 @@ async def test_two_replicas_decide_everything_once(sqlite_store, clock, broken):
         for message in own:
             while True:
                 try:
-                    await replica.hear(message)
+                    await replica.receive(message)
                 except StoreUnavailable:  # lost every race for the row: the bus delivers it again
                     await asyncio.sleep(0)
                 else:
@@ -134,18 +134,18 @@ async def test_two_replicas_decide_everything_once(sqlite_store, clock, broken):
 
     (stored,) = await sqlite_store.branches_of("p", 9)
     assert [f"config-{n:02}" for n in range(60)] == sorted(stored.branch.subjects[0].red_configs)
-    assert await replicas[0].told() == [("opened", "team@example.com")]
+    assert await replicas[0].decided() == [("opened", "team@example.com")]
 
 
 async def test_a_message_in_between_is_not_lost(office, broken, monkeypatch):
-    """While the planner is at work the branch is fixed: the fix is told next."""
+    """While the planner is at work the branch is fixed: the fix is the next news."""
     incident = broken()
-    await office.hear(incident.message())
+    await office.receive(incident.message())
     put = office.store.put_branch
 
     async def meanwhile(branch, replaces):
         monkeypatch.setattr(office.store, "put_branch", put)
-        await office.hear(incident.fixed(3).message())
+        await office.receive(incident.fixed(3).message())
         return await put(branch, replaces)
 
     monkeypatch.setattr(office.store, "put_branch", meanwhile)
@@ -155,9 +155,9 @@ async def test_a_message_in_between_is_not_lost(office, broken, monkeypatch):
 
 
 async def test_a_log_that_never_comes_does_not_hold_the_mail_for_ever(office, broken):
-    """Two minutes of patience, then it leaves without, and says so."""
+    """Two minutes of patience, then it leaves without, and shows why."""
     office.extracts.fault = NoExtract("the log could not be read", permanent=False)
-    await office.hear(broken().message())
+    await office.receive(broken().message())
 
     assert await office.plan() == []
     assert await office.plan(PATIENCE_MS / 1000) == [("opened", "team@example.com")]
@@ -165,20 +165,20 @@ async def test_a_log_that_never_comes_does_not_hold_the_mail_for_ever(office, br
     assert (row.message.extract, row.message.extract_fault) == ([], "the log could not be read")
 
 
-async def test_a_project_that_names_nobody_shows_what_it_would_have_said(office, broken):
+async def test_a_project_that_names_nobody_shows_what_it_would_have_sent(office, broken):
     """Recorded as suppressed, so that whoever looks finds the reason."""
     office.config.project = Project()
-    await office.hear(broken().message())
+    await office.receive(broken().message())
     await office.plan()
 
     (row,) = await office.store.list_notifications(NotificationQuery(limit=9))
-    assert (row.state, row.reason) == ("suppressed", "config.yaml names nobody to tell for p")
+    assert (row.state, row.reason) == ("suppressed", "config.yaml names nobody to notify for p")
 
 
 async def test_what_is_not_wanted_is_not_recorded(office, broken):
     """`notify: []` is a wish, not a fault."""
     office.config.project = TEAM.model_copy(update={"notify": ()})
-    await office.hear(broken().message())
+    await office.receive(broken().message())
 
     assert await office.plan() == []
     assert await office.store.due_branches(2**52, 9) == []
@@ -187,7 +187,7 @@ async def test_what_is_not_wanted_is_not_recorded(office, broken):
 async def test_quiet_hours_hold_a_mail_back(office, builds, broken):
     """Decided now, sent in the morning."""
     office.config.project = TEAM.model_copy(update={"quiet_hours": "11:00-14:00 UTC"})
-    await office.hear(broken().message())
+    await office.receive(broken().message())
     await office.plan()
 
     (row,) = await office.store.list_notifications(NotificationQuery(limit=9))
@@ -195,7 +195,7 @@ async def test_quiet_hours_hold_a_mail_back(office, builds, broken):
 
 
 async def test_a_commit_gets_a_status_from_each_build(office, builds):
-    """CI and premerge builds, per revision; local and lost ones say nothing about a commit."""
+    """CI and premerge builds, per revision; local and lost ones prove nothing about a commit."""
     office.config.project = TEAM.model_copy(update={"channels": ["github://llvm/torch-mlir"]})
     verdicts = [
         builds.verdict(1),
@@ -205,8 +205,8 @@ async def test_a_commit_gets_a_status_from_each_build(office, builds):
         builds.verdict(4, "lost"),
         builds.verdict(4, revision=2),
     ]
-    await office.hear(*verdicts)
-    await office.hear(*verdicts)
+    await office.receive(*verdicts)
+    await office.receive(*verdicts)
 
     rows = await office.store.list_notifications(NotificationQuery(limit=9))
     assert sorted([(1, "1:succeeded"), (2, "1:failed"), (4, "2:succeeded")]) == sorted(
@@ -218,24 +218,24 @@ async def test_the_digest_is_sent_once_a_day_while_something_is_red(office, brok
     """What broke before the hour and still is broken; nothing red, no digest; asked often, sent once."""
     office.config.project = TEAM.model_copy(update={"notify": ("still_red",)})
     incident = broken()
-    await office.hear(incident.message())
+    await office.receive(incident.message())
     sent = []
     for hours in (1, 18, 1, 1, 22, 24):  # noon, then 13:00, 07:00, 08:00, 09:00, 07:00, 07:00
         office.clock.move(hours * 3600)
         if hours == 24:
-            await office.hear(incident.fixed(3).message())
+            await office.receive(incident.fixed(3).message())
         await office.scheduled_work.sweep()
-        sent.append(len(await office.told()))
+        sent.append(len(await office.decided()))
 
     assert sent == [0, 1, 1, 1, 2, 2]
 
 
 async def test_an_overdue_config_is_missed_after_the_services_own_start(office, builds):
-    """After an outage of our own nobody is called overdue before what was missed has been heard."""
+    """After an outage of our own nobody is called overdue before what was missed has been read."""
     office.config.project = TEAM.model_copy(
         update={"notify": ("agent_missing",), "configs": {"release": BuildConfig(cadence_minutes=5)}}
     )
-    await office.hear(builds.verdict(1))
+    await office.receive(builds.verdict(1))
     office.clock.move(599)
     await office.scheduled_work.sweep()
     assert await office.plan() == []
@@ -252,13 +252,13 @@ async def test_what_happened_during_an_outage_is_one_summary_of_its_branch(offic
     office.clock.move(7 * 3600)
     late = [broken(2), broken(3, "t", configs=["asan"]), broken(4, "u").fixed(5)]
     messages = [incident.message() for incident in late]
-    await office.hear(*messages)
+    await office.receive(*messages)
 
     assert await office.plan() == [("summary:opened", "ann@example.com"), ("summary:opened", "team@example.com")]
     rows = {row.recipient: row.message for row in await office.store.list_notifications(NotificationQuery(limit=9))}
     assert ["opened", "opened", "opened, fixed"] == sorted(item.news for item in rows["team@example.com"].items)
     assert [["asan"]] == [item.configs for item in rows["ann@example.com"].items]
-    await office.hear(*messages)
+    await office.receive(*messages)
     assert len(await office.plan()) == 2
     assert await office.store.due_branches(2**52, 9) == []
 
@@ -268,7 +268,7 @@ async def test_a_crash_between_summary_and_branch_repeats_nothing_and_forgets_no
 ):
     """The summary is claimed, the process dies, more comes in: that is in a summary of its own."""
     office.clock.move(7 * 3600)
-    await office.hear(broken(2).message())
+    await office.receive(broken(2).message())
 
     async def die(*_):
         raise KeyboardInterrupt
@@ -277,7 +277,7 @@ async def test_a_crash_between_summary_and_branch_repeats_nothing_and_forgets_no
         patched.setattr(office.store, "put_branch", die)
         with pytest.raises(KeyboardInterrupt):
             await office.plan()
-    await office.hear(broken(3, "t").message())
+    await office.receive(broken(3, "t").message())
 
     for _ in range(2):
         await office.plan()
@@ -294,14 +294,14 @@ async def test_a_mute_follows_the_incident_into_another(office, builds, broken):
     await office.store.put_mute(
         Mute(id="m", project="p", incident=second.id, until_at=2**52, created_by="ann", created_at=1)
     )
-    await office.hear(first.message(), second.message())
+    await office.receive(first.message(), second.message())
     await office.plan()
-    await office.hear(second.fixed(4, "merged", news=False).message(), first.fixed(5).absorbing(second).message())
+    await office.receive(second.fixed(4, "merged", news=False).message(), first.fixed(5).absorbing(second).message())
     await office.plan()
 
     rows = await office.store.list_notifications(NotificationQuery(limit=9))
-    said = sorted((row.incident == first.id, row.transition, row.state) for row in rows)
-    assert said == [
+    states = sorted((row.incident == first.id, row.transition, row.state) for row in rows)
+    assert states == [
         (False, "opened", "suppressed"),
         (True, "fixed", "suppressed"),
         (True, "opened", "queued"),

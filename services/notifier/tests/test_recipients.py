@@ -1,4 +1,4 @@
-"""Audience: who is told, and when."""
+"""Recipients: who is notified, and when."""
 
 from datetime import UTC, datetime
 
@@ -23,31 +23,31 @@ def addresses(project, incident, kind="opened"):
     return [recipient.address for recipient in recipients_of(project, incident, kind)]
 
 
-def test_the_project_and_every_owner_are_told_once(incident_of):
+def test_the_project_and_every_owner_are_notified_once(incident_of):
     """Notification addresses and owners of all configs the incident hits; nobody twice, whatever their case."""
     project = Project(
         notification_emails=["team@example.com", "Ann@example.com"],
         configs={"asan": BuildConfig(owner="ann@example.com"), "tsan": BuildConfig(owner="tom@example.com")},
     )
 
-    told = addresses(project, incident_of(["release", "asan", "tsan"]))
+    notified = addresses(project, incident_of(["release", "asan", "tsan"]))
 
-    assert sorted(["team@example.com", "Ann@example.com", "tom@example.com"]) == sorted(told)
+    assert sorted(["team@example.com", "Ann@example.com", "tom@example.com"]) == sorted(notified)
 
 
-@pytest.mark.parametrize(("count", "told"), [(1, 1), (5, 5), (6, 0)])
-def test_authors_are_told_when_they_are_few(builds, incident_of, count, told):
-    """At most five suspects: each author hears; more would be noise to nearly all of them."""
+@pytest.mark.parametrize(("count", "notified"), [(1, 1), (5, 5), (6, 0)])
+def test_authors_are_notified_when_they_are_few(builds, incident_of, count, notified):
+    """At most five suspects: each author is notified; more would be noise to nearly all of them."""
     incident = incident_of(commits=builds.commits(*range(10, 10 + count)))
 
-    assert told == len(addresses(Project(notify_authors=True), incident))
+    assert notified == len(addresses(Project(notify_authors=True), incident))
     assert addresses(Project(notify_authors=False), incident) == []
 
 
 @pytest.mark.parametrize(
     "address", ["a@example.com\r\nBcc: b@example.com", "a@example.com,b@example.com", "Ann <a@example.com>", "ann", ""]
 )
-def test_an_author_who_is_no_address_is_not_told(builds, incident_of, address):
+def test_an_author_who_is_no_address_is_not_notified(builds, incident_of, address):
     """Commits carry whatever somebody wrote: only one plain address is one."""
     commits = [builds.commits(10)[0].model_copy(update={"author_email": address})]
 
@@ -55,7 +55,7 @@ def test_an_author_who_is_no_address_is_not_told(builds, incident_of, address):
 
 
 def test_a_staging_config_is_news_to_its_owner_only(incident_of):
-    """The project hears as soon as a production config is hit too."""
+    """The project is notified as soon as a production config is hit too."""
     configs = {"new": BuildConfig(owner="ann@example.com", state="staging")}
     project = Project(notification_emails=["team@example.com"], configs=configs)
 
@@ -63,7 +63,7 @@ def test_a_staging_config_is_news_to_its_owner_only(incident_of):
     assert len(addresses(project, incident_of(["new", "release"]))) == 2
 
 
-def test_what_the_project_does_not_want_is_not_told(incident_of):
+def test_what_the_project_does_not_want_is_not_sent(incident_of):
     """`notify: [fixed]`: only fixes."""
     project = Project(notification_emails=["team@example.com"], notify=("fixed",))
     incident = incident_of()
@@ -106,7 +106,7 @@ def test_a_rooms_url_is_never_its_name():
         (None, "2026-03-01 23:10", "2026-03-01 23:10"),
     ],
 )
-def test_people_are_told_after_their_quiet_hours(hours, now, until):
+def test_people_are_notified_after_their_quiet_hours(hours, now, until):
     """Over midnight, in any time zone; hours nobody can read are no quiet hours."""
     now_ms, until_at = (
         round(datetime.strptime(text, "%Y-%m-%d %H:%M").replace(tzinfo=UTC).timestamp() * 1000) for text in (now, until)
