@@ -351,7 +351,7 @@ async def test_the_list_is_walked_by_its_cursor(tmp_path, claim):
 
 
 async def test_sendgrids_signed_events_settle_what_was_unknown(tmp_path, now, sendgrid, mailing, eventually):
-    """A slow answer leaves `unknown`; the event proves that it was taken, a later one that it arrived, a replay nothing."""
+    """A slow answer leaves `unknown`; an event proves it was taken, a later one that it arrived, a replay nothing."""
     async with running(f"sqlite:///{tmp_path}/bus.sqlite", tmp_path, **mailing) as service:
         sendgrid.answers = [500]
         await service.publish(now().message())
