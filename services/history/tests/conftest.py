@@ -29,22 +29,22 @@ class Builds:
         """The sha of commit n."""
         return f"{n:040x}"
 
-    def commit(self, n: int, **said: Any) -> Commit:
+    def commit(self, n: int, **fields: Any) -> Commit:
         """Commit n, whose parent is commit n - 1."""
-        told = {"parents": [self.sha(n - 1)], "author": f"author {n}", "committed_at": NOON_AT + n * HOUR_MS}
-        return Commit(sha=self.sha(n), **{**told, **said})
+        facts = {"parents": [self.sha(n - 1)], "author": f"author {n}", "committed_at": NOON_AT + n * HOUR_MS}
+        return Commit(sha=self.sha(n), **{**facts, **fields})
 
-    def failure(self, signature: str | None, **said: Any) -> FailureData:
+    def failure(self, signature: str | None, **fields: Any) -> FailureData:
         """A failure of this signature."""
-        return FailureData(**{"category": "compile", "message": "m", "first_line": 3, "signature": signature, **said})
+        return FailureData(**{"category": "compile", "message": "m", "first_line": 3, "signature": signature, **fields})
 
-    def start(self, n: int, config: str = "default", **said: Any) -> BuildStart:
+    def start(self, n: int, config: str = "default", **fields: Any) -> BuildStart:
         """BUILD_START of build n, of commit n."""
-        data = BuildStartData(**{"branch": "main", "config": config, "commit": self.sha(n), **said})
+        data = BuildStartData(**{"branch": "main", "config": config, "commit": self.sha(n), **fields})
         return BuildStart(build_id=self.id(n, config), project="p", timestamp=NOON_AT + n * HOUR_MS, seq=1, data=data)
 
     def verdict(
-        self, n: int, status: str = "succeeded", *signatures: str, config: str = "default", **said: Any
+        self, n: int, status: str = "succeeded", *signatures: str, config: str = "default", **fields: Any
     ) -> BuildVerdict:
         """BUILD_VERDICT of build n, of commit n, failed in these ways; an hour's half long."""
         started_at = NOON_AT + n * HOUR_MS
@@ -61,15 +61,17 @@ class Builds:
             "failures": failures,
             "first_failure": failures[0] if failures else None,
         }
-        project = said.pop("project", "p")
+        project = fields.pop("project", "p")
         return BuildVerdict(
-            build_id=said.pop("build_id", None) or self.id(n, config),
+            build_id=fields.pop("build_id", None) or self.id(n, config),
             project=project,
             timestamp=started_at + HOUR_MS // 2,
-            data=BuildVerdictData(**{**facts, **said}),
+            data=BuildVerdictData(**{**facts, **fields}),
         )
 
-    def point(self, n: int, status: str = "succeeded", *signatures: str, config: str = "default", **said: Any) -> Point:
+    def point(
+        self, n: int, status: str = "succeeded", *signatures: str, config: str = "default", **fields: Any
+    ) -> Point:
         """Build n in brief."""
         started_at = NOON_AT + n * HOUR_MS
         facts: dict[str, Any] = {
@@ -79,13 +81,13 @@ class Builds:
             "config": config,
             "commit": self.sha(n),
             "status": status,
-            "colour": colour_of(status, "ci", said.get("fault")),  # type: ignore[arg-type]  # pydantic checks it next
+            "colour": colour_of(status, "ci", fields.get("fault")),  # type: ignore[arg-type]  # pydantic checks it next
             "started_at": started_at,
             "ended_at": started_at + HOUR_MS // 2,
             "duration_ms": HOUR_MS // 2,
             "signatures": signatures,
         }
-        return Point(**{**facts, **said})
+        return Point(**{**facts, **fields})
 
 
 @pytest.fixture

@@ -45,7 +45,7 @@ def test_what_is_known_of_a_commit_is_only_added_to(builds):
     )
 
 
-def test_the_newest_attempt_is_the_cell_and_both_ways_is_told(builds):
+def test_the_newest_attempt_is_the_cell_and_both_ways_is_shown(builds):
     """A retry that passed shows green, with two attempts and both results."""
     attempts = [builds.point(1, "failed", "s"), builds.point(2, commit=builds.sha(1))]
 
@@ -74,9 +74,9 @@ def test_every_config_answers(builds):
         builds.point(20, "running", config="includes", ended_at=None),
     ]
 
-    said = {a.config: (a.answer, a.exact, a.expected_at) for a in answers(known, lanes, including, now_ms)}
+    shown = {a.config: (a.answer, a.exact, a.expected_at) for a in answers(known, lanes, including, now_ms)}
 
-    assert said == {
+    assert shown == {
         "own": ("failed", True, None),
         "now": ("running", True, now_ms),
         "later": ("passed", False, None),
@@ -87,7 +87,7 @@ def test_every_config_answers(builds):
 
 
 def test_a_config_that_never_finished_has_no_estimate(builds):
-    """About when is said only where a usual duration is known."""
+    """About when is answered only where a usual duration is known."""
     running = builds.point(1, "running", duration_ms=None, ended_at=None)
     lane = state_of([running], None, None)
     known = CommitRow(project="p", branch="main", info=CommitInfo(sha=builds.sha(1)), cells=cells_of([running], {}))

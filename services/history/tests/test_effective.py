@@ -10,9 +10,9 @@ def colours(points):
     return [(point.id, point.colour) for point in effective(points)]
 
 
-def built(builds, n, at, *how, contains=(), **said):
+def built(builds, n, at, *how, contains=(), **fields):
     """Build `at` of commit n."""
-    return builds.point(at, *how, commit=builds.sha(n), contains=[builds.sha(k)[-12:] for k in contains], **said)
+    return builds.point(at, *how, commit=builds.sha(n), contains=[builds.sha(k)[-12:] for k in contains], **fields)
 
 
 def test_a_retry_of_an_old_commit_never_repaints_a_newer_one(builds):
@@ -31,7 +31,7 @@ def test_ancestry_is_known_over_builds_between(builds):
 
 
 def test_where_no_ancestry_is_known_the_start_decides(builds):
-    """Two commits of which nobody told how they are related."""
+    """Two commits of which nobody reported how they are related."""
     assert [builds.id(1), builds.id(2)] == [found for found, _ in colours([built(builds, 9, 2), built(builds, 7, 1)])]
 
 

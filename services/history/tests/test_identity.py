@@ -41,8 +41,8 @@ class Story:
 
     async def override(self, n, signature, verdict="infra", config="default"):
         self.now_ms += 1000
-        said = None if verdict is None else Override(verdict=verdict, by="ann", at=self.now_ms)
-        await decide(self.store, self.builds.id(n, config), signature, said, clock=lambda: self.now_ms)
+        override = None if verdict is None else Override(verdict=verdict, by="ann", at=self.now_ms)
+        await decide(self.store, self.builds.id(n, config), signature, override, clock=lambda: self.now_ms)
         return self
 
     async def incidents(self):
@@ -77,9 +77,9 @@ def early(builds):
     """BUILD_FAILING of build n, seen ten minutes after its start."""
 
     def make(n, *signatures, config="default"):
-        said = builds.verdict(n, "failed", *signatures, config=config, revision=0, provisional=True, ended_at=None)
+        verdict = builds.verdict(n, "failed", *signatures, config=config, revision=0, provisional=True, ended_at=None)
         at = builds.noon_at + n * builds.hour_ms + 600_000
-        return BuildFailing(build_id=said.build_id, project="p", timestamp=at, data=said.data)
+        return BuildFailing(build_id=verdict.build_id, project="p", timestamp=at, data=verdict.data)
 
     return make
 
@@ -213,7 +213,7 @@ async def test_staging_first_then_production_is_one_identity(story, builds):
 
 
 async def test_no_branch_is_null_on_the_wire(story, builds):
-    """Absent, as the build said it; nobody invents a name for it."""
+    """Absent, as the build reported it; nobody invents a name for it."""
     await story.after(builds.verdict(1, branch=None), builds.verdict(2, "failed", "s", branch=None))
 
     (incident,) = await story.incidents()

@@ -8,8 +8,8 @@ from build_history.projections.incidents import described, suspects_of
 from build_history.projections.incidents import fold as fold_in_order
 
 
-def fold(points, *said, **how):
-    return fold_in_order(effective(points), *said, **how)
+def fold(points, *arguments, **how):
+    return fold_in_order(effective(points), *arguments, **how)
 
 
 def state_of(incident):

@@ -18,10 +18,10 @@ def column(n, commit=None):
     return Column(n * 1000, build_id(n), commit or f"c{n}")
 
 
-def entered(*told, commits=()):
+def entered(*outcomes, commits=()):
     """A partition after one build per outcome of one test; None: it was not run."""
     partition, number = Partition(), partition_of(NAME)
-    for n, outcome in enumerate(told):
+    for n, outcome in enumerate(outcomes):
         results = [] if outcome is None else [TestResult(name=NAME, outcome=outcome, seconds=n + 0.5)]
         partition.enter(column(n, commits[n] if commits else None), entries_of(results).get(number, {}))
     return partition
@@ -38,8 +38,8 @@ def test_order_and_repetition_make_no_difference():
     for n in range(BUILDS_MAX + 30):
         outcomes = {f"t{k}": dice.choice(["passed", "failed", "skipped"]) for k in range(5) if dice.random() < 0.9}
         results = [TestResult(name=name, outcome=outcome, seconds=dice.random()) for name, outcome in outcomes.items()]
-        told = {name: entry for partition in entries_of(results).values() for name, entry in partition.items()}
-        builds.append((column(n), told))
+        entries = {name: entry for partition in entries_of(results).values() for name, entry in partition.items()}
+        builds.append((column(n), entries))
     in_order, shuffled = Partition(), Partition()
     for build in builds:
         in_order.enter(*build)
@@ -62,7 +62,7 @@ def test_a_test_that_is_gone_leaves_with_its_last_build():
 
 
 def test_a_revision_replaces_what_was_entered():
-    """The same build entered again tells only what it told last."""
+    """The same build entered again shows only what it had last."""
     partition = entered("failed")
     partition.enter(column(0), entries_of([TestResult(name=NAME, outcome="passed")])[partition_of(NAME)])
 
@@ -82,7 +82,7 @@ def test_seconds_come_back_to_three_figures(seconds):
 
 
 @pytest.mark.parametrize(
-    ("told", "commits", "flaky"),
+    ("outcomes", "commits", "flaky"),
     [
         (("passed", "failed", "passed"), "abc", 1),
         (("passed", "failed", "skipped", None, "passed"), "abcde", 1),
@@ -94,26 +94,26 @@ def test_seconds_come_back_to_three_figures(seconds):
         (("passed", "crashed", "passed", "timed_out", "xfailed"), "abcde", 2),
     ],
 )
-def test_what_tells_nothing_of_its_commit_is_flaky(told, commits, flaky):
+def test_what_proves_nothing_about_its_commit_is_flaky(outcomes, commits, flaky):
     """Both outcomes at one commit, a red alone between greens, or both in one build."""
-    assert flaky == statistics(entered(*told, commits=commits)).flaky_runs
+    assert flaky == statistics(entered(*outcomes, commits=commits)).flaky_runs
 
 
-def test_a_tally_counts_what_ran():
+def test_statistics_count_what_ran():
     """Skipped builds are no runs; the last failure is named; the median is of the known seconds."""
-    told = statistics(entered("passed", "failed", "skipped", "passed", "xfailed", "xpassed", None))
+    counted = statistics(entered("passed", "failed", "skipped", "passed", "xfailed", "xpassed", None))
 
-    assert (told.runs, told.passed, told.failed, told.skipped, told.pass_rate) == (5, 3, 2, 1, 0.6)
-    assert (told.last_outcome, told.last_failure.build_id, told.p50_seconds) == ("xpassed", build_id(5), 2.5)
+    assert (counted.runs, counted.passed, counted.failed, counted.skipped, counted.pass_rate) == (5, 3, 2, 1, 0.6)
+    assert (counted.last_outcome, counted.last_failure.build_id, counted.p50_seconds) == ("xpassed", build_id(5), 2.5)
 
 
 def test_two_runs_in_one_build_are_one_result():
     """A test that failed and then passed is flaky; skipped and passed is passed."""
-    told = [("a", "failed"), ("a", "passed"), ("b", "skipped"), ("b", "passed"), ("c", "failed"), ("c", "failed")]
-    results = [TestResult(name=name, outcome=outcome) for name, outcome in told]
-    letters = {name: entry.letter for partition in entries_of(results).values() for name, entry in partition.items()}
+    runs = [("a", "failed"), ("a", "passed"), ("b", "skipped"), ("b", "passed"), ("c", "failed"), ("c", "failed")]
+    results = [TestResult(name=name, outcome=outcome) for name, outcome in runs]
+    symbols = {name: entry.symbol for partition in entries_of(results).values() for name, entry in partition.items()}
 
-    assert letters == {"a": "k", "b": "p", "c": "f"}
+    assert symbols == {"a": "k", "b": "p", "c": "f"}
 
 
 def test_a_question_finds_orders_and_pages():

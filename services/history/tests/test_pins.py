@@ -33,26 +33,26 @@ def test_a_pin_is_green_only_when_every_config_built_at_it_is(builds):
 
 
 def test_safe_to_bump_to_is_the_newest_pin_green_everywhere(builds):
-    """q broke on 3, so 2 is safe for both; p is told who else broke."""
+    """q broke on 3, so 2 is safe for both; p is shown who else broke."""
     p = [at(builds, 1, 2), at(builds, 2, 3, "failed", "s")]
     q = [at(builds, 1, 1, project="q"), at(builds, 2, 2, project="q"), at(builds, 3, 3, "failed", "t", project="q")]
 
-    told = matrix([*lines_of(p), *lines_of(q)], builds.noon_at)
+    pins = matrix([*lines_of(p), *lines_of(q)], builds.noon_at)
 
-    assert builds.sha(1002) == told.safe_to_bump_to
-    assert {d.project: d.also_broken for d in told.downstreams} == {"p": ["q"], "q": ["p"]}
+    assert builds.sha(1002) == pins.safe_to_bump_to
+    assert {d.project: d.also_broken for d in pins.downstreams} == {"p": ["q"], "q": ["p"]}
 
 
-def test_what_is_not_known_is_said(builds):
+def test_what_is_not_known_is_named(builds):
     """No common green pin and no commit time are both named."""
     p = lines_of([at(builds, 1, 1, committed=False)])
     q = lines_of([at(builds, 1, 2, project="q", committed=False)])
 
-    told = matrix([*p, *q], builds.noon_at)
+    pins = matrix([*p, *q], builds.noon_at)
 
-    assert told.safe_to_bump_to is None
-    assert [d.age_days for d in told.downstreams] == [None, None]
-    assert len(told.unknown) == 2
+    assert pins.safe_to_bump_to is None
+    assert [d.age_days for d in pins.downstreams] == [None, None]
+    assert len(pins.unknown) == 2
 
 
 def test_a_release_branch_holds_nobody_back(builds):

@@ -96,15 +96,15 @@ async def broken_and_fixed(service, builds):
     messages = []
     for config in ("release", "asan"):
         for n, how in ((1, ()), (2, ("failed", "sig")), (3, () if config == "asan" else ("failed", "sig"))):
-            said = {"config": config, "commits": [builds.commit(k) for k in range(n, 1, -1)] or None}
-            said["pins"] = [{"name": "llvm", "commit": builds.sha(900 + n), "committed_at": builds.noon_at}]
-            messages += [builds.start(n, **said), builds.verdict(n, *how, **said)]
+            fields = {"config": config, "commits": [builds.commit(k) for k in range(n, 1, -1)] or None}
+            fields["pins"] = [{"name": "llvm", "commit": builds.sha(900 + n), "committed_at": builds.noon_at}]
+            messages += [builds.start(n, **fields), builds.verdict(n, *how, **fields)]
     running = builds.start(29, config="asan", commit=builds.sha(5), commits=[builds.commit(5), builds.commit(4)])
     await service.publish(*messages, running)
     await service.handled()
 
 
-async def test_a_break_is_told_on_every_page(service, builds):
+async def test_a_break_is_shown_on_every_page(service, builds):
     """Group, incident, commit, grid, pins, trends and summary agree about one break."""
     await broken_and_fixed(service, builds)
 
@@ -129,9 +129,9 @@ async def test_a_break_is_told_on_every_page(service, builds):
     judged = {c["config"]: (c["answer"], c["judged"]["verdict"]) for c in commit["configs"]}
     assert judged == {"asan": ("failed", "new"), "release": ("failed", "new")}
     (waiting,) = (await service.answer(f"/api/commits/{builds.sha(4)}"))["items"]
-    said = {c["config"]: (c["answer"], c.get("expectedAt")) for c in waiting["configs"]}
+    shown = {c["config"]: (c["answer"], c.get("expectedAt")) for c in waiting["configs"]}
     expected_at = builds.noon_at + 30 * builds.hour_ms
-    assert {"asan": ("will_include", expected_at), "release": ("not_built", None)} == said
+    assert {"asan": ("will_include", expected_at), "release": ("not_built", None)} == shown
 
     grid = await service.answer("/api/history/grid", project="p")
     assert [builds.sha(n) for n in (5, 4, 3, 2, 1)] == [row["info"]["sha"] for row in grid["rows"]]
@@ -164,18 +164,18 @@ async def test_a_project_outside_the_callers_scope_does_not_exist(service, build
     for path in (path for path in schema if "get" in schema[path]):
         parameters = schema[path]["get"].get("parameters", ())
         required = {"project": "p"} if any(p["name"] == "project" and p["required"] for p in parameters) else {}
-        for said in ({}, {"project": "p"}, {"project": "p", "branch": "main"}, {"q": builds.sha(2)}):
-            asked, query = path.format(**known), {**required, **said}
+        for filters in ({}, {"project": "p"}, {"project": "p", "branch": "main"}, {"q": builds.sha(2)}):
+            asked, query = path.format(**known), {**required, **filters}
             response = await service.ask(asked, stranger, **query)
-            told = response.text.replace(asked, "")
-            if "q" not in query:  # what the caller said themselves may come back
-                assert builds.sha(2) not in told
-            assert not {"sig", "release", "author 2"} & set(told.split('"')), (asked, query, told)
+            text = response.text.replace(asked, "")
+            if "q" not in query:  # what the caller sent themselves may come back
+                assert builds.sha(2) not in text
+            assert not {"sig", "release", "author 2"} & set(text.split('"')), (asked, query, text)
             assert response.status_code in (200, 404, 422)
 
 
 async def test_only_production_is_red_on_the_summary(service, tmp_path, builds):
-    """A red config in staging has its own colour beside the count; owner and what is overdue are told."""
+    """A red config in staging has its own colour beside the count; owner and what is overdue are shown."""
     (tmp_path / "config.yaml").write_text(
         "projects: {p: {configs: {release: {state: staging, owner: ann@example.com}, nightly: {cadence_minutes: 60}}}}"
     )
@@ -198,13 +198,13 @@ async def test_only_production_is_red_on_the_summary(service, tmp_path, builds):
 async def test_a_running_builds_failure_is_judged_at_once(service, builds):
     """Asked while the build runs: by its own range and lane, or for a branch nobody knows by the project's base."""
     await broken_and_fixed(service, builds)
-    told = {"project": "p", "signature": "sig", "category": "compile_error"}
+    failure = {"project": "p", "signature": "sig", "category": "compile_error"}
 
-    running = await service.answer("/api/history/verdict", **told, buildId=builds.id(29, "asan"))
+    running = await service.answer("/api/history/verdict", **failure, buildId=builds.id(29, "asan"))
     pull_request = await service.answer(
-        "/api/history/verdict", **told, branch="pr-7", config="release", commit="f" * 40
+        "/api/history/verdict", **failure, branch="pr-7", config="release", commit="f" * 40
     )
-    elsewhere = await service.ask("/api/history/verdict", Principal("eve", "viewer", frozenset({"q"})), **told)
+    elsewhere = await service.ask("/api/history/verdict", Principal("eve", "viewer", frozenset({"q"})), **failure)
 
     assert (running["verdict"], running["signature"]) == ("new", "sig")
     assert pull_request["verdict"] == "already_red"
@@ -213,14 +213,14 @@ async def test_a_running_builds_failure_is_judged_at_once(service, builds):
 
 
 async def test_a_persons_word_stands_above_the_rules_until_it_is_taken_back(service, builds):
-    """`infra` takes the colour away, shows who said so everywhere, and is forgotten without a trace."""
+    """`infra` takes the colour away, shows who decided so everywhere, and is forgotten without a trace."""
     await broken_and_fixed(service, builds)
     build_id, dev = builds.id(3, "release"), Principal("bea", "developer", frozenset({"p"}))
     path = f"/api/history/verdicts/{build_id}/sig"
     before = await service.answer("/api/history/grid", project="p")
 
-    said = {"verdict": "infra", "reason": "the disk of the builder"}
-    put = await service.send("PUT", path, dev, said)
+    decision = {"verdict": "infra", "reason": "the disk of the builder"}
+    put = await service.send("PUT", path, dev, decision)
     judged = (await service.answer(f"/api/history/verdicts/{build_id}"))["items"]
     lanes = {
         c["config"]: c.get("redBuilds") for c in (await service.answer("/api/history/grid", project="p"))["columns"]
@@ -248,7 +248,7 @@ async def test_a_persons_word_stands_above_the_rules_until_it_is_taken_back(serv
         (Principal("bea", "developer", None), "77/sig", 404),
     ],
 )
-async def test_who_may_not_decide_is_told_so(tmp_path, builds, who, path, status):
+async def test_who_may_not_decide_is_refused(tmp_path, builds, who, path, status):
     """Viewers, strangers, and words on what no build showed."""
     async with running(f"sqlite:///{tmp_path}/bus.sqlite", tmp_path, builds) as service:
         await service.publish(builds.verdict(3, "failed", "sig"))
@@ -368,7 +368,7 @@ async def test_a_bad_question_gets_a_clear_answer(tmp_path, builds, path, query,
 
 
 async def test_poison_is_parked_and_its_neighbours_are_recorded(service, builds):
-    """A message nobody can read harms no other."""
+    """A message nobody can read stops no other."""
     verdict = builds.verdict(1)
     await service.bus.publish(
         [
@@ -381,7 +381,7 @@ async def test_poison_is_parked_and_its_neighbours_are_recorded(service, builds)
 
 
 async def test_last_green_respects_fault_and_overrides(service, builds):
-    """The gateway is told the commit that is green in history: no retry of an old one, none that skipped its tests."""
+    """The gateway gets the commit that is green in history: no retry of an old one, none that skipped its tests."""
     gateway = Principal("gateway", "admin", None, kind="service")
     tested = {"tests_passed": 100}
     await service.publish(

@@ -9,24 +9,24 @@ from build_history.store import FactWrite, Row
 MARK = Touched("lane", ("p", "main", "default"))
 
 
-def fact_of(builds, n, *how, **said):
-    return with_verdict(None, builds.verdict(n, *how, **said))
+def fact_of(builds, n, *how, **fields):
+    return with_verdict(None, builds.verdict(n, *how, **fields))
 
 
-def row(key, rank=1, **said):
+def row(key, rank=1, **fields):
     facts = {
         "kind": "k",
         "project": "p",
         "scope": "s",
         "label": "l",
         "body": json.dumps({"rank": rank, "text": "größer 💥"}),
-        **said,
+        **fields,
     }
     return Row(key=key, rank=rank, **facts)
 
 
 async def test_a_fact_is_found_again_whole(store, builds):
-    """Fact, version and stale marks come back as they were put, other letters included."""
+    """Fact, version and stale marks come back as they were put, other alphabets included."""
     fact = fact_of(builds, 1, "failed", "sig", error="größer 💥", commits=[builds.commit(1, author="Ünal")])
 
     assert {fact.id} == await store.put_facts([FactWrite(fact, frozenset({MARK}))])
@@ -36,7 +36,7 @@ async def test_a_fact_is_found_again_whole(store, builds):
     assert (fact, 1, {MARK}) == (stored[fact.id].fact, stored[fact.id].version, stored[fact.id].stale)
 
 
-async def test_a_write_over_another_version_changes_nothing_and_is_told(store, builds):
+async def test_a_write_over_another_version_changes_nothing_and_is_reported(store, builds):
     """Two writers that read the same version: the first wins, the second learns it; neighbours are written."""
     first, second, other = fact_of(builds, 1), fact_of(builds, 1, "failed", "s"), fact_of(builds, 2)
     await store.put_facts([FactWrite(first, frozenset())])
@@ -89,7 +89,7 @@ async def test_a_page_asked_for_again_holds_the_newest_of_now(store, builds):
     await store.drop_facts(facts[3:])
 
     pages = [first, second, await store.points(tag, limit=2)]
-    assert [[facts[n - 1].point for n in told] for told in ([4, 3], [5, 4], [3, 2])] == pages
+    assert [[facts[n - 1].point for n in page] for page in ([4, 3], [5, 4], [3, 2])] == pages
 
     await store.put_rows([row(f"{n:032x}", n) for n in range(1, 5)])
     first = await store.rows("k", limit=2)
@@ -112,7 +112,7 @@ async def test_marks_are_settled_only_for_the_version_they_were_read_at(store, b
     assert [frozenset(), {MARK}] == [stored[fact.id].stale for fact in facts]
 
 
-async def test_dropped_facts_are_gone_from_every_shelf(store, builds):
+async def test_dropped_facts_are_gone_from_every_tag(store, builds):
     """Dropping forgets the fact and its tags; dropping again is harmless."""
     fact = fact_of(builds, 1, "failed", "s", commits=[builds.commit(1)])
     await store.put_facts([FactWrite(fact, frozenset())])

@@ -27,13 +27,13 @@ from build_history.store import HistoryStore, open_store
 from build_history.test_history.importer import TestImporter
 from build_history.test_history.statistics import StatisticsCache
 
-HARVEST_SECONDS = 1.0
+IMPORT_SECONDS = 1.0
 """How soon after a verdict its tests are read."""
 
 PUBLISH_SECONDS = 0.5
 """How soon what was decided of an incident is published."""
 
-HEED_SECONDS = 5.0
+CONFIG_WATCH_SECONDS = 5.0
 """How soon a changed config.yaml is in force."""
 
 
@@ -78,10 +78,10 @@ def _duties(parts: Dependencies, bus: Bus, ingest: ServiceClient | None, metrics
         consumer_duty(bus, queue_name("history"), record, prefetch=settings.prefetch, wait_for_store=store.ping),
         Duty("withdraw idle incidents", withdraw, HOUR_SECONDS),
         Duty("forget old builds", lambda: retention.forget_old(clock()), HOUR_SECONDS),
-        Duty("follow config.yaml", config_watcher.step, HEED_SECONDS),
+        Duty("follow config.yaml", config_watcher.step, CONFIG_WATCH_SECONDS),
         Duty("publish incidents", Outbox(store, bus).step, PUBLISH_SECONDS),
     ]
     if ingest is not None:
         test_importer = TestImporter(store, ingest, metrics, clock, config_watcher.excluded_configs)
-        duties.append(Duty("read the tests of ended builds", test_importer.step, HARVEST_SECONDS))
+        duties.append(Duty("read the tests of ended builds", test_importer.step, IMPORT_SECONDS))
     return duties

@@ -19,7 +19,7 @@ from build_history.refresh.refresh import refresh
 from build_history.store import FactWrite, HistoryStore
 from build_history.store.versions import RACES
 
-Said = BuildStart | BuildFailing | BuildVerdict
+BuildReport = BuildStart | BuildFailing | BuildVerdict
 
 
 async def handle(
@@ -31,24 +31,24 @@ async def handle(
 ) -> None:
     """Record a batch; raises ValidationError for a message that can never be read, StoreUnavailable to try later."""
     messages = [build_message.validate_json(delivery.body) for delivery in deliveries]
-    said = [message for message in messages if isinstance(message, Said)]
-    await record(said, store=store, excluded_configs=excluded_configs, clock=clock)
+    reports = [message for message in messages if isinstance(message, BuildReport)]
+    await record(reports, store=store, excluded_configs=excluded_configs, clock=clock)
 
 
 async def record(
-    messages: Sequence[Said],
+    messages: Sequence[BuildReport],
     *,
     store: HistoryStore,
     excluded_configs: ExcludedConfigs = no_config_excluded,
     clock: Clock = now_ms,
 ) -> None:
-    """Record what was said of builds; repeated or reordered messages change nothing (build id, revision)."""
-    said: defaultdict[str, list[Said]] = defaultdict(list)
+    """Record what was reported of builds; repeated or reordered messages change nothing (build id, revision)."""
+    reports: defaultdict[str, list[BuildReport]] = defaultdict(list)
     for message in messages:
         # Local and premerge builds are their person's: they never enter history.
         if message.data.origin == "ci":
-            said[message.build_id].append(message)
-    facts, versions, stale = await _store_facts(said, store)
+            reports[message.build_id].append(message)
+    facts, versions, stale = await _store_facts(reports, store)
     if not stale:
         return
     fail_at("history.filed")
@@ -58,13 +58,13 @@ async def record(
 
 
 async def _store_facts(
-    said: dict[str, list[Said]], store: HistoryStore
+    reports: dict[str, list[BuildReport]], store: HistoryStore
 ) -> tuple[dict[str, Fact], dict[str, int], set[Touched]]:
     """Merge and store; the facts with rows due, their stored versions, and those rows."""
     facts: dict[str, Fact] = {}
     versions: dict[str, int] = {}
     stale: set[Touched] = set()
-    due = dict(said)
+    due = dict(reports)
     for _ in range(RACES):
         if not due:
             return facts, versions, stale
@@ -90,7 +90,7 @@ async def _store_facts(
     raise StoreUnavailable("history", f"{len(due)} facts are contended")
 
 
-def _merged(fact: Fact | None, messages: Sequence[Said]) -> Fact:
+def _merged(fact: Fact | None, messages: Sequence[BuildReport]) -> Fact:
     for message in messages:
         if isinstance(message, BuildStart):
             fact = with_start(fact, message)

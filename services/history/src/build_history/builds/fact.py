@@ -157,12 +157,12 @@ class Fact(WireModel):
     error: str | None = None
     log_lines: Count = 0
     failures: list[FailureData] = Field(default_factory=list)
-    source_fault: Fault | None = Field(None, description="Whose fault its source says the end is; above the rules'.")
+    source_fault: Fault | None = Field(None, description="Whose fault the end is by its source; above the rules'.")
     metrics: BuildMetrics | None = None
-    told: Count = Field(0, description="The revision whose tests and steps were read from ingest.")
+    imported: Count = Field(0, alias="told", description="The revision whose tests and steps were read from ingest.")
     slowest: list[StepTime] = Field(default_factory=list, description="Its slowest steps, the slowest first.")
     critical_path_ms: Count | None = None
-    overrides: dict[str, Override] = Field(default_factory=dict, description="A person's word, by signature.")
+    overrides: dict[str, Override] = Field(default_factory=dict, description="A person's verdict, by signature.")
 
     @property
     def lane(self) -> Lane:
@@ -172,7 +172,7 @@ class Fact(WireModel):
     @property
     def is_due(self) -> bool:
         """Whether the tests and steps of its newest revision are still to be read from ingest."""
-        return self.told < self.revision and self.status in ("succeeded", "failed", "timed_out")
+        return self.imported < self.revision and self.status in ("succeeded", "failed", "timed_out")
 
     @property
     def fault(self) -> Fault | None:
@@ -204,12 +204,12 @@ class Fact(WireModel):
     def _standing(self) -> list[tuple[str, Fault | None]]:
         """Signature and fault of each failure, at least one; without those a person called infra while others stand."""
         by_source = self.source_fault
-        told: list[tuple[str, Fault | None]] = [
+        reported: list[tuple[str, Fault | None]] = [
             (f.signature or UNCLASSIFIED, by_source or f.fault) for f in self.failures
         ]
         counted = [
             (signature, fault_after(fault, self.overrides.get(signature)))
-            for signature, fault in told or [(UNCLASSIFIED, by_source)]
+            for signature, fault in reported or [(UNCLASSIFIED, by_source)]
         ]
         called = {signature for signature, override in self.overrides.items() if override.verdict == "infra"}
         return [(signature, fault) for signature, fault in counted if signature not in called] or counted
@@ -243,11 +243,11 @@ class Fact(WireModel):
 
 
 def with_start(fact: Fact | None, message: BuildStart) -> Fact:
-    """The fact once the build's BUILD_START is known; what a verdict already said stays."""
+    """The fact once the build's BUILD_START is known; what a verdict already reported stays."""
     if fact is not None and fact.is_start_known:
         return fact
     data = message.data
-    said: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "branch": data.branch,
         "config": data.config,
         "origin": data.origin,
@@ -264,10 +264,10 @@ def with_start(fact: Fact | None, message: BuildStart) -> Fact:
     }
     if fact is None:
         return Fact(
-            id=message.build_id, project=message.project, status=data.status, started_at=message.timestamp, **said
+            id=message.build_id, project=message.project, status=data.status, started_at=message.timestamp, **fields
         )
     judged = {name for name in _JUDGED if getattr(fact, name) not in (None, [])}
-    return fact.model_copy(update={name: value for name, value in said.items() if name not in judged})
+    return fact.model_copy(update={name: value for name, value in fields.items() if name not in judged})
 
 
 def with_failing(fact: Fact | None, message: BuildFailing) -> Fact:
@@ -292,7 +292,7 @@ def with_verdict(fact: Fact | None, message: BuildVerdict) -> Fact:
 def _judged(fact: Fact | None, message: BuildVerdict | BuildFailing, judgement: dict[str, Any]) -> Fact:
     data = message.data
     failures = data.failures or ([data.first_failure] if data.first_failure else [])
-    said: dict[str, Any] = {
+    fields: dict[str, Any] = {
         **judgement,
         "provisional": data.provisional,
         "ended_at": data.ended_at,
@@ -307,13 +307,13 @@ def _judged(fact: Fact | None, message: BuildVerdict | BuildFailing, judgement: 
     for name in (*_JUDGED, "agent"):
         value = getattr(data, name)
         if name in data.model_fields_set and value not in (None, []):
-            said[name] = value
+            fields[name] = value
     if data.started_at is not None:
-        said["started_at"] = data.started_at
+        fields["started_at"] = data.started_at
     if fact is not None:
-        return fact.model_copy(update=said)
-    said.setdefault("started_at", message.timestamp)
-    return Fact(id=message.build_id, project=message.project, **said)
+        return fact.model_copy(update=fields)
+    fields.setdefault("started_at", message.timestamp)
+    return Fact(id=message.build_id, project=message.project, **fields)
 
 
 _JUDGED = (
@@ -328,7 +328,7 @@ _JUDGED = (
     "pins",
     "commits",
 )
-"""What a verdict says too: once it did, a late BUILD_START no longer changes it."""
+"""What a verdict has too: once it came, a late BUILD_START no longer changes it."""
 
 
 def _first_in_front(failures: list[FailureData], first: FailureData | None) -> list[FailureData]:

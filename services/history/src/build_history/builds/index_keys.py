@@ -1,6 +1,7 @@
-"""Filing: under which tags a fact is found again, and which derived rows it touches.
+"""Index keys: under which tags a fact is found again, and which derived rows it touches.
 
-Tags and keys are digests, so that names of any length and any letters make short, equal index entries in every store.
+Tags and keys are digests, so that names of any length and any characters make short, equal index entries in every
+store.
 """
 
 from hashlib import blake2b

@@ -22,7 +22,7 @@ from build_history.projections.lanes import LaneState
 
 
 class CommitInfo(WireModel):
-    """A commit as far as agents told of it; `parents` absent means unknown, empty means a root."""
+    """A commit as far as agents reported it; `parents` absent means unknown, empty means a root."""
 
     sha: str
     parents: list[str] | None = None
@@ -72,7 +72,7 @@ Answer = Literal["passed", "failed", "inconclusive", "running", "will_include", 
 
 
 class ConfigAnswer(WireModel):
-    """Does this commit pass in this config? `exact`: said by a build of the very commit, not of a later one."""
+    """Does this commit pass in this config? `exact`: proven by a build of the very commit, not of a later one."""
 
     config: str
     answer: Answer
@@ -90,8 +90,8 @@ class ConfigAnswer(WireModel):
 
 
 def info_of(fact: Fact) -> list[CommitInfo]:
-    """What a build's agent told of commits: of the one it built, and of the range since the last green."""
-    told = {
+    """What a build's agent reported of commits: of the one it built, and of the range since the last green."""
+    reported = {
         commit.sha: CommitInfo(
             sha=commit.sha,
             parents=commit.parents or None,
@@ -105,16 +105,16 @@ def info_of(fact: Fact) -> list[CommitInfo]:
         own = CommitInfo(
             sha=fact.commit, author=fact.commit_author, committed_at=fact.committed_at, subject=fact.commit_subject
         )
-        told[own.sha] = informed(told.get(own.sha, own), own)
-    return list(told.values())
+        reported[own.sha] = informed(reported.get(own.sha, own), own)
+    return list(reported.values())
 
 
-def informed(known: CommitInfo, told: CommitInfo) -> CommitInfo:
+def informed(known: CommitInfo, reported: CommitInfo) -> CommitInfo:
     """The two together; a commit never changes, so what is known stays and only gaps are filled."""
     gaps = {
         name: value
         for name in CommitInfo.model_fields
-        if getattr(known, name) is None and (value := getattr(told, name)) is not None
+        if getattr(known, name) is None and (value := getattr(reported, name)) is not None
     }
     return known.model_copy(update=gaps) if gaps else known
 

@@ -80,7 +80,7 @@ def standing_of(project: Project, name: str) -> Standing:
 
 
 def cadences_ms(project: Project) -> dict[str, int]:
-    """How often a build of each config is expected, where that is said."""
+    """How often a build of each config is expected, where config.yaml names it."""
     return {
         name: config.cadence_minutes * MINUTE_MS
         for name, config in project.configs.items()

@@ -58,7 +58,7 @@ def judge(
     """
     past = [_past(point, case) for point in before if _tells(point) and point.id != case.build_id]
     twins = [point for point in same_commit if _tells(point) and _is_twin(point, case)]
-    told = verdict(
+    ruled = verdict(
         symptom,
         History(
             builds=past,
@@ -71,9 +71,9 @@ def judge(
         ),
     )
     if override is None:
-        return Judged(verdict=told.kind, evidence=list(told.evidence))
-    said = f"{override.by} decided so" + (f": {override.reason}" if override.reason else "")
-    return Judged(verdict=override.verdict, evidence=[said, *told.evidence], override=override)
+        return Judged(verdict=ruled.kind, evidence=list(ruled.evidence))
+    decision = f"{override.by} decided so" + (f": {override.reason}" if override.reason else "")
+    return Judged(verdict=override.verdict, evidence=[decision, *ruled.evidence], override=override)
 
 
 def _tells(point: Point) -> bool:

@@ -1,4 +1,4 @@
-"""Flaky candidates: signs that a lane's red said nothing about its commit. A candidate, never an acquittal."""
+"""Flaky candidates: signs that a lane's red proves nothing about its commit. A candidate, never an acquittal."""
 
 from collections import defaultdict
 from collections.abc import Sequence

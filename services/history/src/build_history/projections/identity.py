@@ -109,7 +109,7 @@ def published(
         named = digest("incident", project, branch, opening.build_id)[:16]
         record = Record(id=named, opened_by=opening.build_id, first_started_at=opening.started_at)
     notes = _Notes(record, now_ms)
-    # One that was overtaken before anybody could hear of it is no news.
+    # One that was overtaken before anybody could be notified of it is no news.
     is_stale = is_new and found.is_over and not _was_current(found)
     was_open = is_new or record.ended_as is None
     if is_new:
@@ -161,9 +161,9 @@ def absorbing(record: Record, other: Record) -> Record:
 def end_of(builds: Collection[BuildId], facts: Mapping[str, Fact]) -> tuple[End, int | None]:
     """Why these red builds count no more, and when that came to be where a person did it."""
     known = [facts[build] for build in builds if build in facts]
-    said = [o.at for fact in known for o in fact.overrides.values() if o.verdict == "infra"]
-    if said:
-        return "overridden", max(said)
+    overridden = [o.at for fact in known for o in fact.overrides.values() if o.verdict == "infra"]
+    if overridden:
+        return "overridden", max(overridden)
     # A build that was seen to fail and ended green after all: who was notified is notified that it is fine.
     if known and all(fact.status == "succeeded" for fact in known):
         return "fixed", max((fact.ended_at or fact.started_at) for fact in known)

@@ -228,15 +228,15 @@ def evidence_of(fact: Fact, signature: str | None = None) -> Evidence:
 
 
 def override_of(found: Break, facts: Mapping[str, Fact]) -> IncidentOverride | None:
-    """The last word a person gave on one of its faces, at a build that first showed it."""
-    said = [
+    """The last verdict a person gave on one of its faces, at a build that first showed it."""
+    given = [
         kept
         for member in found.members.values()
         if (fact := facts.get(member.first_build))
         for signature, kept in fact.overrides.items()
         if signature in found.signatures
     ]
-    last = max(said, key=lambda kept: kept.at, default=None)
+    last = max(given, key=lambda kept: kept.at, default=None)
     return IncidentOverride(verdict=last.verdict, reason=last.reason, by=last.by, at=last.at) if last else None
 
 

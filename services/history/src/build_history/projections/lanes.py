@@ -1,4 +1,4 @@
-"""Lanes: the present state of each (project, branch, config), told by its newest builds."""
+"""Lanes: the present state of each (project, branch, config), computed from its newest builds."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ from build_history.projections.regressions import Mark, MeasureMark, marks_of, m
 from build_history.projections.trends import Pace, pace_of, quantile
 
 WINDOW = 200
-"""A lane's state is told by this many of its newest builds, its last green and its first red since."""
+"""A lane's state is computed from this many of its newest builds, its last green and its first red since."""
 
 USUAL_OF = 20
 RUNNING_MAX = 10

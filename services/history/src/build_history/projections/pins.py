@@ -1,7 +1,7 @@
 """Pins: which commit of an upstream each downstream project builds on, and how that goes.
 
-One `PinLine` per (project, branch, upstream) is told by the branch's newest coloured builds; `matrix` sets the lines
-of one upstream side by side.
+One `PinLine` per (project, branch, upstream) is computed from the branch's newest coloured builds; `matrix` sets the
+lines of one upstream side by side.
 """
 
 from collections import defaultdict
@@ -39,7 +39,7 @@ class PinLine(WireModel):
     branch: str
     name: str
     spans: list[PinSpan]
-    builds: Count = Field(description="Coloured builds this is told by.")
+    builds: Count = Field(description="Coloured builds this is computed from.")
 
 
 class PinRange(WireModel):

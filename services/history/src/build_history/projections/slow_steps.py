@@ -1,4 +1,4 @@
-"""Steps: the slowest steps of builds, each followed over the builds that tell of it. Pure."""
+"""Steps: the slowest steps of builds, each followed over the builds that report it. Pure."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -19,12 +19,12 @@ class StepInBuild(WireModel):
 
 
 class StepOverBuilds(WireModel):
-    """One slow step of a config: how long it took in each of the newest builds that tell, newest first."""
+    """One slow step of a config: how long it took in each of the newest builds that report it, newest first."""
 
     config: str
     output: str
     latest_ms: Count
-    previous_ms: Count | None = Field(None, description="In the build before, where that tells.")
+    previous_ms: Count | None = Field(None, description="In the build before, where that reports it.")
     builds: list[StepInBuild]
 
 
@@ -43,12 +43,12 @@ def slowest_steps(facts: Iterable[Fact]) -> list[StepOverBuilds]:
                 StepInBuild(
                     build_id=fact.id, commit=fact.commit, started_at=fact.started_at, duration_ms=other.duration_ms
                 )
-                for fact in told
+                for fact in known
                 for other in fact.slowest
                 if other.output == step.output
             ],
         )
-        for config, told in by_config.items()
-        for step in told[0].slowest[:STEPS_KEPT]
+        for config, known in by_config.items()
+        for step in known[0].slowest[:STEPS_KEPT]
     ]
     return sorted(found, key=lambda step: (-step.latest_ms, step.config, step.output))

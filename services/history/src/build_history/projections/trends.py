@@ -27,7 +27,7 @@ class Day(WireModel):
     build_ms: Count = Field(description="Sum of all durations.")
     p50_ms: Count | None = Field(None, description="Over succeeded builds, as p90.")
     p90_ms: Count | None = None
-    queue_p50_ms: Count | None = Field(None, description="Absent when no agent told when builds were queued.")
+    queue_p50_ms: Count | None = Field(None, description="Absent when no agent reported when builds were queued.")
     queue_ms: Count | None = Field(None, description="Sum of all waits, as far as known.")
     cache_hits: Count | None = None
     cache_misses: Count | None = None

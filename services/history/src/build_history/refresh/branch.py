@@ -178,7 +178,7 @@ class _Folding:
         known = {record.id: record for record in self._before.incidents}
         due = [record for record in records if record != known.get(record.id) or _touches(found.get(record.id), fresh)]
         rows = await self._store.rows_by_key([row_kinds.INCIDENT.key(record.id) for record in due])
-        facts = await self._facts(build for record in due for build in _told_by(found.get(record.id)))
+        facts = await self._facts(build for record in due for build in _described_by(found.get(record.id)))
         outbox = {state.id: state for state in self._before.outbox}
         remembered = {record.id: record for record in records}
         states = []
@@ -239,7 +239,7 @@ def _touches(found: Break | None, fresh: Collection[str]) -> bool:
     )
 
 
-def _told_by(found: Break | None) -> list[str]:
+def _described_by(found: Break | None) -> list[str]:
     """The builds whose facts an incident is described by."""
     if found is None:
         return []

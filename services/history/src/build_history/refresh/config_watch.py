@@ -1,4 +1,4 @@
-"""Heeding: when config.yaml changes whose incidents count, the branches folded otherwise are folded anew."""
+"""The config watch: when config.yaml changes whose incidents count, the branches folded otherwise are folded anew."""
 
 from collections.abc import Mapping
 
@@ -22,24 +22,24 @@ class ConfigWatcher:
         self._store = store
         self._clock = clock
         self._projects = projects
-        self._heeded: Mapping[str, Project] | None = None
+        self._applied: Mapping[str, Project] | None = None
 
     def excluded_configs(self, project: str) -> ConfigStates:
         """The configs of a project that are not in production, as the file has it now."""
         return states_in(self._projects.get(project))
 
     async def step(self) -> int:
-        """How many branches were told anew; the file unchanged, none is looked at. Repeating is harmless."""
+        """How many branches were folded anew; the file unchanged, none is looked at. Repeating is harmless."""
         current = self._projects.current()
-        if current is self._heeded:
+        if current is self._applied:
             return 0
         rows = await self._store.rows("branch", limit=BRANCHES_MAX)
-        told = [row_kinds.read_as(row_kinds.Branch, row) for row in rows]
+        branches = [row_kinds.read_as(row_kinds.Branch, row) for row in rows]
         stale = {
             Touched("branch", (branch.project, branch.branch))
-            for branch in told
+            for branch in branches
             if branch.states != self.excluded_configs(branch.project)
         }
         await refresh(self._store, stale, {}, self.excluded_configs, self._clock)
-        self._heeded = current
+        self._applied = current
         return len(stale)

@@ -78,5 +78,5 @@ async def judge_case(
     )
     if judged_by is None:
         return judged
-    told = f"no build of the branch is known in this config: judged against {judged_by}"
-    return judged.model_copy(update={"evidence": [*judged.evidence, told]})
+    note = f"no build of the branch is known in this config: judged against {judged_by}"
+    return judged.model_copy(update={"evidence": [*judged.evidence, note]})

@@ -208,11 +208,11 @@ class _Commits(_Kind):
             row = row_kinds.read_as(CommitRow, known[key]) if key in known else None
             if key in self._infos:
                 project, branch, info = self._infos[key]
-                told = informed(row.info, info) if row else info
+                merged = informed(row.info, info) if row else info
                 row = (
-                    row.model_copy(update={"info": told})
+                    row.model_copy(update={"info": merged})
                     if row
-                    else CommitRow(project=project, branch=branch, info=told)
+                    else CommitRow(project=project, branch=branch, info=merged)
                 )
             if key in self._built:
                 row = await self._with_cells(store, row, self._built[key], points[tags[key]])

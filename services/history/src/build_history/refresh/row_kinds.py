@@ -70,7 +70,7 @@ class Branch(WireModel):
 
     @property
     def states(self) -> ConfigStates:
-        """What config.yaml said when it was folded."""
+        """What config.yaml had when it was folded."""
         return ConfigStates(frozenset(self.staging), frozenset(self.silent))
 
 
@@ -158,8 +158,8 @@ class Kind(Generic[Item]):
         )
 
 
-def _lane_of(told: LaneState | Day) -> Lane:
-    return Lane(told.project, told.branch, told.config)
+def _lane_of(item: LaneState | Day) -> Lane:
+    return Lane(item.project, item.branch, item.config)
 
 
 LANE = Kind[LaneState](

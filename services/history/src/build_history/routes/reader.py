@@ -211,7 +211,7 @@ class Reader:
     ) -> TestList:
         """Tests of a branch by this order; of many large configs only the newest are read, and the answer says so."""
         rows = await self._statistics_rows(project, branch, config)
-        lanes, left = await asyncio.to_thread(self._tallies_of, rows)
+        lanes, left = await asyncio.to_thread(self._statistics_of, rows)
         items, total = await asyncio.to_thread(selected, lanes, q, order, first, count)
         unknown = [f"the tests of {left} more configs: ask for one by `config`"] if left else []
         after = str(first + count) if first + count < total else None
@@ -224,13 +224,13 @@ class Reader:
             row_kinds.PARTITION.key(*lane, partition_of(name)): lane for lane in lanes if config in (None, lane.config)
         }
         rows = await self.store.rows_by_key(keys)
-        told = [
+        tests = [
             TestInConfig(config=keys[key].config, runs=runs_of(await asyncio.to_thread(unpacked, row.body), name))
             for key, row in rows.items()
         ]
-        return sorted((lane for lane in told if lane.runs), key=lambda lane: lane.config)
+        return sorted((lane for lane in tests if lane.runs), key=lambda lane: lane.config)
 
-    def _tallies_of(self, rows: Sequence[Row]) -> tuple[list[TestStatistics], int]:
+    def _statistics_of(self, rows: Sequence[Row]) -> tuple[list[TestStatistics], int]:
         """The statistics of the newest lanes, up to a number of tests, and how many lanes are left out."""
         lanes: list[TestStatistics] = []
         for row in rows:
@@ -302,4 +302,4 @@ class Reader:
 
 def _reversed(key: str) -> tuple[int, ...]:
     """Sorts keys downwards, as the stores do within one rank."""
-    return tuple(-ord(letter) for letter in key)
+    return tuple(-ord(character) for character in key)

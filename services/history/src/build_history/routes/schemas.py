@@ -99,9 +99,9 @@ class Incident(IncidentSummary):
     def of(cls, state: IncidentState) -> "Incident":
         """All of an incident."""
         summary = IncidentSummary.of(state)
-        told = {name: getattr(summary, name) for name in IncidentSummary.model_fields}
-        added = cls.model_fields.keys() - told.keys()
-        return cls(**told, **{name: getattr(state, name) for name in added})
+        fields = {name: getattr(summary, name) for name in IncidentSummary.model_fields}
+        added = cls.model_fields.keys() - fields.keys()
+        return cls(**fields, **{name: getattr(state, name) for name in added})
 
 
 class IncidentList(WireModel):
@@ -257,15 +257,17 @@ class LaneSummary(WireModel):
     usual_ms: Count | None = None
     pace: Pace
     standing: Standing = Field(description="What config.yaml says of the config.")
-    unheard_colour: Colour | None = Field(None, description="The colour of a config that is not in production.")
+    excluded_colour: Colour | None = Field(
+        None, alias="unheardColour", description="The colour of a config that is not in production."
+    )
 
     @classmethod
     def of(cls, state: LaneState, standing: Standing) -> "LaneSummary":
         """The summary of a lane."""
-        told = {name: getattr(state, name) for name in cls.model_fields if name in LaneState.model_fields}
+        fields = {name: getattr(state, name) for name in cls.model_fields if name in LaneState.model_fields}
         if standing.state != "production":
-            told |= {"colour": "none", "unheard_colour": state.colour}
-        return cls(**told, standing=standing)
+            fields |= {"colour": "none", "excluded_colour": state.colour}
+        return cls(**fields, standing=standing)
 
 
 class Summary(WireModel):

@@ -47,7 +47,7 @@ async def list_trends(
     lanes.sort(key=lambda lane: lane.config)
     # All lanes of a page share one budget of rows, so that 60 configs over two years cannot be asked at once.
     shown = lanes[: max(1, TREND_DAYS_MAX // days)]
-    told = await reads.days(shown, now // DAY_MS - days + 1)
+    by_config = await reads.days(shown, now // DAY_MS - days + 1)
     unknown = []
     if len(shown) < len(lanes):
         unknown.append(f"{len(lanes) - len(shown)} more configs: ask for one by `config`, or for fewer days")
@@ -62,7 +62,7 @@ async def list_trends(
                 measure_marks=lane.measure_marks,
             ),
             "days",
-            told[lane.config],
+            by_config[lane.config],
         )
         for lane in shown
     ]

@@ -1,4 +1,4 @@
-"""Routes of verdicts: whose a failure is, also while its build runs, and a person's word on it."""
+"""Routes of verdicts: whose a failure is, also while its build runs, and a person's override of it."""
 
 from typing import Annotated, NamedTuple
 
@@ -22,8 +22,8 @@ BuildPath = Annotated[str, Path(max_length=64)]
 SignaturePath = Annotated[str, Path(max_length=512, description="`unclassified` where analysis could not name it.")]
 
 
-class _Told(NamedTuple):
-    """A failure as the caller tells it: history may not know the build yet."""
+class _Symptom(NamedTuple):
+    """A failure as the caller names it: history may not know the build yet."""
 
     category: str
     signature: str | None
@@ -53,18 +53,18 @@ async def get_verdict(
         case = case_of(fact)
     else:
         fact, case = None, Case(Lane(project, branch or "", config), now, build_id, commit)
-    told = _Told(category, None if named == UNCLASSIFIED else named, fault)
-    return await _judged(reads, told, case, fact)
+    symptom = _Symptom(category, None if named == UNCLASSIFIED else named, fault)
+    return await _judged(reads, symptom, case, fact)
 
 
 @router.get("/verdicts/{build_id}", response_model_exclude_none=True)
 async def list_verdicts(reads: Reads, build_id: BuildPath) -> JudgedBuild:
     """The verdict of every failure of an ended build, as of now."""
     fact = found(await reads.fact(build_id), "build")
-    told = {f.signature or UNCLASSIFIED: _Told(f.category, f.signature, f.fault) for f in fact.failures}
-    if fact.status == "failed" and not told:
-        told[UNCLASSIFIED] = _Told(UNCLASSIFIED, None, None)
-    items = [await _judged(reads, symptom, case_of(fact), fact) for symptom in told.values()]
+    symptoms = {f.signature or UNCLASSIFIED: _Symptom(f.category, f.signature, f.fault) for f in fact.failures}
+    if fact.status == "failed" and not symptoms:
+        symptoms[UNCLASSIFIED] = _Symptom(UNCLASSIFIED, None, None)
+    items = [await _judged(reads, symptom, case_of(fact), fact) for symptom in symptoms.values()]
     return JudgedBuild(build_id=build_id, items=items)
 
 
@@ -72,7 +72,7 @@ async def list_verdicts(reads: Reads, build_id: BuildPath) -> JudgedBuild:
 async def put_override(
     *, reads: Reads, caller: Caller, now: Now, build_id: BuildPath, signature: SignaturePath, decision: Decision
 ) -> Override:
-    """Say whose a failure is; kept with your name above the rules' verdict. `infra` takes the build's colour away."""
+    """Decide whose a failure is; kept with your name above the rules'. `infra` takes the build's colour away."""
     override = Override(verdict=decision.verdict, reason=decision.reason, by=caller.name, at=now)
     await _decide(reads, build_id, signature, override)
     return override
@@ -80,16 +80,16 @@ async def put_override(
 
 @router.delete("/verdicts/{build_id}/{signature}", status_code=204)
 async def delete_override(reads: Reads, build_id: BuildPath, signature: SignaturePath) -> None:
-    """Forget what was said of a failure: the rules' verdict holds again."""
+    """Forget the override of a failure: the rules' verdict holds again."""
     await _decide(reads, build_id, signature, None)
 
 
-async def _judged(reads: Reader, told: _Told, case: Case, fact: Fact | None) -> JudgedFailure:
-    named = told.signature or UNCLASSIFIED
+async def _judged(reads: Reader, symptom: _Symptom, case: Case, fact: Fact | None) -> JudgedFailure:
+    named = symptom.signature or UNCLASSIFIED
     base = await reads.base_of(case.lane.project)
     judged = await judge_case(
         reads.store,
-        told,
+        symptom,
         case,
         base=base,
         other_projects=await reads.projects_failing_alike(named, case),

@@ -2,7 +2,7 @@
 
 Two partitions: facts, found again by the tags they are filed under, and rows derived from them, found by key or listed
 by rank. Every write names the version it replaces and happens only if that is still the one stored: a lost race
-writes nothing and is told, a repeated write changes nothing. Everything else is computed above, by pure functions.
+writes nothing and learns it, a repeated write changes nothing. Everything else is computed above, by pure functions.
 """
 
 from collections.abc import Collection, Mapping, Sequence

@@ -1,6 +1,6 @@
-"""The import: a verdict says that a build ended; its tests and slowest steps are then read once from ingest.
+"""The import: a verdict reports that a build ended; its tests and slowest steps are then read once from ingest.
 
-What is due is a row per build, written with the build's other rows and dropped once the build's fact says that this
+What is due is a row per build, written with the build's other rows and dropped once the build's fact records that this
 revision was read. Everything may happen twice: a result matrix's column is replaced, a fact is merged.
 """
 
@@ -41,7 +41,7 @@ RETRY_MS = 60_000
 
 
 class Read(NamedTuple):
-    """What ingest told of a build."""
+    """What ingest has of a build."""
 
     entries: Mapping[int, Mapping[str, Entry]]
     """Results of tests by partition and name."""
@@ -64,7 +64,7 @@ class TestImporter:
         self._ingest = ingest
         self._metrics = metrics
         self._clock = clock
-        self._unheard = excluded_configs
+        self._excluded_configs = excluded_configs
 
     async def step(self) -> bool:
         """Read what is due; whether anything was. Raises ServiceUnavailable or StoreUnavailable: nothing is lost."""
@@ -80,7 +80,7 @@ class TestImporter:
         for lane, reads in by_lane.items():
             await self._enter(lane, [(fact, read) for fact, read in reads if read.entries])
         everything = [read for reads in by_lane.values() for read in reads]
-        await self._tell(everything)
+        await self._mark_imported(everything)
         self._metrics.harvested.inc(len(everything))
         return bool(due)
 
@@ -139,8 +139,8 @@ class TestImporter:
                 return
         raise StoreUnavailable("history", f"the result matrix of {lane} is contended")
 
-    async def _tell(self, reads: Sequence[tuple[Fact, Read]]) -> None:
-        """The facts say what was read, and so that nothing is due. Key: build id and revision."""
+    async def _mark_imported(self, reads: Sequence[tuple[Fact, Read]]) -> None:
+        """Record in the facts what was read, and so that nothing is due. Key: build id and revision."""
         due = {fact.id: (fact, read) for fact, read in reads}
         facts: dict[str, Fact] = {}
         versions: dict[str, int] = {}
@@ -149,8 +149,8 @@ class TestImporter:
             writes: dict[str, FactWrite] = {}
             for build_id, stored in (await self._store.facts(due)).items():
                 fact, read = due[build_id]
-                told = _told(stored.fact, fact.revision, read)
-                writes[build_id] = FactWrite(told, stored.stale | touched_by(told), stored.version, stored.fact)
+                after = _imported(stored.fact, fact.revision, read)
+                writes[build_id] = FactWrite(after, stored.stale | touched_by(after), stored.version, stored.fact)
             written = await self._store.put_facts(list(writes.values()))
             for build_id in written:
                 facts[build_id], versions[build_id] = writes[build_id].fact, writes[build_id].replaces + 1
@@ -158,7 +158,7 @@ class TestImporter:
             due = {build_id: due[build_id] for build_id in writes.keys() - written}
             if not due:
                 # Together, for they share lanes, days and branches.
-                await refresh(self._store, stale, facts, self._unheard, self._clock)
+                await refresh(self._store, stale, facts, self._excluded_configs, self._clock)
                 await self._store.settle(versions)
                 return
         raise StoreUnavailable("history", f"{len(due)} builds are contended")
@@ -177,7 +177,7 @@ def _entered(lane: Lane, texts: Mapping[int, str], reads: Sequence[tuple[Fact, R
     ).to_text()
 
 
-def _told(fact: Fact, revision: int, read: Read) -> Fact:
+def _imported(fact: Fact, revision: int, read: Read) -> Fact:
     metrics = fact.metrics or BuildMetrics()
     counted: dict[str, int] = {}
     if read.counts:
@@ -189,7 +189,7 @@ def _told(fact: Fact, revision: int, read: Read) -> Fact:
     missing = {name: count for name, count in counted.items() if getattr(metrics, name) is None}
     return fact.model_copy(
         update={
-            "told": max(fact.told, revision),
+            "imported": max(fact.imported, revision),
             "metrics": metrics.model_copy(update=missing) if missing else fact.metrics,
             "slowest": read.steps.slowest[:STEPS_KEPT] if read.steps else fact.slowest,
             "critical_path_ms": sum(s.duration_ms for s in read.steps.critical_path) or None

@@ -1,4 +1,4 @@
-"""The result matrix: how each test of a lane went in the lane's newest builds, a letter and two digits a result. Pure.
+"""The result matrix: how each test of a lane went in the lane's newest builds, a symbol and two digits a result. Pure.
 
 A lane's tests lie in partitions by name, so that one is found without reading the others. A partition is a table:
 a column per build (by start), a row per test. Entering a build again replaces its column, so repetition and order
@@ -24,7 +24,7 @@ BUILDS_MAX = 200
 
 PARTITIONS = 64
 
-LETTERS: Mapping[Outcome, str] = {
+SYMBOLS: Mapping[Outcome, str] = {
     "passed": "p",
     "xfailed": "x",
     "failed": "f",
@@ -35,7 +35,7 @@ LETTERS: Mapping[Outcome, str] = {
     "skipped": "s",
     "flaky": "k",
 }
-OUTCOMES: Mapping[str, Outcome] = {letter: outcome for outcome, letter in LETTERS.items()}
+OUTCOMES: Mapping[str, Outcome] = {symbol: outcome for outcome, symbol in SYMBOLS.items()}
 NOT_RUN = "."
 
 # Seconds are kept as two digits of base 91 on a logarithmic scale: 0.1 ms to 15 hours, right to an eighth of a percent.
@@ -55,21 +55,21 @@ class Column(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """One result: a letter of `LETTERS` and two digits of seconds."""
+    """One result: a symbol of `SYMBOLS` and two digits of seconds."""
 
-    letter: str
+    symbol: str
     seconds: str
 
 
 @dataclass(slots=True)
 class Partition:
-    """Some tests of a lane; of each test its letters and its seconds, one after the other, a place per column."""
+    """Some tests of a lane; of each test its symbols and its seconds, one after the other, a place per column."""
 
     columns: list[Column] = field(default_factory=list)
     tests: dict[str, tuple[str, str]] = field(default_factory=dict)
 
     def enter(self, column: Column, entries: Mapping[str, Entry]) -> None:
-        """Enter a build's results; what an earlier entry of the same build said is replaced."""
+        """Enter a build's results; an earlier entry of the same build is replaced."""
         self._forget(column.build_id)
         at = bisect_left(self.columns, column)
         if at == 0 and len(self.columns) >= BUILDS_MAX:
@@ -77,14 +77,14 @@ class Partition:
         width = len(self.columns)
         self.columns.insert(at, column)
         missing = Entry(NOT_RUN, UNKNOWN_SECONDS)
-        for name, (letters, seconds) in self.tests.items():
-            letter, digits = entries.get(name, missing)
-            self.tests[name] = (letters[:at] + letter + letters[at:], seconds[: 2 * at] + digits + seconds[2 * at :])
+        for name, (symbols, seconds) in self.tests.items():
+            symbol, digits = entries.get(name, missing)
+            self.tests[name] = (symbols[:at] + symbol + symbols[at:], seconds[: 2 * at] + digits + seconds[2 * at :])
         for name in entries.keys() - self.tests.keys():
-            letter, digits = entries[name]
+            symbol, digits = entries[name]
             after = width - at
             self.tests[name] = (
-                NOT_RUN * at + letter + NOT_RUN * after,
+                NOT_RUN * at + symbol + NOT_RUN * after,
                 UNKNOWN_SECONDS * at + digits + UNKNOWN_SECONDS * after,
             )
         if len(self.columns) > BUILDS_MAX:
@@ -99,10 +99,10 @@ class Partition:
     def _remove(self, at: int) -> None:
         del self.columns[at]
         kept = {
-            name: (letters[:at] + letters[at + 1 :], seconds[: 2 * at] + seconds[2 * at + 2 :])
-            for name, (letters, seconds) in self.tests.items()
+            name: (symbols[:at] + symbols[at + 1 :], seconds[: 2 * at] + seconds[2 * at + 2 :])
+            for name, (symbols, seconds) in self.tests.items()
         }
-        self.tests = {name: told for name, told in kept.items() if told[0].strip(NOT_RUN)}
+        self.tests = {name: row for name, row in kept.items() if row[0].strip(NOT_RUN)}
 
 
 def partition_of(name: str) -> int:
@@ -115,9 +115,9 @@ def entries_of(results: Iterable[TestResult]) -> dict[int, dict[str, Entry]]:
     entries: defaultdict[int, dict[str, Entry]] = defaultdict(dict)
     for result in results:
         partition = entries[partition_of(result.name)]
-        told = Entry(LETTERS[result.outcome], _digits(result.seconds))
+        entry = Entry(SYMBOLS[result.outcome], _digits(result.seconds))
         known = partition.get(result.name)
-        partition[result.name] = told if known is None else _both(known, told)
+        partition[result.name] = entry if known is None else _both(known, entry)
     return entries
 
 
@@ -130,13 +130,11 @@ def packed(partition: Partition) -> str:
 def unpacked(text: str) -> Partition:
     """The partition of a text that `packed` made."""
     columns, tests = json.loads(unpack(text))
-    return Partition(
-        [Column(*column) for column in columns], {name: (told[0], told[1]) for name, told in tests.items()}
-    )
+    return Partition([Column(*column) for column in columns], {name: (row[0], row[1]) for name, row in tests.items()})
 
 
 def pack(text: str) -> str:
-    """Compressed, in letters every store takes."""
+    """Compressed, in characters every store takes."""
     return base64.b85encode(zlib.compress(text.encode("utf-8", "surrogatepass"), 6)).decode("ascii")
 
 
@@ -146,7 +144,7 @@ def unpack(text: str) -> str:
 
 
 def seconds_of(digits: str) -> float | None:
-    """The seconds of two digits, to three figures; None where nobody told."""
+    """The seconds of two digits, to three figures; None where unknown."""
     level = _DIGITS.index(digits[0]) * len(_DIGITS) + _DIGITS.index(digits[1])
     if level == 0:
         return None
@@ -154,7 +152,7 @@ def seconds_of(digits: str) -> float | None:
 
 
 def median_seconds(digits: str) -> float | None:
-    """The median (nearest rank) of many results' seconds; None where nobody told any."""
+    """The median (nearest rank) of many results' seconds; None where none is known."""
     levels = array("H", digits.encode("ascii"))
     if sys.byteorder == "little":
         levels.byteswap()  # so that numbers compare as their digits do
@@ -177,13 +175,13 @@ def _digits(seconds: float | None) -> str:
 
 
 def _both(one: Entry, other: Entry) -> Entry:
-    """Two runs of one test in one build: the same outcome stays, skipped says nothing, else it is flaky."""
+    """Two runs of one test in one build: the same outcome stays, skipped proves nothing, else it is flaky."""
     longest = max(one.seconds, other.seconds)
-    said = {entry.letter for entry in (one, other)} - {LETTERS["skipped"]}
-    if len(said) == 1:
-        return Entry(said.pop(), longest)
-    return Entry(LETTERS["flaky"] if said else LETTERS["skipped"], longest)
+    ran = {entry.symbol for entry in (one, other)} - {SYMBOLS["skipped"]}
+    if len(ran) == 1:
+        return Entry(ran.pop(), longest)
+    return Entry(SYMBOLS["flaky"] if ran else SYMBOLS["skipped"], longest)
 
 
-if set(get_args(Outcome)) != set(LETTERS):
-    raise AssertionError("every outcome needs its letter")
+if set(get_args(Outcome)) != set(SYMBOLS):
+    raise AssertionError("every outcome needs its symbol")

@@ -26,7 +26,7 @@ from build_history.test_history.matrix import (
 
 Order = Literal["name", "flaky", "slowest", "failing"]
 
-# The letters as three classes: P passed, F failed, K both in one build; skipped and not run say nothing.
+# The symbols as three classes: P passed, F failed, K both in one build; skipped and not run prove nothing.
 _CLASSES = str.maketrans("pxftcuok", "PPFFFFFK", "s" + NOT_RUN)
 _SKIPPED = "s"
 _FAILED = "ftcuo"
@@ -116,8 +116,8 @@ class TestStatistics:
 
     def to_text(self) -> str:
         """The statistics as text for a store."""
-        told = [getattr(self, name) for name in _STORED]
-        return pack(json.dumps(told, ensure_ascii=False, separators=(",", ":")))
+        columns = [getattr(self, name) for name in _STORED]
+        return pack(json.dumps(columns, ensure_ascii=False, separators=(",", ":")))
 
     @classmethod
     def from_text(cls, text: str) -> "TestStatistics":
@@ -171,22 +171,22 @@ def statistics_of(config: str, partitions: Iterable[Partition]) -> TestStatistic
     known = list(partitions)
     builds = sorted({column for partition in known for column in partition.columns})
     place = {column: index for index, column in enumerate(builds)}
-    told = TestStatistics(config, builds)
+    statistics = TestStatistics(config, builds)
     for partition in known:
-        for name, (letters, seconds) in partition.tests.items():
-            classes = letters.translate(_CLASSES)
+        for name, (symbols, seconds) in partition.tests.items():
+            classes = symbols.translate(_CLASSES)
             both = classes.count("K")
             failed = classes.count("F")
-            told.names.append(name)
-            told.passed.append(classes.count("P") + both)
-            told.failed.append(failed)
-            told.skipped.append(letters.count(_SKIPPED))
-            told.flaky.append(both + (_flaky_reds(partition.columns, letters, classes) if failed else 0))
-            told.seconds.append(median_seconds(seconds))
-            told.last.append(letters.rstrip(NOT_RUN)[-1])
-            red = max(letters.rfind(letter) for letter in _FAILED) if failed else -1
-            told.last_failure.append(place[partition.columns[red]] if red >= 0 else -1)
-    return told
+            statistics.names.append(name)
+            statistics.passed.append(classes.count("P") + both)
+            statistics.failed.append(failed)
+            statistics.skipped.append(symbols.count(_SKIPPED))
+            statistics.flaky.append(both + (_flaky_reds(partition.columns, symbols, classes) if failed else 0))
+            statistics.seconds.append(median_seconds(seconds))
+            statistics.last.append(symbols.rstrip(NOT_RUN)[-1])
+            red = max(symbols.rfind(symbol) for symbol in _FAILED) if failed else -1
+            statistics.last_failure.append(place[partition.columns[red]] if red >= 0 else -1)
+    return statistics
 
 
 def selected(
@@ -210,15 +210,15 @@ def selected(
 
 def runs_of(partition: Partition, name: str) -> list[TestRun]:
     """How a test went, newest first; builds that did not run it are left out."""
-    letters, seconds = partition.tests.get(name, ("", ""))
+    symbols, seconds = partition.tests.get(name, ("", ""))
     return [
         TestRun(
             **dict(_build(partition.columns[at])),
-            outcome=OUTCOMES[letter],
+            outcome=OUTCOMES[symbol],
             seconds=seconds_of(seconds[2 * at : 2 * at + 2]),
         )
-        for at, letter in reversed(list(enumerate(letters)))
-        if letter != NOT_RUN
+        for at, symbol in reversed(list(enumerate(symbols)))
+        if symbol != NOT_RUN
     ]
 
 
@@ -232,15 +232,15 @@ def _rank(lane: TestStatistics, index: int, order: Order) -> tuple[float, float,
     return (0.0 if order == "name" else -(lane.seconds[index] or 0.0), 0.0, name, lane.config)
 
 
-def _flaky_reds(columns: Sequence[Column], letters: str, classes: str) -> int:
+def _flaky_reds(columns: Sequence[Column], symbols: str, classes: str) -> int:
     """Red runs that look flaky: their commit also passed, or they stand alone between greens."""
-    green = {columns[at].commit for at, letter in enumerate(letters) if letter in "px"} - {None}
-    reds = [at for at, letter in enumerate(letters) if letter in _FAILED]
+    green = {columns[at].commit for at, symbol in enumerate(symbols) if symbol in "px"} - {None}
+    reds = [at for at, symbol in enumerate(symbols) if symbol in _FAILED]
     both = [columns[at].commit in green for at in reds]
     alone = [False] * len(reds)
-    # `classes` holds the same reds in the same order, without the builds that say nothing.
+    # `classes` holds the same reds in the same order, without the builds that prove nothing.
     isolated = {match.start() for match in _ISOLATED.finditer(classes)}
-    for number, at in enumerate(index for index, letter in enumerate(classes) if letter == "F"):
+    for number, at in enumerate(index for index, symbol in enumerate(classes) if symbol == "F"):
         alone[number] = at in isolated
     return sum(one or other for one, other in zip(both, alone, strict=True))
 

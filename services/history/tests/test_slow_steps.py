@@ -6,7 +6,7 @@ from build_protocol.messages import StepTime
 
 
 def test_a_slow_step_is_followed_over_the_builds_that_tell(builds):
-    """The newest build names the steps; older ones say how long they took; configs are told apart."""
+    """The newest build names the steps; older ones say how long they took; configs are kept apart."""
 
     def fact(n, config="release", **steps):
         slowest = [StepTime(output=output, duration_ms=ms) for output, ms in steps.items()]

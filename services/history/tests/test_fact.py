@@ -34,14 +34,14 @@ def test_an_older_revision_changes_nothing(builds):
 
 
 def test_an_unknown_range_stays_unknown(builds):
-    """No commits told is None; a verdict that repeats none does not erase what the start told."""
+    """No commits reported is None; a verdict that repeats none does not erase what the start reported."""
     assert merged(builds.start(1)).commits is None
-    told = merged(builds.start(1, commits=[builds.commit(1)]), builds.verdict(1, commits=None))
-    assert [builds.sha(1)] == [commit.sha for commit in told.commits]
+    fact = merged(builds.start(1, commits=[builds.commit(1)]), builds.verdict(1, commits=None))
+    assert [builds.sha(1)] == [commit.sha for commit in fact.commits]
 
 
 def test_a_commit_named_late_is_known_by_its_verdict(builds):
-    """An agent on a busy machine tells of its commit after the start; the verdict repeats what was told."""
+    """An agent on a busy machine reports its commit after the start; the verdict repeats what was reported."""
     fact = merged(builds.start(1), builds.verdict(1, commit_subject="fix it", commit_author="Ada"))
 
     assert (fact.commit_subject, fact.commit_author) == ("fix it", "Ada")
@@ -63,7 +63,7 @@ def test_the_first_failure_stands_in_front(builds):
     assert with_verdict(None, verdict).signatures == ("a", "b")
 
 
-def test_queue_time_is_known_only_when_told(builds):
+def test_queue_time_is_known_only_when_reported(builds):
     """A build announced as queued waited from then to its start; any other waited nobody knows how long."""
     queued = merged(builds.start(1, status="queued"), builds.verdict(1, started_at=builds.noon_at + 2 * builds.hour_ms))
 
@@ -93,8 +93,8 @@ def test_only_ci_builds_of_code_have_a_colour(builds):
 def test_a_build_that_its_source_calls_infra_has_no_colour(builds) -> None:
     """Another CI knows that its machine failed: whatever the log shows, the build is nobody's red."""
     for signatures in ((), ("sig",)):
-        said = with_verdict(None, builds.verdict(1, "failed", *signatures, fault="infra"))
+        fact = with_verdict(None, builds.verdict(1, "failed", *signatures, fault="infra"))
         silent = with_verdict(None, builds.verdict(1, "failed", *signatures))
 
-        assert ("none", "infra") == (said.point.colour, said.fault)
+        assert ("none", "infra") == (fact.point.colour, fact.fault)
         assert silent.point.colour == "red"

@@ -4,8 +4,8 @@ from build_history.builds.fact import PinAt, PointMetrics
 from build_history.projections.regressions import marks_of, measure_marks_of
 
 
-def lane(builds, *durations, **said):
-    return [builds.point(n, duration_ms=duration, **said) for n, duration in enumerate(durations)]
+def lane(builds, *durations, **fields):
+    return [builds.point(n, duration_ms=duration, **fields) for n, duration in enumerate(durations)]
 
 
 def test_a_lasting_step_is_marked_once_at_its_first_build(builds):

@@ -42,7 +42,7 @@ def test_several_projects_are_shown_as_one_group(builds):
     p = refreshed(None, "p", "s", day, [builds.point(0, "failed", "s")])
     q = refreshed(None, "q", "s", day - 1, [builds.point(-24, "failed", "s", project="q", config="asan")])
 
-    told = merged([p, q], today=day, sparkline_days=3, builds_max=5)
+    group = merged([p, q], today=day, sparkline_days=3, builds_max=5)
 
-    assert (told.count, told.projects, told.sparkline) == (2, ["p", "q"], [0, 1, 1])
-    assert told.configs == ["asan", "default"]
+    assert (group.count, group.projects, group.sparkline) == (2, ["p", "q"], [0, 1, 1])
+    assert group.configs == ["asan", "default"]

@@ -1,4 +1,4 @@
-"""What config.yaml says of configs: who counts, who is waited for, and that a changed file is heeded."""
+"""What config.yaml says of configs: who counts, who is waited for, and that a changed file is applied."""
 
 import json
 
@@ -31,7 +31,7 @@ def config_file(tmp_path):
 
 
 async def incidents(store, label="open"):
-    """Faces and configs of the incidents listed so, once they are told of."""
+    """Faces and configs of the incidents listed so, once they are published."""
     rows = await store.rows("incident", labels=[label], limit=9)
     bodies = [json.loads(row.body) for row in rows]
     return {
@@ -94,9 +94,9 @@ async def test_an_incident_of_staging_becomes_everybodys_with_its_first_producti
 def test_a_config_is_overdue_by_its_cadence(builds):
     """Late counts from when a build should have begun; one never built says so; silent configs are not waited for."""
     cadences = {"release": 60, "asan": 600, "never": 60, "hushed": 60}
-    told = {name: {"cadence_minutes": minutes} for name, minutes in cadences.items()}
-    told["hushed"]["state"] = "silent"
-    project = Project.model_validate({"configs": told})
+    configs = {name: {"cadence_minutes": minutes} for name, minutes in cadences.items()}
+    configs["hushed"]["state"] = "silent"
+    project = Project.model_validate({"configs": configs})
     lanes = [state_of([builds.point(n, config=c)], None, None) for n, c in ((1, "release"), (1, "asan"), (9, "other"))]
 
     late = overdue({"p": project}, {"p": "main"}, lanes, builds.noon_at + 4 * builds.hour_ms)
@@ -111,9 +111,9 @@ def test_a_commit_nobody_builds_yet_is_expected_by_cadence(builds):
     row = CommitRow(project="p", branch="main", info=CommitInfo(sha=builds.sha(9)))
     now_ms = builds.noon_at + 5 * builds.hour_ms + 60_000
 
-    said = answers(row, lanes, [], now_ms, configured=Project.model_validate({"configs": configs}))
+    answered = answers(row, lanes, [], now_ms, configured=Project.model_validate({"configs": configs}))
 
-    assert {a.config: (a.answer, a.state, a.expected_at) for a in said} == {
+    assert {a.config: (a.answer, a.state, a.expected_at) for a in answered} == {
         "asan": ("not_built", "staging", None),
         "release": ("not_built", "production", builds.noon_at + 6 * builds.hour_ms + builds.hour_ms // 2),
     }

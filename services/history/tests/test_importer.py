@@ -21,7 +21,7 @@ from prometheus_client import CollectorRegistry
 
 
 class Ingest:
-    """What ingest would answer: tests of a build in pages of two, its slowest steps, or the errors it is told to."""
+    """What ingest would answer: tests of a build in pages of two, its slowest steps, or the errors it is set to."""
 
     def __init__(self):
         self.tests: dict[str, list[tuple[str, str]]] = {}
@@ -42,10 +42,12 @@ class Ingest:
         @self.app.get("/api/builds/{build_id}/tests")
         async def tests(build_id: str, limit: int, cursor: int = 0):
             assert limit <= 500
-            told = self.tests.get(build_id, [])
-            page = [{"name": name, "outcome": outcome, "seconds": 1.0} for name, outcome in told[cursor : cursor + 2]]
-            after = str(cursor + 2) if cursor + 2 < len(told) else None
-            counts = dict(Counter(outcome for _, outcome in told))
+            results = self.tests.get(build_id, [])
+            page = [
+                {"name": name, "outcome": outcome, "seconds": 1.0} for name, outcome in results[cursor : cursor + 2]
+            ]
+            after = str(cursor + 2) if cursor + 2 < len(results) else None
+            counts = dict(Counter(outcome for _, outcome in results))
             return TestPage(items=page, counts=counts, next_cursor=after).model_dump(mode="json", by_alias=True)
 
 
@@ -86,7 +88,7 @@ def reader(sqlite_store, tmp_path):
     return Reader(sqlite_store, Principal("ann", "viewer", None), Projects(tmp_path / "none.yaml"))
 
 
-async def told(reader, order="name", q=None, first=0, count=50):
+async def shown(reader, order="name", q=None, first=0, count=50):
     page = await reader.tests("p", "main", None, q, order, first=first, count=count)
     return {(item.name, item.config): (item.passed, item.failed, item.flaky_runs) for item in page.items}
 
@@ -102,11 +104,11 @@ async def test_tests_and_steps_are_read_once_after_the_verdict(ingest, test_impo
     await record([builds.verdict(n) for n in outcomes], store=sqlite_store)
     assert not await test_importer.step()
 
-    assert await told(reader) == {
+    assert await shown(reader) == {
         **{(f"t{k}", "default"): (3, 0, 0) for k in range(4)},
         ("odd", "default"): (2, 1, 1),
     }
-    assert list(await told(reader, order="flaky")) == [("odd", "default")]
+    assert list(await shown(reader, order="flaky")) == [("odd", "default")]
     (lane,) = await reader.test_runs("p", "main", None, "odd")
     assert [(run.build_id, run.outcome) for run in lane.runs] == [
         (builds.id(n), outcomes[n]) for n in sorted(outcomes, reverse=True)
@@ -118,7 +120,7 @@ async def test_tests_and_steps_are_read_once_after_the_verdict(ingest, test_impo
 
 
 async def test_a_new_revision_is_read_again(ingest, test_importer, sqlite_store, reader, builds):
-    """A late finish replaces what its build told before."""
+    """A late finish replaces what its build had before."""
     ingest.tests[builds.id(1)] = [("t", "failed")]
     await record([builds.verdict(1, "failed", "s")], store=sqlite_store)
     await test_importer.step()
@@ -126,7 +128,7 @@ async def test_a_new_revision_is_read_again(ingest, test_importer, sqlite_store,
     await record([builds.verdict(1, revision=2)], store=sqlite_store)
     await test_importer.step()
 
-    assert await told(reader) == {("t", "default"): (1, 0, 0)}
+    assert await shown(reader) == {("t", "default"): (1, 0, 0)}
 
 
 @pytest.mark.parametrize(("status", "asked"), [(404, 1), (500, 8)])
@@ -139,7 +141,7 @@ async def test_a_build_that_cannot_be_read_keeps_nobody_waiting(  # noqa: PLR091
     await record([builds.verdict(1), builds.verdict(2)], store=sqlite_store)
 
     await test_importer.step()
-    assert await told(reader) == {("t", "default"): (1, 0, 0)}
+    assert await shown(reader) == {("t", "default"): (1, 0, 0)}
     hours = 0
     while await sqlite_store.rows("reading", limit=1):
         hours += 1
@@ -170,5 +172,5 @@ async def test_two_replicas_reading_the_same_leave_one_result(ingest, test_impor
 
     await asyncio.gather(*(test_importer.step() for _ in range(3)))
 
-    assert set((await told(reader)).values()) == {(4, 0, 0)}
+    assert set((await shown(reader)).values()) == {(4, 0, 0)}
     assert await sqlite_store.rows("reading", limit=9) == []

@@ -24,12 +24,12 @@ def month_of(builds, seed=5):
     messages = []
     for n in range(1, 41):
         for config in ("release", "asan", "gcc"):
-            said = {"config": config, "commits": [builds.commit(k) for k in range(n, max(0, n - 3), -1)]}
-            said["pins"] = [{"name": "llvm", "commit": builds.sha(900 + n // 8)}]
+            fields = {"config": config, "commits": [builds.commit(k) for k in range(n, max(0, n - 3), -1)]}
+            fields["pins"] = [{"name": "llvm", "commit": builds.sha(900 + n // 8)}]
             how = dice.choice([(), (), ("failed", f"sig-{n // 6}"), ("failed", f"sig-{n // 6}", "other"), ("lost",)])
-            messages += [builds.start(n, **said), builds.verdict(n, *how, **said)]
+            messages += [builds.start(n, **fields), builds.verdict(n, *how, **fields)]
             if how == ("lost",):
-                messages.append(builds.verdict(n, "failed", f"sig-{n // 6}", revision=2, **said))
+                messages.append(builds.verdict(n, "failed", f"sig-{n // 6}", revision=2, **fields))
     return messages
 
 
@@ -44,7 +44,7 @@ async def rows_of(store):
             if kind != "incident":
                 found[kind, row.key] = (row.rank, row.label, body)
             elif body.get("endedAs") not in ("merged", "withdrawn"):
-                shown = {name: said for name, said in body.items() if name not in ARRIVAL}
+                shown = {name: fields for name, fields in body.items() if name not in ARRIVAL}
                 found[kind, body["faces"][0]["evidence"]["buildId"]] = (row.rank, row.label, shown)
     return found
 

@@ -27,13 +27,13 @@ class B(NamedTuple):
     revision: int = 1
 
 
-def red(n, signature="sig", **said):
-    return B(n, "failed", signature, **said)
+def red(n, signature="sig", **fields):
+    return B(n, "failed", signature, **fields)
 
 
-def fails(n, signature="sig", **said):
+def fails(n, signature="sig", **fields):
     """A red build by a test, which may come and go."""
-    return red(n, signature, category="lit_test_failure", **said)
+    return red(n, signature, category="lit_test_failure", **fields)
 
 
 OUTAGE = {"category": "network_error", "fault": "infra", "signature": "net"}
@@ -104,15 +104,15 @@ SCENARIOS = {
 
 def message(builds, b):
     n = b.n if b.at is None else b.at
-    said = {"branch": b.branch, "config": b.config, "commit": builds.sha(b.n), "revision": b.revision}
+    fields = {"branch": b.branch, "config": b.config, "commit": builds.sha(b.n), "revision": b.revision}
     if b.since is not None:
-        said["commits"] = [builds.commit(k) for k in range(b.n, b.since, -1)]
+        fields["commits"] = [builds.commit(k) for k in range(b.n, b.since, -1)]
     if b.llvm is not None:
-        said["pins"] = [{"name": "llvm", "commit": builds.sha(900 + b.llvm)}]
+        fields["pins"] = [{"name": "llvm", "commit": builds.sha(900 + b.llvm)}]
     if b.status == "failed":
         failure = builds.failure(b.signature, category=b.category, fault=b.fault)
-        said |= {"failures": [failure], "first_failure": failure}
-    return builds.verdict(n, b.status, **said)
+        fields |= {"failures": [failure], "first_failure": failure}
+    return builds.verdict(n, b.status, **fields)
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
