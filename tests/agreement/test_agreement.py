@@ -53,7 +53,7 @@ BRANCHES = ("main", None)
 
 @dataclass(frozen=True)
 class Build:
-    """One build as it went, and when its messages arrived; times in minutes."""
+    """One build as it went, and when what was reported of it arrived; times in minutes."""
 
     config: str
     branch: str | None
@@ -73,7 +73,7 @@ class Build:
         return new_build_id(NOON_AT + self.start * MINUTE_MS, f"{project:>8}{number:02}".encode())
 
     def messages(self, number: int, project: str) -> list[tuple[int, Any]]:
-        """(minute of arrival, message) of every message about it."""
+        """(minute of arrival, message) of everything that is reported of it."""
         build_id = self.id(number, project)
         shared = {
             "branch": self.branch,
@@ -89,7 +89,7 @@ class Build:
         start = BuildStart.model_validate(
             {"build_id": build_id, "project": project, "timestamp": start_at, "seq": 1, "data": shared}
         )
-        arrivals: list[tuple[int, Any]] = [(self.start, start)]
+        reports: list[tuple[int, Any]] = [(self.start, start)]
 
         def judged(status: str, revision: int, **more: Any) -> BuildVerdictData:
             red = status == "failed" or revision == 0
@@ -108,15 +108,15 @@ class Build:
             failing = BuildFailing(
                 build_id=build_id, project=project, timestamp=NOON_AT + at * MINUTE_MS, data=judged("failed", 0)
             )
-            arrivals.append((at + self.delays[0], failing))
+            reports.append((at + self.delays[0], failing))
         infra = {"fault": "infra"} if self.outcome == "infra" else {}
         status = "failed" if self.outcome == "infra" else self.outcome
         for revision, (how, delay) in enumerate([(status, self.delays[1]), (self.late, self.delays[2])], 1):
             if how is not None:
                 data = judged(how, revision, **infra)
                 verdict = BuildVerdict(build_id=build_id, project=project, timestamp=end_at, data=data)
-                arrivals.append((self.start + self.minutes + delay, verdict))
-        return arrivals
+                reports.append((self.start + self.minutes + delay, verdict))
+        return reports
 
 
 def sha(n: int) -> str:
@@ -340,11 +340,11 @@ class Life:
 
     async def unfold(self) -> None:
         """Let everything happen, in the order in which it arrives, and then let both services finish."""
-        deliveries, overrides = self._deliveries(), sorted(self._past.overrides, key=lambda override: override[2])
+        waiting, overrides = self._reports(), sorted(self._past.overrides, key=lambda override: override[2])
         turn = 0
-        while deliveries:
+        while waiting:
             size = self._past.batches[turn % len(self._past.batches)]
-            batch, deliveries = deliveries[:size], deliveries[size:]
+            batch, waiting = waiting[:size], waiting[size:]
             self._now = NOON_AT + batch[-1][0] * MINUTE_MS
             await self._deliver([message for _, message in batch])
             while overrides and NOON_AT + overrides[0][2] * MINUTE_MS <= self._now:
@@ -361,7 +361,7 @@ class Life:
         while await self._planner.plan_due():
             pass
 
-    def _deliveries(self) -> list[tuple[int, Any]]:
+    def _reports(self) -> list[tuple[int, Any]]:
         """(minute, message) of all that is delivered, some of it twice."""
         once = [
             pair for number, build in enumerate(self._past.builds) for pair in build.messages(number, self._project)
@@ -448,7 +448,7 @@ def _check_incident(incident: IncidentState, sent: set[str]) -> None:
 
 
 async def _check_fixes(world: World, incidents: list[IncidentState]) -> None:
-    """Only a green build of every config makes an incident fixed: no word of a person, no forgotten build."""
+    """Only a green build of every config makes an incident fixed: no verdict of a person, no forgotten build."""
     fixes = [
         member.recovered_by or ""
         for incident in incidents
