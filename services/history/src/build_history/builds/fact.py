@@ -159,7 +159,7 @@ class Fact(WireModel):
     failures: list[FailureData] = Field(default_factory=list)
     source_fault: Fault | None = Field(None, description="Whose fault the end is by its source; above the rules'.")
     metrics: BuildMetrics | None = None
-    imported: Count = Field(0, alias="told", description="The revision whose tests and steps were read from ingest.")
+    imported: Count = Field(0, description="The revision whose tests and steps were read from ingest.")
     slowest: list[StepTime] = Field(default_factory=list, description="Its slowest steps, the slowest first.")
     critical_path_ms: Count | None = None
     overrides: dict[str, Override] = Field(default_factory=dict, description="A person's verdict, by signature.")

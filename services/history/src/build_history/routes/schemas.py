@@ -257,9 +257,7 @@ class LaneSummary(WireModel):
     usual_ms: Count | None = None
     pace: Pace
     standing: Standing = Field(description="What config.yaml says of the config.")
-    excluded_colour: Colour | None = Field(
-        None, alias="unheardColour", description="The colour of a config that is not in production."
-    )
+    excluded_colour: Colour | None = Field(None, description="The colour of a config that is not in production.")
 
     @classmethod
     def of(cls, state: LaneState, standing: Standing) -> "LaneSummary":

@@ -76,7 +76,7 @@ class Branch(WireModel):
 
     project: str
     branch: str | None = None
-    newest_verdicts: dict[str, NewestVerdict] = Field(default_factory=dict, alias="heard", description="By config.")
+    newest_verdicts: dict[str, NewestVerdict] = Field(default_factory=dict, description="By config.")
     subjects: list[Subject] = Field(default_factory=list, description="Open ones and the last closed ones.")
     pending: list[Transition] = Field(default_factory=list)
     touched_at: EpochMs = 0

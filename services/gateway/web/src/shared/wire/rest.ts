@@ -864,8 +864,8 @@ export interface components {
             usualMs?: number | null;
             pace: components["schemas"]["Pace"];
             standing: components["schemas"]["Standing"];
-            /** Unheardcolour */
-            unheardColour?: ("green" | "red" | "none") | null;
+            /** Excludedcolour */
+            excludedColour?: ("green" | "red" | "none") | null;
         };
         /** BuildRef */
         BuildRef: {
