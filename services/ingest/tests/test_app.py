@@ -502,3 +502,10 @@ async def test_builds_are_listed_by_what_people_call_them(service, make_reporter
     for wrong, why in {"abc": "too short", "latest": "is no build id", "": "is no build id"}.items():
         answer = await service.get(f"/api/builds?id={wrong}")
         assert (answer.status_code, why in answer.json()["detail"]) == (422, True)
+
+
+async def test_an_idle_service_rests(service) -> None:
+    """No duty asks for its next step at once when nothing is there to do: an idle service takes no CPU."""
+    replica = service.app.state.dependencies.replica
+
+    assert [] == [duty.name for duty in replica.duties() if await duty.step()]

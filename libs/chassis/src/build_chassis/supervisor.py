@@ -41,7 +41,8 @@ class Duty:
 
     Attributes:
         name: What the step does, as the log has it: "waiting to <name>", "failed to <name>".
-        step: One step; it must be safe to repeat. Something true means that there may be more to do at once.
+        step: One step; it must be safe to repeat. What it did is returned where there may be more to do at once, as a
+            count or as true: zero, false or nothing rests.
         interval_seconds: The rest between two steps; None rests until `wake` is set.
         wake: Ends a rest early. It is cleared before each step: what arrives during a step is met by the next one.
         on_error: What an unexpected error does. A consumer, which handles its own errors, stops the service.
@@ -50,7 +51,7 @@ class Duty:
     """
 
     name: str
-    step: Callable[[], Awaitable[object]]
+    step: Callable[[], Awaitable[int | None]]
     interval_seconds: float | None
     wake: asyncio.Event | None = None
     on_error: Literal["retry", "stop"] = "retry"

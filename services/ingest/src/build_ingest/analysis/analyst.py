@@ -80,9 +80,12 @@ class Analyst:
         return (
             Duty("read builds", self.read_due, None, wake=self._woken),
             Duty("show test results", self.show_results, RESULTS_SECONDS, rests_first=True),
-            # Taking in the rules costs a build's worth of time: not on the loop, and not when the first build fails.
-            Duty("take in the rules", lambda: asyncio.to_thread(fingerprint), None),
+            Duty("take in the rules", self.read_rules, None),
         )
+
+    async def read_rules(self) -> None:
+        """Load the rules once: a build's worth of time, off the loop, and not when the first build fails."""
+        await asyncio.to_thread(fingerprint)
 
     async def show_results(self) -> None:
         """Store the test results found in running builds' logs since the last call. Raises StoreUnavailable."""
