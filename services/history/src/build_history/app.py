@@ -62,12 +62,12 @@ def create_app(
 
 def _duties(parts: Dependencies, bus: Bus, ingest: ServiceClient | None, metrics: Metrics) -> Sequence[Duty]:
     settings, store, clock = parts.settings, parts.store, parts.clock
-    config_watcher = ConfigWatcher(store, parts.projects)
+    config_watcher = ConfigWatcher(store, parts.projects, clock)
     retention = Retention(store, metrics, settings.keep_days)
 
     async def record(deliveries: Sequence[Delivery]) -> None:
         with metrics.batch_seconds.time():
-            await handle(deliveries, store=store, excluded_configs=config_watcher.excluded_configs)
+            await handle(deliveries, store=store, excluded_configs=config_watcher.excluded_configs, clock=clock)
         metrics.messages.inc(len(deliveries))
 
     async def withdraw() -> None:
@@ -79,7 +79,7 @@ def _duties(parts: Dependencies, bus: Bus, ingest: ServiceClient | None, metrics
         Duty("withdraw idle incidents", withdraw, HOUR_SECONDS),
         Duty("forget old builds", lambda: retention.forget_old(clock()), HOUR_SECONDS),
         Duty("follow config.yaml", config_watcher.step, CONFIG_WATCH_SECONDS),
-        Duty("publish incidents", Outbox(store, bus).step, PUBLISH_SECONDS),
+        Duty("publish incidents", Outbox(store, bus, clock).step, PUBLISH_SECONDS),
     ]
     if ingest is not None:
         test_importer = TestImporter(store, ingest, metrics, clock, config_watcher.excluded_configs)

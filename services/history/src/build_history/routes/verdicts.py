@@ -74,14 +74,14 @@ async def put_override(
 ) -> Override:
     """Decide whose a failure is; kept with your name above the rules'. `infra` takes the build's colour away."""
     override = Override(verdict=decision.verdict, reason=decision.reason, by=caller.name, at=now)
-    await _decide(reads, build_id, signature, override)
+    await _decide(reads, now, build_id, signature, override)
     return override
 
 
 @router.delete("/verdicts/{build_id}/{signature}", status_code=204)
-async def delete_override(reads: Reads, build_id: BuildPath, signature: SignaturePath) -> None:
+async def delete_override(reads: Reads, now: Now, build_id: BuildPath, signature: SignaturePath) -> None:
     """Forget the override of a failure: the rules' verdict holds again."""
-    await _decide(reads, build_id, signature, None)
+    await _decide(reads, now, build_id, signature, None)
 
 
 async def _judged(reads: Reader, symptom: _Symptom, case: Case, fact: Fact | None) -> JudgedFailure:
@@ -98,11 +98,11 @@ async def _judged(reads: Reader, symptom: _Symptom, case: Case, fact: Fact | Non
     return JudgedFailure(signature=named, **dict(judged))
 
 
-async def _decide(reads: Reader, build_id: str, signature: str, override: Override | None) -> None:
+async def _decide(reads: Reader, now: int, build_id: str, signature: str, override: Override | None) -> None:
     if reads.caller.role == "viewer":
         raise Forbidden("this needs role developer or admin")
     found(await reads.fact(build_id), "build: history keeps builds of origin ci")
     try:
-        await decide(reads.store, build_id, signature, override, reads.states)
+        await decide(reads.store, build_id, signature, override, reads.states, clock=lambda: now)
     except NoSuchFailure as error:
         raise NotFound(str(error)) from error
