@@ -6,11 +6,10 @@ status of its commit, and whether its agent is there.
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from functools import partial, reduce
 
 from build_chassis.bus import Delivery
-from build_chassis.errors import StoreUnavailable
 from build_chassis.projects import Projects, config_of
-from build_chassis.store.optimistic import ATTEMPTS
 from build_protocol.incidents import IncidentChanged
 from build_protocol.messages import BuildVerdict, build_message
 
@@ -21,6 +20,7 @@ from build_notifier.records.branch import Branch, apply_incident
 from build_notifier.records.notification import Notification
 from build_notifier.settings import Settings
 from build_notifier.store import NotifierStore
+from build_notifier.store.branches import change_branch
 
 Step = Callable[[Branch], Branch]
 
@@ -54,7 +54,7 @@ class Recorder:
             elif self._is_of_branch(message):
                 steps[message.project, message.data.branch].append(self._verdict(message, now_ms))
         for (project, branch), due in steps.items():
-            await self._fold(Branch(project=project, branch=branch), due)
+            await change_branch(self._store, Branch(project=project, branch=branch), partial(_taken, due), makes=True)
 
     def _incident(self, message: IncidentChanged, now_ms: int) -> Step:
         return lambda branch: apply_incident(branch, message, now_ms=now_ms, quiet_ms=self._settings.quiet_ms)
@@ -66,17 +66,6 @@ class Recorder:
         """Whether it is of a branch: not local or premerge builds, silent configs, or what was over long before."""
         config = config_of(self._projects.get(verdict.project), verdict.data.config)
         return verdict.data.origin == "ci" and not verdict.data.backfill and config.state != "silent"
-
-    async def _fold(self, unknown: Branch, steps: Sequence[Step]) -> None:
-        for _ in range(ATTEMPTS):
-            stored = (await self._store.branches([unknown.key])).get(unknown.key)
-            before = stored.branch if stored else unknown
-            after = before
-            for step in steps:
-                after = step(after)
-            if after == before or await self._store.put_branch(after, stored.version if stored else 0):
-                return
-        raise StoreUnavailable("notifier", f"branch {unknown.branch} of {unknown.project} is contended")
 
     def _statuses(self, verdict: BuildVerdict, now_ms: int) -> list[Notification]:
         """A commit status per repository: of each build, because a commit's page lists builds, not incidents."""
@@ -102,6 +91,11 @@ class Recorder:
             )
             for repository in repositories(self._projects.get(verdict.project))
         ]
+
+
+def _taken(steps: Sequence[Step], branch: Branch) -> Branch:
+    """The branch after these steps."""
+    return reduce(lambda known, step: step(known), steps, branch)
 
 
 def _read(delivery: Delivery) -> IncidentChanged | BuildVerdict | None:

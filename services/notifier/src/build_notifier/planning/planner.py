@@ -8,10 +8,9 @@ import logging
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 
-from build_chassis.errors import StoreUnavailable
 from build_chassis.failpoints import fail_at
 from build_chassis.projects import Projects
-from build_chassis.store.optimistic import ATTEMPTS
+from build_protocol.clock import HOUR_MS
 
 from build_notifier.messages.extract import Extracts, NoExtract
 from build_notifier.messages.message import Message
@@ -20,13 +19,15 @@ from build_notifier.planning import compose
 from build_notifier.planning.recipients import RULES, Recipient, not_before, recipients_of
 from build_notifier.records import ids, mutes
 from build_notifier.records.branch import Branch, Transition
+from build_notifier.records.mutes import Mute
 from build_notifier.records.notification import Notification
 from build_notifier.settings import Settings
 from build_notifier.store import NotifierStore, StoredBranch
+from build_notifier.store.branches import change_branch
 
 log = logging.getLogger("notifier")
 
-STALE_MS = 6 * 3600 * 1000
+STALE_MS = 6 * HOUR_MS
 """A transition that was read of so long after it happened is summed up with others of its branch."""
 
 PATIENCE_MS = 120_000
@@ -67,11 +68,13 @@ class Planner:
     async def _plan(self, stored: StoredBranch) -> int:
         now_ms = self._clock()
         pending = stored.branch.pending
-        planned, claimed = await self._sum_up(stored.branch, [known for known in pending if _is_stale(known)], now_ms)
+        muted = await self._store.mutes()
+        stale = [known for known in pending if _is_stale(known)]
+        planned, claimed = await self._sum_up(stored.branch, stale, muted, now_ms)
         due = [known for known in pending if known.due_at <= now_ms and not _is_stale(known)]
         waiting: list[Transition] = []
         for transition in sorted(due, key=lambda transition: transition.at):
-            notifications = await self._notifications(stored.branch, transition, now_ms)
+            notifications = await self._notifications(stored.branch, transition, muted, now_ms)
             if notifications is None:
                 waiting.append(transition)
                 continue
@@ -90,7 +93,9 @@ class Planner:
         await self._replace(stored, planned, waiting, now_ms)
         return claimed
 
-    async def _sum_up(self, branch: Branch, stale: Sequence[Transition], now_ms: int) -> tuple[list[Transition], int]:
+    async def _sum_up(
+        self, branch: Branch, stale: Sequence[Transition], muted: Sequence[Mute], now_ms: int
+    ) -> tuple[list[Transition], int]:
         """Claim one summary per recipient for all of these; which are claimed, and how many claims that made.
 
         A claim that a crashed planner made for fewer of them stands: the others get a summary of their own.
@@ -99,7 +104,7 @@ class Planner:
         wanted: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
         by_recipient: defaultdict[Recipient, list[Transition]] = defaultdict(list)
         for transition in stale:
-            for recipient in await self._recipients(branch, transition, now_ms):
+            for recipient in self._recipients(branch, transition, muted, now_ms):
                 by_recipient[recipient].append(transition)
         for recipient, happened in by_recipient.items():
             summary = self._summary(branch, recipient, happened, now_ms)
@@ -124,10 +129,12 @@ class Planner:
         self._metrics.claimed.labels("summary").inc(len(new))
         return claimed, len(new)
 
-    async def _recipients(self, branch: Branch, transition: Transition, now_ms: int) -> list[Recipient]:
+    def _recipients(
+        self, branch: Branch, transition: Transition, muted: Sequence[Mute], now_ms: int
+    ) -> list[Recipient]:
         """Who gets a summary with this transition in it; comments are no place for one."""
         subject = branch.subject(transition.subject)
-        if mutes.covering(await self._store.mutes(), subject, branch.project, branch.branch, now_ms) is not None:
+        if mutes.covering(muted, subject, branch.project, branch.branch, now_ms) is not None:
             return []
         project = self._projects.get(branch.project)
         return [r for r in recipients_of(project, subject, transition.kind) if r.channel != "github_comment"]
@@ -152,18 +159,19 @@ class Planner:
             created_at=now_ms,
         )
 
-    async def _notifications(self, branch: Branch, transition: Transition, now_ms: int) -> list[Notification] | None:
+    async def _notifications(
+        self, branch: Branch, transition: Transition, muted: Sequence[Mute], now_ms: int
+    ) -> list[Notification] | None:
         """The claims on notifying of this transition; None while its extract is waited for."""
         project = self._projects.get(branch.project)
+        if RULES[transition.kind] not in project.notify:
+            return []
         subject = branch.subject(transition.subject)
         recipients = recipients_of(project, subject, transition.kind)
-        is_wanted = RULES[transition.kind] in project.notify
-        if not is_wanted:
-            return []
         message = await self._message(branch, transition, now_ms)
         if message is None:
             return None
-        mute = mutes.covering(await self._store.mutes(), subject, branch.project, branch.branch, now_ms)
+        mute = mutes.covering(muted, subject, branch.project, branch.branch, now_ms)
         reason = None
         if mute is not None:
             reason = f"muted by {mute.created_by}" + (f": {mute.reason}" if mute.reason else "")
@@ -232,13 +240,13 @@ class Planner:
             (transition.subject, transition.key): transition.model_copy(update={"due_at": now_ms + RETRY_MS})
             for transition in waiting
         }
-        for _ in range(ATTEMPTS):
-            branch = stored.branch.without(list(planned))
-            pending = [put_off.get((transition.subject, transition.key), transition) for transition in branch.pending]
-            if await self._store.put_branch(branch.model_copy(update={"pending": pending}), stored.version):
-                return
-            stored = (await self._store.branches([branch.key]))[branch.key]
-        raise StoreUnavailable("notifier", f"branch {stored.branch.branch} of {stored.branch.project} is contended")
+
+        def settled(branch: Branch) -> Branch:
+            left = branch.without(list(planned))
+            pending = [put_off.get((transition.subject, transition.key), transition) for transition in left.pending]
+            return left.model_copy(update={"pending": pending})
+
+        await change_branch(self._store, stored.branch, settled, read=stored)
 
 
 def _is_stale(transition: Transition) -> bool:

@@ -2,10 +2,8 @@
 
 from collections.abc import Callable
 
-from build_chassis.errors import StoreUnavailable
 from build_chassis.projects import Projects, config_of
-from build_chassis.store.optimistic import ATTEMPTS
-from build_protocol.clock import DAY_MS
+from build_protocol.clock import DAY_MS, HOUR_MS
 
 from build_notifier.planning import compose
 from build_notifier.planning.missing import overdue
@@ -15,8 +13,9 @@ from build_notifier.records.branch import Branch, Subject
 from build_notifier.records.notification import Notification
 from build_notifier.settings import Settings
 from build_notifier.store import NotifierStore
+from build_notifier.store.branches import change_branch
 
-GRACE_MS = 10 * 60 * 1000
+GRACE_MS = HOUR_MS // 6
 """After its own start the service first receives what it missed; only then does it call anything overdue."""
 
 BRANCHES_MAX = 200
@@ -43,21 +42,17 @@ class ScheduledWork:
                 await self._digest(name)
 
     async def _mark_overdue(self, project: str, branch: str) -> None:
-        key = ids.branch_key(project, branch)
         configs = self._projects.get(project).configs
-        for _ in range(ATTEMPTS):
-            stored = (await self._store.branches([key])).get(key)
-            if stored is None:
-                return
-            after = overdue(stored.branch, configs, now_ms=self._clock(), quiet_ms=self._settings.quiet_ms)
-            if after == stored.branch or await self._store.put_branch(after, stored.version):
-                return
-        raise StoreUnavailable("notifier", f"branch {branch} of {project} is contended")
+        await change_branch(
+            self._store,
+            Branch(project=project, branch=branch),
+            lambda known: overdue(known, configs, now_ms=self._clock(), quiet_ms=self._settings.quiet_ms),
+        )
 
     async def _digest(self, name: str) -> None:
         """Sum up, once a day, what was broken before the digest's hour and still is."""
         now_ms = self._clock()
-        hour_ms = self._settings.digest_hour * 3600 * 1000
+        hour_ms = self._settings.digest_hour * HOUR_MS
         day = (now_ms - hour_ms) // DAY_MS
         since_at = day * DAY_MS + hour_ms
         project = self._projects.get(name)
@@ -67,7 +62,12 @@ class ScheduledWork:
             for subject in branch.open_subjects("break")
             if subject.opened_at < since_at
         ]
-        red = [pair for pair in red if self._is_public(name, *pair) and not await self._is_muted(name, *pair, now_ms)]
+        muted = await self._store.mutes() if red else []
+        red = [
+            (branch, subject)
+            for branch, subject in red
+            if self._is_public(name, subject) and mutes.covering(muted, subject, name, branch.branch, now_ms) is None
+        ]
         if not red:
             return
         message = compose.digest(name, red, self._settings.dashboard_url.rstrip("/"), now_ms)
@@ -89,9 +89,6 @@ class ScheduledWork:
             ]
         )
 
-    def _is_public(self, name: str, _: Branch, subject: Subject) -> bool:
+    def _is_public(self, name: str, subject: Subject) -> bool:
         project = self._projects.get(name)
         return any(config_of(project, config).state == "production" for config in subject.red_configs)
-
-    async def _is_muted(self, name: str, branch: Branch, subject: Subject, now_ms: int) -> bool:
-        return mutes.covering(await self._store.mutes(), subject, name, branch.branch, now_ms) is not None

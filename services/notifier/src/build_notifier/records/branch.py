@@ -7,6 +7,7 @@ notified of yet. What is lost of it comes again: the claims on notifying remembe
 from collections.abc import Collection, Mapping
 from typing import Literal
 
+from build_protocol.clock import DAY_MS
 from build_protocol.incidents import Evidence, IncidentChanged, IncidentState, TransitionKind
 from build_protocol.incidents import Transition as PublishedTransition
 from build_protocol.messages import BuildVerdict, Commit
@@ -29,7 +30,7 @@ NEWS: Mapping[TransitionKind, NewsKind] = {
 """What people are notified of by history's transitions; of the others nobody is."""
 
 CLOSED_KEPT = 20
-IDLE_MS = 90 * 24 * 3600 * 1000
+IDLE_MS = 90 * DAY_MS
 """A config without a verdict for so long is gone: nobody waits for it any more."""
 
 
