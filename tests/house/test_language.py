@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,16 @@ def ours() -> list[str]:
     return [name for name in listed if name.endswith(READ) and not any(part in name for part in NOT_OURS)]
 
 
+@cache
+def lines() -> tuple[tuple[str, int, str, str], ...]:
+    """(file, number, text, its names split into words) of every line, read once for all entries."""
+    return tuple(
+        (name, number, line, WORDS_IN_NAMES.sub(" ", line))
+        for name in ours()
+        for number, line in enumerate((ROOT / name).read_text(errors="replace").splitlines(), 1)
+    )
+
+
 @pytest.mark.parametrize("entry", GLOSSARY, ids=[entry["word"] for entry in GLOSSARY])
 def test_the_field_s_terms_are_used(entry: dict[str, object]) -> None:
     """A word of our own making is an error that names its place and the term to use."""
@@ -37,9 +48,8 @@ def test_the_field_s_terms_are_used(entry: dict[str, object]) -> None:
     allowed = re.compile("|".join(map(str, entry.get("except", ()))) or r"(?!)", re.I)  # type: ignore[call-overload]
     places = [
         f"{name}:{number}: {line.strip()[:100]}"
-        for name in ours()
-        for number, line in enumerate((ROOT / name).read_text(errors="replace").splitlines(), 1)
-        if word.search(spaced := WORDS_IN_NAMES.sub(" ", line)) and word.search(allowed.sub("", spaced))
+        for name, number, line, spaced in lines()
+        if word.search(spaced) and word.search(allowed.sub("", spaced))
     ]
 
     assert [] == places, f"say: {entry['say']}"
