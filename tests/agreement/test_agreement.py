@@ -350,16 +350,20 @@ class Life:
             while overrides and NOON_AT + overrides[0][2] * MINUTE_MS <= self._now:
                 await self._override(*overrides.pop(0)[:2])
             if self._past.plans[turn % len(self._past.plans)]:
-                await self._outbox.step()
+                await self._publish()
                 await self._notify()
             turn += 1
         for at, verdict, _ in overrides:
             await self._override(at, verdict)
         while await self._world.history.rows("branch", project=self._project, labels=["due"], limit=1):
-            await self._outbox.step()
+            await self._publish()
         await self._notify()
         while await self._planner.plan_due():
             pass
+
+    async def _publish(self) -> None:
+        with suppress(PublishFailed):  # the supervisor comes back to it
+            await self._outbox.step()
 
     def _reports(self) -> list[tuple[int, Any]]:
         """(minute, message) of all that is delivered, some of it twice."""

@@ -4,10 +4,9 @@ A crash in between publishes it again: the message carries the incident's whole 
 transitions, so that repeating or overtaking it is harmless.
 """
 
-import logging
 from collections.abc import Sequence
 
-from build_chassis.bus import Bus, BusUnavailable, Outgoing, PublishFailed
+from build_chassis.bus import Bus, Outgoing
 from build_chassis.failpoints import fail_at
 from build_protocol.clock import Clock, now_ms
 from build_protocol.incidents import IncidentChanged, IncidentState
@@ -16,8 +15,6 @@ from build_protocol.topology import branch_routing_key
 from build_history.refresh import row_kinds
 from build_history.store import HistoryStore, Row
 from build_history.store.versions import RACES, version_of
-
-log = logging.getLogger("history")
 
 BRANCHES_PER_STEP = 50
 
@@ -31,17 +28,19 @@ class Outbox:
         self._clock = clock
 
     async def step(self) -> int:
-        """Publish what is due; how many messages that were. Key: incident id and revision."""
+        """Publish what is due; how many messages that were. Key: incident id and revision.
+
+        Raises:
+            BusUnavailable: Nothing of the branch at hand was published.
+            PublishFailed: Some of it may have been; it is published again.
+            StoreUnavailable: The same.
+        """
         count = 0
         rows = await self._store.rows("branch", labels=[row_kinds.DUE], limit=BRANCHES_PER_STEP, newest_first=False)
         for row in rows:
             outbox = row_kinds.read_as(row_kinds.Branch, row).outbox
             await self._write_rows(outbox)
-            try:
-                await self._bus.publish([outgoing(state, self._clock()) for state in outbox])
-            except (BusUnavailable, PublishFailed) as error:
-                log.warning("%d changed incidents wait: %s", len(outbox), error)
-                return 0
+            await self._bus.publish([outgoing(state, self._clock()) for state in outbox])
             fail_at("history.published")
             await self._strike_off(row, outbox)
             count += len(outbox)
