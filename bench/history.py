@@ -14,7 +14,7 @@ import hashlib
 import random
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -47,7 +47,6 @@ from build_protocol.messages import (
 from build_testkit.mariadb import private_mariadb
 from build_testkit.mongodb import private_mongodb
 from build_testkit.signing import SECRET
-from fastapi import Request, Response
 from prometheus_client import CollectorRegistry
 
 from bench.statistics import percentile, spread
@@ -132,17 +131,6 @@ class TestedIngest:
         first = int(parse_qs(query).get("cursor", ["0"])[0])
         after = str(first + 500) if first + 500 < len(self._results) else None
         return {"items": self._results[first : first + 500], "counts": {}, "nextCursor": after}
-
-    async def forward(self, request: Request, segments: Sequence[str], principal: Principal) -> Response:
-        """Nobody is forwarded to it."""
-        raise NotImplementedError
-
-    async def call(self, *_: object, **__: object) -> Any:
-        """Nothing else is asked of it."""
-        raise NotImplementedError
-
-    async def close(self) -> None:
-        """Nothing is open."""
 
 
 async def enter_tests(store: HistoryStore, tests: int) -> None:

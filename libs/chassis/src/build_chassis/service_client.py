@@ -82,7 +82,27 @@ class Answer:
     body: bytes
 
 
-class ServiceClient(Protocol):
+class JsonClient(Protocol):
+    """Another service, for those who only ask it for small JSON documents."""
+
+    async def get_json(self, path: str, principal: Principal) -> Any:
+        """Ask this service for a small JSON document.
+
+        Args:
+            path: The path, with its query.
+            principal: Who the request is made for.
+
+        Returns:
+            The parsed document.
+
+        Raises:
+            ServiceUnavailable: The service does not answer.
+            ServiceRefused: It answered with another status than 200.
+        """
+        ...
+
+
+class ServiceClient(JsonClient, Protocol):
     """Another service."""
 
     async def forward(self, request: Request, segments: Sequence[str], principal: Principal) -> Response:
@@ -98,22 +118,6 @@ class ServiceClient(Protocol):
 
         Raises:
             BadPath: A segment would not stay one name.
-        """
-        ...
-
-    async def get_json(self, path: str, principal: Principal) -> Any:
-        """Ask this service for a small JSON document.
-
-        Args:
-            path: The path, with its query.
-            principal: Who the request is made for.
-
-        Returns:
-            The parsed document.
-
-        Raises:
-            ServiceUnavailable: The service does not answer.
-            ServiceRefused: It answered with another status than 200.
         """
         ...
 
@@ -154,12 +158,26 @@ Peers = Mapping[str, ServiceClient]
 NO_PEERS: Peers = MappingProxyType({})
 
 
-class HttpServiceClient(ServiceClient):
+class _JsonByCall(ServiceClient):
+    """The part that both kinds of clients share."""
+
+    def __init__(self, service: str, secret: str) -> None:
+        self._service = service
+        self._secret = secret
+
+    @override
+    async def get_json(self, path: str, principal: Principal) -> Any:
+        answer = await self.call("GET", path, principal)
+        if answer.status != 200:
+            raise ServiceRefused(self._service, path, answer.status, answer.body)
+        return json.loads(answer.body)
+
+
+class HttpServiceClient(_JsonByCall):
     """A service at a URL, over pooled connections."""
 
     def __init__(self, service: str, base_url: str, secret: str) -> None:
-        self._service = service
-        self._secret = secret
+        super().__init__(service, secret)
         self._client = httpx.AsyncClient(
             base_url=base_url,
             timeout=httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS),
@@ -181,10 +199,6 @@ class HttpServiceClient(ServiceClient):
         except httpx.TransportError as error:
             return _unavailable(self._service, error, request)
         return _stream(answer.status_code, answer.headers.raw, self._body(answer))
-
-    @override
-    async def get_json(self, path: str, principal: Principal) -> Any:
-        return _parsed(self._service, path, await self.call("GET", path, principal))
 
     @override
     async def call(
@@ -226,13 +240,12 @@ def http_peers(urls: Mapping[str, str], secret: str) -> Peers:
     return {name: HttpServiceClient(name, url, secret) for name, url in urls.items() if url}
 
 
-class MountedServiceClient(ServiceClient):
+class MountedServiceClient(_JsonByCall):
     """A service in this process, called without a network; its lifespan is entered by whoever mounted it."""
 
     def __init__(self, service: str, app: ASGIApp, secret: str) -> None:
-        self._service = service
+        super().__init__(service, secret)
         self._app = app
-        self._secret = secret
         self._running: set[asyncio.Task[None]] = set()
 
     @override
@@ -246,10 +259,6 @@ class MountedServiceClient(ServiceClient):
         except ServiceUnavailable as error:
             return _unavailable(self._service, error, request)
         return _stream(start["status"], start.get("headers", ()), exchange.body())
-
-    @override
-    async def get_json(self, path: str, principal: Principal) -> Any:
-        return _parsed(self._service, path, await self.call("GET", path, principal))
 
     @override
     async def call(
@@ -366,12 +375,6 @@ def _headers(request: Request, token: str) -> list[tuple[str, str]]:
     if "content-length" in request.headers and "transfer-encoding" not in request.headers:
         kept.append(("content-length", request.headers["content-length"]))
     return [*kept, ("authorization", f"Bearer {token}")]
-
-
-def _parsed(service: str, path: str, answer: Answer) -> Any:
-    if answer.status != 200:
-        raise ServiceRefused(service, path, answer.status, answer.body)
-    return json.loads(answer.body)
 
 
 def _has_body(request: Request) -> bool:

@@ -4,9 +4,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
+from build_chassis.service_client import JsonClient
 from build_protocol.frames import HelloBuild, LastGreen, LastGreenQuery
 
-from build_gateway.questions import JsonClient, ask
+from build_gateway.questions import ask
 
 LAST_GREENS = 20
 

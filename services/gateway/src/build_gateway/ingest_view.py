@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
+from build_chassis.service_client import JsonClient
 from pydantic import BaseModel, TypeAdapter
 
-from build_gateway.questions import JsonClient, ask
+from build_gateway.questions import ask
 
 BUILDS_PER_QUESTION = 100
 

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from typing import Any
 
-from build_chassis.service_client import ServiceClient
+from build_chassis.service_client import JsonClient
 from fastapi import APIRouter, Request
 
 from build_gateway.caller import Person
@@ -38,7 +38,7 @@ def merge(own: dict[str, Any], *parts: dict[str, Any]) -> dict[str, Any]:
     return merged
 
 
-async def _read(name: str, client: ServiceClient) -> dict[str, Any] | None:
+async def _read(name: str, client: JsonClient) -> dict[str, Any] | None:
     try:
         async with asyncio.timeout(ANSWER_SECONDS):
             description: dict[str, Any] = await client.get_json("/internal/openapi.json", GATEWAY)

@@ -2,21 +2,14 @@
 
 import asyncio
 import logging
-from typing import Any, Protocol
+from typing import Any
 
 from build_chassis.auth import Principal
+from build_chassis.service_client import JsonClient
 
 logger = logging.getLogger("gateway")
 ANSWER_SECONDS = 1.0
 GATEWAY = Principal(name="gateway", role="admin", projects=None, kind="service")
-
-
-class JsonClient(Protocol):
-    """The part of a ServiceClient that answers small questions."""
-
-    async def get_json(self, path: str, principal: Principal) -> Any:
-        """The parsed body of a GET; raises when the service does not answer with 200."""
-        ...
 
 
 async def ask(client: JsonClient | None, *paths: str) -> list[Any] | None:

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from build_chassis.auth import Principal
 from build_chassis.errors import StoreUnavailable
-from build_chassis.service_client import ServiceClient, ServiceRefused
+from build_chassis.service_client import JsonClient, ServiceRefused
 from build_protocol.messages import BuildMetrics, StepTimes, TestResult
 from build_protocol.views import TestPage
 from pydantic import ValidationError
@@ -55,7 +55,7 @@ class TestImporter:
     def __init__(
         self,
         store: HistoryStore,
-        ingest: ServiceClient,
+        ingest: JsonClient,
         metrics: Metrics,
         clock: Callable[[], int],
         excluded_configs: ExcludedConfigs = no_config_excluded,

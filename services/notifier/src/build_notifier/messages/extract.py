@@ -4,7 +4,7 @@ import json
 from typing import Protocol
 
 from build_chassis.auth import Principal
-from build_chassis.service_client import ServiceClient, ServiceRefused, ServiceUnavailable
+from build_chassis.service_client import JsonClient, ServiceRefused, ServiceUnavailable
 from build_protocol.incidents import Evidence
 from typing_extensions import override
 
@@ -35,7 +35,7 @@ class Extracts(Protocol):
 class ServiceExtracts(Extracts):
     """Extracts read from the ingest service, where there is one."""
 
-    def __init__(self, ingest: ServiceClient | None) -> None:
+    def __init__(self, ingest: JsonClient | None) -> None:
         self._ingest = ingest
 
     @override
