@@ -27,7 +27,9 @@ class MongoStore(Store):
         # In this order: another replica notes the version before it makes anything else.
         collections = await self._database.list_collection_names()
         noted = await self._database[VERSION].find_one({"_id": VERSION})
-        if noted is None and collections:
+        if noted is not None:
+            return
+        if collections:
             raise too_old(f"mongodb:{self._database.name}")
         await self._database[VERSION].update_one(
             {"_id": VERSION}, {"$setOnInsert": {"version": FIRST_VERSION}}, upsert=True
