@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from build_embedded.serve import SERVICES
 
 ROOT = Path(__file__).parents[2]
 TOOLS = Path(sys.executable).parent
-SERVICES = ("gateway", "ingest", "notifier", "artifacts", "history")
 ACCESS_KEY, SECRET_KEY = "made-for-this-test", "0123456789abcdef/0123456789+ABCDEF=="
 
 

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from build_embedded.serve import SERVICES
 from fastapi import FastAPI
 from pydantic import BaseModel
 from sqlalchemy import Integer, MetaData
 
-SERVICES = ("gateway", "ingest", "history", "notifier", "artifacts")
 PACKAGES = ("build_protocol", "build_chassis", *(f"build_{service}" for service in SERVICES))
 RULE: dict[str, Any] = tomllib.loads(Path(__file__).with_name("time_names.toml").read_text())
 

@@ -12,11 +12,11 @@ import pytest
 from build_chassis.parts import ServiceParts
 from build_chassis.settings import ServiceSettings
 from build_chassis.store.contract import Store
+from build_embedded.serve import SERVICES
 from build_protocol.topology import queues_of
 from build_testkit.signing import SECRET
 from fastapi import APIRouter
 
-SERVICES = ("artifacts", "gateway", "history", "ingest", "notifier")
 MODULES = ("app", "dependencies", "metrics", "retention", "routes", "settings", "store.contract", "__main__")
 CONSUMERS = tuple(service for service in SERVICES if queues_of(service))
 

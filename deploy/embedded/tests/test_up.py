@@ -15,6 +15,7 @@ import pytest
 from build_chassis.secret_rules import SIGNING_KEY
 from build_embedded.cli import own
 from build_embedded.secrets_file import KEY, PASSWORD, SIGNING, Secrets, forget, given, load_secrets
+from build_embedded.serve import SERVICES
 from build_gateway.accounts.passwords import Passwords
 from build_gateway.store import open_store
 from build_gateway.store.contract import GatewayStore
@@ -25,7 +26,6 @@ pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[3]
 GEESE = "four geese on a bicycle"
-SERVICES = ("ingest", "notifier", "artifacts", "history", "gateway")
 SECONDS = 60
 SEED = """
 # WebSocket Configuration
