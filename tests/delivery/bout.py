@@ -139,8 +139,8 @@ class Bout:
         self._is_back.set()
 
     def order_in_vain(self) -> None:
-        """Give an order that cannot be carried out: cancel a build that nobody runs any more."""
-        self.arena.rest().post("/api/commands", {"kind": "cancel", "buildId": next(iter(self._builds))})
+        """Give an order that waits for ever: drain an agent that nobody is. No build's end can come before it."""
+        self.arena.rest().post("/api/commands", {"kind": "drain", "agent": f"nobody of {self.project}"})
 
     def settle(self, seconds: float = SETTLE_SECONDS) -> None:
         """Wait until every agent was informed that all is verified, the story is over, and every viewer has it all."""
