@@ -69,7 +69,7 @@ async def flood(socket: ClientConnection, sent: list[tuple[str, int]]) -> None:
 
 
 async def serve(folder: str) -> None:
-    """The gateway's process: prints its URL; at the end its CPU seconds since."""
+    """The gateway's process: prints its URL and agent key; at the end its CPU seconds since."""
     bus = EmbeddedBus(Path(folder) / "bus.sqlite")
     await bus.open()
     settings = Settings(store_url=f"sqlite:///{folder}/gateway.sqlite", jwt_secret_key=SECRET, api_key=KEY)
@@ -80,7 +80,7 @@ async def serve(folder: str) -> None:
         passwords=Passwords(time_cost=1, memory_kib=64),
     )
     async with serving(app, settings) as url:
-        print(url, flush=True)
+        print(url, KEY, flush=True)
         await asyncio.to_thread(sys.stdin.readline)
         before = cpu_seconds()
         await asyncio.to_thread(sys.stdin.readline)
@@ -125,8 +125,8 @@ async def compare(lines: int) -> None:
         )
         assert server.stdin is not None
         assert server.stdout is not None
-        url = (await server.stdout.readline()).decode().strip()
-        headers = {"Authorization": f"Bearer {KEY}"}
+        url, key = (await server.stdout.readline()).decode().split()
+        headers = {"Authorization": f"Bearer {key}"}
         async with connect(f"ws{url[4:]}/ws", additional_headers=headers, compression=None) as socket:
             server.stdin.write(b"begin\n")
             await asyncio.sleep(0.1)
