@@ -42,7 +42,7 @@ test: .cache/python $(PAGE) ## everything, on real servers (installs them where 
 	$(if $(CI),$(SETUP) ccache gtest mlir)
 	@$(MAKE) --no-print-directory style types
 	npm test --silent
-	$(RUN) pytest -q
+	$(RUN) pytest -q --numprocesses 2 --dist worksteal
 
 test-delivery: .cache/python $(PAGE) ## the proof that nothing is lost or shown twice (FULL=1: every fault, long outages, the load: two hours)
 	$(SETUP) compiler rabbitmq mariadb

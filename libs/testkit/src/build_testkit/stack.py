@@ -29,11 +29,14 @@ PORTS = range(10_240, 20_000)
 may take a port between its being found free and its server's start.
 """
 
-_left = random.SystemRandom().sample(PORTS, len(PORTS))
+_worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+_workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+_own = PORTS[_worker::_workers]
+_left = random.SystemRandom().sample(_own, len(_own))
 
 
 def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody listens on now; this process is given none twice."""
+    """A TCP port of 127.0.0.1 that nobody listens on now; no worker of a test run is given what one had before."""
     while _left:
         port = _left.pop()
         if port_is_free(port):
