@@ -38,7 +38,9 @@ class GroupCommit(Generic[C]):
 
     `begin(durable)` opens a transaction: it commits on a clean exit and rolls back on an error. A transaction is
     durable when any of its writes asked for it. When one write of several fails, all are rolled back and run again
-    one by one, so that only the failing one fails: a write must have no effects beside its connection.
+    one by one, so that only the failing one fails: a write must have no effects beside its connection. When no
+    transaction can be opened, all fail at once: tried one by one, each would wait for the same lock. A write whose
+    caller no longer waits for it when its turn comes is left out.
 
     The thread starts with the first write; `end` is the last thing it does.
     """
@@ -105,7 +107,8 @@ class GroupCommit(Generic[C]):
         try:
             write = self._queue.get()
             while write is not None:
-                writes.append(write)
+                if not write.future.done():
+                    writes.append(write)
                 if len(writes) >= MAX_WRITES_PER_TRANSACTION:
                     return writes, True
                 write = self._queue.get_nowait()
@@ -114,12 +117,14 @@ class GroupCommit(Generic[C]):
         return writes, False
 
     def _commit(self, writes: Sequence[_Write[C]]) -> list[Any]:
+        is_begun = False
         try:
             with self._begin(any(write.durable for write in writes)) as connection:
+                is_begun = True
                 return [write.run(connection) for write in writes]
         except Exception as error:  # noqa: BLE001  handed to whoever awaits the write
-            if len(writes) == 1:
-                return [_Failed(error)]
+            if len(writes) == 1 or not is_begun:
+                return [_Failed(error)] * len(writes)
         return [self._commit([write])[0] for write in writes]
 
 

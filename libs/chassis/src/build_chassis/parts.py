@@ -31,7 +31,7 @@ class ServiceParts(Generic[SettingsT, StoreT]):
     store: StoreT
 
     async def ping(self) -> None:
-        """Return if all that the service keeps data in answers.
+        """Return if all that the service keeps data in takes a write.
 
         Raises:
             StoreUnavailable: It does not.

@@ -41,12 +41,19 @@ def passing(error: BaseException) -> str | None:
     """What waiting may end, as the rest of a sentence that begins with the file's name; None for what stays."""
     if isinstance(error, OSError):
         return _OF_THE_SYSTEM.get(error.errno or 0, _CANNOT_OPEN)
+    if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_IOERR_SHMSIZE:
+        return _FULL  # a full disk has no room for what readers and the writer share
     return _PASSING.get(_code(error))
 
 
 def lasting(error: BaseException) -> str | None:
     """What no waiting ends, as the rest of such a sentence; None where the file is a sound database."""
     return _LASTING.get(_code(error))
+
+
+def is_read_only(error: BaseException) -> bool:
+    """Whether the file could not be written by whoever opened it, who finds it so for ever."""
+    return _code(error) == sqlite3.SQLITE_READONLY
 
 
 def foreign(error: BaseException) -> str:

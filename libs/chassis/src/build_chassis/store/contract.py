@@ -33,7 +33,7 @@ class Store(Protocol):
         ...
 
     async def ping(self) -> None:
-        """Return if the store answers.
+        """Return if the store takes a write.
 
         Raises:
             StoreUnavailable: It does not.

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from pymongo import AsyncMongoClient
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import (
+    BulkWriteError,
     ConnectionFailure,
     ExecutionTimeout,
     InvalidOperation,
@@ -22,11 +23,23 @@ from build_chassis.errors import StoreUnavailable, Unusable
 SELECTION_TIMEOUT_MS = 5_000
 """The driver's own default of 30 s would hold a request for as long."""
 
-_OUTAGE_CODES = frozenset({43, 91, 189, 10107, 11600, 11602, 13435, 13436, 14031})
-"""Cursor lost, shutting down, not primary, interrupted, out of disk: the server's state, not our command."""
+_OUTAGE_CODES = frozenset(
+    {13, 18, 24, 43, 46, 50, 64, 75, 91, 100, 112, 133, 134, 189, 202, 237, 262, 365}
+    | {8000, 10058, 10107, 11600, 11601, 11602, 13435, 13436, 14031, 16500}
+)
+"""The server's state, not our command: account refused, locked, cursor lost, out of time, write concern not met, shutting
+down, contended, not primary, interrupted, over quota, out of disk, throttled."""
+
+_OUTAGE_LABELS = ("RetryableWriteError", "TransientTransactionError")
+_DUPLICATE_KEY = 11000
 
 _REFUSED_CODES = frozenset({13, 18, 8000})
-"""Not authorized, or not authenticated: at an opening the operator may still be about to allow it."""
+"""Not authorized, not authenticated, or over its quota: the operator may still be about to allow it."""
+
+VERSION = "schema_version"
+"""The collection that notes which release's documents these are, and takes the pings."""
+
+_WRITE_PROBE = "write_probe"
 
 Document = dict[str, Any]
 
@@ -84,9 +97,6 @@ def opening(database: Database) -> Iterator[None]:
         database.hint = error.hint
         raise
     except PyMongoError as error:
-        if isinstance(error, OperationFailure) and error.code in _REFUSED_CODES:
-            database.hint = "it refuses our account"
-            raise StoreUnavailable(f"mongodb:{database.name}", error, database.hint) from error
         refusal = f"cannot take this release's indexes ({error}); run the release before it, and report this"
         raise Unusable(f"store mongodb:{database.name} {refusal}") from error
     database.is_open = True
@@ -112,24 +122,37 @@ def _mapped(database: Database) -> Iterator[None]:
     except PyMongoError as error:
         if not (is_outage(error) or (database.is_closed and isinstance(error, InvalidOperation))):
             raise
-        raise StoreUnavailable(f"mongodb:{database.name}", error) from error
+        is_refused = isinstance(error, OperationFailure) and error.code in _REFUSED_CODES
+        hint = ("it refuses our account",) if is_refused else ()
+        raise StoreUnavailable(f"mongodb:{database.name}", error, *hint) from error
 
 
 def is_outage(error: PyMongoError) -> bool:
     """Whether the server is away, rather than our command wrong."""
+    if isinstance(error, BulkWriteError):
+        refused = [fault["code"] for fault in error.details["writeErrors"]]
+        return bool(error.details["writeConcernErrors"]) or any(code in _OUTAGE_CODES for code in refused)
     if isinstance(error, OperationFailure) and error.code in _OUTAGE_CODES:
+        return True
+    if any(error.has_error_label(label) for label in _OUTAGE_LABELS):
         return True
     return isinstance(error, ConnectionFailure | ExecutionTimeout | WTimeoutError | WaitQueueTimeoutError)
 
 
+def is_only_duplicates(error: BulkWriteError) -> bool:
+    """Whether all that went wrong is that keys were there before, and the rest is on disk on most servers."""
+    faults = error.details["writeErrors"]
+    return not error.details["writeConcernErrors"] and all(fault["code"] == _DUPLICATE_KEY for fault in faults)
+
+
 async def ping(database: Database) -> None:
-    """Return if the server answers.
+    """Return if the server takes a write: a full one, or one without a primary, still answers whoever reads.
 
     Raises:
         StoreUnavailable: It does not.
     """
     with available(database):
-        await database.command("ping")
+        await database[VERSION].update_one({"_id": _WRITE_PROBE}, {"$inc": {"written": 1}}, upsert=True)
 
 
 async def close(database: Database) -> None:

@@ -5,10 +5,7 @@ from abc import abstractmethod
 from typing_extensions import override
 
 from build_chassis.store.contract import FIRST_VERSION, Store, too_old
-from build_chassis.store.mongo import close, connect, opening, ping
-
-VERSION = "schema_version"
-"""The collection that notes, in its only document, which release's documents these are."""
+from build_chassis.store.mongo import VERSION, close, connect, opening, ping
 
 
 class MongoStore(Store):

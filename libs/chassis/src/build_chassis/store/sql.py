@@ -5,6 +5,7 @@ driver that commits each. SQLite (WAL, every commit flushed) and MySQL/MariaDB b
 """
 
 import asyncio
+import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy import (
+    BigInteger,
     Column,
     Connection,
     Engine,
@@ -33,7 +35,7 @@ from sqlalchemy.pool import StaticPool
 
 from build_chassis.errors import StoreUnavailable, Unusable
 from build_chassis.group_commit import GroupCommit, WriterClosed
-from build_chassis.sqlite_file import lasting, passing
+from build_chassis.sqlite_file import is_read_only, lasting, passing
 from build_chassis.store.contract import FIRST_VERSION, too_old
 
 READER_THREADS = 4
@@ -45,12 +47,19 @@ MIGRATION_LOCK_SECONDS = 10
 
 NOT_OPENED = "it was not opened yet"
 
+_MYSQL_OWN_CODES = 1000
+"""Lower codes are the operating system's, of which the driver makes internal errors: 3 and 28 are a full disk."""
+
 T = TypeVar("T")
 Step = Callable[[Connection], None]
 
 _version = Table(
     "schema_version", MetaData(), Column("id", Integer, primary_key=True), Column("version", Integer, nullable=False)
 )
+_write_probe = Table(
+    "write_probe", MetaData(), Column("id", Integer, primary_key=True), Column("written", BigInteger, nullable=False)
+)
+"""One row, written by each ping. Its value changes: a database writes nothing where nothing changes."""
 
 
 class SqlEngine:
@@ -108,12 +117,12 @@ class SqlEngine:
             return await self._in_reader(self._read, fn)
 
     async def ping(self) -> None:
-        """Return if the database answers.
+        """Return if the database takes a write: a full or read-only one still answers whoever reads.
 
         Raises:
             StoreUnavailable: It does not.
         """
-        await self.read(lambda connection: connection.execute(text("select 1")).scalar())
+        await self.write(_probe)
 
     async def migrate(self, metadata: MetaData, steps: Sequence[Step] = ()) -> int:
         """Bring the schema to version `FIRST_VERSION + len(steps)`, creating the database if there is none.
@@ -183,14 +192,29 @@ class SqlEngine:
             if not (self._is_open or self._is_in_memory):
                 connection.detach()
             connection.info["writes"] = True
-            with connection.begin():
+            with self._left_if_refused(connection), connection.begin():
                 yield connection
 
     def _read(self, fn: Callable[[Connection], T]) -> T:
         with self._engine.connect() as connection:
             connection.info["writes"] = False
-            with connection.begin():
+            with self._left_if_refused(connection), connection.begin():
                 return fn(connection)
+
+    @contextmanager
+    def _left_if_refused(self, connection: Connection) -> Iterator[None]:
+        """What refuses writes refuses them for ever to whoever reached it then, so that the next one connects anew.
+
+        A file opened while it was read-only, a server that became a replica and no longer is where its name leads, an
+        account whose rights were read at its start. Of a full disk the connections are kept: there is no room for what
+        a new one needs, and they still read.
+        """
+        try:
+            yield
+        except exc.DBAPIError as error:
+            if _refuses_writes(error) and not self._is_in_memory:
+                connection.invalidate()
+            raise
 
     @contextmanager
     def _available(self) -> Iterator[None]:
@@ -202,7 +226,9 @@ class SqlEngine:
             if isinstance(error, exc.DBAPIError) and not _is_outage(error):
                 raise
             cause = error.orig if isinstance(error, exc.DBAPIError) and error.orig else error
-            reason = passing(cause) if self._is_file and not isinstance(cause, WriterClosed) else None
+            reason = None
+            if self._is_file and not isinstance(cause, WriterClosed):
+                reason = passing(cause) or lasting(cause)
             if reason is None:
                 raise StoreUnavailable(self.name, cause) from error
             hint = f"{Path(str(self._url.database)).name} {reason}"
@@ -312,6 +338,7 @@ def _migrate(connection: Connection, name: str, metadata: MetaData, steps: Seque
 
 def _run_steps(connection: Connection, name: str, metadata: MetaData, steps: Sequence[Step]) -> int:
     newest = FIRST_VERSION + len(steps)
+    _write_probe.create(connection, checkfirst=True)
     version = _stored_version(connection)
     if version == 0:
         metadata.create_all(connection)
@@ -327,21 +354,38 @@ def _run_steps(connection: Connection, name: str, metadata: MetaData, steps: Seq
     return version
 
 
+def _probe(connection: Connection) -> None:
+    changed = connection.execute(update(_write_probe).values(written=_write_probe.c.written + 1))
+    if not changed.rowcount:
+        connection.execute(insert(_write_probe).values(id=1, written=1))
+
+
 def _stored_version(connection: Connection) -> int:
     if not inspect_schema(connection).has_table(_version.name):
         return 0
     return connection.execute(select(_version.c.version)).scalar() or 0
 
 
-_MYSQL_UNKNOWN_COLUMN = 1054
-_SQLITE_MISTAKES = ("no such", "near ", "table ", "duplicate column", "too many")
+_MYSQL_MISTAKES = frozenset({1054, 1118, 1153})
+"""Unknown column, row too large, packet too large: the driver has no class of errors for them."""
+
+_MYSQL_REFUSALS = frozenset({1044, 1142, 1143, 1290, 1792, 1836})
+"""Denied to this account, or by a server that is read-only."""
+
+
+def _refuses_writes(error: exc.DBAPIError) -> bool:
+    if error.orig is None or error.connection_invalidated:
+        return False
+    return is_read_only(error.orig) or error.orig.args[:1] in {(code,) for code in _MYSQL_REFUSALS}
 
 
 def _is_outage(error: exc.DBAPIError) -> bool:
-    """Whether the database is away, rather than our statement wrong."""
-    if error.connection_invalidated or isinstance(error, exc.InterfaceError):
+    """Whether the database is away, full, read-only or damaged, rather than our statement wrong."""
+    if error.connection_invalidated:
         return True
-    if not isinstance(error, exc.OperationalError):
-        return False
+    if isinstance(error.orig, sqlite3.Error):
+        return (passing(error.orig) or lasting(error.orig)) is not None
     fact = error.orig.args[0] if error.orig is not None and error.orig.args else ""
-    return fact != _MYSQL_UNKNOWN_COLUMN and not str(fact).startswith(_SQLITE_MISTAKES)
+    if isinstance(error, exc.InternalError):
+        return isinstance(fact, int) and fact < _MYSQL_OWN_CODES
+    return isinstance(error, exc.InterfaceError | exc.OperationalError) and fact not in _MYSQL_MISTAKES

@@ -43,7 +43,7 @@ class Objects(Protocol):
         ...
 
     async def ping(self) -> None:
-        """Return if the storage answers."""
+        """Return if the storage answers, and of a directory: takes a write."""
         ...
 
     async def begin(self, artifact: Artifact) -> str:

@@ -26,6 +26,8 @@ from build_artifacts.objects.ticket import Ticket, Tickets
 
 ROUTE = "/api/artifacts/objects/"
 _BLOCK = 1024 * 1024
+_PROBE_BYTES = 4096
+"""A block of most file systems: what an empty file takes a full disk still has."""
 
 T = TypeVar("T")
 
@@ -56,7 +58,7 @@ class DirectoryObjects(Objects):
 
     @override
     async def ping(self) -> None:
-        await self._run(self._make)
+        await self._run(self._probe)
 
     @override
     async def begin(self, artifact: Artifact) -> str:
@@ -148,6 +150,16 @@ class DirectoryObjects(Objects):
     def _make(self) -> None:
         for directory in (self._objects, self._parts, self._arriving):
             directory.mkdir(parents=True, exist_ok=True)
+
+    def _probe(self) -> None:
+        self._make()
+        probe = self._arriving / f"probe-{uuid4().hex}"
+        try:
+            with probe.open("wb") as file:
+                file.write(bytes(_PROBE_BYTES))
+                _sync(file)
+        finally:
+            probe.unlink(missing_ok=True)
 
     def _sizes(self, upload_id: str) -> dict[int, int]:
         try:

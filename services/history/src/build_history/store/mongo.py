@@ -6,7 +6,7 @@ from typing import Any
 from uuid import uuid4
 
 from build_chassis.concurrency import bounded_gather
-from build_chassis.store.mongo import available
+from build_chassis.store.mongo import available, is_only_duplicates
 from build_chassis.store.mongo_store import MongoStore
 from pymongo import ASCENDING, DESCENDING, DeleteOne, InsertOne, ReplaceOne, UpdateOne
 from pymongo.asynchronous.collection import AsyncCollection
@@ -19,7 +19,6 @@ from build_history.store.contract import READS_AT_ONCE, FactWrite, HistoryStore,
 from build_history.store.page_hints import PageHints
 
 Document = dict[str, Any]
-_DUPLICATE_KEY = 11000
 _KEYS_AT_ONCE = 1000
 _WRITES_AT_ONCE = 250
 """Operations in one bulk: a slow server answers each well within the socket's 30 s."""
@@ -225,7 +224,7 @@ class MongoHistoryStore(MongoStore, HistoryStore):
                     await collection.bulk_write(operations[at : at + _WRITES_AT_ONCE], ordered=False)
                 except BulkWriteError as error:
                     # Somebody else inserted the document first: that race is lost, the other writes happened.
-                    if any(fault["code"] != _DUPLICATE_KEY for fault in error.details["writeErrors"]):
+                    if not is_only_duplicates(error):
                         raise
             written: set[str] = set()
             keys = list(documents)

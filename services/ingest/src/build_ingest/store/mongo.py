@@ -9,7 +9,7 @@ import re
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from build_chassis.store.mongo import Document, available
+from build_chassis.store.mongo import Document, available, is_only_duplicates
 from build_protocol.messages import BuildStart
 from build_protocol.views import Build
 from pymongo import ASCENDING, DESCENDING, IndexModel, UpdateOne
@@ -26,7 +26,6 @@ from build_ingest.store.contract import BuildQuery, BuildStore, Claim, Conflict
 from build_ingest.store.mongo_findings import FEEDBACK_INDEXES, RESULT_INDEXES, MongoFindings
 from build_ingest.store.refold import refold
 
-DUPLICATE_KEY = 11000
 FOLDED_AT_ONCE = 16
 """Chunks read at once when a document lags behind."""
 
@@ -80,7 +79,7 @@ class MongoBuildStore(MongoFindings, BuildStore):
                 # In order: a chunk is never there without its predecessor.
                 await self._chunks.insert_many(documents, ordered=True)
             except BulkWriteError as error:
-                if any(fault["code"] != DUPLICATE_KEY for fault in error.details["writeErrors"]):
+                if not is_only_duplicates(error):
                     raise
                 raise Conflict("another writer stored these records") from error
             for step in steps:
