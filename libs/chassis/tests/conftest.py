@@ -7,8 +7,7 @@ from typing import Protocol
 import aio_pika
 import pytest
 from build_chassis.bus import Bus, EmbeddedBus
-from build_chassis.bus.rabbit import RabbitBus
-from build_protocol import topology
+from build_chassis.bus.rabbit import RabbitBus, declare
 
 
 class Driver(Protocol):
@@ -62,9 +61,10 @@ class Rabbit:
     async def dead_letters(self) -> list[tuple[str, bytes]]:
         parked: list[tuple[str, bytes]] = []
         async with await aio_pika.connect(self._url) as connection, connection.channel() as channel:
-            parking = await channel.get_queue(topology.PARKING_QUEUE)
-            while message := await parking.get(no_ack=True, fail=False):
-                parked.append((str(message.headers.get("parked-reason", "dead-lettered")), message.body))
+            for name in declare.set_aside():
+                queue = await channel.get_queue(name)
+                while message := await queue.get(no_ack=True, fail=False):
+                    parked.append((str(message.headers.get("parked-reason", "dead-lettered")), message.body))
         return parked
 
     async def close(self) -> None:

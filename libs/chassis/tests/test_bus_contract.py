@@ -307,3 +307,119 @@ async def test_a_bus_knows_what_it_lacks(driver: Driver) -> None:
     assert not bus.blocked
     await bus.close()
     assert await bus.missing() == ["connection"]
+
+
+HISTORY = topology.queue_name("history")
+VERDICT = "3.BUILD_VERDICT.torch-mlir"
+
+
+async def exhaust(bus: Bus, queue: str) -> None:
+    """Bring one message back until the bus sets it aside."""
+    before = await bus.count_parked()
+    for _ in range(topology.DELIVERY_LIMIT + 1):
+        async with bus.consume(queue, prefetch=1) as consumer, asyncio.timeout(10):
+            await consumer.reject(await consumer.fetch(1))
+    await eventually(lambda: _counts(bus, before + 1))
+
+
+async def _counts(bus: Bus, expected: int) -> bool:
+    return await bus.count_parked() == expected
+
+
+async def drained(bus: Bus, queue: str) -> list[Delivery]:
+    """What waits in a queue, before a last message."""
+    await bus.publish([Outgoing(topology.replay_key(queue, VERDICT), b"last")])
+    async with bus.consume(queue) as consumer, asyncio.timeout(10):
+        found: list[Delivery] = []
+        while not found or found[-1].body != b"last":
+            found += await take(consumer, 1)
+    return found[:-1]
+
+
+async def test_what_is_set_aside_can_be_looked_at_again_and_again(bus: Bus) -> None:
+    """What a handler judged waits for a person, what came back too often for its turn; looking changes neither."""
+    await bus.publish([Outgoing(VERDICT, b"poison", {"build_id": "b"})])
+    async with bus.consume(HISTORY) as consumer:
+        await consumer.park((await take(consumer, 1, ack=False))[0], "PoisonMessage: unreadable")
+    await drained(bus, topology.queue_name("notifier"))
+    await drained(bus, topology.queue_name("artifacts"))
+    await bus.publish([Outgoing(topology.replay_key(HISTORY, VERDICT), b"unlucky", {"build_id": "c"})])
+    await exhaust(bus, HISTORY)
+
+    for _ in range(2):
+        first, second = await bus.parked()
+        assert first.message == Outgoing(VERDICT, b"poison", {"build_id": "b"})
+        assert (first.queue, first.reason, first.attempts, first.is_final) == (
+            HISTORY,
+            "PoisonMessage: unreadable",
+            0,
+            True,
+        )
+        assert second.message == Outgoing(VERDICT, b"unlucky", {"build_id": "c"})
+        assert (second.queue, second.reason, second.attempts, second.is_final) == (
+            HISTORY,
+            "delivery limit exceeded",
+            topology.DELIVERY_LIMIT + 1,
+            False,
+        )
+        assert 0 < first.parked_at <= second.parked_at + 1000  # a broker notes whole seconds
+        assert first.id != second.id
+    assert await bus.count_parked() == 2
+
+
+async def test_replaying_reaches_only_the_queue_it_came_from(bus: Bus) -> None:
+    """As it was published, one replay older; other queues that take its key had it long ago."""
+    await bus.publish([Outgoing(VERDICT, b"poison", {"build_id": "b"}), Outgoing(VERDICT, b"stays")])
+    async with bus.consume(HISTORY) as consumer:
+        for delivery in await take(consumer, 2, ack=False):
+            await consumer.park(delivery, "a defect")
+    others = [topology.queue_name("notifier"), topology.queue_name("artifacts")]
+    assert [len(await drained(bus, other)) for other in others] == [2, 2]
+
+    ids = [parked.id for parked in await bus.parked() if parked.message.body == b"poison"]
+    assert await bus.replay_parked([*ids, "0", "unknown"]) == 1
+
+    (again,) = await drained(bus, HISTORY)
+    assert (again.routing_key, again.body, again.attempt) == (VERDICT, b"poison", 1)
+    assert again.headers == {"build_id": "b", "replays": "1"}
+    assert [await drained(bus, other) for other in others] == [[], []]
+    assert [parked.message.body for parked in await bus.parked()] == [b"stays"]
+
+
+async def test_what_is_dropped_is_gone(bus: Bus) -> None:
+    """Exactly what was named."""
+    await bus.publish([Outgoing(VERDICT, b"one"), Outgoing(VERDICT, b"two")])
+    async with bus.consume(HISTORY) as consumer:
+        for delivery in await take(consumer, 2, ack=False):
+            await consumer.park(delivery, "a defect")
+
+    one = next(parked.id for parked in await bus.parked() if parked.message.body == b"one")
+    assert await bus.drop_parked([one]) == 1
+    assert [parked.message.body for parked in await bus.parked()] == [b"two"]
+    assert await bus.drop_parked([one]) == 0
+
+
+async def test_what_came_back_too_often_is_replayed_three_times_then_parked(bus: Bus) -> None:
+    """By the service it came back to; another one moves nothing of it."""
+    await bus.publish([Outgoing(topology.replay_key(HISTORY, VERDICT), b"unlucky")])
+    for replays in range(3):
+        await exhaust(bus, HISTORY)
+        assert await bus.replay_returned("notifier") == 0
+        assert await bus.replay_returned("history") == 1
+        assert await bus.count_parked() == 0, replays
+    await exhaust(bus, HISTORY)
+    assert await bus.replay_returned("history") == 1
+
+    (parked,) = await bus.parked()
+    assert (parked.is_final, parked.replays, parked.message.routing_key) == (True, 3, VERDICT)
+    assert parked.reason == "delivery limit exceeded again after every replay"
+    assert await bus.replay_returned("history") == 0
+    assert await bus.replay_parked([parked.id]) == 1  # a person may all the same
+    assert [delivery.body for delivery in await drained(bus, HISTORY)] == [b"unlucky"]
+
+
+async def test_a_bus_that_takes_writes_says_so(bus: Bus) -> None:
+    """A probe leaves nothing that anybody receives."""
+    await bus.probe()
+    async with bus.consume(SHARD) as consumer:
+        assert await nothing_comes(consumer, bus)

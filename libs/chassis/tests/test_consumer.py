@@ -9,6 +9,7 @@ from build_chassis.backoff import Backoff
 from build_chassis.bus import Delivery, EmbeddedBus, Outgoing
 from build_chassis.consumer import BatchHandler, one_by_one, run_consumer
 from build_chassis.errors import PoisonMessage, StoreUnavailable
+from build_chassis.health import Health
 from build_protocol.messages import BuildHeartbeat, BuildVerdict
 
 QUEUE = "ingest.3"
@@ -31,7 +32,7 @@ class Consuming:
         self.store_is_up.set()
         self.asked_store = 0
         self._task = asyncio.create_task(
-            run_consumer(bus, QUEUE, handle, wait_for_store=self._ping, backoff=Backoff(0.001, 0.002))
+            run_consumer(bus, QUEUE, handle, health=Health(self._ping), backoff=Backoff(0.001, 0.002))
         )
 
     async def _ping(self) -> None:

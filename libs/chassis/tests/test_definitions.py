@@ -26,7 +26,7 @@ def ingest_url(rabbitmq: Broker) -> Iterator[str]:
     asyncio.run(wipe(rabbitmq.url))
     rabbitmq.control("import_definitions", str(FILE))
     rabbitmq.control("add_user", "ingest", "secret")
-    rabbitmq.control("set_permissions", "ingest", "^$", r"^builds(\.live|\.dead)?$", r"^ingest\.\d+$")
+    rabbitmq.control("set_permissions", "ingest", "^$", r"^builds(\.live|\.dead)?$", r"^ingest\.(\d+|returned)$")
     yield rabbitmq.url.replace("guest:guest", "ingest:secret")
     rabbitmq.control("delete_user", "ingest")
     rabbitmq.control("clear_policy", "work")

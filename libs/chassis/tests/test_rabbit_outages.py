@@ -12,6 +12,7 @@ from build_chassis.bus.rabbit.announcer import Numbers
 from build_chassis.bus.rabbit.link import Link, driven
 from build_chassis.bus.rabbit.listener import Gaps
 from build_chassis.consumer import run_consumer
+from build_chassis.health import Health
 from build_protocol import topology
 from build_testkit.rabbitmq import Broker, PrivateBroker, private_rabbitmq
 
@@ -75,7 +76,7 @@ async def test_a_broker_killed_in_the_middle_loses_nothing_confirmed(own_broker:
         seen.extend(int(delivery.body) for delivery in deliveries)
 
     consuming = asyncio.create_task(
-        run_consumer(bus, SHARD, handle, wait_for_store=_nowhere, backoff=Backoff(0.05, 0.5))
+        run_consumer(bus, SHARD, handle, health=Health(_nowhere), backoff=Backoff(0.05, 0.5))
     )
     publishing = asyncio.create_task(publish())
     async with bus.listen(topology.LIVE_EXCHANGE, "build.#") as listener:

@@ -52,8 +52,12 @@ async def fill(engine: SqlEngine, disk: Disk) -> None:
     await _add(engine)
     disk.fill()
     with pytest.raises(StoreUnavailable, match="no space left"):
-        for _ in range(500):
-            await _add(engine, 4096)
+        await _add_many(engine)
+
+
+async def _add_many(engine: SqlEngine) -> None:
+    for _ in range(500):
+        await _add(engine, 4096)
 
 
 async def test_a_full_disk_is_found_by_a_ping_although_it_answers_reads(disk: Disk) -> None:
@@ -114,9 +118,7 @@ async def test_a_damaged_file_is_an_outage_that_names_what_to_do(tmp_path: Path)
             file.seek(8192)
             file.write(os.urandom(size - 8192))
         with pytest.raises(StoreUnavailable) as damaged:
-            await _add(engine, 4096)
-            await engine.ping()
-            await engine.read(_count)
+            await _add_many(engine)
     assert "restore it from a backup" in damaged.value.hint
 
 

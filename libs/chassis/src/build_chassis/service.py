@@ -131,11 +131,11 @@ def _operations() -> APIRouter:
 
     @router.get("/readyz")
     async def readyz(request: Request) -> Response:
-        """Whether bus and store are there; what is missing is named."""
+        """Whether bus and store are there and take writes; what is missing is named."""
         bus: Bus = request.app.state.bus
         state = request.app.state
         stores = await asyncio.gather(*(_missing_of_store(name, ping) for name, ping in state.pings.items()))
-        missing = dict.fromkeys(await _missing_of_bus(bus), state.bus_hint) | dict(chain(*stores))
+        missing = await _missing_of_bus(bus, state.bus_hint) | dict(chain(*stores))
         body: dict[str, Any] = {
             "status": "missing" if missing else "ready",
             "missing": list(missing),
@@ -159,12 +159,20 @@ def _operations() -> APIRouter:
     return router
 
 
-async def _missing_of_bus(bus: Bus) -> list[str]:
+async def _missing_of_bus(bus: Bus, hint: str) -> dict[str, str]:
+    """What the bus lacks, with the reason; whether it takes a write is asked last."""
+    asked = "connection"
     try:
         async with asyncio.timeout(READY_SECONDS):
-            return [f"bus: {thing}" for thing in await bus.missing()]
-    except (TimeoutError, BusUnavailable):
-        return ["bus: connection"]
+            if missing := await bus.missing():
+                return {f"bus: {thing}": hint for thing in missing}
+            asked = "write"
+            await bus.probe()
+    except BusUnavailable as error:
+        return {f"bus: {asked}": error.hint}
+    except TimeoutError:
+        return {f"bus: {asked}": NO_ANSWER}
+    return {}
 
 
 async def _missing_of_store(name: str, ping: Callable[[], Awaitable[object]]) -> list[tuple[str, str]]:
@@ -174,6 +182,9 @@ async def _missing_of_store(name: str, ping: Callable[[], Awaitable[object]]) ->
     except StoreUnavailable as error:
         return [(name, error.hint)]
     except TimeoutError:
+        return [(name, NO_ANSWER)]
+    except Exception:
+        log.exception("failed to ask %s", name)
         return [(name, NO_ANSWER)]
     return []
 

@@ -8,9 +8,15 @@ EXCHANGE = "builds"
 """Topic exchange; routing key `<shard>.<type>.<project>`."""
 
 DEAD_EXCHANGE = "builds.dead"
-"""Where the broker puts what exceeded its delivery limit; the queue `parking` collects it."""
+"""Fanout exchange of what no handler can answer; the queue `parking` keeps it for a person."""
 
 PARKING_QUEUE = "parking"
+
+RETURNED_EXCHANGE = "builds.returned"
+"""Direct exchange of what exceeded its delivery limit, by the name of its queue; it replays itself after an outage."""
+
+REPLAY = "replay"
+"""First word of a routing key that leads to one queue only: `replay.<queue>.<the key it had>`."""
 
 LIVE_EXCHANGE = "builds.live"
 """Topic exchange of what ingest has stored: `build.<project>.<id>`, `log.<project>.<id>`, `stored.<project>.<id>`."""
@@ -24,11 +30,19 @@ MAX_QUEUE_BYTES = 2 * 1024**3
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """A durable queue, the binding keys that fill it, and whether one consumer at a time keeps its order."""
+    """A durable queue, the kinds of messages that fill it, and whether one consumer at a time keeps its order.
+
+    A name has two words: the service that consumes it, and which of its queues it is.
+    """
 
     name: str
-    bindings: tuple[str, ...]
+    kinds: tuple[str, ...]
     single_active: bool = False
+
+    @property
+    def bindings(self) -> tuple[str, ...]:
+        """The binding keys: its kinds, and what is replayed to it alone."""
+        return (*self.kinds, f"{REPLAY}.{self.name}.#")
 
 
 def queue_name(service: str) -> str:
@@ -63,9 +77,28 @@ QUEUES: tuple[Queue, ...] = (
 )
 
 
+SERVICES: tuple[str, ...] = tuple(dict.fromkeys(queue.name.split(".", 1)[0] for queue in QUEUES))
+"""The services that consume."""
+
+
 def queues_of(service: str) -> tuple[Queue, ...]:
     """The queues a service consumes."""
     return tuple(queue for queue in QUEUES if queue.name.split(".", 1)[0] == service)
+
+
+def returned_queue(service: str) -> str:
+    """The name of the queue of what came back too often to a service: `history.returned`."""
+    return f"{service}.returned"
+
+
+def replay_key(queue: str, key: str) -> str:
+    """The routing key that leads a message to one queue only, whatever else takes its own key."""
+    return f"{REPLAY}.{queue}.{original_key(key)}"
+
+
+def original_key(key: str) -> str:
+    """The routing key that a message was published with first, however often it was replayed."""
+    return key.split(".", 3)[3] if key.startswith(f"{REPLAY}.") else key
 
 
 def routing_key(message_type: str, build_id: str, project: str) -> str:

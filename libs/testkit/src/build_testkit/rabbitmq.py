@@ -151,7 +151,8 @@ async def wipe(url: str) -> None:
     """Delete every queue of the topology, and so every message."""
     connection = await aio_pika.connect(url)
     channel = await connection.channel()
-    for name in (topology.PARKING_QUEUE, *(queue.name for queue in topology.QUEUES)):
+    returned = map(topology.returned_queue, topology.SERVICES)
+    for name in (topology.PARKING_QUEUE, *returned, *(queue.name for queue in topology.QUEUES)):
         await channel.queue_delete(name)
     await connection.close()
 

@@ -4,7 +4,9 @@ from pathlib import Path
 
 from build_chassis.bus import Bus
 from build_chassis.consumer import consumer_duty
+from build_chassis.health import Health
 from build_chassis.projects import Projects
+from build_chassis.replay import replay_duty
 from build_chassis.service import create_service_app
 from build_chassis.service_client import NO_PEERS, Peers
 from build_chassis.supervisor import Duty, supervised_lifespan
@@ -45,8 +47,10 @@ def create_app(
         await parts.objects.open()
 
     handle = parts.consumer.handle
+    health = Health(parts.ping)
     duties = [
-        consumer_duty(bus, queue_name("artifacts"), handle, prefetch=settings.prefetch, wait_for_store=parts.ping),
+        consumer_duty(bus, queue_name("artifacts"), handle, prefetch=settings.prefetch, health=health),
+        replay_duty(bus, "artifacts", health),
         Duty("forget old artifacts", lambda: retention.forget_old(clock()), HOUR_SECONDS),
     ]
 

@@ -5,7 +5,9 @@ from pathlib import Path
 
 from build_chassis.bus import Bus, Delivery
 from build_chassis.consumer import consumer_duty
+from build_chassis.health import Health
 from build_chassis.projects import Projects
+from build_chassis.replay import replay_duty
 from build_chassis.service import create_service_app
 from build_chassis.service_client import NO_PEERS, Peers, ServiceClient
 from build_chassis.supervisor import Duty, supervised_lifespan
@@ -74,8 +76,10 @@ def _duties(parts: Dependencies, bus: Bus, ingest: ServiceClient | None, metrics
         # Once an hour is often enough: what stays open is looked at again, so "more to do" would never end.
         await withdraw_idle(store, config_watcher.excluded_configs, clock)
 
+    health = Health(store.ping)
     duties = [
-        consumer_duty(bus, queue_name("history"), record, prefetch=settings.prefetch, wait_for_store=store.ping),
+        consumer_duty(bus, queue_name("history"), record, prefetch=settings.prefetch, health=health),
+        replay_duty(bus, "history", health),
         Duty("withdraw idle incidents", withdraw, HOUR_SECONDS),
         Duty("forget old builds", lambda: retention.forget_old(clock()), HOUR_SECONDS),
         Duty("follow config.yaml", config_watcher.step, CONFIG_WATCH_SECONDS),

@@ -6,7 +6,9 @@ from pathlib import Path
 
 from build_chassis.bus import Bus, Delivery
 from build_chassis.consumer import consumer_duty
+from build_chassis.health import Health
 from build_chassis.projects import Projects
+from build_chassis.replay import replay_duty
 from build_chassis.service import create_service_app
 from build_chassis.service_client import NO_PEERS, Peers, ServiceClient
 from build_chassis.supervisor import Duty, supervised_lifespan
@@ -86,8 +88,10 @@ def _duties(
             is_due.set()
 
     senders = [Duty("send notifications", lambda: _whole(sender.post_next()), None, wake=is_due)] * settings.senders
+    health = Health(store.ping)
     return (
-        consumer_duty(bus, queue_name("notifier"), record, prefetch=settings.prefetch, wait_for_store=store.ping),
+        consumer_duty(bus, queue_name("notifier"), record, prefetch=settings.prefetch, health=health),
+        replay_duty(bus, "notifier", health),
         Duty("plan notifications", planner.plan_due, settings.poll_seconds),
         Duty("do what is due by the clock", scheduled_work.sweep, SWEEP_SECONDS),
         Duty("forget old notifications", lambda: retention.forget_old(clock()), HOUR_SECONDS),

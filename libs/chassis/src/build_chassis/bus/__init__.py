@@ -14,6 +14,7 @@ from build_chassis.bus.contract import (
     Delivery,
     Listener,
     Outgoing,
+    Parked,
     PublishFailed,
 )
 from build_chassis.bus.embedded import EmbeddedBus
@@ -27,6 +28,7 @@ __all__ = [
     "EmbeddedBus",
     "Listener",
     "Outgoing",
+    "Parked",
     "PublishFailed",
     "open_bus",
 ]

@@ -92,10 +92,18 @@ class Backlog:
                 exhausted.append(row)
             else:
                 returned.append(self._handed.pop(position))
-        if returned:
-            self._ready = deque(sorted((*returned, *self._ready), key=lambda row: row.position))
-            self.ready_bytes += sum(len(row.message.body) for row in returned)
+        self._return(returned)
         return exhausted
+
+    def restore(self, row: Row) -> None:
+        """Ready again, in order, without another attempt: what became of it could not be written."""
+        if self._handed.pop(row.position, None) is not None:
+            self._return([row])
+
+    def _return(self, rows: Sequence[Row]) -> None:
+        if rows:
+            self._ready = deque(sorted((*rows, *self._ready), key=lambda row: row.position))
+            self.ready_bytes += sum(len(row.message.body) for row in rows)
 
     def count_interrupted(self, positions: Sequence[int]) -> None:
         """These were handed over when the process died: an attempt each."""

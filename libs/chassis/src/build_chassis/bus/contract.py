@@ -1,11 +1,21 @@
 """What a bus promises, whichever driver carries it."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from build_protocol import topology
+
+DELIVERY_LIMIT_EXCEEDED = "delivery limit exceeded"
+"""The reason of what the bus itself set aside, by count: no handler ever judged it."""
+
+REPLAYED_IN_VAIN = f"{DELIVERY_LIMIT_EXCEEDED} again after every replay"
+MAX_REPLAYS = 3
+"""So often a message that came back too often replays itself; then a person has to look."""
+
+PARKED_LISTED = 1_000
+REPLAYS_HEADER = "replays"
 
 
 class BusUnavailable(ConnectionError):
@@ -60,6 +70,31 @@ class Announcement:
     routing_key: str
     body: bytes
     missed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """A message that is set aside.
+
+    Attributes:
+        id: Its name for `replay_parked` and `drop_parked`.
+        queue: The queue it was set aside from.
+        message: What was published, with its first routing key.
+        reason: Why it was set aside.
+        attempts: How often it came back to its queue, where that is known.
+        parked_at: When, in milliseconds since the Unix epoch.
+        replays: How often it was replayed before.
+        is_final: Whether it waits for a person; else it replays itself once its dependencies have been healthy.
+    """
+
+    id: str
+    queue: str
+    message: Outgoing
+    reason: str
+    attempts: int
+    parked_at: int
+    replays: int
+    is_final: bool
 
 
 class Consumer(Protocol):
@@ -171,6 +206,54 @@ class Bus(Protocol):
         """
         ...
 
+    async def parked(self) -> list[Parked]:
+        """What is set aside, oldest first, at most `PARKED_LISTED` of each queue.
+
+        Raises:
+            BusUnavailable: The broker cannot be reached now.
+        """
+        ...
+
+    async def count_parked(self) -> int:
+        """How many messages are set aside. Raises BusUnavailable."""
+        ...
+
+    async def replay_parked(self, ids: Collection[str]) -> int:
+        """Put messages that are set aside back to the end of their queues, and only there; how many there were.
+
+        Raises:
+            BusUnavailable: The broker cannot be reached now.
+            PublishFailed: Some may have been put back; none is lost.
+        """
+        ...
+
+    async def drop_parked(self, ids: Collection[str]) -> int:
+        """Delete messages that are set aside, for good; how many there were. Raises BusUnavailable."""
+        ...
+
+    async def replay_returned(self, service: str) -> int:
+        """Replay what came back too often to a service; what was replayed `MAX_REPLAYS` times is parked for good.
+
+        Args:
+            service: Whose queues; what it depends on has been healthy for long enough.
+
+        Returns:
+            How many messages were moved.
+
+        Raises:
+            BusUnavailable: The broker cannot be reached now.
+            PublishFailed: Some may have been moved; none is lost.
+        """
+        ...
+
+    async def probe(self) -> None:
+        """Return if the bus takes a write, as far as that can be seen without one that somebody would receive.
+
+        Raises:
+            BusUnavailable: It does not; its hint says why.
+        """
+        ...
+
     async def missing(self) -> list[str]:
         """What readiness lacks: `connection`, or names of queues that do not exist; empty when all is there."""
         ...
@@ -179,6 +262,18 @@ class Bus(Protocol):
     def blocked(self) -> bool:
         """The broker takes no publishes now: it is away, has a memory or disk alarm, or is stuck."""
         ...
+
+
+def replayed(message: Outgoing, queue: str) -> Outgoing:
+    """The message as it goes back to one queue, one replay older."""
+    headers = {**message.headers, REPLAYS_HEADER: str(replays_of(message.headers) + 1)}
+    return Outgoing(topology.replay_key(queue, message.routing_key), message.body, headers)
+
+
+def replays_of(headers: Mapping[str, str]) -> int:
+    """How often a message with these headers was replayed."""
+    count = headers.get(REPLAYS_HEADER, "0")
+    return int(count) if count.isdecimal() else 0
 
 
 EXCHANGES = (topology.EXCHANGE, topology.LIVE_EXCHANGE, topology.CONTROL_EXCHANGE)

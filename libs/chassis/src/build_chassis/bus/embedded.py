@@ -7,19 +7,32 @@ handed to consumers from memory, and read from the file only by those who fell b
 import asyncio
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from build_protocol import topology
 from typing_extensions import override
 
 from build_chassis.bus.announcements import LocalAnnouncements, LocalListener
 from build_chassis.bus.backlog import Backlog
-from build_chassis.bus.contract import Bus, BusUnavailable, Delivery, Outgoing, PublishFailed
-from build_chassis.bus.embedded_consumer import DELIVERY_LIMIT_EXCEEDED, EmbeddedConsumer, EmbeddedQueue
+from build_chassis.bus.contract import (
+    DELIVERY_LIMIT_EXCEEDED,
+    MAX_REPLAYS,
+    PARKED_LISTED,
+    REPLAYED_IN_VAIN,
+    Bus,
+    BusUnavailable,
+    Delivery,
+    Outgoing,
+    Parked,
+    PublishFailed,
+    replayed,
+    replays_of,
+)
+from build_chassis.bus.embedded_consumer import EmbeddedConsumer, EmbeddedQueue
 from build_chassis.bus.journal import DeadLetter, Journal, OlderFile, Row, Standing
 from build_chassis.errors import Unusable
 from build_chassis.failpoints import fail_at
@@ -32,6 +45,9 @@ MEMORY_BYTES = 64 * 1024**2
 ROWS_PER_READ = 256
 TRIM_ROWS = 500
 """Settled messages are deleted in steps of this many, so that no publish waits long behind one."""
+
+
+T = TypeVar("T")
 
 
 class EmbeddedBus(Bus):
@@ -144,6 +160,55 @@ class EmbeddedBus(Bus):
         """The file is not open, or has reached its limit: then consumers must catch up first."""
         return self._writer is None or self._size_bytes >= self._max_bytes
 
+    @override
+    async def probe(self) -> None:
+        """Write to the file; a full or read-only one can still be read."""
+        try:
+            await self._open_writer().submit(Journal.probe)
+        except sqlite3.Error as error:
+            reason = passing(error) or lasting(error) or foreign(error)
+            raise BusUnavailable(f"bus file {self._path} {reason}", f"{self._path.name} {reason}") from error
+
+    @override
+    async def parked(self) -> list[Parked]:
+        dead = await self._ask(lambda journal: journal.dead_letters(PARKED_LISTED))
+        return [_parked(one) for one in dead]
+
+    @override
+    async def count_parked(self) -> int:
+        return await self._ask(Journal.count_dead_letters)
+
+    @override
+    async def drop_parked(self, ids: Collection[str]) -> int:
+        return len(await self._ask(lambda journal: journal.unbury(_numbers(ids))))
+
+    @override
+    async def replay_parked(self, ids: Collection[str]) -> int:
+        dead = await self._ask(Journal.dead_letters)
+        return await self._replay([one for one in dead if one.number in _numbers(ids)])
+
+    @override
+    async def replay_returned(self, service: str) -> int:
+        names = [queue.name for queue in topology.queues_of(service)]
+        dead = await self._ask(lambda journal: journal.returned(names, ROWS_PER_READ))
+        spent = [one for one in dead if replays_of(one.message.headers) >= MAX_REPLAYS]
+        spent_numbers = [one.number for one in spent]
+        await self._ask(lambda journal: journal.give_up(spent_numbers, REPLAYED_IN_VAIN))
+        return len(spent) + await self._replay([one for one in dead if one not in spent])
+
+    async def _replay(self, dead: Sequence[DeadLetter]) -> int:
+        """Publish first: after a crash in between a message is there twice, and its handler finds it repeated."""
+        for one in dead:
+            await self.publish([replayed(one.message, one.queue)])
+        numbers = [one.number for one in dead]
+        return len(await self._ask(lambda journal: journal.unbury(numbers)))
+
+    async def _ask(self, work: Callable[[Journal], T]) -> T:
+        try:
+            return await self._open_writer().submit(work)
+        except sqlite3.Error as error:
+            raise BusUnavailable(f"bus file {self._path}: {error}") from error
+
     async def dead_letters(self) -> list[DeadLetter]:
         """All dead letters, oldest first."""
         return await self._open_writer().submit(Journal.dead_letters, durable=False)
@@ -174,7 +239,7 @@ class EmbeddedBus(Bus):
         deliveries = [
             Delivery(
                 row.position,
-                row.message.routing_key,
+                topology.original_key(row.message.routing_key),
                 row.message.body,
                 row.message.headers,
                 queue.backlog.attempts(row.position) + 1,
@@ -197,7 +262,10 @@ class EmbeddedBus(Bus):
     async def give_back(self, queue: EmbeddedQueue, positions: Sequence[int]) -> None:
         """Deliver these again in order; those beyond the delivery limit become dead letters."""
         for row in queue.backlog.give_back(positions, self._delivery_limit):
-            await self.bury(queue, row.position, DELIVERY_LIMIT_EXCEEDED)
+            try:
+                await self.bury(queue, row.position, DELIVERY_LIMIT_EXCEEDED)
+            except (PublishFailed, BusUnavailable):
+                queue.backlog.restore(row)  # whoever fetches it tries again
         self._mark_dirty(queue)
         queue.wake()
 
@@ -317,6 +385,23 @@ class EmbeddedBus(Bus):
                 self._trim()
 
         self._writer.submit(trim, durable=False).add_done_callback(trimmed)
+
+
+def _parked(one: DeadLetter) -> Parked:
+    return Parked(
+        str(one.number),
+        one.queue,
+        Outgoing(topology.original_key(one.message.routing_key), one.message.body, one.message.headers),
+        one.reason,
+        one.attempts,
+        one.at,
+        replays_of(one.message.headers),
+        is_final=one.reason != DELIVERY_LIMIT_EXCEEDED,
+    )
+
+
+def _numbers(ids: Collection[str]) -> set[int]:
+    return {int(one) for one in ids if one.isdecimal()}
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING
 from typing_extensions import override
 
 from build_chassis.bus.backlog import Backlog
-from build_chassis.bus.contract import BusUnavailable, Consumer, Delivery
+from build_chassis.bus.contract import DELIVERY_LIMIT_EXCEEDED, BusUnavailable, Consumer, Delivery
 
 if TYPE_CHECKING:
     from build_chassis.bus.embedded import EmbeddedBus
-
-DELIVERY_LIMIT_EXCEEDED = "delivery limit exceeded"
 
 
 class EmbeddedConsumer(Consumer):

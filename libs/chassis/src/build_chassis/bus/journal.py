@@ -2,12 +2,12 @@
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from build_chassis.bus.contract import Outgoing
+from build_chassis.bus.contract import DELIVERY_LIMIT_EXCEEDED, Outgoing
 
 DEAD_LETTERS_KEPT = 10_000
 """Older dead letters make room for newer ones."""
@@ -26,6 +26,7 @@ create table if not exists queues (name text primary key, settled_to integer not
 create table if not exists dead_letters (id integer primary key autoincrement, queue text not null,
     routing_key text not null, headers text not null, body blob not null, reason text not null,
     attempts integer not null, at integer not null);
+create table if not exists probe (id integer primary key, written integer not null);
 """
 _INSERTS = tuple(
     (size, "insert into messages values " + ",".join(["(?,?,?,?)"] * size))  # noqa: S608  only placeholders
@@ -61,13 +62,14 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A message nobody could handle, and why."""
+    """A message nobody could handle, and why; it gets its number when it is kept."""
 
     queue: str
     message: Outgoing
     reason: str
     attempts: int
     at: int
+    number: int = 0
 
 
 class Journal:
@@ -228,19 +230,56 @@ class Journal:
                 dead_letter.at,
             ),
         )
+        # What came back too often is work, not evidence: it makes room for nothing.
         self._connection.execute(
-            "delete from dead_letters where id <= (select max(id) from dead_letters) - ?", (DEAD_LETTERS_KEPT,)
+            "delete from dead_letters where reason <> ? and id <= (select max(id) from dead_letters) - ?",
+            (DELIVERY_LIMIT_EXCEEDED, DEAD_LETTERS_KEPT),
         )
 
-    def dead_letters(self) -> list[DeadLetter]:
-        """All dead letters, oldest first."""
+    def dead_letters(self, limit: int = -1) -> list[DeadLetter]:
+        """Dead letters, oldest first; all of them where no limit is given."""
+        rows = self._connection.execute(f"{_DEAD_LETTERS} order by id limit ?", (limit,))
+        return [_dead_letter(row) for row in rows]
+
+    def returned(self, queues: Sequence[str], limit: int) -> list[DeadLetter]:
+        """What came back to these queues too often, oldest first."""
+        marks = ",".join("?" * len(queues))
         rows = self._connection.execute(
-            "select queue, routing_key, headers, body, reason, attempts, at from dead_letters order by id"
+            f"{_DEAD_LETTERS} where reason = ? and queue in ({marks}) order by id limit ?",
+            (DELIVERY_LIMIT_EXCEEDED, *queues, limit),
         )
-        return [
-            DeadLetter(queue, Outgoing(key, body, json.loads(headers)), reason, attempts, at)
-            for queue, key, headers, body, reason, attempts, at in rows
-        ]
+        return [_dead_letter(row) for row in rows]
+
+    def count_dead_letters(self) -> int:
+        """How many dead letters are kept."""
+        (count,) = self._connection.execute("select count(*) from dead_letters").fetchone()
+        return int(count)
+
+    def unbury(self, numbers: Collection[int]) -> list[DeadLetter]:
+        """Remove dead letters and return those that were there, oldest first."""
+        found = []
+        for number in sorted(numbers):
+            rows = self._connection.execute(f"{_DEAD_LETTERS} where id = ?", (number,)).fetchall()
+            found += [_dead_letter(row) for row in rows]
+            self._connection.execute("delete from dead_letters where id = ?", (number,))
+        return found
+
+    def give_up(self, numbers: Collection[int], reason: str) -> None:
+        """These dead letters no longer replay themselves."""
+        rows = [(reason, number) for number in numbers]
+        self._connection.executemany("update dead_letters set reason = ? where id = ?", rows)
+
+    def probe(self) -> None:
+        """Write something that changes nothing."""
+        self._connection.execute("replace into probe values (1, coalesce((select written from probe), 0) + 1)")
+
+
+_DEAD_LETTERS = "select id, queue, routing_key, headers, body, reason, attempts, at from dead_letters"
+
+
+def _dead_letter(row: tuple[int, str, str, str, bytes, str, int, int]) -> DeadLetter:
+    number, queue, key, headers, body, reason, attempts, at = row
+    return DeadLetter(queue, Outgoing(key, body, json.loads(headers)), reason, attempts, at, number)
 
 
 def _dump(headers: Mapping[str, str]) -> str:

@@ -27,8 +27,8 @@ _OUTAGE_CODES = frozenset(
     {13, 18, 24, 43, 46, 50, 64, 75, 91, 100, 112, 133, 134, 189, 202, 237, 262, 365}
     | {8000, 10058, 10107, 11600, 11601, 11602, 13435, 13436, 14031, 16500}
 )
-"""The server's state, not our command: account refused, locked, cursor lost, out of time, write concern not met, shutting
-down, contended, not primary, interrupted, over quota, out of disk, throttled."""
+"""The server's state, not our command: account refused, locked, cursor lost, out of time, write concern not met,
+shutting down, contended, not primary, interrupted, over quota, out of disk, throttled."""
 
 _OUTAGE_LABELS = ("RetryableWriteError", "TransientTransactionError")
 _DUPLICATE_KEY = 11000

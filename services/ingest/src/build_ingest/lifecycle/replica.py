@@ -11,6 +11,8 @@ from build_chassis.backoff import Backoff
 from build_chassis.bus import Bus
 from build_chassis.consumer import run_consumer
 from build_chassis.errors import StoreUnavailable
+from build_chassis.health import Health
+from build_chassis.replay import replay_duty
 from build_chassis.supervisor import Duty
 from build_protocol.clock import HOUR_SECONDS, Clock
 from build_protocol.ids import shard_of
@@ -55,6 +57,7 @@ class Replica:
         self._metrics = metrics
         self._clock = clock
         self._monotonic = monotonic
+        self._health = Health(store.ping, monotonic)
         self._claims = ShardClaims(store, settings.replica_name)
         self._consumer_tasks: dict[int, asyncio.Task[None]] = {}
         self.consumer = RecordConsumer(store, bus, metrics, monotonic, self._notice)
@@ -88,6 +91,7 @@ class Replica:
         return (
             # Others take our shards when our beats stop: a store that is back is beaten at once.
             Duty("keep shards", self._keep_shards, BEAT_SECONDS, backoff=partial(Backoff, max_seconds=BEAT_SECONDS)),
+            replay_duty(self._bus, "ingest", self._health),
             *self.lifecycle.duties(),
             *self.analyst.duties(),
             *self.reanalysis.duties(),
@@ -139,7 +143,7 @@ class Replica:
             ingest_queue(shard),
             self.consumer.handle,
             prefetch=self._prefetch,
-            wait_for_store=self._store.ping,
+            health=self._health,
         )
 
     async def _stop(self, shards: list[int]) -> None:

@@ -7,18 +7,19 @@ that publish, never those that consume.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 
 from aio_pika.exceptions import ChannelNotFoundEntity
 from typing_extensions import override
 
-from build_chassis.bus.contract import Bus, BusUnavailable, Outgoing
+from build_chassis.bus.contract import Bus, BusUnavailable, Outgoing, Parked
 from build_chassis.bus.rabbit import declare
 from build_chassis.bus.rabbit.announcer import Announcer
 from build_chassis.bus.rabbit.consumer import RabbitConsumer
 from build_chassis.bus.rabbit.link import LOST, Link, driven
 from build_chassis.bus.rabbit.listener import RabbitListener
+from build_chassis.bus.rabbit.parking import Parking
 from build_chassis.bus.rabbit.publisher import Publisher
 
 __all__ = ["RabbitBus"]
@@ -33,6 +34,7 @@ class RabbitBus(Bus):
         self._consuming = Link(url, "consume")
         self._publisher = Publisher(self._publishing)
         self._announcer = Announcer(self._publishing)
+        self._parking = Parking(self._consuming, self._publisher)
         self._turn = asyncio.Lock()
 
     @override
@@ -81,6 +83,32 @@ class RabbitBus(Bus):
     def listen(self, exchange: str, *keys: str, capacity: int = 10_000) -> AbstractAsyncContextManager[RabbitListener]:
         """Receive announcements while the context lasts, over reconnections too. Raises BusUnavailable at its start."""
         return RabbitListener.opened(self._consuming, exchange, keys, capacity)
+
+    @override
+    async def parked(self) -> list[Parked]:
+        return await self._parking.list()
+
+    @override
+    async def count_parked(self) -> int:
+        return await self._parking.count()
+
+    @override
+    async def replay_parked(self, ids: Collection[str]) -> int:
+        return await self._parking.replay(ids)
+
+    @override
+    async def drop_parked(self, ids: Collection[str]) -> int:
+        return await self._parking.drop(ids)
+
+    @override
+    async def replay_returned(self, service: str) -> int:
+        return await self._parking.replay_returned(service)
+
+    @override
+    async def probe(self) -> None:
+        """Return while connected; of an alarm, which stops those who publish only, `blocked` informs."""
+        if not (self._publishing.is_open and self._consuming.is_open):
+            raise BusUnavailable("no connection to the broker")
 
     @override
     async def missing(self) -> list[str]:

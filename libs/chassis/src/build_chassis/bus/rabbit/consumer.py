@@ -10,6 +10,7 @@ from typing_extensions import override
 
 from build_chassis.bus.contract import BusUnavailable, Consumer, Delivery, Outgoing
 from build_chassis.bus.rabbit.link import LOST, discard, driven, open_channel
+from build_chassis.bus.rabbit.parking import parked_headers, text_headers
 from build_chassis.bus.rabbit.publisher import Publisher
 from build_chassis.failpoints import fail_at
 
@@ -110,7 +111,8 @@ class RabbitConsumer(Consumer):
 
     @override
     async def park(self, delivery: Delivery, reason: str) -> None:
-        headers = {**delivery.headers, "parked-from": self._queue, "parked-reason": reason}
+        self._open_queue()  # parked on a lost channel it could not be acked, and would be parked once more
+        headers = {**delivery.headers, **parked_headers(self._queue, reason, delivery.attempt - 1)}
         await self._publisher.publish(
             [Outgoing(delivery.routing_key, delivery.body, headers)], exchange=topology.DEAD_EXCHANGE
         )
@@ -144,8 +146,8 @@ def _delivery(message: AbstractIncomingMessage) -> Delivery:
     attempts = message.headers.get(ATTEMPTS_HEADER, 0)
     return Delivery(
         tag=message.delivery_tag or 0,
-        routing_key=message.routing_key or "",
+        routing_key=topology.original_key(message.routing_key or ""),
         body=message.body,
-        headers={name: value for name, value in message.headers.items() if isinstance(value, str)},
+        headers=text_headers(message),
         attempt=1 + (attempts if isinstance(attempts, int) else 0),
     )

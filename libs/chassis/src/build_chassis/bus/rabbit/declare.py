@@ -21,6 +21,9 @@ log = logging.getLogger(__name__)
 PARKING_BYTES = 512 * 1024**2
 """Parked messages are evidence, not work: the oldest make room, so that parking never blocks a queue."""
 
+LOOKS = 1_000_000
+"""Who looks at what is set aside takes it and gives it back: from RabbitMQ 4.0 on that drops it after 20 looks."""
+
 
 async def topology(connection: AbstractConnection) -> None:
     """Declare everything of `build_protocol.topology`, or leave it where only the operator may."""
@@ -29,10 +32,16 @@ async def topology(connection: AbstractConnection) -> None:
         (names.LIVE_EXCHANGE, "topic"),
         (names.CONTROL_EXCHANGE, "fanout"),
         (names.DEAD_EXCHANGE, "fanout"),
+        (names.RETURNED_EXCHANGE, "direct"),
     ):
         async with _attempt(connection, f"exchange {name}") as channel:
             await channel.declare_exchange(name, kind, durable=True)
     await _declare_queue(connection, names.PARKING_QUEUE, parking_arguments(), names.DEAD_EXCHANGE, ("#",))
+    for service in names.SERVICES:
+        keys = tuple(queue.name for queue in names.queues_of(service))
+        await _declare_queue(
+            connection, names.returned_queue(service), returned_arguments(), names.RETURNED_EXCHANGE, keys
+        )
     for queue in names.QUEUES:
         await _declare_queue(connection, queue.name, queue_arguments(queue), names.EXCHANGE, queue.bindings)
 
@@ -40,7 +49,7 @@ async def topology(connection: AbstractConnection) -> None:
 async def missing_queues(connection: AbstractConnection) -> list[str]:
     """Names of the topology's queues that do not exist."""
     missing = []
-    for name in (names.PARKING_QUEUE, *(queue.name for queue in names.QUEUES)):
+    for name in (*set_aside(), *(queue.name for queue in names.QUEUES)):
         channel = await open_channel(connection)
         try:
             await channel.get_queue(name)
@@ -49,6 +58,11 @@ async def missing_queues(connection: AbstractConnection) -> list[str]:
         finally:
             await discard(channel)
     return missing
+
+
+def set_aside() -> tuple[str, ...]:
+    """The queues of messages that are set aside: for good, and until they replay themselves."""
+    return (names.PARKING_QUEUE, *map(names.returned_queue, names.SERVICES))
 
 
 def queue_arguments(queue: names.Queue) -> dict[str, Any]:
@@ -60,15 +74,30 @@ def queue_arguments(queue: names.Queue) -> dict[str, Any]:
         # The default would delete the oldest records; this refuses new ones, and the agents keep them.
         "x-overflow": "reject-publish",
         "x-max-length-bytes": names.MAX_QUEUE_BYTES,
-        "x-dead-letter-exchange": names.DEAD_EXCHANGE,
+        "x-dead-letter-exchange": names.RETURNED_EXCHANGE,
+        "x-dead-letter-routing-key": queue.name,
         # The default may lose a message on its way to the dead letters.
         "x-dead-letter-strategy": "at-least-once",
     }
 
 
 def parking_arguments() -> dict[str, Any]:
-    """Arguments of the queue of dead letters."""
-    return {"x-queue-type": "quorum", "x-max-length-bytes": PARKING_BYTES}
+    """Arguments of the queue of what waits for a person."""
+    return {
+        "x-queue-type": "quorum",
+        "x-max-length-bytes": PARKING_BYTES,
+        "x-delivery-limit": LOOKS,
+    }
+
+
+def returned_arguments() -> dict[str, Any]:
+    """Arguments of a queue of what came back too often: work, so that nothing of it makes room for anything."""
+    return {
+        "x-queue-type": "quorum",
+        "x-max-length-bytes": names.MAX_QUEUE_BYTES,
+        "x-overflow": "reject-publish",
+        "x-delivery-limit": LOOKS,
+    }
 
 
 async def _declare_queue(

@@ -17,6 +17,15 @@ def definitions() -> dict[str, Any]:
     """What `rabbitmqctl import_definitions` takes."""
     queues = [
         (names.PARKING_QUEUE, declare.parking_arguments(), names.DEAD_EXCHANGE, ("#",)),
+        *(
+            (
+                names.returned_queue(service),
+                declare.returned_arguments(),
+                names.RETURNED_EXCHANGE,
+                tuple(queue.name for queue in names.queues_of(service)),
+            )
+            for service in names.SERVICES
+        ),
         *((queue.name, declare.queue_arguments(queue), names.EXCHANGE, queue.bindings) for queue in names.QUEUES),
     ]
     return {
@@ -30,6 +39,7 @@ def definitions() -> dict[str, Any]:
             _exchange(names.LIVE_EXCHANGE, "topic"),
             _exchange(names.CONTROL_EXCHANGE, "fanout"),
             _exchange(names.DEAD_EXCHANGE, "fanout"),
+            _exchange(names.RETURNED_EXCHANGE, "direct"),
         ],
         "queues": [
             {"name": name, "vhost": VHOST, "durable": True, "auto_delete": False, "arguments": arguments}
