@@ -30,6 +30,10 @@ OWN_ROUTES = [
     ("GET", "/api/commands"),
     ("POST", "/api/commands"),
     ("GET", "/api/commands/x"),
+    ("GET", "/api/parking"),
+    ("GET", "/api/parking/x"),
+    ("POST", "/api/parking/x/replay"),
+    ("DELETE", "/api/parking/x"),
     ("GET", "/api/projects"),
     ("GET", "/api/auth/me"),
     ("GET", "/api/openapi.json"),
@@ -37,7 +41,9 @@ OWN_ROUTES = [
     ("GET", "/api/artifacts/x"),
 ]
 ADMIN_ROUTES = [
-    route for route in OWN_ROUTES if route[1].startswith(("/api/users", "/api/keys")) and "me" not in route[1]
+    route
+    for route in OWN_ROUTES
+    if route[1].startswith(("/api/users", "/api/keys", "/api/parking")) and "me" not in route[1]
 ]
 
 

@@ -143,6 +143,7 @@ def _wire(
         clock=clock,
         registry=registry,
         store=store,
+        bus=bus,
         peers=peers,
         projects=Projects(Path(settings.config_path)),
         metrics=metrics,

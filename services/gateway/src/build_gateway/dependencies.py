@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
+from build_chassis.bus import Bus
 from build_chassis.parts import ServiceParts, dependencies_of
 from build_chassis.projects import Projects
 from build_chassis.service_client import ServiceClient
@@ -31,6 +32,7 @@ from build_gateway.viewers.audience import Audience
 class Dependencies(ServiceParts[Settings, GatewayStore]):
     """The parts of one gateway."""
 
+    bus: Bus
     peers: Mapping[str, ServiceClient]
     projects: Projects
     metrics: Metrics

@@ -23,6 +23,7 @@ BOOTSTRAP_KEY = "default"
 """The name of the key that the environment's value adds."""
 
 KEYS_SECONDS = 3.0
+PARKED_SECONDS = 30.0
 LISTEN_SECONDS = 1.0
 """A listener that was cut off comes back within this."""
 
@@ -59,8 +60,12 @@ class Gateway:
             Duty("watch viewers", parts.audience.watch, AUDIENCE_SECONDS, rests_first=True),
             Duty("watch keys", self._watch_keys, KEYS_SECONDS, rests_first=True),
             Duty("remember agents", parts.roster.write_changes, WRITE_SECONDS, rests_first=True),
+            Duty("count parked messages", self._count_parked, PARKED_SECONDS),
             Duty("forget old sessions", lambda: retention.forget_old(parts.clock()), HOUR_SECONDS),
         )
+
+    async def _count_parked(self) -> None:
+        self._parts.metrics.parked_messages.set(await self._parts.bus.count_parked())
 
     async def _answer(self, event: Revoked | CommandStored | AgentConnected) -> None:
         roster = self._parts.roster

@@ -16,4 +16,7 @@ class Metrics:
         self.unknown_frames = Counter("gateway_unknown_frames", "Frames of unknown type, ignored", registry=registry)
         self.live_events = Counter("gateway_live_events", "Events received from ingest", ["kind"], registry=registry)
         self.resyncs = Counter("gateway_resyncs", "RESYNC frames sent to viewers", registry=registry)
+        self.parked_messages = Gauge(
+            "parked_messages", "Messages set aside, for a person or until they replay themselves", registry=registry
+        )
         self.logins = Counter("gateway_logins", "Login attempts", ["outcome"], registry=registry)

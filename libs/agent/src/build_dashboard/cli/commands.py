@@ -13,6 +13,7 @@ import typer
 from build_dashboard.cli.accounts_commands import keys, users
 from build_dashboard.cli.client import Client, DashboardError
 from build_dashboard.cli.lookup import builds_of_commit, find_build, read_commit, titled
+from build_dashboard.cli.parking_commands import parking
 
 RUNNING = ("queued", "running")
 FOLLOW_SECONDS = 0.5
@@ -28,6 +29,7 @@ app = typer.Typer(
 )
 app.add_typer(users, name="users")
 app.add_typer(keys, name="keys")
+app.add_typer(parking, name="parking")
 rules = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The rules by which failures are found in logs.")
 app.add_typer(rules, name="rules")
 
