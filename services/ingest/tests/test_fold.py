@@ -1,10 +1,13 @@
 """The fold: what a build's row says after its records."""
 
 import itertools
+from dataclasses import replace
 
 from build_ingest.records import fold
 from build_ingest.records.plan import plan_build
 from build_ingest.records.verdict import verdict_of
+from build_protocol.clocks import AgentClock
+from build_protocol.start_time import Receipt
 
 
 def _fold(reporter, *records, state=None):
@@ -36,6 +39,61 @@ def test_any_split_into_batches_folds_to_the_same_row(reporter) -> None:
         assert whole.build == same
         assert [span.phase for span in whole.phases] == [span.phase for span in state.phases]
     assert (whole.build.metrics.steps_done, whole.build.metrics.steps_total, whole.build.duration_ms) == (10, 10, 1234)
+
+
+def _received(reporter, leap_ms: int = 0, **end):
+    """A build that began a second before its receipt and ended 20 ms later, its machine's wall clock wrong by years."""
+    start = reporter.start(clock={"wallAt": reporter.at, "bootId": "b", "uptimeMs": 0})
+    complete = reporter.complete(**end)
+    complete = complete.model_copy(update={"timestamp": complete.timestamp + leap_ms})
+    stamp = Receipt(RECEIVED_AT, AgentClock(wall_at=reporter.at, boot_id="b", uptime_ms=1000))
+    placed = [
+        replace(reporter.record_delivery(start), receipt=stamp),
+        replace(reporter.record_delivery(complete), receipt=Receipt(RECEIVED_AT + 5000)),
+    ]
+    return plan_build(None, {}, placed).step.after
+
+
+RECEIVED_AT = 1_780_000_000_000
+
+
+def test_the_end_by_the_servers_clock_is_the_start_and_the_duration(reporter) -> None:
+    """A verdict carries the server's time of start and end, whatever the machine's wall clock says."""
+    state = _received(reporter, metrics={"wallMs": 1234})
+
+    data = verdict_of(state, reporter.start()).data
+
+    assert (data.began_at, data.over_at) == (RECEIVED_AT - 1000, RECEIVED_AT + 234)
+    assert data.ended_at == state.build.ended_at < RECEIVED_AT - 10_000
+    assert state.start_time.start_source == "monotonic"
+
+
+def test_no_build_ends_after_its_end_was_received(reporter) -> None:
+    """A wall clock that leaps by 400 days in mid-build makes it neither end in the future nor last for 400 days."""
+    state = _received(reporter, leap_ms=400 * 86_400_000)
+
+    assert state.build.server_ended_at == RECEIVED_AT + 5000
+    assert state.build.duration_ms == 6000
+
+
+def test_a_wall_clock_set_back_in_mid_build_ends_it_where_it_began(reporter) -> None:
+    """A duration is never below zero, and an end never before its start."""
+    state = _received(reporter, leap_ms=-1_000_000_000_000)
+
+    assert (state.build.server_ended_at, state.build.duration_ms) == (RECEIVED_AT - 1000, 0)
+
+
+def test_a_lost_build_lasted_by_the_servers_clock(reporter) -> None:
+    """How long a build was lost after is no difference of two machines' clocks."""
+    state = _received(reporter)
+    running = state.model_copy(
+        update={"complete": False, "build": state.build.model_copy(update={"status": "running"})}
+    )
+
+    lost = fold.lose(running, RECEIVED_AT + 300_000).build
+
+    assert (lost.duration_ms, lost.server_ended_at) == (301_000, RECEIVED_AT + 300_000)
+    assert lost.ended_at - lost.started_at == lost.duration_ms
 
 
 def test_a_late_finish_overrides_lost(reporter) -> None:

@@ -14,8 +14,11 @@ from build_ingest.records.chunk import merge, text_of
 from build_ingest.records.plan import plan_build
 from build_ingest.store import BuildQuery, Conflict
 from build_ingest.store.contract import Claim, in_order, place_of
+from build_protocol.clock import DAY_MS
+from build_protocol.clocks import AgentClock
 from build_protocol.ids import read_build_name
 from build_protocol.messages import BuildCompleteData, FailureData
+from build_protocol.start_time import Receipt
 
 
 def _step(reporter, *records, state=None):
@@ -255,7 +258,7 @@ async def test_old_builds_are_forgotten_whole(store, make_reporter) -> None:
         await store.advance([step])
         if ends:
             await store.replace(step.after, fold.mark_verdict_sent(step.after))
-        return one.id, place_of(step.after.build)
+        return one.id, step.after.build.started_at
 
     old = [await build(1000 * number) for number in range(1, 4)]
     running, _ = await build(1500, ends=False)
@@ -331,6 +334,31 @@ async def test_repetitions_of_a_build_are_found(store, make_reporter) -> None:
     assert [build.id for build in await store.list_builds(BuildQuery(retry_of=first.id))] == [again.id]
 
 
+YEAR_2000, MAY_2026 = 946_684_800_000, 1_780_000_000_000
+
+
+async def test_a_build_stands_and_stays_by_the_servers_time(store, make_reporter) -> None:
+    """Clocks at 1970, at 2000 or days ahead move no build in lists, and none is forgotten before its time."""
+    began: list[str] = []
+    for number, wall_at in enumerate((5, YEAR_2000, MAY_2026 + 3 * DAY_MS, MAY_2026)):
+        received_at = MAY_2026 + number * 1000
+        one = make_reporter(started_at=wall_at)
+        receipt = Receipt(received_at, AgentClock(wall_at=wall_at, boot_id="b", uptime_ms=5_000))
+        start = one.start(clock={"wallAt": wall_at, "bootId": "b", "uptimeMs": 4_000})
+        deliveries = [replace(one.record_delivery(start), receipt=receipt), one.record_delivery(one.complete())]
+        step = plan_build(None, {}, deliveries).step
+        await store.advance([step])
+        assert await store.replace(step.after, fold.mark_verified(fold.mark_verdict_sent(step.after), agrees=True))
+        began.append(one.id)
+
+    assert [build.id for build in await store.list_builds(BuildQuery())] == began[::-1]
+    assert [build.server_started_at for build in await store.list_builds(BuildQuery())][-1] == MAY_2026 - 1000
+    assert (await store.list_forgettable(MAY_2026, 10), await store.count(MAY_2026), await store.count()) == ([], 0, 4)
+    due = await store.list_forgettable(MAY_2026 + 2000, 10)
+    assert {state.build.id for state in due} == set(began[:2])
+    assert await store.count(MAY_2026 + 2000) == 2
+
+
 async def test_findings_go_with_their_build(store, reporter) -> None:
     """What is forgotten leaves no failures and no test results behind."""
     step = _step(reporter, reporter.start())
@@ -341,7 +369,7 @@ async def test_findings_go_with_their_build(store, reporter) -> None:
     )
     await store.keep_results([pack(reporter.id, "log", 1, _results(1))])
 
-    assert [state.build.id for state in await store.list_forgettable(f"{9_999_999_999_999:016d}", 10)] == [reporter.id]
+    assert [state.build.id for state in await store.list_forgettable(9_999_999_999_999, 10)] == [reporter.id]
     await store.forget([reporter.id])
 
     assert await store.find_failures(reporter.id) == Found()

@@ -5,7 +5,7 @@ never set: the difference of two of its readings is a true age. With the server'
 time of what happened earlier in the same boot.
 """
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
@@ -25,6 +25,17 @@ CLOCK_HEADER = "clock"
 
 ANCHOR_HEADER = "anchor"
 """Header of BUILD_START: the `ClockAnchor` of its frame, where it had one, as JSON."""
+
+KEY_CREATED_AT_HEADER = "key_created_at"
+"""Header of BUILD_START: when the key it came with was made, in ms since the Unix epoch."""
+
+StartSource = Literal["monotonic", "anchor", "clock", "source"]
+"""By which clock the server's time of a build's start is known.
+
+`monotonic`: the age by its machine's boot-time clock. `anchor`: a moment at which the spool knew the server's time; an
+interval where that is of another boot. `clock`: the machine has no boot-time clock, and an age by its wall clock is
+believed only while it is small. `source`: the clock of the CI it was taken from.
+"""
 
 
 class AgentClock(WireModel):

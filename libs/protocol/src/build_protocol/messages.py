@@ -318,8 +318,9 @@ class BuildVerdictData(OpenWireModel):
     server_started_earliest_at: EpochMs | None = Field(
         None, description="The same at the earliest: equal where it is exact, absent where nothing bounds it."
     )
-    started_at: EpochMs | None = None
-    ended_at: EpochMs | None = None
+    server_ended_at: EpochMs | None = Field(None, description="The server's time of the end, where it ended.")
+    started_at: EpochMs | None = Field(None, description="By the agent's clock: for display.")
+    ended_at: EpochMs | None = Field(None, description="By the agent's clock: for display.")
     duration_ms: Count | None = None
     exit_code: int | None = None
     error: Text | None = None
@@ -329,6 +330,16 @@ class BuildVerdictData(OpenWireModel):
     failures: list[FailureData] = Field(default_factory=list, max_length=50)
     pins: list[Pin] = Field(default_factory=list, max_length=32)
     commits: list[Commit] | None = None
+
+    @property
+    def began_at(self) -> int | None:
+        """When the build began, for all that orders builds: the server's time; the agent's only without a gateway."""
+        return self.started_at if self.server_started_at is None else self.server_started_at
+
+    @property
+    def over_at(self) -> int | None:
+        """When the build ended, by the clock of `began_at`."""
+        return self.ended_at if self.server_started_at is None else self.server_ended_at
 
 
 class ArtifactReadyData(OpenWireModel):

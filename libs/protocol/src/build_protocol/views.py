@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from build_protocol.clocks import StartSource
 from build_protocol.messages import (
     BuildMetrics,
     BuildStatus,
@@ -47,7 +48,10 @@ class Build(WireModel):
     ended_at: EpochMs | None = Field(None, description="By the agent's clock: for display.")
     received_at: EpochMs | None = Field(None, description="The gateway's time of the first receipt.")
     server_started_at: EpochMs | None = Field(
-        None, description="The server's time of the start, at the latest; never after `received_at`."
+        None, description="The server's time of the start, at the latest; never after `received_at`. Lists go by it."
+    )
+    server_ended_at: EpochMs | None = Field(
+        None, description="The server's time of the end: the start and `duration_ms`, never after its receipt."
     )
     duration_ms: Count | None = None
     progress: float | None = Field(None, description="Percent.")
@@ -100,6 +104,9 @@ class BuildDetail(Build):
     sections: list[Section] = Field(default_factory=list, description="As its source names them, in order of the log.")
     server_started_earliest_at: EpochMs | None = Field(
         None, description="The server's time of the start, at the earliest; equal to the latest where it is exact."
+    )
+    start_source: StartSource | None = Field(
+        None, description="By which clock the server's time of the start is known."
     )
     clock_skew_ms: int | None = Field(None, description="The agent's wall clock less the server's, at first receipt.")
     step_times: StepTimes | None = None

@@ -224,7 +224,7 @@ class AgentSession:
         if decoded.unknown:
             self.edges.metrics.unknown_frames.inc()
         if decoded.records:
-            receipt = Receipt.stamp(received_at, decoded.clock, decoded.anchor)
+            receipt = Receipt.stamp(received_at, decoded.clock, decoded.anchor, key_created_at=self.key.created_at)
             self._publish(await self._admission.admit(decoded.records, receipt), len(message))
         elif isinstance(decoded.frame, Heartbeat):
             self._heartbeat(decoded.frame)

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Sequence
 
 from build_chassis.bus import Bus, BusUnavailable, PublishFailed
+from build_protocol.clock import Clock, now_ms
 from build_protocol.messages import FailureData
 
 from build_ingest.records.fold import BuildState
@@ -19,8 +20,9 @@ log = logging.getLogger("ingest")
 class EarlyAlert:
     """Publishes which builds fail while they still run."""
 
-    def __init__(self, store: BuildStore, bus: Bus) -> None:
+    def __init__(self, store: BuildStore, bus: Bus, clock: Clock = now_ms) -> None:
         self._store = store
+        self._clock = clock
         self._bus = bus
         self._published: set[str] = set()
 
@@ -33,7 +35,7 @@ class EarlyAlert:
         if start is None:
             return
         try:
-            await self._bus.publish([outgoing(failing_of(state, start, failures), state)])
+            await self._bus.publish([outgoing(failing_of(state, start, failures, now_ms=self._clock()), state)])
         except (BusUnavailable, PublishFailed) as error:
             log.warning("an early alert waits build_id=%s reason=%s", build.id, error)
             return

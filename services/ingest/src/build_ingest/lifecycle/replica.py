@@ -61,7 +61,7 @@ class Replica:
         self._claims = ShardClaims(store, settings.replica_name)
         self._consumer_tasks: dict[int, asyncio.Task[None]] = {}
         self.consumer = RecordConsumer(store, bus, metrics, monotonic, self._notice)
-        self.analyst = Analyst(store, self.consumer, metrics, EarlyAlert(store, bus))
+        self.analyst = Analyst(store, self.consumer, metrics, EarlyAlert(store, bus, clock))
         self.lifecycle = BuildLifecycle(store, bus, self.consumer, self.analyst, metrics, clock=monotonic)
         self.artifacts_client = artifacts_client
         self.texts = Texts(store, artifacts_client)

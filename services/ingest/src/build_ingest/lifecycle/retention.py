@@ -20,7 +20,10 @@ log = logging.getLogger("ingest")
 
 
 class Retention:
-    """Forgets by the age of builds; 0 days of either keeps all. Several replicas may do the same beside each other."""
+    """Forgets by the time since builds were received; 0 days of either keeps all.
+
+    Several replicas may do the same beside each other.
+    """
 
     def __init__(
         self,
@@ -41,7 +44,7 @@ class Retention:
         """Delete builds older than the store has to keep, and first their archives. Raises StoreUnavailable."""
         if not self._keep_days:
             return
-        while old := await self._store.list_forgettable(place_at(now_ms - self._keep_days * DAY_MS), BUILDS_AT_ONCE):
+        while old := await self._store.list_forgettable(now_ms - self._keep_days * DAY_MS, BUILDS_AT_ONCE):
             for state in old:
                 if state.archive.artifact_id is not None and self._artifacts_client is not None:
                     await self._artifacts_client.let_go(state.archive.artifact_id)

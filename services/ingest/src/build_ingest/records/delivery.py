@@ -9,16 +9,16 @@ from build_chassis.errors import PoisonMessage
 from build_protocol.messages import (
     AgentRecord,
     ArtifactReady,
+    BuildComplete,
     BuildHeartbeat,
     BuildLog,
     BuildStart,
     BuildUpdate,
     build_message,
 )
+from build_protocol.start_time import Receipt, receipt_of
 from pydantic import ValidationError
 from pydantic_core import from_json
-
-from build_ingest.records.start_time import Receipt, receipt_of
 
 AGENT_HEADER = "agent"
 """Set by the gateway from the connection's key: the body is only what the agent claims."""
@@ -32,7 +32,7 @@ class RecordDelivery:
     body: bytes
     agent: str
     receipt: Receipt | None = None
-    """Of BUILD_START: when it came, and its agent's clocks then."""
+    """Of BUILD_START when it came, and its agent's clocks then; of BUILD_COMPLETE when it came."""
     refused: bool = False
     """Its build takes no such record any more: it is kept as reported, and changes nothing."""
 
@@ -87,7 +87,8 @@ def decode(deliveries: Sequence[Delivery]) -> Decoded:
         elif isinstance(message, ArtifactReady):
             decoded.artifacts.add(message.build_id)
         elif hasattr(message, "seq"):
-            receipt = receipt_of(delivery.headers) if isinstance(message, BuildStart) else None
+            is_end = isinstance(message, BuildStart | BuildComplete)
+            receipt = receipt_of(delivery.headers) if is_end else None
             record = RecordDelivery(message, delivery.body, agent, receipt)
             decoded.records.setdefault(message.build_id, []).append(record)
         else:

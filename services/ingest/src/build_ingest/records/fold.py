@@ -23,11 +23,11 @@ from build_protocol.messages import (
     StepTimes,
 )
 from build_protocol.model import Count, WireModel
+from build_protocol.start_time import StartTime
 from build_protocol.views import Build, PhaseSpan
 from pydantic import Field
 
 from build_ingest.records.archive_label import Archive
-from build_ingest.records.start_time import StartTime
 
 GAPS_SHOWN = 100
 PHASES_SHOWN = 64
@@ -98,6 +98,16 @@ class BuildState(WireModel):
         return {"agrees": True, "differs": False}.get(self.verification)
 
 
+_GOES_ON: dict[str, Any] = {
+    "status": "running",
+    "provisional": False,
+    "ended_at": None,
+    "server_ended_at": None,
+    "duration_ms": None,
+    "reason": None,
+}
+
+
 @dataclass(frozen=True, slots=True)
 class LogGrowth:
     """What consecutive records added to a build's log."""
@@ -149,22 +159,30 @@ def begin(record: AgentRecord, agent: str, start_time: StartTime) -> BuildState:
     )
 
 
-def fold(state: BuildState, records: Iterable[AgentRecord], log: LogGrowth | None, upto: int) -> BuildState:
+def fold(
+    state: BuildState,
+    records: Iterable[AgentRecord],
+    log: LogGrowth | None,
+    upto: int,
+    *,
+    end_received_at: int | None = None,
+) -> BuildState:
     """The state after `records` (in order, log records left out) and `log`, all up to seq `upto`.
 
-    The revision grows by one, however many records there are.
+    The revision grows by one, however many records there are. `end_received_at`: the gateway's time of receipt of a
+    BUILD_COMPLETE among the records, where that is known.
     """
     build = state.build
     row: dict[str, Any] = {"as_of_seq": upto, "revision": build.revision + 1, "connected": True}
     if build.status == "lost" or (log is not None and build.status == "queued"):
-        row |= {"status": "running", "provisional": False, "ended_at": None, "duration_ms": None, "reason": None}
+        row |= _GOES_ON
     rest: dict[str, Any] = {}
     for record in records:
         row["updated_at"] = record.timestamp
         if isinstance(record, BuildUpdate):
             _update(record, build, row, rest, state)
         elif isinstance(record, BuildComplete):
-            _complete(record, build, row, rest, state)
+            _complete(record, build, row, rest, state, end_received_at)
     if log is not None:
         row |= {"log_lines": log.lines, "log_bytes": log.text_bytes, "last_line": log.last_line[:200]}
         row["updated_at"] = max(log.printed_at, row.get("updated_at") or 0)
@@ -188,12 +206,15 @@ def may_follow(state: BuildState, record: AgentRecord, complete: bool) -> bool:
 def lose(state: BuildState, now_ms: int) -> BuildState:
     """Judge a running build lost, provisionally: its agent has been silent for a whole lease."""
     build = state.build
+    began_at = build.started_at if build.server_started_at is None else build.server_started_at
+    duration_ms = _span(began_at, now_ms)
     row = {
         "status": "lost",
         "provisional": True,
         "connected": False,
-        "ended_at": now_ms,
-        "duration_ms": _span(build.started_at, now_ms),
+        "ended_at": _after(build.started_at, duration_ms),
+        "server_ended_at": _after(build.server_started_at, duration_ms),
+        "duration_ms": duration_ms,
         "remaining_ms": None,
         "reason": "agent_silent",
         "revision": build.revision + 1,
@@ -205,7 +226,7 @@ def mark_connected(state: BuildState, connected: bool) -> BuildState:
     """Set or clear the badge of a silent agent; a lost build whose agent reports again is running."""
     row: dict[str, Any] = {"connected": connected, "revision": state.revision + 1}
     if connected and state.build.status == "lost":
-        row |= {"status": "running", "provisional": False, "ended_at": None, "duration_ms": None, "reason": None}
+        row |= _GOES_ON
     return state.model_copy(update={"build": state.build.model_copy(update=row)})
 
 
@@ -291,13 +312,24 @@ def _learn(data: LateFacts, build: Build, row: dict[str, Any], rest: dict[str, A
         rest["late"] = rest.get("late", state.late).model_copy(update=late)
 
 
-def _complete(
-    record: BuildComplete, build: Build, row: dict[str, Any], rest: dict[str, Any], state: BuildState
+def _complete(  # noqa: PLR0917  as `_update`, and when it came
+    record: BuildComplete,
+    build: Build,
+    row: dict[str, Any],
+    rest: dict[str, Any],
+    state: BuildState,
+    received_at: int | None,
 ) -> None:
     data = record.data
     status: BuildStatus = data.status
     metrics = _merge(row.get("metrics", build.metrics), data.metrics) if data.metrics else None
-    wall_ms = data.metrics.wall_ms if data.metrics else None
+    duration_ms = data.metrics.wall_ms if data.metrics else None
+    if duration_ms is None:
+        duration_ms = _span(build.started_at, record.timestamp)
+        if duration_ms is not None and received_at is not None and state.start_time.is_exact:
+            # The machine's wall clock may have leapt meanwhile.
+            duration_ms = min(duration_ms, max(0, received_at - (build.server_started_at or 0)))
+    server_ended_at = _after(build.server_started_at, duration_ms)
     row |= {
         "status": status,
         "provisional": False,
@@ -305,7 +337,8 @@ def _complete(
         "reason": data.reason or data.signal,
         "fault": data.fault,
         "ended_at": record.timestamp,
-        "duration_ms": wall_ms if wall_ms is not None else _span(build.started_at, record.timestamp),
+        "server_ended_at": min(filter(None, (server_ended_at, received_at)), default=None),
+        "duration_ms": duration_ms,
         "remaining_ms": None,
     }
     if data.error is not None:
@@ -356,6 +389,10 @@ def _shown(command: list[str]) -> list[str]:
         shown.append(word)
         room -= len(word)
     return shown
+
+
+def _after(started_at: int | None, duration_ms: int | None) -> int | None:
+    return None if started_at is None or duration_ms is None else started_at + duration_ms
 
 
 def _span(started_at: int | None, ended_at: int) -> int | None:

@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from build_protocol.messages import BuildComplete, BuildStart
+from build_protocol.start_time import StartTime, start_time_of
 
 from build_ingest.records import fold
 from build_ingest.records.chunk import Chunk, pack, position_of
 from build_ingest.records.delivery import RecordDelivery
 from build_ingest.records.fold import BuildState, Misplaced
-from build_ingest.records.start_time import StartTime, start_time_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,14 +81,18 @@ def step_of(before: BuildState | None, deliveries: Sequence[RecordDelivery]) -> 
         complete = complete or isinstance(delivery.record, BuildComplete)
     chunks, growth = pack(first.record.build_id, placed, position_of(before))
     effective = [delivery.record for delivery in placed if delivery.log is None and not delivery.refused]
-    after = fold.fold(state, effective, growth, upto=deliveries[-1].seq)
+    ends = (d.receipt for d in placed if isinstance(d.record, BuildComplete) and not d.refused)
+    end = next(ends, None)
+    after = fold.fold(
+        state, effective, growth, upto=deliveries[-1].seq, end_received_at=end.received_at if end else None
+    )
     start = first.record if before is None and isinstance(first.record, BuildStart) else None
     return Step(before, after, start, chunks)
 
 
 def _begin(first: RecordDelivery) -> BuildState:
     record = first.record
-    start_time = start_time_of(record.data, first.receipt) if isinstance(record, BuildStart) else StartTime()
+    start_time = start_time_of(record, first.receipt) if isinstance(record, BuildStart) else StartTime()
     return fold.begin(record, first.agent, start_time)
 
 

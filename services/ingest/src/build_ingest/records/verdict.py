@@ -19,18 +19,18 @@ def verdict_of(state: BuildState, start: BuildStart, failures: Sequence[FailureD
     return BuildVerdict(
         build_id=state.build.id,
         project=state.build.project,
-        timestamp=_time_of(state, start),
+        timestamp=state.build.server_ended_at or state.build.ended_at or state.build.updated_at or start.timestamp,
         data=_judgement(state, start, failures, status, state.verdict_revision),
     )
 
 
-def failing_of(state: BuildState, start: BuildStart, failures: Sequence[FailureData]) -> BuildFailing:
+def failing_of(state: BuildState, start: BuildStart, failures: Sequence[FailureData], *, now_ms: int) -> BuildFailing:
     """What a verdict would report of a build that still runs and cannot end green any more; key build id."""
     judgement = _judgement(state, start, failures, "failed", 0)
     return BuildFailing(
         build_id=state.build.id,
         project=state.build.project,
-        timestamp=_time_of(state, start),
+        timestamp=now_ms,
         data=judgement.model_copy(update={"provisional": True}),
     )
 
@@ -40,10 +40,6 @@ def outgoing(message: BuildVerdict | BuildFailing, state: BuildState) -> Outgoin
     key = routing_key(message.type, message.build_id, message.project)
     headers = {"build_id": message.build_id, "agent": state.build.agent or ""}
     return Outgoing(key, message.to_json().encode(), headers)
-
-
-def _time_of(state: BuildState, start: BuildStart) -> int:
-    return state.build.ended_at or state.build.updated_at or start.timestamp
 
 
 def _judgement(
@@ -68,6 +64,7 @@ def _judgement(
         received_at=build.received_at,
         server_started_at=build.server_started_at,
         server_started_earliest_at=state.start_time.server_started_earliest_at,
+        server_ended_at=build.server_ended_at,
         started_at=build.started_at,
         ended_at=build.ended_at,
         duration_ms=build.duration_ms,

@@ -94,7 +94,10 @@ async def get_build(state: VisibleBuild, needs: Needs) -> Response:
         }
     row = {name: getattr(state.build, name) for name in Build.model_fields}
     beside = {name: getattr(state, name) for name in ("phases", "sections", *BESIDE_ROW)}
-    clocks = {name: getattr(state.start_time, name) for name in ("server_started_earliest_at", "clock_skew_ms")}
+    clocks = {
+        name: getattr(state.start_time, name)
+        for name in ("server_started_earliest_at", "start_source", "clock_skew_ms")
+    }
     return _answer(BuildDetail(**(row | facts | beside | clocks)))
 
 

@@ -62,8 +62,12 @@ class BuildQuery:
 
 
 def place_of(build: Build) -> str:
-    """Where a build stands in lists: by its start, then its id. One string, so that any index can sort by it."""
-    return f"{place_at(build.started_at or 0)}.{build.id}"
+    """Where a build stands in lists: by its start, then its id. One string, so that any index can sort by it.
+
+    The agent's own clock counts only where no gateway stamped the build.
+    """
+    started_at = build.started_at if build.server_started_at is None else build.server_started_at
+    return f"{place_at(started_at or 0)}.{build.id}"
 
 
 def place_at(started_at: int) -> str:
@@ -162,8 +166,12 @@ class BuildStore(Store, ChunkSource, FindingsStore, Protocol):
         """Drop the text of up to `limit` chunks; how many had some. Key (build id, first seq)."""
         ...
 
-    async def list_forgettable(self, before: str, limit: int) -> list[BuildState]:
-        """Up to `limit` builds that stand before this place and that nobody must look after."""
+    async def list_forgettable(self, before_at: int, limit: int) -> list[BuildState]:
+        """Up to `limit` builds that were received before this time and that nobody must look after."""
+        ...
+
+    async def count(self, before_at: int | None = None) -> int:
+        """How many builds there are, or were received before this time."""
         ...
 
     async def forget(self, build_ids: Collection[str]) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from build_chassis.store.mongo import Document, available, is_only_duplicates
 from build_protocol.messages import BuildStart
+from build_protocol.start_time import StartTime
 from build_protocol.views import Build
 from pymongo import ASCENDING, DESCENDING, IndexModel, UpdateOne
 from pymongo.errors import BulkWriteError, DuplicateKeyError
@@ -20,7 +21,6 @@ from build_ingest.records.archive_label import ArchiveStep
 from build_ingest.records.chunk import Chunk
 from build_ingest.records.fold import BuildState
 from build_ingest.records.plan import Step
-from build_ingest.records.start_time import StartTime
 from build_ingest.store import contract, rows
 from build_ingest.store.contract import BuildQuery, BuildStore, Claim, Conflict
 from build_ingest.store.mongo_findings import FEEDBACK_INDEXES, RESULT_INDEXES, MongoFindings
@@ -34,6 +34,7 @@ _LAST = {"line": "last_line", "byte": "end_byte"}
 
 _BUILD_INDEXES = [
     IndexModel([("place", DESCENDING)]),
+    IndexModel([("received_at", ASCENDING)]),
     IndexModel([("project", ASCENDING), ("place", DESCENDING)]),
     IndexModel([("status", ASCENDING), ("place", DESCENDING)]),
     IndexModel([("commit_sha", ASCENDING)]),
@@ -220,10 +221,16 @@ class MongoBuildStore(MongoFindings, BuildStore):
         return len(ids)
 
     @override
-    async def list_forgettable(self, before: str, limit: int) -> list[BuildState]:
+    async def list_forgettable(self, before_at: int, limit: int) -> list[BuildState]:
         with available(self._database):
-            old = self._builds.find({"place": {"$lt": before}, "is_open": False}, _STATE_FIELDS).limit(limit)
+            old = self._builds.find({"received_at": {"$lt": before_at}, "is_open": False}, _STATE_FIELDS).limit(limit)
             return [rows.build_state(document) for document in await old.to_list()]
+
+    @override
+    async def count(self, before_at: int | None = None) -> int:
+        wanted = {} if before_at is None else {"received_at": {"$lt": before_at}}
+        with available(self._database):
+            return await self._builds.count_documents(wanted)
 
     @override
     async def forget(self, build_ids: Collection[str]) -> None:

@@ -33,6 +33,7 @@ def build_row(state: BuildState) -> dict[str, Any]:
         "agent": build.agent,
         "retry_of": build.retry_of,
         "place": place_of(build),
+        "received_at": build.started_at or 0 if build.received_at is None else build.received_at,
         "revision": build.revision,
         "is_open": state.is_open,
         "archive": state.archive.step,

@@ -195,11 +195,18 @@ class SqlBuildStore(SqlFindings, BuildStore):
         return await self._engine.write(put)
 
     @override
-    async def list_forgettable(self, before: str, limit: int) -> list[BuildState]:
-        old = (builds.c.place < before, builds.c.is_open.is_(False))
+    async def list_forgettable(self, before_at: int, limit: int) -> list[BuildState]:
+        old = (builds.c.received_at < before_at, builds.c.is_open.is_(False))
         query = select(builds.c.view, builds.c.state).where(*old).limit(limit)
         found = await self._engine.read(lambda db: db.execute(query).mappings().all())
         return [rows.build_state(row) for row in found]
+
+    @override
+    async def count(self, before_at: int | None = None) -> int:
+        query = select(func.count()).select_from(builds)
+        if before_at is not None:
+            query = query.where(builds.c.received_at < before_at)
+        return await self._engine.read(lambda db: db.execute(query).scalar() or 0)
 
     @override
     async def forget(self, build_ids: Collection[str]) -> None:
