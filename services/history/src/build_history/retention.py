@@ -1,15 +1,19 @@
 """Retention: facts and rows of single builds are kept for a while; days and failure groups are kept for good.
 
-A fact outlives its rows' need of it: lanes, incidents and pins look at the newest builds only, and a day or a group
-that was counted stays counted.
+The days count from a build's receipt: what its machine's clock says neither shortens nor extends them. A fact outlives
+its rows' need of it: lanes, incidents and pins look at the newest builds only, and a day or a group that was counted
+stays counted.
 """
+
+from collections.abc import Mapping, Sequence
 
 from build_protocol.clock import DAY_MS
 
-from build_history.builds.index_keys import EVERY
+from build_history.builds.fact import Fact
+from build_history.builds.index_keys import EVERY, commit_tag, includes_tag
 from build_history.metrics import Metrics
-from build_history.refresh.row_kinds import staging_label
-from build_history.store import HistoryStore
+from build_history.refresh import row_kinds
+from build_history.store import HistoryStore, Row
 
 BATCH = 500
 
@@ -25,16 +29,38 @@ class Retention:
     async def forget_old(self, now_ms: int) -> bool:
         """Forget one batch; whether there may be more. Repeating is harmless."""
         before_at = now_ms - self._keep_days * DAY_MS
-        points = await self._store.points(EVERY, limit=BATCH, newest_first=False, before_at=before_at)
+        points = await self._store.received(before_at=before_at, limit=BATCH)
         stored = await self._store.facts([point.id for point in points])
-        await self._store.drop_facts([known.fact for known in stored.values()])
-        closed = ["closed", staging_label("closed")]
-        oldest = [
-            row
-            for kind, labels in (("commit", None), ("incident", closed), ("partition", None), ("statistics", None))
-            for row in await self._store.rows(kind, labels=labels, limit=BATCH, newest_first=False)
-        ]
-        old = [row for row in oldest if row.rank < before_at]
+        facts = {build_id: known.fact for build_id, known in stored.items()}
+        # Commits first: they are found by the facts.
+        await self._store.drop_rows(await self._commits_of_none_but(facts))
+        await self._store.drop_facts(list(facts.values()))
+        old = await self._old_rows(before_at)
         await self._store.drop_rows(old)
         self._metrics.forgotten.inc(len(points))
         return len(points) >= BATCH or len(old) >= BATCH
+
+    async def _commits_of_none_but(self, going: Mapping[str, Fact]) -> Sequence[Row]:
+        """The rows of the commits that no build but these was made of, or names among what is new."""
+        words = {
+            (fact.project, fact.branch or "", sha)
+            for fact in going.values()
+            for sha in (*((fact.commit,) if fact.commit else ()), *(commit.sha for commit in fact.commits or ()))
+        }
+        named = {tag(*names): names for names in words for tag in (commit_tag, includes_tag)}
+        points = await self._store.points_by_tag(named, limit=len(going) + 1)
+        kept = {named[tag] for tag, found in points.items() if not going.keys() >= {point.id for point in found}}
+        rows = await self._store.rows_by_key([row_kinds.COMMIT.key(*names) for names in words - kept])
+        return list(rows.values())
+
+    async def _old_rows(self, before_at: int) -> Sequence[Row]:
+        """Rows of builds that are all gone: those ranked before the first start of any that is kept."""
+        oldest = await self._store.points(EVERY, limit=1, newest_first=False)
+        before_rank = min([before_at, *(point.started_at for point in oldest)])
+        closed = ["closed", row_kinds.staging_label("closed")]
+        listed = [
+            row
+            for kind, labels in (("incident", closed), ("partition", None), ("statistics", None))
+            for row in await self._store.rows(kind, labels=labels, limit=BATCH, newest_first=False)
+        ]
+        return [row for row in listed if row.rank < before_rank]

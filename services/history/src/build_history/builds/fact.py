@@ -20,6 +20,7 @@ from build_protocol.messages import (
     StepTime,
 )
 from build_protocol.model import BuildId, Count, EpochMs, ProjectName, WireModel
+from build_protocol.start_time import StartTime
 from pydantic import Field
 
 from build_history.builds.colour import Colour, colour_of
@@ -31,6 +32,9 @@ SHORT_SHA = 12
 STEPS_KEPT = 10
 UNCLASSIFIED = "unclassified"
 """Stands for the signature of a failure that analysis could not name: unknown, never harmless."""
+
+
+UNSTAMPED = StartTime()
 
 
 class Lane(NamedTuple):
@@ -88,7 +92,8 @@ class Point(WireModel):
     status: BuildStatus
     colour: Colour
     fault: Fault | None = None
-    started_at: EpochMs
+    started_at: EpochMs = Field(description="By the server's clock; at the latest, where that is all that is known.")
+    started_earliest_at: EpochMs | None = Field(None, description="Absent where the start is known exactly.")
     ended_at: EpochMs | None = None
     duration_ms: Count | None = None
     queue_ms: Count | None = None
@@ -150,7 +155,9 @@ class Fact(WireModel):
     is_start_known: bool = False
     provisional: bool = False
     queued_at: EpochMs | None = None
-    started_at: EpochMs
+    received_at: EpochMs | None = Field(None, description="By the gateway; absent where none stamped it.")
+    started_at: EpochMs = Field(description="By the server's clock; at the latest, where that is all that is known.")
+    started_earliest_at: EpochMs | None = Field(None, description="Absent where the start is known exactly.")
     ended_at: EpochMs | None = None
     duration_ms: Count | None = None
     exit_code: int | None = None
@@ -168,6 +175,11 @@ class Fact(WireModel):
     def lane(self) -> Lane:
         """The lane it stands in."""
         return Lane(self.project, self.branch or "", self.config)
+
+    @property
+    def kept_from(self) -> int:
+        """From when on the days count for which it is kept."""
+        return self.started_at if self.received_at is None else self.received_at
 
     @property
     def is_due(self) -> bool:
@@ -229,6 +241,7 @@ class Fact(WireModel):
             colour=colour_of(self.status, self.origin, self.fault),
             fault=self.fault,
             started_at=self.started_at,
+            started_earliest_at=self.started_earliest_at,
             ended_at=self.ended_at,
             duration_ms=self.duration_ms,
             queue_ms=queue_ms,
@@ -242,11 +255,13 @@ class Fact(WireModel):
         )
 
 
-def with_start(fact: Fact | None, message: BuildStart) -> Fact:
+def with_start(fact: Fact | None, message: BuildStart, start_time: StartTime = UNSTAMPED) -> Fact:
     """The fact once the build's BUILD_START is known; what a verdict already reported stays."""
     if fact is not None and fact.is_start_known:
         return fact
     data = message.data
+    began_at = start_time.server_started_at
+    started_at = message.timestamp if began_at is None else began_at
     fields: dict[str, Any] = {
         "branch": data.branch,
         "config": data.config,
@@ -259,12 +274,18 @@ def with_start(fact: Fact | None, message: BuildStart) -> Fact:
         "retry_of": data.retry_of,
         "pins": data.pins,
         "commits": data.commits,
-        "queued_at": message.timestamp if data.status == "queued" else None,
+        "queued_at": started_at if data.status == "queued" else None,
         "is_start_known": True,
     }
     if fact is None:
         return Fact(
-            id=message.build_id, project=message.project, status=data.status, started_at=message.timestamp, **fields
+            id=message.build_id,
+            project=message.project,
+            status=data.status,
+            received_at=start_time.received_at,
+            started_at=started_at,
+            started_earliest_at=_earliest(began_at, start_time.server_started_earliest_at),
+            **fields,
         )
     judged = {name for name in _JUDGED if getattr(fact, name) not in (None, [])}
     return fact.model_copy(update={name: value for name, value in fields.items() if name not in judged})
@@ -295,7 +316,7 @@ def _judged(fact: Fact | None, message: BuildVerdict | BuildFailing, judgement: 
     fields: dict[str, Any] = {
         **judgement,
         "provisional": data.provisional,
-        "ended_at": data.ended_at,
+        "ended_at": data.over_at,
         "duration_ms": data.duration_ms,
         "exit_code": data.exit_code,
         "error": data.error,
@@ -308,8 +329,11 @@ def _judged(fact: Fact | None, message: BuildVerdict | BuildFailing, judgement: 
         value = getattr(data, name)
         if name in data.model_fields_set and value not in (None, []):
             fields[name] = value
-    if data.started_at is not None:
-        fields["started_at"] = data.started_at
+    if data.received_at is not None:
+        fields["received_at"] = data.received_at
+    if data.began_at is not None:
+        fields["started_at"] = data.began_at
+        fields["started_earliest_at"] = _earliest(data.server_started_at, data.server_started_earliest_at)
     if fact is not None:
         return fact.model_copy(update=fields)
     fields.setdefault("started_at", message.timestamp)
@@ -329,6 +353,12 @@ _JUDGED = (
     "commits",
 )
 """What a verdict has too: once it came, a late BUILD_START no longer changes it."""
+
+
+def _earliest(server_started_at: int | None, earliest_at: int | None) -> int | None:
+    if server_started_at is None or server_started_at == earliest_at:
+        return None
+    return earliest_at or 0
 
 
 def _first_in_front(failures: list[FailureData], first: FailureData | None) -> list[FailureData]:

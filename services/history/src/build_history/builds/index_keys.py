@@ -10,7 +10,7 @@ from typing import NamedTuple
 from build_history.builds.fact import Fact, Lane, Point
 
 EVERY = "0" * 32
-"""The tag of every fact: found by start, for retention."""
+"""The tag of every fact, found by start."""
 
 
 class Touched(NamedTuple):

@@ -2,7 +2,8 @@
 
 Builds count in the order they started, with one exception: where the ancestry of their commits is known it decides, so
 that a retry of an old commit never repaints a newer one. A green build that ran far fewer tests than its lane's builds
-do (skipped, filtered, none at all) leaves the lane as it was.
+do (skipped, filtered, none at all) leaves the lane as it was. So does a build of which it is not known whether it began
+before or after another one: its machine was restarted before it could report.
 """
 
 from collections import defaultdict
@@ -28,7 +29,7 @@ def effective(points: Iterable[Point]) -> list[Point]:
     lanes: defaultdict[Lane, list[Point]] = defaultdict(list)
     for point in points:
         lanes[point.lane].append(point)
-    counted = (point for lane in lanes.values() for point in _proven(_placed(lane)))
+    counted = (point for lane in lanes.values() for point in _proven(_placed(_certain(lane))))
     return sorted(counted, key=lambda point: point.order)
 
 
@@ -56,6 +57,37 @@ class _Ancestors:
         self.add_to(found, commit)
         # Parents that form a ring cannot come from git; a commit is never its own ancestor.
         return found - {commit}
+
+    def relate(self, point: Point, other: Point) -> bool:
+        """Whether one's commit descends from the other's."""
+        one, two = (built.commit[-SHORT_SHA:] if built.commit else "" for built in (point, other))
+        return bool(one and two) and (one in self.of(two) or two in self.of(one))
+
+
+def _certain(lane: Sequence[Point]) -> Sequence[Point]:
+    """The lane's builds; one that may have begun before or after another coloured one has no colour.
+
+    Unless the ancestry of their commits tells which is newer.
+    """
+    if all(point.started_earliest_at is None for point in lane):
+        return lane
+    ancestors = _Ancestors(lane)
+    coloured = [point for point in lane if point.colour != "none" or point.failing]
+
+    def overlaps(point: Point, other: Point) -> bool:
+        between = _earliest(point) <= other.started_at and _earliest(other) <= point.started_at
+        return other.id != point.id and between and not ancestors.relate(point, other)
+
+    return [
+        point.model_copy(update={"colour": "none", "failing": ()})
+        if point.started_earliest_at is not None and any(overlaps(point, other) for other in coloured)
+        else point
+        for point in lane
+    ]
+
+
+def _earliest(point: Point) -> int:
+    return point.started_at if point.started_earliest_at is None else point.started_earliest_at
 
 
 def _placed(lane: Sequence[Point]) -> list[Point]:

@@ -86,6 +86,14 @@ class HistoryStore(Store, Protocol):
         """Points filed under a tag by start: from `since_at` on, before `before_at`, at most `limit`."""
         ...
 
+    async def received(self, *, before_at: int, limit: int) -> list[Point]:
+        """Points of the facts that are kept from before this time, the first received first."""
+        ...
+
+    async def count_facts(self, before_at: int | None = None) -> int:
+        """How many facts there are, or are kept from before this time."""
+        ...
+
     async def points_by_tag(self, tags: Collection[str], *, limit: int) -> dict[str, list[Point]]:
         """For each of these tags the newest points filed under it, newest first, at most `limit` each."""
         ...

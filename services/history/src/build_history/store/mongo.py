@@ -40,6 +40,7 @@ class MongoHistoryStore(MongoStore, HistoryStore):
     @override
     async def _prepare(self) -> None:
         await self._facts.create_index([("tags", ASCENDING), ("started_at", ASCENDING), ("_id", ASCENDING)])
+        await self._facts.create_index([("kept_from", ASCENDING), ("_id", ASCENDING)])
         for name in _FILTERS:
             await self._rows.create_index(
                 [(name, ASCENDING), ("kind", ASCENDING), ("rank", ASCENDING), ("_id", ASCENDING)]
@@ -102,6 +103,18 @@ class MongoHistoryStore(MongoStore, HistoryStore):
         if newest_first and since_at is None and before_at is None:
             return await self._begins.page(tag, limit, ask, lambda point: point.started_at)
         return await ask(since_at)
+
+    @override
+    async def received(self, *, before_at: int, limit: int) -> list[Point]:
+        with available(self._database):
+            old = self._facts.find({"kept_from": {"$lt": before_at}}, {"_id": 0, "point": 1})
+            documents = await old.sort([("kept_from", ASCENDING), ("_id", ASCENDING)]).limit(limit).to_list()
+        return [Point.model_validate(document["point"]) for document in documents]
+
+    @override
+    async def count_facts(self, before_at: int | None = None) -> int:
+        with available(self._database):
+            return await self._facts.count_documents({} if before_at is None else {"kept_from": {"$lt": before_at}})
 
     @override
     async def points_by_tag(self, tags: Collection[str], *, limit: int) -> dict[str, list[Point]]:
@@ -244,6 +257,7 @@ def _fact_document(write: FactWrite) -> Document:
         "_id": fact.id,
         "version": write.replaces + 1,
         "started_at": fact.started_at,
+        "kept_from": fact.kept_from,
         "tags": sorted(tags_of(fact)),
         "stale": sorted([touched.kind, *touched.words] for touched in write.stale),
         "point": fact.point.model_dump(mode="json", by_alias=True, exclude_none=True),

@@ -17,6 +17,9 @@ from build_history.store.tables import FACTS, FILED, METADATA, ROWS, TAGS
 
 _POINTS: TypeAdapter[list[Point]] = TypeAdapter(list[Point])
 _NEVER_AT = 2**62
+_RECEIVED = "1" * 32
+"""The tag of every fact that is ranked by its receipt."""
+
 _CHUNK = 500
 """Values in one IN list; SQLite takes 32,766 parameters, MySQL plans long lists badly."""
 
@@ -105,6 +108,16 @@ class SqlHistoryStore(SqlStore, HistoryStore):
     ) -> list[Point]:
         bounds = {"b_limit": limit, "b_since": since_at or 0, "b_before": before_at or _NEVER_AT}
         return await self._engine.read(lambda connection: _points(connection, newest_first, tag, bounds))
+
+    @override
+    async def received(self, *, before_at: int, limit: int) -> list[Point]:
+        return await self.points(_RECEIVED, limit=limit, newest_first=False, before_at=before_at)
+
+    @override
+    async def count_facts(self, before_at: int | None = None) -> int:
+        old = sa.and_(TAGS.c.tag == _RECEIVED, TAGS.c.ranked_at < (_NEVER_AT if before_at is None else before_at))
+        counted = sa.select(sa.func.count()).select_from(TAGS).where(old)
+        return await self._engine.read(lambda connection: connection.execute(counted).scalar() or 0)
 
     @override
     async def points_by_tag(self, tags: Collection[str], *, limit: int) -> dict[str, list[Point]]:
@@ -221,18 +234,18 @@ def _many(connection: sa.Connection, statement: sa.Executable, values: Sequence[
 def _drop_tags(connection: sa.Connection, tags: Collection[tuple[str, int, str]]) -> None:
     statement = sa.delete(TAGS).where(
         TAGS.c.tag == sa.bindparam("b_tag"),
-        TAGS.c.started_at == sa.bindparam("b_started_at"),
+        TAGS.c.ranked_at == sa.bindparam("b_ranked_at"),
         TAGS.c.build_id == sa.bindparam("b_build_id"),
     )
     _many(connection, statement, [{f"b_{name}": value for name, value in _tag_values(tag).items()} for tag in tags])
 
 
 def _filed(fact: Fact) -> set[tuple[str, int, str]]:
-    return {(tag, fact.started_at, fact.id) for tag in tags_of(fact)}
+    return {(tag, fact.started_at, fact.id) for tag in tags_of(fact)} | {(_RECEIVED, fact.kept_from, fact.id)}
 
 
 def _tag_values(tag: tuple[str, int, str]) -> dict[str, Any]:
-    return {"tag": tag[0], "started_at": tag[1], "build_id": tag[2]}
+    return {"tag": tag[0], "ranked_at": tag[1], "build_id": tag[2]}
 
 
 def _fact_values(write: FactWrite) -> dict[str, Any]:

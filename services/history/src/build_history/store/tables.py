@@ -20,7 +20,8 @@ TAGS = sa.Table(
     "history_tags",
     METADATA,
     sa.Column("tag", ascii_text(32), primary_key=True),
-    sa.Column("started_at", sa.BigInteger, primary_key=True, autoincrement=False),
+    # The start; of the tag RECEIVED, from when on the fact is kept.
+    sa.Column("ranked_at", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("build_id", ascii_text(36), primary_key=True),
     sqlite_with_rowid=False,
 )
@@ -46,20 +47,20 @@ def _filed_under(*, newest_first: bool) -> sa.Select[Any]:
     """Points of a tag; the inner select keeps MySQL from reading every fact of the tag before it sorts and cuts."""
     order = sa.desc if newest_first else sa.asc
     page = (
-        sa.select(TAGS.c.build_id, TAGS.c.started_at)
+        sa.select(TAGS.c.build_id, TAGS.c.ranked_at)
         .where(
             TAGS.c.tag == sa.bindparam("b_tag"),
-            TAGS.c.started_at >= sa.bindparam("b_since"),
-            TAGS.c.started_at < sa.bindparam("b_before"),
+            TAGS.c.ranked_at >= sa.bindparam("b_since"),
+            TAGS.c.ranked_at < sa.bindparam("b_before"),
         )
-        .order_by(order(TAGS.c.started_at), order(TAGS.c.build_id))
+        .order_by(order(TAGS.c.ranked_at), order(TAGS.c.build_id))
         .limit(sa.bindparam("b_limit", type_=sa.Integer))
         .subquery("page")
     )
     return (
         sa.select(FACTS.c.point)
         .select_from(page.join(FACTS, FACTS.c.build_id == page.c.build_id))
-        .order_by(order(page.c.started_at), order(page.c.build_id))
+        .order_by(order(page.c.ranked_at), order(page.c.build_id))
     )
 
 
