@@ -66,7 +66,7 @@ async def test_retention_that_fails_ends_no_other_duty(run_service, tmp_path, of
     async with run_service(bus_url, tmp_path):
         pass
     with sqlite3.connect(tmp_path / "artifacts.sqlite") as rows:
-        rows.execute("insert into artifact_builds values ('build', 'digest', 'lane', 1, 'no time', 1)")
+        rows.execute("insert into artifact_builds values ('build', 'digest', 'lane', 1, 'no time', null, 1)")
         rows.execute("update artifact_builds set lane_digest = ?", [hashlib.sha256(b"lane").hexdigest()])
 
     async with run_service(bus_url, tmp_path) as service:

@@ -17,7 +17,14 @@ class BuildNote(WireModel):
     lane: str
     is_good: bool
     at: EpochMs
+    """When it ended, by the server's clock: where it stands in its lane."""
+    received_at: EpochMs | None = None
     revision: int = UNJUDGED
+
+    @property
+    def kept_from(self) -> int:
+        """From when on the days count for which its artifacts are kept."""
+        return max(self.at, self.received_at or 0)
 
 
 class KeptBuild(WireModel):
@@ -39,7 +46,8 @@ def judged(verdict: BuildVerdict) -> BuildNote:
         build_id=verdict.build_id,
         lane="\n".join((verdict.project, data.branch or "", data.config, data.origin)),
         is_good=data.status == "succeeded",
-        at=data.ended_at or verdict.timestamp,
+        at=data.over_at or verdict.timestamp,
+        received_at=data.received_at,
         revision=data.revision,
     )
 
@@ -55,6 +63,6 @@ def beyond(kept_builds: Sequence[KeptBuild], *, now_ms: int, keep_days: int, kee
         note = kept_build.note
         kept += kept_build.is_full
         is_surplus = note.revision != UNJUDGED and kept > keep_builds
-        if note != last_good and (note.at < oldest_at or (is_surplus and kept_build.is_full)):
+        if note != last_good and (note.kept_from < oldest_at or (is_surplus and kept_build.is_full)):
             going.append(note)
     return going

@@ -125,5 +125,6 @@ def _note_document(note: BuildNote) -> Document:
 
 def _note(document: Document) -> BuildNote:
     return BuildNote(
-        build_id=document["_id"], **{name: document[name] for name in ("lane", "is_good", "at", "revision")}
+        build_id=document["_id"],
+        **{name: document[name] for name in ("lane", "is_good", "at", "received_at", "revision")},
     )

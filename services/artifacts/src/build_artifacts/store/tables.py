@@ -27,6 +27,7 @@ NOTES = sa.Table(
     sa.Column("lane", LONG_TEXT, nullable=False),
     sa.Column("is_good", sa.Boolean, nullable=False),
     sa.Column("at", sa.BigInteger, nullable=False),
+    sa.Column("received_at", sa.BigInteger),
     sa.Column("revision", sa.Integer, nullable=False),
     sa.Index("artifact_builds_lane", "lane_digest", "at"),
 )

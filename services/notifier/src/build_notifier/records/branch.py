@@ -176,8 +176,8 @@ def evidence_of(verdict: BuildVerdict) -> Evidence:
     return Evidence(
         build_id=verdict.build_id,
         config=data.config,
-        started_at=verdict.timestamp if data.started_at is None else data.started_at,
-        ended_at=data.ended_at,
+        started_at=verdict.timestamp if data.began_at is None else data.began_at,
+        ended_at=data.over_at,
         duration_ms=data.duration_ms,
         commit=data.commit,
         agent=data.agent,
