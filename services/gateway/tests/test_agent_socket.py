@@ -26,11 +26,12 @@ async def test_records_are_published_confirmed_and_acknowledged_when_stored(gate
     key_id = deliveries[0].headers["key_id"]
     headers = dict(deliveries[0].headers)
     assert abs(int(headers.pop("received_at")) - time.time() * 1000) < 60_000
+    assert abs(int(headers.pop("key_created_at")) - time.time() * 1000) < 60_000
     assert {"agent": "default", "build_id": BUILD, "seq": "1", "key_id": key_id} == headers
 
 
 async def test_the_receipt_is_stamped_beside_the_bytes(gateway: Gateway) -> None:
-    """Each record carries when it came, BUILD_START also its agent's clocks; its body is what the agent sent."""
+    """Each record carries when it came, BUILD_START also its agent's clocks and its key's age; bodies stay."""
     clock = {"wallAt": 7, "bootId": "boot-1", "uptimeMs": 5000}
     anchor = {"serverAt": 9, "bootId": "boot-0", "uptimeMs": 1}
     start = record(1, "BUILD_START", data={"status": "running", "clock": {"wallAt": 1}})
@@ -46,7 +47,8 @@ async def test_the_receipt_is_stamped_beside_the_bytes(gateway: Gateway) -> None
     assert first.headers["received_at"] == second.headers["received_at"]
     assert [clock, anchor] == [json.loads(first.headers[name]) for name in ("clock", "anchor")]
     assert start == json.loads(first.body)
-    assert not {"clock", "anchor"} & second.headers.keys()
+    assert int(first.headers["key_created_at"]) <= before
+    assert not {"clock", "anchor", "key_created_at"} & second.headers.keys()
 
 
 async def test_an_agents_skew_is_shown(gateway: Gateway) -> None:

@@ -133,6 +133,7 @@ def _wire(
         metrics=metrics,
         announce=control.announce,
         gateway=settings.name or secrets.token_hex(4),
+        clock=clock,
         frame_bytes=settings.frame_bytes,
         window_bytes=settings.window_bytes,
         frames_per_second=settings.frames_per_second,

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 
 from build_chassis.bus import Bus
 from build_chassis.failpoints import fail_at
-from build_protocol import clock, limits
+from build_protocol import limits
+from build_protocol.clock import Clock
 from build_protocol.frames import (
     Ack,
     AgentConnected,
@@ -60,6 +61,8 @@ class AgentEdges:
     metrics: Metrics
     announce: Callable[[AgentConnected], Awaitable[None]]
     gateway: str
+    clock: Clock
+    """The server's time: what is received is placed by it."""
     frame_bytes: int = limits.FRAME_BYTES
     window_bytes: int = limits.WINDOW_BYTES
     frames_per_second: int = 1000
@@ -158,7 +161,7 @@ class AgentSession:
         return decoded.frame
 
     async def _welcome(self, hello: Hello) -> None:
-        now_ms = clock.now_ms()
+        now_ms = self.edges.clock()
         stored, last_green = await asyncio.gather(
             self.edges.owners.ask([build.build_id for build in hello.builds]),
             self.edges.history.last_green(build for build in hello.builds if self.key.may_use(build.project)),
@@ -188,7 +191,7 @@ class AgentSession:
         welcome = Welcome(
             session=self.id,
             agent=self.key.name,
-            server_at=clock.now_ms(),
+            server_at=self.edges.clock(),
             limits=Limits(frame_bytes=self.edges.frame_bytes),
             # Never 0 here: only an ACK may pause, because only a session with a build gets the ACK that resumes.
             window_bytes=self.edges.valve.window() or self.edges.frame_bytes,
@@ -217,7 +220,7 @@ class AgentSession:
             return
 
     async def _take(self, message: str) -> None:
-        received_at = clock.now_ms()
+        received_at = self.edges.clock()
         decoded = decode(message)
         for refused in decoded.refused:
             self._admission.refused(refused)
@@ -249,7 +252,7 @@ class AgentSession:
     def _heartbeat(self, heartbeat: Heartbeat) -> None:
         self.row = self.row.model_copy(
             update={
-                "last_seen_at": clock.now_ms(),
+                "last_seen_at": self.edges.clock(),
                 "spool_bytes": heartbeat.spool_bytes,
                 "oldest_unacked_ms": heartbeat.oldest_unacked_ms,
                 "disk_free_bytes": heartbeat.disk_free_bytes,
