@@ -117,6 +117,7 @@ def _front_door(settings: build_gateway.settings.Settings, bus: Bus, services: d
     # Nobody asks the mounted apps for their readiness: the front door answers for all.
     for name, service in services.items():
         app.state.pings |= {f"{name}: {thing}": ping for thing, ping in service.state.pings.items()}
+        app.state.notices += service.state.notices
     own_lifespan = app.router.lifespan_context
 
     @asynccontextmanager

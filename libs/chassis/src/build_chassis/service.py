@@ -42,7 +42,13 @@ Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 
 def create_service_app(
-    name: str, parts: ServiceParts[Any, Any], bus: Bus, *, lifespan: Lifespan, routers: Sequence[APIRouter]
+    name: str,
+    parts: ServiceParts[Any, Any],
+    bus: Bus,
+    *,
+    lifespan: Lifespan,
+    routers: Sequence[APIRouter],
+    notices: Sequence[Callable[[], str | None]] = (),
 ) -> FastAPI:
     """The app of a service.
 
@@ -56,6 +62,7 @@ def create_service_app(
         bus: The bus that `/readyz` asks.
         lifespan: What runs while the app is served.
         routers: The service's routes.
+        notices: What `/readyz` lists as stopped by itself and waiting for a person, as sentences; None: nothing.
     """
     registry = parts.registry
     # No redirects to the path without its last slash: behind the gateway they would name a service's own address.
@@ -68,6 +75,7 @@ def create_service_app(
     problems.install(app)
     app.state.pings = {"store": parts.ping}
     app.state.bus_hint = NO_ANSWER
+    app.state.notices = tuple(notices)
     app.include_router(_operations())
     for router in routers:
         app.include_router(router)
@@ -141,6 +149,8 @@ def _operations() -> APIRouter:
             "missing": list(missing),
             "publish": "blocked" if bus.blocked else "open",
         }
+        if stopped := [reason for notice in state.notices if (reason := notice()) is not None]:
+            body["stopped"] = stopped
         if missing:
             body["why"] = [f"{thing}: {hint}" for thing, hint in missing.items()]
         return JSONResponse(body, status_code=503 if missing else 200)

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Mapping
+from datetime import date
 from ipaddress import ip_network
 from typing import Any, Literal, Self, TypeVar
 from urllib.parse import urlsplit, urlunsplit
@@ -34,6 +35,12 @@ class ServiceSettings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", validation_alias="LOG_LEVEL")
     trusted_proxies: str = Field(
         "", validation_alias="TRUSTED_PROXIES", description="Addresses and networks whose X-Forwarded-For is believed."
+    )
+
+    clock_confirmed_on: date | None = Field(
+        None,
+        validation_alias="CLOCK_CONFIRMED_ON",
+        description="Today's date, UTC: a person's word that the clock is right, and that much may be deleted.",
     )
 
     @property

@@ -7,10 +7,12 @@ from build_chassis.consumer import consumer_duty
 from build_chassis.health import Health
 from build_chassis.projects import Projects
 from build_chassis.replay import replay_duty
+from build_chassis.retention_guard import RetentionGuard
+from build_chassis.server_clock import ServerClock
 from build_chassis.service import create_service_app
 from build_chassis.service_client import NO_PEERS, Peers
 from build_chassis.supervisor import Duty, supervised_lifespan
-from build_protocol.clock import HOUR_SECONDS, Clock, now_ms
+from build_protocol.clock import HOUR_SECONDS, Clock
 from build_protocol.topology import queue_name
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
@@ -35,12 +37,14 @@ def create_app(
     *,
     peers: Peers = NO_PEERS,  # noqa: ARG001  one signature for all services; this one calls no other
     store: ArtifactStore | None = None,
-    clock: Clock = now_ms,
+    clock: Clock | None = None,
 ) -> FastAPI:
     """The service on this bus. The bus is opened and closed by its creator; store and objects by this app."""
     registry = CollectorRegistry()
+    clock = clock or ServerClock()
     parts = _wire(settings, bus, store or open_store(settings.store_url), registry, clock)
-    retention = Retention(parts.store, parts.objects, settings, parts.metrics)
+    guard = RetentionGuard(settings, clock, parts.store, registry)
+    retention = Retention(parts.store, parts.objects, settings, parts.metrics, guard)
 
     async def open_both() -> None:
         await parts.store.open()
@@ -51,12 +55,15 @@ def create_app(
     duties = [
         consumer_duty(bus, queue_name("artifacts"), handle, prefetch=settings.prefetch, health=health),
         replay_duty(bus, "artifacts", health),
+        guard.duty(),
         Duty("forget old artifacts", lambda: retention.forget_old(clock()), HOUR_SECONDS),
     ]
 
     closing = [parts.relay.close, parts.objects.close, parts.store.close]
     lifespan = supervised_lifespan("artifacts", duties, open_store=open_both, closing=closing)
-    return create_service_app("artifacts", parts, bus, lifespan=lifespan, routers=routers(settings))
+    return create_service_app(
+        "artifacts", parts, bus, lifespan=lifespan, routers=routers(settings), notices=[lambda: guard.reason]
+    )
 
 
 def _wire(

@@ -3,9 +3,11 @@
 An artifact is marked `expired` before anything of it is deleted, so that the next round finishes what a crash left.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from build_protocol.clock import HOUR_MS
+from build_chassis.retention_guard import RetentionGuard
+from build_protocol.clock import DAY_MS, HOUR_MS
 
 from build_artifacts.artifact import State
 from build_artifacts.kept_builds import beyond
@@ -26,16 +28,28 @@ class Retention:
     objects: Objects
     settings: Settings
     metrics: Metrics
+    guard: RetentionGuard | None = None
 
     async def forget_old(self, now_ms: int) -> None:
         """One round over everything. Repeating it, or two replicas at once, is harmless."""
-        await self._expire_beyond_limits(now_ms)
+        lanes = await self.store.lanes()
+        if self.guard is not None:
+            counts = [await self._count(lane, now_ms) for lane in lanes]
+            if not await self.guard.allows(old=sum(old for old, _ in counts), total=sum(all_ for _, all_ in counts)):
+                return
+        await self._expire_beyond_limits(lanes, now_ms)
         await self._expire_abandoned(now_ms)
         await self._drop_expired()
         self.metrics.swept.inc(await self.objects.sweep(self._abandoned_at(now_ms)))
 
-    async def _expire_beyond_limits(self, now_ms: int) -> None:
-        for lane in await self.store.lanes():
+    async def _count(self, lane: str, now_ms: int) -> tuple[int, int]:
+        """How many builds of a lane are to go by age, and how many there are."""
+        kept_builds = await self.store.kept_builds(lane)
+        oldest_at = now_ms - self.settings.keep_days * DAY_MS
+        return sum(kept.note.kept_from < oldest_at for kept in kept_builds), len(kept_builds)
+
+    async def _expire_beyond_limits(self, lanes: Sequence[str], now_ms: int) -> None:
+        for lane in lanes:
             going = beyond(
                 await self.store.kept_builds(lane),
                 now_ms=now_ms,

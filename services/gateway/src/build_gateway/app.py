@@ -7,10 +7,12 @@ from pathlib import Path
 
 from build_chassis.bus import Bus
 from build_chassis.projects import Projects
+from build_chassis.retention_guard import RetentionGuard
+from build_chassis.server_clock import ServerClock
 from build_chassis.service import create_service_app
 from build_chassis.service_client import NO_PEERS, Peers, ServiceClient
 from build_chassis.supervisor import supervised_lifespan
-from build_protocol.clock import Clock, now_ms
+from build_protocol.clock import Clock
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 from starlette.middleware.cors import CORSMiddleware
@@ -59,7 +61,7 @@ def create_app(
     *,
     peers: Peers = NO_PEERS,
     store: GatewayStore | None = None,
-    clock: Clock = now_ms,
+    clock: Clock | None = None,
     passwords: Passwords | None = None,
     page_folder: Path = page.PAGE,
 ) -> FastAPI:
@@ -69,8 +71,10 @@ def create_app(
     """
     registry = CollectorRegistry()
     rows = store or open_store(settings.store_url)
+    clock = clock or ServerClock()
+    guard = RetentionGuard(settings, clock, rows, registry)
     parts = _wire(settings, bus, rows, peers, registry, clock=clock, passwords=passwords or Passwords())
-    gateway = Gateway(parts)
+    gateway = Gateway(parts, guard)
 
     closing = [parts.roster.write_changes, *(client.close for client in peers.values()), rows.close]
     running = supervised_lifespan(
@@ -83,7 +87,9 @@ def create_app(
             with drain_first(parts.roster.drain):
                 yield
 
-    app = create_service_app("gateway", parts, bus, lifespan=lifespan, routers=routers(settings))
+    app = create_service_app(
+        "gateway", parts, bus, lifespan=lifespan, routers=routers(settings), notices=[lambda: guard.reason]
+    )
     app.router.routes.append(WebSocketRoute("/ws", parts.endpoint))
     app.include_router(openapi.router)
     app.include_router(forward.router)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from build_chassis.backoff import Backoff
+from build_chassis.retention_guard import RetentionGuard
 from build_chassis.secret_rules import ADMIN_PASSWORD
 from build_chassis.supervisor import Duty
 from build_protocol.clock import HOUR_SECONDS
@@ -31,8 +32,9 @@ LISTEN_SECONDS = 1.0
 class Gateway:
     """The work of one gateway."""
 
-    def __init__(self, parts: Dependencies) -> None:
+    def __init__(self, parts: Dependencies, guard: RetentionGuard) -> None:
         self._parts = parts
+        self._guard = guard
 
     async def prepare(self) -> None:
         """Open the store and create the first admin and key unless they exist; repeating it changes nothing.
@@ -51,6 +53,11 @@ class Gateway:
     def duties(self) -> Sequence[Duty]:
         """What the supervisor runs."""
         parts, retention = self._parts, Retention(self._parts.store)
+
+        async def forget_old() -> None:
+            if await self._guard.is_clock_right():
+                await retention.forget_old(parts.clock())
+
         soon = partial(Backoff, max_seconds=LISTEN_SECONDS)
         return (
             Duty("listen to live", parts.live.listen, LISTEN_SECONDS, backoff=soon),
@@ -61,7 +68,8 @@ class Gateway:
             Duty("watch keys", self._watch_keys, KEYS_SECONDS, rests_first=True),
             Duty("remember agents", parts.roster.write_changes, WRITE_SECONDS, rests_first=True),
             Duty("count parked messages", self._count_parked, PARKED_SECONDS),
-            Duty("forget old sessions", lambda: retention.forget_old(parts.clock()), HOUR_SECONDS),
+            self._guard.duty(),
+            Duty("forget old sessions", forget_old, HOUR_SECONDS),
         )
 
     async def _count_parked(self) -> None:

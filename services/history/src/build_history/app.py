@@ -8,10 +8,12 @@ from build_chassis.consumer import consumer_duty
 from build_chassis.health import Health
 from build_chassis.projects import Projects
 from build_chassis.replay import replay_duty
+from build_chassis.retention_guard import RetentionGuard
+from build_chassis.server_clock import ServerClock
 from build_chassis.service import create_service_app
 from build_chassis.service_client import NO_PEERS, Peers, ServiceClient
 from build_chassis.supervisor import Duty, supervised_lifespan
-from build_protocol.clock import HOUR_SECONDS, Clock, now_ms
+from build_protocol.clock import HOUR_SECONDS, Clock
 from build_protocol.topology import queue_name
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
@@ -40,7 +42,12 @@ CONFIG_WATCH_SECONDS = 5.0
 
 
 def create_app(
-    settings: Settings, bus: Bus, *, peers: Peers = NO_PEERS, store: HistoryStore | None = None, clock: Clock = now_ms
+    settings: Settings,
+    bus: Bus,
+    *,
+    peers: Peers = NO_PEERS,
+    store: HistoryStore | None = None,
+    clock: Clock | None = None,
 ) -> FastAPI:
     """The service on this bus. The bus is opened and closed by whoever made it; the store and the peers are ours.
 
@@ -49,23 +56,28 @@ def create_app(
     registry = CollectorRegistry()
     parts = Dependencies(
         settings=settings,
-        clock=clock,
+        clock=clock or ServerClock(),
         registry=registry,
         store=store or open_store(settings.store_url),
         projects=Projects(Path(settings.config_path)),
         statistics=StatisticsCache(),
     )
-    duties = _duties(parts, bus, peers.get("ingest"), Metrics(registry))
+    guard = RetentionGuard(settings, parts.clock, parts.store, registry)
+    duties = _duties(parts, bus, peers.get("ingest"), Metrics(registry), guard)
 
     closing = [*(peer.close for peer in peers.values()), parts.store.close]
     lifespan = supervised_lifespan("history", duties, open_store=parts.store.open, closing=closing)
-    return create_service_app("history", parts, bus, lifespan=lifespan, routers=routers(settings))
+    return create_service_app(
+        "history", parts, bus, lifespan=lifespan, routers=routers(settings), notices=[lambda: guard.reason]
+    )
 
 
-def _duties(parts: Dependencies, bus: Bus, ingest: ServiceClient | None, metrics: Metrics) -> Sequence[Duty]:
+def _duties(
+    parts: Dependencies, bus: Bus, ingest: ServiceClient | None, metrics: Metrics, guard: RetentionGuard
+) -> Sequence[Duty]:
     settings, store, clock = parts.settings, parts.store, parts.clock
     config_watcher = ConfigWatcher(store, parts.projects, clock)
-    retention = Retention(store, metrics, settings.keep_days)
+    retention = Retention(store, metrics, settings.keep_days, guard)
 
     async def record(deliveries: Sequence[Delivery]) -> None:
         with metrics.batch_seconds.time():
@@ -74,12 +86,14 @@ def _duties(parts: Dependencies, bus: Bus, ingest: ServiceClient | None, metrics
 
     async def withdraw() -> None:
         # Once an hour is often enough: what stays open is looked at again, so "more to do" would never end.
-        await withdraw_idle(store, config_watcher.excluded_configs, clock)
+        if await guard.is_clock_right():
+            await withdraw_idle(store, config_watcher.excluded_configs, clock)
 
     health = Health(store.ping)
     duties = [
         consumer_duty(bus, queue_name("history"), record, prefetch=settings.prefetch, health=health),
         replay_duty(bus, "history", health),
+        guard.duty(),
         Duty("withdraw idle incidents", withdraw, HOUR_SECONDS),
         Duty("forget old builds", lambda: retention.forget_old(clock()), HOUR_SECONDS),
         Duty("follow config.yaml", config_watcher.step, CONFIG_WATCH_SECONDS),

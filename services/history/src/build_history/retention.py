@@ -7,6 +7,7 @@ stays counted.
 
 from collections.abc import Mapping, Sequence
 
+from build_chassis.retention_guard import RetentionGuard
 from build_protocol.clock import DAY_MS
 
 from build_history.builds.fact import Fact
@@ -21,14 +22,21 @@ BATCH = 500
 class Retention:
     """Forgets what is beyond `keep_days`."""
 
-    def __init__(self, store: HistoryStore, metrics: Metrics, keep_days: int) -> None:
+    def __init__(
+        self, store: HistoryStore, metrics: Metrics, keep_days: int, guard: RetentionGuard | None = None
+    ) -> None:
         self._store = store
         self._metrics = metrics
         self._keep_days = keep_days
+        self._guard = guard
 
     async def forget_old(self, now_ms: int) -> bool:
         """Forget one batch; whether there may be more. Repeating is harmless."""
         before_at = now_ms - self._keep_days * DAY_MS
+        if self._guard is not None:
+            old_count, total = await self._store.count_facts(before_at), await self._store.count_facts()
+            if not await self._guard.allows(old=old_count, total=total):
+                return False
         points = await self._store.received(before_at=before_at, limit=BATCH)
         stored = await self._store.facts([point.id for point in points])
         facts = {build_id: known.fact for build_id, known in stored.items()}

@@ -9,10 +9,12 @@ from build_chassis.consumer import consumer_duty
 from build_chassis.health import Health
 from build_chassis.projects import Projects
 from build_chassis.replay import replay_duty
+from build_chassis.retention_guard import RetentionGuard
+from build_chassis.server_clock import ServerClock
 from build_chassis.service import create_service_app
 from build_chassis.service_client import NO_PEERS, Peers, ServiceClient
 from build_chassis.supervisor import Duty, supervised_lifespan
-from build_protocol.clock import HOUR_SECONDS, Clock, now_ms
+from build_protocol.clock import HOUR_SECONDS, Clock
 from build_protocol.topology import queue_name
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
@@ -39,7 +41,12 @@ LAST_SEND_SECONDS = 20.0
 
 
 def create_app(
-    settings: Settings, bus: Bus, *, peers: Peers = NO_PEERS, store: NotifierStore | None = None, clock: Clock = now_ms
+    settings: Settings,
+    bus: Bus,
+    *,
+    peers: Peers = NO_PEERS,
+    store: NotifierStore | None = None,
+    clock: Clock | None = None,
 ) -> FastAPI:
     """The service on this bus. The bus is opened and closed by whoever made it; the store and the peers are ours.
 
@@ -48,7 +55,7 @@ def create_app(
     registry = CollectorRegistry()
     parts = Dependencies(
         settings=settings,
-        clock=clock,
+        clock=clock or ServerClock(),
         registry=registry,
         store=store or open_store(settings.store_url),
         metrics=Metrics(registry),
@@ -56,12 +63,15 @@ def create_app(
     )
     projects = Projects(Path(settings.config_path))
     channels = open_channels(settings, projects)
-    duties = _duties(parts, bus, projects, channels, peers.get("ingest"))
+    guard = RetentionGuard(settings, parts.clock, parts.store, registry)
+    duties = _duties(parts, bus, projects, channels, ingest=peers.get("ingest"), guard=guard)
 
     closing = [channel.close for channel in channels.values()]
     closing += [*(peer.close for peer in peers.values()), parts.store.close]
     lifespan = supervised_lifespan("notifier", duties, open_store=parts.store.open, closing=closing)
-    return create_service_app("notifier", parts, bus, lifespan=lifespan, routers=routers(settings))
+    return create_service_app(
+        "notifier", parts, bus, lifespan=lifespan, routers=routers(settings), notices=[lambda: guard.reason]
+    )
 
 
 def _duties(
@@ -69,14 +79,16 @@ def _duties(
     bus: Bus,
     projects: Projects,
     channels: Mapping[ChannelName, Channel],
+    *,
     ingest: ServiceClient | None,
+    guard: RetentionGuard,
 ) -> Sequence[Duty]:
     settings, store, metrics, clock = parts.settings, parts.store, parts.metrics, parts.clock
     recorder = Recorder(store, projects, settings)
     planner = Planner(store, projects, settings, ServiceExtracts(ingest), metrics=metrics, clock=clock)
     sender = Sender(store, channels, settings.must_arrive_rules, metrics=metrics, clock=clock)
     scheduled_work = ScheduledWork(store, projects, settings, clock)
-    retention = Retention(store, settings.keep_days)
+    retention = Retention(store, settings.keep_days, guard)
     is_due = asyncio.Event()
 
     async def record(deliveries: Sequence[Delivery]) -> None:
@@ -92,6 +104,7 @@ def _duties(
     return (
         consumer_duty(bus, queue_name("notifier"), record, prefetch=settings.prefetch, health=health),
         replay_duty(bus, "notifier", health),
+        guard.duty(),
         Duty("plan notifications", planner.plan_due, settings.poll_seconds),
         Duty("do what is due by the clock", scheduled_work.sweep, SWEEP_SECONDS),
         Duty("forget old notifications", lambda: retention.forget_old(clock()), HOUR_SECONDS),

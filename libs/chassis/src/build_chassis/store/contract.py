@@ -39,3 +39,19 @@ class Store(Protocol):
             StoreUnavailable: It does not.
         """
         ...
+
+    async def newest_time(self) -> int | None:
+        """The time noted last, in ms since the Unix epoch; None where none was.
+
+        Raises:
+            StoreUnavailable: The store does not answer.
+        """
+        ...
+
+    async def note_time(self, at: int) -> None:
+        """Note the time, so that a clock that is wrong at the next start is seen. Repeating is harmless.
+
+        Raises:
+            StoreUnavailable: The store does not answer.
+        """
+        ...

@@ -37,7 +37,7 @@ _REFUSED_CODES = frozenset({13, 18, 8000})
 """Not authorized, not authenticated, or over its quota: the operator may still be about to allow it."""
 
 VERSION = "schema_version"
-"""The collection that notes which release's documents these are, and takes the pings."""
+"""The collection that notes which release's documents these are, when they were in use last, and takes the pings."""
 
 _WRITE_PROBE = "write_probe"
 

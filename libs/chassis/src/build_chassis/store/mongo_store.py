@@ -5,7 +5,9 @@ from abc import abstractmethod
 from typing_extensions import override
 
 from build_chassis.store.contract import FIRST_VERSION, Store, too_old
-from build_chassis.store.mongo import VERSION, close, connect, opening, ping
+from build_chassis.store.mongo import VERSION, available, close, connect, opening, ping
+
+CLOCK = "clock"
 
 
 class MongoStore(Store):
@@ -39,6 +41,17 @@ class MongoStore(Store):
     @override
     async def ping(self) -> None:
         await ping(self._database)
+
+    @override
+    async def newest_time(self) -> int | None:
+        with available(self._database):
+            noted = await self._database[VERSION].find_one({"_id": CLOCK})
+        return None if noted is None else int(noted["at"])
+
+    @override
+    async def note_time(self, at: int) -> None:
+        with available(self._database):
+            await self._database[VERSION].update_one({"_id": CLOCK}, {"$set": {"at": at}}, upsert=True)
 
     @abstractmethod
     async def _prepare(self) -> None:

@@ -22,6 +22,7 @@ from sqlalchemy import (
     MetaData,
     Table,
     create_engine,
+    delete,
     event,
     exc,
     insert,
@@ -55,6 +56,12 @@ Step = Callable[[Connection], None]
 
 _version = Table(
     "schema_version", MetaData(), Column("id", Integer, primary_key=True), Column("version", Integer, nullable=False)
+)
+_clock = Table(
+    "server_clock",
+    MetaData(),
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("at", BigInteger, nullable=False),
 )
 _write_probe = Table(
     "write_probe", MetaData(), Column("id", Integer, primary_key=True), Column("written", BigInteger, nullable=False)
@@ -159,6 +166,19 @@ class SqlEngine:
     async def schema_version(self) -> int:
         """The version the database has; 0 when it is empty."""
         return await self.read(_stored_version)
+
+    async def newest_time(self) -> int | None:
+        """The time noted last; None where none was."""
+        return await self.read(lambda connection: connection.execute(select(_clock.c.at)).scalar())
+
+    async def note_time(self, at: int) -> None:
+        """Note the time; the newest call counts."""
+
+        def put(connection: Connection) -> None:
+            connection.execute(delete(_clock))
+            connection.execute(insert(_clock).values(id=1, at=at))
+
+        await self.write(put)
 
     async def close(self) -> None:
         """Finish what was submitted, an opening included, then close every connection."""
@@ -340,6 +360,8 @@ def _run_steps(connection: Connection, name: str, metadata: MetaData, steps: Seq
     newest = FIRST_VERSION + len(steps)
     _write_probe.create(connection, checkfirst=True)
     version = _stored_version(connection)
+    if not 0 < version < FIRST_VERSION:
+        _clock.create(connection, checkfirst=True)
     if version == 0:
         metadata.create_all(connection)
         _version.create(connection)

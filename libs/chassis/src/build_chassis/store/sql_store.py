@@ -28,3 +28,11 @@ class SqlStore(Store):
     @override
     async def ping(self) -> None:
         await self._engine.ping()
+
+    @override
+    async def newest_time(self) -> int | None:
+        return await self._engine.newest_time()
+
+    @override
+    async def note_time(self, at: int) -> None:
+        await self._engine.note_time(at)

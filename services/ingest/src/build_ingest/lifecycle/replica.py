@@ -13,6 +13,7 @@ from build_chassis.consumer import run_consumer
 from build_chassis.errors import StoreUnavailable
 from build_chassis.health import Health
 from build_chassis.replay import replay_duty
+from build_chassis.retention_guard import RetentionGuard
 from build_chassis.supervisor import Duty
 from build_protocol.clock import HOUR_SECONDS, Clock
 from build_protocol.ids import shard_of
@@ -49,6 +50,7 @@ class Replica:
         artifacts_client: ArtifactsClient | None,
         metrics: Metrics,
         clock: Clock,
+        guard: RetentionGuard | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._prefetch = settings.prefetch
@@ -79,7 +81,12 @@ class Replica:
             clock=clock,
         )
         self.retention = Retention(
-            store, self.consumer, artifacts_client, keep_days=settings.keep_days, hot_days=settings.hot_days
+            store,
+            self.consumer,
+            artifacts_client,
+            keep_days=settings.keep_days,
+            hot_days=settings.hot_days,
+            guard=guard,
         )
 
     def _notice(self, step: Step) -> None:

@@ -2,6 +2,7 @@
 
 import logging
 
+from build_chassis.retention_guard import RetentionGuard
 from build_protocol.clock import DAY_MS
 from build_protocol.ids import SHARDS
 
@@ -33,18 +34,25 @@ class Retention:
         *,
         keep_days: int,
         hot_days: int,
+        guard: RetentionGuard | None = None,
     ) -> None:
         self._store = store
         self._consumer = consumer
         self._artifacts_client = artifacts_client
         self._keep_days = keep_days
         self._hot_days = hot_days
+        self._guard = guard
 
     async def forget_old(self, now_ms: int) -> None:
         """Delete builds older than the store has to keep, and first their archives. Raises StoreUnavailable."""
         if not self._keep_days:
             return
-        while old := await self._store.list_forgettable(now_ms - self._keep_days * DAY_MS, BUILDS_AT_ONCE):
+        before_at = now_ms - self._keep_days * DAY_MS
+        if self._guard is not None:
+            old_count, total = await self._store.count(before_at), await self._store.count()
+            if not await self._guard.allows(old=old_count, total=total):
+                return
+        while old := await self._store.list_forgettable(before_at, BUILDS_AT_ONCE):
             for state in old:
                 if state.archive.artifact_id is not None and self._artifacts_client is not None:
                     await self._artifacts_client.let_go(state.archive.artifact_id)
@@ -54,6 +62,8 @@ class Retention:
     async def cool_old(self, now_ms: int) -> None:
         """Drop the text of archived logs that are no longer hot. Raises StoreUnavailable."""
         if not self._hot_days or self._artifacts_client is None:
+            return
+        if self._guard is not None and not await self._guard.is_clock_right():
             return
         before = place_at(now_ms - self._hot_days * DAY_MS)
         steps: tuple[ArchiveStep, ...] = ("cooling", "kept")

@@ -87,6 +87,10 @@ class NotifierStore(Store, Protocol):
         """All mutes, those that end last first."""
         ...
 
+    async def count(self, before_at: int | None = None) -> int:
+        """How many notifications there are, or are settled and older."""
+        ...
+
     async def forget(self, before_at: int, limit: int) -> int:
         """Forget what is older: settled notifications, idle branches, ended mutes; how many rows went, at most 3x."""
         ...

@@ -133,6 +133,12 @@ class MongoNotifierStore(MongoStore, NotifierStore):
         return [Mute.model_validate_json(document["body"]) for document in documents]
 
     @override
+    async def count(self, before_at: int | None = None) -> int:
+        old: Document = {} if before_at is None else {"created_at": {"$lt": before_at}, "due_at": None}
+        with available(self._database):
+            return await self._notifications.count_documents(old)
+
+    @override
     async def forget(self, before_at: int, limit: int) -> int:
         old: tuple[tuple[AsyncCollection[Document], Document], ...] = (
             (self._notifications, {"created_at": {"$lt": before_at}, "due_at": None}),

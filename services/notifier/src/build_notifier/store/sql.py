@@ -152,6 +152,13 @@ class SqlNotifierStore(SqlStore, NotifierStore):
         return [Mute.model_validate_json(row.body) for row in rows]
 
     @override
+    async def count(self, before_at: int | None = None) -> int:
+        counted = sa.select(sa.func.count()).select_from(NOTIFICATIONS)
+        if before_at is not None:
+            counted = counted.where(NOTIFICATIONS.c.created_at < before_at, NOTIFICATIONS.c.due_at.is_(None))
+        return await self._engine.read(lambda connection: connection.execute(counted).scalar() or 0)
+
+    @override
     async def forget(self, before_at: int, limit: int) -> int:
         doomed = (
             (NOTIFICATIONS.c.id, (NOTIFICATIONS.c.created_at < before_at, NOTIFICATIONS.c.due_at.is_(None))),

@@ -1,0 +1,196 @@
+"""The server's clock and the retention guard: a leap is not followed, and deletes nothing."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, date, datetime
+
+import pytest
+from build_chassis.retention_guard import AWAY_MS, FEW, NOTE_MS, RetentionGuard
+from build_chassis.server_clock import STEP_MS, ServerClock
+from build_chassis.settings import ServiceSettings
+from build_chassis.store.mongo_store import MongoStore
+from build_chassis.store.sql_store import SqlStore
+from build_protocol.clock import DAY_MS, HOUR_MS
+from build_testkit.signing import SECRET
+from prometheus_client import CollectorRegistry
+from sqlalchemy import MetaData
+
+NOON_AT = 1_780_000_000_000 // DAY_MS * DAY_MS + 12 * HOUR_MS
+LEAP_MS = 400 * DAY_MS
+
+
+class Machine:
+    """A machine whose wall clock tests set; its steady clock only runs."""
+
+    def __init__(self) -> None:
+        self.wall_at = NOON_AT
+        self.up_ms = 5000
+
+    def pass_time(self, span_ms: int) -> None:
+        self.wall_at += span_ms
+        self.up_ms += span_ms
+
+    def clock(self) -> ServerClock:
+        return ServerClock(lambda: self.wall_at, lambda: self.up_ms)
+
+
+class Things(MongoStore):
+    async def _prepare(self) -> None:
+        await self._database.things.create_index("name")
+
+
+@pytest.fixture
+async def store(store_url: str) -> AsyncIterator[SqlStore | MongoStore]:
+    opened = Things(store_url) if store_url.startswith("mongodb") else SqlStore(store_url, MetaData())
+    await opened.open()
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def sqlite_store() -> AsyncIterator[SqlStore]:
+    opened = SqlStore("sqlite://", MetaData())
+    await opened.open()
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def machine() -> Machine:
+    return Machine()
+
+
+def guard_of(store, clock, confirmed_on: date | None = None) -> RetentionGuard:
+    settings = ServiceSettings(service="history", jwt_secret_key=SECRET, clock_confirmed_on=confirmed_on)
+    return RetentionGuard(settings, clock, store, CollectorRegistry())
+
+
+def day_of(at: int) -> date:
+    return datetime.fromtimestamp(at / 1000, UTC).date()
+
+
+async def test_a_store_remembers_when_it_was_in_use(store) -> None:
+    """The time noted last, through a new opening; before the first there is none."""
+    assert await store.newest_time() is None
+    for at in (NOON_AT, NOON_AT + 5, NOON_AT - LEAP_MS):
+        await store.note_time(at)
+        await store.open()
+        assert await store.newest_time() == at
+
+
+def test_corrections_are_followed_and_leaps_are_not(machine: Machine) -> None:
+    """Seconds up or down, as time servers correct; days are passed over until they are adopted, or taken back."""
+    clock = machine.clock()
+    for step_ms in (900, -1800, STEP_MS, -STEP_MS):
+        machine.wall_at += step_ms
+        assert (clock(), clock.leap_ms) == (machine.wall_at, 0)
+    for leap_ms in (LEAP_MS, -LEAP_MS, 2 * HOUR_MS):
+        machine.wall_at += leap_ms
+        machine.pass_time(1000)
+        assert (clock(), clock.leap_ms) == (machine.wall_at - leap_ms, leap_ms)
+        machine.wall_at -= leap_ms
+        assert clock.leap_ms == 0
+    machine.wall_at += LEAP_MS
+    clock.adopt()
+    assert (clock(), clock.leap_ms) == (machine.wall_at, 0)
+
+
+async def test_a_leap_stops_retention_and_says_what_to_do(sqlite_store, machine: Machine, caplog) -> None:
+    """The server ran a minute at +400 days: nothing may be deleted, one line says why, and it goes on by itself."""
+    registry = CollectorRegistry()
+    settings = ServiceSettings(service="history", jwt_secret_key=SECRET)
+    guard = RetentionGuard(settings, machine.clock(), sqlite_store, registry)
+    assert await guard.allows(old=1, total=100)
+    machine.wall_at += LEAP_MS
+    for _ in range(3):
+        machine.pass_time(20_000)
+        assert not await guard.allows(old=1, total=100)
+        assert not await guard.is_clock_right()
+
+    assert "the clock leapt by 400 days" in guard.reason
+    assert f"CLOCK_CONFIRMED_ON={day_of(NOON_AT)}" in guard.reason
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+    assert registry.get_sample_value("history_retention_held") == 1
+    assert registry.get_sample_value("history_clock_leap_seconds") == LEAP_MS / 1000
+    machine.wall_at -= LEAP_MS
+    assert await guard.allows(old=1, total=100)
+    assert guard.reason is None
+    assert registry.get_sample_value("history_retention_held") == 0
+
+
+@pytest.mark.parametrize("leap_ms", [LEAP_MS, AWAY_MS + 1, -LEAP_MS, -2 * STEP_MS])
+async def test_a_service_that_starts_with_another_time_than_its_store_has_seen_asks(store, machine, leap_ms) -> None:
+    """A clock that is wrong at the start, or a server that was off for long: nobody but a person knows which."""
+    await guard_of(store, machine.clock()).look()
+    machine.wall_at += leap_ms
+
+    restarted = guard_of(store, machine.clock())
+    assert not await restarted.allows(old=1, total=100)
+    assert not await guard_of(store, machine.clock()).is_clock_right()
+
+    agreed = guard_of(store, machine.clock(), day_of(machine.wall_at))
+    assert await agreed.allows(old=1, total=100)
+    assert await guard_of(store, machine.clock()).is_clock_right()
+
+
+async def test_yesterdays_agreement_is_none(sqlite_store, machine: Machine) -> None:
+    """A date that stays in the environment allows nothing a week later."""
+    await guard_of(sqlite_store, machine.clock()).look()
+    agreed_on = day_of(machine.wall_at)
+    machine.wall_at += 7 * DAY_MS
+
+    assert not await guard_of(sqlite_store, machine.clock(), agreed_on).is_clock_right()
+
+
+async def test_a_machine_that_booted_without_a_time_is_set_right(sqlite_store, machine: Machine) -> None:
+    """It began at 1970 and is set a minute later: that leap leads to what the store knows, and is followed."""
+    await guard_of(sqlite_store, machine.clock()).look()
+    right_at, machine.wall_at = machine.wall_at, 7
+    clock = machine.clock()
+    guard = guard_of(sqlite_store, clock)
+    assert not await guard.is_clock_right()
+    machine.pass_time(60_000)
+    machine.wall_at = right_at + 90_000
+
+    assert await guard.is_clock_right()
+    assert clock() == machine.wall_at
+
+
+async def test_a_day_off_and_a_weekend_off_pass(sqlite_store, machine: Machine) -> None:
+    """Nobody is asked after a usual stop."""
+    for off_ms in (HOUR_MS, DAY_MS, AWAY_MS):
+        await guard_of(sqlite_store, machine.clock()).look()
+        machine.wall_at += off_ms
+        assert await guard_of(sqlite_store, machine.clock()).is_clock_right()
+
+
+@pytest.mark.parametrize(
+    ("old", "total", "is_allowed"),
+    [
+        (0, 0, True),
+        (FEW, FEW, True),
+        (FEW + 1, FEW + 1, False),
+        (25, 100, True),
+        (26, 100, False),
+        (5000, 50_000, True),
+    ],
+)
+async def test_a_round_that_would_delete_much_waits_for_a_person(sqlite_store, machine, old, total, is_allowed) -> None:
+    """A quarter of a store is no hour's worth; who shortened the days on purpose confirms it."""
+    guard = guard_of(sqlite_store, machine.clock())
+
+    assert await guard.allows(old=old, total=total) == is_allowed
+    assert (guard.reason is None) == is_allowed
+    assert await guard.is_clock_right()
+    assert await guard_of(sqlite_store, machine.clock(), day_of(NOON_AT)).allows(old=old, total=total)
+
+
+async def test_an_idle_service_seldom_writes(sqlite_store, machine: Machine) -> None:
+    """The store is written to every ten minutes, not at every look."""
+    guard = guard_of(sqlite_store, machine.clock())
+    noted = set()
+    for _ in range(40):
+        machine.pass_time(NOTE_MS // 10)
+        await guard.look()
+        noted.add(await sqlite_store.newest_time())
+
+    assert len(noted) == 4
