@@ -1,13 +1,13 @@
 """Bringing a complete build's artifacts: upload each file, record it in the build's sequence, then let the build go."""
 
 import os
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from threading import Lock
 
 from build_dashboard.builds.artifacts import FILES_MAX, Uploader, UploadLater, UploadRefused, find
+from build_dashboard.builds.console import draw
 from build_dashboard.builds.reporter import BuildReporter
 from build_dashboard.delivery.delivery import Delivery
 
@@ -73,10 +73,8 @@ class _Meter:
             if not self._is_shown or time.monotonic() < self._shown_at + SHOW_SECONDS:
                 return
             self._shown_at = time.monotonic()
-            sys.stderr.write(f"\r\x1b[Kbuild-dashboard: {name[:60]!r} {100 * done_bytes // max(size_bytes, 1)} %")
-            sys.stderr.flush()
+            draw(f"\r\x1b[Kbuild-dashboard: {name[:60]!r} {100 * done_bytes // max(size_bytes, 1)} %")
 
     def clear(self) -> None:
         if self._is_shown:
-            sys.stderr.write("\r\x1b[K")
-            sys.stderr.flush()
+            draw("\r\x1b[K")

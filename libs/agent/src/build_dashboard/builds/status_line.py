@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from build_analysis.progress import Progress
 
+from build_dashboard.builds.console import draw
 from build_dashboard.evidence.compiler_cache import Lookups
 
 DRAW_SECONDS = 1.0
@@ -44,7 +45,7 @@ class StatusLine:
         self._stop.set()
         self._thread.join()
         if self._size is not None:
-            _write(f"\x1b7\x1b[r\x1b[{self._size.lines};1H\x1b[2K\x1b8")
+            draw(f"\x1b7\x1b[r\x1b[{self._size.lines};1H\x1b[2K\x1b8")
 
     def _draw(self) -> None:
         draws = 0
@@ -58,12 +59,12 @@ class StatusLine:
                     if size != self._size:
                         self._reserve(size)
                     text = status_text(*self._look(), self._lookups, size.columns)
-                    _write(f"\x1b7\x1b[{size.lines};1H\x1b[2K\x1b[7m{text}\x1b[27m\x1b8")
+                    draw(f"\x1b7\x1b[{size.lines};1H\x1b[2K\x1b[7m{text}\x1b[27m\x1b8")
             self._stop.wait(DRAW_SECONDS)
 
     def _reserve(self, size: os.terminal_size) -> None:
         # The line feed first: a cursor in the last row must not write over what we draw there.
-        _write(f"\n\x1b7\x1b[1;{size.lines - 1}r\x1b8\x1b[1A")
+        draw(f"\n\x1b7\x1b[1;{size.lines - 1}r\x1b8\x1b[1A")
         self._size = size
 
 
@@ -91,8 +92,3 @@ def _duration(milliseconds: int) -> str:
     if hours:
         return f"{hours} h {minutes:02} min"
     return f"{minutes} min {seconds:02} s" if minutes else f"{seconds} s"
-
-
-def _write(text: str) -> None:
-    with contextlib.suppress(OSError):
-        os.write(2, text.encode())

@@ -4,7 +4,7 @@ import argparse
 import os
 import platform
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from build_dashboard.builds.console import say
@@ -41,6 +41,7 @@ class Wrapping:
         self._holding = holding
         self._signals = signals
         self._is_quiet = options.quiet
+        self._lost: Mapping[int, tuple[int, int]] = {}
         self._has_status = options.tty and not options.quiet
         spool = spool_directory(options.spool)
         self._gathering = facts.gather(directory.facts["start"]["cwd"], os.environ)
@@ -63,7 +64,7 @@ class Wrapping:
         self._show_link_later()
         status = self._status_line()
         try:
-            self._reporter.follow(self._holding, self._gathering)
+            self._lost = self._reporter.follow(self._holding, self._gathering).lost
         finally:
             if status is not None:
                 status.stop()
@@ -78,6 +79,9 @@ class Wrapping:
         self._delivery.close()
         if self._is_quiet:
             return
+        for fd, (size, problem) in self._lost.items():
+            name = "standard output" if fd == 1 else "standard error"
+            say(f"{size} bytes could not be written to {name} ({os.strerror(problem)}); the build's log has them")
         for notice in self._delivery.notices:
             say(notice)
         if self._delivery.is_offline:

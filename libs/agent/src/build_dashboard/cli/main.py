@@ -16,7 +16,9 @@ def main() -> None:
         # A build must not wait for the imports of commands it does not use.
         from build_dashboard.cli.run import main as run  # noqa: PLC0415  (see above)
 
-        sys.exit(run(arguments[1:]))
+        code = run(arguments[1:])
+        _leave_lost_output()
+        sys.exit(code)
     from importlib.metadata import entry_points  # noqa: PLC0415  (as above)
 
     others = {entry.name: entry for entry in entry_points(group=GROUP)}
@@ -27,3 +29,12 @@ def main() -> None:
     for name in others:
         app.command(name, help=f"See `{name} --help`.")(lambda: None)  # listed only; called above
     app(prog_name="build-dashboard")
+
+
+def _leave_lost_output() -> None:
+    """Python would end with 120 instead of the build's exit code where its own output cannot be written."""
+    for name in ("stdout", "stderr"):
+        try:
+            getattr(sys, name).flush()
+        except (AttributeError, OSError, ValueError):
+            setattr(sys, name, None)

@@ -6,7 +6,9 @@ command's output and exit code are what they would have been.
 
 import argparse
 import contextlib
+import errno
 import os
+import signal
 import termios
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +19,7 @@ from build_protocol.ids import BadBuildName, read_build_name
 from build_dashboard.builds.console import say
 from build_dashboard.endpoint import spool_directory
 from build_dashboard.evidence.build_tree import find_trees
-from build_dashboard.holder.holding import GRACE_SECONDS, start
+from build_dashboard.holder.holding import GRACE_SECONDS, open_standard_descriptors, start
 from build_dashboard.holder.signals import Signals
 from build_dashboard.recording.directory import BuildDirectory, build_facts
 
@@ -31,12 +33,13 @@ def main(arguments: Sequence[str]) -> int:
         from build_dashboard.builds.resume import resume  # noqa: PLC0415  (a build needs nothing of it to start)
 
         return resume(options)
+    is_input_closed = open_standard_descriptors()
     environment = dict(os.environ)
     try:
         directory = BuildDirectory.create(spool_directory(options.spool), _facts(options))
     except OSError as error:
         say(f"cannot write the spool ({error}): the build runs unrecorded")
-        os.execvp(options.command[0], options.command)  # noqa: S606  (it is what the person asked for)
+        return _become(options.command, is_input_closed=is_input_closed)
     environment["BUILD_DASHBOARD_BUILD_ID"] = directory.build_id
     trees = find_trees(options.command, str(Path.cwd()))
     terminal = _terminal_mode()
@@ -48,6 +51,7 @@ def main(arguments: Sequence[str]) -> int:
         timeout_seconds=options.timeout,
         silence_seconds=options.silence_timeout,
         grace_seconds=options.grace,
+        is_input_closed=is_input_closed,
     )
     signals = Signals(holding)
     try:
@@ -66,6 +70,19 @@ def main(arguments: Sequence[str]) -> int:
         with contextlib.suppress(Exception):
             wrapping.deliver(options.linger)
     return code
+
+
+def _become(command: list[str], *, is_input_closed: bool) -> int:
+    """Be the command from now on; the exit code where there is no such command."""
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):
+        signal.signal(number, signal.SIG_DFL)  # Python ignores them, a command expects them
+    if is_input_closed:
+        os.close(0)
+    try:
+        os.execvp(command[0], command)  # noqa: S606  (it is what the person asked for)
+    except OSError as error:
+        say(f"{command[0]}: {error.strerror}")
+        return 127 if error.errno == errno.ENOENT else 126
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:

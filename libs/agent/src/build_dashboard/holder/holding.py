@@ -4,7 +4,7 @@ import contextlib
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from build_dashboard.holder.raw import CAP_BYTES
@@ -43,6 +43,8 @@ class End:
     wall_ms: int | None = None
     cpu_ms: int | None = None
     peak_rss_bytes: int | None = None
+    lost: Mapping[int, tuple[int, int]] = field(default_factory=dict)
+    """Of descriptors 1 and 2: bytes that could not be written there (they are recorded), and the error's number."""
 
     @property
     def status(self) -> str:
@@ -57,6 +59,21 @@ class End:
         return "cancelled" if self.reason in ("interrupted", "terminated", "hangup", "quit") else "failed"
 
 
+def open_standard_descriptors() -> bool:
+    """Open /dev/null where standard input, output or error is closed; whether standard input was.
+
+    Else the next file opened, a record or a socket, would be what somebody takes for their output.
+    """
+    is_input_closed = False
+    for fd in (0, 1, 2):
+        try:
+            os.fstat(fd)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
+            is_input_closed = is_input_closed or fd == 0
+    return is_input_closed
+
+
 def start(
     directory: Path,
     command: Sequence[str],
@@ -68,8 +85,12 @@ def start(
     grace_seconds: float = GRACE_SECONDS,
     cap_bytes: int = CAP_BYTES,
     cwd: str | None = None,
+    is_input_closed: bool = False,
 ) -> Holding:
-    """Start the command under a holder that writes into this build directory; 0 seconds mean no limit."""
+    """Start the command under a holder that writes into this build directory; 0 seconds mean no limit.
+
+    Descriptors 0, 1 and 2 must be open (`open_standard_descriptors`).
+    """
     status_read, status_write = os.pipe()
     os.set_inheritable(status_write, True)
     package_parent = str(Path(__file__).resolve().parents[2])
@@ -83,6 +104,7 @@ def start(
         f"grace={grace_seconds}",
         f"cap_bytes={cap_bytes}",
         f"cwd={cwd or ''}",
+        f"input_closed={int(is_input_closed)}",
         "--",
         *command,
     ]
@@ -103,7 +125,13 @@ def parse_end(text: str) -> End:
         wall_ms=_number(fields.get("wall_ms")),
         cpu_ms=int(user) + int(system) if user and system else None,
         peak_rss_bytes=_number(fields.get("peak_rss_bytes")),
+        lost={fd: _loss(fields[f"lost{fd}"]) for fd in (1, 2) if f"lost{fd}" in fields},
     )
+
+
+def _loss(text: str) -> tuple[int, int]:
+    size, _, problem = text.partition(":")
+    return int(size), int(problem)
 
 
 def _number(text: str | None) -> int | None:

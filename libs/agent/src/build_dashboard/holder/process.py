@@ -45,6 +45,7 @@ class Task:
         options = dict(argument.split("=", 1) for argument in arguments[:split])
         self.command = arguments[split + 1 :]
         self.cwd = options["cwd"]
+        self.is_input_closed = options["input_closed"] == "1"
         self.directory = options["directory"]
         self.status_fd = int(options["status_fd"])
         self.is_terminal = options["terminal"] == "1"
@@ -71,6 +72,7 @@ class Holder:
         self._raw = raw.RawWriter(f"{task.directory}/raw", cap_bytes=task.cap_bytes)
         self._terminal = Terminal() if task.is_terminal else None
         self._sources: dict[int, Source] = {}
+        self._outlets: list[Outlet] = []
         self._family = Family(0)
         self._wait_status: int | None = None
         self._usage = ""
@@ -98,7 +100,8 @@ class Holder:
         if not self._reason and self._terminal and self._terminal.has_interrupt:
             self._reason = "interrupted"
         wall_ms = int((self._ended - self._started) * 1000)
-        self._raw.close(now_ms(), f"code={code} signal={name} reason={self._reason} wall_ms={wall_ms} {self._usage}")
+        facts = f"code={code} signal={name} reason={self._reason} wall_ms={wall_ms} {self._usage} {self._losses()}"
+        self._raw.close(now_ms(), facts)
         return code
 
     # --- the beginning ---
@@ -155,10 +158,14 @@ class Holder:
         return write
 
     def _add(self, fd: int, kind: bytes, outlet_fd: int) -> None:
-        self._sources[fd] = Source(fd, kind, Outlet(outlet_fd))
+        outlet = Outlet(outlet_fd)
+        self._outlets.append(outlet)
+        self._sources[fd] = Source(fd, kind, outlet)
 
     def _become_command(self, out: int, err: int, fail: int) -> None:
         """In the child: become the command, or report why not through `fail`, which closes by itself when it works."""
+        if self._task.is_input_closed:
+            os.close(0)
         if self._terminal is not None:
             self._terminal.enter()
         else:
@@ -200,10 +207,14 @@ class Holder:
         if self._terminal is not None:
             self._terminal.pass_typed(ready)
         for source in list(self._sources.values()):
-            if source.outlet.pending:
+            if source.outlet.has_one_reader and ready.get(source.outlet.fd, 0) & (select.POLLERR | select.POLLHUP):
+                source.outlet.leave()
+            elif source.outlet.pending:
                 source.outlet.write(b"")
             elif ready.get(source.fd, 0) & ~select.POLLOUT:
                 self._read(source)
+            if source.outlet.is_gone:
+                self._close(source)
         self._watch_clock()
 
     def _poll(self) -> select.poll:
@@ -215,8 +226,10 @@ class Holder:
         for source in self._sources.values():
             if source.outlet.pending:
                 poll.register(source.outlet.fd, select.POLLOUT)
-            else:
-                poll.register(source.fd, select.POLLIN)
+                continue
+            poll.register(source.fd, select.POLLIN)
+            if source.outlet.has_one_reader:
+                poll.register(source.outlet.fd, 0)  # only reports that the reader left
         if self._terminal is not None:
             self._terminal.register(poll)
         return poll
@@ -233,22 +246,31 @@ class Holder:
             waits.append(self._last_output + self._task.silence_seconds - now)
         return max(0.0, min(waits) * 1000 + 1) if waits else None
 
-    def _read(self, source: Source) -> None:
+    def _read(self, source: Source) -> bool:
+        """Pass on and note what was printed; False when there is no more for now."""
         try:
             data = os.read(source.fd, READ_BYTES)
         except BlockingIOError:
-            return
+            return False
         except OSError:  # a terminal whose last user is gone
             data = b""
-        if not data or source.outlet.is_gone:
-            # Nobody reads our output any more: the command learns it as it would without us.
+        if not data:
             del self._sources[source.fd]
             os.close(source.fd)
-            return
+            return False
         self._last_output = time.monotonic()
         self._raw.append(source.kind, now_ms(), data)
         source.outlet.write(data)
         self._tick()
+        return True
+
+    def _close(self, source: Source) -> None:
+        """Nobody reads our output any more: the command learns it as it would without us."""
+        for _ in range(PIPE_BYTES // READ_BYTES):  # printed before that, perhaps: no more than the pipe holds
+            if not self._read(source):
+                break
+        if self._sources.pop(source.fd, None):
+            os.close(source.fd)
 
     def _tick(self) -> None:
         """Notify the agent that there is something to read."""
@@ -275,6 +297,11 @@ class Holder:
     def _copy_size(self) -> None:
         if self._terminal is not None:
             self._terminal.copy_size()
+
+    def _losses(self) -> str:
+        """What could not be passed on, for the exit frame."""
+        lost = [outlet for outlet in self._outlets if outlet.lost_bytes]
+        return " ".join(f"lost{outlet.fd}={outlet.lost_bytes}:{outlet.problem}" for outlet in lost)
 
     # --- its end ---
 
