@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 from build_dashboard import BuildAgent
-from build_dashboard.config import ConfigError
-from build_dashboard.daemon.checkout import Checkout
-from build_dashboard.daemon.daemon import buildable
+from build_dashboard.daemon.checkout import Checkout, CheckoutError
 from build_dashboard.daemon.memory import Memory
+from build_dashboard.daemon.setback import Setback
 from build_dashboard.daemon.trigger import Trigger
+from build_protocol.frames import UnbuildableProject
 
 pytestmark = pytest.mark.slow
 
@@ -245,14 +245,54 @@ def test_command_reaching_for_a_sibling_runs_below_the_checkout(repository, tmp_
     assert checkout.working_directory("ls ../elsewhere") == tmp_path / "clone"
 
 
-def test_wrong_config_is_named(tmp_path) -> None:
-    """What is wrong in config.yaml is reported with the place where it stands."""
-    path = tmp_path / "config.yaml"
-    path.write_text("projects:\n  p:\n    build_comand: make\n")
-    with pytest.raises(ConfigError, match=r"projects\.p\.build_comand"):
-        buildable(path, None)
-    with pytest.raises(ConfigError, match="cannot be read"):
-        buildable(tmp_path / "none.yaml", None)
+def test_a_repository_that_is_gone_is_reported_until_it_is_back(agent, gateway, config, repository, wait_until) -> None:
+    """The reason comes with the heartbeat, without credentials, and goes with the first look that works."""
+    away = repository.path.with_name("away.git")
+    Path(f"{repository.path}.git").rename(away)
+    process = agent.start("agent", "--config", str(config))
+
+    def reported() -> list[dict[str, object]]:
+        beats = [frame for frame in gateway.frames if frame["type"] == "HEARTBEAT"]
+        return beats[-1].get("unbuildable", []) if beats else []
+
+    try:
+        wait_until(reported, 20)
+        (first,) = reported()
+        away.rename(f"{repository.path}.git")
+        wait_until(lambda: gateway.records and gateway.of(gateway.only_build(), "BUILD_COMPLETE"), 20)
+        wait_until(lambda: not reported())
+    finally:
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=20)
+
+    assert first["project"] == "p"
+    assert "does not appear to be a git repository" in str(first["reason"])
+    assert "\n" not in str(first["reason"])
+    assert b"p can be built again" in err
+
+
+@pytest.mark.parametrize(
+    ("poll_seconds", "waits"),
+    [(60, [120, 240, 480, 960, 1800, 1800]), (1, [2, 4, 8, 16, 32, 64]), (7200, [7200] * 6)],
+)
+def test_each_failure_doubles_the_wait(poll_seconds, waits) -> None:
+    """Up to half an hour, and never below `poll_seconds`; the first failure's time stays, the newest reason counts."""
+    setback = Setback("gone", 1000)
+    for wait in waits:
+        assert setback.wait_seconds(poll_seconds) == wait
+        assert UnbuildableProject.model_validate(setback.to_wire("p", poll_seconds)).since_at == 1000
+        setback = setback.again("gone" * 1000)
+    for _ in range(100_000):
+        setback = setback.again("still")
+    assert setback.wait_seconds(60) == 1800
+
+
+def test_what_is_reported_has_no_credentials() -> None:
+    """Wherever an address with a password stands in git's words."""
+    words = "https://me:secret@host/x.git has no branch y\nfatal: 'ssh://me@host/x' is\n  gone; git@host:z stays"
+
+    expected = "https://host/x.git has no branch y fatal: 'ssh://host/x' is gone; git@host:z stays"
+    assert str(CheckoutError(words)) == expected
 
 
 def test_sdk_runs_a_command_and_calls_handlers(gateway, spool) -> None:

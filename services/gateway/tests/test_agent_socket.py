@@ -4,6 +4,7 @@ import asyncio
 import json
 import time
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from build_protocol.ids import shard_of
 from build_testkit.gateway import BUILD, KEY, OTHER_BUILD, Gateway, closed_with, hello, receive, record, say
@@ -172,6 +173,37 @@ async def test_the_newest_connection_of_a_process_wins(start_gateway: Callable[[
                 assert await closed_with(second) == 4409
         await say(other, type="RECORDS", records=[record(1, "BUILD_START")])
         await receive(other, "ACK", confirmed=1)
+
+
+async def test_agents_are_listed_with_what_they_cannot_build(gateway: Gateway) -> None:
+    """Why a project cannot be checked out is shown to who may see that project, until the agent reports it no more."""
+    facts = {"reason": "the repository is gone", "sinceAt": 5, "failures": 3, "retrySeconds": 480}
+    eve = {"name": "eve", "password": "four geese on a bicycle", "role": "viewer", "projects": ["iree"]}
+    await gateway.as_admin("POST", "/api/users", eve)
+    tokens = {"admin": await gateway.login(), "eve": await gateway.login("eve", "four geese on a bicycle")}
+    roster = gateway.app.state.dependencies.roster
+
+    async def shown(person: str) -> list[dict[str, Any]]:
+        await roster.write_changes()
+        async with gateway.http as client:
+            answer = await client.get("/api/agents", headers={"Authorization": f"Bearer {tokens[person]}"})
+        (agent,) = answer.json()["items"]
+        return list(agent["unbuildable"])
+
+    async def reported(count: int) -> None:
+        async with asyncio.timeout(5):
+            while len(next(iter(roster)).row.unbuildable) != count:  # noqa: ASYNC110  nothing to await
+                await asyncio.sleep(0.01)
+
+    async with gateway.agent() as socket:
+        await hello(socket, serves=["torch-mlir"])
+        await say(socket, type="HEARTBEAT", unbuildable=[{"project": "torch-mlir", **facts}])
+        await reported(1)
+        assert await shown("admin") == [{"project": "torch-mlir", **facts}]
+        assert await shown("eve") == []
+        await say(socket, type="HEARTBEAT")
+        await reported(0)
+        assert await shown("admin") == []
 
 
 async def test_agents_are_listed_with_what_they_run(gateway: Gateway) -> None:

@@ -5,14 +5,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from build_dashboard.config_error import ConfigError
 from build_dashboard.delivery.backoff import Backoff
 
 if TYPE_CHECKING:
     from build_protocol.project_config import ConfigFile
-
-
-class ConfigError(ValueError):
-    """config.yaml is missing or wrong; reads as a sentence."""
+    from pydantic import ValidationError
 
 
 def config_path(environment: Mapping[str, str] = os.environ) -> Path:
@@ -32,9 +30,7 @@ def read_config(path: Path) -> "ConfigFile":
     try:
         return ConfigFile.model_validate(_load(path))
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise ConfigError(f"{path}: {where}: {first['msg']}") from error
+        raise ConfigError(f"{path}: {_first_fault(error)}") from error
 
 
 def find_backoff(project: str, path: Path | None = None) -> Backoff:
@@ -52,8 +48,25 @@ def _load(path: Path) -> Any:
     import yaml  # noqa: PLC0415  (most runs have no config.yaml)
 
     try:
-        return yaml.safe_load(path.read_text())
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ConfigError(f"{path} is not there: write it, or name another by BUILD_DASHBOARD_CONFIG") from error
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}") from error
-    except yaml.YAMLError as error:
+    except RecursionError as error:
+        raise ConfigError(f"{path} is nested too deeply") from error
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: no UTF-8, no date, a number of too many digits
         raise ConfigError(f"{path} is no YAML: {error}") from error
+
+
+def _first_fault(error: "ValidationError") -> str:
+    """Where the first fault is, what it is, and how many more there are."""
+    first, *others = error.errors()
+    place = ".".join(str(part) for part in first["loc"] if part != "[key]")
+    if not place:
+        return "it must be a mapping whose `projects:` names the projects"
+    words = {
+        "extra_forbidden": "there is no such field",
+        "missing": "it is missing",
+    }.get(first["type"], first["msg"].removeprefix("Value error, "))
+    return f"{place}: {words}" + (f" (and {len(others)} more)" if others else "")

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
+from build_dashboard.config_error import ConfigError
+
 DEFAULT_URL = "http://127.0.0.1:8080"
 
 
@@ -36,12 +38,16 @@ def websocket_url(address: str) -> str:
     """`ws://` or `wss://` of any way to write the address; a bare origin means its `/ws`.
 
     Raises:
-        ValueError: it is no address of a server.
+        ConfigError: it is no address of a server.
     """
-    parts = urlsplit(address if "://" in address else f"ws://{address}")
     schemes = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
-    if parts.scheme not in schemes or not parts.netloc:
-        raise ValueError(f"{address!r} is no address: write wss://host or https://host")
+    try:
+        parts = urlsplit(address if "://" in address else f"ws://{address}")
+        is_address = parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # no number for a port, half an IPv6 address
+        is_address = False
+    if not is_address:
+        raise ConfigError(f"{address!r} is no address: write wss://host or https://host")
     path = parts.path if parts.path not in ("", "/") else "/ws"
     return urlunsplit((schemes[parts.scheme], parts.netloc, path, parts.query, ""))
 

@@ -74,14 +74,27 @@ class Records(WireModel):
     )
 
 
+class UnbuildableProject(WireModel):
+    """A project that the agent serves and cannot check out."""
+
+    project: ProjectName
+    reason: Annotated[str, StringConstraints(max_length=1000)] = Field(
+        description="A sentence, with git's own words where it was git, without credentials."
+    )
+    since_at: EpochMs = Field(description="The first of the failures in a row, by the agent's clock.")
+    failures: Count = Field(1, description="In a row, so far.")
+    retry_seconds: Count = Field(description="From the newest failure to the next try.")
+
+
 class Heartbeat(WireModel):
-    """Every 10 s: which builds run, how much waits in the spool."""
+    """Every 10 s, and when a project cannot be built any more or again: which builds run, what waits in the spool."""
 
     type: Literal["HEARTBEAT"] = "HEARTBEAT"
     builds: list[BuildId] = Field(default_factory=list, max_length=1000)
     spool_bytes: Count = 0
     oldest_unacked_ms: Count | None = None
     disk_free_bytes: Count | None = None
+    unbuildable: list[UnbuildableProject] = Field(default_factory=list, max_length=100)
 
 
 class CommandAck(WireModel):

@@ -14,6 +14,7 @@ function process(fields: Partial<AgentView>): AgentView {
     spoolBytes: 0,
     builds: [],
     serves: [],
+    unbuildable: [],
     ...fields,
   }
 }
@@ -32,4 +33,14 @@ test('processes of one name and host are one agent, which is as busy as its conn
     ['gone', 'gone', []],
   ])
   expect(countByState(agents)).toEqual({ busy: 1, idle: 1, gone: 1 })
+})
+
+test('what a daemon cannot build is shown beside a newer run, and no longer once it is gone', () => {
+  const unbuildable = [{ project: 'p', reason: 'gone', sinceAt: 1, failures: 2, retrySeconds: 120 }]
+  const run = process({ instance: 'run', lastSeenAt: 9, connected: true })
+
+  const [here] = agentsOf([run, process({ instance: 'daemon', connected: true, unbuildable })])
+  const [gone] = agentsOf([run, process({ instance: 'daemon', unbuildable })])
+
+  expect([here?.unbuildable, gone?.unbuildable]).toEqual([unbuildable, []])
 })

@@ -19,11 +19,18 @@ COMMITS_MAX = 100
 LOCK = "build-dashboard.lock"
 """In the `.git` of every clone that a daemon made, and of those that a person handed over to it."""
 
+_CREDENTIALS = re.compile(r"(\w+://)[^/\s@]+@")
 _SIBLING = re.compile(r"\.\./(\w[\w.+-]*)")
 
 
 class CheckoutError(RuntimeError):
-    """A project cannot be checked out; reads as a sentence, with git's own words where it was git."""
+    """A project cannot be checked out; reads as a sentence, with git's own words where it was git.
+
+    It is shown on the dashboard: no address in it keeps user and password.
+    """
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(_CREDENTIALS.sub(r"\1", " ".join(sentence.split())))
 
 
 class Checkout:

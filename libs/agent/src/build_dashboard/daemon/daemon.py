@@ -17,7 +17,8 @@ from build_protocol.project_config import Project
 
 from build_dashboard.builds.handlers import Handlers
 from build_dashboard.builds.resume import adopt_left_builds
-from build_dashboard.config import ConfigError, find_backoff, read_config
+from build_dashboard.config import find_backoff, read_config
+from build_dashboard.config_error import ConfigError
 from build_dashboard.daemon.project_builder import ProjectBuilder
 from build_dashboard.delivery.delivery import Delivery
 from build_dashboard.endpoint import Endpoint, find_endpoint, spool_directory
@@ -97,8 +98,9 @@ def buildable(path: Path, names: Sequence[str] | None) -> dict[str, Project]:
         raise ConfigError(f"{path} has no project {', '.join(unknown)}")
     chosen = {name: projects[name] for name in names or projects}
     ready = {name: project for name, project in chosen.items() if project.repo_url and project.build_command}
-    if not ready:
-        raise ConfigError(f"{path}: no project with repo_url and build_command to build")
+    if not ready or (names and len(ready) < len(chosen)):
+        unready = ", ".join(f"projects.{name}" for name in sorted(set(chosen) - set(ready)))
+        raise ConfigError(f"{path}: {unready or 'projects'}: nothing to build without repo_url and build_command")
     return ready
 
 
@@ -107,9 +109,13 @@ def serve(path: Path, names: Sequence[str] | None, *, once: bool = False, tell: 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     try:
         daemon = Daemon(buildable(path, names), find_endpoint(), spool_directory())
-    except (ConfigError, ValueError) as error:
+    except (ValueError, OSError) as error:
         tell(f"build-dashboard: {error}")
         return 2
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: daemon.stop())
-    return daemon.serve(once=once)
+    try:
+        return daemon.serve(once=once)
+    except OSError as error:
+        tell(f"build-dashboard: the spool or what is kept beside it cannot be used: {error}")
+        return 2

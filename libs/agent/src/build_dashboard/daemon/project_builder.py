@@ -15,6 +15,7 @@ from build_dashboard.builds.building import Plan, build
 from build_dashboard.builds.handlers import Handlers
 from build_dashboard.daemon.checkout import Checkout, CheckoutError
 from build_dashboard.daemon.memory import Attempt, Memory, started_since
+from build_dashboard.daemon.setback import Setback
 from build_dashboard.daemon.trigger import Trigger, TriggerRefused
 from build_dashboard.delivery.delivery import Delivery
 
@@ -51,6 +52,7 @@ class ProjectBuilder:
         self._checkout = Checkout(project.repo_url or "", Path(project.build_dir or f"./{name}-build").resolve())
         self._memory = Memory(spool.parent / "projects" / f"{name}.json")
         self._triggers: queue.Queue[Trigger] = queue.Queue()
+        self._setback: Setback | None = None
 
     def recall(self) -> None:
         """Go on where a killed daemon stopped: before its builds are delivered and gone from the spool."""
@@ -73,7 +75,7 @@ class ProjectBuilder:
             if once and self._memory.is_drained:
                 return
             try:
-                self._triggered(self._triggers.get(timeout=0 if once else self._project.poll_seconds))
+                self._triggered(self._triggers.get(timeout=0 if once else self._patience_seconds()))
             except queue.Empty:
                 if once:
                     return
@@ -88,7 +90,9 @@ class ProjectBuilder:
                     break
                 self._build(branch, commit)
         except (CheckoutError, OSError) as error:
-            self._note_failure(error)
+            self._set_back(error)
+        else:
+            self._recovered()
         return len(self.built) > count
 
     def trigger(self, command_id: str, args: Mapping[str, Any]) -> tuple[str, str | None]:
@@ -126,7 +130,8 @@ class ProjectBuilder:
                 branch, commit = self._checkout.head(branch)
             self._build(branch, commit, trigger)
         except (CheckoutError, OSError) as error:
-            self._note_failure(error)
+            self.has_failed = True
+            logger.error("cannot follow the trigger %s of %s: %s", trigger.command_id, self._name, error)
             self._memory.drop(trigger.command_id)
             self._delivery.answer(trigger.command_id, "rejected", None, str(error)[:1000])
 
@@ -186,6 +191,20 @@ class ProjectBuilder:
         finally:
             is_over.set()
 
-    def _note_failure(self, error: Exception) -> None:
+    def _patience_seconds(self) -> int:
+        poll_seconds = self._project.poll_seconds
+        return self._setback.wait_seconds(poll_seconds) if self._setback else poll_seconds
+
+    def _set_back(self, error: Exception) -> None:
+        """Try again later and later, and say so where people look."""
         self.has_failed = True
-        logger.error("cannot build %s: %s", self._name, error)
+        before, reason = self._setback, str(error)
+        self._setback = before.again(reason) if before else Setback(reason, time.time_ns() // 1_000_000)
+        logger.error("cannot build %s, next try in %d s: %s", self._name, self._patience_seconds(), reason)
+        self._delivery.report_unbuildable(self._name, self._setback.to_wire(self._name, self._project.poll_seconds))
+
+    def _recovered(self) -> None:
+        if self._setback is not None:
+            self._setback = None
+            logger.info("%s can be built again", self._name)
+            self._delivery.report_unbuildable(self._name, None)

@@ -35,7 +35,7 @@ class BuildAgent:
             when None.
 
     Raises:
-        ValueError: `ws_endpoint` is no address.
+        ConfigError: `ws_endpoint` is no address.
     """
 
     def __init__(
@@ -81,7 +81,8 @@ class BuildAgent:
             once: Build what is new now, and return.
 
         Raises:
-            ConfigError: config.yaml is missing, wrong, or does not say how to build the project.
+            ConfigError: config.yaml is missing, wrong, or does not say how to build the project. Where the program
+                does not catch it, it ends with that sentence and exit code 1.
         """
         from build_dashboard.daemon.daemon import Daemon, buildable  # noqa: PLC0415  (`run` does without)
 

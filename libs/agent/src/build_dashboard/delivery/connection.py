@@ -81,6 +81,7 @@ class Connection:
         self._backoff = backoff
         self._spool_path = spool_path
         self._more = asyncio.Event()
+        self._news = asyncio.Event()
         self._hurry = asyncio.Event()
         self._closing = asyncio.Event()
         self._spread_seconds: float | None = None
@@ -90,6 +91,10 @@ class Connection:
     def wake(self) -> None:
         """There is more to send."""
         self._more.set()
+
+    def beat(self) -> None:
+        """Send a HEARTBEAT now: what it reports has changed."""
+        self._news.set()
 
     def send(self, frame: dict[str, Any]) -> None:
         """Send this frame as soon as there is a connection."""
@@ -137,6 +142,8 @@ class Connection:
             for build_id in list(self._session.builds):
                 self._listener.stored(build_id)
             self._outbox += self._session.questions()
+            if self._session.unbuildable:
+                self.beat()
             self._listener.changed()
             tasks = [
                 asyncio.create_task(self._receive_all(socket)),
@@ -216,7 +223,10 @@ class Connection:
 
     async def _beat(self, socket: ClientConnection) -> None:
         while True:
-            await asyncio.sleep(self._session.heartbeat_seconds)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._session.heartbeat_seconds):
+                    await self._news.wait()
+            self._news.clear()
             waiting = [build for build in self._session.builds.values() if build.in_flight]
             if waiting and time.monotonic() > self._acknowledged_at + STALL_SECONDS:
                 raise GatewaySilent("the gateway acknowledges nothing")

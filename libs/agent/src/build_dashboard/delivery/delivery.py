@@ -138,6 +138,18 @@ class Delivery:
         ack = _command_ack(command_id, state, build_id, detail)
         self._post(lambda: self._connection.send(ack) if self._connection else None)
 
+    def report_unbuildable(self, project: str, facts: dict[str, Any] | None) -> None:
+        """Say why a project that is served here cannot be built now (as HEARTBEAT carries it); None: it can again."""
+
+        def note() -> None:
+            self._session.unbuildable.pop(project, None)
+            if facts is not None:
+                self._session.unbuildable[project] = facts
+            if self._connection:
+                self._connection.beat()
+
+        self._post(note)
+
     def stop(self, build_id: str, reason: str) -> None:
         """End a build of ours; nothing happens where it is over."""
         if held := self._held.get(build_id):

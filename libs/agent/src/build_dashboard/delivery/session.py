@@ -87,6 +87,9 @@ class Session:
         self.greens: dict[str, str | None] = {}
         """Of the builds that asked and were answered: the last green commit, where one is known."""
 
+        self.unbuildable: dict[str, dict[str, Any]] = {}
+        """By project: why it cannot be built now, as HEARTBEAT carries it."""
+
         self._questions: dict[str, dict[str, Any]] = {}
         self.is_welcome = False
         self._hello: dict[str, Any] = {
@@ -126,6 +129,7 @@ class Session:
             "spoolBytes": spool_bytes,
             "oldestUnackedMs": oldest_unacked_ms,
             "diskFreeBytes": disk_free_bytes,
+            "unbuildable": list(self.unbuildable.values())[:100] or None,
         }
         return {name: value for name, value in frame.items() if value is not None}
 

@@ -257,6 +257,7 @@ class AgentSession:
                 "oldest_unacked_ms": heartbeat.oldest_unacked_ms,
                 "disk_free_bytes": heartbeat.disk_free_bytes,
                 "builds": tuple(heartbeat.builds),
+                "unbuildable": tuple(each for each in heartbeat.unbuildable if self.key.may_use(each.project)),
             }
         )
         self.edges.roster.changed(self.row)

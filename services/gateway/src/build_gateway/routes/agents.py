@@ -1,6 +1,7 @@
 """Agents: who is connected now, who was, and what each runs."""
 
 from build_chassis.auth import Principal
+from build_protocol.frames import UnbuildableProject
 from build_protocol.limits import DISCONNECTED_SECONDS
 from build_protocol.model import EpochMs, WireModel
 from fastapi import APIRouter
@@ -29,6 +30,7 @@ class AgentView(WireModel):
     disk_free_bytes: int | None = None
     builds: list[str]
     serves: list[str]
+    unbuildable: list[UnbuildableProject] = Field(description="Projects it serves and cannot check out now.")
 
 
 class AgentList(WireModel):
@@ -48,6 +50,11 @@ async def list_agents(needs: Needs, caller: Person) -> AgentList:
 def _view(agent: AgentRow, caller: Principal, now_ms: int) -> AgentView:
     # A gateway that died did not record that its agents disconnected: their age shows it.
     is_recent = now_ms - agent.last_seen_at < DISCONNECTED_SECONDS * 1000
-    fields = agent.model_dump(exclude={"key_id", "gateway", "session", "connected", "builds", "serves"})
-    serves = [project for project in agent.serves if caller.may_see(project)]
-    return AgentView(**fields, connected=agent.connected and is_recent, builds=list(agent.builds), serves=serves)
+    fields = agent.model_dump(exclude={"key_id", "gateway", "session", "connected", "builds", "serves", "unbuildable"})
+    return AgentView(
+        **fields,
+        connected=agent.connected and is_recent,
+        builds=list(agent.builds),
+        serves=[project for project in agent.serves if caller.may_see(project)],
+        unbuildable=[each for each in agent.unbuildable if caller.may_see(each.project)],
+    )

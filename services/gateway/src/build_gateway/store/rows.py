@@ -8,6 +8,7 @@ import hashlib
 from typing import Any, Literal
 
 from build_chassis.auth import Role
+from build_protocol.frames import UnbuildableProject
 from build_protocol.model import EpochMs
 from pydantic import BaseModel, ConfigDict
 
@@ -93,6 +94,7 @@ class AgentRow(Row):
     disk_free_bytes: int | None = None
     builds: tuple[str, ...] = ()
     serves: tuple[str, ...] = ()
+    unbuildable: tuple[UnbuildableProject, ...] = ()
 
     @property
     def process(self) -> str:

@@ -55,12 +55,20 @@ export function AgentsPage() {
   )
 }
 
-function Row({ agent: { newest, state, builds, processes } }: { agent: Agent }) {
+function Row({ agent: { newest, state, builds, unbuildable, processes } }: { agent: Agent }) {
   return (
     <tr data-testid="agent" data-state={state}>
       <td className={layout.words}>
         <strong>{newest.name}</strong>
         <div className={layout.faint}>{newest.serves.length > 0 ? newest.serves.join(', ') : text.anyone}</div>
+        {unbuildable.map(({ project, reason, failures, retrySeconds, sinceAt }) => (
+          <div key={project} className={layout.warned} data-testid="unbuildable">
+            {text.unbuildable(project, reason)}{' '}
+            <span className={layout.faint}>
+              {text.tries(failures, retrySeconds)} <Ago at={sinceAt} />
+            </span>
+          </div>
+        ))}
       </td>
       <td className={STATE_CLASS[state]}>{text[state]}</td>
       <td>

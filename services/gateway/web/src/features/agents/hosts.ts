@@ -9,6 +9,8 @@ export interface Agent {
   state: AgentState
   /** Builds that connected processes work on. */
   builds: string[]
+  /** Projects that connected processes serve and cannot check out. */
+  unbuildable: AgentView['unbuildable']
   /** How many processes are known under this name. */
   processes: number
 }
@@ -31,9 +33,10 @@ export function countByState(agents: readonly Agent[]): Record<AgentState, numbe
 function agentOf(processes: AgentView[]): Agent {
   const connected = processes.filter((process) => process.connected)
   const builds = connected.flatMap((process) => process.builds)
+  const unbuildable = connected.flatMap((process) => process.unbuildable)
   const newest = processes.reduce((a, b) => (rank(b) > rank(a) ? b : a))
   const state = connected.length === 0 ? 'gone' : builds.length > 0 ? 'busy' : 'idle'
-  return { newest, state, builds, processes: processes.length }
+  return { newest, state, builds, unbuildable, processes: processes.length }
 }
 
 /** A process that is connected describes its machine better than one that left later. */

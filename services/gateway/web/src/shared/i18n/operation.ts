@@ -30,6 +30,9 @@ export const agents = {
   processes: (count: number) => `${count} runs`,
   skew: (ms: number) => `clock ${age(Math.abs(ms))} ${ms > 0 ? 'ahead' : 'behind'}`,
   skewHint: 'The times of its builds are shown as it sends them; nothing is decided by them.',
+  unbuildable: (project: string, reason: string) => `${project} cannot be built: ${reason}`,
+  tries: (failures: number, retrySeconds: number) =>
+    `${failures === 1 ? '1 try' : `${failures} tries`}, the next ${age(retrySeconds * 1000)} after the last; the first`,
   drain: 'Drain',
   resume: 'Resume',
   drained: 'Draining: it finishes what it builds.',

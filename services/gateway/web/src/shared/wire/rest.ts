@@ -50,6 +50,24 @@ export interface components {
             builds: string[];
             /** Serves */
             serves: string[];
+            /** Unbuildable */
+            unbuildable: components["schemas"]["UnbuildableProject"][];
+        };
+        /** UnbuildableProject */
+        UnbuildableProject: {
+            /** Project */
+            project: string;
+            /** Reason */
+            reason: string;
+            /** Sinceat */
+            sinceAt: number;
+            /**
+             * Failures
+             * @default 1
+             */
+            failures: number;
+            /** Retryseconds */
+            retrySeconds: number;
         };
         /** ArtifactList */
         ArtifactList: {
