@@ -113,6 +113,20 @@ def test_trigger_chooses_only_what_is_allowed(args, words) -> None:
         Trigger.asked("c", args, project)
 
 
+def test_a_branch_of_any_name_git_takes_is_built(tmp_path) -> None:
+    """Characters of any language and `#` included: asked for, looked up at the remote, and checked out."""
+    name = "feature/ünï#1"
+    first = repository(tmp_path / "far")
+    git(tmp_path / "far", "branch", name)
+    commit(tmp_path / "far", "two")
+    trigger = Trigger.asked("c", {"branch": name}, Project(branch=name))
+    checkout = Checkout(str(tmp_path / "far"), tmp_path / "near")
+
+    assert checkout.head(trigger.branch) == (name, first)
+    with checkout.reserved():
+        assert checkout.move_to(first) == first
+
+
 def test_allowed_choices_are_taken() -> None:
     """Branch, commit, config, clean, and the project's own parameters."""
     project = Project(parameters={"KIND": ("Release", "Debug")}, configs={"asan": {}})

@@ -47,6 +47,7 @@ WRONG = {
     "two that exclude each other": (f"{P}every_commit: true\n    cancel_superseded: true\n", "exclude each other"),
     "a name of another type": ("projects:\n  7:\n    branch: x\n", "projects.7: "),
     "a name that is none": ("projects:\n  LLVM: {}\n", "projects.LLVM: "),
+    "a branch that is none": (f"{P}branch: a..b\n", "projects.p.branch: 'a..b' is no name of a branch"),
     "no YAML": ("projects: [\n", "is no YAML"),
     "tabs": ("projects:\n\tp: {}\n", "is no YAML"),
     "an object": ("projects: !!python/object/apply:os.getcwd []\n", "is no YAML"),
@@ -62,10 +63,10 @@ def test_what_is_wrong_is_one_sentence(tmp_path, text, words) -> None:
     """The file, the place in it and what is wrong there; the command exits with 2, and reconnecting goes by default."""
     path = tmp_path / "config.yaml"
     path.write_text(text)
-    said: list[str] = []
+    sentences: list[str] = []
 
-    assert serve(path, None, tell=said.append) == 2
-    (sentence,) = said
+    assert serve(path, None, tell=sentences.append) == 2
+    (sentence,) = sentences
     assert sentence.startswith(f"build-dashboard: {path}")
     assert words in sentence
     assert "\n" not in sentence

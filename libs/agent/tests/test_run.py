@@ -191,6 +191,21 @@ def test_secrets_of_the_environment_are_masked(agent, gateway) -> None:
     assert gateway.log(gateway.only_build()) == ["using [REDACTED] now"]
 
 
+def test_a_branch_is_checked_before_the_build_starts(agent, gateway, tmp_path) -> None:
+    """git's rule decides; a variable that is not set and a detached checkout's HEAD name no branch."""
+    refused = agent.build("touch", str(tmp_path / "ran"), options=("--branch", "a..b"))
+    for branch in ("feature/ünï#1", "HEAD", ""):
+        assert agent.build("true", options=("--branch", branch), cwd=tmp_path).returncode == 0
+    trigger = agent.run("trigger", "p", "--branch", "a..b")
+
+    assert (refused.returncode, trigger.returncode) == (2, 1)
+    assert b"'a..b' is no name of a branch" in refused.stderr
+    assert b"'a..b' is no name of a branch" in trigger.stderr
+    assert not (tmp_path / "ran").exists()
+    branches = {gateway.of(build, "BUILD_START")[0]["data"].get("branch") for build in gateway.records}
+    assert branches == {"feature/ünï#1", None}
+
+
 def test_words_on_the_wire_are_the_protocols() -> None:
     """The subprotocol's name is the one that the gateway asks for."""
     from build_dashboard.delivery.connection import SUBPROTOCOL

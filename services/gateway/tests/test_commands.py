@@ -187,6 +187,17 @@ async def test_a_finished_build_is_not_cancelled(gateway: Gateway, status: str) 
     assert "cancel" not in [entry.action for entry in await gateway.app.state.dependencies.store.list_audit()]
 
 
+async def test_a_trigger_of_no_branch_is_refused_at_once(gateway: Gateway) -> None:
+    """By git's rule, before anybody is asked whether an agent builds the project."""
+    answers = [
+        await gateway.as_admin("POST", "/api/commands", {"kind": "trigger", "project": "p", "args": {"branch": branch}})
+        for branch in ("a..b", "feature/ünï#1")
+    ]
+
+    assert [answer.status_code for answer in answers] == [422, 409]
+    assert "'a..b' is no name of a branch" in answers[0].json()["detail"]
+
+
 @pytest.mark.parametrize("status", ["queued", "running", "lost"])
 async def test_a_build_that_may_still_run_is_cancelled(gateway: Gateway, status: str) -> None:
     """`lost` only means that its agent is silent: the command waits for it."""

@@ -2,13 +2,21 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from build_protocol.branches import branch_fault
 from build_protocol.model import ProjectName
 
 NotifyOn = Literal["broken", "fixed", "new_signature", "still_red", "agent_missing"]
 
 
+def _branch(name: str) -> str:
+    if fault := branch_fault(name):
+        raise ValueError(fault)
+    return name
+
+
+BranchName = Annotated[str, AfterValidator(_branch)]
 ParameterName = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]*$", max_length=64)]
 
 
@@ -40,7 +48,7 @@ class Project(BaseModel):
     repo_url: str | None = None
     build_command: str | None = None
     build_dir: str | None = None
-    branch: str | None = None
+    branch: BranchName | None = Field(None, description="The remote's default where left out.")
     poll_seconds: int = Field(60, gt=0)
     every_commit: bool = Field(False, description="Build each new commit, not only the newest.")
     cancel_superseded: bool = Field(False, description="End a running build when its branch moves on.")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from build_protocol.branches import branch_fault
 
 from build_dashboard.cli.accounts_commands import keys, users
 from build_dashboard.cli.client import Client, DashboardError
@@ -134,6 +135,8 @@ def trigger(  # noqa: PLR0917  (as above)
     with problems():
         wanted = {"branch": branch, "commit": commit, "config": config, "clean": "true" if clean else None}
         args = {name: value for name, value in wanted.items() if value}
+        if branch and (fault := branch_fault(branch)):
+            raise DashboardError(f"--branch: {fault}")
         for each in parameter or ():
             name, equals, value = each.partition("=")
             if not equals:

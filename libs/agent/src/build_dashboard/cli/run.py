@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from build_protocol.branches import branch_fault
 from build_protocol.ids import BadBuildName, read_build_name
 
 from build_dashboard.builds.console import say
@@ -123,6 +124,10 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
             parser.error("no command: write it after --, as in: build-dashboard run --project P -- ninja")
         if not options.project or not _is_project_name(options.project):
             parser.error("--project must be a name of a-z, 0-9, _ . and -, beginning with one of a-z, 0-9")
+        # What CI systems give where there is no branch: an unset variable, and a checkout of a commit.
+        options.branch = None if options.branch in ("", "HEAD") else options.branch
+        if options.branch is not None and (fault := branch_fault(options.branch)):
+            parser.error(f"--branch: {fault}")
         options.retry_of = _whole_id(parser, options.retry_of)
     return options
 

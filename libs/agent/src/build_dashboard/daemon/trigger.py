@@ -5,14 +5,13 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
+from build_protocol.branches import branch_fault
 from build_protocol.project_config import Project
 
 CHOICES = ("branch", "clean", "commit", "config")
 """What a trigger may choose of every project; never the command."""
 
 _COMMIT = re.compile(r"[0-9a-f]{7,64}")
-# git must never take one for an option or a revision expression.
-_BRANCH = re.compile(r"\w[\w./+@-]*")
 
 
 class TriggerRefused(ValueError):
@@ -44,8 +43,8 @@ class Trigger:
         commit, branch, config = chosen.get("commit"), chosen.get("branch"), chosen.get("config", "default")
         if commit is not None and not _COMMIT.fullmatch(commit):
             raise TriggerRefused(f"{commit[:80]!r} is no commit: write 7 to 64 hexadecimal digits")
-        if branch is not None and (not _BRANCH.fullmatch(branch) or ".." in branch):
-            raise TriggerRefused(f"{branch[:80]!r} is no name of a branch")
+        if branch is not None and (fault := branch_fault(branch)):
+            raise TriggerRefused(fault)
         if config != "default" and project.configs and config not in project.configs:
             raise TriggerRefused(f"config.yaml here knows the configs {', '.join(sorted(project.configs))}")
         is_clean = chosen.get("clean", "").lower() in ("1", "true", "yes")

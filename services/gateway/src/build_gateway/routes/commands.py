@@ -4,6 +4,7 @@ from typing import Literal
 
 from build_chassis.auth import Principal
 from build_chassis.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
+from build_protocol.branches import branch_fault
 from build_protocol.ids import short_id
 from build_protocol.model import BuildId, EpochMs, ProjectName, ShortText, WireModel
 from fastapi import APIRouter, Query
@@ -119,6 +120,8 @@ async def _cancel(body: NewCommand, needs: Needs, caller: Principal) -> CommandR
 async def _builder(body: NewCommand, needs: Needs, caller: Principal) -> tuple[str, str | None]:
     if body.project is None:
         raise Invalid("project: name the project to trigger")
+    if fault := branch_fault(body.args.get("branch", "main")):
+        raise Invalid(f"args.branch: {fault}")
     if not caller.may_see(body.project):
         raise NotFound(f"no project {body.project}")
     agents = [
