@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-from build_analysis.junit import NotJUnit, read_junit
 from build_analysis.ninja_files import read_compile_commands, read_ninja_log
 from build_analysis.test_results import read_test_results
 
@@ -49,32 +48,6 @@ def test_a_real_lit_run_is_seven_results() -> None:
         outcome: sum(result.outcome == outcome for result in results)
         for outcome in {result.outcome for result in results}
     }
-
-
-JUNIT = """<?xml version="1.0"?>
-<testsuites><testsuite name="MLIR" tests="4">
-<testcase classname="MLIR.IR" name="a.mlir" time="0.25"/>
-<testcase classname="MLIR.IR" name="b.mlir" time="1.5"><failure message="no">text</failure></testcase>
-<testcase classname="MLIR.IR" name="c.mlir" time="0"><skipped message="unsupported"/></testcase>
-<testcase classname="MLIR.IR" name="d.mlir" time="60"><failure message="Failed (Timeout)"/></testcase>
-</testsuite></testsuites>"""
-
-
-def test_junit_reports_are_read() -> None:
-    """Names are whole, seconds exact."""
-    assert [
-        ("MLIR.IR.a.mlir", "passed", 0.25),
-        ("MLIR.IR.b.mlir", "failed", 1.5),
-        ("MLIR.IR.c.mlir", "skipped", 0.0),
-        ("MLIR.IR.d.mlir", "timed_out", 60.0),
-    ] == [(result.name, result.outcome, result.seconds) for result in read_junit(JUNIT)]
-
-
-@pytest.mark.parametrize("text", ["", "{}", "<html/>", "<testsuite>", "<!DOCTYPE x [<!ENTITY a 'b'>]><testsuite/>"])
-def test_what_is_no_junit_report_is_refused(text: str) -> None:
-    """Broken XML, other XML and XML with entities each raise the same error."""
-    with pytest.raises(NotJUnit):
-        read_junit(text)
 
 
 def test_cut_line_of_a_ninja_log_is_left_out() -> None:

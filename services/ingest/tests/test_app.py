@@ -431,14 +431,15 @@ async def test_a_maintainer_has_a_log_read_again(service, reporter) -> None:
 
 
 async def test_what_an_agent_found_late_is_on_the_builds_page(service, reporter) -> None:
-    """Step times, compile hotspots, changed configuration and the expected rest; the newest word counts."""
+    """Step times, compile hotspots, changed configuration, the expected rest: the newest counts; notes add up."""
     slow = {"output": "a.o", "durationMs": 900, "previousMs": 300}
     await service.publish(
         reporter,
         reporter.start(),
         reporter.update(remainingMs=60_000, compileHotspots=[slow | {"durationMs": 1}]),
         reporter.update(stepTimes={"count": 3, "slowest": [slow], "criticalPath": [slow]}, compileHotspots=[slow]),
-        reporter.update(configurationChanges=[{"name": "CMAKE_BUILD_TYPE", "before": "Debug"}]),
+        reporter.update(configurationChanges=[{"name": "CMAKE_BUILD_TYPE", "before": "Debug"}], notes=["no git"]),
+        reporter.update(notes=["no git", "a report is damaged"]),
     )
 
     detail = await service.stored(reporter)
@@ -447,6 +448,7 @@ async def test_what_an_agent_found_late_is_on_the_builds_page(service, reporter)
     assert detail["stepTimes"] == {"count": 3, "slowest": [slow], "criticalPath": [slow]}
     assert detail["compileHotspots"] == [slow]
     assert detail["configurationChanges"] == [{"name": "CMAKE_BUILD_TYPE", "before": "Debug"}]
+    assert detail["notes"] == ["no git", "a report is damaged"]
     assert detail["remainingMs"] == row["remainingMs"] == 60_000
 
 

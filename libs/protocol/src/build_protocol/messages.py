@@ -246,6 +246,9 @@ class BuildUpdateData(LateFacts):
     configuration_changes: list[ConfigurationChange] | None = Field(None, max_length=200)
     section: Section | None = None
     gap: Gap | None = None
+    notes: list[Text] | None = Field(
+        None, max_length=32, description="What could not be learned of the build, a sentence each; they add up."
+    )
     error: Text | None = None
 
 

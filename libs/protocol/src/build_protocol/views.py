@@ -112,6 +112,7 @@ class BuildDetail(Build):
     step_times: StepTimes | None = None
     compile_hotspots: list[StepTime] = Field(default_factory=list)
     configuration_changes: list[ConfigurationChange] = Field(default_factory=list)
+    notes: list[str] = Field(default_factory=list, description="What its agent could not learn of it, a sentence each.")
 
 
 class BuildList(WireModel):

@@ -24,6 +24,7 @@ function detail(given: Partial<BuildDetail>): BuildDetail {
     sections: [],
     compileHotspots: [],
     configurationChanges: [],
+    notes: [],
     ...given,
   }
 }

@@ -32,6 +32,7 @@ from build_ingest.records.archive_label import Archive
 GAPS_SHOWN = 100
 PHASES_SHOWN = 64
 SECTIONS_KEPT = 256
+NOTES_KEPT = 32
 METRICS_KEPT = 64
 COMMAND_SHOWN_CHARACTERS = 2000
 """The row of a list carries the command up to here; the build's own page has all of it."""
@@ -52,6 +53,7 @@ class BuildState(WireModel):
     start_time: StartTime = StartTime()
     phases: list[PhaseSpan] = Field(default_factory=list)
     sections: list[Section] = Field(default_factory=list)
+    notes: list[str] = Field(default_factory=list)
     late: LateFacts = LateFacts()
     step_times: StepTimes | None = None
     compile_hotspots: list[StepTime] = Field(default_factory=list)
@@ -296,6 +298,8 @@ def _update(record: BuildUpdate, build: Build, row: dict[str, Any], rest: dict[s
         row["metrics"] = _merge(row.get("metrics", build.metrics), data.metrics)
     if data.section is not None:
         rest["sections"] = _place(rest.get("sections", state.sections), data.section)
+    if data.notes:
+        rest["notes"] = list(dict.fromkeys([*rest.get("notes", state.notes), *data.notes]))[:NOTES_KEPT]
     if data.gap is not None:
         row["gaps"] = [*row.get("gaps", build.gaps), data.gap][:GAPS_SHOWN]
     if data.phase is not None:

@@ -93,7 +93,7 @@ async def get_build(state: VisibleBuild, needs: Needs) -> Response:
             for name in ("cwd", "repository", "submodules", "pins", "tools", "environment", "agent_version", "command")
         }
     row = {name: getattr(state.build, name) for name in Build.model_fields}
-    beside = {name: getattr(state, name) for name in ("phases", "sections", *BESIDE_ROW)}
+    beside = {name: getattr(state, name) for name in ("phases", "sections", "notes", *BESIDE_ROW)}
     clocks = {
         name: getattr(state.start_time, name)
         for name in ("server_started_earliest_at", "start_source", "clock_skew_ms")

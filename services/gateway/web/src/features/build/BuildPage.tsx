@@ -94,6 +94,13 @@ function OneBuild({ id }: { id: string }) {
     <article className={classes.page} data-testid="build" data-build={build.id} data-status={build.status}>
       <BuildHeader build={build} />
       <PhaseStrip build={build} />
+      {build.notes.length > 0 && (
+        <ul className={classes.notes} aria-label={text.notes} data-testid="notes">
+          {build.notes.map((note) => (
+            <li key={note}>{note}</li>
+          ))}
+        </ul>
+      )}
       {build.firstFailure != null && tab !== 'failures' && <FailureBox build={build} failure={build.firstFailure} />}
       <nav className={classes.tabs} aria-label={text.parts}>
         {TABS.map((each) => (

@@ -107,6 +107,7 @@ export const build = {
   cancelSent: 'Cancelling…',
   cancelFailed: 'The build could not be cancelled:',
   retryOf: 'Retry of',
+  notes: 'What could not be learned of this build',
   source: 'Taken from',
 }
 

@@ -319,6 +319,10 @@ export interface BuildDetail {
   stepTimes?: StepTimes | null
   compileHotspots: StepTime[]
   configurationChanges: ConfigurationChange[]
+  /**
+   * What its agent could not learn of it, a sentence each.
+   */
+  notes: string[]
 }
 /**
  * A submodule and the commit it is checked out at.
