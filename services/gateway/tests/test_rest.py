@@ -4,11 +4,13 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from build_gateway.accounts.passwords import PARALLEL, WAITING
 from build_gateway.accounts.tokens import AUDIENCE, ISSUER
 from build_gateway.settings import Settings
 from build_testkit.gateway import BUILD, KEY, PASSWORD, Gateway
@@ -168,24 +170,58 @@ async def test_a_page_served_elsewhere_may_ask_when_configured(
             assert answer.status_code == status
 
 
-async def test_failed_logins_wait_longer_and_longer(gateway: Gateway) -> None:
-    """Known and unknown names get the same answer; after many addresses' failures the account waits, others do not."""
-    answers = set()
-    for name in ("admin", "nobody"):
-        answer = await ask(gateway, "POST", "/api/auth/login", json={"username": name, "password": "wrong"})
-        answers.add((answer.status_code, answer.text))
-    assert [401] == [status for status, _ in answers]
+async def test_guesses_in_parallel_count_as_many_and_keep_nobody_else_out(gateway: Gateway) -> None:
+    """Of forty at once five are checked and the others learn when to come back; elsewhere the right password is right.
 
+    Known and unknown names get the same answers.
+    """
     for name in ("admin", "nobody"):
-        for _ in range(40):
-            gateway.app.state.dependencies.throttles["account"].failed(name, time.monotonic())
-        answer = await ask(gateway, "POST", "/api/auth/login", json={"username": name, "password": PASSWORD})
-        assert answer.status_code == 429
-        assert int(answer.headers["Retry-After"]) > 60
-    token = jwt.encode(claims(), SECRET)
-    new = {"name": "ann", "password": GEESE}
-    assert (await ask(gateway, "POST", "/api/users", token, json=new)).status_code == 201
-    assert await gateway.login("ann", GEESE)
+        guess = {"username": name, "password": "wrong"}
+        answers = await asyncio.gather(*(ask(gateway, "POST", "/api/auth/login", json=guess) for _ in range(40)))
+        codes = [answer.status_code for answer in answers]
+        assert {401: 5, 429: 35} == {code: codes.count(code) for code in set(codes)}
+        assert all(int(answer.headers["Retry-After"]) >= 1 for answer in answers if answer.status_code == 429)
+
+    right = {"username": "admin", "password": PASSWORD}
+    elsewhere = httpx.AsyncHTTPTransport(local_address="127.0.0.2")
+    async with httpx.AsyncClient(base_url=gateway.url, transport=elsewhere) as client:
+        assert (await client.post("/api/auth/login", json=right)).status_code == 200
+    assert (await ask(gateway, "POST", "/api/auth/login", json=right)).status_code == 429
+
+
+async def test_the_old_password_is_no_free_guess(gateway: Gateway) -> None:
+    """Whoever has a token and not the password gets as many tries at it as at log-in, also in parallel."""
+    token = await add_user(gateway, "ann")
+    guess = {"oldPassword": "wrong", "password": "nine other geese"}
+    answers = await asyncio.gather(
+        *(ask(gateway, "PUT", "/api/users/me/password", token, json=guess) for _ in range(30))
+    )
+
+    codes = [answer.status_code for answer in answers]
+    assert {403: 5, 429: 25} == {code: codes.count(code) for code in set(codes)}
+
+
+async def test_busy_hashing_answers_503_on_every_route_that_hashes(gateway: Gateway) -> None:
+    """With Retry-After: log-in, a new person, another's and the own password; afterwards each of them works."""
+    await add_user(gateway, "ann")
+    own = {"oldPassword": PASSWORD, "password": "nine other geese"}
+    hashing: list[tuple[str, str, dict[str, str]]] = [
+        ("POST", "/api/auth/login", {"username": "ann", "password": GEESE}),
+        ("POST", "/api/users", {"name": "bob", "password": GEESE}),
+        ("PATCH", "/api/users/ann", {"password": "five geese on a train"}),
+        ("PUT", "/api/users/me/password", own),
+    ]
+    passwords = gateway.app.state.dependencies.passwords
+    async with AsyncExitStack() as stack:
+        await asyncio.gather(*(stack.enter_async_context(passwords.slot()) for _ in range(PARALLEL)))
+        waiting = [asyncio.create_task(passwords.hash("x")) for _ in range(WAITING - PARALLEL)]
+        await asyncio.sleep(0)
+        for method, path, body in hashing:
+            answer = await gateway.as_admin(method, path, body)
+            assert (answer.status_code, answer.headers["Retry-After"]) == (503, "2"), path
+    await asyncio.gather(*waiting)
+    for method, path, body in hashing:
+        assert (await gateway.as_admin(method, path, body)).is_success, path
 
 
 async def test_each_refresh_gives_a_new_cookie(gateway: Gateway) -> None:

@@ -19,9 +19,9 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import WebSocketRoute
 
 from build_gateway import forward, openapi, page
+from build_gateway.accounts.attempts import Attempts
 from build_gateway.accounts.directory import Directory
 from build_gateway.accounts.passwords import Passwords
-from build_gateway.accounts.throttle import Throttle
 from build_gateway.accounts.tokens import Tokens
 from build_gateway.agents.owners import BuildOwners
 from build_gateway.agents.roster import Roster
@@ -48,11 +48,6 @@ from build_gateway.viewers.session import ViewerEdges
 
 START_SECONDS = 10.0
 """A store that has not answered by then is waited for in the background: services start in any order."""
-
-FREE_LOGINS = {"account from address": 5, "address": 50, "account": 25}
-"""Failures before each further one doubles the wait: an address may stand for a whole company, and one address alone
-never makes an account wait for others.
-"""
 
 
 def create_app(
@@ -155,7 +150,7 @@ def _wire(
         projects=Projects(Path(settings.config_path)),
         metrics=metrics,
         passwords=passwords,
-        throttles={kind: Throttle(free) for kind, free in FREE_LOGINS.items()},
+        attempts=Attempts(),
         audit=Audit(store),
         control=control,
         keys=keys,

@@ -21,6 +21,11 @@ def bearer(request: Request) -> str:
     return value.strip()
 
 
+def client_address(request: Request) -> str:
+    """Where the client is, as the outermost trusted proxy saw it."""
+    return request.client.host if request.client else "unknown"
+
+
 async def person(request: Request, needs: Needs) -> Principal:
     """The person whose access token this is; an API key is none. Raises Unauthenticated."""
     try:

@@ -10,9 +10,9 @@ from build_chassis.projects import Projects
 from build_chassis.service_client import ServiceClient
 from fastapi import Depends
 
+from build_gateway.accounts.attempts import Attempts
 from build_gateway.accounts.directory import Directory
 from build_gateway.accounts.passwords import Passwords
-from build_gateway.accounts.throttle import Throttle
 from build_gateway.agents.roster import Roster
 from build_gateway.agents.valve import Valve
 from build_gateway.audit import Audit
@@ -37,7 +37,7 @@ class Dependencies(ServiceParts[Settings, GatewayStore]):
     projects: Projects
     metrics: Metrics
     passwords: Passwords
-    throttles: Mapping[str, Throttle]
+    attempts: Attempts
     audit: Audit
     control: Control
     keys: Keys

@@ -1,6 +1,6 @@
-"""How often a login may be tried: each failure doubles the wait of that account and that address. Pure."""
+"""How often a password may be tried: each failure doubles the wait of its name, and what runs counts already. Pure."""
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from dataclasses import dataclass
 
 REMEMBERED = 10_000
@@ -15,24 +15,46 @@ class _Failures:
 
 
 class Throttle:
-    """Counts failures per name; the first `free` cost nothing."""
+    """Counts failures per name; the first `free` cost nothing. Times are in seconds, of any one monotonic clock."""
 
     def __init__(self, free: int) -> None:
         self._free = free
         self._failures: OrderedDict[str, _Failures] = OrderedDict()
+        self._running: Counter[str] = Counter()
 
-    def wait_seconds(self, name: str, now: float) -> float:
-        """How long this name must still wait; 0 when it may try."""
+    def count(self, name: str, now: float) -> int:
+        """Failures of this name that are not forgotten yet."""
         failures = self._failures.get(name)
-        if failures is None or failures.count < self._free:
+        return failures.count if failures is not None and now - failures.last_at < FORGOTTEN_SECONDS else 0
+
+    def is_crowded(self, name: str, now: float, free: int | None = None) -> bool:
+        """Whether one more attempt must wait for the results of those that run: each of them may be a failure."""
+        running = self._running[name]
+        return running > 0 and self.count(name, now) + running >= (self._free if free is None else free)
+
+    def wait_seconds(self, name: str, now: float, free: int | None = None) -> float:
+        """How long this name must still wait; 0 when it may try."""
+        count = self.count(name, now)
+        beyond = count - (self._free if free is None else free)
+        if count == 0 or beyond < 0:
             return 0.0
-        pause = min(2.0 ** min(failures.count - self._free, 16), LONGEST_SECONDS)
-        return max(0.0, failures.last_at + pause - now)
+        pause = min(2.0 ** min(beyond, 16), LONGEST_SECONDS)
+        return max(0.0, self._failures[name].last_at + pause - now)
+
+    def began(self, name: str) -> None:
+        """An attempt runs; `ended` follows, whatever becomes of it."""
+        self._running[name] += 1
+
+    def ended(self, name: str) -> None:
+        """It no longer runs."""
+        self._running[name] -= 1
+        if self._running[name] <= 0:
+            del self._running[name]
 
     def failed(self, name: str, now: float) -> None:
         """One more failure."""
-        failures = self._failures.pop(name, None)
-        count = failures.count if failures is not None and now - failures.last_at < FORGOTTEN_SECONDS else 0
+        count = self.count(name, now)
+        self._failures.pop(name, None)
         self._failures[name] = _Failures(count + 1, now)
         if len(self._failures) > REMEMBERED:
             self._failures.popitem(last=False)

@@ -1,17 +1,16 @@
 """Logging in and out: an access token in the body, its refresh token in a cookie no script can read."""
 
 import logging
-import time
 from urllib.parse import urlsplit
 
-from build_chassis.errors import Forbidden, RateLimited, Unauthenticated, Unavailable
+from build_chassis.errors import Forbidden, Unauthenticated
 from build_protocol.model import WireModel
 from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
+from build_gateway.accounts.attempts import TooManyFailures
 from build_gateway.accounts.directory import Grant
-from build_gateway.accounts.passwords import PasswordsBusy
-from build_gateway.caller import Person
+from build_gateway.caller import Person, client_address
 from build_gateway.dependencies import Dependencies, Needs
 
 logger = logging.getLogger("gateway")
@@ -46,31 +45,18 @@ class Me(WireModel):
 @router.post("/login")
 async def login(body: Login, request: Request, response: Response, needs: Needs) -> AccessGrant:
     """Log in. A wrong password and an unknown name get the same answer after the same work."""
-    throttles = needs.throttles
-    address = request.client.host if request.client else "unknown"
-    pair = f"{body.username}\n{address}"
-    names = {"account": body.username, "address": address, "account from address": pair}
-    now = time.monotonic()
-    wait_seconds = max(throttles[kind].wait_seconds(name, now) for kind, name in names.items())
-    if wait_seconds > 0:
-        needs.metrics.logins.labels("throttled").inc()
-        raise RateLimited("too many failed logins: wait, then try again", {"Retry-After": f"{wait_seconds:.0f}"})
+    address = client_address(request)
     try:
-        grant = await needs.directory.login(body.username, body.password)
-    except PasswordsBusy as error:
-        raise Unavailable("too many logins at once: try again", {"Retry-After": "2"}) from error
+        async with needs.attempts.attempt(body.username, address) as attempt:
+            grant = await needs.directory.login(body.username, body.password)
+            attempt.is_right = grant is not None
+    except TooManyFailures:
+        needs.metrics.logins.labels("throttled").inc()
+        raise
     if grant is None:
-        now = time.monotonic()
-        throttles["address"].failed(address, now)
-        throttles["account from address"].failed(pair, now)
-        if throttles["account from address"].wait_seconds(pair, now) == 0:
-            # Only the failures that cost an address nothing: no outsider alone locks an account for everybody.
-            throttles["account"].failed(body.username, now)
         needs.metrics.logins.labels("refused").inc()
         await needs.audit.note(body.username, "login refused", address)
         raise Unauthenticated("name or password is wrong")
-    throttles["account"].succeeded(body.username)
-    throttles["account from address"].succeeded(pair)
     needs.metrics.logins.labels("accepted").inc()
     await needs.audit.note(grant.user.name, "login", address)
     await _end_plain(request, response, needs)

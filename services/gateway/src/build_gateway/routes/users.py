@@ -6,10 +6,10 @@ from build_chassis.auth import Role
 from build_chassis.errors import Conflict, Forbidden, NotFound
 from build_chassis.secret_rules import USER_PASSWORD
 from build_protocol.model import EpochMs, ProjectName, WireModel
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Request
 from pydantic import AfterValidator, ConfigDict, Field
 
-from build_gateway.caller import Admin, Person
+from build_gateway.caller import Admin, Person, client_address
 from build_gateway.dependencies import Needs
 from build_gateway.routes.auth import NAME_PATTERN
 from build_gateway.store.contract import LastAdmin
@@ -100,10 +100,12 @@ async def create_user(body: NewUser, needs: Needs, caller: Admin) -> UserView:
 
 
 @router.put("/me/password", status_code=204)
-async def change_own_password(body: OwnPassword, needs: Needs, caller: Person) -> None:
-    """Change the own password; every session of the person ends."""
+async def change_own_password(body: OwnPassword, request: Request, needs: Needs, caller: Person) -> None:
+    """Change the own password; every session of the person ends. Wrong old ones are throttled as at log-in."""
     user = await _get(needs, caller.name)
-    if not await needs.passwords.check(body.old_password, user.password_hash):
+    async with needs.attempts.attempt(caller.name, client_address(request)) as attempt:
+        attempt.is_right = await needs.passwords.check(body.old_password, user.password_hash)
+    if not attempt.is_right:
         raise Forbidden("the old password is wrong")
     await _change(needs, caller.name, {"password_hash": await needs.passwords.hash(body.password)})
     await needs.audit.note(caller.name, "change password", caller.name)
