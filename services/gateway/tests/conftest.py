@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from build_chassis.bus import Bus
 from build_chassis.bus.embedded import EmbeddedBus
 from build_gateway.accounts.passwords import Passwords
 from build_gateway.app import create_app
@@ -25,7 +26,7 @@ async def start_gateway(tmp_path: Path) -> AsyncIterator[StartGateway]:
         await bus.open()
         stack.push_async_callback(bus.close)
 
-        async def start(**changes: Any) -> Gateway:
+        async def start(bus: Bus = bus, **changes: Any) -> Gateway:
             settings = Settings(
                 store_url=f"sqlite:///{tmp_path}/gateway.sqlite",
                 jwt_secret_key=SECRET,

@@ -36,6 +36,12 @@ def key(key_id: str = "k1", **changes: Any) -> Key:
     return Key(**{**fields, **changes})
 
 
+def refresh(sha256: str, family: str, expires_at: int) -> RefreshToken:
+    return RefreshToken(
+        sha256=sha256, family=family, user="ann", user_version=1, session_ends_at=90, expires_at=expires_at
+    )
+
+
 def agent(name: str = "ci", instance: str = "i1", **changes: Any) -> AgentRow:
     fields = {"name": name, "instance": instance, "version": "1", "key_id": "k1", "gateway": "g", "session": "s"}
     return AgentRow(**{**fields, "connected": True, "connected_at": 1, "last_seen_at": 1, **changes})
@@ -159,7 +165,7 @@ async def test_noting_a_use_never_undoes_a_revocation(store: GatewayStore) -> No
 
 async def test_a_refresh_token_is_spent_by_exactly_one(store: GatewayStore) -> None:
     """Of several who use one token at a time exactly one is first."""
-    token = RefreshToken(sha256="t1", family="f", user="ann", user_version=1, expires_at=9)
+    token = refresh("t1", "f", 9)
     await store.add_refresh(token)
 
     spent = await asyncio.gather(*(store.spend_refresh("t1", 5) for _ in range(5)))
@@ -173,7 +179,9 @@ async def test_a_refresh_token_is_spent_by_exactly_one(store: GatewayStore) -> N
 async def test_refresh_tokens_end_by_family_and_by_age(store: GatewayStore) -> None:
     """What ended is unknown from then on; the others stay."""
     for name, family, expires_at in (("t1", "f", 50), ("t2", "f", 50), ("t3", "g", 5), ("t4", "h", 50)):
-        token = RefreshToken(sha256=name, family=family, user="ann", user_version=1, expires_at=expires_at)
+        token = RefreshToken(
+            sha256=name, family=family, user="ann", user_version=1, session_ends_at=90, expires_at=expires_at
+        )
         await store.add_refresh(token)
     await store.drop_refresh("f")
     await store.drop_expired_refresh(10)

@@ -116,7 +116,14 @@ def _wire(
     keys, commands = Keys(store, control.announce), Commands(store, control.announce)
     ingest = IngestView(peers.get("ingest"))
     tokens = Tokens(settings.jwt_secret_key, settings.jwt_algorithm, settings.access_seconds)
-    directory = Directory(store, passwords, tokens, refresh_seconds=settings.refresh_seconds, announce=control.announce)
+    directory = Directory(
+        store,
+        passwords,
+        tokens,
+        refresh_seconds=settings.refresh_seconds,
+        session_seconds=settings.session_seconds,
+        announce=control.announce,
+    )
     valve = Valve(
         bus,
         window_bytes=settings.window_bytes,

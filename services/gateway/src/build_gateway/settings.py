@@ -26,6 +26,7 @@ class Settings(ServiceSettings):
     jwt_algorithm: Literal["HS256", "HS384", "HS512"] = Field("HS256", validation_alias="JWT_ALGORITHM")
     access_seconds: int = Field(600, gt=0, description="Life of an access token.")
     refresh_seconds: int = Field(14 * DAY_SECONDS, gt=0, description="Life of a refresh cookie.")
+    session_seconds: int = Field(30 * DAY_SECONDS, gt=0, description="Life of a log-in, however often it is renewed.")
     admin_password: SecretStr | None = Field(None, validation_alias="BUILD_DASHBOARD_ADMIN_PASSWORD")
     api_key: SecretStr | None = Field(None, validation_alias="BUILD_DASHBOARD_API_KEY")
     dashboard_url: str | None = Field(

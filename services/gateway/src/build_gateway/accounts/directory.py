@@ -21,7 +21,9 @@ logger = logging.getLogger("gateway")
 FRESH_SECONDS = 3.0
 """How long a user read from the store is trusted: a revocation lost by the control exchange takes effect within 5 s."""
 LEEWAY_MS = 20_000
-"""How long a spent refresh token is still accepted: a page left before the answer came has only that one."""
+"""How long a spent refresh token is still answered: a page left before the answer came has only that one."""
+ENDED_SESSIONS = 200
+"""Log-outs a person's row holds; with more of them inside one access token's life, all of the person's sessions end."""
 CACHED_USERS = 10_000
 ADMIN = "admin"
 RESET = "where nobody can log in, `build-dashboard reset-admin` on the server (`… serve gateway reset-admin`) helps"
@@ -32,7 +34,9 @@ class Grant:
     """An access token, the refresh cookie that renews it, and for how many seconds each is valid."""
 
     access_token: str
+    access_seconds: int
     refresh_token: str
+    refresh_seconds: int
     user: User
 
 
@@ -46,6 +50,7 @@ class Directory:
         tokens: Tokens,
         *,
         refresh_seconds: int,
+        session_seconds: int,
         announce: Callable[[Revoked], Awaitable[None]],
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -53,6 +58,7 @@ class Directory:
         self._passwords = passwords
         self._tokens = tokens
         self._refresh_seconds = refresh_seconds
+        self._session_seconds = session_seconds
         self._announce = announce
         self._clock = clock
         self._seen: OrderedDict[str, tuple[float, User | None]] = OrderedDict()
@@ -99,29 +105,56 @@ class Directory:
         is_right = await self._passwords.check(password, user.password_hash if user else None)
         if user is None or not is_right or user.disabled:
             return None
-        return await self._grant(user, secrets.token_hex(16))
+        ends_at = int(self._clock()) + self._session_seconds
+        return await self._grant(user, secrets.token_hex(16), secrets.token_urlsafe(32), ends_at)
 
     async def refresh(self, token: str) -> Grant | None:
-        """A new grant for a refresh token; shown again later than LEEWAY_MS after, its whole family ends."""
+        """The grant that follows a refresh token; shown again later than LEEWAY_MS after, its whole session ends.
+
+        Shown again earlier it is answered with the same successor: there is one line of tokens, and one session.
+        """
         now_ms = int(self._clock() * 1000)
         spent = await self._store.spend_refresh(_sha256(token), now_ms)
         if spent is None:
             return None
         row, was_first = spent
         if not was_first and now_ms > (row.spent_at or 0) + LEEWAY_MS:
-            logger.warning("end the refresh family of user %s: a spent token was shown again", row.user)
-            await self._store.drop_refresh(row.family)
+            logger.warning("end a session of user %s: a spent refresh token was shown again", row.user)
+            await self.end_session(row.user, row.family)
             return None
         user = await self._store.find_user(row.user)
-        if user is None or user.disabled or user.version != row.user_version or now_ms >= row.expires_at:
+        if user is None or user.disabled or user.version != row.user_version:
             return None
-        return await self._grant(user, row.family)
+        if now_ms >= min(row.expires_at, row.session_ends_at):
+            return None
+        grant = await self._grant(user, row.family, self._tokens.successor(token), row.session_ends_at // 1000)
+        # A log-out meanwhile either sees the new token and deletes it, or is seen here.
+        user = await self._store.find_user(row.user)
+        if user is None or row.family in user.ended_sessions:
+            await self._store.drop_refresh(row.family)
+            return None
+        return grant
 
-    async def logout(self, token: str) -> None:
-        """End the refresh family of this token; an unknown token changes nothing."""
-        spent = await self._store.spend_refresh(_sha256(token), int(self._clock() * 1000))
+    async def logout(self, refresh_token: str) -> None:
+        """End the session of this refresh token; an unknown token changes nothing."""
+        spent = await self._store.spend_refresh(_sha256(refresh_token), int(self._clock() * 1000))
         if spent is not None:
-            await self._store.drop_refresh(spent[0].family)
+            await self.end_session(spent[0].user, spent[0].family)
+
+    async def end_session(self, name: str, session: str) -> None:
+        """End one log-in of a person: its tokens at once here, everywhere within 5 s; its sockets close."""
+        now_ms = int(self._clock() * 1000)
+        until = now_ms + self._tokens.seconds * 1000
+
+        def end(user: User) -> User:
+            ended = {each: at for each, at in user.ended_sessions.items() if at > now_ms} | {session: until}
+            changed = user.model_copy(update={"ended_sessions": ended})
+            return changed if len(ended) <= ENDED_SESSIONS else ending_tokens(changed)
+
+        await self._store.change_user(name, end)
+        await self._store.drop_refresh(session)
+        self.forget(name)
+        await self._announce(Revoked(user=name))
 
     async def principal(self, token: str) -> tuple[Principal, Claims]:
         """The user of this access token, as stored now. Raises TokenInvalid."""
@@ -137,6 +170,8 @@ class Directory:
             user = await self._find(claims.user)
         if user is None or user.disabled or user.version != claims.version or self._clock() >= claims.expires_at:
             raise TokenInvalid
+        if claims.session in user.ended_sessions:
+            raise TokenInvalid
         return Principal(
             name=user.name, role=user.role, projects=None if user.projects is None else frozenset(user.projects)
         )
@@ -145,18 +180,22 @@ class Directory:
         """Read this user from the store again."""
         self._seen.pop(name, None)
 
-    async def _grant(self, user: User, family: str) -> Grant:
-        refresh = secrets.token_urlsafe(32)
+    async def _grant(self, user: User, session: str, refresh_token: str, ends_at: int) -> Grant:
+        left_seconds = ends_at - int(self._clock())
+        refresh_seconds = min(self._refresh_seconds, left_seconds)
+        access_seconds = min(self._tokens.seconds, left_seconds)
         await self._store.add_refresh(
             RefreshToken(
-                sha256=_sha256(refresh),
-                family=family,
+                sha256=_sha256(refresh_token),
+                family=session,
                 user=user.name,
                 user_version=user.version,
-                expires_at=int((self._clock() + self._refresh_seconds) * 1000),
+                session_ends_at=ends_at * 1000,
+                expires_at=int((self._clock() + refresh_seconds) * 1000),
             )
         )
-        return Grant(self._tokens.mint(user.name, user.version), refresh, user)
+        access_token = self._tokens.mint(user.name, user.version, session, access_seconds)
+        return Grant(access_token, access_seconds, refresh_token, refresh_seconds, user)
 
     async def _find(self, name: str) -> User | None:
         read_at, user = self._seen.get(name, (float("-inf"), None))
@@ -177,7 +216,7 @@ def new_admin(password_hash: str, now_ms: int) -> User:
 
 def ending_tokens(user: User) -> User:
     """The user with a version for which no token was issued yet."""
-    return user.model_copy(update={"version": user.version + 1})
+    return user.model_copy(update={"version": user.version + 1, "ended_sessions": {}})
 
 
 def _sha256(token: str) -> str:

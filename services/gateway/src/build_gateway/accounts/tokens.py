@@ -1,7 +1,9 @@
 """Access tokens: JWTs valid for minutes, checked against the user as stored now."""
 
+import hmac
 import secrets
 import time
+from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -22,10 +24,14 @@ class TokenInvalid(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """Who a token is for; `version` ends it when the user changes. `expires_at` in seconds since the Unix epoch."""
+    """Who a token is for; `version` ends it when the user changes, `session` when they log out.
+
+    `expires_at` in seconds since the Unix epoch.
+    """
 
     user: str
     version: int
+    session: str
     expires_at: int
 
 
@@ -38,17 +44,18 @@ class Tokens:
         self._clock = clock
         self.seconds = seconds
 
-    def mint(self, user: str, version: int) -> str:
-        """A token for this user, valid for `seconds`."""
+    def mint(self, user: str, version: int, session: str, seconds: int) -> str:
+        """A token for this user and session, valid for that many seconds."""
         now = int(self._clock())
         claims = {
             "iss": ISSUER,
             "aud": AUDIENCE,
             "sub": user,
             "ver": version,
+            "sid": session,
             "jti": secrets.token_hex(16),
             "iat": now,
-            "exp": now + self.seconds,
+            "exp": now + seconds,
         }
         return str(jwt.encode(claims, self._secret, algorithm=self._algorithm))
 
@@ -60,9 +67,19 @@ class Tokens:
             claims = jwt.decode(
                 token, self._secret, algorithms=[self._algorithm], audience=AUDIENCE, issuer=ISSUER, options=_REQUIRED
             )
-            read = Claims(user=claims["sub"], version=int(claims["ver"]), expires_at=int(claims["exp"]))
+            read = Claims(
+                user=claims["sub"],
+                version=int(claims["ver"]),
+                session=str(claims["sid"]),
+                expires_at=int(claims["exp"]),
+            )
         except (JWTError, KeyError, TypeError, ValueError, RecursionError) as error:
             raise TokenInvalid from error
         if self._clock() >= read.expires_at:
             raise TokenInvalid
         return read
+
+    def successor(self, refresh_token: str) -> str:
+        """The refresh token that follows this one; always the same, and for nobody else to compute."""
+        digest = hmac.digest(self._secret.encode(), f"refresh:{refresh_token}".encode(), "sha256")
+        return urlsafe_b64encode(digest).decode().rstrip("=")

@@ -24,7 +24,10 @@ class Row(BaseModel):
 
 
 class User(Row):
-    """A person. `projects` None means all; `version` grows with every change that ends earlier tokens."""
+    """A person. `projects` None means all; `version` grows with every change that ends earlier tokens.
+
+    `ended_sessions`: log-ins ended by a log-out, each with the time by which the last of its access tokens is expired.
+    """
 
     name: str
     role: Role
@@ -33,6 +36,7 @@ class User(Row):
     version: int = 1
     disabled: bool = False
     created_at: EpochMs
+    ended_sessions: dict[str, EpochMs] = {}
 
     @property
     def is_full_admin(self) -> bool:
@@ -64,12 +68,16 @@ class Key(Row):
 
 
 class RefreshToken(Row):
-    """A refresh cookie, spent by its first use; its family ends when it is shown again long after that."""
+    """A refresh cookie, spent by its first use; its session ends when it is shown again long after that.
+
+    `family` is the session: one log-in and all that renews it. `session_ends_at`: renewed or not, it ends then.
+    """
 
     sha256: str
     family: str
     user: str
     user_version: int
+    session_ends_at: EpochMs
     expires_at: EpochMs
     spent_at: EpochMs | None = None
 
