@@ -140,7 +140,7 @@ def check_rule_files(folder: Path | None = None, out: TextIO | None = None) -> i
             if isinstance(file, RuleFileError):
                 complaints.append(str(file))
             else:
-                further += file.rules
+                further += file.all_rules()
     rules = RuleSet(merge_rules(own_rules(), further))
     complaints += [str(complaint) for complaint in check_rules(rules)]
     for complaint in complaints:

@@ -8,14 +8,17 @@ location (of the project), code (of the tool), number (of the test).
 
 import re
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from build_analysis.failure import Fault
 
 Role = Literal["cause", "ignore", "open", "close", "end", "rollup", "green", "list", "retry", "post"]
-ScopeKind = Literal["edge", "test", "gtest", "listing", "action"]
+ScopeKind = Literal["edge", "test", "gtest", "listing", "action", "log", "run", "step", "attempt"]
+"""What a frame is: a leaf (edge, test, gtest, listing, action), a log that a wrapper prints below its own words, one run
+of a program that ends with a summary, a CI system's step, an attempt at the whole."""
+CONTAINERS = frozenset({"log", "run", "step", "attempt"})
 
 FIELDS = frozenset(
     {"file", "line", "col", "message", "more", "target", "command", "tool", "location", "code", "number"}
@@ -119,6 +122,10 @@ class Rule(_Matching):
     announces: bool = Field(False, description="Names a failed test whose reason, or a list, follows.")
     item: str | None = Field(None, description="One entry of a list.")
     message: str | None = Field(None, description="Instead of the line's own text.")
+    strips: str | None = Field(None, description="What stands before each line of the log that this opens.")
+    attached: bool = Field(False, description="Opens a log only below a failure whose rule says `awaits_log`.")
+    awaits_log: bool = Field(False, description="A wrapper's word: the cause is in the log that follows.")
+    panics_are: str | None = Field(None, description="What a crash means in the log that this opens.")
     frames: Literal["python"] | None = None
     signed_by: tuple[str, ...] = Field((), description="Fields that form the signature; default by category.")
     before: tuple[Lookup, ...] = ()
@@ -141,17 +148,56 @@ class Rule(_Matching):
         return re.compile(self.item) if self.item else None
 
     @cached_property
+    def strips_pattern(self) -> re.Pattern[str] | None:
+        """`strips`, compiled."""
+        return re.compile(self.strips) if self.strips else None
+
+    @cached_property
     def effective_rank(self) -> int:
         """The rule's own rank, else its category's."""
         return self.rank if self.rank is not None else rank_of(self.category)
 
 
-class RuleFile(_Part):
-    """The rules of one tool."""
+class Frame(_Part):
+    """One kind of scope as a tool prints it: what begins it, what ends it and how it went, and what it lies within.
 
+    `begin` and `end` are rules without a role; what the end of a frame says of its outcome is the rule's `outcome`.
+    """
+
+    kind: ScopeKind
     tool: str
+    parent: ScopeKind | None = None
     about: str = ""
-    rules: tuple[Rule, ...]
+    begin: tuple[Rule, ...] = ()
+    end: tuple[Rule, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _roles_follow_from_the_place(cls, frame: Any) -> Any:
+        if not isinstance(frame, dict):
+            return frame
+        roles = {"begin": "open", "end": "close"}
+        implied = {"scope": frame.get("kind"), "tool": frame.get("tool")}
+        placed = {
+            place: [{"role": role, **implied, **rule} for rule in frame.get(place) or ()]
+            for place, role in roles.items()
+        }
+        return {**frame, **placed}
+
+
+class RuleFile(_Part):
+    """The rules of one tool, and the frames of it or of many."""
+
+    tool: str = ""
+    about: str = ""
+    rules: tuple[Rule, ...] = ()
+    frames: tuple[Frame, ...] = ()
+
+    def all_rules(self) -> tuple[Rule, ...]:
+        """The rules, and what begins and ends the frames; a rule without a tool of its own gets the file's."""
+        framed = tuple(rule for frame in self.frames for rule in (*frame.begin, *frame.end))
+        own = (rule if rule.tool else rule.model_copy(update={"tool": self.tool}) for rule in self.rules)
+        return (*framed, *own)
 
 
 def rank_of(category: str) -> int:

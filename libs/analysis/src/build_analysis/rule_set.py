@@ -14,7 +14,7 @@ import yaml
 from build_analysis.automaton import literal_search
 from build_analysis.gate import Gate
 from build_analysis.prefixes import CleanLine, clean
-from build_analysis.rule import Rule, RuleFile
+from build_analysis.rule import CONTAINERS, Rule, RuleFile
 
 # A fragment, and the literals that contain it, each with its number.
 _Index = dict[str, list[tuple[str, int]]]
@@ -128,7 +128,8 @@ def _must_be_seen(rule: Rule) -> bool:
     """Whether a green log's lines must be searched for this rule; the others matter only near a failure."""
     return bool(
         rule.role in ("cause", "list", "rollup", "retry", "post")
-        or (rule.role == "open" and rule.outcome == "failed")
+        or (rule.role == "open" and (rule.outcome == "failed" or rule.scope in CONTAINERS))
+        or (rule.role == "close" and rule.scope in CONTAINERS)
         or rule.announces
         or (rule.role == "green" and rule.retracts)
     )
@@ -143,16 +144,14 @@ def _collect(text: str, index: _Index) -> Iterator[int]:
 
 
 def parse_rules(text: str) -> RuleFile:
-    """The rules of one YAML file; each rule without a tool of its own gets the file's.
+    """The rules and frames of one YAML file.
 
     Raises:
         pydantic.ValidationError: a rule has unknown or missing fields, or groups that are no fields.
         yaml.YAMLError: the text is not YAML.
         re.error: a regular expression does not compile.
     """
-    file = RuleFile.model_validate(yaml.load(text, Loader=_loader()))  # noqa: S506 - a SafeLoader, in C where built
-    rules = tuple(rule if rule.tool else rule.model_copy(update={"tool": file.tool}) for rule in file.rules)
-    return file.model_copy(update={"rules": rules})
+    return RuleFile.model_validate(yaml.load(text, Loader=_loader()))  # noqa: S506 - a SafeLoader, in C where built
 
 
 class RuleFileError(ValueError):
@@ -190,7 +189,7 @@ def own_rules() -> tuple[Rule, ...]:
     """The rules this package carries, read from its data once."""
     folder = resources.files("build_analysis") / "rules"
     files = read_rules(folder)
-    return tuple(rule for file in files if isinstance(file, RuleFile) for rule in file.rules)
+    return tuple(rule for file in files if isinstance(file, RuleFile) for rule in file.all_rules())
 
 
 @cache
@@ -212,7 +211,7 @@ def _further_rules(folder: str | None) -> Iterator[Rule]:
         if isinstance(file, RuleFileError):
             log.error("rule file passed over file=%s reason=%s", file.name, file.reason)
         else:
-            yield from file.rules
+            yield from file.all_rules()
 
 
 def _loader() -> type[yaml.SafeLoader]:
