@@ -13,10 +13,12 @@ from build_analysis.gate import is_last_step
 from build_analysis.hard_wrap import PARTS, HardWrap
 from build_analysis.indent import Indent
 from build_analysis.prefixes import MATCHED_CHARACTERS, CleanLine, clean
+from build_analysis.printed_log import LOG_LIMIT_LINES, READ_LINES, PrintedLog
 from build_analysis.python_frames import REACH_LINES, look_through_frames
-from build_analysis.rule import Rule
+from build_analysis.rule import CONTAINERS, UNKNOWN, Rule
 from build_analysis.rule_set import RuleSet, default_rules
 from build_analysis.scope import SCOPE_LIMIT_LINES, Scope
+from build_analysis.units import unit_of
 from build_analysis.window import LOOK_BACK_LINES, Window
 
 ATTENTION_LINES = 60
@@ -48,6 +50,11 @@ class LogAnalyzer:
         self._channels: dict[str, Scope] = {}
         self._root = Scope("root", 0)
         self._findings = Findings()
+        self._logs: list[PrintedLog] = []
+        self._runs: dict[str, int] = {}
+        """The programs whose run goes on, each with its first line."""
+        self._step_first = 0
+        self._step_failed = False
         self._listing: Rule | None = None
         self._announced: dict[str, Candidate] = {}
         self._last_number = 0
@@ -85,6 +92,7 @@ class LogAnalyzer:
         if seen.last_step is not None:
             self._last_step = first_line + seen.last_step
             self._is_complete = is_last_step(lines[seen.last_step])
+            self._findings.steps_passed(first_line, lines)
         self._window.close()
         return self._findings.newly_certain()
 
@@ -98,6 +106,9 @@ class LogAnalyzer:
             # A log that ends inside a test or an edge was cut there, or the process died.
             self._close(scope, self._last_number, failed=scope.failed is not False)
         self._scopes.clear()
+        while self._logs:
+            self._leave_log(self._last_number)
+            self._close_all(self._last_number)
         self._end_cluster()
         for target in list(self._announced):
             self._tell_announced(target)
@@ -109,11 +120,13 @@ class LogAnalyzer:
         """Whether every line matters now: a failed scope is open, or a test's outcome is awaited."""
         if self._channels or self._listing is not None:
             return True
+        if self._logs and not self._logs[-1].rule.attached:
+            return True
         return any(scope.failed or scope.best for scope in self._scopes)
 
     def _is_idle(self) -> bool:
         """Whether nothing is open that a line could add to."""
-        return not (self._scopes or self._channels or self._root.best or self._listing)
+        return not (self._scopes or self._channels or self._root.best or self._listing or self._logs)
 
     def _may_matter(self, raw: str) -> bool:
         """Whether a rule might answer this line when nothing is open; prefixes only add to what a rule looks for."""
@@ -123,6 +136,10 @@ class LogAnalyzer:
 
     def _read(self, number: int, raw: str, *, is_hit: bool) -> None:
         line = self._indent.taken_off(clean(raw))
+        if line.is_marked:
+            self._step_failed = True
+        if self._logs:
+            line = line._replace(text=self._logs[-1].without_margin(line.text))
         scope = self._scope_of(line)
         for open_scope in self._scopes:
             if open_scope is not scope:
@@ -142,6 +159,8 @@ class LogAnalyzer:
         ):
             return
         scope.note_output(number, line.text)
+        if self._logs:
+            self._logs[-1].note(number, line.text)
 
     def _is_flood(self, scope: Scope, number: int, text: str) -> bool:
         """Whether this is one more of many lines in a row that the same rules ask about: they are not asked again."""
@@ -193,6 +212,8 @@ class LogAnalyzer:
             self._announced.setdefault(match["target"], Candidate.of(rule, number, match))
         if rule.role == "cause":
             return self._suspect(rule, match, number, line)
+        if rule.role in ("open", "close") and rule.scope in CONTAINERS:
+            return self._contain(rule, match, number)
         if rule.role == "open":
             self._open(rule, match, number, line)
         elif rule.role == "close":
@@ -242,6 +263,8 @@ class LogAnalyzer:
             self._end_cluster()
         if self._scopes and number > self._scopes[0].first_line + SCOPE_LIMIT_LINES:
             self._scopes.pop(0)
+        if self._logs and not self._logs[-1].rule.attached and number > self._logs[-1].first_line + LOG_LIMIT_LINES:
+            self._leave_log(number - 1)
 
     # Causes
 
@@ -249,6 +272,14 @@ class LogAnalyzer:
         if number <= self._over_until and not (line.is_marked or rule.certain):
             return True
         scope = self._home_of(line, number)
+        if scope is self._root and rule.category in _OF_A_UNIT:
+            unit = unit_of(match, self._window.clean_lines_before(number))
+            if unit is not None and self._findings.waits_for(unit):
+                return True  # another recipe printed in between
+            if unit is not None and unit != (scope.unit or unit):
+                self._end_cluster()
+                scope = self._root
+            scope.unit = unit or scope.unit
         if scope is self._root and scope.best is not None and _starts_anew(scope.best, rule):
             self._end_cluster()
             scope = self._root
@@ -256,6 +287,11 @@ class LogAnalyzer:
             scope.follow(number)
             return True
         candidate = Candidate.of(rule, number, match)
+        if self._logs:
+            if self._logs[-1].ends_with(candidate):
+                self._leave_log(number - 1)
+                return True
+            self._logs[-1].adapt(candidate)
         if (rule.before or rule.frames) and not self._findings.is_full:
             if not candidate.look_back(self._window.clean_lines_before(number)):
                 return False
@@ -353,7 +389,9 @@ class LogAnalyzer:
                 for inner in reversed(self._scopes[at:]):
                     # Something else goes on while a test's outcome was awaited: its process died.
                     failed = inner.failed is not False if rule.outcome is None else rule.outcome == "failed"
-                    if (inner.kind == "gtest" or inner.failed) and inner.target != groups.get("target", inner.target):
+                    if inner.failed is False and inner.kind == rule.scope:
+                        failed = False
+                    elif (inner.kind == "gtest" or inner.failed) and inner.target != groups.get("target", inner.target):
                         failed = True  # another test prints, which is no result of this one
                     if inner.kind == rule.scope:
                         inner.target = inner.target or groups.get("target")
@@ -365,8 +403,9 @@ class LogAnalyzer:
             self._root.target = groups.get("target")
             self._root.best.fields.setdefault("target", groups.get("target") or "")
             self._end_cluster(certain=True)
-        elif rule.scope == "edge" and self._root.best is not None:
-            self._end_cluster()
+        elif rule.tool == "ninja" and self._root.best is not None:
+            # What an edge printed that ninja does not call failed: it passed.
+            self._end_cluster(went_on=True)
 
     def _close_all(self, number: int) -> None:
         for scope in reversed(self._scopes):
@@ -385,22 +424,133 @@ class LogAnalyzer:
             if self._findings.has_room():
                 failure = scope.best.failure(scope.target, scope.command)
                 within = scope.rule.tool if scope.rule else None
-                self._findings.add(failure, certain=certain, rule=scope.best.rule, within=within)
+                self._findings.add(failure, certain=certain, rule=scope.best.rule, within=within, scoped=True)
             for outer in self._scopes:
                 outer.is_explained = outer.is_explained or outer.first_line < scope.first_line
         elif scope.rule is not None and scope.failed and not scope.is_explained:
-            self._findings.add(scope.bare_failure(scope.rule, number), certain=scope.kind != "edge", rule=scope.rule)
+            self._findings.add(scope.bare_failure(scope.rule, number), certain=True, rule=scope.rule, scoped=True)
 
-    def _end_cluster(self, *, certain: bool = False) -> None:
-        best, self._root = self._root.best, Scope("root", 0)
+    def _end_cluster(self, *, certain: bool = False, went_on: bool = False) -> None:
+        best, unit, self._root = self._root.best, self._root.unit, Scope("root", 0)
         if best is not None:
             self._findings.add(
-                best.failure(None, None), certain=certain or best.rule.certain, rule=best.rule, by_word=not certain
+                best.failure(None, None),
+                certain=certain or best.rule.certain,
+                rule=best.rule,
+                by_word=not certain,
+                unit=unit,
+                went_on=went_on,
             )
+
+    # Containers: printed logs, runs of programs, steps, attempts
+
+    def _contain(self, rule: Rule, match: re.Match[str], number: int) -> bool:
+        """Begin or end a container; False where the rule's line means nothing here."""
+        if rule.scope == "log":
+            return self._enter_log(rule, match, number) if rule.role == "open" else self._end_log(rule, number)
+        if rule.scope == "attempt":
+            return self._begin_attempt(number)
+        if rule.scope == "step":
+            self._begin_step(number)
+        elif rule.role == "open":
+            self._end_cluster()
+            self._runs[rule.tool or ""] = number
+        else:
+            return self._end_run(rule, match, number)
+        return True
+
+    def _enter_log(self, rule: Rule, match: re.Match[str], number: int) -> bool:
+        if self._logs and self._logs[-1].rule.tool == rule.tool:
+            self._leave_log(number - 1)
+        wrapper = Scope.opened(rule, match, number, None)
+        if rule.attached:
+            wrapper = self._scopes[-1] if self._scopes else self._root
+            if wrapper.best is None or not wrapper.best.rule.awaits_log:
+                return False
+        else:
+            self._close_all(number)
+            self._end_cluster()
+        self._logs.append(PrintedLog(rule, number, wrapper, self._scopes, self._root, self._findings.count))
+        self._scopes, self._root = [], Scope("root", 0)
+        self._attention_until = max(self._attention_until, number + READ_LINES)
+        return True
+
+    def _end_log(self, rule: Rule, number: int) -> bool:
+        if not self._logs or self._logs[-1].rule.tool != rule.tool:
+            return False
+        self._leave_log(number - 1)
+        return True
+
+    def _leave_log(self, number: int) -> None:
+        """What the log showed explains its wrapper; where it showed nothing, the wrapper is the failure."""
+        self._close_all(number)
+        self._end_cluster(certain=True)
+        ended = self._logs.pop()
+        self._scopes, self._root = ended.scopes, ended.root
+        wrapper = ended.wrapper
+        is_explained = self._findings.count > ended.found
+        if ended.rule.outcome == "passed":
+            self._findings.forget_since(ended.found)
+            return
+        self._findings.drop_echoes(ended.found)
+        if is_explained:
+            self._findings.name_since(ended.found, wrapper.target)
+            wrapper.is_explained, wrapper.best = True, None
+        elif wrapper.rule is not None and not ended.rule.attached:
+            self._close(ended.wrapper_in_its_words(), number, failed=True)
+
+    def _begin_attempt(self, number: int) -> bool:
+        """All that failed up to here was one attempt, if a wrapper just said that it failed."""
+        if not self._findings.has_just_failed(number):
+            return False
+        while self._logs:
+            self._leave_log(number)
+        self._close_all(number)
+        self._end_cluster()
+        self._announced.clear()
+        self._findings.begin_attempt(number, self._step_first)
+        return True
+
+    def _begin_step(self, number: int) -> None:
+        """A CI system's next step: it runs one only when the one before it went well, unless that was marked."""
+        while self._logs:
+            self._leave_log(number)
+        self._close_all(number)
+        self._end_cluster()
+        if self._step_first and not self._step_failed:
+            self._findings.went_on(self._step_first, number)
+        self._step_first, self._step_failed = number, False
+
+    def _end_run(self, rule: Rule, match: re.Match[str], number: int) -> bool:
+        """A program's summary: of a run that passed nothing failed, of one that failed only what it calls failed."""
+        first = self._runs.pop(rule.tool or "", None)
+        if first is None:
+            return False
+        has_failed = rule.outcome == "failed" or any(scope.failed for scope in self._scopes)
+        if rule.outcome == "passed" or not (has_failed or self._announced or self._findings.has_tests(first)):
+            self._scopes = [scope for scope in self._scopes if scope.first_line < first]
+            if self._root.best is not None and self._root.best.first_line >= first:
+                self._root = Scope("root", 0)
+            self._announced = {name: one for name, one in self._announced.items() if one.first_line < first}
+            self._findings.silence(first, number)
+            return True
+        self._close_all(number)
+        self._end_cluster()
+        if not self._findings.keep_tests(first, set(self._announced)) and rule.category != "unknown":
+            self._findings.add(Candidate.of(rule, number, match).failure(None, None), certain=True, rule=rule)
+        return True
 
     # Wrappers and lists
 
     def _roll_up(self, rule: Rule, match: re.Match[str], number: int) -> None:
+        if self._logs and self._logs[-1].rule.outcome == "passed":
+            self._close_all(number)
+            return
+        if self._logs:
+            if self._logs[-1].is_rolled_up and not self._scopes and self._root.best is None:
+                self._leave_log(number - 1)
+            else:
+                self._logs[-1].is_rolled_up = True
         self._end_cluster()
         self._close_all(number)
         candidate = Candidate.of(rule, number, match)
@@ -429,6 +579,8 @@ class LogAnalyzer:
         return True
 
 
+_OF_A_UNIT = frozenset({"compile_error", "missing_header", "warning_as_error"})
+"""What belongs to one source file that is being compiled."""
 _TOOL_MESSAGE = re.compile(r"[^\s\"']+:(?: |$)|CMake Error|[Ee]rror: ")
 _PROGRESS = re.compile(r"\[\s*\d+/\d+[^\]]{0,20}\] |\[\s{0,2}\d{1,3}%\] ")
 

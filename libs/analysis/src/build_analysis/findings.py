@@ -1,13 +1,14 @@
 """The failures found so far: which are certain, which wait for a word that confirms them, and their final order."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
 from build_analysis.candidate import Candidate
 from build_analysis.failure import Failure, Report
 from build_analysis.rule import PACKAGER_RANK, UNKNOWN, WRAPPER, Rule
 from build_analysis.signature import stable_test
+from build_analysis.units import builds, is_object
 
 FAILURE_LIMIT = 200
 """More failures than this are counted, not kept."""
@@ -15,11 +16,16 @@ FAILURE_LIMIT = 200
 ENDING_LINES = 40
 """What is this near to the end of a log is what ended it."""
 
+MADE_GOOD_LIMIT = 8
+"""So many failed edges are looked for among the steps of a later run."""
+
 RETRY_LINES = 20
 """So near before a tool's word that it tries again stands what failed."""
 
 OVERTAKEN_LINES = 300
 """What a build went on after for so long, until something else broke it, did not break it."""
+
+_RUNNERS = frozenset({"ninja", "samurai"})
 
 _TEST_TARGET = re.compile(r"\bcheck(?:-|\b)|\btests?\b|[-/](?:build|stamp|install)$|-stamp/|Makefile:|\ball\b")
 
@@ -77,6 +83,13 @@ class _Finding:
     """Certain by its tool's word alone: neither a failed edge or test nor a wrapper confirms it."""
     within: str | None = None
     """The tool that ran the test, or that printed the failure."""
+    scoped: bool = False
+    """Found within an edge or a test that its runner calls failed."""
+    unit: str | None = None
+    """The source file whose compilation printed it."""
+    made_good: bool = False
+    went_on: bool = False
+    """A step went well after it, within which, or before which, it was printed."""
 
 
 class Findings:
@@ -89,9 +102,24 @@ class Findings:
         self._wrapper: Failure | None = None
         self._well_at = 0
         self._wrapped_to = 0
+        self._stops: list[int] = []
+        """The lines on which ninja said that it stopped."""
+        self._made_by = (0, 0, 0)
+        """make's level, the line of its last word and how many failures were known then."""
+        self._attempt_first = 0
+        self._attempts_before: list[_Finding] = []
 
     def add(
-        self, failure: Failure, *, certain: bool, rule: Rule, within: str | None = None, by_word: bool = False
+        self,
+        failure: Failure,
+        *,
+        certain: bool,
+        rule: Rule,
+        within: str | None = None,
+        by_word: bool = False,
+        scoped: bool = False,
+        unit: str | None = None,
+        went_on: bool = False,
     ) -> None:
         """Take a failure; the same test failing again (a summary) is not another one."""
         if failure.target and failure.category in _TEST_CATEGORIES and self.knows_test(failure.target):
@@ -99,7 +127,7 @@ class Findings:
             return
         if failure.target:
             self._tests.add(_test_key(failure.target))
-        if (other := self._repeated(failure)) is not None:
+        if (other := self._repeated(failure, unit)) is not None:
             if other.retried_at is not None:
                 other.retried_at = None
                 other.failure = replace(other.failure, last_line=failure.last_line)
@@ -111,8 +139,120 @@ class Findings:
             return
         if self.has_room():
             self._findings.append(
-                _Finding(failure, certain, rule.tentative and not certain, by_word=by_word, within=within or rule.tool)
+                _Finding(
+                    failure,
+                    certain,
+                    rule.tentative and not certain,
+                    by_word=by_word,
+                    within=within or rule.tool,
+                    scoped=scoped,
+                    unit=unit,
+                    went_on=went_on,
+                )
             )
+
+    @property
+    def count(self) -> int:
+        """How many failures are known, of this attempt."""
+        return len(self._findings)
+
+    def waits_for(self, unit: str) -> bool:
+        """Whether a failure of this source file waits for make's word: what more its compiler prints is the same one."""
+        return any(one.unit == unit and not one.certain for one in self._findings)
+
+    def forget_since(self, count: int) -> None:
+        """What was found since there were `count` failures was none."""
+        del self._findings[count:]
+        self._keep(lambda one: True)
+
+    def drop_echoes(self, count: int) -> None:
+        """What was found since there were `count` failures, and before, was printed twice."""
+        known = {one.failure.signature for one in self._findings[:count]}
+        self._findings[count:] = [one for one in self._findings[count:] if one.failure.signature not in known]
+
+    def name_since(self, count: int, target: str | None) -> None:
+        """What a wrapper ran is the target of what was found since there were `count` failures, if it has none."""
+        for one in self._findings[count:]:
+            if target and one.failure.target is None:
+                one.failure = replace(one.failure, target=target)
+
+    def silence(self, first: int, last: int) -> None:
+        """A program that ran from line `first` to `last` passed: nothing in its output is a failure."""
+        self._keep(lambda one: not first <= one.failure.first_line <= last)
+
+    def keep_tests(self, first: int, failed: Collection[str]) -> bool:
+        """A program that ran since line `first` failed: only what stands within a failed test did.
+
+        Args:
+            first: the line on which it began.
+            failed: further tests that it called failed.
+
+        Returns:
+            Whether a failure of it is known.
+        """
+        ran = [one for one in self._findings if one.failure.first_line >= first]
+        tests = {_test_key(one.failure.target) for one in ran if one.scoped and one.failure.target}
+        tests |= {_test_key(name) for name in failed}
+        if tests:
+            self._keep(
+                lambda one: (
+                    one.failure.first_line < first
+                    or one.scoped
+                    or (one.failure.target is not None and _test_key(one.failure.target) in tests)
+                )
+            )
+        return bool(ran or failed)
+
+    def has_tests(self, first: int) -> bool:
+        """Whether a test, or an edge, failed since line `first`."""
+        return any(one.scoped and one.failure.first_line >= first for one in self._findings)
+
+    def went_on(self, first: int, last: int) -> None:
+        """A step from line `first` to `last` went well: what only words call a failure there broke nothing."""
+        for one in self._findings:
+            if first <= one.failure.first_line <= last and not one.scoped and (one.by_word or not one.certain):
+                one.went_on = True
+
+    def has_just_failed(self, number: int) -> bool:
+        """Whether a wrapper said just before line `number` that all of it failed."""
+        return 0 < self._wrapped_to and number - self._wrapped_to <= RETRY_LINES
+
+    def begin_attempt(self, number: int, first: int) -> None:
+        """What was found since line `first` is history if the attempt that begins on line `number` says how it ended."""
+        self._attempts_before = [one for one in self._findings if one.failure.first_line >= first]
+        self._keep(lambda one: one.failure.first_line < first)
+        self._attempt_first, self._wrapped_to, self._wrapper = number, 0, None
+
+    def steps_passed(self, first_line: int, lines: Sequence[str]) -> None:
+        """ninja's steps among these lines: an edge that failed before ninja stopped, and is built now, is made good."""
+        last_line = first_line + len(lines) - 1
+        for one in self._findings[:MADE_GOOD_LIMIT] if self._stops else ():
+            stop = next((stop for stop in self._stops if stop > one.failure.first_line), last_line)
+            if not (one.scoped and one.failure.target) or stop >= last_line:
+                continue
+            ending = f" {one.failure.target.split()[0]}"
+            after = range(max(0, stop + 1 - first_line), len(lines))
+            if any(
+                lines[at].endswith(ending) and "] " in lines[at][:60] and not _fails_next(lines, at) for at in after
+            ):
+                one.made_good = True
+        if any(one.made_good for one in self._findings):
+            self._keep(lambda one: not one.made_good)
+            self._wrapper = None
+
+    def _attempt_ended(self, last_step: int) -> bool:
+        """Whether it is known how the last attempt went; if not, the one before it counts.
+
+        Args:
+            last_step: the line of the last step of a run that went on to its end, 0 when none did.
+        """
+        return max(last_step, self._well_at) > self._attempt_first or any(
+            one.failure.first_line > self._attempt_first for one in self._findings
+        )
+
+    def _keep(self, is_kept: Callable[[_Finding], bool]) -> None:
+        self._findings = [one for one in self._findings if is_kept(one)]
+        self._tests = {_test_key(one.failure.target) for one in self._findings if one.failure.target}
 
     @property
     def is_full(self) -> bool:
@@ -135,17 +275,35 @@ class Findings:
         """On line `number` a wrapper says that something failed: confirm what waits, give it the wrapper's target."""
         waiting = self._confirm(number)
         self._wrapped_to = number
+        if wrapper.rule.tool in _RUNNERS and len(self._stops) < FAILURE_LIMIT:
+            self._stops.append(number)
         target = wrapper.fields.get("target")
         if target:
-            unnamed = [finding for finding in waiting if finding.failure.target is None]
-            if unnamed:
-                chosen = next((finding for finding in unnamed if _builds(target, finding.failure)), unnamed[-1])
-                chosen.failure = replace(chosen.failure, target=target)
+            unnamed = [one for one in self._findings if one.failure.target is None]
+            own = next((one for one in unnamed if builds(target, one.unit or one.failure.file or "")), None)
+            if own is None:
+                own = next((one for one in reversed(waiting) if one in unnamed and _may_make(target, one)), None)
+            if own is not None:
+                own.failure = replace(own.failure, target=target)
+            elif self._is_another_recipe(wrapper):
+                self._findings.append(_Finding(replace(wrapper.failure(None, None), rank=UNKNOWN), True, False))
+            if wrapper.rule.tool == "make":
+                self._made_by = (_level(wrapper), number, len(self._findings))
         if not self._findings and wrapper.category != "unknown":
             self._wrapper = self._wrapper or wrapper.failure(None, None)
         elif self._wrapper is None:
             self._wrapper = replace(wrapper.failure(None, None), rank=UNKNOWN)
         self._well_at = 0
+
+    def _is_another_recipe(self, wrapper: Candidate) -> bool:
+        """Whether make says of one more recipe that it failed, of which nothing else is known.
+
+        What a recipe's failure makes fail further up (`make[1]: *** [all]` after `make[2]: *** [a.o]`) is none.
+        """
+        level, line, count = self._made_by
+        if wrapper.rule.tool != "make" or _level(wrapper) < level or wrapper.category != "unknown":
+            return False
+        return len(self._findings) == count and (line > 0 or not self._findings) and not _is_whole(wrapper)
 
     def _confirm(self, number: int) -> list[_Finding]:
         """What waits became certain on line `number`; what tools try again only if it stands near."""
@@ -153,6 +311,7 @@ class Findings:
         for finding in reversed(self._findings):
             if (
                 not finding.certain
+                and not finding.went_on
                 and (not finding.tentative or number - finding.failure.last_line <= ENDING_LINES)
                 and not self._is_overtaken(finding, number)
             ):
@@ -224,6 +383,8 @@ class Findings:
         if exit_code == 0:
             return Report()
         failed = bool(exit_code)
+        if self._attempts_before and not self._attempt_ended(last_step if is_complete and not failed else 0):
+            self._findings += self._attempts_before
         kept = [
             finding
             for finding in self._findings
@@ -244,6 +405,8 @@ class Findings:
             or finding.retried_at >= last_line
             or self._failed_again(finding, kept, is_unfinished=last_step > 0 and not is_complete)
         ]
+        if any(one.certain and not one.went_on for one in kept):
+            kept = [one for one in kept if not one.went_on]
         failures = [finding.failure for finding in kept]
         real = [failure for failure in failures if failure.rank < WRAPPER]
         # Wrappers without a cause of their own only count when nothing better does.
@@ -294,10 +457,12 @@ class Findings:
                 finding.failure = replace(finding.failure, target=target)
                 return
 
-    def _repeated(self, failure: Failure) -> _Finding | None:
+    def _repeated(self, failure: Failure, unit: str | None) -> _Finding | None:
         """The same thing found close by: a report printed twice, a cascade in the next unit, another attempt."""
         for finding in self._findings[-3:]:
             other = finding.failure
+            if unit and finding.unit and unit != finding.unit:
+                continue  # two files that fail alike are two failures
             if other.signature == failure.signature and other.target == failure.target:
                 return finding if failure.first_line - other.last_line < ENDING_LINES else None
         return None
@@ -310,16 +475,28 @@ def _says_nothing_new(failure: Failure) -> bool:
     return _TEST_TARGET.search(failure.target) is not None
 
 
+def _fails_next(lines: Sequence[str], at: int) -> bool:
+    """Whether the step on this line is the one that ninja calls failed on the next."""
+    return "FAILED: " in "".join(lines[at + 1 : at + 2])
+
+
+def _level(wrapper: Candidate) -> int:
+    """How deep make was called by make."""
+    return int(wrapper.fields.get("number", "0"))
+
+
+def _is_whole(wrapper: Candidate) -> bool:
+    """Whether make's target only stands for others."""
+    return _TEST_TARGET.search(wrapper.fields.get("target", "")) is not None
+
+
 def _ended(failure: Failure, last_line: int) -> bool:
     return last_line - failure.last_line <= ENDING_LINES
 
 
-def _builds(target: str, failure: Failure) -> bool:
-    """Whether make's target is the object of the failing source."""
-    if not failure.file:
-        return False
-    name = failure.file.replace("\\", "/").rpartition("/")[2]
-    return bool(name) and name in target
+def _may_make(target: str, finding: _Finding) -> bool:
+    """Whether making a target may have printed this: an object of another source did not."""
+    return finding.unit is None or not is_object(target) or builds(target, finding.unit)
 
 
 def _test_key(target: str) -> str:

@@ -22,7 +22,7 @@ _STAMP = re.compile(
     r"|\d+:\d\d\.\d\d (?:[A-Z]+: \| )?"
     r"|#\d+ \d+\.\d+(?: |$)"  # docker buildx: step and seconds
     r"|\d+\.\d{3} (?=\[\d)"
-    r"|##\[(?:error|warning|command|debug|group)\]|::(?:error|group)(?: [^:]{0,300})?::"
+    r"|##\[(?:error|warning|command|debug|group(?!\](?:Run|Attempt) ))\]|::(?:error|group)(?: [^:]{0,300})?::"
     r"|\[[!*+xX-]\](?: |$)"
     r"|# [|] ?(?:\| )?"  # lit's internal shell
     # a build driver: [build], [iree-compile]

@@ -46,7 +46,7 @@ class RuleSet:
     """Answers which rules a line matches, in order of role, then of rank, then as written."""
 
     def __init__(self, rules: Iterable[Rule]) -> None:
-        self.rules = tuple(sorted(rules, key=lambda rule: (_ROLE_ORDER[rule.role], rule.effective_rank)))
+        self.rules = tuple(sorted(rules, key=_order))
         self._lookbehind = tuple((literal, rule) for rule in self.rules if rule.lookbehind for literal in rule.has)
         self._lookbehind_search = literal_search([literal for literal, _ in self._lookbehind])
         self.gate = Gate(literal for rule in self.rules if _must_be_seen(rule) for literal in rule.has)
@@ -124,12 +124,17 @@ class RuleSet:
         return rules
 
 
+def _order(rule: Rule) -> tuple[int, bool, int]:
+    """The rule's place among those that are asked: a container's line may end a leaf's scope, too."""
+    return _ROLE_ORDER[rule.role], rule.scope not in CONTAINERS and rule.role in ("open", "close"), rule.effective_rank
+
+
 def _must_be_seen(rule: Rule) -> bool:
     """Whether a green log's lines must be searched for this rule; the others matter only near a failure."""
     return bool(
         rule.role in ("cause", "list", "rollup", "retry", "post")
         or (rule.role == "open" and (rule.outcome == "failed" or rule.scope in CONTAINERS))
-        or (rule.role == "close" and rule.scope in CONTAINERS)
+        or (rule.role == "close" and rule.scope == "run")
         or rule.announces
         or (rule.role == "green" and rule.retracts)
     )

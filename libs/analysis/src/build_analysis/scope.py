@@ -47,6 +47,16 @@ _LIT_CHATTER = re.compile(
 )
 
 
+def _once(target: str) -> str:
+    """The outputs of an edge, each once: ninja names those of a custom command again from the root."""
+    names = target.split()
+    if len(names) < 2 or not names[-1].startswith("/"):
+        return target
+    return " ".join(
+        name for name in names if not (name.startswith("/") and any(name.endswith(f"/{own}") for own in names))
+    )
+
+
 @dataclass(slots=True)
 class Scope:
     """An open stretch of the log; `failed` is None while its outcome is not known."""
@@ -60,6 +70,8 @@ class Scope:
     failed: bool | None = None
     becomes: str | None = None
     best: Candidate | None = None
+    unit: str | None = None
+    """The source file whose compilation printed what is known."""
     last_candidate_line: int = 0
     flood: tuple[Rule, ...] | None = None
     """The rules that ask about line after line of the same kind; None while there are few."""
@@ -83,7 +95,7 @@ class Scope:
             number,
             rule,
             channel,
-            target=(groups.get("target") or "").strip() or None,
+            target=_once((groups.get("target") or "").strip()) or None,
             command=groups.get("command"),
             failed=None if rule.outcome is None else rule.outcome == "failed",
             becomes=rule.becomes,
