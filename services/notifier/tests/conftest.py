@@ -113,19 +113,23 @@ class Broken:
         self._faces.append(self._face(n, signature, config, None))
         return self._note("changed", f"changed:{signature}", n, config)
 
-    def fixed(self, n: int, kind: Any = "fixed", *, news: bool = True, key: str | None = None) -> "Broken":
+    def fixed(
+        self, n: int, kind: Any = "fixed", *, news: bool = True, key: str | None = None, into: "Broken | None" = None
+    ) -> "Broken":
         self._members = {
             name: member.model_copy(update={"recovered_at": self._at, "recovered_by": self._builds.id(n, name)})
             for name, member in self._members.items()
         }
         closing = evidence_of(self._builds.verdict(n, config=next(iter(self._members))))
         self._ended = {"state": "closed", "ended_as": kind, "closed_at": self._at, "closing": closing}
+        if into is not None:
+            self._ended["merged_into"] = into.id
         return self._note(kind, key or kind, n, closing.config, news=news)
 
-    def reopened(self, n: int, config: str = "release") -> "Broken":
+    def reopened(self, n: int, config: str = "release", *, news: bool = True) -> "Broken":
         self._ended = {}
         self._add(n, config)
-        return self._note("reopened", "reopened", n, config)
+        return self._note("reopened", "reopened", n, config, news=news)
 
     def absorbing(self, other: "Broken") -> "Broken":
         self._ended["absorbed"] = [other.id]

@@ -102,6 +102,35 @@ def test_what_ended_before_anybody_was_notified_is_never_news(story, broken, end
     assert story.pending() == []
 
 
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_what_goes_on_in_an_incident_that_people_read_as_over_is_still_news(story, broken, order):
+    """An override is taken back after the break went on: it is merged, and its own news are the only word of that."""
+    first, second = broken(2), broken(3)
+    story.after(first.message(), first.fixed(2, "overridden").message(), second.message())
+    story.branch = story.branch.without([known for known in story.branch.pending if known.subject == first.id])
+    last = [
+        first.reopened(3, news=False).absorbing(second).message(),
+        second.fixed(3, "merged", news=False, into=first).message(),
+    ]
+
+    story.after(*(last[at] for at in order))
+
+    assert [(second.id, "opened")] == [(known.subject, known.key) for known in story.branch.pending]
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_what_goes_on_in_an_incident_that_people_know_is_open_is_no_second_news(story, broken, order):
+    """Whichever of the two states is read first."""
+    first, second = broken(2), broken(3)
+    story.after(first.message(), second.message())
+    story.branch = story.branch.without([known for known in story.branch.pending if known.subject == first.id])
+    last = [first.absorbing(second).message(), second.fixed(3, "merged", news=False, into=first).message()]
+
+    story.after(*(last[at] for at in order))
+
+    assert story.pending() == []
+
+
 def test_what_was_withdrawn_unannounced_is_news_if_it_comes_back(story, broken):
     """A build seen to fail, lost, and found again: history believes that people know; they were never notified."""
     incident = broken()

@@ -4,12 +4,11 @@ Its incidents as history published them last, the agents and configs that went s
 notified of yet. What is lost of it comes again: the claims on notifying remember what was sent.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Literal
 
 from build_protocol.clock import DAY_MS
 from build_protocol.incidents import Evidence, IncidentChanged, IncidentState, TransitionKind
-from build_protocol.incidents import Transition as PublishedTransition
 from build_protocol.messages import BuildVerdict, Commit
 from build_protocol.model import BuildId, Count, EpochMs, WireModel
 from pydantic import Field
@@ -29,6 +28,7 @@ NEWS: Mapping[TransitionKind, NewsKind] = {
 }
 """What people are notified of by history's transitions; of the others nobody is."""
 
+ENDS = frozenset({"fixed", "overridden"})
 CLOSED_KEPT = 20
 IDLE_MS = 90 * DAY_MS
 """A config without a verdict for so long is gone: nobody waits for it any more."""
@@ -57,6 +57,9 @@ class Subject(WireModel):
     red_configs: list[str]
     suspects: list[Commit] | None = Field(None, description="Commits any of which may be to blame; absent = unknown.")
     absorbed: list[str] = Field(default_factory=list, description="Incidents that were merged into it.")
+    merged_into: str | None = None
+    is_withdrawn: bool = False
+    is_read_as_over: bool = Field(False, description="The last news of its own is an end.")
     signature: str = ""
 
 
@@ -133,9 +136,39 @@ class Branch(WireModel):
             }
         )
 
-    def withdrawing(self, subject_id: str, key: str | None = None) -> "Branch":
-        """The branch without what waits about this subject (or only one transition of it)."""
-        kept = [known for known in self.pending if known.subject != subject_id or key not in (None, known.key)]
+    def without_void(self) -> "Branch":
+        """The branch without news that wait of what never was: see `_is_void`; they are news again if it comes back."""
+        waiting: dict[str, set[str]] = {}
+        for known in self.pending:
+            waiting.setdefault(known.subject, set()).add(known.key)
+        void = {subject.id for subject in self.subjects if subject.id in waiting and self._is_void(subject)}
+        if not void:
+            return self
+        subjects = [
+            subject.model_copy(
+                update={"noted": [key for key in subject.noted if _claimed_under(key) not in waiting[subject.id]]}
+            )
+            if subject.id in void
+            else subject
+            for subject in self.subjects
+        ]
+        return self.model_copy(
+            update={"subjects": subjects, "pending": [known for known in self.pending if known.subject not in void]}
+        )
+
+    def _is_void(self, subject: Subject) -> bool:
+        """Whether nobody need be notified of it any more: it was withdrawn, or goes on in one that people know is open.
+
+        Where people read that the other one is over, this one's news are the only ones that say otherwise.
+        """
+        if subject.is_withdrawn:
+            return True
+        other = next((known for known in self.subjects if known.id == subject.merged_into), None)
+        return other is not None and not other.is_read_as_over
+
+    def withdrawing(self, subject_id: str, key: str) -> "Branch":
+        """The branch without this transition of a subject, where it waits."""
+        kept = [known for known in self.pending if (known.subject, known.key) != (subject_id, key)]
         return self.model_copy(update={"pending": kept})
 
 
@@ -154,20 +187,16 @@ def apply_incident(branch: Branch, message: IncidentChanged, *, now_ms: int, qui
         transition = Transition(
             kind=kind,
             subject=state.id,
-            key=_claimed_under(published),
+            key=_claimed_under(published.key),
             at=published.at,
             received_at=now_ms,
             due_at=now_ms + quiet_ms,
             evidence=_evidence(state, published.build_id),
         )
         after = after.noting(transition)
-        if kind in ("fixed", "overridden"):
+        if kind in ENDS:
             after = after.hurrying(state.id, now_ms)
-    unannounced: set[str] = set()
-    if state.ended_as in ("withdrawn", "merged"):
-        unannounced = {waiting.key for waiting in after.pending if waiting.subject == state.id}
-        after = after.withdrawing(state.id)
-    return after.putting(_copy(state, unannounced))
+    return after.putting(_copy(state)).without_void()
 
 
 def evidence_of(verdict: BuildVerdict) -> Evidence:
@@ -188,20 +217,18 @@ def evidence_of(verdict: BuildVerdict) -> Evidence:
     )
 
 
-def _claimed_under(published: PublishedTransition) -> str:
-    return "opened" if NEWS.get(published.kind) == "opened" else published.key
+def _claimed_under(key: str) -> str:
+    """Whoever was notified of the break is not notified of a config that joins it."""
+    return "opened" if key.startswith("joined:") else key
 
 
-def _copy(state: IncidentState, unannounced: Collection[str]) -> Subject:
-    """The incident as it stands; transitions claimed under the keys `unannounced` are news if it ever comes back."""
+def _copy(state: IncidentState) -> Subject:
+    """The incident as it stands."""
+    news = [published.kind for published in state.transitions if published.news and published.kind in NEWS]
     return Subject(
         id=state.id,
         revision=state.revision,
-        noted=[
-            published.key
-            for published in state.transitions
-            if not published.news or _claimed_under(published) not in unannounced
-        ],
+        noted=[published.key for published in state.transitions],
         is_open=state.state == "open",
         opened_at=state.opened_at,
         opening=state.opening,
@@ -209,6 +236,9 @@ def _copy(state: IncidentState, unannounced: Collection[str]) -> Subject:
         red_configs=state.red_configs,
         suspects=state.suspects,
         absorbed=list(state.absorbed),
+        merged_into=state.merged_into,
+        is_withdrawn=state.ended_as == "withdrawn" or (state.ended_as == "merged" and state.merged_into is None),
+        is_read_as_over=bool(news) and news[-1] in ENDS,
     )
 
 
