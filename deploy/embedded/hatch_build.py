@@ -13,10 +13,16 @@ ROOT = Path(__file__).parents[2]
 
 
 class ServerPackages(BuildHookInterface[Any]):
-    """Adds each package of `libs/chassis` and `services/*` to a release; the gateway's carries the built page."""
+    """Adds each package of `libs/chassis` and `services/*` to a release; the gateway's carries the built page.
+
+    Tests that stand beside what they test are for the checkout only."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Name what goes in; `version` is `standard` for a wheel and `editable` for a checkout."""
         if version != "editable":
             for package in sorted([*ROOT.glob("libs/chassis/src/build_*"), *ROOT.glob("services/*/src/build_*")]):
-                build_data["force_include"][str(package)] = package.name
+                build_data["force_include"] |= {
+                    str(path): str(path.relative_to(package.parent))
+                    for path in package.rglob("*")
+                    if path.is_file() and path.suffix != ".pyc" and not path.match("test_*.py")
+                }

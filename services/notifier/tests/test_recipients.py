@@ -3,7 +3,8 @@
 from datetime import UTC, datetime
 
 import pytest
-from build_notifier.planning.recipients import Recipient, not_before, recipients_of, room_name, room_url
+from build_notifier.channels.contract import Recipient
+from build_notifier.planning.recipients import not_before, recipients_of
 from build_notifier.records.branch import Branch, apply_incident
 from build_protocol.project_config import BuildConfig, Project
 
@@ -79,16 +80,6 @@ def test_a_pull_request_is_commented_when_one_commit_is_suspect(builds, incident
 
     assert Recipient("github_comment", "github://llvm/torch-mlir") in one
     assert {recipient.channel for recipient in two} == {"apprise"}
-
-
-def test_a_rooms_url_is_never_its_name():
-    """Apprise URLs hold tokens: what people read is a name, from which only config.yaml leads back."""
-    url = "slack://TOKEN-A/TOKEN-B/TOKEN-C"
-    name = room_name(url)
-
-    assert "TOKEN" not in name
-    assert url == room_url(Project(channels=["json://x", url]), name)
-    assert room_url(Project(), name) is None
 
 
 @pytest.mark.parametrize(

@@ -4,12 +4,7 @@ import asyncio
 
 import pytest
 from build_notifier.channels import NotApplicable, NotSent
-from build_notifier.channels.sendgrid import SendGridChannel
-from build_notifier.metrics import Metrics
 from build_notifier.records.notification import EVIDENCE_MS, LEASE_MS, TRIES
-from build_notifier.sender import Sender
-from build_testkit.sendgrid import KEY
-from prometheus_client import CollectorRegistry
 
 
 class Scripted:
@@ -30,22 +25,6 @@ class Scripted:
         pass
 
 
-@pytest.fixture
-def office(sqlite_store, clock):
-    def make(channel, must_arrive=()):
-        channels = {"mail": channel} if channel else {}
-        metrics = Metrics(CollectorRegistry())
-        sender = Sender(sqlite_store, channels, must_arrive, metrics=metrics, clock=clock, draw=lambda: 0.5)
-        sender.metrics, sender.store = metrics, sqlite_store
-        return sender
-
-    return make
-
-
-async def stored(store, claim):
-    return (await store.notifications([claim(1).id]))[claim(1).id]
-
-
 async def test_what_is_accepted_is_sent_once(office, sqlite_store, claim):
     """Accepted, with the provider's id and every step in the log; never due again."""
     channel = Scripted("sg-1")
@@ -54,7 +33,7 @@ async def test_what_is_accepted_is_sent_once(office, sqlite_store, claim):
 
     assert [True, False] == [await sender.post_next(), await sender.post_next()]
 
-    known = await stored(sqlite_store, claim)
+    known = await sender.stored(claim(1))
     assert ("accepted", "sg-1", 1) == (known.state, known.provider_id, known.tries)
     assert ["sending", "accepted as sg-1"] == [entry.what for entry in known.log]
     assert channel.sent == [known.id]
@@ -70,7 +49,7 @@ async def test_a_permanent_refusal_is_final(office, sqlite_store, claim, clock):
 
     assert not await sender.post_next()
 
-    known = await stored(sqlite_store, claim)
+    known = await sender.stored(claim(1))
     assert ("failed", "no such mailbox") == (known.state, known.reason)
 
 
@@ -82,7 +61,7 @@ async def test_what_was_surely_not_taken_is_tried_again_with_growing_waits(offic
     waits = []
     for _ in range(2):
         await sender.post_next()
-        known = await stored(sqlite_store, claim)
+        known = await sender.stored(claim(1))
         waits.append(known.due_at - clock.ms)
         clock.ms = known.due_at - 1
         assert not await sender.post_next()
@@ -90,7 +69,7 @@ async def test_what_was_surely_not_taken_is_tried_again_with_growing_waits(offic
     await sender.post_next()
 
     assert waits == [7_500, 15_000]
-    assert (await stored(sqlite_store, claim)).state == "accepted"
+    assert (await sender.stored(claim(1))).state == "accepted"
 
 
 async def test_a_wait_asked_for_is_honoured(office, sqlite_store, claim, clock):
@@ -100,7 +79,7 @@ async def test_a_wait_asked_for_is_honoured(office, sqlite_store, claim, clock):
 
     await sender.post_next()
 
-    assert (await stored(sqlite_store, claim)).due_at == clock.ms + 90_000
+    assert (await sender.stored(claim(1))).due_at == clock.ms + 90_000
 
 
 async def test_tries_end(office, sqlite_store, claim, clock):
@@ -112,7 +91,7 @@ async def test_tries_end(office, sqlite_store, claim, clock):
         await sender.post_next()
         clock.move(3600)
 
-    known = await stored(sqlite_store, claim)
+    known = await sender.stored(claim(1))
     assert len(channel.sent) == TRIES
     assert ("failed", f"given up after {TRIES} tries: away") == (known.state, known.reason)
 
@@ -128,7 +107,7 @@ async def test_what_may_have_been_taken_is_unknown_and_not_sent_again(office, sq
 
     assert not await sender.post_next()
 
-    assert (await stored(sqlite_store, claim)).state == "unknown"
+    assert (await sender.stored(claim(1))).state == "unknown"
     assert len(channel.sent) == 1
     assert sender.metrics.unknown._value.get() == 1
 
@@ -142,7 +121,7 @@ async def test_what_must_arrive_is_sent_once_more_without_evidence(office, sqlit
         await sender.post_next()
         clock.move(EVIDENCE_MS / 1000)
 
-    known = await stored(sqlite_store, claim)
+    known = await sender.stored(claim(1))
     assert (2, "unknown", True) == (len(channel.sent), known.state, known.is_second)
 
 
@@ -155,21 +134,21 @@ async def test_a_sender_that_died_leaves_unknown(office, sqlite_store, claim, cl
             self.sent.append(notification.id)
             await never
 
+    channel = Scripted()
+    sender = office(channel)
     dying = asyncio.create_task(office(Dying()).post_next())
     await sqlite_store.claim([claim(1)])
-    while (await stored(sqlite_store, claim)).state != "sending":
+    while (await sender.stored(claim(1))).state != "sending":
         await asyncio.sleep(0.005)
         if dying.done():
             dying = asyncio.create_task(office(Dying()).post_next())
     dying.cancel()
-    channel = Scripted()
-    sender = office(channel)
 
     assert not await sender.post_next()
     clock.move(LEASE_MS / 1000)
     assert await sender.post_next()
 
-    assert (await stored(sqlite_store, claim)).state == "unknown"
+    assert (await sender.stored(claim(1))).state == "unknown"
     assert channel.sent == []
 
 
@@ -192,9 +171,10 @@ async def test_without_a_channel_it_is_recorded_what_would_have_been_sent(office
     """Suppressed, and why, with its whole message."""
     await sqlite_store.claim([claim(1)])
 
-    assert await office(None).post_next()
+    sender = office(None)
+    assert await sender.post_next()
 
-    known = await stored(sqlite_store, claim)
+    known = await sender.stored(claim(1))
     assert known.state == "suppressed"
     assert known.reason.startswith("no channel configured")
 
@@ -203,9 +183,11 @@ async def test_a_message_that_applies_to_nobody_is_no_failure(office, sqlite_sto
     """Nobody to notify after all."""
     await sqlite_store.claim([claim(1)])
 
-    await office(Scripted(NotApplicable("no pull request has it"))).post_next()
+    sender = office(Scripted(NotApplicable("no pull request has it")))
 
-    assert (await stored(sqlite_store, claim)).state == "suppressed"
+    await sender.post_next()
+
+    assert (await sender.stored(claim(1))).state == "suppressed"
 
 
 async def test_evidence_that_came_meanwhile_stays(office, sqlite_store, claim):
@@ -218,60 +200,8 @@ async def test_evidence_that_came_meanwhile_stays(office, sqlite_store, claim):
 
     await sqlite_store.claim([claim(1)])
 
-    await office(Overtaken()).post_next()
-
-    assert (await stored(sqlite_store, claim)).state == "delivered"
-
-
-@pytest.mark.parametrize(
-    ("answer", "outcome"),
-    [
-        (202, ("accepted", 1, 1)),
-        (400, ("failed", 1, 0)),
-        (401, ("failed", 1, 0)),
-        (413, ("failed", 1, 0)),
-        (429, ("accepted", 2, 1)),
-        (500, ("unknown", 1, 0)),
-        ("cut", ("unknown", 1, 1)),
-        ("slow", ("unknown", 1, 1)),
-    ],
-)
-async def test_every_answer_of_sendgrid_ends_in_a_state(office, claim, clock, sendgrid, *, answer, outcome):
-    """State, requests, mails taken: at most one mail, whatever the server answers or does not answer."""
-    sendgrid.answers, sendgrid.headers = [answer], {"Retry-After": "60"} if answer == 429 else {}
-    sender = office(SendGridChannel(KEY, "builds@example.com", sendgrid.url, socket_seconds=0.5))
-    await sender.store.claim([claim(1)])
-
-    await sender.post_next()
-    clock.move(59)
-    assert not await sender.post_next()
-    clock.move(1)
-    await sender.post_next()
-
-    assert outcome == ((await stored(sender.store, claim)).state, sendgrid.requests, len(sendgrid.mails))
-
-
-async def test_a_wrong_key_is_refused_for_good_and_logged(office, sqlite_store, claim, sendgrid):
-    """SendGrid's own answer is in the delivery log."""
-    sender = office(SendGridChannel("SG.wrong", "builds@example.com", sendgrid.url))
-    await sqlite_store.claim([claim(1)])
+    sender = office(Overtaken())
 
     await sender.post_next()
 
-    known = await stored(sqlite_store, claim)
-    assert known.state == "failed"
-    assert "401" in known.reason
-    assert "answered 401" in known.reason
-
-
-async def test_a_server_that_is_down_is_waited_for(office, sqlite_store, claim, clock, sendgrid):
-    """A refused connection took nothing: the mail leaves once the server is back."""
-    sender = office(SendGridChannel(KEY, "builds@example.com", "http://127.0.0.1:9"))
-    await sqlite_store.claim([claim(1)])
-
-    await sender.post_next()
-
-    assert (await stored(sqlite_store, claim)).state == "queued"
-    clock.move(60)
-    await office(SendGridChannel(KEY, "builds@example.com", sendgrid.url)).post_next()
-    assert len(sendgrid.mails) == 1
+    assert (await sender.stored(claim(1))).state == "delivered"

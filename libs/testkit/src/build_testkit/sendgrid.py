@@ -13,6 +13,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from build_testkit.web import serving
+
 KEY = "SG.test"
 
 
@@ -27,7 +29,7 @@ class SendGridServer:
         self.answers: list[int | str] = []
         self.headers: dict[str, str] = {}
         self.requests = 0
-        self.let_go = threading.Event()
+        self.ends = threading.Event()
         self._private = ec.generate_private_key(ec.SECP256R1())
         server = self
 
@@ -40,8 +42,7 @@ class SendGridServer:
                 """Say nothing."""
 
         self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.http.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self.http.server_address[1]}"
+        self.url = ""
 
     def answer(self, request: BaseHTTPRequestHandler) -> None:
         """Answer a request as the test wants it."""
@@ -58,7 +59,7 @@ class SendGridServer:
             request.connection.close()
             return
         if answer == "slow":
-            self.let_go.wait(30)
+            self.ends.wait(30)
             return
         request.send_response(int(answer))
         if answer == 202:
@@ -95,12 +96,8 @@ class SendGridServer:
 def sendgrid_server() -> Iterator[SendGridServer]:
     """A running server, gone with the context."""
     server = SendGridServer()
-    thread = threading.Thread(target=server.http.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.let_go.set()
-        server.http.shutdown()
-        thread.join()
-        server.http.server_close()
+    with serving(server.http) as server.url:
+        try:
+            yield server
+        finally:
+            server.ends.set()

@@ -28,7 +28,6 @@ from build_notifier.messages.extract import ServiceExtracts
 from build_notifier.metrics import Metrics
 from build_notifier.planning.planner import Planner
 from build_notifier.planning.scheduled import ScheduledWork
-from build_notifier.records.notification import ChannelName
 from build_notifier.retention import Retention
 from build_notifier.routes import routers
 from build_notifier.sender import Sender
@@ -78,7 +77,7 @@ def _duties(
     parts: Dependencies,
     bus: Bus,
     projects: Projects,
-    channels: Mapping[ChannelName, Channel],
+    channels: Mapping[str, Channel],
     *,
     ingest: ServiceClient | None,
     guard: RetentionGuard,

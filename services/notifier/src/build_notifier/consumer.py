@@ -13,8 +13,8 @@ from build_chassis.projects import Projects, config_of
 from build_protocol.incidents import IncidentChanged
 from build_protocol.messages import BuildVerdict, build_message
 
+from build_notifier.channels.registry import reached
 from build_notifier.planning import compose, missing
-from build_notifier.planning.recipients import repositories
 from build_notifier.records import ids
 from build_notifier.records.branch import Branch, apply_incident
 from build_notifier.records.notification import Notification
@@ -68,7 +68,10 @@ class Recorder:
         return verdict.data.origin == "ci" and not verdict.data.backfill and config.state != "silent"
 
     def _statuses(self, verdict: BuildVerdict, now_ms: int) -> list[Notification]:
-        """A commit status per repository: of each build, because a commit's page lists builds, not incidents."""
+        """Commit statuses wherever the project has its commits.
+
+        Of each build, because a commit's page lists builds, not incidents.
+        """
         data = verdict.data
         if data.origin == "local" or data.backfill or data.commit is None or data.status not in ("succeeded", "failed"):
             return []
@@ -76,20 +79,20 @@ class Recorder:
         transition = f"{data.revision}:{data.status}"
         return [
             Notification(
-                id=ids.notification_id("commit_status", verdict.build_id, transition, repository),
+                id=ids.notification_id("commit_status", verdict.build_id, transition, ":".join(recipient)),
                 project=verdict.project,
                 branch=data.branch,
                 rule="commit_status",
                 incident=verdict.build_id,
                 transition=transition,
                 build_id=verdict.build_id,
-                channel="github_status",
-                recipient=repository,
+                channel=recipient.channel,
+                recipient=recipient.address,
                 message=message,
                 due_at=now_ms,
                 created_at=now_ms,
             )
-            for repository in repositories(self._projects.get(verdict.project))
+            for recipient in reached(self._projects.get(verdict.project), "commits")
         ]
 
 

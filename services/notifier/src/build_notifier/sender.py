@@ -12,10 +12,10 @@ from build_chassis.failpoints import fail_at
 from build_chassis.store.optimistic import LOST, Lost, update
 
 from build_notifier.channels import Channel, NotApplicable, NotSent
-from build_notifier.channels.registry import LACKING
+from build_notifier.channels.registry import lacking
 from build_notifier.metrics import Metrics
 from build_notifier.records import notification as steps
-from build_notifier.records.notification import ChannelName, Notification
+from build_notifier.records.notification import Notification
 from build_notifier.store import NotifierStore
 
 log = logging.getLogger("notifier")
@@ -30,7 +30,7 @@ class Sender:
     def __init__(
         self,
         store: NotifierStore,
-        channels: Mapping[ChannelName, Channel],
+        channels: Mapping[str, Channel],
         must_arrive: Collection[str],
         *,
         metrics: Metrics,
@@ -110,7 +110,7 @@ class Sender:
         await update("notifier", f"notification {taken.id}", write)
 
     async def _suppress(self, due: Notification) -> bool:
-        reason = LACKING[due.channel]
+        reason = lacking(due.channel)
         suppressed = due.noting(self._clock(), f"suppressed: {reason}", state="suppressed", reason=reason, due_at=None)
         if await self._store.put_notification(suppressed) is not None:
             self._count(suppressed)

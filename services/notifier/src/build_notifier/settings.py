@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Self, get_args
 
+from build_chassis.secret_rules import is_placeholder
 from build_chassis.settings import ServiceSettings
 from build_protocol.project_config import NotifyOn
 from pydantic import Field, SecretStr, model_validator
@@ -62,6 +63,17 @@ class Settings(ServiceSettings):
         return frozenset(rule.strip() for rule in self.must_arrive.split(",") if rule.strip())
 
     @property
+    def placeholders(self) -> list[str]:
+        """The variables with a credential that is an example's: nobody would accept it, it counts as not set."""
+        return [
+            str(field.validation_alias or f"NOTIFIER_{name.upper()}")
+            for name, field in type(self).model_fields.items()
+            if name not in ServiceSettings.model_fields
+            and isinstance(value := getattr(self, name), SecretStr)
+            and is_placeholder(value.get_secret_value())
+        ]
+
+    @property
     def quiet_ms(self) -> int:
         """`quiet_seconds` in milliseconds."""
         return round(self.quiet_seconds * 1000)
@@ -70,3 +82,8 @@ class Settings(ServiceSettings):
     def peer_urls(self) -> Mapping[str, str]:
         """Where the services are that this one asks, by name."""
         return {"ingest": self.ingest_url}
+
+
+def credential(value: SecretStr) -> str:
+    """The credential; empty where it still is an example's."""
+    return "" if is_placeholder(value.get_secret_value()) else value.get_secret_value()

@@ -3,9 +3,10 @@
 from build_protocol.model import Count, EpochMs, WireModel
 from pydantic import Field
 
+from build_notifier.channels.registry import label
 from build_notifier.messages import render
 from build_notifier.records.mutes import Mute
-from build_notifier.records.notification import ChannelName, Entry, Notification, Rule, State
+from build_notifier.records.notification import Entry, Notification, Rule, State
 
 
 class NotificationRow(WireModel):
@@ -18,7 +19,8 @@ class NotificationRow(WireModel):
     incident: str
     transition: str
     build_id: str | None = None
-    channel: ChannelName
+    channel: str
+    channel_label: str = Field(description="What pages call the channel.")
     recipient: str
     subject: str
     state: State
@@ -69,6 +71,7 @@ def _facts(notification: Notification) -> dict[str, object]:
     shared = set(NotificationRow.model_fields) & set(Notification.model_fields)
     facts: dict[str, object] = {name: getattr(notification, name) for name in shared}
     return facts | {
+        "channel_label": label(notification.channel),
         "subject": notification.message.subject,
         "next_try_at": notification.due_at if notification.state == "queued" else None,
     }

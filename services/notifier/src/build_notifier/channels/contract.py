@@ -1,8 +1,20 @@
-"""What every channel promises."""
+"""What every channel promises, and what the rest of the service knows of it."""
 
-from typing import Protocol
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, Protocol
+
+from build_chassis.projects import Projects
 
 from build_notifier.records.notification import Notification
+from build_notifier.settings import Settings
+
+Audience = Literal["people", "rooms", "changes", "commits"]
+"""Whom a channel reaches: people by address; a project's rooms, which get all its news; the change that alone is
+suspect, whose one message is edited in place; each built commit."""
+
+ANY_OTHER = "*"
+"""The scheme of URLs that no channel calls its own."""
 
 
 class NotSent(Exception):
@@ -41,3 +53,34 @@ class Channel(Protocol):
     async def close(self) -> None:
         """Close pooled connections."""
         ...
+
+
+class Recipient(NamedTuple):
+    """The name of a channel, and the address of whoever is notified through it."""
+
+    channel: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registration:
+    """A channel as its module registers it: all that planning, sending and pages know of it."""
+
+    name: str
+    """What claims are stored under; it never changes."""
+    label: str
+    """What pages call it."""
+    audience: Audience
+    open: Callable[[Settings, Projects], Channel | None]
+    """Makes it, by these settings; None where they lack something. It connects on first use."""
+    lacking: str
+    """What to set where it cannot be opened."""
+    schemes: frozenset[str] = frozenset()
+    """Of the URLs among config.yaml's `channels` that are its, or `ANY_OTHER`; none where people have addresses."""
+    address: Callable[[str], str] = str
+    """What the recipient behind such a URL is called where people read it: never a secret."""
+
+    @property
+    def is_edited(self) -> bool:
+        """Whether a later message about an incident takes the place of the one before."""
+        return self.audience == "changes"

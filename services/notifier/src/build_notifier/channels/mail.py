@@ -1,9 +1,16 @@
 """What both mail channels put on a mail: who it is from, which thread it is in, its content."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from build_chassis.projects import Projects
+
+from build_notifier.channels.contract import Channel, Registration
 from build_notifier.messages import render
 from build_notifier.records.notification import Notification
+from build_notifier.settings import Settings
+
+MAIL = "mail"
 
 _THREAD_BEGINS = frozenset({"opened", "missing"})
 
@@ -18,6 +25,17 @@ class Mail:
     plain: str
     html: str
     headers: dict[str, str]
+
+
+def registration(opens: Callable[[Settings, Projects], Channel | None]) -> Registration:
+    """The registration of a channel that carries mails; of several that can be opened the first registered does."""
+    return Registration(
+        name=MAIL,
+        label="mail",
+        audience="people",
+        open=opens,
+        lacking="set SECRET_API_KEY (SendGrid) or NOTIFIER_SMTP_HOST, and NOTIFICATION_EMAIL",
+    )
 
 
 def mail_of(notification: Notification, sender: str) -> Mail:

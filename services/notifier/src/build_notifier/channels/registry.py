@@ -1,64 +1,60 @@
-"""Which channels there are, by these settings; the one place that names them all."""
+"""Which channels there are; the one place that names them all."""
 
 import logging
 from collections.abc import Mapping
 
 from build_chassis.projects import Projects
-from build_chassis.secret_rules import is_placeholder
-from pydantic import SecretStr
+from build_protocol.project_config import Project
 
-from build_notifier.channels.apprise import AppriseChannel
-from build_notifier.channels.contract import Channel
-from build_notifier.channels.github import GitHubComments, GitHubStatuses
-from build_notifier.channels.github.api import GitHub
-from build_notifier.channels.sendgrid import SendGridChannel
-from build_notifier.channels.smtp import SmtpChannel
-from build_notifier.channels.smtp.channel import Server
-from build_notifier.planning.recipients import room_url
-from build_notifier.records.notification import ChannelName
+from build_notifier.channels.apprise import APPRISE
+from build_notifier.channels.contract import ANY_OTHER, Audience, Channel, Recipient, Registration
+from build_notifier.channels.github import COMMENTS, STATUSES
+from build_notifier.channels.sendgrid import SENDGRID
+from build_notifier.channels.smtp import SMTP
 from build_notifier.settings import Settings
 
-logger = logging.getLogger("notifier")
-LACKING: Mapping[ChannelName, str] = {
-    "mail": "no channel configured: set SECRET_API_KEY (SendGrid) or NOTIFIER_SMTP_HOST, and NOTIFICATION_EMAIL",
-    "github_status": "no channel configured: set NOTIFIER_GITHUB_TOKEN",
-    "github_comment": "no channel configured: set NOTIFIER_GITHUB_TOKEN",
-    "apprise": "no channel configured",
-}
-"""The reason of a notification whose channel is not there."""
+log = logging.getLogger("notifier")
+
+CHANNELS = (SENDGRID, SMTP, APPRISE, STATUSES, COMMENTS)
+"""Of two under one name the first that can be opened is used."""
+
+BY_NAME: Mapping[str, Registration] = {known.name: known for known in reversed(CHANNELS)}
 
 
-def open_channels(settings: Settings, projects: Projects) -> dict[ChannelName, Channel]:
-    """The configured channels; they connect on first use."""
-    channels: dict[ChannelName, Channel] = {
-        "apprise": AppriseChannel(lambda project, name: room_url(projects.get(project), name))
-    }
-    mail = _mail(settings)
-    if mail is not None:
-        channels["mail"] = mail
-    token = _credential("NOTIFIER_GITHUB_TOKEN", settings.github_token)
-    if token:
-        github = GitHub(token, settings.github_host)
-        channels |= {"github_status": GitHubStatuses(github), "github_comment": GitHubComments(github)}
-    return channels
+def open_channels(settings: Settings, projects: Projects) -> dict[str, Channel]:
+    """The configured channels by name; they connect on first use."""
+    for variable in settings.placeholders:
+        log.warning("%s is a placeholder from an example: it counts as not set", variable)
+    opened: dict[str, Channel] = {}
+    for known in CHANNELS:
+        channel = None if known.name in opened else known.open(settings, projects)
+        if channel is not None:
+            opened[known.name] = channel
+    return opened
 
 
-def _mail(settings: Settings) -> Channel | None:
-    sender, key = settings.notification_email, _credential("SECRET_API_KEY", settings.sendgrid_api_key)
-    if sender and key:
-        return SendGridChannel(key, sender, settings.sendgrid_host)
-    if sender and settings.smtp_host:
-        password = settings.smtp_password.get_secret_value()
-        server = Server(
-            settings.smtp_host, settings.smtp_port, settings.smtp_username, password, use_tls=settings.smtp_tls
-        )
-        return SmtpChannel(server, sender)
-    return None
+def lacking(name: str) -> str:
+    """Why nothing is sent through the channel of this name where it is not opened."""
+    return f"no channel configured: {BY_NAME[name].lacking}" if name in BY_NAME else f"no channel is called {name}"
 
 
-def _credential(variable: str, value: SecretStr) -> str:
-    """The credential; empty where it still is the example's, which nobody would accept."""
-    if not is_placeholder(value.get_secret_value()):
-        return value.get_secret_value()
-    logger.warning("%s is a placeholder from an example: it counts as not set", variable)
-    return ""
+def label(name: str) -> str:
+    """What pages call the channel of this name, also one that no longer exists."""
+    return BY_NAME[name].label if name in BY_NAME else name
+
+
+def reached(project: Project, audience: Audience) -> list[Recipient]:
+    """The project's `channels` with this audience, in the order in which config.yaml has them."""
+    return [
+        Recipient(known.name, known.address(url))
+        for url in project.channels
+        for known in _claiming(url)
+        if known.audience == audience
+    ]
+
+
+def _claiming(url: str) -> list[Registration]:
+    """The channels that this URL is for."""
+    scheme = url.partition(":")[0].lower()
+    named = [known for known in CHANNELS if scheme in known.schemes]
+    return named or [known for known in CHANNELS if ANY_OTHER in known.schemes]

@@ -12,11 +12,14 @@ from build_chassis.failpoints import fail_at
 from build_chassis.projects import Projects
 from build_protocol.clock import HOUR_MS
 
+from build_notifier.channels.contract import Recipient
+from build_notifier.channels.mail import MAIL
+from build_notifier.channels.registry import BY_NAME
 from build_notifier.messages.extract import Extracts, NoExtract
 from build_notifier.messages.message import Message
 from build_notifier.metrics import Metrics
 from build_notifier.planning import compose
-from build_notifier.planning.recipients import RULES, Recipient, not_before, recipients_of
+from build_notifier.planning.recipients import RULES, not_before, recipients_of
 from build_notifier.records import ids, mutes
 from build_notifier.records.branch import Branch, Transition
 from build_notifier.records.mutes import Mute
@@ -35,7 +38,7 @@ PATIENCE_MS = 120_000
 
 RETRY_MS = 5_000
 BRANCHES_PER_STEP = 20
-NOBODY = Recipient("mail", "nobody")
+NOBODY = Recipient(MAIL, "nobody")
 
 
 class Planner:
@@ -132,12 +135,12 @@ class Planner:
     def _recipients(
         self, branch: Branch, transition: Transition, muted: Sequence[Mute], now_ms: int
     ) -> list[Recipient]:
-        """Who gets a summary with this transition in it; comments are no place for one."""
+        """Who gets a summary with this transition in it; what is edited in place is no place for one."""
         subject = branch.subject(transition.subject)
         if mutes.covering(muted, subject, branch.project, branch.branch, now_ms) is not None:
             return []
         project = self._projects.get(branch.project)
-        return [r for r in recipients_of(project, subject, transition.kind) if r.channel != "github_comment"]
+        return [r for r in recipients_of(project, subject, transition.kind) if not BY_NAME[r.channel].is_edited]
 
     def _summary(
         self, branch: Branch, recipient: Recipient, happened: Sequence[Transition], now_ms: int
@@ -145,7 +148,7 @@ class Planner:
         first = min(happened, key=lambda transition: (transition.at, transition.subject, transition.key))
         key = f"summary:{first.key}"
         return Notification(
-            id=ids.notification_id("summary", first.subject, key, f"{recipient.channel}:{recipient.address}"),
+            id=ids.notification_id("summary", first.subject, key, ":".join(recipient)),
             project=branch.project,
             branch=branch.branch,
             rule="summary",
@@ -208,12 +211,12 @@ class Planner:
         now_ms: int,
     ) -> Notification:
         rule = RULES[transition.kind]
-        is_edited = recipient.channel == "github_comment"
-        # A comment is edited in place: each config that joins is worth another edit.
+        is_edited = BY_NAME[recipient.channel].is_edited
+        # Edited in place: each config that joins is worth another edit.
         key = f"{transition.key}:{len(message.configs)}" if is_edited else transition.key
         hours = None if is_edited else self._projects.get(branch.project).quiet_hours
         notification = Notification(
-            id=ids.notification_id(rule, transition.subject, key, f"{recipient.channel}:{recipient.address}"),
+            id=ids.notification_id(rule, transition.subject, key, ":".join(recipient)),
             project=branch.project,
             branch=branch.branch,
             rule=rule,

@@ -5,20 +5,18 @@ A config in state `staging` is news to its owner only; one that is `silent` to n
 
 import re
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from build_chassis.projects import config_of
 from build_protocol.project_config import NotifyOn, Project
 
-from build_notifier.records import ids
+from build_notifier.channels.contract import Recipient
+from build_notifier.channels.mail import MAIL
+from build_notifier.channels.registry import reached
 from build_notifier.records.branch import NewsKind, Subject
-from build_notifier.records.notification import ChannelName
 
 SUSPECTS_NOTIFIED = 5
 """With more suspects than this a mail to each author is noise to nearly all of them."""
-
-GITHUB = "github://"
 
 RULES: dict[NewsKind, NotifyOn] = {
     "opened": "broken",
@@ -35,13 +33,6 @@ _ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]{1,63}
 _HOURS = re.compile(r"(\d{1,2}):(\d{2})\s*-\s*(\d{1,2}):(\d{2})(?:\s+(\S+))?")
 
 
-class Recipient(NamedTuple):
-    """A channel, and the address of whoever is notified through it."""
-
-    channel: ChannelName
-    address: str
-
-
 def recipients_of(project: Project, subject: Subject, kind: NewsKind) -> list[Recipient]:
     """Everybody who is to be notified of this transition, each once."""
     if RULES[kind] not in project.notify:
@@ -49,39 +40,19 @@ def recipients_of(project: Project, subject: Subject, kind: NewsKind) -> list[Re
     configs = [config_of(project, name) for name in subject.configs]
     is_public = any(config.state == "production" for config in configs)
     owners = [config.owner for config in configs if config.owner and config.state != "silent"]
-    recipients = [Recipient("mail", address) for address in _addresses(owners)]
+    recipients = _people(owners)
     if is_public:
         recipients = everybody(project) + recipients
-        recipients += [Recipient("mail", address) for address in _addresses(_authors(project, subject))]
+        recipients += _people(_authors(project, subject))
         if subject.kind == "break" and len(subject.suspects or ()) == 1:
-            recipients += [Recipient("github_comment", url) for url in repositories(project)]
+            recipients += reached(project, "changes")
     once = {(recipient.channel, recipient.address.lower()): recipient for recipient in reversed(recipients)}
     return list(once.values())[::-1]
 
 
 def everybody(project: Project) -> list[Recipient]:
     """Those who are notified of everything that concerns the whole project."""
-    rooms = [url for url in project.channels if not url.startswith(GITHUB)]
-    return [
-        *(Recipient("mail", address) for address in _addresses(project.notification_emails)),
-        *(Recipient("apprise", room_name(url)) for url in rooms),
-    ]
-
-
-def repositories(project: Project) -> list[str]:
-    """The project's channels `github://owner/repository`."""
-    return [url.rstrip("/") for url in project.channels if url.startswith(GITHUB)]
-
-
-def room_name(url: str) -> str:
-    """What an Apprise URL is called where people read it: such a URL is a secret."""
-    scheme = url.partition(":")[0]
-    return f"{scheme}:{ids.short(url)}"
-
-
-def room_url(project: Project, name: str) -> str | None:
-    """The Apprise URL of that name, if the project still has it."""
-    return next((url for url in project.channels if room_name(url) == name), None)
+    return [*_people(project.notification_emails), *reached(project, "rooms")]
 
 
 def not_before(quiet_hours: str | None, now_ms: int) -> int:
@@ -116,5 +87,6 @@ def _authors(project: Project, subject: Subject) -> list[str]:
     return [commit.author_email for commit in suspects if commit.author_email]
 
 
-def _addresses(candidates: list[str]) -> list[str]:
-    return [address for address in candidates if len(address) <= 254 and _ADDRESS.fullmatch(address)]
+def _people(candidates: list[str]) -> list[Recipient]:
+    addresses = [address for address in candidates if len(address) <= 254 and _ADDRESS.fullmatch(address)]
+    return [Recipient(MAIL, address) for address in addresses]

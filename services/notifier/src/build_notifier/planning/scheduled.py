@@ -74,18 +74,18 @@ class ScheduledWork:
         await self._store.claim(
             [
                 Notification(
-                    id=ids.notification_id("still_red", name, f"digest:{day}", f"{channel}:{address}"),
+                    id=ids.notification_id("still_red", name, f"digest:{day}", ":".join(recipient)),
                     project=name,
                     rule="still_red",
                     incident=f"digest:{name}"[:64],
                     transition=f"digest:{day}",
-                    channel=channel,
-                    recipient=address,
+                    channel=recipient.channel,
+                    recipient=recipient.address,
                     message=message,
                     due_at=not_before(project.quiet_hours, now_ms),
                     created_at=now_ms,
                 )
-                for channel, address in everybody(project)
+                for recipient in everybody(project)
             ]
         )
 

@@ -17,7 +17,6 @@ from build_notifier.messages.message import Message
 
 Rule = NotifyOn | Literal["commit_status", "summary"]
 State = Literal["queued", "sending", "accepted", "delivered", "failed", "unknown", "suppressed"]
-ChannelName = Literal["mail", "apprise", "github_status", "github_comment"]
 
 LEASE_MS = 120_000
 """A sender that has not settled a notification by then died while sending it."""
@@ -51,7 +50,7 @@ class Notification(WireModel):
     incident: str
     transition: str
     build_id: BuildId | None = None
-    channel: ChannelName
+    channel: str = Field(description="Its name in `channels.registry`.")
     recipient: str = Field(description="An address; never a secret.")
     message: Message
     state: State = "queued"

@@ -85,7 +85,7 @@ function Row({ row }: { row: NotificationRow }) {
       </td>
       <td>
         {row.recipient}
-        <div className={layout.faint}>{text.channels[row.channel]}</div>
+        <div className={layout.faint}>{row.channelLabel}</div>
       </td>
       <td className={STATE_CLASS[row.state] ?? layout.soft}>
         {text.states[row.state]}

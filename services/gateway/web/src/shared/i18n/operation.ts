@@ -69,12 +69,6 @@ export const notifications = {
     commit_status: 'commit status',
     summary: 'summary',
   } satisfies Record<NotificationRow['rule'], string>,
-  channels: {
-    mail: 'mail',
-    apprise: 'chat',
-    github_status: 'GitHub status',
-    github_comment: 'GitHub comment',
-  } satisfies Record<NotificationRow['channel'], string>,
   more: 'Show older notifications',
   emptyTitle: 'Nothing was sent',
   empty: 'When an incident opens, goes on or ends, each message sent about it is listed here.',

@@ -735,11 +735,10 @@ export interface components {
             transition: string;
             /** Buildid */
             buildId?: string | null;
-            /**
-             * Channel
-             * @enum {string}
-             */
-            channel: "mail" | "apprise" | "github_status" | "github_comment";
+            /** Channel */
+            channel: string;
+            /** Channellabel */
+            channelLabel: string;
             /** Recipient */
             recipient: string;
             /** Subject */

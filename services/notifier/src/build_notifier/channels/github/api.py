@@ -1,14 +1,17 @@
 """GitHub's REST API, as far as the two channels need it."""
 
+from collections.abc import Callable
 from typing import Any
 
 import httpx
+from build_chassis.projects import Projects
 
-from build_notifier.channels.contract import NotSent
+from build_notifier.channels.contract import Audience, Channel, NotSent, Registration
 from build_notifier.channels.retry_after import retry_after_seconds
-from build_notifier.planning.recipients import GITHUB
+from build_notifier.settings import Settings, credential
 
 ANSWER_SECONDS = 20.0
+SCHEME = "github"
 
 
 class GitHub:
@@ -47,7 +50,25 @@ class GitHub:
 
 def repository(recipient: str) -> str:
     """`owner/name` of a channel `github://owner/name`; raises NotSent for anything else."""
-    owner, _, name = recipient.removeprefix(GITHUB).partition("/")
+    owner, _, name = recipient.removeprefix(f"{SCHEME}://").partition("/")
     if not owner or not name or "/" in name:
-        raise NotSent(f"{recipient} does not name a repository: write {GITHUB}owner/repository", permanent=True)
+        raise NotSent(f"{recipient} does not name a repository: write {SCHEME}://owner/repository", permanent=True)
     return f"{owner}/{name}"
+
+
+def registration(name: str, label: str, audience: Audience, channel: Callable[[GitHub], Channel]) -> Registration:
+    """The registration of one of the channels to the repositories of a project."""
+
+    def opens(settings: Settings, _: Projects) -> Channel | None:
+        token = credential(settings.github_token)
+        return channel(GitHub(token, settings.github_host)) if token else None
+
+    return Registration(
+        name=name,
+        label=label,
+        audience=audience,
+        open=opens,
+        lacking="set NOTIFIER_GITHUB_TOKEN",
+        schemes=frozenset({SCHEME}),
+        address=lambda url: f"{SCHEME}:{url.partition(':')[2].rstrip('/')}",
+    )

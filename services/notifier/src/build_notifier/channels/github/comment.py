@@ -3,7 +3,7 @@
 from typing_extensions import override
 
 from build_notifier.channels.contract import Channel, NotApplicable
-from build_notifier.channels.github.api import GitHub, repository
+from build_notifier.channels.github.api import GitHub, registration, repository
 from build_notifier.messages import render
 from build_notifier.records.notification import Notification
 
@@ -50,3 +50,6 @@ class GitHubComments(Channel):
             if len(comments) < PER_PAGE:
                 return None
         return None
+
+
+COMMENTS = registration("github_comment", "GitHub comment", "changes", GitHubComments)

@@ -3,7 +3,7 @@
 from typing_extensions import override
 
 from build_notifier.channels.contract import Channel, NotApplicable
-from build_notifier.channels.github.api import GitHub, repository
+from build_notifier.channels.github.api import GitHub, registration, repository
 from build_notifier.messages.text import duration, one_line
 from build_notifier.records.notification import Notification
 
@@ -37,3 +37,6 @@ class GitHubStatuses(Channel):
     @override
     async def close(self) -> None:
         await self._github.close()
+
+
+STATUSES = registration("github_status", "GitHub status", "commits", GitHubStatuses)

@@ -6,6 +6,7 @@ import socket
 import ssl
 import urllib.error
 
+from build_chassis.projects import Projects
 from python_http_client.exceptions import HTTPError  # type: ignore[import-untyped]  # it ships no types
 from sendgrid import SendGridAPIClient
 from sendgrid.helpers.mail import ClickTracking, CustomArg, Header, OpenTracking, TrackingSettings
@@ -13,9 +14,10 @@ from sendgrid.helpers.mail import Mail as SendGridMail
 from typing_extensions import override
 
 from build_notifier.channels.contract import Channel, NotSent
-from build_notifier.channels.mail import Mail, mail_of
+from build_notifier.channels.mail import Mail, mail_of, registration
 from build_notifier.channels.retry_after import retry_after_seconds
 from build_notifier.records.notification import Notification
+from build_notifier.settings import Settings, credential
 
 SOCKET_SECONDS = 20.0
 SEND_SECONDS = 50.0
@@ -88,3 +90,13 @@ def _unreached(cause: object) -> NotSent:
     """urllib raises URLError while it connects and sends; a mail is small, so a timeout there means no connection."""
     surely_not_sent = (ConnectionRefusedError, TimeoutError, socket.gaierror, ssl.SSLError)
     return NotSent(f"SendGrid was not reached: {cause}", ambiguous=not isinstance(cause, surely_not_sent))
+
+
+def _open(settings: Settings, _: Projects) -> Channel | None:
+    key = credential(settings.sendgrid_api_key)
+    if not settings.notification_email or not key:
+        return None
+    return SendGridChannel(key, settings.notification_email, settings.sendgrid_host)
+
+
+SENDGRID = registration(_open)

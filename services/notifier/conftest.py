@@ -1,19 +1,27 @@
 """What notifier's tests share: verdicts and incidents in every form, a store on every driver, and a clock."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from build_notifier.channels.contract import Channel
+from build_notifier.channels.smtp import Server, SmtpChannel
 from build_notifier.messages.message import LogLine, Message
+from build_notifier.metrics import Metrics
 from build_notifier.records.branch import evidence_of
 from build_notifier.records.notification import Notification
+from build_notifier.sender import Sender
 from build_notifier.store import NotifierStore, open_store
 from build_protocol.ids import new_build_id
 from build_protocol.incidents import Face, IncidentChanged, IncidentState, Member, Transition
 from build_protocol.messages import BuildVerdict, BuildVerdictData, Commit, FailureData
+from build_testkit.mailbox import Mailbox, mail_server
 from build_testkit.sendgrid import SendGridServer, sendgrid_server
+from build_testkit.web import Web, web_server
+from prometheus_client import CollectorRegistry
 
 NOON_AT = 1_700_000_000_000 // 86_400_000 * 86_400_000 + 43_200_000
 HOUR_MS = 3_600_000
@@ -222,6 +230,54 @@ async def store(store_url: str) -> AsyncIterator[NotifierStore]:
 def sendgrid() -> Iterator[SendGridServer]:
     with sendgrid_server() as server:
         yield server
+
+
+@pytest.fixture
+def mailbox() -> Iterator[Mailbox]:
+    with mail_server() as mailbox:
+        yield mailbox
+
+
+@pytest.fixture
+def smtp(mailbox: Mailbox) -> SmtpChannel:
+    """A channel to a real SMTP server."""
+    return SmtpChannel(Server("127.0.0.1", mailbox.port, use_tls=False), "Builds <builds@example.com>", send_seconds=1)
+
+
+@pytest.fixture
+def web() -> Iterator[Web]:
+    with web_server() as web:
+        yield web
+
+
+@dataclass
+class Office:
+    """A sender of the channel `mail` on a store, stepped by hand."""
+
+    sender: Sender
+    store: NotifierStore
+    metrics: Metrics
+
+    async def post_next(self) -> bool:
+        """Take what is due next through its next step."""
+        return await self.sender.post_next()
+
+    async def stored(self, claimed: Notification) -> Notification:
+        """The notification as it stands now."""
+        return (await self.store.notifications([claimed.id]))[claimed.id]
+
+
+@pytest.fixture
+def office(sqlite_store: NotifierStore, clock: Clock) -> Callable[..., Office]:
+    """Makes a sender of mails; without a channel none is configured."""
+
+    def make(channel: Channel | None, must_arrive: Collection[str] = ()) -> Office:
+        channels = {"mail": channel} if channel else {}
+        metrics = Metrics(CollectorRegistry())
+        sender = Sender(sqlite_store, channels, must_arrive, metrics=metrics, clock=clock, draw=lambda: 0.5)
+        return Office(sender, sqlite_store, metrics)
+
+    return make
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Mails through an SMTP server, one connection each."""
+"""SMTP: mails through any mail server, one connection each."""
 
 import asyncio
 from dataclasses import dataclass
@@ -7,11 +7,13 @@ from email.policy import SMTP as SMTP_POLICY
 from email.utils import formatdate
 
 import aiosmtplib
+from build_chassis.projects import Projects
 from typing_extensions import override
 
 from build_notifier.channels.contract import Channel, NotSent
-from build_notifier.channels.mail import Mail, mail_of
+from build_notifier.channels.mail import Mail, mail_of, registration
 from build_notifier.records.notification import Notification
+from build_notifier.settings import Settings, credential
 
 SEND_SECONDS = 50.0
 IMPLICIT_TLS_PORT = 465
@@ -89,3 +91,14 @@ def _message(mail: Mail) -> EmailMessage:
     message.set_content(mail.plain)
     message.add_alternative(mail.html, subtype="html")
     return message
+
+
+def _open(settings: Settings, _: Projects) -> Channel | None:
+    if not settings.notification_email or not settings.smtp_host:
+        return None
+    password = credential(settings.smtp_password)
+    server = Server(settings.smtp_host, settings.smtp_port, settings.smtp_username, password, use_tls=settings.smtp_tls)
+    return SmtpChannel(server, settings.notification_email)
+
+
+SMTP = registration(_open)

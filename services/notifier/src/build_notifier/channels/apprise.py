@@ -1,15 +1,18 @@
-"""Chat rooms through Apprise; their URLs are secrets, found in config.yaml by name when they are used."""
+"""Apprise: every chat room it knows; the URLs are secrets, found in config.yaml by name when they are used."""
 
 import asyncio
 import re
 from collections.abc import Callable
 
 import apprise
+from build_chassis.projects import Projects
 from typing_extensions import override
 
-from build_notifier.channels.contract import Channel, NotSent
+from build_notifier.channels.contract import ANY_OTHER, Channel, NotSent, Registration
+from build_notifier.channels.rooms import room_name, room_url
 from build_notifier.messages import render
 from build_notifier.records.notification import Notification
+from build_notifier.settings import Settings
 
 SEND_SECONDS = 45.0
 _STATUS = re.compile(r"error[= ](\d{3})")
@@ -64,3 +67,18 @@ def _failure(logged: str) -> NotSent:
     status = int(match[1])
     is_for_now = status == 429
     return NotSent(f"the room answered {status}", permanent=status < 500 and not is_for_now, ambiguous=status >= 500)
+
+
+def _open(_: Settings, projects: Projects) -> Channel:
+    return AppriseChannel(lambda project, name: room_url(projects.get(project), name))
+
+
+APPRISE = Registration(
+    name="apprise",
+    label="chat",
+    audience="rooms",
+    open=_open,
+    lacking="name a room in config.yaml",
+    schemes=frozenset({ANY_OTHER}),
+    address=room_name,
+)
