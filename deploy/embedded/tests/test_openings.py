@@ -186,7 +186,7 @@ async def test_failed_openings_pile_nothing_up(cause: Cause) -> None:
 async def test_a_file_that_is_no_database_is_no_outage(
     make_store: Callable[[str], Store], tmp_path: Path, content: bytes
 ) -> None:
-    """ReorderBuffer would be for ever: the error names the file and what to do, and the file stays as it was."""
+    """Waiting would be for ever: the error names the file and what to do, and the file stays as it was."""
     path = tmp_path / "store.sqlite"
     path.write_bytes(content)
     before = held()

@@ -98,7 +98,7 @@ def small_disk(path: Path) -> Iterator[Disk]:
     """256 KiB; the test is skipped where this process may not mount anything."""
     path.mkdir()
     try:
-        _run("mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(path))
+        _run("mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", str(path))
     except OSError as error:
         pytest.skip(f"needs the right to mount a disk of its own: {error}")
     try:

@@ -154,14 +154,21 @@ class SqlEngine:
                 await self._in_reader(_create_database, self._url)
                 version = await self._writer.submit(lambda connection: _migrate(connection, self.name, metadata, steps))
         except StoreUnavailable as error:
+            if reason := self._lasting_reason(error.__cause__):
+                raise Unusable(f"store {self.name} {reason}") from error
             self._hint = error.hint
             raise
         except exc.DBAPIError as error:
-            reason = lasting(error.orig) if self._is_file and error.orig else None
             refusal = f"cannot take this release's schema ({error.orig}); run the release before it, and report this"
-            raise Unusable(f"store {self.name} {reason or refusal}") from error
+            raise Unusable(f"store {self.name} {refusal}") from error
         self._is_open = True
         return version
+
+    def _lasting_reason(self, error: BaseException | None) -> str | None:
+        """What is wrong with the file, if waiting never changes it: an opening need not be tried again."""
+        if not self._is_file or not isinstance(error, exc.DBAPIError) or error.orig is None:
+            return None
+        return lasting(error.orig)
 
     async def schema_version(self) -> int:
         """The version the database has; 0 when it is empty."""
