@@ -1,11 +1,13 @@
 """The command `parking`: messages that no service could handle, set aside on the bus; for admins."""
 
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated
 
 import typer
 
 from build_dashboard.cli.asked import asked
+from build_dashboard.cli.client import Client
 
 parking = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, help="Messages that no service could handle, for admins."
@@ -51,5 +53,10 @@ def replay_parked(ids: Ids = None, all_: All = False) -> None:
 @parking.command("drop")
 def drop_parked(ids: Annotated[list[str], typer.Argument(metavar="ID...")]) -> None:
     """Delete messages for good."""
-    asked(lambda client: [client.delete(f"/api/parking/{name}") for name in ids])
-    typer.echo(f"dropped {' '.join(ids)}")
+    for name in ids:
+        asked(partial(_drop, name))
+        typer.echo(f"dropped {name}")
+
+
+def _drop(name: str, client: Client) -> None:
+    client.delete(f"/api/parking/{name}")
