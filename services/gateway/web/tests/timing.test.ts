@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { elapsedMs, remainingMs } from '@/shared/format/timing'
+import { beganAt, elapsedMs, overAt, remainingMs } from '@/shared/format/timing'
 import * as format from '@/shared/format'
 import { backoffMs } from '@/shared/live/backoff'
 import { buildRow } from './frames'
@@ -17,6 +17,16 @@ test('an estimate is made from the pace so far, and none where there is none', (
   expect(remainingMs({ ...build, progress: 0.5 }, 60_000)).toBeUndefined()
   expect(remainingMs({ ...build, status: 'failed' }, 60_000)).toBeUndefined()
   expect(elapsedMs({ ...build, status: 'lost', updatedAt: 5000 }, 60_000)).toBe(5000)
+})
+
+test('what is counted from now and put in order goes by the time of the server, a length by that of the machine', () => {
+  const ahead = buildRow({ id: 'a', startedAt: 900_000, serverStartedAt: 10_000 })
+  const ended = { ...ahead, status: 'failed' as const, endedAt: 905_000, serverEndedAt: 15_000 }
+
+  expect([beganAt(ahead), overAt(ahead), elapsedMs(ahead, 60_000)]).toEqual([10_000, undefined, 50_000])
+  expect([beganAt(ended), overAt(ended), elapsedMs(ended, 60_000)]).toEqual([10_000, 15_000, 5000])
+  expect(overAt({ startedAt: 1, endedAt: 2 })).toBe(2)
+  expect(beganAt({})).toBeUndefined()
 })
 
 test('before a pace is known, what the configuration usually takes counts, until that is over', () => {

@@ -2,6 +2,7 @@
 import { Link, Navigate, useLocation } from 'react-router'
 import { useBuildsNamed } from '@/shared/api/queries/builds'
 import { labelsOf, type BuildName } from '@/shared/format/build-id'
+import { beganAt } from '@/shared/format/timing'
 import { build as text, list, statusName } from '@/shared/i18n'
 import { Answer } from '@/shared/ui/Answer'
 import { Ago } from '@/shared/ui/Elapsed'
@@ -34,7 +35,7 @@ function Choice({ found: { items, nextCursor } }: { found: BuildList }) {
   return (
     <>
       <Table label={text.several} columns={COLUMNS}>
-        {items.map(({ id, project, branch, config, status, startedAt }, at) => (
+        {items.map(({ id, project, branch, config, status, startedAt, serverStartedAt }, at) => (
           <tr key={id} data-testid="named-build">
             <td>
               <Link to={`/builds/${id}`} className={layout.link}>
@@ -46,7 +47,7 @@ function Choice({ found: { items, nextCursor } }: { found: BuildList }) {
             <td>{config}</td>
             <td>{statusName[status]}</td>
             <td className={layout.nowrap}>
-              <Ago at={startedAt} />
+              <Ago at={beganAt({ startedAt, serverStartedAt })} />
             </td>
           </tr>
         ))}

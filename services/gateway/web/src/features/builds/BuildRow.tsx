@@ -3,6 +3,7 @@ import { memo } from 'react'
 import { Link } from 'react-router'
 import { count, percent, shortSha } from '@/shared/format'
 import { plainText } from '@/shared/format/ansi'
+import { beganAt, overAt } from '@/shared/format/timing'
 import { build as text, list, phaseName, statusName } from '@/shared/i18n'
 import { Ago, Elapsed, Remaining } from '@/shared/ui/Elapsed'
 import { ProgressLine } from '@/shared/ui/ProgressLine'
@@ -53,7 +54,7 @@ export const BuildRow = memo(function BuildRow({ build }: { build: Build }) {
           <Elapsed build={build} />
         </div>
         <div className={classes.second}>
-          {build.status === 'running' ? <Remaining build={build} /> : <Ago at={build.endedAt ?? build.startedAt} />}
+          {build.status === 'running' ? <Remaining build={build} /> : <Ago at={overAt(build) ?? beganAt(build)} />}
         </div>
       </div>
     </Link>

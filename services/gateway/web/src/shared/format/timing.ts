@@ -6,8 +6,20 @@ export function elapsedMs(build: Build, now: number): number | undefined {
   if (build.durationMs != null) return build.durationMs
   if (build.startedAt == null) return undefined
   // An ended build without an end (lost) counts to its last update.
-  const end = build.endedAt ?? (isFinal(build.status) ? (build.updatedAt ?? build.startedAt) : now)
-  return Math.max(0, end - build.startedAt)
+  if (isFinal(build.status)) return Math.max(0, (build.endedAt ?? build.updatedAt ?? build.startedAt) - build.startedAt)
+  return Math.max(0, now - (beganAt(build) ?? now))
+}
+
+type Began = Pick<Build, 'startedAt' | 'serverStartedAt'>
+
+/** When a build began, for all that is put in order or counted from now: a machine's own clock may be wrong. */
+export function beganAt(build: Began): number | undefined {
+  return build.serverStartedAt ?? build.startedAt ?? undefined
+}
+
+/** When a build ended, by the clock of `beganAt`. */
+export function overAt(build: Began & Pick<Build, 'endedAt' | 'serverEndedAt'>): number | undefined {
+  return (build.serverStartedAt == null ? build.endedAt : build.serverEndedAt) ?? undefined
 }
 
 const EARLIEST_PERCENT = 2

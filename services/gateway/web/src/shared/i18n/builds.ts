@@ -1,4 +1,5 @@
 /** Words of the list and the page of builds. */
+import { age } from '@/shared/format'
 import type { BuildStatus, Phase } from '@/shared/wire'
 
 export const statusName: Record<BuildStatus, string> = {
@@ -126,6 +127,15 @@ export const configuration = {
   changesHint: 'CMake cache entries that differ from the last build in this directory that succeeded.',
   blank: '(empty)',
   cores: (cores: number) => `${cores} cores`,
+  clock: 'Clock',
+  skew: (ms: number) => `${age(Math.abs(ms))} ${ms > 0 ? 'ahead' : 'behind'}: times below are its own`,
+  startSource: {
+    monotonic: 'placed by its age',
+    anchor: 'placed by its last contact before a restart',
+    clock: 'placed by its receipt',
+    source: 'placed by the clock of the CI it was taken from',
+  },
+  vague: 'when it began is not known exactly',
 }
 
 export const events = {

@@ -1,4 +1,5 @@
 /** Rows: the newest known row of each build; of two, the one with the greater revision is newer. */
+import { beganAt } from '@/shared/format/timing'
 import { isFinal, type Build } from '@/shared/wire'
 
 /** How many rows are kept; the longest ended are let go first. */
@@ -72,7 +73,7 @@ function byActivity(a: Build, b: Build): number {
 }
 
 function startOf(build: Build): number {
-  return build.startedAt ?? build.updatedAt ?? 0
+  return beganAt(build) ?? build.updatedAt ?? 0
 }
 
 function trimmed(rows: Map<string, Build>): Rows {

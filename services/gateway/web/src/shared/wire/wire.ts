@@ -49,9 +49,13 @@ export interface Build {
    */
   receivedAt?: number | null
   /**
-   * The server's time of the start, at the latest; never after `received_at`.
+   * The server's time of the start, at the latest; never after `received_at`. Lists go by it.
    */
   serverStartedAt?: number | null
+  /**
+   * The server's time of the end: the start and `duration_ms`, never after its receipt.
+   */
+  serverEndedAt?: number | null
   durationMs?: number | null
   /**
    * Percent.
@@ -236,9 +240,13 @@ export interface BuildDetail {
    */
   receivedAt?: number | null
   /**
-   * The server's time of the start, at the latest; never after `received_at`.
+   * The server's time of the start, at the latest; never after `received_at`. Lists go by it.
    */
   serverStartedAt?: number | null
+  /**
+   * The server's time of the end: the start and `duration_ms`, never after its receipt.
+   */
+  serverEndedAt?: number | null
   durationMs?: number | null
   /**
    * Percent.
@@ -312,6 +320,10 @@ export interface BuildDetail {
    * The server's time of the start, at the earliest; equal to the latest where it is exact.
    */
   serverStartedEarliestAt?: number | null
+  /**
+   * By which clock the server's time of the start is known.
+   */
+  startSource?: ('monotonic' | 'anchor' | 'clock' | 'source') | null
   /**
    * The agent's wall clock less the server's, at first receipt.
    */

@@ -10,6 +10,7 @@ import { BuildLink } from '@/shared/address/ShortLinks'
 import { useBuildDetail } from '@/shared/api/queries/builds'
 import { ago, instant, shortSha } from '@/shared/format'
 import { shortId } from '@/shared/format/build-id'
+import { beganAt } from '@/shared/format/timing'
 import { compare as text, statusName } from '@/shared/i18n'
 import { useNow } from '@/shared/live/clock'
 import { Answer } from '@/shared/ui/Answer'
@@ -61,7 +62,7 @@ function Picker({ others, chosen, onChoose }: PickerProps) {
     label: [
       statusName[other.status],
       other.commit && shortSha(other.commit),
-      other.startedAt != null && ago(now - other.startedAt),
+      other.startedAt != null && ago(now - (beganAt(other) ?? now)),
       shortId(other.id),
     ]
       .filter(Boolean)

@@ -1,5 +1,6 @@
 /** Comparison: in what a build differs from another one: how long, in which facts, in what broke. */
 import { changeOf, type Change } from '@/features/build/tab/change'
+import { beganAt } from '@/shared/format/timing'
 import { compare as text } from '@/shared/i18n'
 import { commandLine } from '@/shared/source/command-line'
 import type { Build, BuildDetail, FailureData, PhaseSpan, StepTime, TestResult } from '@/shared/wire'
@@ -96,8 +97,8 @@ export function testSides(here: readonly TestResult[], there: readonly TestResul
 /** The build to compare with where the reader has named none: the last green one before it, else the one before. */
 export function baselineOf(build: Build, siblings: readonly Build[]): Build | undefined {
   const before = siblings
-    .filter((other) => other.id !== build.id && (other.startedAt ?? 0) < (build.startedAt ?? 0))
-    .sort((a, b) => (b.startedAt ?? 0) - (a.startedAt ?? 0))
+    .filter((other) => other.id !== build.id && (beganAt(other) ?? 0) < (beganAt(build) ?? 0))
+    .sort((a, b) => (beganAt(b) ?? 0) - (beganAt(a) ?? 0))
   return before.find(({ status }) => status === 'succeeded') ?? before[0]
 }
 

@@ -7,6 +7,8 @@ import { FactList, type NamedFact } from '@/shared/ui/FactList'
 import type { BuildDetail } from '@/shared/wire'
 import classes from './ConfigurationTab.module.css'
 
+const WRONG_CLOCK_MS = 5_000
+
 export function ConfigurationTab({ build }: { build: BuildDetail }) {
   return (
     <div className={classes.page}>
@@ -18,6 +20,7 @@ export function ConfigurationTab({ build }: { build: BuildDetail }) {
             [text.repository, build.repository],
             [text.host, machineOf(build)],
             [text.agent, build.agentVersion],
+            [text.clock, clockOf(build)],
           ]}
         />
       </Block>
@@ -70,6 +73,19 @@ function Block({ title, children }: { title: string; children: ReactNode }) {
 function Facts({ facts }: { facts: readonly NamedFact[] }) {
   const isNone = facts.every(([, value]) => value == null || value === '')
   return isNone ? <p className={classes.none}>{text.none}</p> : <FactList facts={facts} className={classes.table} />
+}
+
+/** What a reader of the build's times has to know: that its machine's clock was wrong, or how its start is known. */
+function clockOf(build: BuildDetail): string | undefined {
+  const { clockSkewMs: skewMs, startSource: source, serverStartedEarliestAt, serverStartedAt, receivedAt } = build
+  const isWrong = skewMs != null && Math.abs(skewMs) > WRONG_CLOCK_MS && source !== 'source'
+  const isVague = receivedAt != null && serverStartedEarliestAt !== serverStartedAt
+  const facts = [
+    isWrong && text.skew(skewMs),
+    source != null && (isWrong || isVague || source !== 'monotonic') && text.startSource[source],
+    isVague && text.vague,
+  ]
+  return facts.filter(Boolean).join('  ·  ') || undefined
 }
 
 function machineOf({ host }: BuildDetail): string | undefined {

@@ -5,6 +5,7 @@ import type { ReactNode } from 'react'
 import { Link } from 'react-router'
 import { count, percent, shortSha } from '@/shared/format'
 import { shortId } from '@/shared/format/build-id'
+import { beganAt } from '@/shared/format/timing'
 import { build as text, phaseName, statusName } from '@/shared/i18n'
 import { Ago, Elapsed, Remaining } from '@/shared/ui/Elapsed'
 import { ProgressLine } from '@/shared/ui/ProgressLine'
@@ -59,7 +60,7 @@ export function BuildHeader({ build }: { build: Build }) {
           <Elapsed build={build} />
         </Fact>
         <Fact name={text.started}>
-          <Ago at={build.startedAt} />
+          <Ago at={beganAt(build)} />
         </Fact>
         {build.agent && <Fact name={text.agent}>{build.agent}</Fact>}
         {build.host && <Fact name={text.host}>{build.host.name}</Fact>}
