@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 from build_dashboard.cli.run import parse
-from build_dashboard.evidence.facts import environment_facts, without_credentials
+from build_dashboard.evidence.checkout_facts import without_credentials
+from build_dashboard.evidence.facts import environment_facts
 
 pytestmark = pytest.mark.slow
 

@@ -440,6 +440,7 @@ async def test_what_an_agent_found_late_is_on_the_builds_page(service, reporter)
         reporter.update(stepTimes={"count": 3, "slowest": [slow], "criticalPath": [slow]}, compileHotspots=[slow]),
         reporter.update(configurationChanges=[{"name": "CMAKE_BUILD_TYPE", "before": "Debug"}], notes=["no git"]),
         reporter.update(notes=["no git", "a report is damaged"]),
+        reporter.update(missingFacts=[missing := {"name": "branch", "reason": "detached", "remedy": "give --branch"}]),
     )
 
     detail = await service.stored(reporter)
@@ -449,6 +450,7 @@ async def test_what_an_agent_found_late_is_on_the_builds_page(service, reporter)
     assert detail["compileHotspots"] == [slow]
     assert detail["configurationChanges"] == [{"name": "CMAKE_BUILD_TYPE", "before": "Debug"}]
     assert detail["notes"] == ["no git", "a report is damaged"]
+    assert detail["missingFacts"] == [missing]
     assert detail["remainingMs"] == row["remainingMs"] == 60_000
 
 

@@ -138,6 +138,19 @@ def test_facts_found_late_are_known_and_overrule_nothing(reporter) -> None:
     assert [] == facts.pins
 
 
+def test_missing_facts_are_as_the_newest_record_lists_them(reporter) -> None:
+    """A later list is whole; a record without one leaves it."""
+
+    def facts(*names: str) -> list[dict[str, str]]:
+        return [{"name": name, "reason": "detached", "remedy": "give --branch"} for name in names]
+
+    start = reporter.start()
+    updates = [{"missingFacts": facts("branch")}, {"missingFacts": facts("branch", "commits")}, {"progress": 4}]
+    state = _fold(reporter, start, *(reporter.update(**update) for update in updates))
+
+    assert ["branch", "commits"] == [fact.name for fact in state.missing_facts]
+
+
 def test_what_is_left_is_known_until_the_end(reporter) -> None:
     """The expected rest goes with the build's end; updates without it leave it as it was."""
     state = _fold(reporter, reporter.start(), reporter.update(remaining_ms=9000), reporter.update(progress=40))

@@ -9,6 +9,14 @@ class ProgramFailed(RuntimeError):
     """The program is not there, took too long, or failed; its own last words, if it printed any."""
 
 
+class ProgramMissing(ProgramFailed):
+    """There is no such program."""
+
+
+class ProgramSlow(ProgramFailed):
+    """It took too long."""
+
+
 def run_program(
     command: Sequence[str],
     *,
@@ -27,7 +35,9 @@ def run_program(
         pass_fds: descriptors that stay open in it.
 
     Raises:
-        ProgramFailed: it is not there, took too long, or failed.
+        ProgramMissing: it is not there.
+        ProgramSlow: it took too long.
+        ProgramFailed: it failed.
     """
     try:
         done = subprocess.run(
@@ -40,6 +50,10 @@ def run_program(
             check=False,
             pass_fds=tuple(pass_fds),
         )
+    except FileNotFoundError as error:
+        raise ProgramMissing(str(error)) from error
+    except subprocess.TimeoutExpired as error:
+        raise ProgramSlow(f"no answer within {limit_seconds:g} s") from error
     except (OSError, subprocess.SubprocessError) as error:
         raise ProgramFailed(str(error)) from error
     if done.returncode:

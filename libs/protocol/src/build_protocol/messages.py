@@ -152,6 +152,14 @@ class ConfigurationChange(WireModel):
     after: Text | None = None
 
 
+class MissingFact(WireModel):
+    """A fact of a build that could not be found out, and what makes the next build have it."""
+
+    name: ShortText = Field(description="As the fact is named: `commit`, `branch`, `commits`, `tools`, ...")
+    reason: Annotated[str, StringConstraints(max_length=1000)]
+    remedy: Annotated[str, StringConstraints(max_length=1000)]
+
+
 class LogTotals(WireModel):
     """What the store must hold for `verified`: over the normalised UTF-8 lines joined by `\\n`."""
 
@@ -244,6 +252,9 @@ class BuildUpdateData(LateFacts):
         None, max_length=50, description="What the compilers spent time on (-ftime-trace), greatest first."
     )
     configuration_changes: list[ConfigurationChange] | None = Field(None, max_length=200)
+    missing_facts: list[MissingFact] | None = Field(
+        None, max_length=32, description="All that is missing so far; replaces what was sent before."
+    )
     section: Section | None = None
     gap: Gap | None = None
     notes: list[Text] | None = Field(

@@ -13,6 +13,7 @@ from build_protocol.messages import (
     Fault,
     Gap,
     Host,
+    MissingFact,
     Origin,
     Outcome,
     Phase,
@@ -113,6 +114,7 @@ class BuildDetail(Build):
     compile_hotspots: list[StepTime] = Field(default_factory=list)
     configuration_changes: list[ConfigurationChange] = Field(default_factory=list)
     notes: list[str] = Field(default_factory=list, description="What its agent could not learn of it, a sentence each.")
+    missing_facts: list[MissingFact] = Field(default_factory=list, description="What could not be found out, and why.")
 
 
 class BuildList(WireModel):

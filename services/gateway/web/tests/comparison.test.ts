@@ -25,6 +25,7 @@ function detail(given: Partial<BuildDetail>): BuildDetail {
     compileHotspots: [],
     configurationChanges: [],
     notes: [],
+    missingFacts: [],
     ...given,
   }
 }

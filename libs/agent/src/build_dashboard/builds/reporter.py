@@ -124,8 +124,12 @@ class BuildReporter:
         self._notify_delivery()
 
     def report_late_facts(self, gathering: Gathering) -> None:
-        """Record the facts that became known since the last time."""
-        if late := gathering.take():
+        """Record the facts that became known since the last time, and which ones are missing."""
+        late = gathering.take()
+        given = [name for name, value in self.directory.facts["start"].items() if value]
+        if missing := gathering.take_missing(given):
+            late["missingFacts"] = missing
+        if late:
             self.report(late)
 
     def finish(self, gathering: Gathering | None, error: str | None = None) -> End:

@@ -156,12 +156,13 @@ def status(
 ) -> None:
     """Does this commit pass everywhere? Exits with 0 for yes, 1 for no, 2 for not known yet."""
     with problems(code=2):
-        from build_dashboard.evidence.facts import git_facts  # noqa: PLC0415  (only this command needs it)
+        from build_dashboard.evidence.checkout_facts import git_facts  # noqa: PLC0415  (only this command needs it)
 
         # Given and empty is a variable that was not set: another commit's answer would be no answer.
-        named = git_facts(str(Path.cwd())).get("commit") if sha is None else sha
-        if named is None:
-            raise DashboardError("this directory is no git checkout: name the commit")
+        facts = git_facts(str(Path.cwd())) if sha is None else {"commit": sha}
+        if facts.get("commit") is None:
+            raise DashboardError(f"{facts['missing'][0].reason}: name the commit")
+        named = str(facts["commit"])
         commit = read_commit(named)
         while True:
             newest = newest_per_config(builds_of_commit(Client(), commit, project))

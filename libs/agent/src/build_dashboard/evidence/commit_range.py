@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from build_dashboard.evidence.asking import git
+from build_dashboard.evidence.missing import MissingFact
 
 if TYPE_CHECKING:
     from build_dashboard.delivery.delivery import Delivery
@@ -47,6 +48,26 @@ def commits_since(
     return None if len(commits) > COMMITS_MAX else fitted(commits)
 
 
+def range_fault(cwd: str, green: str, head: str, *, run: Git = git) -> MissingFact:
+    """Why the commits after `green` are not known."""
+    since = f"since the last green one ({green[:12]})"
+    if not _is_known(cwd, green, head, run):
+        if run(cwd, "rev-parse", "--is-shallow-repository") == "true":
+            reason = f"the clone is too shallow to tell what came {since}"
+            return MissingFact("commits", reason, "clone with more history (`fetch-depth: 0`), or give --deepen")
+        return MissingFact(
+            "commits",
+            f"this clone has no commit {green[:12]}, the last green one of this config on this branch",
+            "fetch the whole branch; where its history was rewritten the next green build starts anew",
+        )
+    count = run(cwd, "rev-list", "--first-parent", "--count", f"{green}..{head}", "--")
+    if count and int(count) > COMMITS_MAX:
+        reason = f"{count} commits came {since}, and at most {COMMITS_MAX} are reported"
+        return MissingFact("commits", reason, "none needed: the next green build starts anew")
+    reason = f"git did not list the commits {since} in time, or their names alone fill a record"
+    return MissingFact("commits", reason, "none needed: the next build tries again")
+
+
 def may_deepen(environment: Mapping[str, str]) -> bool:
     """Whether a shallow clone may be deepened to find the range."""
     return environment.get("BUILD_DASHBOARD_DEEPEN", "") not in ("", "0", "false")
@@ -62,7 +83,10 @@ def gather_range(gathering: "Gathering", delivery: "Delivery", build: Mapping[st
         if head is None:
             return {}
         green = delivery.wait_for_green(build["buildId"], start.get("branch") or known.get("branch"))
-        return {"commits": commits_since(start["cwd"], green, head, may_deepen=may_deepen)} if green else {}
+        if not green:
+            return {}
+        commits = commits_since(start["cwd"], green, head, may_deepen=may_deepen)
+        return {"commits": commits} if commits is not None else {"missing": [range_fault(start["cwd"], green, head)]}
 
     gathering.add("range", find)
 

@@ -1,7 +1,8 @@
 """Facts that explain a build: the commit it is of, the machine and the tools it is made with, the upstream it pins.
 
 Gathered beside the running command, each with a limit, by calling git and the tools themselves. What cannot be known
-is absent. No credentials leave: URLs lose theirs, and of the environment only listed variables are sent.
+is absent, and where a person can change that it is listed as a missing fact. No credentials leave: URLs lose theirs,
+and of the environment only listed variables are sent.
 """
 
 import os
@@ -10,17 +11,16 @@ import re
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping
-from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
-from build_dashboard.evidence.asking import git, output
+from build_dashboard.evidence.checkout_facts import TEXT_CHARACTERS, git_facts
+from build_dashboard.evidence.missing import MissingFact
+from build_dashboard.git import git_environment
+from build_dashboard.programs import ProgramFailed, ProgramSlow, run_program
 
 TOOLS = ("cc", "c++", "clang", "gcc", "cmake", "ninja", "make", "ccache", "sccache", "ld.lld", "bazel", "python3")
 TOOLS_SECONDS = 10.0
 """A tool that is a wrapper (cmake of PyPI) takes its time on a busy machine; nothing waits for it but late facts."""
-
-TEXT_CHARACTERS = 500
 
 _VARIABLES = re.compile(
     r"^(?:CC|CXX|LD|AR|CFLAGS|CXXFLAGS|CPPFLAGS|LDFLAGS|MAKEFLAGS|CMAKE_\w+|NINJA_STATUS|CCACHE_\w+|SCCACHE_\w+|LLVM_\w+"
@@ -29,12 +29,8 @@ _VARIABLES = re.compile(
     r"|LANG|LC_ALL|PYTHONPATH|OS|RUNNER_OS|RUNNER_ARCH)$"
 )
 _SECRET = re.compile(r"TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL|_KEY$", re.IGNORECASE)
-_PINNED = re.compile(r"llvm|torch-mlir|torch_mlir|stablehlo|iree|tensorflow|xla|onnx|triton|pytorch", re.IGNORECASE)
-_SHA = re.compile(r"\b[0-9a-f]{40}\b")
 _REQUESTS = ("CI_MERGE_REQUEST_IID", "CHANGE_ID", "BUILDKITE_PULL_REQUEST", "GERRIT_CHANGE_NUMBER")
 """Set for pull and merge requests by GitLab, Jenkins, Buildkite and Gerrit."""
-
-_PIN_FILES = {"build_tools/llvm_version.txt": "llvm-project", "cmake/llvm-hash.txt": "llvm-project"}
 
 
 class Gathering:
@@ -43,6 +39,8 @@ class Gathering:
     def __init__(self, sources: Mapping[str, Callable[[], Mapping[str, Any]]]) -> None:
         self._facts: dict[str, Any] = {}
         self._lock = threading.Lock()
+        self._missing: list[MissingFact] = []
+        self._has_news_of_missing = False
         self.known: dict[str, Any] = {}
         self._threads: dict[str, threading.Thread] = {}
         for name, source in sources.items():
@@ -76,18 +74,30 @@ class Gathering:
             taken, self._facts = self._facts, {}
         return taken
 
+    def take_missing(self, given: Collection[str]) -> list[dict[str, str]] | None:
+        """All that is missing so far, but for facts that were given; None when that has not changed."""
+        with self._lock:
+            if not self._has_news_of_missing:
+                return None
+            self._has_news_of_missing = False
+            return [fact.to_wire() for fact in self._missing if fact.name not in given] or None
+
     def _gather(self, source: Callable[[], Mapping[str, Any]]) -> None:
         # An empty range of commits is a fact; other empty facts are none.
-        found = {name: value for name, value in source().items() if value is not None}
+        answer = dict(source())
+        missing = answer.pop("missing", ())
+        found = {name: value for name, value in answer.items() if value is not None}
         facts = {name: value for name, value in found.items() if name == "commits" or value not in ({}, [])}
         with self._lock:
             self._facts.update(facts)
+            self._missing += missing
+            self._has_news_of_missing = self._has_news_of_missing or bool(missing)
             self.known.update(facts)
 
 
 def gather(cwd: str, environment: Mapping[str, str]) -> Gathering:
     """Begin to gather what can be known in this directory."""
-    return Gathering({"git": lambda: git_facts(cwd), "tools": lambda: {"tools": tool_versions(environment)}})
+    return Gathering({"git": lambda: git_facts(cwd), "tools": lambda: tool_versions(environment)})
 
 
 def origin_of(known: Mapping[str, Any], environment: Mapping[str, str], *, is_terminal: bool) -> str:
@@ -118,85 +128,40 @@ def environment_facts(environment: Mapping[str, str]) -> dict[str, str]:
     return {name: environment[name][:TEXT_CHARACTERS] for name in listed[:64]}
 
 
-def git_facts(cwd: str) -> dict[str, Any]:
-    """Commit, branch, dirt, submodules and pins of the checkout around a directory; nothing outside of one."""
-    top = git(cwd, "rev-parse", "--show-toplevel")
-    if not top:
-        return {}
-    commit, committed, author, subject = _last_commit(cwd)
-    branch = git(cwd, "symbolic-ref", "--short", "-q", "HEAD") or os.environ.get("GITHUB_REF_NAME")
-    submodules = _submodules(top)
-    status = git(cwd, "status", "--porcelain", "--untracked-files=no", "--ignore-submodules=dirty")
-    return {
-        "commit": commit,
-        "committedAt": committed,
-        "commitAuthor": author,
-        "commitSubject": subject,
-        "branch": branch,
-        "dirty": bool(status) if status is not None else None,
-        "repository": without_credentials(git(cwd, "config", "--get", "remote.origin.url")),
-        "submodules": submodules[:64],
-        "pins": _pins(top, submodules)[:32],
-    }
-
-
-def tool_versions(environment: Mapping[str, str]) -> dict[str, str]:
+def tool_versions(environment: Mapping[str, str]) -> dict[str, Any]:
     """Versions of the tools a build may use, as the first line they print; asked side by side."""
     versions: dict[str, str] = {}
+    slow: set[str] = set()
     names = dict.fromkeys([*TOOLS, *filter(None, (environment.get("CC"), environment.get("CXX")))])
 
     def ask(name: str) -> None:
-        line = (output([name, "--version"], ".", limit_seconds=TOOLS_SECONDS) or "").partition("\n")[0].strip()
-        if line:
-            versions[name[:TEXT_CHARACTERS]] = line[:TEXT_CHARACTERS]
+        try:
+            printed = run_program(
+                # A tool may be a wrapper that asks git where it is.
+                [name, "--version"],
+                cwd=".",
+                environment=git_environment(os.environ),
+                limit_seconds=TOOLS_SECONDS,
+            )
+        except ProgramSlow:
+            slow.add(name)
+        except ProgramFailed:
+            pass  # not installed, or none that has a version
+        else:
+            if line := printed.strip().partition("\n")[0].strip():
+                versions[name[:TEXT_CHARACTERS]] = line[:TEXT_CHARACTERS]
 
-    threads = [threading.Thread(target=ask, args=(name,), daemon=True) for name in names]
-    for thread in threads:
+    threads = {name: threading.Thread(target=ask, args=(name,), daemon=True) for name in names}
+    for thread in threads.values():
         thread.start()
-    for thread in threads:
-        thread.join(TOOLS_SECONDS)
-    return {name: versions[name] for name in names if name in versions}
-
-
-def without_credentials(url: str | None) -> str | None:
-    """The address of a repository, without user and password."""
-    if not url:
-        return None
-    if "://" not in url:
-        return url[:TEXT_CHARACTERS]
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment=""))[:TEXT_CHARACTERS]
-
-
-def _last_commit(cwd: str) -> tuple[str | None, int | None, str | None, str | None]:
-    fields = (git(cwd, "log", "-1", "--format=%H%n%ct%n%an%n%s") or "").split("\n", 3)
-    if len(fields) < 4:
-        return None, None, None, None
-    return fields[0], int(fields[1]) * 1000, fields[2][:TEXT_CHARACTERS], fields[3][:TEXT_CHARACTERS]
-
-
-def _submodules(top: str) -> list[dict[str, str]]:
-    """Paths and commits in the tree, without asking each submodule."""
-    if not (Path(top) / ".gitmodules").exists():
-        return []
-    paths = git(top, "config", "--file", ".gitmodules", "--get-regexp", r"\.path$") or ""
-    names = [line.partition(" ")[2] for line in paths.splitlines()]
-    listed = git(top, "ls-tree", "HEAD", "--", *names) or ""
-    return [
-        {"path": path[:TEXT_CHARACTERS], "commit": meta.split()[2]}
-        for meta, _, path in (line.partition("\t") for line in listed.splitlines())
-        if meta.startswith("160000")
-    ]
-
-
-def _pins(top: str, submodules: list[dict[str, str]]) -> list[dict[str, str]]:
-    pins = [
-        {"name": Path(module["path"]).name, "commit": module["commit"], "source": module["path"]}
-        for module in submodules
-        if _PINNED.search(Path(module["path"]).name)
-    ]
-    for name, project in _PIN_FILES.items():
-        path = Path(top) / name
-        if path.is_file() and (found := _SHA.search(path.read_text(errors="replace")[:4096])):
-            pins.append({"name": project, "commit": found[0], "source": name})
-    return pins
+    deadline = time.monotonic() + TOOLS_SECONDS
+    for name, thread in threads.items():
+        thread.join(max(0.0, deadline - time.monotonic()))
+        if thread.is_alive():
+            slow.add(name)
+    reason = f"{', '.join(sorted(slow))} did not say a version within {TOOLS_SECONDS:g} s"
+    missing = [MissingFact("tools", reason, "run them with --version where the build runs: they may hang")]
+    return {
+        "tools": {name: versions[name] for name in names if name in versions},
+        "missing": missing if slow else [],
+    }

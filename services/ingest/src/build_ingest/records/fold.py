@@ -17,6 +17,7 @@ from build_protocol.messages import (
     FailureData,
     LateFacts,
     LogTotals,
+    MissingFact,
     Phase,
     Section,
     StepTime,
@@ -40,7 +41,7 @@ COMMAND_SHOWN_CHARACTERS = 2000
 Verification = Literal["open", "due", "agrees", "differs"]
 
 LATE_IN_ROW = ("branch", "commit", "commit_subject", "commit_author", "dirty")
-BESIDE_ROW = ("step_times", "compile_hotspots", "configuration_changes")
+BESIDE_ROW = ("step_times", "compile_hotspots", "configuration_changes", "missing_facts")
 """What the build's own page shows beside its row; a later record replaces an earlier one's."""
 
 LATE_BESIDE_ROW = ("committed_at", "repository", "submodules", "pins", "commits", "tools")
@@ -58,6 +59,7 @@ class BuildState(WireModel):
     step_times: StepTimes | None = None
     compile_hotspots: list[StepTime] = Field(default_factory=list)
     configuration_changes: list[ConfigurationChange] = Field(default_factory=list)
+    missing_facts: list[MissingFact] = Field(default_factory=list)
     totals: LogTotals | None = None
     complete: bool = False
     log_seq: Count = 0

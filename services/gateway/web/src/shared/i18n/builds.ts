@@ -59,6 +59,7 @@ export const build = {
   host: 'Host',
   exitCode: 'Exit code',
   reason: 'Reason',
+  missingFact: (names: string) => `${names} not known: why?`,
   dirty: 'with local changes',
   local: 'local',
   premerge: 'premerge',
@@ -113,6 +114,8 @@ export const build = {
 }
 
 export const configuration = {
+  missing: 'Could not be found out',
+  remedy: (remedy: string) => `To have it next time: ${remedy}`,
   command: 'Command',
   directory: 'Directory',
   repository: 'Repository',

@@ -335,6 +335,10 @@ export interface BuildDetail {
    * What its agent could not learn of it, a sentence each.
    */
   notes: string[]
+  /**
+   * What could not be found out, and why.
+   */
+  missingFacts: MissingFact[]
 }
 /**
  * A submodule and the commit it is checked out at.
@@ -449,6 +453,20 @@ export interface ConfigurationChange {
   name: string
   before?: string | null
   after?: string | null
+}
+/**
+ * A fact of a build that could not be found out, and what makes the next build have it.
+ *
+ * This interface was referenced by `BuildDashboardWire`'s JSON-Schema
+ * via the `definition` "MissingFact".
+ */
+export interface MissingFact {
+  /**
+   * As the fact is named: `commit`, `branch`, `commits`, `tools`, ...
+   */
+  name: string
+  reason: string
+  remedy: string
 }
 /**
  * A page of builds, newest start first; `next_cursor` asks for the following page.

@@ -12,6 +12,21 @@ const WRONG_CLOCK_MS = 5_000
 export function ConfigurationTab({ build }: { build: BuildDetail }) {
   return (
     <div className={classes.page}>
+      {build.missingFacts.length > 0 && (
+        <Block title={text.missing}>
+          <dl className={classes.table} data-testid="missing-facts">
+            {build.missingFacts.map(({ name, reason, remedy }) => (
+              <div key={name}>
+                <dt>{name}</dt>
+                <dd>
+                  {reason}
+                  <p className={classes.none}>{text.remedy(remedy)}</p>
+                </dd>
+              </div>
+            ))}
+          </dl>
+        </Block>
+      )}
       <Block title={text.command}>
         <pre className={classes.command}>{commandLine(build.command) || text.none}</pre>
         <Facts

@@ -10,13 +10,13 @@ import { build as text, phaseName, statusName } from '@/shared/i18n'
 import { Ago, Elapsed, Remaining } from '@/shared/ui/Elapsed'
 import { ProgressLine } from '@/shared/ui/ProgressLine'
 import { StatusGlyph } from '@/shared/ui/StatusGlyph'
-import { isFinal, type Build } from '@/shared/wire'
+import { isFinal, type Build, type BuildDetail } from '@/shared/wire'
 import classes from './BuildHeader.module.css'
 import { CancelButton } from './CancelButton'
 import { metricsOf } from './metrics'
 import { RebuildButton } from './RebuildButton'
 
-export function BuildHeader({ build }: { build: Build }) {
+export function BuildHeader({ build }: { build: BuildDetail }) {
   return (
     <header className={classes.header} data-status={build.status}>
       <div className={classes.top}>
@@ -42,6 +42,7 @@ export function BuildHeader({ build }: { build: Build }) {
           </h1>
           <p className={classes.subject}>
             {build.commit && <code>{shortSha(build.commit)}</code>}
+            <Missing build={build} />
             <span>{build.commitSubject ?? build.command.join(' ')}</span>
             {build.commitAuthor && <span className={classes.faint}>{build.commitAuthor}</span>}
             {build.dirty && <span className={classes.warned}>{text.dirty}</span>}
@@ -88,6 +89,18 @@ export function BuildHeader({ build }: { build: Build }) {
       </dl>
       {!isFinal(build.status) && <Advance build={build} />}
     </header>
+  )
+}
+
+/** What a reader would look for here and not find: the facts' tab says what to do about it. */
+function Missing({ build }: { build: BuildDetail }) {
+  const sought = build.missingFacts.filter(({ name }) => name === 'commit' || name === 'branch')
+  const [first] = sought
+  if (first === undefined) return null
+  return (
+    <Link className={classes.warned} to={{ search: '?tab=configuration' }} title={first.reason} data-testid="missing">
+      {text.missingFact(sought.map(({ name }) => name).join(', '))}
+    </Link>
   )
 }
 
