@@ -1,4 +1,4 @@
-"""Which test reports of a build are read, and what is said of those that cannot be."""
+"""Which test reports of a build are read, and what is noted of those that cannot be."""
 
 import os
 from pathlib import Path

@@ -125,7 +125,7 @@ def test_the_link_phase_lasts_to_the_end_of_its_run() -> None:
     ("lines", "expected"),
     [
         (["0.5 [4/16/900] Building A", "0.9 [7/16/900] Building B"], (7, 900)),
-        (["0.5 [900/16/4] Building A", "0.9 [897/16/7] Building B"], (7, 920)),
+        (["0.5 [4/16/900] Building A", "0.9 [3/16/901] Building B"], (901, 919)),
     ],
 )
 def test_two_lines_settle_a_three_part_status(lines: list[str], expected: tuple[int, int]) -> None:
@@ -138,6 +138,14 @@ def test_two_lines_settle_a_three_part_status(lines: list[str], expected: tuple[
     assert (first.done, first.total) == (None, None)
     assert second is not None
     assert expected == (second.done, second.total)
+
+
+def test_what_is_left_settles_a_three_part_status_at_once() -> None:
+    """`%f/%r/%t` never has more done than there is; the step that just finished still counts as running."""
+    seen = ProgressReader().read("[4/2/1] touch a")
+
+    assert seen is not None
+    assert (1, 6) == (seen.done, seen.total)
 
 
 @pytest.mark.parametrize("line", ["[" * 1_000_000, "[1/2] " + "x" * 1_000_000, " of " * 250_000, "\x1b[" * 500_000])

@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from build_analysis.progress import ProgressReader
+
 from build_dashboard import __version__
 from build_dashboard.delivery.delivery import Delivery
 from build_dashboard.evidence.collector import EvidenceCollector
@@ -63,7 +65,9 @@ class BuildReporter:
         self.spool = Spool(directory.path)
         self._delivery = delivery
         recorder = Recorder(directory.build_id, directory.facts["project"])
-        self.log_recorder = LogRecorder(directory.raw, self.spool, recorder, Normaliser(redactor))
+        start = directory.facts["start"]
+        progress = ProgressReader(start["command"], (start.get("environment") or {}).get("NINJA_STATUS"))
+        self.log_recorder = LogRecorder(directory.raw, self.spool, recorder, Normaliser(redactor), progress=progress)
         for occasion in ("log", "progress"):
             if handlers is not None and handlers.has(occasion):
                 self.log_recorder.listeners[occasion].append(partial(handlers.call, occasion, directory.build_id))

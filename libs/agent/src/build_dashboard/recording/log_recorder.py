@@ -47,6 +47,7 @@ class LogRecorder:
         recorder: Recorder,
         normaliser: Normaliser,
         *,
+        progress: ProgressReader | None = None,
         clock: Callable[[], float] = time.monotonic,
         spool_cap_bytes: int = SPOOL_CAP_BYTES,
         log_cap_bytes: int = LOG_CAP_BYTES,
@@ -70,7 +71,7 @@ class LogRecorder:
         self._log_cap_bytes = log_cap_bytes
         self._log_bytes = 0
         self._cut_bytes = 0  # dropped because the log reached its cap
-        self._progress = ProgressReader()
+        self._progress = progress or ProgressReader()
         self._recorded_progress: Progress | None = None
         self._pending_progress: Progress | None = None
         self._recorded_at = -UPDATE_SECONDS
@@ -236,15 +237,14 @@ class LogRecorder:
             self._record(seen, now, records)
 
     def _record(self, seen: Progress, now: float, records: list[bytes]) -> None:
-        steps = {"stepsDone": seen.done, "stepsTotal": seen.total}
-        metrics = {name: value for name, value in steps.items() if value is not None}
+        metrics = {"stepsDone": seen.done, "stepsTotal": seen.total} if seen.counts_steps else None
         data = {
             "status": "running",
             "progress": seen.percent,
             "phase": seen.phase,
             "step": seen.step,
             "remainingMs": self._forecast(seen, now),
-            "metrics": metrics or None,
+            "metrics": metrics,
         }
         records.append(self._recorder.record("BUILD_UPDATE", time.time_ns() // 1_000_000, data))
         self._recorded_progress, self._pending_progress, self._recorded_at = seen, None, now
