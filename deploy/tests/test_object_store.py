@@ -107,7 +107,7 @@ def artifact_of(content: bytes, part: int | None = None) -> Artifact:
         part_size_bytes=part,
         part_sha256=[hashlib.sha256(piece).hexdigest() for piece in pieces],
     )
-    return Artifact.of(offer, 1)
+    return Artifact.of(offer, 1, agent="ci-1")
 
 
 async def brought(settings: Settings, content: bytes, part: int | None = None) -> str:

@@ -179,6 +179,7 @@ def separate_arena(
             **{f"GATEWAY_{name.upper()}_URL": f"http://127.0.0.1:{ports[name]}" for name in _FORWARDED},
             "NOTIFIER_INGEST_URL": f"http://127.0.0.1:{ports['ingest']}",
             "HISTORY_INGEST_URL": f"http://127.0.0.1:{ports['ingest']}",
+            "ARTIFACTS_INGEST_URL": f"http://127.0.0.1:{ports['ingest']}",
             "INGEST_ARTIFACTS_URL": f"http://127.0.0.1:{ports['artifacts']}",
             **(extra or {}),
         }

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
@@ -17,6 +18,7 @@ from build_artifacts.settings import Settings
 from build_artifacts.store import ArtifactStore, open_store
 from build_chassis.auth import Principal, mint_internal
 from build_chassis.bus import Bus, Outgoing, open_bus
+from build_chassis.service_client import ServiceUnavailable
 from build_protocol.ids import new_build_id
 from build_protocol.messages import ArtifactUploaded, ArtifactUploadedData, BuildVerdict, BuildVerdictData, Message
 from build_protocol.topology import routing_key
@@ -51,7 +53,7 @@ def offer_of(content: bytes, *, n: int = 1, part: int | None = None, **fields: A
 
 def artifact_of(content: bytes = b"x", now_ms: int = NOON_AT, **fields: Any) -> Artifact:
     """A stored artifact of these bytes."""
-    return Artifact.of(offer_of(content, **fields), now_ms)
+    return Artifact.of(offer_of(content, **fields), now_ms, agent=AGENT.name, is_owned=True)
 
 
 def verdict(n: int, status: str = "succeeded", ended_at: int = NOON_AT, **fields: Any) -> BuildVerdict:
@@ -60,11 +62,31 @@ def verdict(n: int, status: str = "succeeded", ended_at: int = NOON_AT, **fields
     return BuildVerdict(build_id=build_id(n), project="p", timestamp=ended_at, data=data)
 
 
+class IngestClient:
+    """What ingest would answer of builds: `owners` by build, every other build is agent ci-1's in project p."""
+
+    def __init__(self) -> None:
+        self.owners: dict[str, tuple[str, str] | None] = {}
+        self.is_away = False
+
+    async def get_json(self, path: str, principal: Principal) -> Any:
+        """Answer like ingest's internal route."""
+        assert principal.kind == "service"
+        if self.is_away:
+            raise ServiceUnavailable("ingest", "away")
+        asked = parse_qs(urlsplit(path).query)["build"]
+        known = {each: self.owners.get(each, (AGENT.name, "p")) for each in asked}
+        return {each: {"agent": owner[0], "project": owner[1]} for each, owner in known.items() if owner}
+
+    async def close(self) -> None:
+        """Nothing is pooled."""
+
+
 class Service:
     """A running artifacts service, its bus, agents that upload and people who ask."""
 
-    def __init__(self, app: Any, bus: Bus, clock: list[int]) -> None:
-        self.app, self.bus, self._clock = app, bus, clock
+    def __init__(self, app: Any, bus: Bus, clock: list[int], ingest: IngestClient) -> None:
+        self.app, self.bus, self._clock, self.ingest = app, bus, clock, ingest
 
     def later(self, ms: int) -> None:
         """Time passes for the service's clock."""
@@ -100,15 +122,18 @@ class Service:
     def uploaded(self, offer: Offer, **fields: Any) -> ArtifactUploaded:
         """ARTIFACT_UPLOADED of an offer."""
         data = ArtifactUploadedData(
-            artifact_id=offer.artifact_id, name=offer.name, size_bytes=offer.size_bytes, sha256=offer.sha256
+            artifact_id=offer.artifact_id(AGENT.name), name=offer.name, size_bytes=offer.size_bytes, sha256=offer.sha256
         )
         facts = {"build_id": offer.build_id, "project": offer.project, "timestamp": NOON_AT, "seq": 9, "data": data}
         return ArtifactUploaded(**{**facts, **fields})
 
-    async def publish(self, *messages: Message) -> None:
-        """Put messages on the bus."""
+    async def publish(self, *messages: Message, agent: str = AGENT.name) -> None:
+        """Put messages on the bus, as the gateway does for this agent."""
         await self.bus.publish(
-            [Outgoing(routing_key(m.type, m.build_id, m.project), m.to_json().encode()) for m in messages]
+            [
+                Outgoing(routing_key(m.type, m.build_id, m.project), m.to_json().encode(), {"agent": agent})
+                for m in messages
+            ]
         )
 
     def overwrite(self, artifact_id: str, content: bytes | None) -> None:
@@ -145,9 +170,12 @@ async def running(bus_url: str, tmp_path: Path, **settings: Any) -> AsyncIterato
     clock = [NOON_AT]
     bus = open_bus(bus_url)
     await bus.open()
-    app = create_app(Settings(_env_file=None, **{**facts, **settings}), bus, clock=lambda: clock[0])
+    ingest = IngestClient()
+    app = create_app(
+        Settings(_env_file=None, **{**facts, **settings}), bus, peers={"ingest": ingest}, clock=lambda: clock[0]
+    )
     async with app.router.lifespan_context(app):
-        yield Service(app, bus, clock)
+        yield Service(app, bus, clock, ingest)
     await bus.close()
 
 

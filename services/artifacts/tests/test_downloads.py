@@ -160,15 +160,15 @@ async def test_an_artifact_of_an_earlier_release_is_checked_at_its_first_downloa
     good, bad = offers(CONTENT, name="good"), offers(CONTENT, name="bad")
     for offer in (good, bad):
         await verified(keeping, offer, CONTENT)
-        artifact = await keeping.app.state.dependencies.store.find(offer.artifact_id)
+        artifact = await keeping.app.state.dependencies.store.find(offer.artifact_id("ci-1"))
         assert artifact.receipt
         assert await keeping.app.state.dependencies.store.change(artifact.become("verified", 1))
-    keeping.overwrite(bad.artifact_id, OTHERS["same length"])
+    keeping.overwrite(bad.artifact_id("ci-1"), OTHERS["same length"])
 
-    answers = [(await link(keeping, offer.artifact_id)).status_code for offer in (good, bad)]
+    answers = [(await link(keeping, offer.artifact_id("ci-1"))).status_code for offer in (good, bad)]
 
     assert answers == [200, 410]
-    assert (await keeping.app.state.dependencies.store.find(good.artifact_id)).receipt
+    assert (await keeping.app.state.dependencies.store.find(good.artifact_id("ci-1"))).receipt
 
 
 async def test_ranges_are_answered_as_http_has_it(service, offers):

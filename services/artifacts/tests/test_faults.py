@@ -56,8 +56,8 @@ async def test_an_upload_reported_while_the_store_is_down_is_verified_later(serv
     seaweedfs.kill()
     await service.publish(service.uploaded(offer))
     ready = await service.call("GET", "/readyz", None)
-    state = (await service.call("GET", f"/api/artifacts/{offer.artifact_id}")).json()["state"]
+    state = (await service.call("GET", f"/api/artifacts/{offer.artifact_id('ci-1')}")).json()["state"]
     await asyncio.to_thread(seaweedfs.start)
 
     assert (ready.status_code, state) == (503, "uploading")
-    await service.until(offer.artifact_id, "verified")
+    await service.until(offer.artifact_id("ci-1"), "verified")

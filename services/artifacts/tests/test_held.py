@@ -42,7 +42,7 @@ async def test_bytes_that_never_came_are_refused_and_may_be_uploaded_again(servi
     offer = offers(CONTENT)
     (await service.offer(offer, INGEST)).raise_for_status()
 
-    early = (await service.call("POST", f"/api/artifacts/{offer.artifact_id}/verify", INGEST)).json()
+    early = (await service.call("POST", f"/api/artifacts/{offer.artifact_id(None)}/verify", INGEST)).json()
 
     assert early["state"] == "refused"
     assert (await bring(service, offer))["state"] == "verified"
@@ -65,7 +65,7 @@ async def test_retention_leaves_what_is_held_and_takes_everything_else(service, 
         assert gone.status_code == 204
     await tidy(service, NOON_AT + 3650 * DAY_MS)
     kept = [path.name for path in (tmp_path / "bytes" / "objects").iterdir()]
-    assert kept == [offers(CONTENT, n=2, name="build.log.zst").artifact_id]
+    assert kept == [offers(CONTENT, n=2, name="build.log.zst").artifact_id(None)]
 
 
 async def test_held_artifacts_take_no_builds_place(store, made, verdicts, fresh_note):
@@ -100,9 +100,9 @@ async def test_nobody_else_releases_or_verifies(service, offers, caller):
     await bring(service, held)
     await service.upload(own, CONTENT)
 
-    assert (await service.call("DELETE", f"/api/artifacts/{held.artifact_id}", caller)).status_code == 404
-    assert (await service.call("POST", f"/api/artifacts/{held.artifact_id}/verify", caller)).status_code == 404
-    assert (await service.call("DELETE", f"/api/artifacts/{own.artifact_id}", INGEST)).status_code == 404
+    assert (await service.call("DELETE", f"/api/artifacts/{held.artifact_id(None)}", caller)).status_code == 404
+    assert (await service.call("POST", f"/api/artifacts/{held.artifact_id(None)}/verify", caller)).status_code == 404
+    assert (await service.call("DELETE", f"/api/artifacts/{own.artifact_id('ci-1')}", INGEST)).status_code == 404
 
 
 @pytest.mark.s3

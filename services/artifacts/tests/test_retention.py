@@ -34,7 +34,7 @@ async def test_old_artifacts_go_and_the_last_good_builds_stay(service, offers, v
         offer = offers(CONTENT, n=n, name=f"of {n}")
         await service.upload(offer, CONTENT)
         await service.publish(verdicts(n, status, at + n))
-        await service.until(offer.artifact_id, "verified")
+        await service.until(offer.artifact_id("ci-1"), "verified")
     last = offers(CONTENT, n=4, name="marks the end")  # verdicts before it are noted by then
     await service.until(await service.upload(last, CONTENT), "verified")
 
@@ -42,7 +42,7 @@ async def test_old_artifacts_go_and_the_last_good_builds_stay(service, offers, v
 
     assert await names(service, offers, 1, 2, 3, 4) == ["of 2"]
     kept = [path.name for path in (tmp_path / "bytes" / "objects").iterdir()]
-    assert kept == [offers(CONTENT, n=2, name="of 2").artifact_id]
+    assert kept == [offers(CONTENT, n=2, name="of 2").artifact_id("ci-1")]
 
 
 async def test_an_upload_nobody_finished_is_taken_back(service, offers, tidy, tmp_path):
@@ -55,7 +55,7 @@ async def test_an_upload_nobody_finished_is_taken_back(service, offers, tidy, tm
 
     await tidy(1_700_000_000_000 + DAY_MS + 1)
 
-    assert (await service.call("GET", f"/api/artifacts/{offer.artifact_id}")).status_code == 404
+    assert (await service.call("GET", f"/api/artifacts/{offer.artifact_id('ci-1')}")).status_code == 404
     assert list((tmp_path / "bytes" / "parts").iterdir()) == []
     await service.until(await service.upload(offer, large), "verified")
 

@@ -11,7 +11,7 @@ from build_protocol.topology import ingest_queue
 CONTENT = b"\x7fELF" + bytes(range(256)) * 300
 PART = 5 * 1024 * 1024
 LARGE = b"wheel" * (12 * 1024 * 1024 // 5)
-STRANGER = Principal("q", "developer", frozenset({"q"}))
+STRANGER = Principal("q", "developer", frozenset({"q"}), kind="key")
 VIEWER = Principal("v", "viewer", frozenset({"p"}))
 
 
@@ -44,7 +44,7 @@ async def test_ready_is_announced_after_every_report(service, offers):
                 announced += [message for message in messages if message.type == "ARTIFACT_READY"]
                 await consumer.ack(deliveries)
 
-    assert [("ARTIFACT_READY", offer.artifact_id, offer.sha256)] * 2 == [
+    assert [("ARTIFACT_READY", offer.artifact_id("ci-1"), offer.sha256)] * 2 == [
         (message.type, message.data.artifact_id, message.data.sha256) for message in announced
     ]
 
@@ -70,13 +70,13 @@ async def test_reporting_too_early_is_refused_and_fixed_by_uploading(service, of
     offer = offers(LARGE, part=PART)
     (await service.offer(offer)).raise_for_status()
     await service.publish(service.uploaded(offer))
-    refused = await service.until(offer.artifact_id, "refused")
+    refused = await service.until(offer.artifact_id("ci-1"), "refused")
     assert "3 of 3 parts never arrived" in refused["problem"]
-    assert (await service.call("GET", f"/api/artifacts/{offer.artifact_id}/download")).status_code == 409
+    assert (await service.call("GET", f"/api/artifacts/{offer.artifact_id('ci-1')}/download")).status_code == 409
 
     await service.upload(offer, LARGE)
 
-    await service.until(offer.artifact_id, "verified")
+    await service.until(offer.artifact_id("ci-1"), "verified")
 
 
 @pytest.mark.parametrize("wrong", [CONTENT[:-1], CONTENT + b"x", CONTENT[:-1] + b"x"], ids=["short", "long", "other"])
@@ -146,7 +146,7 @@ async def test_reporting_anothers_artifact_changes_nothing(service, offers):
     await service.publish(foreign, unknown)
     await service.until(await service.upload(other, CONTENT), "verified")
 
-    assert (await service.call("GET", f"/api/artifacts/{mine.artifact_id}")).json()["state"] == "uploading"
+    assert (await service.call("GET", f"/api/artifacts/{mine.artifact_id('ci-1')}")).json()["state"] == "uploading"
 
 
 @pytest.mark.parametrize(
@@ -190,4 +190,4 @@ async def test_a_restarted_service_verifies_what_it_missed(tmp_path, run_service
         bus_message = service.uploaded(offer)
     async with run_service(bus_url, tmp_path) as service:
         await service.publish(bus_message)
-        await service.until(offer.artifact_id, "verified")
+        await service.until(offer.artifact_id("ci-1"), "verified")

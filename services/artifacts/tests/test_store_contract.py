@@ -2,6 +2,7 @@
 
 import asyncio
 
+from build_artifacts.artifact import Artifact
 from build_artifacts.kept_builds import judged
 
 NOON_AT = 1_700_000_000_000
@@ -52,6 +53,20 @@ async def test_the_untouched_are_listed_oldest_first(store, made, fresh_note):
 
     assert [artifact.name for artifact in found] == ["c", "a"]
     assert [artifact.name for artifact in await store.untouched(["verified"], 2, 5)] == ["done"]
+
+
+async def test_an_agents_unfinished_are_counted(store, made, fresh_note):
+    """Those that wait for bytes, for a report or for their build; neither the others' nor what a service holds."""
+    for n, name in enumerate(("a", "b", "c")):
+        await store.add(made(name=name, n=n), fresh_note(n))
+    done = made(name="a", n=0)
+    await store.change(done.become("verified", 1))
+    await store.change(made(name="b", n=1).become("reported", 1))
+    held = Artifact.of(made(name="held"), 1, agent=None)
+    await store.add(held, fresh_note(1))
+
+    assert await store.unfinished("ci-1") == 2
+    assert await store.unfinished("ci-2") == 0
 
 
 async def test_only_expired_artifacts_are_forgotten(store, made, fresh_note):

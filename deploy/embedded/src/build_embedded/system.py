@@ -20,7 +20,7 @@ import build_ingest.settings
 import build_notifier.app
 import build_notifier.settings
 from build_chassis.bus import Bus, open_bus
-from build_chassis.service_client import MountedServiceClient
+from build_chassis.service_client import MountedServiceClient, ServiceClient
 from build_chassis.settings import ServiceSettings, read_settings
 from fastapi import FastAPI
 
@@ -55,12 +55,15 @@ class System:
 def create_system(place: Place) -> System:
     """All services on one embedded bus; entering the gateway's lifespan enters every other one first."""
     bus = open_bus(f"sqlite:///{place.data / 'bus'}.sqlite")
-    artifacts = build_artifacts.app.create_app(_artifacts_settings(place), bus)
+    # Artifacts and ingest ask each other: the one that is made first gets its client once the other is there.
+    of_artifacts: dict[str, ServiceClient] = {}
+    artifacts = build_artifacts.app.create_app(_artifacts_settings(place), bus, peers=of_artifacts)
     to_artifacts = {"artifacts": MountedServiceClient("artifacts", artifacts, place.secret)}
     ingest = build_ingest.app.create_app(
         _settings(place, build_ingest.settings.Settings, "ingest"), bus, peers=to_artifacts
     )
     to_ingest = {"ingest": MountedServiceClient("ingest", ingest, place.secret)}
+    of_artifacts |= to_ingest
     services = {
         # First in, last out: ingest brings logs to it.
         "artifacts": artifacts,

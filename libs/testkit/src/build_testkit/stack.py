@@ -255,6 +255,7 @@ def separate_stack(
         **{f"GATEWAY_{name.upper()}_URL": f"http://127.0.0.1:{ports[name]}" for name in SERVICES[:-1]},
         "NOTIFIER_INGEST_URL": f"http://127.0.0.1:{ports['ingest']}",
         "HISTORY_INGEST_URL": f"http://127.0.0.1:{ports['ingest']}",
+        "ARTIFACTS_INGEST_URL": f"http://127.0.0.1:{ports['ingest']}",
         "INGEST_ARTIFACTS_URL": f"http://127.0.0.1:{ports['artifacts']}",
         **(extra or {}),
     }

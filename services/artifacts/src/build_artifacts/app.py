@@ -17,12 +17,13 @@ from build_protocol.topology import queue_name
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
-from build_artifacts.consumer import ArtifactConsumer
+from build_artifacts.consumer import REPORTED_SECONDS, ArtifactConsumer
 from build_artifacts.dependencies import Dependencies
 from build_artifacts.downloads import Downloads
 from build_artifacts.metrics import Metrics
 from build_artifacts.objects import open_objects
 from build_artifacts.objects.ticket import Tickets
+from build_artifacts.owners import Owners
 from build_artifacts.relay import Relay
 from build_artifacts.retention import Retention
 from build_artifacts.routes import routers
@@ -35,14 +36,17 @@ def create_app(
     settings: Settings,
     bus: Bus,
     *,
-    peers: Peers = NO_PEERS,  # noqa: ARG001  one signature for all services; this one calls no other
+    peers: Peers = NO_PEERS,
     store: ArtifactStore | None = None,
     clock: Clock | None = None,
 ) -> FastAPI:
-    """The service on this bus. The bus is opened and closed by its creator; store and objects by this app."""
+    """The service on this bus. The bus is opened and closed by its creator; store and objects by this app.
+
+    Without ingest among `peers` it knows no build's owner, so that nothing agents upload is shown.
+    """
     registry = CollectorRegistry()
     clock = clock or ServerClock()
-    parts = _wire(settings, bus, store or open_store(settings.store_url), registry, clock)
+    parts = _wire(settings, bus, store or open_store(settings.store_url), registry, clock=clock, peers=peers)
     guard = RetentionGuard(settings, clock, parts.store, registry)
     retention = Retention(parts.store, parts.objects, settings, parts.metrics, guard)
 
@@ -56,10 +60,11 @@ def create_app(
         consumer_duty(bus, queue_name("artifacts"), handle, prefetch=settings.prefetch, health=health),
         replay_duty(bus, "artifacts", health),
         guard.duty(),
+        Duty("verify what was reported early", parts.consumer.verify_reported, REPORTED_SECONDS),
         Duty("forget old artifacts", lambda: retention.forget_old(clock()), HOUR_SECONDS),
     ]
 
-    closing = [parts.relay.close, parts.objects.close, parts.store.close]
+    closing = [*(client.close for client in peers.values()), parts.relay.close, parts.objects.close, parts.store.close]
     lifespan = supervised_lifespan("artifacts", duties, open_store=open_both, closing=closing)
     return create_service_app(
         "artifacts", parts, bus, lifespan=lifespan, routers=routers(settings), notices=[lambda: guard.reason]
@@ -67,8 +72,9 @@ def create_app(
 
 
 def _wire(
-    settings: Settings, bus: Bus, store: ArtifactStore, registry: CollectorRegistry, clock: Clock
+    settings: Settings, bus: Bus, store: ArtifactStore, registry: CollectorRegistry, *, clock: Clock, peers: Peers
 ) -> Dependencies:
+    owners = Owners(peers)
     metrics, objects, tickets = Metrics(registry), open_objects(settings), Tickets(settings.jwt_secret_key)
     return Dependencies(
         settings=settings,
@@ -78,8 +84,10 @@ def _wire(
         metrics=metrics,
         store=store,
         objects=objects,
-        upload_planner=UploadPlanner(store, objects, settings.per_build, settings.upload_seconds),
+        upload_planner=UploadPlanner(
+            store, objects, owners, settings.per_build, settings.per_key, settings.upload_seconds
+        ),
         downloads=Downloads(store, objects, tickets, settings.download_seconds, metrics, clock),
         relay=Relay(tickets, settings.upload_seconds),
-        consumer=ArtifactConsumer(store, objects, bus, metrics, clock),
+        consumer=ArtifactConsumer(store, objects, bus, owners=owners, metrics=metrics, settings=settings, clock=clock),
     )

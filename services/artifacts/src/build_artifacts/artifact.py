@@ -6,9 +6,9 @@ from typing import Annotated, Literal
 from build_protocol.model import BuildId, Count, EpochMs, ProjectName, Sha256, ShortText, WireModel
 from pydantic import Field, StringConstraints, model_validator
 
-State = Literal["pending", "uploading", "verified", "damaged", "refused", "expired"]
-"""`damaged` was verified once, and other bytes or none were found since. `expired` is being
-deleted: first its bytes, then its row."""
+State = Literal["pending", "uploading", "reported", "verified", "damaged", "refused", "expired"]
+"""`reported`: its agent says it is here, and whose build it is, is not known yet. `damaged` was verified once, and
+other bytes or none were found since. `expired` is being deleted: first its bytes, then its row."""
 
 MIB = 1024 * 1024
 SINGLE_BYTES = 64 * MIB
@@ -70,15 +70,17 @@ class Offer(Content):
     name: Name
     content_type: ShortText | None = None
 
-    @property
-    def artifact_id(self) -> str:
-        """32 hex digits: the same offer made again is the same artifact."""
-        identity = f"{self.project}\n{self.build_id}\n{self.sha256}\n{self.size_bytes}\n{self.name}"
+    def artifact_id(self, agent: str | None) -> str:
+        """32 hex digits: the same offer made again by this agent is the same artifact. None: a service offers it."""
+        identity = f"{agent or ''}\n{self.project}\n{self.build_id}\n{self.sha256}\n{self.size_bytes}\n{self.name}"
         return hashlib.sha256(identity.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 class Artifact(Offer):
     """An accepted offer. `version` counts its changes; `is_held`: only the service that stored it may release it.
+
+    `agent` made the offer, no agent what is held. `is_owned`: ingest confirmed that the build is that agent's; what is
+    neither that nor held is shown to nobody.
 
     `receipt`: what the storage called the bytes when they were verified; another receipt means other bytes.
     """
@@ -89,15 +91,18 @@ class Artifact(Offer):
     upload_id: str | None = None
     receipt: str | None = None
     is_held: bool = False
+    agent: str | None = None
+    is_owned: bool = False
     created_at: EpochMs
     updated_at: EpochMs
     version: int = 1
 
     @classmethod
-    def of(cls, offer: Offer, now_ms: int, *, is_held: bool = False) -> "Artifact":
-        """The new artifact of an offer."""
+    def of(cls, offer: Offer, now_ms: int, *, agent: str | None, is_owned: bool = False) -> "Artifact":
+        """The new artifact of an agent's offer; without an agent of a service's, which holds it."""
         fields = offer.model_dump(include=set(Offer.model_fields))
-        return cls(id=offer.artifact_id, is_held=is_held, created_at=now_ms, updated_at=now_ms, **fields)
+        facts = {"id": offer.artifact_id(agent), "agent": agent, "is_owned": is_owned, "is_held": agent is None}
+        return cls(**facts, created_at=now_ms, updated_at=now_ms, **fields)
 
     def become(
         self,

@@ -26,7 +26,7 @@ def routers(settings: Settings) -> Sequence[APIRouter]:
     return arrivals, ticket_routes.downloads, router
 
 
-_KINDS = {"too_large": TooLarge, "too_many": Conflict, "conflict": Conflict}
+_KINDS = {"too_large": TooLarge, "too_many": Conflict, "conflict": Conflict, "not_yours": Forbidden}
 
 
 ArtifactId = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$")]
@@ -40,9 +40,9 @@ class OfferVia(Offer):
 
 @router.post("/api/artifacts", response_model_exclude_none=True)
 async def offer_artifact(offer: OfferVia, caller: Caller, needs: Needs) -> UploadPlan:
-    """Ask to upload; the same offer again continues. 413 and 409 explain a refusal before any upload."""
-    if caller.role == "viewer":
-        raise Forbidden("this needs an agent's key, or role developer")
+    """Ask to upload to a build of the agent's own; the same offer again continues. A refusal is 403, 409 or 413."""
+    if caller.kind == "user" or caller.role == "viewer":
+        raise Forbidden("this needs the key of the agent whose build it is")
     if not caller.may_see(offer.project):
         raise NotFound(f"no project {offer.project}")
     now, settings = needs.clock(), needs.settings
@@ -52,7 +52,7 @@ async def offer_artifact(offer: OfferVia, caller: Caller, needs: Needs) -> Uploa
             planned = await needs.upload_planner.hold(offer, now)
         else:
             max_bytes = needs.projects.get(offer.project).artifact_max_bytes
-            planned = await needs.upload_planner.answer(offer, max_bytes, now, is_inside=is_relayed)
+            planned = await needs.upload_planner.answer(offer, caller.name, max_bytes, now, is_inside=is_relayed)
     except Refused as refused:
         needs.metrics.offers.labels(refused.reason).inc()
         raise _KINDS[refused.reason](str(refused)) from refused
@@ -142,4 +142,5 @@ async def _held(artifact_id: str, caller: Principal, needs: Dependencies) -> Art
 
 
 def _is_shown(artifact: Artifact, caller: Principal) -> bool:
-    return artifact.state != "expired" and caller.may_see(artifact.project)
+    is_proven = artifact.is_owned or artifact.is_held
+    return is_proven and artifact.state != "expired" and caller.may_see(artifact.project)

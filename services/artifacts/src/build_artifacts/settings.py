@@ -1,5 +1,6 @@
 """Settings of artifacts, read once in `__main__`."""
 
+from collections.abc import Mapping
 from typing import Literal, Self
 
 from build_chassis.secret_rules import is_placeholder
@@ -7,6 +8,7 @@ from build_chassis.settings import ServiceSettings
 from build_protocol.clock import DAY_SECONDS
 from pydantic import Field, model_validator
 from pydantic_settings import SettingsConfigDict
+from typing_extensions import override
 
 
 class Settings(ServiceSettings):
@@ -35,9 +37,16 @@ class Settings(ServiceSettings):
     upload_seconds: int = Field(900, ge=10, le=7 * DAY_SECONDS, description="How long a planned upload may begin.")
     download_seconds: int = Field(60, ge=1, le=60, description="How long a download link may be opened.")
     per_build: int = Field(200, ge=1, le=10_000, description="Artifacts one build may upload.")
+    per_key: int = Field(2000, ge=1, description="Uploads that keys of one name may have begun and not finished.")
+    ingest_url: str = Field("http://127.0.0.1:8081", description="Where it is asked whose a build is.")
     keep_days: int = Field(90, ge=1, description="Artifacts are deleted after this, except the last good build's.")
     keep_builds: int = Field(50, ge=1, description="Builds of one lane whose artifacts are kept, at most.")
     abandoned_hours: int = Field(24, ge=1, description="An upload without progress for so long is aborted.")
+
+    @property
+    @override
+    def peer_urls(self) -> Mapping[str, str]:
+        return {"ingest": self.ingest_url}
 
     @model_validator(mode="after")
     def _keys_are_real(self) -> Self:

@@ -8,15 +8,18 @@ from build_chassis.store.optimistic import LOST, Lost, update
 from build_artifacts.artifact import Artifact, Content, Offer
 from build_artifacts.kept_builds import unjudged
 from build_artifacts.objects import Objects, Put, UploadGone
+from build_artifacts.owners import Owners
 from build_artifacts.store import ArtifactStore
+
+Reason = Literal["too_large", "too_many", "conflict", "not_yours"]
 
 
 class Refused(Exception):
     """The offer is refused; `reason` chooses the answer's status."""
 
-    def __init__(self, reason: Literal["too_large", "too_many", "conflict"], detail: str) -> None:
+    def __init__(self, reason: Reason, detail: str) -> None:
         super().__init__(detail)
-        self.reason: Literal["too_large", "too_many", "conflict"] = reason
+        self.reason: Reason = reason
 
 
 @dataclass(frozen=True)
@@ -33,31 +36,47 @@ class UploadPlanner:
 
     store: ArtifactStore
     objects: Objects
+    owners: Owners
     per_build: int
+    per_key: int
     upload_seconds: int
 
-    async def answer(self, offer: Offer, max_bytes: int, now_ms: int, *, is_inside: bool = False) -> Planned:
-        """The plan for an offer; the same offer made again continues its upload. Raises Refused."""
+    async def answer(
+        self, offer: Offer, agent: str, max_bytes: int, now_ms: int, *, is_inside: bool = False
+    ) -> Planned:
+        """The plan for an agent's offer; the same offer made again continues its upload. Raises Refused.
+
+        A build that ingest does not know yet may be the agent's: its bytes are taken, and shown to nobody until ingest
+        says so.
+        """
         if offer.size_bytes > max_bytes:
             raise Refused("too_large", f"{offer.size_bytes} bytes; project {offer.project} takes {max_bytes}")
-        artifact = await self.store.find(offer.artifact_id)
-        if artifact is None:
-            uploaded = [known for known in await self.store.of_build(offer.build_id) if not known.is_held]
-            if len(uploaded) >= self.per_build:
-                raise Refused("too_many", f"a build uploads at most {self.per_build} artifacts")
-            artifact = await self._take(Artifact.of(offer, now_ms))
+        artifact = await self.store.find(offer.artifact_id(agent))
+        if artifact is None or not artifact.is_owned:
+            fresh = Artifact.of(offer, now_ms, agent=agent)
+            owner = (await self.owners.of([offer.build_id])).get(offer.build_id)
+            if owner is not None and not owner.has(fresh):
+                raise Refused("not_yours", "another agent started this build, or in another project")
+            if artifact is None:
+                await self._check_quotas(offer, agent)
+                artifact = await self._take(fresh.model_copy(update={"is_owned": owner is not None}))
         return await self._plan(artifact, offer, now_ms, is_inside=is_inside)
+
+    async def _check_quotas(self, offer: Offer, agent: str) -> None:
+        own = [known for known in await self.store.of_build(offer.build_id) if known.agent == agent]
+        if len(own) >= self.per_build:
+            raise Refused("too_many", f"a build uploads at most {self.per_build} artifacts")
+        if await self.store.unfinished(agent) >= self.per_key:
+            raise Refused("too_many", f"{self.per_key} uploads of this key are unfinished: finish some of them first")
 
     async def hold(self, offer: Offer, now_ms: int) -> Planned:
         """As `answer`, for another service of the system: no limit refuses it; it is kept until that service is done.
 
         The requests go to the object store as services reach it.
         """
-        artifact = await self.store.find(offer.artifact_id)
+        artifact = await self.store.find(offer.artifact_id(None))
         if artifact is None:
-            artifact = await self._take(Artifact.of(offer, now_ms, is_held=True))
-        if not artifact.is_held:
-            raise Refused("conflict", "the build uploaded this very file itself")
+            artifact = await self._take(Artifact.of(offer, now_ms, agent=None))
         return await self._plan(artifact, offer, now_ms, is_inside=True)
 
     async def _take(self, artifact: Artifact) -> Artifact:
@@ -68,7 +87,7 @@ class UploadPlanner:
 
         async def plan() -> Planned | Lost:
             nonlocal newest
-            if newest.state == "verified":
+            if newest.state in ("verified", "reported"):
                 return Planned(newest, [])
             if newest.state == "expired":
                 raise Refused("conflict", "this artifact is being removed: offer it again in a minute")

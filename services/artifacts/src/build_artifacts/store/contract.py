@@ -32,6 +32,10 @@ class ArtifactStore(Store, Protocol):
         """Artifacts in one of these states that did not change since, the oldest first."""
         ...
 
+    async def unfinished(self, agent: str) -> int:
+        """How many artifacts of this agent are neither verified nor damaged nor being deleted."""
+        ...
+
     async def forget(self, artifact_ids: Collection[str]) -> None:
         """Delete those of these artifacts that are expired. Key: artifact id."""
         ...

@@ -14,7 +14,7 @@ from typing_extensions import override
 from build_artifacts.artifact import Artifact, State
 from build_artifacts.kept_builds import BuildNote, KeptBuild
 from build_artifacts.store.contract import ArtifactStore
-from build_artifacts.store.rows import artifact_row
+from build_artifacts.store.rows import UNFINISHED, artifact_row
 
 Document = dict[str, Any]
 
@@ -30,6 +30,7 @@ class MongoArtifactStore(MongoStore, ArtifactStore):
     @override
     async def _prepare(self) -> None:
         await self._artifacts.create_index([("build_id", ASCENDING)])
+        await self._artifacts.create_index([("agent", ASCENDING), ("state", ASCENDING)])
         await self._artifacts.create_index([("state", ASCENDING), ("updated_at", ASCENDING)])
         await self._notes.create_index([("lane", ASCENDING), ("at", DESCENDING)])
 
@@ -71,6 +72,11 @@ class MongoArtifactStore(MongoStore, ArtifactStore):
         with available(self._database):
             documents = await self._artifacts.find(query).sort([("updated_at", ASCENDING)]).limit(limit).to_list()
         return [_artifact(document) for document in documents]
+
+    @override
+    async def unfinished(self, agent: str) -> int:
+        with available(self._database):
+            return await self._artifacts.count_documents({"agent": agent, "state": {"$in": list(UNFINISHED)}})
 
     @override
     async def forget(self, artifact_ids: Collection[str]) -> None:

@@ -1,10 +1,13 @@
 """What artifacts and notes look like in a store: what they are found by, and an artifact's whole text beside it."""
 
+from collections.abc import Sequence
 from typing import Any
 
-from build_artifacts.artifact import Artifact
+from build_artifacts.artifact import Artifact, State
 
-_INDEXED = {"id", "build_id", "state", "updated_at", "version", "is_held"}
+UNFINISHED: Sequence[State] = ("pending", "uploading", "reported", "refused")
+"""States that a report or another offer ends; they count against an agent."""
+_INDEXED = {"id", "build_id", "state", "updated_at", "version", "is_held", "agent"}
 
 
 def artifact_row(artifact: Artifact) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing_extensions import override
 from build_artifacts.artifact import Artifact, State
 from build_artifacts.kept_builds import BuildNote, KeptBuild
 from build_artifacts.store.contract import ArtifactStore
-from build_artifacts.store.rows import artifact_row
+from build_artifacts.store.rows import UNFINISHED, artifact_row
 from build_artifacts.store.tables import ARTIFACTS, METADATA, NOTES
 
 T = TypeVar("T")
@@ -61,6 +61,11 @@ class SqlArtifactStore(SqlStore, ArtifactStore):
             .order_by(ARTIFACTS.c.updated_at)
             .limit(limit)
         )
+
+    @override
+    async def unfinished(self, agent: str) -> int:
+        statement = sa.select(sa.func.count()).where(ARTIFACTS.c.agent == agent, ARTIFACTS.c.state.in_(UNFINISHED))
+        return await self._engine.read(lambda connection: int(connection.execute(statement).scalar_one()))
 
     @override
     async def forget(self, artifact_ids: Collection[str]) -> None:

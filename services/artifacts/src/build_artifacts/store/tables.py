@@ -14,7 +14,10 @@ ARTIFACTS = sa.Table(
     sa.Column("updated_at", sa.BigInteger, nullable=False),
     sa.Column("version", sa.Integer, nullable=False),
     sa.Column("is_held", sa.Boolean, nullable=False, server_default=sa.false()),
+    # A key's name: letters, digits, dots, dashes. What is held has none.
+    sa.Column("agent", ascii_text(128)),
     sa.Column("body", LONG_TEXT, nullable=False),
+    sa.Index("artifacts_agent", "agent", "state"),
     sa.Index("artifacts_build", "build_id"),
     sa.Index("artifacts_state", "state", "updated_at"),
 )
