@@ -95,7 +95,7 @@ async def start_sessions(names: list[str], here: Gateway, there: Gateway, stack:
 async def test_what_ends_a_session_ends_it_everywhere(
     start_gateway: StartGateway, tmp_path: Path, is_announced: bool
 ) -> None:
-    """Access token, refresh cookie and open socket, at a gateway that receives the announcement and at one that does not."""
+    """Access token, refresh cookie and open socket, also at a gateway that the announcement does not reach."""
     async with AsyncExitStack() as stack:
         options = {}
         if not is_announced:

@@ -34,7 +34,7 @@ _owners = TypeAdapter(dict[str, Owner])
 
 @dataclass(frozen=True, slots=True)
 class Owners:
-    """Questions to ingest, each answered within a second or not at all. It may join the peers later than this starts."""
+    """Questions to ingest, which may join the peers later; each is answered within a second or not at all."""
 
     peers: Mapping[str, JsonClient]
 
