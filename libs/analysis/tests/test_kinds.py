@@ -40,3 +40,30 @@ def test_every_failure_is_found_and_nothing_else(kind: dict[str, Any], chunk: in
         {name: failure[name] for name in expected} for failure, expected in zip(found, kind["failures"], strict=False)
     ]
     assert len(kind["failures"]) == len(found), [(one["firstLine"], one["category"], one["message"]) for one in found]
+
+
+GREEN: list[str] = yaml.safe_load(Path(__file__).with_name("green.yaml").read_text("utf-8"))
+WENT_WELL = [lines_of(log) for log in GREEN] + [lines_of(kind["log"]) for kind in KINDS if not kind["failures"]]
+FAILED = [
+    lines_of(kind["log"]) for kind in KINDS if kind["failures"] and kind["failures"][0].get("category") != "unknown"
+]
+
+
+@pytest.mark.parametrize("green", WENT_WELL, ids=lambda lines: lines[0][:50])
+def test_a_build_that_went_well_has_no_failure(green: list[str]) -> None:
+    """Probes, attempts, tests that want errors and what a script lets pass are none, in any chunks."""
+    assert [] == failures_of(green, 1) == failures_of(green, 500)
+
+
+@pytest.mark.parametrize(
+    "green",
+    # Nothing follows the end of a job.
+    [lines for lines in WENT_WELL if not any("Post job cleanup." in line for line in lines)],
+    ids=lambda lines: lines[0][:50],
+)
+def test_what_went_well_before_hides_no_failure(green: list[str]) -> None:
+    """The first failure is the same after a build that went well, with its words that frighten."""
+    for lines in FAILED:
+        alone, after = failures_of(lines, 500)[0], failures_of([*green, *lines], 500)[0]
+
+        assert (alone["firstLine"] + len(green), alone["category"]) == (after["firstLine"], after["category"]), lines

@@ -8,14 +8,14 @@ from collections.abc import Sequence
 
 from build_analysis.candidate import Candidate
 from build_analysis.failure import Failure, Report
-from build_analysis.findings import Findings
+from build_analysis.findings import DIAGNOSTICS, Findings
 from build_analysis.gate import is_last_step
 from build_analysis.hard_wrap import PARTS, HardWrap
 from build_analysis.indent import Indent
 from build_analysis.prefixes import MATCHED_CHARACTERS, CleanLine, clean
 from build_analysis.printed_log import LOG_LIMIT_LINES, READ_LINES, PrintedLog
 from build_analysis.python_frames import REACH_LINES, look_through_frames
-from build_analysis.rule import CONTAINERS, UNKNOWN, Rule
+from build_analysis.rule import CONTAINERS, Rule
 from build_analysis.rule_set import RuleSet, default_rules
 from build_analysis.scope import SCOPE_LIMIT_LINES, Scope
 from build_analysis.units import unit_of
@@ -92,7 +92,7 @@ class LogAnalyzer:
         if seen.last_step is not None:
             self._last_step = first_line + seen.last_step
             self._is_complete = is_last_step(lines[seen.last_step])
-            self._findings.steps_passed(first_line, lines)
+            self._findings.steps_passed(first_line, lines, seen.last_step)
         self._window.close()
         return self._findings.newly_certain()
 
@@ -232,6 +232,11 @@ class LogAnalyzer:
         """Take back, or doubt, what was found, or will be, as the rule's role says."""
         if rule.role == "green":
             self._scopes = [one for one in self._scopes if one.rule is None or one.rule.tool not in rule.retracts]
+            self._announced = {
+                name: one
+                for name, one in self._announced.items()
+                if "*" not in rule.retracts and one.rule.tool not in rule.retracts
+            }
             self._end_cluster()
             self._findings.all_well(number, rule.retracts)
         elif rule.role == "retry":
@@ -269,40 +274,53 @@ class LogAnalyzer:
     # Causes
 
     def _suspect(self, rule: Rule, match: re.Match[str], number: int, line: CleanLine) -> bool:
-        if number <= self._over_until and not (line.is_marked or rule.certain):
-            return True
         scope = self._home_of(line, number)
-        if scope is self._root and rule.category in _OF_A_UNIT:
-            unit = unit_of(match, self._window.clean_lines_before(number))
-            if unit is not None and self._findings.waits_for(unit):
-                return True  # another recipe printed in between
-            if unit is not None and unit != (scope.unit or unit):
-                self._end_cluster()
-                scope = self._root
-            scope.unit = unit or scope.unit
-        if scope is self._root and scope.best is not None and _starts_anew(scope.best, rule):
-            self._end_cluster()
+        if scope is self._root:
+            is_cleaning_up = number <= self._over_until and not (line.is_marked or rule.certain)
+            if (is_cleaning_up and rule.category not in DIAGNOSTICS) or not self._join(rule, match, number):
+                return True
             scope = self._root
         if scope.best is not None and scope.best.rank <= rule.effective_rank and not rule.alone:
             scope.follow(number)
             return True
         candidate = Candidate.of(rule, number, match)
-        if self._logs:
-            if self._logs[-1].ends_with(candidate):
-                self._leave_log(number - 1)
-                return True
-            self._logs[-1].adapt(candidate)
-        if (rule.before or rule.frames) and not self._findings.is_full:
-            if not candidate.look_back(self._window.clean_lines_before(number)):
-                return False
-            if rule.frames:
-                look_through_frames(candidate, list(self._window.clean_lines_before(number, REACH_LINES)))
+        if self._logs and self._logs[-1].ends_with(candidate):
+            self._leave_log(number - 1)
+            return True
+        if not self._fill(candidate, number):
+            return False
         if rule.alone and scope is self._root:
             self._end_cluster()
             self._findings.add(candidate.failure(None, None), certain=rule.certain, rule=rule, by_word=True)
             return True
         scope.add(candidate)
         self._attention_until = max(self._attention_until, number + ATTENTION_LINES)
+        return True
+
+    def _join(self, rule: Rule, match: re.Match[str], number: int) -> bool:
+        """Let an unscoped diagnostic begin a failure of its own; False where it is more of one that waits for make."""
+        if rule.category in _OF_A_UNIT:
+            unit = unit_of(match, self._window.clean_lines_before(number))
+            if unit is not None and self._findings.waits_for(unit):
+                return False
+            if unit is not None and unit != (self._root.unit or unit):
+                self._end_cluster()
+            self._root.unit = unit or self._root.unit
+        if self._root.best is not None and _starts_anew(self._root.best, rule):
+            self._end_cluster()
+        return True
+
+    def _fill(self, candidate: Candidate, number: int) -> bool:
+        """Fill a candidate from the lines before it; False where a line that its rule requires is not there."""
+        if self._logs:
+            self._logs[-1].adapt(candidate)
+        rule = candidate.rule
+        if not (rule.before or rule.frames) or self._findings.is_full:
+            return True
+        if not candidate.look_back(self._window.clean_lines_before(number)):
+            return False
+        if rule.frames:
+            look_through_frames(candidate, list(self._window.clean_lines_before(number, REACH_LINES)))
         return True
 
     def _home_of(self, line: CleanLine, number: int) -> Scope:
@@ -354,11 +372,17 @@ class LogAnalyzer:
             scope.is_explained = True
         if rule.scope == "edge":
             self._close_all(number)
-            if self._root.best is not None and not self._progress_since(self._root.best.first_line, number):
+            if self._root.best is not None and self._progress_since(self._root.best.first_line, number):
+                self._end_cluster(went_on=True)
+            elif self._root.best is not None:
                 # A console edge (a test run) printed before ninja could say that it failed.
                 scope.best, self._root.best = self._root.best, None
             scope.awaits_command = scope.command is None
+            scope.follows_words = self._steps_between(self._findings.last_line, number) <= 1
         else:
+            passed = self._scopes[-1] if self._scopes else None
+            if passed is not None and passed.failed is False and passed.target == scope.target:
+                return  # the block of a test that was expected to fail
             for same in [open_scope for open_scope in self._scopes if open_scope.kind == scope.kind]:
                 self._close(
                     same, number - 1, failed=same.failed is True or (same.failed is None and same.kind == "gtest")
@@ -371,10 +395,12 @@ class LogAnalyzer:
             self._attention_until = max(self._attention_until, number + ATTENTION_LINES)
 
     def _progress_since(self, first: int, number: int) -> bool:
-        return any(
-            _PROGRESS.match(text)
-            for _, text in self._window.clean_lines_before(number - 1, min(number - first, LOOK_BACK_LINES))
-        )
+        return self._steps_between(first, number - 1) > 0
+
+    def _steps_between(self, first: int, number: int) -> int:
+        """How many steps were reported before line `number`, and after line `first` as far as that is remembered."""
+        reach = min(number - first, LOOK_BACK_LINES)
+        return sum(_PROGRESS.match(text) is not None for _, text in self._window.clean_lines_before(number, reach))
 
     def _close_by(self, rule: Rule, match: re.Match[str], number: int, line: CleanLine) -> None:
         groups = match.groupdict()
@@ -404,8 +430,8 @@ class LogAnalyzer:
             self._root.best.fields.setdefault("target", groups.get("target") or "")
             self._end_cluster(certain=True)
         elif rule.tool == "ninja" and self._root.best is not None:
-            # What an edge printed that ninja does not call failed: it passed.
-            self._end_cluster(went_on=True)
+            # What an edge printed that ninja does not call failed: it passed. In a printed log, steps are of two runs.
+            self._end_cluster(went_on=not self._logs)
 
     def _close_all(self, number: int) -> None:
         for scope in reversed(self._scopes):
@@ -428,6 +454,8 @@ class LogAnalyzer:
             for outer in self._scopes:
                 outer.is_explained = outer.is_explained or outer.first_line < scope.first_line
         elif scope.rule is not None and scope.failed and not scope.is_explained:
+            if scope.follows_words and not (scope.first_alarm or scope.first_output) and self._findings.adopt(scope):
+                return
             self._findings.add(scope.bare_failure(scope.rule, number), certain=True, rule=scope.rule, scoped=True)
 
     def _end_cluster(self, *, certain: bool = False, went_on: bool = False) -> None:
@@ -450,8 +478,12 @@ class LogAnalyzer:
             return self._enter_log(rule, match, number) if rule.role == "open" else self._end_log(rule, number)
         if rule.scope == "attempt":
             return self._begin_attempt(number)
-        if rule.scope == "step":
+        if rule.scope == "step" and rule.role == "open":
             self._begin_step(number)
+        elif rule.scope == "step":
+            self._end_cluster()
+            self._findings.silence(self._step_first, number, scoped=False)
+            self._step_first = number
         elif rule.role == "open":
             self._end_cluster()
             self._runs[rule.tool or ""] = number
@@ -518,7 +550,7 @@ class LogAnalyzer:
         self._close_all(number)
         self._end_cluster()
         if self._step_first and not self._step_failed:
-            self._findings.went_on(self._step_first, number)
+            self._findings.silence(self._step_first, number - 1, scoped=False)
         self._step_first, self._step_failed = number, False
 
     def _end_run(self, rule: Rule, match: re.Match[str], number: int) -> bool:

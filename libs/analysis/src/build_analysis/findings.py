@@ -6,7 +6,9 @@ from dataclasses import dataclass, replace
 
 from build_analysis.candidate import Candidate
 from build_analysis.failure import Failure, Report
+from build_analysis.prefixes import clean
 from build_analysis.rule import PACKAGER_RANK, UNKNOWN, WRAPPER, Rule
+from build_analysis.scope import Scope
 from build_analysis.signature import stable_test
 from build_analysis.units import builds, is_object
 
@@ -25,6 +27,7 @@ RETRY_LINES = 20
 OVERTAKEN_LINES = 300
 """What a build went on after for so long, until something else broke it, did not break it."""
 
+NINJA_STEP = re.compile(r"\[\s*\d+/\d+[^\]]{0,20}\] ")
 _RUNNERS = frozenset({"ninja", "samurai"})
 
 _TEST_TARGET = re.compile(r"\bcheck(?:-|\b)|\btests?\b|[-/](?:build|stamp|install)$|-stamp/|Makefile:|\ball\b")
@@ -32,7 +35,7 @@ _TEST_TARGET = re.compile(r"\bcheck(?:-|\b)|\btests?\b|[-/](?:build|stamp|instal
 
 _TEST_CATEGORIES = frozenset({"lit_test_failure", "python_test_failure", "gtest_failure", "ctest_failure"})
 
-_DIAGNOSTICS = frozenset(
+DIAGNOSTICS = frozenset(
     {
         "compile_error",
         "missing_header",
@@ -134,7 +137,9 @@ class Findings:
             return
         is_packager = failure.category == "python_packaging_error" and failure.rank >= PACKAGER_RANK
         near = failure.first_line - OVERTAKEN_LINES
-        if is_packager and any(one.failure.last_line >= near for one in self._findings):
+        if is_packager and any(
+            one.failure.last_line >= near and not one.went_on and one.retried_at is None for one in self._findings
+        ):
             self._confirm(failure.first_line)
             return
         if self.has_room():
@@ -152,18 +157,23 @@ class Findings:
             )
 
     @property
+    def last_line(self) -> int:
+        """Where what was found last ends, 0 when nothing was."""
+        return self._findings[-1].failure.last_line if self._findings else 0
+
+    @property
     def count(self) -> int:
         """How many failures are known, of this attempt."""
         return len(self._findings)
 
     def waits_for(self, unit: str) -> bool:
-        """Whether a failure of this source file waits for make's word: what more its compiler prints is the same one."""
+        """Whether a failure of this source file waits for make's word: what more its compiler prints is that one."""
         return any(one.unit == unit and not one.certain for one in self._findings)
 
     def forget_since(self, count: int) -> None:
         """What was found since there were `count` failures was none."""
-        del self._findings[count:]
-        self._keep(lambda one: True)
+        found = self._findings[count:]
+        self._keep(lambda one: one not in found)
 
     def drop_echoes(self, count: int) -> None:
         """What was found since there were `count` failures, and before, was printed twice."""
@@ -176,9 +186,15 @@ class Findings:
             if target and one.failure.target is None:
                 one.failure = replace(one.failure, target=target)
 
-    def silence(self, first: int, last: int) -> None:
-        """A program that ran from line `first` to `last` passed: nothing in its output is a failure."""
-        self._keep(lambda one: not first <= one.failure.first_line <= last)
+    def silence(self, first: int, last: int, *, scoped: bool = True) -> None:
+        """A program, or a step, that ran from line `first` to `last` passed: nothing in its output is a failure.
+
+        Args:
+            first: the line on which it began.
+            last: the line on which it ended.
+            scoped: whether that is so of what stands within failed edges and tests, too.
+        """
+        self._keep(lambda one: not first <= one.failure.first_line <= last or (one.scoped and not scoped))
 
     def keep_tests(self, first: int, failed: Collection[str]) -> bool:
         """A program that ran since line `first` failed: only what stands within a failed test did.
@@ -207,24 +223,41 @@ class Findings:
         """Whether a test, or an edge, failed since line `first`."""
         return any(one.scoped and one.failure.first_line >= first for one in self._findings)
 
-    def went_on(self, first: int, last: int) -> None:
-        """A step from line `first` to `last` went well: what only words call a failure there broke nothing."""
-        for one in self._findings:
-            if first <= one.failure.first_line <= last and not one.scoped and (one.by_word or not one.certain):
-                one.went_on = True
+    def adopt(self, edge: Scope) -> bool:
+        """An edge that failed without a word printed it before its own step, if anything stands there."""
+        last = self._findings[-1] if self._findings else None
+        if edge.kind != "edge" or last is None or not last.went_on:
+            return False
+        last.went_on, last.certain, last.scoped = False, True, True
+        last.failure = replace(last.failure, target=last.failure.target or edge.target, command=edge.command)
+        return True
 
     def has_just_failed(self, number: int) -> bool:
         """Whether a wrapper said just before line `number` that all of it failed."""
-        return 0 < self._wrapped_to and number - self._wrapped_to <= RETRY_LINES
+        return self._wrapped_to > 0 and number - self._wrapped_to <= RETRY_LINES
 
     def begin_attempt(self, number: int, first: int) -> None:
-        """What was found since line `first` is history if the attempt that begins on line `number` says how it ended."""
+        """What was found since line `first` is history if the attempt that begins on line `number` ends."""
         self._attempts_before = [one for one in self._findings if one.failure.first_line >= first]
         self._keep(lambda one: one.failure.first_line < first)
         self._attempt_first, self._wrapped_to, self._wrapper = number, 0, None
 
-    def steps_passed(self, first_line: int, lines: Sequence[str]) -> None:
-        """ninja's steps among these lines: an edge that failed before ninja stopped, and is built now, is made good."""
+    def steps_passed(self, first_line: int, lines: Sequence[str], last_step: int) -> None:
+        """ninja's steps among these lines: an edge that failed before ninja stopped, and is built now, is made good.
+
+        Args:
+            first_line: the number of the first of `lines`.
+            lines: lines of the log.
+            last_step: the index of the last step among them; what only words call a failure before it broke nothing.
+        """
+        if NINJA_STEP.match(clean(lines[last_step]).text):
+            for one in self._findings:
+                if (
+                    not one.scoped
+                    and (one.by_word or not one.certain)
+                    and one.failure.last_line < first_line + last_step
+                ):
+                    one.went_on = True
         last_line = first_line + len(lines) - 1
         for one in self._findings[:MADE_GOOD_LIMIT] if self._stops else ():
             stop = next((stop for stop in self._stops if stop > one.failure.first_line), last_line)
@@ -303,7 +336,8 @@ class Findings:
         level, line, count = self._made_by
         if wrapper.rule.tool != "make" or _level(wrapper) < level or wrapper.category != "unknown":
             return False
-        return len(self._findings) == count and (line > 0 or not self._findings) and not _is_whole(wrapper)
+        is_first = line == 0 and not any(one.certain for one in self._findings)
+        return (is_first or (line > 0 and len(self._findings) == count)) and not _is_whole(wrapper)
 
     def _confirm(self, number: int) -> list[_Finding]:
         """What waits became certain on line `number`; what tools try again only if it stands near."""
@@ -437,7 +471,7 @@ class Findings:
             return len(self._findings) == 1 and (self._wrapper is not None or is_unfinished)
         if finding.failure.last_line > last_step:
             return True
-        return not is_complete and finding.failure.category in _DIAGNOSTICS
+        return not is_complete and finding.failure.category in DIAGNOSTICS
 
     def _failed_again(self, finding: _Finding, kept: list[_Finding], *, is_unfinished: bool) -> bool:
         """Whether the last attempt failed, or nothing else explains a wrapper's word or an unfinished run."""

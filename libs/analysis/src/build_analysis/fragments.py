@@ -339,6 +339,8 @@ FRAGMENTS = (
         "Test project ",
         "test result: ",
         "##[group]Run ",
+        " DONE ",
+        "CACHED",
         " > [",
         "---- ",
         " output is:",

@@ -1,8 +1,8 @@
 """Printed logs: what a wrapper shows below its own words, of the program that it ran.
 
-ExternalProject's logs, the last lines of a nix builder, what a cargo build script wrote, buildx's last words: the wrapper
-speaks first, the cause stands below it. Within a printed log scopes and diagnostics begin anew; when it ends, the wrapper
-is a failure of its own only if nothing in its log was.
+ExternalProject's logs, the last lines of a nix builder, what a cargo build script wrote, buildx's last words: the
+wrapper speaks first, the cause stands below it. Within a printed log scopes and diagnostics begin anew; when it ends,
+the wrapper is a failure of its own only if nothing in its log was.
 """
 
 import re
@@ -47,7 +47,7 @@ class PrintedLog:
         return best is not None and candidate.rule is best.rule and candidate.fields.get("file") == best.fields["file"]
 
     def adapt(self, candidate: Candidate) -> None:
-        """What a crash, or words that no rule knows, mean in this log: a build script panics where it lacks something."""
+        """What a crash, or words that no rule knows, mean here: a build script panics where it lacks something."""
         if candidate.category == "crash" and self.rule.panics_are:
             candidate.category, candidate.fault = self.rule.panics_are, self.rule.fault
             candidate.rank = PACKAGER_RANK

@@ -16,8 +16,8 @@ from build_analysis.failure import Fault
 
 Role = Literal["cause", "ignore", "open", "close", "end", "rollup", "green", "list", "retry", "post"]
 ScopeKind = Literal["edge", "test", "gtest", "listing", "action", "log", "run", "step", "attempt"]
-"""What a frame is: a leaf (edge, test, gtest, listing, action), a log that a wrapper prints below its own words, one run
-of a program that ends with a summary, a CI system's step, an attempt at the whole."""
+"""What a frame is: a leaf (edge, test, gtest, listing, action), a log that a wrapper prints below its own words, one
+run of a program that ends with a summary, a CI system's step, an attempt at the whole."""
 CONTAINERS = frozenset({"log", "run", "step", "attempt"})
 
 FIELDS = frozenset(

@@ -134,7 +134,7 @@ def _must_be_seen(rule: Rule) -> bool:
     return bool(
         rule.role in ("cause", "list", "rollup", "retry", "post")
         or (rule.role == "open" and (rule.outcome == "failed" or rule.scope in CONTAINERS))
-        or (rule.role == "close" and rule.scope == "run")
+        or (rule.role == "close" and rule.scope in ("run", "step"))
         or rule.announces
         or (rule.role == "green" and rule.retracts)
     )

@@ -77,6 +77,8 @@ class Scope:
     """The rules that ask about line after line of the same kind; None while there are few."""
     followers: int = 0
     awaits_command: bool = False
+    follows_words: bool = False
+    """Whether what was found last stands just before the step of this edge."""
     first_output_line: int = 0
     first_output: str = ""
     first_alarm_line: int = 0

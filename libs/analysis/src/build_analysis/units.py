@@ -8,7 +8,9 @@ from collections.abc import Iterable
 
 _SOURCE = re.compile(r"\.(?:c|cc|cpp|cxx|c\+\+|C|cu|m|mm|f|F|f90|F90|f95|hip|cl|s|S|asm)$")
 _OBJECT = re.compile(r"\.(?:o|obj|lo|os|pic\.o|gch|pch|ii?|bc|ptx|cubin)$")
-_INCLUDED = re.compile(r"^(?:In file included|\s+)(?: ?from) (?P<file>(?:[A-Za-z]:)?[^:\s][^:]{0,400}):\d+(?::\d+)?[,:]")
+_INCLUDED = re.compile(
+    r"^(?:In file included|\s+)(?: ?from) (?P<file>(?:[A-Za-z]:)?[^:\s][^:]{0,400}):\d+(?::\d+)?[,:]"
+)
 CHAIN_LINES = 40
 """No chain of includes is longer."""
 
@@ -27,7 +29,8 @@ def unit_of(match: re.Match[str], lines: Iterable[tuple[int, str]]) -> str | Non
         return file
     for count, (_, text) in enumerate(lines):
         included = _INCLUDED.match(text)
-        if included is None and ": In " not in text and count or count >= CHAIN_LINES:
+        # Between the chain and the diagnostic stands at most the function that it is in.
+        if (included is None and ": In " not in text and count) or count >= CHAIN_LINES:
             return None
         if included and _SOURCE.search(included["file"]):
             return included["file"]
