@@ -31,7 +31,7 @@ from build_history.projections.failure_groups import Group
 from build_history.refresh.row_kinds import PARTITION, STATISTICS, PartitionText, StatisticsText, read_as
 from build_history.settings import Settings
 from build_history.store import HistoryStore
-from build_history.test_history.importer import TestImporter
+from build_history.test_history.importer import Importer
 from build_history.test_history.matrix import BUILDS_MAX, PARTITIONS, Column, Partition, entries_of, packed
 from build_history.test_history.statistics import statistics_of
 from build_protocol.ids import new_build_id
@@ -53,7 +53,7 @@ from bench.statistics import percentile, spread
 
 BUDGET_MS = 100.0
 BATCH = 2000
-HARVESTED = 4
+IMPORTED = 4
 NOW_AT = int(time.time() * 1000)
 PROJECTS = {"llvm": 60, "iree": 10, "torch-mlir": 10, "stablehlo": 10, "circt": 10}
 CALLERS = (Principal("all", "viewer", None), Principal("two", "viewer", frozenset({"iree", "torch-mlir"})))
@@ -149,22 +149,22 @@ async def enter_tests(store: HistoryStore, tests: int) -> None:
     await store.put_rows(
         [*rows, STATISTICS.row(StatisticsText(lane, statistics_of("tested", partitions).to_text(), NOW_AT), 0)]
     )
-    for n in range(HARVESTED):
+    for n in range(IMPORTED):
         started_at = NOW_AT + n * 1000
         facts = {"branch": "main", "config": "tested", "commit": sha("new", n), "started_at": started_at}
         data = BuildVerdictData(status="succeeded", revision=1, ended_at=started_at, **facts)
         verdict = BuildVerdict(build_id=new_build_id(started_at), project="tested", timestamp=started_at, data=data)
         await record([verdict], store=store)
     # One step, so that builds of one lane are entered together, as after a busy minute.
-    test_importer = TestImporter(store, TestedIngest(names), Metrics(CollectorRegistry()), lambda: NOW_AT + 3_600_000)
+    importer = Importer(store, TestedIngest(names), Metrics(CollectorRegistry()), lambda: NOW_AT + 3_600_000)
     begin, cpu = time.perf_counter(), time.process_time()
-    await test_importer.step()
+    await importer.step()
     wall, cpu = time.perf_counter() - begin, time.process_time() - cpu
     kept = await store.rows("partition", project="tested", limit=1000)
     kept += await store.rows("statistics", project="tested", limit=10)
     size = sum(len(row.body) for row in kept)
     print(
-        f"  harvested   {HARVESTED} builds of {tests:,} tests into {BUILDS_MAX}: {wall:.1f} s, {cpu:.1f} s CPU;"
+        f"  imported    {IMPORTED} builds of {tests:,} tests into {BUILDS_MAX}: {wall:.1f} s, {cpu:.1f} s CPU;"
         f" {size / 1e6:.1f} MB kept, {size / tests / BUILDS_MAX:.2f} bytes a result"
     )
 

@@ -7,7 +7,7 @@ from build_history.builds.override import Override
 from build_history.consumer import record
 from build_history.metrics import Metrics
 from build_history.projections.config_state import ConfigStates
-from build_history.refresh import branch, row_kinds
+from build_history.refresh import branch, folding, row_kinds
 from build_history.refresh.override import decide
 from build_history.retention import Retention
 from build_protocol.incidents import IncidentState
@@ -409,7 +409,7 @@ async def test_builds_of_long_ago_are_no_reason_to_call_them_gone(story, builds)
 
 async def test_old_incidents_are_settled_and_the_row_stays_small(story, builds, monkeypatch):
     """A branch that breaks every other build does not grow for ever, and what is open goes on."""
-    monkeypatch.setattr(branch, "RECORDS_MAX", 5)
+    monkeypatch.setattr(folding, "RECORDS_MAX", 5)
     await story.after(builds.verdict(0, config="asan"), builds.verdict(1, "failed", "old", config="asan"))
     for n in range(0, 40, 2):
         await story.after(builds.verdict(n + 2), builds.verdict(n + 3, "failed", f"s-{n}"))

@@ -13,7 +13,7 @@ from build_chassis.service_client import HttpServiceClient, ServiceUnavailable
 from build_history.consumer import record
 from build_history.metrics import Metrics
 from build_history.routes.reader import Reader
-from build_history.test_history.importer import TestImporter
+from build_history.test_history.importer import Importer
 from build_protocol.views import TestPage
 from build_testkit.signing import SECRET
 from fastapi import FastAPI, HTTPException, Request
@@ -79,7 +79,7 @@ def clock(builds):
 async def test_importer(ingest, sqlite_store, clock):
     async with served(ingest.app) as url:
         peer = HttpServiceClient("ingest", url, SECRET)
-        yield TestImporter(sqlite_store, peer, Metrics(CollectorRegistry()), lambda: clock.now_ms)
+        yield Importer(sqlite_store, peer, Metrics(CollectorRegistry()), lambda: clock.now_ms)
         await peer.close()
 
 
@@ -158,7 +158,7 @@ async def test_nothing_is_lost_while_ingest_is_away(sqlite_store, builds):
     await record([builds.verdict(1)], store=sqlite_store)
 
     with pytest.raises(ServiceUnavailable):
-        await TestImporter(sqlite_store, peer, Metrics(CollectorRegistry()), lambda: 2**52).step()
+        await Importer(sqlite_store, peer, Metrics(CollectorRegistry()), lambda: 2**52).step()
 
     await peer.close()
     assert len(await sqlite_store.rows("reading", limit=9)) == 1

@@ -4,7 +4,7 @@ import random
 
 import pytest
 from build_history.test_history.matrix import BUILDS_MAX, Column, Partition, entries_of, packed, partition_of, unpacked
-from build_history.test_history.statistics import StatisticsCache, TestStatistics, runs_of, selected, statistics_of
+from build_history.test_history.statistics import LaneStatistics, StatisticsCache, runs_of, selected, statistics_of
 from build_protocol.messages import TestResult
 
 NAME = "MLIR :: Dialect/Linalg/tile.mlir"
@@ -118,7 +118,7 @@ def test_two_runs_in_one_build_are_one_result():
 
 def test_a_question_finds_orders_and_pages():
     """By part of a name in any case; each order lists only what it is about; pages follow each other."""
-    lane = TestStatistics("gcc", [column(1)])
+    lane = LaneStatistics("gcc", [column(1)])
     for n, (failed, flaky) in enumerate([(0, 0), (9, 1), (5, 5), (0, 0)]):
         for values, value in (
             (lane.names, f"Test{n}"), (lane.passed, 10 - failed), (lane.failed, failed), (lane.skipped, 0),
@@ -126,7 +126,7 @@ def test_a_question_finds_orders_and_pages():
             (lane.last_failure, 0 if failed else -1),
         ):  # fmt: skip
             values.append(value)
-    lane = TestStatistics.from_text(lane.to_text())
+    lane = LaneStatistics.from_text(lane.to_text())
 
     def names(order, q=None, first=0, count=9):
         items, total = selected([lane], q, order, first, count)

@@ -186,7 +186,7 @@ async def test_only_production_is_red_on_the_summary(service, tmp_path, builds):
     columns = {c["config"]: c["state"] for c in (await service.answer("/api/history/grid", project="p"))["columns"]}
 
     assert (summary["green"], summary["red"]) == (1, 0)
-    assert (release["colour"], release["excludedColour"], release["standing"]["owner"]) == (
+    assert (release["colour"], release["excludedColour"], release["declared"]["owner"]) == (
         "none",
         "red",
         "ann@example.com",

@@ -10,7 +10,7 @@ const incident = {
 } as IncidentSummary
 
 function lane(config: string, owner?: string, branch = 'main'): LaneSummary {
-  return { project: 'torch-mlir', branch, config, standing: { state: 'production', owner } } as LaneSummary
+  return { project: 'torch-mlir', branch, config, declared: { state: 'production', owner } } as LaneSummary
 }
 
 test('an incident is owned by those who own what is still red of it, each named once', () => {

@@ -28,7 +28,7 @@ from build_history.retention import Retention
 from build_history.routes import routers
 from build_history.settings import Settings
 from build_history.store import HistoryStore, open_store
-from build_history.test_history.importer import TestImporter
+from build_history.test_history.importer import Importer
 from build_history.test_history.statistics import StatisticsCache
 
 IMPORT_SECONDS = 1.0
@@ -100,6 +100,6 @@ def _duties(
         Duty("publish incidents", Outbox(store, bus, clock).step, PUBLISH_SECONDS),
     ]
     if ingest is not None:
-        test_importer = TestImporter(store, ingest, metrics, clock, config_watcher.excluded_configs)
-        duties.append(Duty("read the tests of ended builds", test_importer.step, IMPORT_SECONDS))
+        importer = Importer(store, ingest, metrics, clock, config_watcher.excluded_configs)
+        duties.append(Duty("read the tests of ended builds", importer.step, IMPORT_SECONDS))
     return duties

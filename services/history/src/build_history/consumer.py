@@ -8,18 +8,14 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from build_chassis.bus import Delivery
-from build_chassis.errors import StoreUnavailable
-from build_chassis.failpoints import fail_at
 from build_protocol.clock import Clock, now_ms
 from build_protocol.messages import BuildFailing, BuildStart, BuildVerdict, build_message
 from build_protocol.start_time import StartTime, receipt_of, start_time_of
 
 from build_history.builds.fact import UNSTAMPED, Fact, with_failing, with_start, with_verdict
-from build_history.builds.index_keys import Touched, touched_by
 from build_history.projections.config_state import ExcludedConfigs, no_config_excluded
-from build_history.refresh.refresh import refresh
-from build_history.store import FactWrite, HistoryStore
-from build_history.store.versions import RACES
+from build_history.refresh.facts import change_facts
+from build_history.store import HistoryStore
 
 BuildReport = BuildStart | BuildFailing | BuildVerdict
 
@@ -59,46 +55,11 @@ async def record(
         # Local and premerge builds are their person's: they never enter history.
         if message.data.origin == "ci":
             reports[message.build_id].append(message)
-    facts, versions, stale = await _store_facts(reports, store, start_times)
-    if not stale:
-        return
-    fail_at("history.filed")
-    await refresh(store, stale, facts, excluded_configs, clock)
-    fail_at("history.counted")
-    await store.settle(versions)
 
+    def merged(build_id: str, fact: Fact | None) -> Fact:
+        return _merged(fact, reports[build_id], start_times.get(build_id, UNSTAMPED))
 
-async def _store_facts(
-    reports: dict[str, list[BuildReport]], store: HistoryStore, start_times: Mapping[str, StartTime]
-) -> tuple[dict[str, Fact], dict[str, int], set[Touched]]:
-    """Merge and store; the facts with rows due, their stored versions, and those rows."""
-    facts: dict[str, Fact] = {}
-    versions: dict[str, int] = {}
-    stale: set[Touched] = set()
-    due = dict(reports)
-    for _ in range(RACES):
-        if not due:
-            return facts, versions, stale
-        known = await store.facts(due)
-        writes: dict[str, FactWrite] = {}
-        for build_id, messages in due.items():
-            stored = known.get(build_id)
-            fact = _merged(stored.fact if stored else None, messages, start_times.get(build_id, UNSTAMPED))
-            marks = stored.stale if stored else frozenset()
-            if stored is None or fact != stored.fact:
-                marks |= touched_by(fact) | (touched_by(stored.fact) if stored else frozenset())
-                version = stored.version if stored else 0
-                writes[build_id] = FactWrite(fact, marks, version, stored.fact if stored else None)
-            elif marks:
-                facts[build_id], versions[build_id] = fact, stored.version
-                stale |= marks
-        written = await store.put_facts(list(writes.values()))
-        for build_id in written:
-            write = writes[build_id]
-            facts[build_id], versions[build_id] = write.fact, write.replaces + 1
-            stale |= write.stale
-        due = {build_id: due[build_id] for build_id in writes if build_id not in written}
-    raise StoreUnavailable("history", f"{len(due)} facts are contended")
+    await change_facts(store, reports, merged, excluded_configs, clock)
 
 
 def _merged(fact: Fact | None, messages: Sequence[BuildReport], start_time: StartTime) -> Fact:

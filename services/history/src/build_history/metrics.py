@@ -12,6 +12,6 @@ class Metrics:
             "history_batch_seconds", "From a batch of deliveries to facts and rows stored.", registry=registry
         )
         self.forgotten = Counter("history_forgotten_facts", "Facts beyond keep_days, forgotten.", registry=registry)
-        self.harvested = Counter(
-            "history_harvested_builds", "Builds whose tests and steps were read from ingest.", registry=registry
+        self.imported_builds = Counter(
+            "history_imported_builds", "Builds whose tests and steps were read from ingest.", registry=registry
         )

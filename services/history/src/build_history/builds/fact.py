@@ -189,7 +189,7 @@ class Fact(WireModel):
     @property
     def fault(self) -> Fault | None:
         """Whose fault its first failure is, as far as known; one that a person called infra counts last."""
-        return self._standing[0][1]
+        return self._counted[0][1]
 
     @property
     def signatures(self) -> tuple[str, ...]:
@@ -210,10 +210,10 @@ class Fact(WireModel):
 
     @property
     def _shown(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(signature for signature, _ in self._standing))[:SIGNATURES_PER_POINT]
+        return tuple(dict.fromkeys(signature for signature, _ in self._counted))[:SIGNATURES_PER_POINT]
 
     @property
-    def _standing(self) -> list[tuple[str, Fault | None]]:
+    def _counted(self) -> list[tuple[str, Fault | None]]:
         """Signature and fault of each failure, at least one; without those a person called infra while others stand."""
         by_source = self.source_fault
         reported: list[tuple[str, Fault | None]] = [

@@ -16,7 +16,7 @@ from pydantic import Field
 
 from build_history.builds.colour import Colour
 from build_history.builds.fact import Fact, Point
-from build_history.projections.config_state import State, cadences_ms, standing_of
+from build_history.projections.config_state import State, cadences_ms, declared_config
 from build_history.projections.failure_verdict import Judged
 from build_history.projections.lanes import LaneState
 
@@ -199,7 +199,7 @@ def answers(
             usual_ms=usual.get(config),
             next_at=next_at.get(config),
             now_ms=now_ms,
-        ).model_copy(update={"state": standing_of(file, config).state})
+        ).model_copy(update={"state": declared_config(file, config).state})
         for config in sorted({*usual, *cells, *later})
     ]
 

@@ -1,4 +1,4 @@
-"""Standing: what the server's config.yaml says of configs, beside how their lanes are. Pure.
+"""Config state: what the server's config.yaml says of configs, beside how their lanes are. Pure.
 
 Only configs in state `production` count as red or green, and hold back a pin; an incident that only configs in
 `staging` show is their owners' business, and those in `silent` show none.
@@ -35,7 +35,7 @@ ExcludedConfigs = Callable[[str], ConfigStates]
 MINUTE_MS = 60_000
 
 
-class Standing(WireModel):
+class DeclaredConfig(WireModel):
     """What config.yaml says of a config; every default for one it does not name."""
 
     state: State = "production"
@@ -71,10 +71,10 @@ def states_in(project: Project) -> ConfigStates:
     return ConfigStates(frozenset(named["staging"]), frozenset(named["silent"]))
 
 
-def standing_of(project: Project, name: str) -> Standing:
+def declared_config(project: Project, name: str) -> DeclaredConfig:
     """What a project's file says of a config."""
     config = config_of(project, name)
-    return Standing(
+    return DeclaredConfig(
         state=config.state, owner=config.owner, tags=list(config.tags), cadence_minutes=config.cadence_minutes
     )
 
@@ -102,8 +102,8 @@ def overdue(
             project=name,
             branch=branches.get(name),
             config=config,
-            owner=standing_of(project, config).owner,
-            state=standing_of(project, config).state,
+            owner=declared_config(project, config).owner,
+            state=declared_config(project, config).state,
             cadence_minutes=cadence_ms // MINUTE_MS,
             last_started_at=newest.get((name, config)),
             overdue_ms=None if (last := newest.get((name, config))) is None else max(0, now_ms - last - cadence_ms),

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from build_history.builds.colour import Colour
 from build_history.projections.commits import CommitPlace, CommitRow
-from build_history.projections.config_state import State, standing_of
+from build_history.projections.config_state import State, declared_config
 from build_history.projections.lanes import LaneState
 
 
@@ -51,7 +51,8 @@ def grid_of(
         project=project,
         branch=branch,
         columns=[
-            _column(lane, standing_of(file, lane.config).state) for lane in sorted(lanes, key=lambda lane: lane.config)
+            _column(lane, declared_config(file, lane.config).state)
+            for lane in sorted(lanes, key=lambda lane: lane.config)
         ],
         rows=[],
         next_cursor=next_cursor,

@@ -8,13 +8,14 @@ from collections.abc import Sequence
 
 from build_chassis.bus import Bus, Outgoing
 from build_chassis.failpoints import fail_at
+from build_chassis.store.optimistic import LOST, Lost, update
 from build_protocol.clock import Clock, now_ms
 from build_protocol.incidents import IncidentChanged, IncidentState
 from build_protocol.topology import branch_routing_key
 
 from build_history.refresh import row_kinds
 from build_history.store import HistoryStore, Row
-from build_history.store.versions import RACES, version_of
+from build_history.store.versions import version_of
 
 BRANCHES_PER_STEP = 50
 
@@ -59,13 +60,18 @@ class Outbox:
 
     async def _strike_off(self, row: Row, published: Sequence[IncidentState]) -> None:
         done = {state.id: state.revision for state in published}
-        for _ in range(RACES):
+
+        async def attempt() -> Lost | None:
+            nonlocal row
             branch = row_kinds.read_as(row_kinds.Branch, row)
             left = [state for state in branch.outbox if state.revision > done.get(state.id, -1)]
             after = branch.model_copy(update={"outbox": left})
             if await self._store.put_rows([row_kinds.BRANCH.row(row_kinds.BranchAt(after, row.rank), row.version)]):
-                return
+                return None
             row = (await self._store.rows_by_key([row.key]))[row.key]
+            return LOST
+
+        await update("history", f"the outbox of {len(done)} incidents", attempt)
 
 
 def outgoing(state: IncidentState, at: int) -> Outgoing:

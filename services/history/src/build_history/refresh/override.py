@@ -2,16 +2,13 @@
 
 from collections.abc import Mapping
 
-from build_chassis.errors import StoreUnavailable
 from build_protocol.clock import Clock, now_ms
 
 from build_history.builds.fact import UNCLASSIFIED, Fact
-from build_history.builds.index_keys import touched_by
 from build_history.builds.override import Override
 from build_history.projections.config_state import ExcludedConfigs, no_config_excluded
-from build_history.refresh.refresh import refresh
-from build_history.store import FactWrite, HistoryStore
-from build_history.store.versions import RACES
+from build_history.refresh.facts import change_facts
+from build_history.store import HistoryStore
 
 OVERRIDES_MAX = 50
 """Of one build; as many failures as a verdict carries."""
@@ -38,20 +35,13 @@ async def decide(
     Raises NoSuchFailure. A crash after the fact was stored leaves it marked: the next message of the build, or the
     next decision on it, refreshes its rows.
     """
-    for _ in range(RACES):
-        stored = (await store.facts([build_id])).get(build_id)
-        if stored is None or not _may_hold(stored.fact, signature):
+
+    def overridden(_: str, fact: Fact | None) -> Fact:
+        if fact is None or not _may_hold(fact, signature):
             raise NoSuchFailure(build_id, signature)
-        fact = stored.fact.model_copy(update={"overrides": _with(stored.fact.overrides, signature, override)})
-        if fact == stored.fact and not stored.stale:
-            return fact
-        stale = stored.stale | touched_by(fact) | touched_by(stored.fact)
-        if await store.put_facts([FactWrite(fact, stale, stored.version, stored.fact)]):
-            await refresh(store, stale, {build_id: fact}, excluded_configs, clock)
-            await store.settle({build_id: stored.version + 1})
-            return fact
-    reason = f"build {build_id} is contended"
-    raise StoreUnavailable("history", reason, reason)
+        return fact.model_copy(update={"overrides": _with(fact.overrides, signature, override)})
+
+    return (await change_facts(store, [build_id], overridden, excluded_configs, clock))[build_id]
 
 
 def _may_hold(fact: Fact, signature: str) -> bool:

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from build_chassis.concurrency import bounded_gather
-from build_chassis.errors import StoreUnavailable
+from build_chassis.store.optimistic import LOST, Lost, update
 from build_protocol.clock import Clock, now_ms
 
 from build_history.builds.fact import Fact, Lane, Point
@@ -26,7 +26,7 @@ from build_history.refresh.branch import refresh_branch
 from build_history.refresh.judge import judge_first
 from build_history.store import HistoryStore, Row
 from build_history.store.contract import READS_AT_ONCE
-from build_history.store.versions import RACES, differs, version_of
+from build_history.store.versions import differs, version_of
 
 DAY_BUILDS_MAX = 5000
 COMMIT_BUILDS_MAX = 500
@@ -71,16 +71,20 @@ class _Kind:
 
 async def _until_stored(store: HistoryStore, kinds: Sequence[_Kind]) -> None:
     due = {key for kind in kinds for key in kind.keys}
-    for _ in range(RACES):
-        if not due:
-            return
+    what = f"a row of {len(due)}"
+
+    async def attempt() -> Lost | None:
+        nonlocal due
         known = await store.rows_by_key(due)
         counted = [row for kind in kinds for row in await kind.count(store, known, due & kind.keys)]
         gone = [known[key] for key in due - {row.key for row in counted} if key in known]
         changed = [row for row in counted if row.key not in known or differs(known[row.key], row)]
         await store.drop_rows(gone)
         due = {row.key for row in changed} - await store.put_rows(changed)
-    raise StoreUnavailable("history", f"{len(due)} rows are contended")
+        return LOST if due else None
+
+    if due:
+        await update("history", what, attempt)
 
 
 class _Lanes(_Kind):

@@ -26,7 +26,7 @@ from build_history.refresh import row_kinds
 from build_history.routes.schemas import CommitOnBranch, TestInConfig, TestList
 from build_history.store import HistoryStore, Row
 from build_history.test_history.matrix import partition_of, unpacked
-from build_history.test_history.statistics import Order, StatisticsCache, TestStatistics, runs_of, selected
+from build_history.test_history.statistics import LaneStatistics, Order, StatisticsCache, runs_of, selected
 
 LANES_MAX = 2000
 DAYS_MAX = 4000
@@ -230,9 +230,9 @@ class Reader:
         ]
         return sorted((lane for lane in tests if lane.runs), key=lambda lane: lane.config)
 
-    def _statistics_of(self, rows: Sequence[Row]) -> tuple[list[TestStatistics], int]:
+    def _statistics_of(self, rows: Sequence[Row]) -> tuple[list[LaneStatistics], int]:
         """The statistics of the newest lanes, up to a number of tests, and how many lanes are left out."""
-        lanes: list[TestStatistics] = []
+        lanes: list[LaneStatistics] = []
         for row in rows:
             if lanes and sum(len(lane.names) for lane in lanes) >= TESTS_READ_MAX:
                 break

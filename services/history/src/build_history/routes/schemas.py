@@ -18,7 +18,7 @@ from pydantic import Field
 
 from build_history.builds.colour import Colour
 from build_history.projections.commits import CommitInfo, CommitRow, ConfigAnswer
-from build_history.projections.config_state import Overdue, Standing
+from build_history.projections.config_state import DeclaredConfig, Overdue
 from build_history.projections.failure_groups import FailureGroup
 from build_history.projections.failure_verdict import Judged
 from build_history.projections.flaky import FlakySign
@@ -256,16 +256,16 @@ class LaneSummary(WireModel):
     running: list[BuildRef]
     usual_ms: Count | None = None
     pace: Pace
-    standing: Standing = Field(description="What config.yaml says of the config.")
+    declared: DeclaredConfig = Field(description="What config.yaml says of the config.")
     excluded_colour: Colour | None = Field(None, description="The colour of a config that is not in production.")
 
     @classmethod
-    def of(cls, state: LaneState, standing: Standing) -> "LaneSummary":
+    def of(cls, state: LaneState, declared: DeclaredConfig) -> "LaneSummary":
         """The summary of a lane."""
         fields = {name: getattr(state, name) for name in cls.model_fields if name in LaneState.model_fields}
-        if standing.state != "production":
+        if declared.state != "production":
             fields |= {"colour": "none", "excluded_colour": state.colour}
-        return cls(**fields, standing=standing)
+        return cls(**fields, declared=declared)
 
 
 class Summary(WireModel):

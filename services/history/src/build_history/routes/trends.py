@@ -5,7 +5,7 @@ from typing import Annotated
 from build_protocol.clock import DAY_MS
 from fastapi import APIRouter, Query, Response
 
-from build_history.projections.config_state import standing_of
+from build_history.projections.config_state import declared_config
 from build_history.projections.lanes import WINDOW
 from build_history.projections.trends import Pace
 from build_history.routes.dependencies import BranchQuery, ConfigQuery, Limit, Now, ProjectQuery, Reads
@@ -74,9 +74,9 @@ async def get_summary(reads: Reads, now: Now, project: ProjectQuery = None, bran
     """Every lane now, and how its recent builds went; only configs in production are counted green or red."""
     lanes = await reads.lanes(project, branch)
     lanes.sort(key=lambda lane: (lane.project, lane.branch, lane.config))
-    items = [LaneSummary.of(lane, standing_of(reads.projects.get(lane.project), lane.config)) for lane in lanes]
+    items = [LaneSummary.of(lane, declared_config(reads.projects.get(lane.project), lane.config)) for lane in lanes]
     paces: list[Pace] = [item.pace for item in items]
-    counted = [item.pace for item in items if item.standing.state == "production"]
+    counted = [item.pace for item in items if item.declared.state == "production"]
     greens, reds = sum(pace.succeeded for pace in counted), sum(pace.failed for pace in counted)
     waits = [pace.queue_ms for pace in paces if pace.queue_ms is not None]
     return Summary(

@@ -4,9 +4,6 @@ from collections.abc import Mapping
 
 from build_history.store.contract import Row
 
-RACES = 8
-"""Times a row is counted again because another replica was faster, before the messages go back to the queue."""
-
 
 def version_of(known: Mapping[str, Row], key: str) -> int:
     """The version a row is written over: the one read, 0 where there was none."""

@@ -12,20 +12,19 @@ from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from build_chassis.auth import Principal
-from build_chassis.errors import StoreUnavailable
 from build_chassis.service_client import JsonClient, ServiceRefused
+from build_chassis.store.optimistic import LOST, Lost, update
 from build_protocol.messages import BuildMetrics, StepTimes, TestResult
 from build_protocol.views import TestPage
 from pydantic import ValidationError
 
 from build_history.builds.fact import STEPS_KEPT, Fact, Lane
-from build_history.builds.index_keys import Touched, touched_by
 from build_history.metrics import Metrics
 from build_history.projections.config_state import ExcludedConfigs, no_config_excluded
 from build_history.refresh import row_kinds
-from build_history.refresh.refresh import refresh
-from build_history.store import FactWrite, HistoryStore, Row
-from build_history.store.versions import RACES, version_of
+from build_history.refresh.facts import change_facts
+from build_history.store import HistoryStore, Row
+from build_history.store.versions import version_of
 from build_history.test_history.matrix import PARTITIONS, Column, Entry, Partition, entries_of, packed, unpacked
 from build_history.test_history.statistics import statistics_of
 
@@ -49,7 +48,7 @@ class Read(NamedTuple):
     steps: StepTimes | None
 
 
-class TestImporter:
+class Importer:
     """Reads ended builds and enters what their tests did; `step` is one round."""
 
     def __init__(
@@ -81,7 +80,7 @@ class TestImporter:
             await self._enter(lane, [(fact, read) for fact, read in reads if read.entries])
         everything = [read for reads in by_lane.values() for read in reads]
         await self._mark_imported(everything)
-        self._metrics.harvested.inc(len(everything))
+        self._metrics.imported_builds.inc(len(everything))
         return bool(due)
 
     async def _read(self, fact: Fact, row: Row) -> Read | None:
@@ -120,7 +119,8 @@ class TestImporter:
             return
         partition_keys = [row_kinds.PARTITION.key(*lane, number) for number in range(PARTITIONS)]
         statistics_key = row_kinds.STATISTICS.key(*lane)
-        for _ in range(RACES):
+
+        async def attempt() -> Lost | None:
             known = await self._store.rows_by_key([*partition_keys, statistics_key])
             texts = {n: known[key].body for n, key in enumerate(partition_keys) if key in known}
             partitions, statistics = await asyncio.to_thread(_entered, lane, texts, reads)
@@ -132,36 +132,24 @@ class TestImporter:
                 for number, text in partitions.items()
             ]
             if len(await self._store.put_rows(rows)) < len(rows):
-                continue
+                return LOST
             # Its version was read before the partitions: statistics that miss a column never replace ones that have it.
             counted = row_kinds.StatisticsText(lane, statistics, newest_at)
-            if await self._store.put_rows([row_kinds.STATISTICS.row(counted, version_of(known, statistics_key))]):
-                return
-        raise StoreUnavailable("history", f"the result matrix of {lane} is contended")
+            row = row_kinds.STATISTICS.row(counted, version_of(known, statistics_key))
+            return None if await self._store.put_rows([row]) else LOST
+
+        await update("history", f"the result matrix of {lane}", attempt)
 
     async def _mark_imported(self, reads: Sequence[tuple[Fact, Read]]) -> None:
         """Record in the facts what was read, and so that nothing is due. Key: build id and revision."""
-        due = {fact.id: (fact, read) for fact, read in reads}
-        facts: dict[str, Fact] = {}
-        versions: dict[str, int] = {}
-        stale: set[Touched] = set()
-        for _ in range(RACES):
-            writes: dict[str, FactWrite] = {}
-            for build_id, stored in (await self._store.facts(due)).items():
-                fact, read = due[build_id]
-                after = _imported(stored.fact, fact.revision, read)
-                writes[build_id] = FactWrite(after, stored.stale | touched_by(after), stored.version, stored.fact)
-            written = await self._store.put_facts(list(writes.values()))
-            for build_id in written:
-                facts[build_id], versions[build_id] = writes[build_id].fact, writes[build_id].replaces + 1
-                stale |= writes[build_id].stale
-            due = {build_id: due[build_id] for build_id in writes.keys() - written}
-            if not due:
-                # Together, for they share lanes, days and branches.
-                await refresh(self._store, stale, facts, self._excluded_configs, self._clock)
-                await self._store.settle(versions)
-                return
-        raise StoreUnavailable("history", f"{len(due)} builds are contended")
+        due = {fact.id: (fact.revision, read) for fact, read in reads}
+        await change_facts(
+            self._store,
+            due,
+            lambda build_id, fact: _imported(fact, *due[build_id]) if fact else None,
+            self._excluded_configs,
+            self._clock,
+        )
 
 
 def _entered(lane: Lane, texts: Mapping[int, str], reads: Sequence[tuple[Fact, Read]]) -> tuple[dict[int, str], str]:

@@ -1,4 +1,4 @@
-"""TestStatistics: what the result matrix's results of each test of a lane come to. Pure."""
+"""Statistics: what the result matrix's results of each test of a lane come to. Pure."""
 
 import json
 import re
@@ -72,7 +72,7 @@ class TestStatistic(WireModel):
 
 
 @dataclass(slots=True)
-class TestStatistics:
+class LaneStatistics:
     """All tests of one lane, a list per number: they are sorted and searched without making an object of each."""
 
     config: str
@@ -93,7 +93,7 @@ class TestStatistics:
     def listed(self, order: Order, q: str | None) -> Sequence[int]:
         """Indexes of the tests that stand in an order, in that order; with `q` those whose name holds it."""
         if order not in self._orders:
-            self._orders[order] = sorted(filter(self._standing(order), range(len(self.names))), key=self._key(order))
+            self._orders[order] = sorted(filter(self._listed(order), range(len(self.names))), key=self._key(order))
         indexes = self._orders[order]
         if not q:
             return indexes
@@ -102,7 +102,7 @@ class TestStatistics:
         wanted, folded = q.casefold(), self._folded
         return [index for index in indexes if wanted in folded[index]]
 
-    def _standing(self, order: Order) -> Callable[[int], bool]:
+    def _listed(self, order: Order) -> Callable[[int], bool]:
         if order == "flaky":
             return lambda index: self.flaky[index] > 0
         if order == "failing":
@@ -120,7 +120,7 @@ class TestStatistics:
         return pack(json.dumps(columns, ensure_ascii=False, separators=(",", ":")))
 
     @classmethod
-    def from_text(cls, text: str) -> "TestStatistics":
+    def from_text(cls, text: str) -> "LaneStatistics":
         """The statistics of a text that `to_text` made."""
         config, builds, *columns = json.loads(unpack(text))
         return cls(config, [Column(*column) for column in builds], *columns)
@@ -146,19 +146,19 @@ class TestStatistics:
         )
 
 
-_STORED = tuple(known.name for known in fields(TestStatistics) if not known.name.startswith("_"))
+_STORED = tuple(known.name for known in fields(LaneStatistics) if not known.name.startswith("_"))
 
 
 class StatisticsCache:
-    """TestStatistics read lately, by row and version; parsing those of a large lane costs more than any question."""
+    """Statistics read lately, by row and version; parsing those of a large lane costs more than any question."""
 
     def __init__(self, tests_max: int = 200_000) -> None:
         self._tests_max = tests_max
-        self._kept: OrderedDict[tuple[str, int], TestStatistics] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, int], LaneStatistics] = OrderedDict()
 
-    def read(self, key: str, version: int, text: str) -> TestStatistics:
+    def read(self, key: str, version: int, text: str) -> LaneStatistics:
         """The statistics of a row's text."""
-        known = self._kept.pop((key, version), None) or TestStatistics.from_text(text)
+        known = self._kept.pop((key, version), None) or LaneStatistics.from_text(text)
         self._kept[key, version] = known
         # The oldest go first; an outdated version is asked for no more and so becomes one of them.
         while len(self._kept) > 1 and sum(len(lane.names) for lane in self._kept.values()) > self._tests_max:
@@ -166,12 +166,12 @@ class StatisticsCache:
         return known
 
 
-def statistics_of(config: str, partitions: Iterable[Partition]) -> TestStatistics:
+def statistics_of(config: str, partitions: Iterable[Partition]) -> LaneStatistics:
     """The statistics of a lane's partitions."""
     known = list(partitions)
     builds = sorted({column for partition in known for column in partition.columns})
     place = {column: index for index, column in enumerate(builds)}
-    statistics = TestStatistics(config, builds)
+    statistics = LaneStatistics(config, builds)
     for partition in known:
         for name, (symbols, seconds) in partition.tests.items():
             classes = symbols.translate(_CLASSES)
@@ -190,9 +190,9 @@ def statistics_of(config: str, partitions: Iterable[Partition]) -> TestStatistic
 
 
 def selected(
-    lanes: Sequence[TestStatistics], q: str | None, order: Order, first: int, count: int
+    lanes: Sequence[LaneStatistics], q: str | None, order: Order, first: int, count: int
 ) -> tuple[list[TestStatistic], int]:
-    """TestStatistics `first`, `first + 1`... (at most `count`) of those whose name holds `q`, and how many there are.
+    """Tests `first`, `first + 1`... (at most `count`) of those whose name holds `q`, and how many there are.
 
     `flaky` and `failing` list only tests that ever were; `slowest` those whose seconds are known.
     """
@@ -222,7 +222,7 @@ def runs_of(partition: Partition, name: str) -> list[TestRun]:
     ]
 
 
-def _rank(lane: TestStatistics, index: int, order: Order) -> tuple[float, float, str, str]:
+def _rank(lane: LaneStatistics, index: int, order: Order) -> tuple[float, float, str, str]:
     name, runs = lane.names[index], lane.passed[index] + lane.failed[index]
     if order == "flaky":
         return (-lane.flaky[index] / max(1, runs), -lane.flaky[index], name, lane.config)

@@ -14,6 +14,6 @@ export function ownersOf(incident: IncidentSummary, lanes: readonly LaneSummary[
       ({ project, branch, config }) =>
         project === incident.project && branch === (incident.branch ?? '') && red.has(config),
     )
-    .map(({ standing }) => standing.owner)
+    .map(({ declared }) => declared.owner)
   return [...new Set(owners.filter((owner) => owner != null))]
 }

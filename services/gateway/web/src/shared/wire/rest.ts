@@ -880,7 +880,7 @@ export interface components {
             /** Usualms */
             usualMs?: number | null;
             pace: components["schemas"]["Pace"];
-            standing: components["schemas"]["Standing"];
+            declared: components["schemas"]["DeclaredConfig"];
             /** Excludedcolour */
             excludedColour?: ("green" | "red" | "none") | null;
         };
@@ -935,8 +935,8 @@ export interface components {
             /** Timetorecoverms */
             timeToRecoverMs?: number | null;
         };
-        /** Standing */
-        Standing: {
+        /** DeclaredConfig */
+        DeclaredConfig: {
             /**
              * State
              * @default production
