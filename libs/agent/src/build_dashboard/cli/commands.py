@@ -159,7 +159,7 @@ def status(
         from build_dashboard.evidence.checkout_facts import git_facts  # noqa: PLC0415  (only this command needs it)
 
         # Given and empty is a variable that was not set: another commit's answer would be no answer.
-        facts = git_facts(str(Path.cwd())) if sha is None else {"commit": sha}
+        facts: dict[str, Any] = git_facts(str(Path.cwd())) if sha is None else {"commit": sha}
         if facts.get("commit") is None:
             raise DashboardError(f"{facts['missing'][0].reason}: name the commit")
         named = str(facts["commit"])

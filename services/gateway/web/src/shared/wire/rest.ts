@@ -94,7 +94,7 @@ export interface components {
              * State
              * @enum {string}
              */
-            state: "pending" | "uploading" | "verified" | "damaged" | "refused" | "expired";
+            state: "pending" | "uploading" | "reported" | "verified" | "damaged" | "refused" | "expired";
             /** Problem */
             problem?: string | null;
             /** Createdat */
