@@ -170,6 +170,21 @@ def test_cancel_from_the_dashboard_ends_the_build(agent, gateway, wait_until) ->
     assert states == ["accepted", "done"]
 
 
+def test_every_order_to_cancel_a_build_is_answered(agent, gateway, wait_until) -> None:
+    """Two people, two commands: the build ends once, and neither command stays accepted."""
+    process = agent.start(
+        "run", "--project", "p", "--", "sh", "-c", "trap 'sleep 0.5; exit 1' TERM; echo up; sleep 100 & wait"
+    )
+    wait_until(lambda: gateway.records and gateway.log(gateway.only_build()) == ["up"])
+    for command_id in ("c1", "c2"):
+        frame = {"type": "COMMAND", "commandId": command_id, "kind": "cancel", "buildId": gateway.only_build()}
+        gateway.send(frame)
+    process.communicate(timeout=10)
+
+    acks = [frame for frame in gateway.frames if frame["type"] == "COMMAND_ACK"]
+    assert {frame["commandId"] for frame in acks if frame["state"] == "done"} == {"c1", "c2"}
+
+
 def test_refused_record_does_not_stop_the_build(agent, gateway) -> None:
     """A record that the dashboard refuses is replaced in the sequence by a note, and the rest arrives."""
     gateway.refuse = lambda record: "malformed" if "poison" in json.dumps(record["data"].get("lines", "")) else None

@@ -1,13 +1,14 @@
 """Commands: stored first, sent to whom they are for, resent until acked, at most one effect."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from build_gateway.commands import Commands
+from build_gateway.commands import EXPIRES_SECONDS, Commands, ended
 from build_gateway.store import open_store
-from build_gateway.store.rows import CommandState
-from build_protocol.frames import CommandStored
+from build_gateway.store.rows import CommandKind, CommandRow, CommandState
+from build_protocol.frames import CommandAck, CommandStored
 from build_protocol.ids import short_id
 from build_testkit.gateway import BUILD, OTHER_BUILD, Gateway, hello, receive, record, say
 
@@ -149,7 +150,7 @@ async def test_a_command_expires(tmp_path_factory: Any) -> None:
     expired = await store.find_command(row.id)
     await store.close()
     assert expired is not None
-    assert expired.state == "expired"
+    assert (expired.state, expired.detail) == ("expired", "agent ci was not there to take it in time")
 
 
 async def test_an_order_for_nobody_is_refused_with_what_to_do(gateway: Gateway) -> None:
@@ -254,6 +255,92 @@ async def test_a_cancel_that_came_to_nothing_may_be_ordered_again(gateway: Gatew
     again = await order(gateway, kind="cancel", buildId=BUILD)
 
     assert (again["id"] != ordered["id"], again["state"]) == (True, "queued")
+
+
+async def test_two_cancels_at_once_are_one_order(start_gateway: Callable[[], Awaitable[Gateway]]) -> None:
+    """Also at two gateways: both callers get the same command."""
+    here, there = await start_gateway(), await start_gateway()
+    here.ingest.builds[BUILD] = {"stored": 0, "agent": "default", "project": "torch-mlir", "status": "running"}
+    ordered = await asyncio.gather(*(order(at, kind="cancel", buildId=BUILD) for at in (here, there) * 4))
+
+    assert len({row["id"] for row in ordered}) == 1
+    assert len((await here.as_admin("GET", f"/api/commands?buildId={BUILD}")).json()["items"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("state", "status", "end"),
+    [
+        ("queued", "succeeded", ("rejected", "the build had already ended: succeeded")),
+        ("sent", "timed_out", ("rejected", "the build had already ended: timed out")),
+        ("sent", "cancelled", ("done", "the build ended: cancelled")),
+        ("accepted", "cancelled", ("done", "the build ended: cancelled")),
+        ("accepted", "failed", ("done", "the build ended: failed")),
+    ],
+)
+async def test_a_cancel_ends_with_its_build(
+    gateway: Gateway, state: CommandState, status: str, end: tuple[str, str]
+) -> None:
+    """Whoever ended it, and although no agent holds it any more."""
+    gateway.ingest.builds[BUILD] = {"stored": 0, "agent": "default", "project": "torch-mlir", "status": "running"}
+    ordered = await order(gateway, kind="cancel", buildId=BUILD)
+    parts = gateway.app.state.dependencies
+    row = await parts.store.find_command(ordered["id"])
+    await parts.store.move_command(row.model_copy(update={"state": state}), QUEUED)
+    await parts.commands.end_due(parts.ingest.stored)
+    assert await state_of(gateway, ordered["id"]) == state  # it runs
+
+    gateway.ingest.builds[BUILD] |= {"status": status, "complete": True}
+    await parts.commands.end_due(parts.ingest.stored)
+    shown = (await gateway.as_admin("GET", f"/api/commands/{ordered['id']}")).json()
+    assert (shown["state"], shown["detail"]) == end
+
+
+HOUR_MS, DAY_MS = 3_600_000, 86_400_000
+
+
+@pytest.mark.parametrize(
+    ("kind", "state", "after_ms", "detail"),
+    [
+        ("cancel", "queued", DAY_MS, "agent ci was not there to take it in time"),
+        ("trigger", "queued", HOUR_MS, "agent ci was not there to take it in time"),
+        ("drain", "sent", HOUR_MS, "agent ci did not answer in time"),
+        ("resume", "sent", HOUR_MS, "agent ci did not answer in time"),
+        ("cancel", "accepted", HOUR_MS, "agent ci took it and never reported its end"),
+        ("trigger", "accepted", DAY_MS, "agent ci took it and never reported its end"),
+    ],
+)
+def test_a_command_of_an_agent_that_never_comes_back_expires(
+    kind: CommandKind, state: CommandState, after_ms: int, detail: str
+) -> None:
+    """By the server's clock alone, with the reason, and not a moment before its time."""
+    expires_at = 1_000 + EXPIRES_SECONDS[kind] * 1000
+    row = CommandRow(
+        id="c",
+        kind=kind,
+        agent="ci",
+        requested_by="ann",
+        created_at=1_000,
+        expires_at=expires_at,
+        updated_at=1_000,
+        state=state,
+    )
+    assert ended(row, 1_000 + after_ms - 1) is None
+    end = ended(row, 1_000 + after_ms)
+    assert end is not None
+    assert (end.state, end.detail, end.updated_at) == ("expired", detail, 1_000 + after_ms)
+
+
+async def test_what_an_agent_reports_after_it_was_given_up_is_what_happened(gateway: Gateway) -> None:
+    """An order that expired and was carried out all the same is shown as done."""
+    gateway.ingest.builds[BUILD] = {"stored": 0, "agent": "default", "project": "torch-mlir", "status": "running"}
+    ordered = await order(gateway, kind="cancel", buildId=BUILD)
+    parts = gateway.app.state.dependencies
+    row = await parts.store.find_command(ordered["id"])
+    await parts.store.move_command(row.model_copy(update={"state": "expired"}), QUEUED)
+    await parts.commands.acked("default", CommandAck(command_id=row.id, state="accepted"))
+    assert await state_of(gateway, row.id) == "expired"
+    await parts.commands.acked("default", CommandAck(command_id=row.id, state="done", detail="stopped"))
+    assert await state_of(gateway, row.id) == "done"
 
 
 def _agent() -> Any:

@@ -218,6 +218,27 @@ async def test_commands_are_found_by_agent_and_build(store: GatewayStore) -> Non
     assert await store.find_command("c9") is None
 
 
+async def test_a_command_that_is_there_stays_as_it_is(store: GatewayStore) -> None:
+    """Of two orders under one id, also at once, one is stored; a second never takes back how far the first came."""
+    await asyncio.gather(*(store.add_command(command(requested_by=who)) for who in ("ann", "bob")))
+    first = await store.find_command("c1")
+    assert await store.list_commands() == [first]
+    assert first is not None
+    await store.move_command(first.model_copy(update={"state": "done"}), QUEUED)
+    await store.add_command(command())
+    assert (await store.list_commands())[0].state == "done"
+
+
+async def test_what_has_not_ended_is_listed_and_old_commands_are_dropped(store: GatewayStore) -> None:
+    """Oldest first, of all agents."""
+    states: tuple[CommandState, ...] = ("accepted", "done", "sent", "rejected", "queued", "expired")
+    for number, state in enumerate(states):
+        await store.add_command(command(f"c{number}", agent=f"a{number}", state=state, created_at=number))
+    assert [row.id for row in await store.list_unfinished()] == ["c0", "c2", "c4"]
+    await store.drop_commands_before(2)
+    assert sorted(row.id for row in await store.list_commands()) == ["c2", "c3", "c4", "c5"]
+
+
 async def test_a_command_moves_only_from_an_expected_state(store: GatewayStore) -> None:
     """Of two gateways that send one command exactly one does; a finished command does not come back."""
     await store.add_command(command())

@@ -25,6 +25,7 @@ BOOTSTRAP_KEY = "default"
 
 KEYS_SECONDS = 3.0
 PARKED_SECONDS = 30.0
+COMMANDS_SECONDS = 5.0
 LISTEN_SECONDS = 1.0
 """A listener that was cut off comes back within this."""
 
@@ -67,10 +68,14 @@ class Gateway:
             Duty("watch viewers", parts.audience.watch, AUDIENCE_SECONDS, rests_first=True),
             Duty("watch keys", self._watch_keys, KEYS_SECONDS, rests_first=True),
             Duty("remember agents", parts.roster.write_changes, WRITE_SECONDS, rests_first=True),
+            Duty("end commands", self._end_commands, COMMANDS_SECONDS),
             Duty("count parked messages", self._count_parked, PARKED_SECONDS),
             self._guard.duty(),
             Duty("forget old sessions", forget_old, HOUR_SECONDS),
         )
+
+    async def _end_commands(self) -> None:
+        await self._parts.commands.end_due(self._parts.ingest.stored)
 
     async def _count_parked(self) -> None:
         self._parts.metrics.parked_messages.set(await self._parts.bus.count_parked())

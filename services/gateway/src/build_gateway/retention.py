@@ -1,10 +1,11 @@
-"""Retention: deletes ended sessions of people, and agents that were not seen for a while."""
+"""Retention: deletes ended sessions of people, agents that were not seen for a while, and old commands."""
 
 from build_protocol.clock import DAY_MS
 
 from build_gateway.store.contract import GatewayStore
 
 AGENT_DAYS = 30
+COMMAND_DAYS = 90
 
 
 class Retention:
@@ -17,3 +18,4 @@ class Retention:
         """One round. Repeating it, or two gateways at once, is harmless."""
         await self._store.drop_expired_refresh(now_ms)
         await self._store.drop_agents_before(now_ms - AGENT_DAYS * DAY_MS)
+        await self._store.drop_commands_before(now_ms - COMMAND_DAYS * DAY_MS)

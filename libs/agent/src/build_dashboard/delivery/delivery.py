@@ -9,7 +9,7 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,7 +47,8 @@ class Held:
     spool: Spool
     replaced: dict[int, bytes]
     replace: Callable[[int, str], bytes]
-    command_id: str | None = None
+    command_ids: list[str] = field(default_factory=list)
+    """The orders to end it that are being carried out; each of them is answered."""
 
 
 class Delivery:
@@ -127,8 +128,8 @@ class Delivery:
             if state := self._session.builds.get(build_id):
                 state.is_running, state.is_complete, state.has_totals = False, True, has_totals
                 held = self._held[build_id]
-                if held.command_id and self._connection:
-                    self._connection.send(_command_ack(held.command_id, "done", build_id))
+                for command_id in held.command_ids if self._connection else ():
+                    self._connection.send(_command_ack(command_id, "done", build_id))
                 self.stored(build_id)
 
         self._post(note)
@@ -316,7 +317,8 @@ class Delivery:
             held.directory.stop("cancelled_by_user")
             if self.on_cancel is not None:
                 self.on_cancel(build_id)
-        held.command_id = command_id
+        if command_id not in held.command_ids:
+            held.command_ids.append(command_id)
         return _command_ack(command_id, "done" if state.is_complete else "accepted", build_id)
 
     def changed(self) -> None:

@@ -9,6 +9,7 @@ from build_gateway.store.rows import AgentRow, AuditEntry, CommandRow, CommandSt
 
 AGENTS_LISTED = 1000
 COMMANDS_LISTED = 200
+UNFINISHED_LISTED = 1000
 AUDIT_LISTED = 500
 
 
@@ -93,7 +94,7 @@ class GatewayStore(Store, Protocol):
         ...
 
     async def add_command(self, command: CommandRow) -> None:
-        """Store a command by its id; repeating changes nothing."""
+        """Store a command by its id, unless one of that id is there: that one stays as it is."""
         ...
 
     async def find_command(self, command_id: str) -> CommandRow | None:
@@ -102,6 +103,14 @@ class GatewayStore(Store, Protocol):
 
     async def list_commands(self, *, agent: str | None = None, build_id: str | None = None) -> list[CommandRow]:
         """The newest 200 commands, newest first."""
+        ...
+
+    async def list_unfinished(self) -> list[CommandRow]:
+        """The commands that have not ended (queued, sent, accepted), oldest first, at most `UNFINISHED_LISTED`."""
+        ...
+
+    async def drop_commands_before(self, created_at: int) -> None:
+        """Delete commands ordered before that time; repeating changes nothing."""
         ...
 
     async def list_waiting(self, agent: str) -> list[CommandRow]:

@@ -4,6 +4,7 @@ import asyncio
 import random
 import secrets
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from typing import Any
 
 from build_chassis.errors import StoreUnavailable
@@ -29,6 +30,7 @@ _INDEXES: dict[str, list[tuple[list[tuple[str, int]], bool]]] = {
     "commands": [
         ([("agent", ASCENDING), ("state", ASCENDING), ("created_at", ASCENDING)], False),
         ([("build_id", ASCENDING)], False),
+        ([("state", ASCENDING), ("created_at", ASCENDING)], False),
         ([("created_at", DESCENDING)], False),
     ],
     "audit": [([("at", DESCENDING)], False)],
@@ -177,7 +179,9 @@ class MongoGatewayStore(MongoStore, GatewayStore):
 
     @override
     async def add_command(self, command: CommandRow) -> None:
-        await self._put("commands", command.id, rows.command_row(command))
+        fields = {"$setOnInsert": rows.command_row(command)}
+        with mongo.available(self._database), suppress(DuplicateKeyError):
+            await self._database["commands"].update_one({"_id": command.id}, fields, upsert=True)
 
     @override
     async def find_command(self, command_id: str) -> CommandRow | None:
@@ -192,6 +196,16 @@ class MongoGatewayStore(MongoStore, GatewayStore):
             "commands", query, [("created_at", DESCENDING), ("_id", ASCENDING)], contract.COMMANDS_LISTED
         )
         return [CommandRow.model_validate_json(document["body"]) for document in documents]
+
+    @override
+    async def list_unfinished(self) -> list[CommandRow]:
+        query = {"state": {"$in": ["queued", "sent", "accepted"]}}
+        documents = await self._list("commands", query, [("created_at", ASCENDING)], contract.UNFINISHED_LISTED)
+        return [CommandRow.model_validate_json(document["body"]) for document in documents]
+
+    @override
+    async def drop_commands_before(self, created_at: int) -> None:
+        await self._drop("commands", {"created_at": {"$lt": created_at}})
 
     @override
     async def list_waiting(self, agent: str) -> list[CommandRow]:

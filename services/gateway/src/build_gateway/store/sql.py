@@ -1,6 +1,7 @@
 """The SQL driver: SQLite (embedded default) and MySQL/MariaDB by one SQLAlchemy Core code."""
 
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from typing import Any
 
 from build_chassis.store.sql_store import SqlStore
@@ -76,7 +77,7 @@ commands = Table(
     Column("id", String(64), primary_key=True),
     Column("agent", String(128), nullable=False),
     Column("build_id", String(64), index=True),
-    Column("state", String(16), nullable=False),
+    Column("state", String(16), nullable=False, index=True),
     Column("created_at", BigInteger, nullable=False, index=True),
     Column("body", _BODY, nullable=False),
     Index("commands_of_agent", "agent", "state", "created_at"),
@@ -208,7 +209,13 @@ class SqlGatewayStore(SqlStore, GatewayStore):
 
     @override
     async def add_command(self, command: CommandRow) -> None:
-        await self._put(commands, {"id": command.id}, rows.command_row(command))
+        new = commands.insert().values(id=command.id, **rows.command_row(command))
+
+        def add(db: Connection) -> None:
+            with suppress(IntegrityError), db.begin_nested():
+                db.execute(new)
+
+        await self._engine.write(add)
 
     @override
     async def find_command(self, command_id: str) -> CommandRow | None:
@@ -227,6 +234,19 @@ class SqlGatewayStore(SqlStore, GatewayStore):
         if build_id is not None:
             query = query.where(commands.c.build_id == build_id)
         return [CommandRow.model_validate_json(body) for body in await self._bodies(query)]
+
+    @override
+    async def list_unfinished(self) -> list[CommandRow]:
+        unfinished = commands.c.state.in_(("queued", "sent", "accepted"))
+        query = select(commands.c.body).where(unfinished).order_by(commands.c.created_at)
+        bodies = await self._bodies(query.limit(contract.UNFINISHED_LISTED))
+        return [CommandRow.model_validate_json(body) for body in bodies]
+
+    @override
+    async def drop_commands_before(self, created_at: int) -> None:
+        await self._engine.write(
+            lambda db: db.execute(delete(commands).where(commands.c.created_at < created_at)).rowcount
+        )
 
     @override
     async def list_waiting(self, agent: str) -> list[CommandRow]:
