@@ -9,7 +9,7 @@ from build_chassis.server_clock import STEP_MS, ServerClock
 from build_chassis.settings import ServiceSettings
 from build_chassis.store.mongo_store import MongoStore
 from build_chassis.store.sql_store import SqlStore
-from build_protocol.clock import DAY_MS, HOUR_MS
+from build_protocol.clock import DAY_MS, HOUR_MS, now_ms
 from build_testkit.signing import SECRET
 from prometheus_client import CollectorRegistry
 from sqlalchemy import MetaData
@@ -59,6 +59,23 @@ def machine() -> Machine:
     return Machine()
 
 
+class Elsewhere:
+    """A store on a server of its own, whose clock tests set."""
+
+    def __init__(self) -> None:
+        self.seen_at: int | None = None
+        self.now_at = NOON_AT
+
+    async def newest_time(self) -> int | None:
+        return self.seen_at
+
+    async def own_time(self) -> int | None:
+        return self.now_at
+
+    async def note_time(self, at: int) -> None:
+        self.seen_at = at
+
+
 def guard_of(store, clock, confirmed_on: date | None = None) -> RetentionGuard:
     settings = ServiceSettings(service="history", jwt_secret_key=SECRET, clock_confirmed_on=confirmed_on)
     return RetentionGuard(settings, clock, store, CollectorRegistry())
@@ -106,7 +123,7 @@ async def test_a_leap_stops_retention_and_says_what_to_do(sqlite_store, machine:
         assert not await guard.allows(old=1, total=100)
         assert not await guard.is_clock_right()
 
-    assert "the clock leapt by 400 days" in guard.reason
+    assert "the clock leapt 400 days 0 hours ahead" in guard.reason
     assert f"CLOCK_CONFIRMED_ON={day_of(NOON_AT)}" in guard.reason
     assert [record.levelname for record in caplog.records] == ["ERROR"]
     assert registry.get_sample_value("history_retention_held") == 1
@@ -118,18 +135,41 @@ async def test_a_leap_stops_retention_and_says_what_to_do(sqlite_store, machine:
 
 
 @pytest.mark.parametrize("leap_ms", [LEAP_MS, AWAY_MS + 1, -LEAP_MS, -2 * STEP_MS])
-async def test_a_service_that_starts_with_another_time_than_its_store_has_seen_asks(store, machine, leap_ms) -> None:
+async def test_a_service_that_starts_with_another_time_than_its_store_has_seen_asks(
+    sqlite_store, machine, leap_ms
+) -> None:
     """A clock that is wrong at the start, or a server that was off for long: nobody but a person knows which."""
-    await guard_of(store, machine.clock()).look()
+    await guard_of(sqlite_store, machine.clock()).look()
     machine.wall_at += leap_ms
 
-    restarted = guard_of(store, machine.clock())
+    restarted = guard_of(sqlite_store, machine.clock())
     assert not await restarted.allows(old=1, total=100)
-    assert not await guard_of(store, machine.clock()).is_clock_right()
+    assert not await guard_of(sqlite_store, machine.clock()).is_clock_right()
 
-    agreed = guard_of(store, machine.clock(), day_of(machine.wall_at))
+    agreed = guard_of(sqlite_store, machine.clock(), day_of(machine.wall_at))
     assert await agreed.allows(old=1, total=100)
-    assert await guard_of(store, machine.clock()).is_clock_right()
+    assert await guard_of(sqlite_store, machine.clock()).is_clock_right()
+
+
+@pytest.mark.parametrize("skew_ms", [LEAP_MS, -HOUR_MS])
+async def test_a_clock_that_differs_from_the_database_servers_is_in_doubt(machine: Machine, skew_ms: int) -> None:
+    """Even at the first start of all; the two agree within minutes, or a person says which is right."""
+    elsewhere = Elsewhere()
+    machine.wall_at += skew_ms
+
+    assert not await guard_of(elsewhere, machine.clock()).allows(old=1, total=100)
+    assert elsewhere.seen_at is None
+    assert await guard_of(elsewhere, machine.clock(), day_of(machine.wall_at)).allows(old=1, total=100)
+    machine.wall_at -= skew_ms - 200_000
+    elsewhere.seen_at = None
+    assert await guard_of(elsewhere, machine.clock()).allows(old=1, total=100)
+
+
+async def test_a_database_server_names_its_time(store, store_url: str) -> None:
+    """As the machine that all of this runs on; a file has none of its own."""
+    own_at = await store.own_time()
+
+    assert own_at is None if store_url.startswith("sqlite") else abs(own_at - now_ms()) < 60_000
 
 
 async def test_yesterdays_agreement_is_none(sqlite_store, machine: Machine) -> None:

@@ -5,6 +5,7 @@
 | the wall clock leapt while the service ran              | its time goes on without the leap; retention stops         |
 | the service starts days after its store was last in use | it may have been off, or the clock is ahead: it stops      |
 | the clock is behind what the store has seen             | it stops                                                   |
+| the clock differs from that of the store's server       | it stops                                                   |
 | a round would delete an unusual share                   | it stops                                                   |
 | CLOCK_CONFIRMED_ON is today                             | the clock and the round are right: it goes on              |
 """
@@ -12,7 +13,7 @@
 import logging
 from datetime import UTC, date, datetime
 
-from build_protocol.clock import DAY_MS, Clock
+from build_protocol.clock import DAY_MS, HOUR_MS, Clock
 from prometheus_client import CollectorRegistry, Gauge
 
 from build_chassis.server_clock import STEP_MS, ServerClock
@@ -22,6 +23,9 @@ from build_chassis.supervisor import Duty
 
 AWAY_MS = 3 * DAY_MS
 """A service that was off for longer asks: a weekend passes."""
+
+DIFFERS_MS = 5 * 60_000
+"""Two servers' clocks that are not looked after differ by less."""
 
 SHARE = 0.25
 FEW = 10
@@ -89,22 +93,22 @@ class RetentionGuard:
         return self.reason is None
 
     async def _is_clock_right(self) -> None:
-        seen_at = await self._store.newest_time()
+        seen_at, own_at = await self._store.newest_time(), await self._store.own_time()
         now_ms = self._clock()
         leap_ms = 0
         if isinstance(self._clock, ServerClock) and (leap_ms := self._clock.leap_ms):
             there_ms = now_ms + leap_ms
             # A clock that was wrong from the start is set right: the store knows what time it may be.
-            is_set_right = self._clock_doubt is not None and _doubt_of(there_ms, seen_at) is None
+            is_set_right = self._clock_doubt is not None and _doubt_of(there_ms, seen_at, own_at) is None
             if is_set_right or self._is_confirmed(there_ms):
                 self._clock.adopt()
                 now_ms, leap_ms = there_ms, 0
         self._leap.set(leap_ms / 1000)
         if leap_ms:
-            self._clock_doubt = f"the clock leapt by {_span(leap_ms)} and is not followed"
+            self._clock_doubt = f"the clock leapt {_span(leap_ms)} the time since boot and is not followed"
             return
         is_confirmed = self._is_confirmed(now_ms)
-        self._clock_doubt = None if is_confirmed else _doubt_of(now_ms, seen_at)
+        self._clock_doubt = None if is_confirmed else _doubt_of(now_ms, seen_at, own_at)
         is_due = seen_at is None or now_ms - seen_at > NOTE_MS
         if self._clock_doubt is None and (is_confirmed or is_due):
             await self._store.note_time(now_ms)
@@ -122,13 +126,15 @@ class RetentionGuard:
         self._reported = reason
 
 
-def _doubt_of(now_ms: int, seen_at: int | None) -> str | None:
+def _doubt_of(now_ms: int, seen_at: int | None, own_at: int | None) -> str | None:
+    if own_at is not None and abs(now_ms - own_at) > DIFFERS_MS:
+        return f"the clock is {_span(now_ms - own_at)} that of its store's server"
     if seen_at is None:
         return None
     if now_ms - seen_at > AWAY_MS:
-        return f"its store was last in use {_span(now_ms - seen_at)} ago, or the clock is ahead"
+        return f"its store was last in use {_length(now_ms - seen_at)} ago, or the clock is ahead"
     if seen_at - now_ms > STEP_MS:
-        return f"the clock is {_span(seen_at - now_ms)} behind what its store has seen"
+        return f"the clock is {_length(seen_at - now_ms)} behind what its store has seen"
     return None
 
 
@@ -137,6 +143,9 @@ def _day(at: int) -> date:
 
 
 def _span(span_ms: int) -> str:
-    sign, seconds = "-" if span_ms < 0 else "", abs(span_ms) // 1000
-    days, hours = divmod(seconds // 3600, 24)
-    return f"{sign}{days} days {hours} hours" if days else f"{sign}{seconds} s"
+    return f"{_length(abs(span_ms))} {'ahead of' if span_ms > 0 else 'behind'}"
+
+
+def _length(span_ms: int) -> str:
+    days, hours = divmod(span_ms // HOUR_MS, 24)
+    return f"{days} days {hours} hours" if days else f"{span_ms // 1000} s"

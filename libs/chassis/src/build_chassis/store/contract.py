@@ -48,6 +48,14 @@ class Store(Protocol):
         """
         ...
 
+    async def own_time(self) -> int | None:
+        """What time it is by the store's own server, in ms since the Unix epoch; None where it has none.
+
+        Raises:
+            StoreUnavailable: The store does not answer.
+        """
+        ...
+
     async def note_time(self, at: int) -> None:
         """Note the time, so that a clock that is wrong at the next start is seen. Repeating is harmless.
 

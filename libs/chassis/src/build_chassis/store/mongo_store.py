@@ -1,6 +1,7 @@
 """The part that all MongoDB drivers share: one database, opened with the service's own indexes."""
 
 from abc import abstractmethod
+from datetime import datetime
 
 from typing_extensions import override
 
@@ -47,6 +48,12 @@ class MongoStore(Store):
         with available(self._database):
             noted = await self._database[VERSION].find_one({"_id": CLOCK})
         return None if noted is None else int(noted["at"])
+
+    @override
+    async def own_time(self) -> int | None:
+        with available(self._database):
+            answered_at: datetime = (await self._database.command("hello"))["localTime"]
+        return round(answered_at.timestamp() * 1000)
 
     @override
     async def note_time(self, at: int) -> None:

@@ -178,6 +178,13 @@ class SqlEngine:
         """The time noted last; None where none was."""
         return await self.read(lambda connection: connection.execute(select(_clock.c.at)).scalar())
 
+    async def own_time(self) -> int | None:
+        """What time it is by the database's server; None for a file."""
+        if self.dialect != "mysql":
+            return None
+        now = text("select cast(unix_timestamp(now(3)) * 1000 as signed)")
+        return await self.read(lambda connection: int(connection.execute(now).scalar_one()))
+
     async def note_time(self, at: int) -> None:
         """Note the time; the newest call counts."""
 

@@ -34,5 +34,9 @@ class SqlStore(Store):
         return await self._engine.newest_time()
 
     @override
+    async def own_time(self) -> int | None:
+        return await self._engine.own_time()
+
+    @override
     async def note_time(self, at: int) -> None:
         await self._engine.note_time(at)
