@@ -162,7 +162,7 @@ def test_progress_that_is_overwritten_is_not_shown_as_lines() -> None:
 
     assert blocks == []
     assert normaliser.showing == "[2/3] CXX b\x1b[K"
-    assert joined(normaliser.feed("pty", b"\r[3/3] LD c\x1b[K\r\n", 1)) == ["[3/3] LD c\x1b[K"]
+    assert joined(normaliser.feed("pty", b"\r[3/3] LD c\x1b[K\r\n", 1) + normaliser.release()) == ["[3/3] LD c\x1b[K"]
 
 
 @settings(max_examples=75, deadline=None)

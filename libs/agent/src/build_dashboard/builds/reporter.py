@@ -24,6 +24,7 @@ from build_dashboard.recording.log_recorder import LogRecorder
 from build_dashboard.recording.normalise import Normaliser
 from build_dashboard.recording.records import Recorder
 from build_dashboard.recording.redact import Redactor
+from build_dashboard.recording.screen import COLUMNS, ROWS
 from build_dashboard.recording.spool import Spool
 
 if TYPE_CHECKING:
@@ -67,7 +68,9 @@ class BuildReporter:
         recorder = Recorder(directory.build_id, directory.facts["project"])
         start = directory.facts["start"]
         progress = ProgressReader(start["command"], (start.get("environment") or {}).get("NINJA_STATUS"))
-        self.log_recorder = LogRecorder(directory.raw, self.spool, recorder, Normaliser(redactor), progress=progress)
+        columns, rows = _terminal_size() if start.get("tty") else (COLUMNS, ROWS)
+        normaliser = Normaliser(redactor, columns=columns, rows=rows)
+        self.log_recorder = LogRecorder(directory.raw, self.spool, recorder, normaliser, progress=progress)
         for occasion in ("log", "progress"):
             if handlers is not None and handlers.has(occasion):
                 self.log_recorder.listeners[occasion].append(partial(handlers.call, occasion, directory.build_id))
@@ -239,6 +242,15 @@ class _Polls:
     def __call__(self, seconds: float) -> None:
         time.sleep(min(seconds, POLL_SECONDS))
         self.is_over = not self._is_held()
+
+
+def _terminal_size() -> tuple[int, int]:
+    """Columns and rows of our terminal, which the command's copies; of one that we do not have the usual."""
+    try:
+        size = os.get_terminal_size(1)
+    except OSError:
+        return COLUMNS, ROWS
+    return (size.columns, size.lines) if size.columns and size.lines else (COLUMNS, ROWS)
 
 
 def _now_ms() -> int:

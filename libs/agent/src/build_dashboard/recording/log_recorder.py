@@ -14,7 +14,7 @@ from build_analysis.progress import Progress, ProgressReader
 from build_dashboard.failpoints import fail_at
 from build_dashboard.holder import raw
 from build_dashboard.holder.holding import End, parse_end
-from build_dashboard.recording.normalise import Block, Normaliser, Stream
+from build_dashboard.recording.normalise import HOLD_MS, Block, Normaliser, Stream
 from build_dashboard.recording.records import Recorder
 from build_dashboard.recording.spool import Spool, SpoolFull
 
@@ -109,6 +109,8 @@ class LogRecorder:
         now = self._clock()
         if frames:
             self._last_output = now
+        elif self._normaliser.is_holding and now >= self._last_output + HOLD_MS / 1000:
+            blocks += self._normaliser.release()
         elif self._is_line_overdue(now):
             blocks += self._normaliser.flush()
             self._last_output = now
@@ -123,6 +125,8 @@ class LogRecorder:
         """After how long `step` has something to do though nothing was printed; None: never."""
         now = self._clock()
         waits = []
+        if self._normaliser.is_holding:
+            waits.append(self._last_output + HOLD_MS / 1000 - now)
         if self._normaliser.has_unfinished:
             waits.append(self._last_output + FLUSH_SECONDS - now)
         if self._pending_progress is not None:

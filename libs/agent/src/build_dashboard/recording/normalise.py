@@ -2,6 +2,8 @@
 
 Lines are numbered from 1 over all streams, in the order in which they end. The result depends on the bytes of each
 stream, not on how they were cut into chunks; only `flush` (an idle stream's unfinished line is shown) depends on time.
+A stream that moves its cursor upwards goes through a screen first, from the chunk on in which it does so; the newest
+lines of a terminal are held back for a moment, for the first such move comes behind them.
 """
 
 import codecs
@@ -12,6 +14,7 @@ from typing import Any, Literal
 from build_analysis.text import strip_ansi
 
 from build_dashboard.recording.redact import Redactor
+from build_dashboard.recording.screen import COLUMNS, ROWS, Screen, moves_upwards, unfinished_sequence
 
 Stream = Literal["out", "err", "pty"]
 
@@ -20,6 +23,12 @@ LONG_BYTES = 16 * 1024
 
 WAITING_BYTES = 64 * 1024
 """What other streams may hold back while a line is passed on in pieces; then that line is ended."""
+
+HOLD_MS = 100
+"""So long a terminal's newest lines are held back: what redraws them does so sooner, at first."""
+
+HOLD_BYTES = 2048
+"""More of them than this are not held back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,22 +71,54 @@ class Normaliser:
     redactor: Redactor = field(default_factory=Redactor)
     long_bytes: int = LONG_BYTES
     waiting_bytes: int = WAITING_BYTES
+    columns: int = COLUMNS
+    rows: int = ROWS
+    """The terminal's size."""
     line: int = 0
     """The number of the last line that was begun."""
     _open: dict[Stream, _Open] = field(default_factory=dict)
     _begun: Stream | None = None
     _waiting: list[_Waiting] = field(default_factory=list)
     _waiting_size: int = 0
+    _screens: dict[Stream, Screen] = field(default_factory=dict)
+    _held: dict[Stream, tuple[int, bytes]] = field(default_factory=dict)
+    """Bytes that were not looked at for lines yet, and when they came."""
 
     def feed(self, stream: Stream, data: bytes, stamped_at: int) -> list[Block]:
         """The lines that these bytes finished."""
         blocks: list[Block] = []
+        held_at = stamped_at
+        if stream in self._held:
+            if stamped_at - self._held[stream][0] > HOLD_MS:
+                self._release_held(stream, blocks)
+            held_at, held = self._held.pop(stream, (stamped_at, b""))
+            data = held + data
+        if stream not in self._screens and moves_upwards(data):
+            data = self._enter_screen(stream, blocks) + data
+        if stream in self._screens:
+            self._feed_screen(stream, data, stamped_at, blocks)
+            return blocks
+        cut = unfinished_sequence(data)
+        if stream == "pty" and b"\n" in data[-HOLD_BYTES:]:
+            cut = min(cut, data.find(b"\n", -HOLD_BYTES) + 1 if len(data) > HOLD_BYTES else 0)
+        if cut < len(data):
+            self._held[stream] = (held_at, data[cut:])
+            data = data[:cut]
         self._feed(stream, data, stamped_at, blocks)
+        return blocks
+
+    def release(self) -> list[Block]:
+        """Give what is held back only for a moment."""
+        blocks: list[Block] = []
+        for stream in sorted(self._held):
+            self._release_held(stream, blocks)
         return blocks
 
     def flush(self) -> list[Block]:
         """Show unfinished lines of streams that are idle, as far as nothing may overwrite them."""
-        blocks: list[Block] = []
+        blocks: list[Block] = self.release()
+        for stream, screen in self._screens.items():
+            self._feed_lines(stream, screen.settle(), self._open.setdefault(stream, _Open()).stamped_at, blocks)
         if self._waiting:
             self._end_begun(blocks)
         for stream, line in sorted(self._open.items(), key=lambda item: item[0]):
@@ -87,7 +128,10 @@ class Normaliser:
 
     def finish(self) -> list[Block]:
         """End every line: the output is over (or a part of it was lost)."""
-        blocks: list[Block] = []
+        blocks: list[Block] = self.release()
+        for stream, screen in self._screens.items():
+            self._feed_lines(stream, screen.finish(), self._open.setdefault(stream, _Open()).stamped_at, blocks)
+        self._screens = {}
         while self._waiting:
             self._end_begun(blocks)
         # The line that was passed on in pieces ends before any other gets a number.
@@ -102,11 +146,23 @@ class Normaliser:
     @property
     def has_unfinished(self) -> bool:
         """Whether some stream's line waits for its end."""
-        return bool(self._waiting) or any(line.rest and not line.has_return for line in self._open.values())
+        lines, screens = self._open.values(), self._screens.values()
+        return (
+            bool(self._waiting)
+            or any(line.rest and not line.has_return for line in lines)
+            or any(screen.has_settled for screen in screens)
+        )
+
+    @property
+    def is_holding(self) -> bool:
+        """Whether `release` has something to give."""
+        return bool(self._held)
 
     @property
     def showing(self) -> str:
         """What the last unfinished line shows now, where carriage returns overwrite it; for reading progress."""
+        for screen in self._screens.values():
+            return screen.showing
         lines = [line for line in self._open.values() if line.has_return]
         if not lines:
             return ""
@@ -124,6 +180,8 @@ class Normaliser:
                 if line != _Open(stamped_at=line.stamped_at)
             },
             "waiting": [[w.stream, w.stamped_at, w.data.decode("latin-1")] for w in self._waiting],
+            "screens": {stream: screen.state() for stream, screen in self._screens.items()},
+            "held": {stream: [at, held.decode("latin-1")] for stream, (at, held) in self._held.items()},
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -134,6 +192,37 @@ class Normaliser:
         }
         self._waiting = [_Waiting(stream, ms, data.encode("latin-1")) for stream, ms, data in state["waiting"]]
         self._waiting_size = sum(len(waiting.data) for waiting in self._waiting)
+        self._screens = {stream: Screen.restored(screen) for stream, screen in state["screens"].items()}
+        self._held = {stream: (at, held.encode("latin-1")) for stream, (at, held) in state["held"].items()}
+
+    def _release_held(self, stream: Stream, blocks: list[Block]) -> None:
+        stamped_at, held = self._held.pop(stream)
+        self._feed(stream, held, stamped_at, blocks)
+
+    def _enter_screen(self, stream: Stream, blocks: list[Block]) -> bytes:
+        """Begin a screen; what its first row shows already."""
+        while self._waiting:
+            self._end_begun(blocks)
+        line = self._open.get(stream, _Open())
+        self._screens[stream] = Screen(self.columns, self.rows)
+        if line.is_begun:
+            self._end_begun(blocks)  # its number is given: what comes is another line
+            return line.rest
+        self._open[stream] = _Open(stamped_at=line.stamped_at)
+        return line.shown.encode() + (b"\r" if line.has_return else b"") + line.rest
+
+    def _feed_screen(self, stream: Stream, data: bytes, stamped_at: int, blocks: list[Block]) -> None:
+        screen = self._screens[stream]
+        lines = screen.feed(data)
+        if screen.is_quiet:
+            lines += screen.finish()
+            del self._screens[stream]
+        self._feed_lines(stream, lines, stamped_at, blocks)
+
+    def _feed_lines(self, stream: Stream, lines: list[str], stamped_at: int, blocks: list[Block]) -> None:
+        self._open.setdefault(stream, _Open()).stamped_at = stamped_at
+        if lines:
+            self._feed(stream, ("\n".join(lines) + "\n").encode(), stamped_at, blocks)
 
     def _feed(self, stream: Stream, data: bytes, stamped_at: int, blocks: list[Block]) -> None:
         if self._begun not in (None, stream):
