@@ -193,13 +193,13 @@ async def test_refresh_tokens_end_by_family_and_by_age(store: GatewayStore) -> N
 async def test_an_agent_process_has_one_row(store: GatewayStore) -> None:
     """The newest row of a process counts; processes of one name are kept apart; old ones are deleted."""
     await store.save_agent(agent())
-    await store.save_agent(agent(last_seen_at=5, builds=("b1",), spool_bytes=2**40))
+    await store.save_agent(agent(last_seen_at=5, builds={"b1": "p"}, spool_bytes=2**40))
     await store.save_agent(agent(instance="i2", last_seen_at=3))
     await store.save_agent(agent("x" * 400, "y" * 400, last_seen_at=2))
     await store.drop_agents_before(3)
 
     assert await store.list_agents() == [
-        agent(last_seen_at=5, builds=("b1",), spool_bytes=2**40),
+        agent(last_seen_at=5, builds={"b1": "p"}, spool_bytes=2**40),
         agent(instance="i2", last_seen_at=3),
     ]
 

@@ -320,11 +320,12 @@ class Pong(WireModel):
 
 
 class Stored(WireModel):
-    """Ingest's word (on `builds.live`, to gateways): everything up to `upto` is durably stored."""
+    """Ingest's word (on `builds.live`, to gateways): everything up to `upto` is stored, and whose build it is."""
 
     type: Literal["STORED"] = "STORED"
     build_id: BuildId
     project: ProjectName
+    agent: str
     upto: Count
     resend_from: Sequence_ | None = None
     verified: bool | None = None

@@ -134,9 +134,9 @@ class Gateway:
         options.setdefault("origin", self.url)
         return connect(self.ws, compression=None, **options)
 
-    async def announce_stored(self, upto: int, build_id: str = BUILD, **more: Any) -> None:
+    async def announce_stored(self, upto: int, build_id: str = BUILD, agent: str = "default", **more: Any) -> None:
         """Say STORED as ingest does."""
-        event = Stored(build_id=build_id, project="torch-mlir", upto=upto, **more)
+        event = Stored(build_id=build_id, project="torch-mlir", agent=agent, upto=upto, **more)
         await self.bus.announce(LIVE_EXCHANGE, live_key("stored", event.project, build_id), event.to_json().encode())
 
     async def announce_build(self, revision: int, *events: str, project: str = "torch-mlir", **more: Any) -> None:

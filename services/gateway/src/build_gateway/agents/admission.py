@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from build_chassis.bus import Outgoing
 from build_protocol.clock import now_ms
-from build_protocol.frames import Refused
+from build_protocol.frames import Refused, Stored
 from build_protocol.messages import BuildHeartbeat, Record
 from build_protocol.topology import routing_key
 
@@ -23,46 +23,75 @@ REFUSED_BUILDS = 10_000
 
 @dataclass(slots=True)
 class SessionBuild:
-    """A build whose records this session sends. After `closed_after` only artifacts may follow."""
+    """A build whose records this session sends. After `closed_after` only artifacts may follow.
+
+    `is_own`: ingest has it as this agent's, or the session sent records of it; a HELLO that names it proves nothing.
+    """
 
     project: str
     window: BuildWindow = field(default_factory=BuildWindow)
     closed_after: int | None = None
+    is_own: bool = False
 
 
 class Admission:
-    """Decides over one session's records; each refusal is sent through `refuse`."""
+    """Decides over one session's records; each refusal is sent through `refuse`.
+
+    `postpone` is called when another agent came with a build first and ingest, which decides, does not answer: nothing
+    of the session is taken until it does.
+    """
 
     def __init__(
         self,
         key: Key,
         owners: BuildOwners,
         builds: dict[str, SessionBuild],
+        *,
         refuse: Callable[[Refused], None],
         met: Callable[[str], None],
+        postpone: Callable[[], None],
     ) -> None:
         self._key = key
         self._owners = owners
         self._builds = builds
         self._refuse = refuse
         self._met = met
+        self._postpone = postpone
         self._refused_builds: set[str] = set()
         self._gaps: set[str] = set()
 
     def welcome(self, build_id: str, project: str, known: StoredBuild | None) -> bool:
-        """Whether the session may send records of a build its HELLO names; a refusal is sent."""
+        """Whether a build that HELLO names is the agent's as ingest has it (`known`); a refusal is sent."""
+        owner = self._owners.find(build_id)
+        if known is None and owner is not None and owner.agent != self._key.name and self._key.may_use(project):
+            return False  # whose it is gets decided when records come
         fault = self._fault(build_id, project)
         if fault is not None:
             self._refuse_build(build_id, fault)
             return False
-        self._builds[build_id] = SessionBuild(project)
+        self._builds[build_id] = SessionBuild(project, is_own=known is not None)
         if known is not None and known.verified:
             self._builds[build_id].closed_after = known.stored
-        return True
+        return known is not None
+
+    def stored(self, event: Stored) -> SessionBuild | None:
+        """The session's build that ingest reports on; None when it has none, or ingest has another agent as owner."""
+        build = self._builds.get(event.build_id)
+        if build is None:
+            return None
+        self._owners.confirm(event.build_id, event.agent or None, event.project)
+        fault = self._fault(event.build_id, build.project)
+        if fault is not None:
+            del self._builds[event.build_id]
+            self._refuse_build(event.build_id, fault)
+            return None
+        build.is_own = True
+        return build
 
     async def admit(self, records: Sequence[Admitted], receipt: Receipt) -> Batch | None:
         """The records of one frame that may be published, in order; None when there are none."""
-        await self._meet(records)
+        if not await self._meet(records):
+            return None
         messages: list[Outgoing] = []
         runs: list[tuple[str, BuildWindow, Run]] = []
         open_runs: dict[str, Run] = {}
@@ -75,6 +104,7 @@ class Admission:
             if not build.window.take(record.seq):
                 self._gap(record, build)
                 continue
+            build.is_own = True
             run = open_runs.get(record.build_id)
             if run is not None and record.seq == run.last + 1:
                 run.last = record.seq
@@ -93,7 +123,7 @@ class Admission:
         messages: list[Outgoing] = []
         for build_id in build_ids:
             build = self._builds.get(build_id)
-            if build is not None:
+            if build is not None and build.is_own:
                 beat = BuildHeartbeat(build_id=build_id, project=build.project, timestamp=now_ms())
                 headers = {"agent": self._key.name, "build_id": build_id, "key_id": self._key.id}
                 key = routing_key(beat.type, build_id, build.project)
@@ -111,14 +141,19 @@ class Admission:
         gaps, self._gaps = self._gaps, set()
         return gaps
 
-    async def _meet(self, records: Sequence[Admitted]) -> None:
+    async def _meet(self, records: Sequence[Admitted]) -> bool:
+        """Take up the builds the session did not send before; False when it is not known yet whose one of them is."""
         unmet = {a.record.build_id: a.record.project for a in records if a.record.build_id not in self._builds}
         unknown = [
             build_id
             for build_id, project in unmet.items()
-            if self._owners.find(build_id) is None and self._key.may_use(project)
+            if self._key.may_use(project) and not self._is_decided(build_id)
         ]
-        known = (await self._owners.ask(unknown) or {}) if unknown else {}
+        answer = await self._owners.ask(unknown) if unknown else {}
+        if answer is None and any(self._owners.find(build_id) is not None for build_id in unknown):
+            self._postpone()
+            return False
+        known = answer or {}
         for build_id, project in unmet.items():
             fault = self._fault(build_id, project)
             if fault is not None:
@@ -132,6 +167,12 @@ class Admission:
                 build.window.store(stored.stored, None, None)
                 build.closed_after = stored.stored if stored.verified else None
             self._met(build_id)
+        return True
+
+    def _is_decided(self, build_id: str) -> bool:
+        """Whether ingest need not be asked: it said so, or this agent was first here (ingest checks again itself)."""
+        owner = self._owners.find(build_id)
+        return owner is not None and (owner.is_confirmed or owner.agent == self._key.name)
 
     def _fault(self, build_id: str, project: str) -> Refused | None:
         if not self._key.may_use(project):

@@ -1,4 +1,4 @@
-"""Who owns a build: the agent that started it, as far as ingest knows."""
+"""Who owns a build: the agent that started it, as ingest has it; until ingest does, the one that came with it first."""
 
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -10,10 +10,11 @@ CACHED_BUILDS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """The agent and project a build began with."""
+    """The agent and project a build began with. Not `is_confirmed`: this gateway saw it, ingest did not say so yet."""
 
     agent: str | None
     project: str
+    is_confirmed: bool = False
 
 
 class BuildOwners:
@@ -34,11 +35,15 @@ class BuildOwners:
         """This agent sent the first record of the build seen here, and no other owner is known."""
         self._remember(build_id, Owner(agent, project))
 
+    def confirm(self, build_id: str, agent: str | None, project: str) -> None:
+        """Ingest has this agent as the build's."""
+        self._remember(build_id, Owner(agent, project, is_confirmed=True))
+
     async def ask(self, build_ids: list[str]) -> dict[str, StoredBuild] | None:
         """What ingest stores of the builds; None when it does not answer in time (ingest checks again itself)."""
         answer = await self._ingest.stored(build_ids)
         for build_id, build in (answer or {}).items():
-            self._remember(build_id, Owner(build.agent, build.project))
+            self.confirm(build_id, build.agent, build.project)
         return answer
 
     def _remember(self, build_id: str, owner: Owner) -> None:

@@ -93,7 +93,7 @@ class Roster:
 
     def stored(self, event: Stored) -> None:
         """Pass ingest's report to the sessions of the build."""
-        for session in self._by_build.get(event.build_id, ()):
+        for session in tuple(self._by_build.get(event.build_id, ())):  # one that learns of another owner leaves
             session.stored(event)
 
     def changed(self, row: AgentRow) -> None:

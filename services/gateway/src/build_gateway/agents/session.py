@@ -5,7 +5,7 @@ import logging
 import secrets
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 from build_chassis.bus import Bus
@@ -86,7 +86,14 @@ class AgentSession:
         self._wake = asyncio.Event()
         self._ending: tuple[Close, str] | None = None
         self._pipeline = Pipeline(self.edges.bus, self.edges.valve, self._confirmed)
-        self._admission = Admission(self.key, self.edges.owners, self._builds, self._refuse, self._met)
+        self._admission = Admission(
+            self.key,
+            self.edges.owners,
+            self._builds,
+            refuse=self._refuse,
+            met=self._met,
+            postpone=self._postpone,
+        )
 
     async def run(self) -> None:
         """Serve the agent until either side ends the session."""
@@ -120,8 +127,10 @@ class AgentSession:
     def stored(self, event: Stored) -> None:
         """Ingest reported how far a build is stored: acknowledge it."""
         fail_at("gateway.stored")
-        build = self._builds.get(event.build_id)
-        if build is not None and build.window.store(event.upto, event.resend_from, event.verified):
+        build = self._admission.stored(event)
+        if build is None:
+            self.edges.roster.drop_build(self, event.build_id)
+        elif build.window.store(event.upto, event.resend_from, event.verified):
             self._acknowledge(event.build_id)
 
     def send_command(self, command: Command) -> None:
@@ -166,9 +175,11 @@ class AgentSession:
             self.edges.owners.ask([build.build_id for build in hello.builds]),
             self.edges.history.last_green(build for build in hello.builds if self.key.may_use(build.project)),
         )
+        own: dict[str, int] = {}
         for build in hello.builds:
             known = (stored or {}).get(build.build_id)
             if self._admission.welcome(build.build_id, build.project, known) and known is not None:
+                own[build.build_id] = known.stored
                 self._builds[build.build_id].window.store(known.stored, None, known.verified or None)
                 if known.verified:
                     # Sent once, perhaps to a connection that was gone by then; the agent keeps its spool until then.
@@ -185,9 +196,10 @@ class AgentSession:
             connected=True,
             connected_at=now_ms,
             last_seen_at=now_ms,
-            builds=tuple(self._builds),
+            builds={build_id: build.project for build_id, build in self._builds.items() if build.is_own},
             serves=tuple(project for project in hello.serves if self.key.may_use(project)),
         )
+        self.row = self.row.with_projects(self.row.serves)
         welcome = Welcome(
             session=self.id,
             agent=self.key.name,
@@ -195,7 +207,7 @@ class AgentSession:
             limits=Limits(frame_bytes=self.edges.frame_bytes),
             # Never 0 here: only an ACK may pause, because only a session with a build gets the ACK that resumes.
             window_bytes=self.edges.valve.window() or self.edges.frame_bytes,
-            stored=None if stored is None else {build_id: build.stored for build_id, build in stored.items()},
+            stored=None if stored is None else own,
             last_green=last_green,
             dashboard_url=self.edges.dashboard_url,
         )
@@ -256,10 +268,10 @@ class AgentSession:
                 "spool_bytes": heartbeat.spool_bytes,
                 "oldest_unacked_ms": heartbeat.oldest_unacked_ms,
                 "disk_free_bytes": heartbeat.disk_free_bytes,
-                "builds": tuple(heartbeat.builds),
+                "builds": self._own(heartbeat.builds),
                 "unbuildable": tuple(each for each in heartbeat.unbuildable if self.key.may_use(each.project)),
             }
-        )
+        ).with_projects(())
         self.edges.roster.changed(self.row)
         if not self.edges.valve.is_open:
             # A heartbeat behind a stuck broker would arrive stale; the next one comes in seconds. Send an ACK instead:
@@ -277,6 +289,14 @@ class AgentSession:
         found = await self.edges.history.last_green([query]) if may_know else []
         commit = found[0].commit if found else None
         self._enqueue(LastGreenAnswer(build_id=query.build_id, commit=commit).to_json())
+
+    def _own(self, build_ids: Sequence[str]) -> dict[str, str]:
+        """Those of these builds that are the agent's, with their projects; others are only what it claims."""
+        builds = ((build_id, self._builds.get(build_id)) for build_id in build_ids)
+        return {build_id: build.project for build_id, build in builds if build is not None and build.is_own}
+
+    def _postpone(self) -> None:
+        self.end(Close.TRY_LATER, "another agent came with this build first, and whose it is cannot be read now")
 
     def _met(self, build_id: str) -> None:
         self.edges.roster.add_build(self, build_id)

@@ -42,19 +42,24 @@ class AgentList(WireModel):
 
 @router.get("")
 async def list_agents(needs: Needs, caller: Person) -> AgentList:
-    """Agents connected now and seen lately, each with the projects it serves that the caller may see."""
+    """Agents of the caller's projects, connected now or seen lately, with what they serve and build of these."""
     now_ms = needs.clock()
-    return AgentList(items=[_view(agent, caller, now_ms) for agent in await needs.store.list_agents()])
+    agents = [agent for agent in await needs.store.list_agents() if _is_shown(agent, caller)]
+    return AgentList(items=[_view(agent, caller, now_ms) for agent in agents])
+
+
+def _is_shown(agent: AgentRow, caller: Principal) -> bool:
+    return caller.projects is None or any(caller.may_see(project) for project in agent.projects)
 
 
 def _view(agent: AgentRow, caller: Principal, now_ms: int) -> AgentView:
     # A gateway that died did not record that its agents disconnected: their age shows it.
     is_recent = now_ms - agent.last_seen_at < DISCONNECTED_SECONDS * 1000
-    fields = agent.model_dump(exclude={"key_id", "gateway", "session", "connected", "builds", "serves", "unbuildable"})
+    own = {"key_id", "gateway", "session", "connected", "builds", "serves", "projects", "unbuildable"}
     return AgentView(
-        **fields,
+        **agent.model_dump(exclude=own),
         connected=agent.connected and is_recent,
-        builds=list(agent.builds),
+        builds=[build_id for build_id, project in agent.builds.items() if caller.may_see(project)],
         serves=[project for project in agent.serves if caller.may_see(project)],
         unbuildable=[each for each in agent.unbuildable if caller.may_see(each.project)],
     )

@@ -5,12 +5,16 @@ release keeps running.
 """
 
 import hashlib
-from typing import Any, Literal
+from collections.abc import Iterable
+from typing import Any, Literal, Self
 
 from build_chassis.auth import Role
 from build_protocol.frames import UnbuildableProject
 from build_protocol.model import EpochMs
 from pydantic import BaseModel, ConfigDict
+
+PROJECTS = 1000
+"""Projects that a row holds at most."""
 
 Scope = Literal["agent", "read"]
 CommandKind = Literal["cancel", "trigger", "drain", "resume"]
@@ -100,9 +104,17 @@ class AgentRow(Row):
     spool_bytes: int = 0
     oldest_unacked_ms: int | None = None
     disk_free_bytes: int | None = None
-    builds: tuple[str, ...] = ()
+    builds: dict[str, str] = {}
+    """What runs, each build with its project."""
     serves: tuple[str, ...] = ()
     unbuildable: tuple[UnbuildableProject, ...] = ()
+    projects: tuple[str, ...] = ()
+    """What it serves and has built since it connected: who may see one of these may see the agent."""
+
+    def with_projects(self, projects: Iterable[str]) -> Self:
+        """The row with these projects, and those of its builds, among its own."""
+        known = dict.fromkeys((*self.projects, *projects, *self.builds.values()))
+        return self.model_copy(update={"projects": tuple(known)[:PROJECTS]})
 
     @property
     def process(self) -> str:

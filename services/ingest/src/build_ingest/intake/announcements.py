@@ -56,6 +56,7 @@ def stored_announcement(state: BuildState, resend_from: int | None = None) -> An
     stored = Stored(
         build_id=build.id,
         project=build.project,
+        agent=build.agent or "",
         upto=build.as_of_seq,
         resend_from=resend_from,
         verified=state.verified,
