@@ -170,7 +170,7 @@ class Admission:
         return True
 
     def _is_decided(self, build_id: str) -> bool:
-        """Whether ingest need not be asked: it said so, or this agent was first here (ingest checks again itself)."""
+        """Whether ingest need not be asked: it has an owner, or this agent was first here (it checks again itself)."""
         owner = self._owners.find(build_id)
         return owner is not None and (owner.is_confirmed or owner.agent == self._key.name)
 
