@@ -532,7 +532,7 @@ class LogAnalyzer:
             self._close(ended.wrapper_in_its_words(), number, failed=True)
 
     def _begin_attempt(self, number: int) -> bool:
-        """All that failed up to here was one attempt, if a wrapper just said that it failed."""
+        """All that failed up to here was one attempt, if a wrapper just reported that it failed."""
         if not self._findings.has_just_failed(number):
             return False
         while self._logs:

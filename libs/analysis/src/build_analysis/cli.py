@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TextIO
 
 from build_analysis.analyzer import LogAnalyzer
+from build_analysis.exit_code import ExitCodeReader, meaning
 from build_analysis.failure import Failure, Report
 from build_analysis.prefixes import MATCHED_CHARACTERS
 from build_analysis.rule import Rule
@@ -34,13 +35,22 @@ _BARE_UTF_16 = b"l\0o\0"
 _COLOURS = {"red": "31;1", "dim": "2", "bold": "1", "cyan": "36"}
 
 
-def analyze_files(paths: Sequence[Path], as_json: bool = False, out: TextIO | None = None) -> int:
+def analyze_files(
+    paths: Sequence[Path],
+    as_json: bool = False,
+    out: TextIO | None = None,
+    *,
+    exit_code: int | None = None,
+    from_ci: bool = False,
+) -> int:
     """Print the failures of each log.
 
     Args:
         paths: the logs; `-` is standard input.
         as_json: one line of JSON a file, instead of a summary for people.
         out: where to print; standard output when None.
+        exit_code: the build command's; 0 means that nothing failed, None that it is not known.
+        from_ci: read the exit code from what the CI system printed, where `exit_code` is None.
 
     Returns:
         0 when every file could be read, whatever was found; 2 when one could not (named on standard error).
@@ -49,7 +59,7 @@ def analyze_files(paths: Sequence[Path], as_json: bool = False, out: TextIO | No
     code = 0
     for path in paths:
         try:
-            report = analyze(path)
+            report, code_found = _analyze(path, None, exit_code, from_ci=from_ci)
         except (OSError, EOFError, zlib.error) as error:
             sys.stderr.write(f"cannot read {path}: {getattr(error, 'strerror', None) or error}\n")
             code = 2
@@ -57,16 +67,19 @@ def analyze_files(paths: Sequence[Path], as_json: bool = False, out: TextIO | No
         if as_json:
             out.write(json.dumps({"file": str(path), "failures": [one.to_json() for one in report.failures]}) + "\n")
         else:
-            out.write(summary(str(path), report, colour=out.isatty() and "NO_COLOR" not in os.environ))
+            colour = out.isatty() and "NO_COLOR" not in os.environ
+            out.write(summary(str(path), report, colour=colour, exit_code=code_found))
     return code
 
 
-def analyze(path: Path, rules: RuleSet | None = None) -> Report:
+def analyze(path: Path, rules: RuleSet | None = None, *, exit_code: int | None = None, from_ci: bool = False) -> Report:
     """The report of one log file, plain or gzipped, in UTF-8 or UTF-16; bytes that are neither become U+FFFD.
 
     Args:
         path: The log file.
         rules: The rules to find failures by; the built-in ones when None.
+        exit_code: The build command's; None when it is not known.
+        from_ci: Read it from what the CI system printed, where it is None.
 
     Returns:
         The failures found, the first real one first.
@@ -76,27 +89,39 @@ def analyze(path: Path, rules: RuleSet | None = None) -> Report:
         EOFError: the gzipped file ends too early.
         zlib.error: the gzipped file is damaged.
     """
-    analyzer = LogAnalyzer(rules)
+    return _analyze(path, rules, exit_code, from_ci=from_ci)[0]
+
+
+def _analyze(path: Path, rules: RuleSet | None, exit_code: int | None, *, from_ci: bool) -> tuple[Report, int | None]:
+    analyzer, reader = LogAnalyzer(rules), ExitCodeReader()
     first = 1
     for lines in _chunks(path):
         analyzer.feed(first, lines)
+        if from_ci and exit_code is None:
+            reader.feed(lines)
         first += len(lines)
-    return analyzer.finish()
+    code = reader.code if exit_code is None else exit_code
+    return analyzer.finish(code), code
 
 
-def summary(name: str, report: Report, *, colour: bool) -> str:
+def summary(name: str, report: Report, *, colour: bool, exit_code: int | None = None) -> str:
     """What a person wants to know of a log: the first real failure, then the others, one line each.
 
     Args:
         name: How the log is called in the summary.
         report: What was found in it.
         colour: Whether to colour it for a terminal.
+        exit_code: The command's, None when it is not known.
     """
 
     def paint(text: str, style: str) -> str:
         return f"\x1b[{_COLOURS[style]}m{text}\x1b[0m" if colour else text
 
     first = report.first()
+    if first is None and exit_code:
+        why = meaning(exit_code)
+        failed = f"no failure found, though the command failed with exit code {exit_code}"
+        return f"{name}: {failed}{': ' * bool(why)}{why}\n"
     if first is None:
         return f"{name}: no failure found\n"
     rows = [f"{paint(name, 'bold')}: {paint(first.category, 'red')} at log line {first.first_line}"]

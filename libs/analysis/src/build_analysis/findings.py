@@ -106,7 +106,7 @@ class Findings:
         self._well_at = 0
         self._wrapped_to = 0
         self._stops: list[int] = []
-        """The lines on which ninja said that it stopped."""
+        """The lines on which ninja reported that it stopped."""
         self._made_by = (0, 0, 0)
         """make's level, the line of its last word and how many failures were known then."""
         self._attempt_first = 0
@@ -233,7 +233,7 @@ class Findings:
         return True
 
     def has_just_failed(self, number: int) -> bool:
-        """Whether a wrapper said just before line `number` that all of it failed."""
+        """Whether a wrapper reported just before line `number` that all of it failed."""
         return self._wrapped_to > 0 and number - self._wrapped_to <= RETRY_LINES
 
     def begin_attempt(self, number: int, first: int) -> None:

@@ -62,7 +62,7 @@ class PrintedLog:
             self.last_output = (number, text)
 
     def wrapper_in_its_words(self) -> Scope:
-        """The wrapper, which says what the log said last where nothing in it began like an error."""
+        """The wrapper, in the last words of its log where nothing in it began like an error."""
         number, text = self.last_output
         if number and not self.wrapper.first_alarm_line:
             self.wrapper.first_alarm_line, self.wrapper.first_alarm = number, text

@@ -1,6 +1,6 @@
 """Units: the source file whose compilation printed a diagnostic, and the object that make builds of it.
 
-Recipes of make run side by side; what tells their output apart is the file that each names.
+Recipes of make run side by side; what distinguishes their output is the file that each names.
 """
 
 import re

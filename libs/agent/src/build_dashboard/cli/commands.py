@@ -181,11 +181,13 @@ def status(
 def analyze(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Logs of any build; - for standard input.")],
     as_json: Json = False,
+    exit_code: Annotated[int | None, typer.Option(help="The build command's; 0 means that nothing failed.")] = None,
+    from_ci: Annotated[bool, typer.Option("--from-ci", help="Read the exit code from the CI system's words.")] = False,
 ) -> None:
     """Find the failures in logs, offline."""
     from build_analysis.cli import analyze_files  # noqa: PLC0415  (the rules take a moment to load)
 
-    raise typer.Exit(analyze_files(files, as_json=as_json))
+    raise typer.Exit(analyze_files(files, as_json=as_json, exit_code=exit_code, from_ci=from_ci))
 
 
 @rules.command()
