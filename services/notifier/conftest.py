@@ -1,9 +1,8 @@
 """What notifier's tests share: verdicts and incidents in every form, a store on every driver, and a clock."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +19,7 @@ from build_protocol.incidents import Face, IncidentChanged, IncidentState, Membe
 from build_protocol.messages import BuildVerdict, BuildVerdictData, Commit, FailureData
 from build_testkit.mailbox import Mailbox, mail_server
 from build_testkit.sendgrid import SendGridServer, sendgrid_server
+from build_testkit.stores import sqlite_store_fixture, store_fixture
 from build_testkit.web import Web, web_server
 from prometheus_client import CollectorRegistry
 
@@ -209,21 +209,8 @@ def clock() -> Clock:
     return Clock()
 
 
-@pytest.fixture
-async def sqlite_store(tmp_path: Path) -> AsyncIterator[NotifierStore]:
-    opened = open_store(f"sqlite:///{tmp_path}/notifier.sqlite")
-    await opened.open()
-    yield opened
-    await opened.close()
-
-
-@pytest.fixture
-async def store(store_url: str) -> AsyncIterator[NotifierStore]:
-    """An empty store, once on every driver."""
-    opened = open_store(store_url)
-    await opened.open()
-    yield opened
-    await opened.close()
+sqlite_store = sqlite_store_fixture(open_store)
+store = store_fixture(open_store)
 
 
 @pytest.fixture

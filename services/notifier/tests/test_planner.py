@@ -65,6 +65,17 @@ class Office:
         await self.planner.plan_due()
         return await self.decided()
 
+    async def die_planning(self, monkeypatch):
+        """The claims are made, and the process dies before the branch is replaced."""
+
+        async def die(*_):
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patched:
+            patched.setattr(self.store, "put_branch", die)
+            with pytest.raises(KeyboardInterrupt):
+                await self.plan()
+
     async def decided(self):
         """(transition, recipient) of everything decided, in no particular order."""
         rows = await self.store.list_notifications(NotificationQuery(limit=100))
@@ -87,14 +98,7 @@ async def test_nothing_is_decided_within_the_quiet_period(office, broken):
 async def test_a_crash_between_claim_and_branch_repeats_nothing(office, broken, monkeypatch):
     """The claims are made, the process dies before the branch is replaced: the next one decides the same."""
     await office.receive(broken().message())
-
-    async def die(*_):
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patched:
-        patched.setattr(office.store, "put_branch", die)
-        with pytest.raises(KeyboardInterrupt):
-            await office.plan()
+    await office.die_planning(monkeypatch)
 
     assert await office.plan(0) == [("opened", "team@example.com")]
     assert await office.store.due_branches(2**52, 9) == []
@@ -269,14 +273,7 @@ async def test_a_crash_between_summary_and_branch_repeats_nothing_and_forgets_no
     """The summary is claimed, the process dies, more comes in: that is in a summary of its own."""
     office.clock.move(7 * 3600)
     await office.receive(broken(2).message())
-
-    async def die(*_):
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patched:
-        patched.setattr(office.store, "put_branch", die)
-        with pytest.raises(KeyboardInterrupt):
-            await office.plan()
+    await office.die_planning(monkeypatch)
     await office.receive(broken(3, "t").message())
 
     for _ in range(2):

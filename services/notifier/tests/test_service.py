@@ -125,14 +125,6 @@ async def running(bus_url, tmp_path, **fields):
     await bus.close()
 
 
-@pytest.fixture(params=["embedded", pytest.param("rabbitmq", marks=pytest.mark.rabbitmq)])
-def bus_url(request, tmp_path):
-    """Each bus there is, empty."""
-    if request.param == "embedded":
-        return f"sqlite:///{tmp_path}/bus.sqlite"
-    return request.getfixturevalue("amqp_url")
-
-
 @pytest.fixture
 def start(bus_url, tmp_path):
     """Starts the service on the bus; the same rows at every start."""

@@ -15,9 +15,8 @@ from build_protocol.messages import BuildVerdict, build_message
 
 from build_notifier.channels.registry import reached
 from build_notifier.planning import compose, missing
-from build_notifier.records import ids
 from build_notifier.records.branch import Branch, apply_incident
-from build_notifier.records.notification import Notification
+from build_notifier.records.notification import Notification, claim_on
 from build_notifier.settings import Settings
 from build_notifier.store import NotifierStore
 from build_notifier.store.branches import change_branch
@@ -78,19 +77,16 @@ class Recorder:
         message = compose.status(verdict, self._settings.dashboard_url.rstrip("/"), now_ms)
         transition = f"{data.revision}:{data.status}"
         return [
-            Notification(
-                id=ids.notification_id("commit_status", verdict.build_id, transition, ":".join(recipient)),
+            claim_on(
+                recipient,
+                "commit_status",
+                verdict.build_id,
+                transition,
+                message,
                 project=verdict.project,
                 branch=data.branch,
-                rule="commit_status",
-                incident=verdict.build_id,
-                transition=transition,
                 build_id=verdict.build_id,
-                channel=recipient.channel,
-                recipient=recipient.address,
-                message=message,
-                due_at=now_ms,
-                created_at=now_ms,
+                now_ms=now_ms,
             )
             for recipient in reached(self._projects.get(verdict.project), "commits")
         ]

@@ -7,9 +7,11 @@ somewhere between asking and writing down the answer: such a message is `unknown
 import logging
 import random
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import KW_ONLY, dataclass
 
 from build_chassis.failpoints import fail_at
 from build_chassis.store.optimistic import LOST, Lost, update
+from build_protocol.clock import Clock
 
 from build_notifier.channels import Channel, NotApplicable, NotSent
 from build_notifier.channels.registry import lacking
@@ -24,37 +26,29 @@ LOOKED_AT = 20
 """Due rows a sender looks at; several senders take different ones."""
 
 
+@dataclass
 class Sender:
     """Sends what is due."""
 
-    def __init__(
-        self,
-        store: NotifierStore,
-        channels: Mapping[str, Channel],
-        must_arrive: Collection[str],
-        *,
-        metrics: Metrics,
-        clock: Callable[[], int],
-        draw: Callable[[], float] = random.random,
-    ) -> None:
-        self._store = store
-        self._channels = channels
-        self._must_arrive = must_arrive
-        self._metrics = metrics
-        self._clock = clock
-        self._draw = draw
+    store: NotifierStore
+    channels: Mapping[str, Channel]
+    must_arrive: Collection[str]
+    _: KW_ONLY
+    metrics: Metrics
+    clock: Clock
+    draw: Callable[[], float] = random.random
 
     async def is_something_due(self) -> bool:
         """Whether a notification's next step is due."""
-        return bool(await self._store.due_notifications(self._clock(), 1))
+        return bool(await self.store.due_notifications(self.clock(), 1))
 
     async def post_next(self) -> bool:
         """Take one notification that is due through its next step; False when nothing was due."""
-        for due in await self._store.due_notifications(self._clock(), LOOKED_AT):
-            channel = self._channels.get(due.channel)
+        for due in await self.store.due_notifications(self.clock(), LOOKED_AT):
+            channel = self.channels.get(due.channel)
             if channel is None:
                 return await self._suppress(due)
-            taken = await self._store.put_notification(steps.take(due, self._clock(), self._must_arrive))
+            taken = await self.store.put_notification(steps.take(due, self.clock(), self.must_arrive))
             if taken is None:
                 continue  # another sender was faster
             if taken.state == "sending":
@@ -70,27 +64,27 @@ class Sender:
     async def _try(self, channel: Channel, taken: Notification) -> Notification:
         """What became of one try."""
         try:
-            with self._metrics.send_seconds.labels(taken.channel).time():
+            with self.metrics.send_seconds.labels(taken.channel).time():
                 provider_id = await channel.send(taken)
         except NotApplicable as error:
             reason = str(error)
-            return taken.noting(self._clock(), f"suppressed: {reason}", state="suppressed", reason=reason, due_at=None)
+            return taken.noting(self.clock(), f"suppressed: {reason}", state="suppressed", reason=reason, due_at=None)
         except NotSent as error:
             return self._after(taken, error)
         except Exception:
             # Whatever went wrong in a channel, the provider may have been asked.
             log.exception("failed to send notification %s", taken.id, extra={"build_id": taken.build_id})
-            return steps.doubted(taken, self._clock(), "an unforeseen error, see the log", self._must_arrive)
-        return steps.accepted(taken, self._clock(), provider_id)
+            return steps.doubted(taken, self.clock(), "an unforeseen error, see the log", self.must_arrive)
+        return steps.accepted(taken, self.clock(), provider_id)
 
     def _after(self, taken: Notification, error: NotSent) -> Notification:
-        now_ms, reason = self._clock(), str(error)
+        now_ms, reason = self.clock(), str(error)
         if error.permanent:
             return steps.refused(taken, now_ms, reason)
         if error.ambiguous:
-            return steps.doubted(taken, now_ms, reason, self._must_arrive)
+            return steps.doubted(taken, now_ms, reason, self.must_arrive)
         retry_after_ms = None if error.retry_after_seconds is None else round(error.retry_after_seconds * 1000)
-        return steps.postponed(taken, now_ms, reason, retry_after_ms, self._draw)
+        return steps.postponed(taken, now_ms, reason, retry_after_ms, self.draw)
 
     async def _settle(self, taken: Notification, outcome: Notification) -> None:
         """Write the outcome down; what the provider's events reported meanwhile is the better evidence and stays."""
@@ -98,10 +92,10 @@ class Sender:
 
         async def write() -> Lost | None:
             nonlocal newest
-            if await self._store.put_notification(newest) is not None:
+            if await self.store.put_notification(newest) is not None:
                 self._count(newest)
                 return None
-            known = (await self._store.notifications([taken.id])).get(taken.id)
+            known = (await self.store.notifications([taken.id])).get(taken.id)
             if known is None or known.state not in ("sending", "unknown"):
                 return None
             newest = newest.model_copy(update={"version": known.version})
@@ -111,15 +105,15 @@ class Sender:
 
     async def _suppress(self, due: Notification) -> bool:
         reason = lacking(due.channel)
-        suppressed = due.noting(self._clock(), f"suppressed: {reason}", state="suppressed", reason=reason, due_at=None)
-        if await self._store.put_notification(suppressed) is not None:
+        suppressed = due.noting(self.clock(), f"suppressed: {reason}", state="suppressed", reason=reason, due_at=None)
+        if await self.store.put_notification(suppressed) is not None:
             self._count(suppressed)
         return True
 
     def _count(self, notification: Notification) -> None:
-        self._metrics.settled.labels(notification.channel, notification.state).inc()
+        self.metrics.settled.labels(notification.channel, notification.state).inc()
         if notification.state == "unknown":
-            self._metrics.unknown.inc()
+            self.metrics.unknown.inc()
         log.info(
             "settled notification %s by %s: %s",
             notification.id[:12],

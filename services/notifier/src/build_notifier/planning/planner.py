@@ -6,11 +6,12 @@ long after they happened, as after an outage, become one summary of their branch
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass
 
 from build_chassis.failpoints import fail_at
 from build_chassis.projects import Projects
-from build_protocol.clock import HOUR_MS
+from build_protocol.clock import HOUR_MS, Clock
 
 from build_notifier.channels.contract import Recipient
 from build_notifier.channels.mail import MAIL
@@ -20,10 +21,10 @@ from build_notifier.messages.message import Message
 from build_notifier.metrics import Metrics
 from build_notifier.planning import compose
 from build_notifier.planning.recipients import RULES, not_before, recipients_of
-from build_notifier.records import ids, mutes
+from build_notifier.records import mutes
 from build_notifier.records.branch import Branch, Transition
 from build_notifier.records.mutes import Mute
-from build_notifier.records.notification import Notification
+from build_notifier.records.notification import Notification, claim_on
 from build_notifier.settings import Settings
 from build_notifier.store import NotifierStore, StoredBranch
 from build_notifier.store.branches import change_branch
@@ -41,37 +42,29 @@ BRANCHES_PER_STEP = 20
 NOBODY = Recipient(MAIL, "nobody")
 
 
+@dataclass
 class Planner:
     """Decides who is notified of what."""
 
-    def __init__(
-        self,
-        store: NotifierStore,
-        projects: Projects,
-        settings: Settings,
-        extracts: Extracts,
-        *,
-        metrics: Metrics,
-        clock: Callable[[], int],
-    ) -> None:
-        self._store = store
-        self._projects = projects
-        self._settings = settings
-        self._extracts = extracts
-        self._metrics = metrics
-        self._clock = clock
+    store: NotifierStore
+    projects: Projects
+    settings: Settings
+    extracts: Extracts
+    _: KW_ONLY
+    metrics: Metrics
+    clock: Clock
 
     async def plan_due(self) -> int:
         """Plan some transitions that are due; how many claims that made."""
         claims = 0
-        for stored in await self._store.due_branches(self._clock(), BRANCHES_PER_STEP):
+        for stored in await self.store.due_branches(self.clock(), BRANCHES_PER_STEP):
             claims += await self._plan(stored)
         return claims
 
     async def _plan(self, stored: StoredBranch) -> int:
-        now_ms = self._clock()
+        now_ms = self.clock()
         pending = stored.branch.pending
-        muted = await self._store.mutes()
+        muted = await self.store.mutes()
         stale = [known for known in pending if _is_stale(known)]
         planned, claimed = await self._sum_up(stored.branch, stale, muted, now_ms)
         due = [known for known in pending if known.due_at <= now_ms and not _is_stale(known)]
@@ -81,11 +74,11 @@ class Planner:
             if notifications is None:
                 waiting.append(transition)
                 continue
-            new = await self._store.claim(notifications)
+            new = await self.store.claim(notifications)
             fail_at("notifier.claimed")
             planned.append(transition)
             claimed += len(new)
-            self._metrics.claimed.labels(RULES[transition.kind]).inc(len(new))
+            self.metrics.claimed.labels(RULES[transition.kind]).inc(len(new))
             log.info(
                 "decided to notify of %s %s: %d messages",
                 transition.kind,
@@ -114,9 +107,9 @@ class Planner:
             summaries[summary.id] = summary
             for transition in happened:
                 wanted[transition.subject, transition.key].add(summary.id)
-        new = await self._store.claim(list(summaries.values()))
+        new = await self.store.claim(list(summaries.values()))
         fail_at("notifier.claimed")
-        stored = await self._store.notifications(list(summaries)) if summaries else {}
+        stored = await self.store.notifications(list(summaries)) if summaries else {}
         held = {
             summary.id: {pair for item in summary.message.items for pair in item.transitions}
             for summary in stored.values()
@@ -129,7 +122,7 @@ class Planner:
                 for claim in wanted[transition.subject, transition.key]
             )
         ]
-        self._metrics.claimed.labels("summary").inc(len(new))
+        self.metrics.claimed.labels("summary").inc(len(new))
         return claimed, len(new)
 
     def _recipients(
@@ -139,7 +132,7 @@ class Planner:
         subject = branch.subject(transition.subject)
         if mutes.covering(muted, subject, branch.project, branch.branch, now_ms) is not None:
             return []
-        project = self._projects.get(branch.project)
+        project = self.projects.get(branch.project)
         return [r for r in recipients_of(project, subject, transition.kind) if not BY_NAME[r.channel].is_edited]
 
     def _summary(
@@ -147,26 +140,24 @@ class Planner:
     ) -> Notification:
         first = min(happened, key=lambda transition: (transition.at, transition.subject, transition.key))
         key = f"summary:{first.key}"
-        return Notification(
-            id=ids.notification_id("summary", first.subject, key, ":".join(recipient)),
+        return claim_on(
+            recipient,
+            "summary",
+            first.subject,
+            key,
+            compose.summary(branch, happened, self.settings.dashboard_url.rstrip("/"), now_ms),
             project=branch.project,
             branch=branch.branch,
-            rule="summary",
-            incident=first.subject,
-            transition=key,
             build_id=first.evidence.build_id,
-            channel=recipient.channel,
-            recipient=recipient.address,
-            message=compose.summary(branch, happened, self._settings.dashboard_url.rstrip("/"), now_ms),
-            due_at=not_before(self._projects.get(branch.project).quiet_hours, now_ms),
-            created_at=now_ms,
+            due_at=not_before(self.projects.get(branch.project).quiet_hours, now_ms),
+            now_ms=now_ms,
         )
 
     async def _notifications(
         self, branch: Branch, transition: Transition, muted: Sequence[Mute], now_ms: int
     ) -> list[Notification] | None:
         """The claims on notifying of this transition; None while its extract is waited for."""
-        project = self._projects.get(branch.project)
+        project = self.projects.get(branch.project)
         if RULES[transition.kind] not in project.notify:
             return []
         subject = branch.subject(transition.subject)
@@ -186,15 +177,15 @@ class Planner:
         ]
 
     async def _message(self, branch: Branch, transition: Transition, now_ms: int) -> Message | None:
-        project = self._projects.get(branch.project)
-        url = self._settings.dashboard_url.rstrip("/")
+        project = self.projects.get(branch.project)
+        url = self.settings.dashboard_url.rstrip("/")
         message = compose.news(branch, transition, project, url, now_ms)
         if not message.is_break:
             return message
         try:
-            extract = await self._extracts.around(transition.evidence, branch.project)
+            extract = await self.extracts.around(transition.evidence, branch.project)
         except NoExtract as error:
-            waited_ms = now_ms - transition.received_at - self._settings.quiet_ms
+            waited_ms = now_ms - transition.received_at - self.settings.quiet_ms
             if not error.permanent and waited_ms < PATIENCE_MS:
                 return None
             return compose.with_extract(message, [], str(error))
@@ -214,20 +205,18 @@ class Planner:
         is_edited = BY_NAME[recipient.channel].is_edited
         # Edited in place: each config that joins is worth another edit.
         key = f"{transition.key}:{len(message.configs)}" if is_edited else transition.key
-        hours = None if is_edited else self._projects.get(branch.project).quiet_hours
-        notification = Notification(
-            id=ids.notification_id(rule, transition.subject, key, ":".join(recipient)),
+        hours = None if is_edited else self.projects.get(branch.project).quiet_hours
+        notification = claim_on(
+            recipient,
+            rule,
+            transition.subject,
+            key,
+            message,
             project=branch.project,
             branch=branch.branch,
-            rule=rule,
-            incident=transition.subject,
-            transition=key,
             build_id=transition.evidence.build_id,
-            channel=recipient.channel,
-            recipient=recipient.address,
-            message=message,
             due_at=not_before(hours, now_ms),
-            created_at=now_ms,
+            now_ms=now_ms,
         )
         if suppressed is None:
             return notification
@@ -249,7 +238,7 @@ class Planner:
             pending = [put_off.get((transition.subject, transition.key), transition) for transition in left.pending]
             return left.model_copy(update={"pending": pending})
 
-        await change_branch(self._store, stored.branch, settled, read=stored)
+        await change_branch(self.store, stored.branch, settled, read=stored)
 
 
 def _is_stale(transition: Transition) -> bool:

@@ -8,9 +8,9 @@ from build_protocol.clock import DAY_MS, HOUR_MS
 from build_notifier.planning import compose
 from build_notifier.planning.missing import overdue
 from build_notifier.planning.recipients import everybody, not_before
-from build_notifier.records import ids, mutes
+from build_notifier.records import mutes
 from build_notifier.records.branch import Branch, Subject
-from build_notifier.records.notification import Notification
+from build_notifier.records.notification import claim_on
 from build_notifier.settings import Settings
 from build_notifier.store import NotifierStore
 from build_notifier.store.branches import change_branch
@@ -73,17 +73,15 @@ class ScheduledWork:
         message = compose.digest(name, red, self._settings.dashboard_url.rstrip("/"), now_ms)
         await self._store.claim(
             [
-                Notification(
-                    id=ids.notification_id("still_red", name, f"digest:{day}", ":".join(recipient)),
+                claim_on(
+                    recipient,
+                    "still_red",
+                    f"digest:{name}"[:64],
+                    f"digest:{day}",
+                    message,
                     project=name,
-                    rule="still_red",
-                    incident=f"digest:{name}"[:64],
-                    transition=f"digest:{day}",
-                    channel=recipient.channel,
-                    recipient=recipient.address,
-                    message=message,
                     due_at=not_before(project.quiet_hours, now_ms),
-                    created_at=now_ms,
+                    now_ms=now_ms,
                 )
                 for recipient in everybody(project)
             ]

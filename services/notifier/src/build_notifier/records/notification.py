@@ -14,6 +14,7 @@ from build_protocol.project_config import NotifyOn
 from pydantic import Field
 
 from build_notifier.messages.message import Message
+from build_notifier.records import ids
 
 Rule = NotifyOn | Literal["commit_status", "summary"]
 State = Literal["queued", "sending", "accepted", "delivered", "failed", "unknown", "suppressed"]
@@ -67,6 +68,37 @@ class Notification(WireModel):
         """The notification changed so, with a line in its log."""
         entry = Entry(at=at, what=what, event_id=event_id)
         return self.model_copy(update={**update, "log": [*self.log, entry][-LOG_KEPT:]})
+
+
+def claim_on(
+    recipient: tuple[str, str],
+    rule: Rule,
+    incident: str,
+    transition: str,
+    message: Message,
+    *,
+    project: str,
+    now_ms: int,
+    branch: str | None = None,
+    build_id: str | None = None,
+    due_at: int | None = None,
+) -> Notification:
+    """A new claim on notifying this recipient (channel, address) of this transition; due now unless later is said."""
+    channel, address = recipient
+    return Notification(
+        id=ids.notification_id(rule, incident, transition, f"{channel}:{address}"),
+        project=project,
+        branch=branch,
+        rule=rule,
+        incident=incident,
+        transition=transition,
+        build_id=build_id,
+        channel=channel,
+        recipient=address,
+        message=message,
+        due_at=now_ms if due_at is None else due_at,
+        created_at=now_ms,
+    )
 
 
 def take(notification: Notification, now_ms: int, must_arrive: Collection[str]) -> Notification:
