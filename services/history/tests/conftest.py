@@ -1,15 +1,14 @@
 """What history's tests share: builds in every form they come in, and a store on every driver."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from build_history.builds.colour import colour_of
 from build_history.builds.fact import Point
-from build_history.store import HistoryStore, open_store
+from build_history.store import open_store
 from build_protocol.ids import new_build_id
 from build_protocol.messages import BuildStart, BuildStartData, BuildVerdict, BuildVerdictData, Commit, FailureData
+from build_testkit.stores import sqlite_store_fixture, store_fixture
 
 NOON_AT = 1_700_000_000_000 // 86_400_000 * 86_400_000 + 43_200_000
 HOUR_MS = 3_600_000
@@ -95,18 +94,5 @@ def builds() -> Builds:
     return Builds()
 
 
-@pytest.fixture
-async def sqlite_store(tmp_path: Path) -> AsyncIterator[HistoryStore]:
-    store = open_store(f"sqlite:///{tmp_path}/history.sqlite")
-    await store.open()
-    yield store
-    await store.close()
-
-
-@pytest.fixture
-async def store(store_url: str) -> AsyncIterator[HistoryStore]:
-    """An empty store, once on every driver."""
-    opened = open_store(store_url)
-    await opened.open()
-    yield opened
-    await opened.close()
+sqlite_store = sqlite_store_fixture(open_store)
+store = store_fixture(open_store)

@@ -77,14 +77,6 @@ async def running(bus_url, tmp_path, builds, keep_days=36500):
     await bus.close()
 
 
-@pytest.fixture(params=["embedded", pytest.param("rabbitmq", marks=pytest.mark.rabbitmq)])
-def bus_url(request, tmp_path):
-    """Each bus there is, empty."""
-    if request.param == "embedded":
-        return f"sqlite:///{tmp_path}/bus.sqlite"
-    return request.getfixturevalue("amqp_url")
-
-
 @pytest.fixture
 async def service(bus_url, tmp_path, builds):
     async with running(bus_url, tmp_path, builds) as service:

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from build_history.builds.colour import Colour
 from build_history.builds.fact import Point
+from build_history.builds.in_lane import InLane
 from build_history.projections.flaky import FlakySign, signs_of
 from build_history.projections.regressions import Mark, MeasureMark, marks_of, measure_marks_of
 from build_history.projections.trends import Pace, pace_of, quantile
@@ -38,12 +39,9 @@ class RedSpell(WireModel):
     signature: str | None = None
 
 
-class LaneState(WireModel):
-    """What is known of one lane; `colour` is the one of its newest build that has one."""
+class LaneBrief(InLane):
+    """A lane now, in brief; `colour` is the one of its newest build that has one."""
 
-    project: str
-    branch: str
-    config: str
     colour: Colour
     latest: BuildRef
     last_green: BuildRef | None = None
@@ -51,6 +49,11 @@ class LaneState(WireModel):
     running: list[BuildRef]
     usual_ms: Count | None = Field(None, description="Median duration of the last 20 succeeded builds.")
     pace: Pace
+
+
+class LaneState(LaneBrief):
+    """What is known of one lane."""
+
     marks: list[Mark]
     measure_marks: list[MeasureMark] = Field(default_factory=list)
     flaky: list[FlakySign]

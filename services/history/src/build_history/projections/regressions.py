@@ -6,7 +6,7 @@ builds before them; the next mark is measured against the builds since this one.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from statistics import median
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from build_protocol.model import BuildId, Count, EpochMs, WireModel
 from pydantic import Field
@@ -22,33 +22,34 @@ TOLERANCE = 0.20
 Measure = Literal["peak_rss_bytes", "disk_bytes", "cpu_ms", "cache_hit_percent", "tests"]
 
 
-class Mark(WireModel):
-    """A lasting change of duration, and the first build that shows it."""
+class _Change(WireModel):
+    """A lasting change of something, and the first build that shows it."""
 
-    direction: Literal["slower", "faster"]
     build_id: BuildId
     commit: str | None = None
     started_at: EpochMs
+    changed_pins: list[PinAt] = Field(default_factory=list, description="Pins that moved with this build.")
+
+
+class Mark(_Change):
+    """A lasting change of duration."""
+
+    direction: Literal["slower", "faster"]
     before_ms: Count = Field(description="Median of the earlier builds.")
     after_ms: Count = Field(description="Median of the five builds from this one on.")
     band_low_ms: Count
     band_high_ms: Count
-    changed_pins: list[PinAt] = Field(default_factory=list, description="Pins that moved with this build.")
 
 
-class MeasureMark(WireModel):
+class MeasureMark(_Change):
     """A lasting change of a measure other than duration; its unit is in the measure's name, `tests` counts them."""
 
     measure: Measure
     direction: Literal["up", "down"]
-    build_id: BuildId
-    commit: str | None = None
-    started_at: EpochMs
     before: Count = Field(description="Median of the earlier builds.")
     after: Count = Field(description="Median of the five builds from this one on.")
     band_low: Count
     band_high: Count
-    changed_pins: list[PinAt] = Field(default_factory=list, description="Pins that moved with this build.")
 
 
 class _Shift(NamedTuple):
@@ -61,6 +62,17 @@ class _Shift(NamedTuple):
     low: int
     high: int
     changed_pins: list[PinAt]
+
+    @property
+    def change(self) -> dict[str, Any]:
+        """What every mark says of it."""
+        point = self.point
+        return {
+            "build_id": point.id,
+            "commit": point.commit,
+            "started_at": point.started_at,
+            "changed_pins": self.changed_pins,
+        }
 
 
 class _Kind(NamedTuple):
@@ -83,14 +95,11 @@ def marks_of(points: Sequence[Point]) -> list[Mark]:
     return [
         Mark(
             direction="slower" if shift.is_up else "faster",
-            build_id=shift.point.id,
-            commit=shift.point.commit,
-            started_at=shift.point.started_at,
             before_ms=shift.before,
             after_ms=shift.after,
             band_low_ms=shift.low,
             band_high_ms=shift.high,
-            changed_pins=shift.changed_pins,
+            **shift.change,
         )
         for shift in _shifts([(p.duration_ms, p) for p in _succeeded(points) if p.duration_ms is not None], 0)
     ]
@@ -103,14 +112,11 @@ def measure_marks_of(points: Sequence[Point]) -> list[MeasureMark]:
         MeasureMark(
             measure=measure,
             direction="up" if shift.is_up else "down",
-            build_id=shift.point.id,
-            commit=shift.point.commit,
-            started_at=shift.point.started_at,
             before=shift.before,
             after=shift.after,
             band_low=shift.low,
             band_high=shift.high,
-            changed_pins=shift.changed_pins,
+            **shift.change,
         )
         for measure, kind in _MEASURES.items()
         for shift in _shifts(_series(kind, measured), kind.least)

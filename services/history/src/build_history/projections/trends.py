@@ -8,14 +8,12 @@ from build_protocol.model import Count, WireModel
 from pydantic import Field
 
 from build_history.builds.fact import Point, PointMetrics
+from build_history.builds.in_lane import InLane
 
 
-class Day(WireModel):
+class Day(InLane):
     """The builds of one lane that started on one day (UTC), in numbers."""
 
-    project: str
-    branch: str
-    config: str
     day: Count = Field(description="Days since the Unix epoch, UTC.")
     builds: Count
     succeeded: Count

@@ -17,24 +17,30 @@ from build_protocol.model import Count, EpochMs, WireModel
 from pydantic import Field
 
 from build_history.builds.colour import Colour
+from build_history.builds.in_lane import InLane
 from build_history.projections.commits import CommitInfo, CommitRow, ConfigAnswer
 from build_history.projections.config_state import DeclaredConfig, Overdue
 from build_history.projections.failure_groups import FailureGroup
 from build_history.projections.failure_verdict import Judged
 from build_history.projections.flaky import FlakySign
-from build_history.projections.lanes import BuildRef, LaneState, RedSpell
+from build_history.projections.lanes import LaneBrief, LaneState
 from build_history.projections.pins import PinMatrix
 from build_history.projections.regressions import Mark, MeasureMark
 from build_history.projections.slow_steps import StepOverBuilds
-from build_history.projections.trends import Day, Pace
+from build_history.projections.trends import Day
 from build_history.test_history.statistics import TestRun, TestStatistic
 
 
-class FailureGroupList(WireModel):
+class Page(WireModel):
+    """Part of a list; `next_cursor` asks for the following page."""
+
+    next_cursor: str | None = None
+
+
+class FailureGroupList(Page):
     """Failure groups, the last seen first."""
 
     items: list[FailureGroup]
-    next_cursor: str | None = None
 
 
 class IncidentSummary(WireModel):
@@ -104,11 +110,10 @@ class Incident(IncidentSummary):
         return cls(**fields, **{name: getattr(state, name) for name in added})
 
 
-class IncidentList(WireModel):
+class IncidentList(Page):
     """Incidents, the latest first."""
 
     items: list[IncidentSummary]
-    next_cursor: str | None = None
 
 
 class JudgedFailure(Judged):
@@ -162,11 +167,10 @@ class CommitSummary(WireModel):
         )
 
 
-class CommitList(WireModel):
+class CommitList(Page):
     """Commits of a branch, newest first."""
 
     items: list[CommitSummary]
-    next_cursor: str | None = None
     unknown: list[str] = Field(default_factory=list)
 
 
@@ -187,21 +191,19 @@ class CommitAnswer(WireModel):
     items: list[CommitOnBranch]
 
 
-class PinList(WireModel):
+class PinList(Page):
     """A matrix per upstream."""
 
     items: list[PinMatrix]
-    next_cursor: str | None = None
 
 
-class TestList(WireModel):
+class TestList(Page):
     """Tests, each in each config; `total` is of the question."""
 
     __test__ = False  # pytest collects classes named Test*
 
     items: list[TestStatistic]
     total: Count
-    next_cursor: str | None = None
     unknown: list[str] = Field(default_factory=list)
 
 
@@ -224,38 +226,24 @@ class TestHistory(WireModel):
     items: list[TestInConfig]
 
 
-class Trend(WireModel):
+class Trend(InLane):
     """One lane's days, oldest first; days without a build are absent."""
 
-    project: str
-    branch: str
-    config: str
     days: list[Day]
     marks: list[Mark]
     measure_marks: list[MeasureMark]
 
 
-class TrendList(WireModel):
+class TrendList(Page):
     """Trends of the lanes asked for."""
 
     items: list[Trend]
-    next_cursor: str | None = None
     unknown: list[str] = Field(default_factory=list)
 
 
-class LaneSummary(WireModel):
+class LaneSummary(LaneBrief):
     """One lane now, and how its recent builds went; only a config in production has a `colour` here."""
 
-    project: str
-    branch: str
-    config: str
-    colour: Colour
-    latest: BuildRef
-    last_green: BuildRef | None = None
-    red: RedSpell | None = None
-    running: list[BuildRef]
-    usual_ms: Count | None = None
-    pace: Pace
     declared: DeclaredConfig = Field(description="What config.yaml says of the config.")
     excluded_colour: Colour | None = Field(None, description="The colour of a config that is not in production.")
 
@@ -268,12 +256,11 @@ class LaneSummary(WireModel):
         return cls(**fields, declared=declared)
 
 
-class Summary(WireModel):
+class Summary(Page):
     """Lanes, and what they come to: of the newest builds of each (at most `window`)."""
 
     items: list[LaneSummary]
-    next_cursor: str | None = None
-    window: Count
+    window: Count = Field(description="At most so many of a lane's newest builds are counted.")
     green: Count
     red: Count
     build_ms: Count
@@ -282,21 +269,15 @@ class Summary(WireModel):
     overdue: list[Overdue] = Field(default_factory=list, description="Configs of which a build was expected.")
 
 
-class LaneMark(WireModel):
+class LaneMark(InLane):
     """A lasting change of duration and where."""
 
-    project: str
-    branch: str
-    config: str
     mark: Mark
 
 
-class LaneMeasureMark(WireModel):
+class LaneMeasureMark(InLane):
     """A lasting change of a measure and where."""
 
-    project: str
-    branch: str
-    config: str
     mark: MeasureMark
 
 
@@ -307,25 +288,20 @@ class StepList(WireModel):
     unknown: list[str] = Field(default_factory=list)
 
 
-class RegressionList(WireModel):
+class RegressionList(Page):
     """Marks, newest first."""
 
     items: list[LaneMark]
     measures: list[LaneMeasureMark] = Field(default_factory=list, description="Of memory, disk, CPU, cache and tests.")
-    next_cursor: str | None = None
 
 
-class LaneFlakySign(WireModel):
+class LaneFlakySign(InLane):
     """A red build that looks flaky and where."""
 
-    project: str
-    branch: str
-    config: str
     sign: FlakySign
 
 
-class FlakyList(WireModel):
+class FlakyList(Page):
     """Flaky candidates, newest first."""
 
     items: list[LaneFlakySign]
-    next_cursor: str | None = None

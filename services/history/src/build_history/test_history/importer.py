@@ -7,13 +7,15 @@ revision was read. Everything may happen twice: a result matrix's column is repl
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from build_chassis.auth import Principal
 from build_chassis.service_client import JsonClient, ServiceRefused
 from build_chassis.store.optimistic import LOST, Lost, update
+from build_protocol.clock import Clock
 from build_protocol.messages import BuildMetrics, StepTimes, TestResult
 from build_protocol.views import TestPage
 from pydantic import ValidationError
@@ -48,29 +50,22 @@ class Read(NamedTuple):
     steps: StepTimes | None
 
 
+@dataclass
 class Importer:
     """Reads ended builds and enters what their tests did; `step` is one round."""
 
-    def __init__(
-        self,
-        store: HistoryStore,
-        ingest: JsonClient,
-        metrics: Metrics,
-        clock: Callable[[], int],
-        excluded_configs: ExcludedConfigs = no_config_excluded,
-    ) -> None:
-        self._store = store
-        self._ingest = ingest
-        self._metrics = metrics
-        self._clock = clock
-        self._excluded_configs = excluded_configs
+    store: HistoryStore
+    ingest: JsonClient
+    metrics: Metrics
+    clock: Clock
+    excluded_configs: ExcludedConfigs = no_config_excluded
 
     async def step(self) -> bool:
         """Read what is due; whether anything was. Raises ServiceUnavailable or StoreUnavailable: nothing is lost."""
-        rows = await self._store.rows("reading", limit=BUILDS_AT_ONCE, newest_first=False)
-        due = {row_kinds.read_as(row_kinds.Reading, row).build_id: row for row in rows if row.rank <= self._clock()}
-        stored = await self._store.facts(due)
-        await self._store.drop_rows([row for build_id, row in due.items() if build_id not in stored])
+        rows = await self.store.rows("reading", limit=BUILDS_AT_ONCE, newest_first=False)
+        due = {row_kinds.read_as(row_kinds.Reading, row).build_id: row for row in rows if row.rank <= self.clock()}
+        stored = await self.store.facts(due)
+        await self.store.drop_rows([row for build_id, row in due.items() if build_id not in stored])
         by_lane: defaultdict[Lane, list[tuple[Fact, Read]]] = defaultdict(list)
         for build_id, known in stored.items():
             read = await self._read(known.fact, due[build_id])
@@ -80,7 +75,7 @@ class Importer:
             await self._enter(lane, [(fact, read) for fact, read in reads if read.entries])
         everything = [read for reads in by_lane.values() for read in reads]
         await self._mark_imported(everything)
-        self._metrics.imported_builds.inc(len(everything))
+        self.metrics.imported_builds.inc(len(everything))
         return bool(due)
 
     async def _read(self, fact: Fact, row: Row) -> Read | None:
@@ -88,7 +83,7 @@ class Importer:
         asker = Principal("history", "viewer", frozenset({fact.project}), kind="service")
         path = f"/api/builds/{quote(fact.id)}"
         try:
-            detail: dict[str, Any] = await self._ingest.get_json(path, asker)
+            detail: dict[str, Any] = await self.ingest.get_json(path, asker)
             steps = StepTimes.model_validate(detail["stepTimes"]) if detail.get("stepTimes") else None
             results, counts = await self._tests(f"{path}/tests", asker)
         except (ServiceRefused, ValidationError) as error:
@@ -98,8 +93,8 @@ class Importer:
                 log.warning("left out tests of build_id=%s: %s", fact.id, error)
                 return Read({}, {}, None)
             log.warning("put off tests of build_id=%s: %s", fact.id, error)
-            due = row_kinds.DueReading(fact, self._clock() + RETRY_MS * 2**tries, tries)
-            await self._store.put_rows([row_kinds.READING.row(due, row.version)])
+            due = row_kinds.DueReading(fact, self.clock() + RETRY_MS * 2**tries, tries)
+            await self.store.put_rows([row_kinds.READING.row(due, row.version)])
             return None
         return Read(await asyncio.to_thread(entries_of, results), counts, steps)
 
@@ -107,7 +102,7 @@ class Importer:
         results: list[TestResult] = []
         query = f"?limit={TESTS_PER_PAGE}"
         while True:
-            page = TestPage.model_validate(await self._ingest.get_json(path + query, asker))
+            page = TestPage.model_validate(await self.ingest.get_json(path + query, asker))
             results += page.items
             if page.next_cursor is None or len(results) >= TESTS_MAX:
                 return results, {str(outcome): count for outcome, count in page.counts.items()}
@@ -121,7 +116,7 @@ class Importer:
         statistics_key = row_kinds.STATISTICS.key(*lane)
 
         async def attempt() -> Lost | None:
-            known = await self._store.rows_by_key([*partition_keys, statistics_key])
+            known = await self.store.rows_by_key([*partition_keys, statistics_key])
             texts = {n: known[key].body for n, key in enumerate(partition_keys) if key in known}
             partitions, statistics = await asyncio.to_thread(_entered, lane, texts, reads)
             newest_at = max(fact.started_at for fact, _ in reads)
@@ -131,12 +126,12 @@ class Importer:
                 )
                 for number, text in partitions.items()
             ]
-            if len(await self._store.put_rows(rows)) < len(rows):
+            if len(await self.store.put_rows(rows)) < len(rows):
                 return LOST
             # Its version was read before the partitions: statistics that miss a column never replace ones that have it.
             counted = row_kinds.StatisticsText(lane, statistics, newest_at)
             row = row_kinds.STATISTICS.row(counted, version_of(known, statistics_key))
-            return None if await self._store.put_rows([row]) else LOST
+            return None if await self.store.put_rows([row]) else LOST
 
         await update("history", f"the result matrix of {lane}", attempt)
 
@@ -144,11 +139,11 @@ class Importer:
         """Record in the facts what was read, and so that nothing is due. Key: build id and revision."""
         due = {fact.id: (fact.revision, read) for fact, read in reads}
         await change_facts(
-            self._store,
+            self.store,
             due,
             lambda build_id, fact: _imported(fact, *due[build_id]) if fact else None,
-            self._excluded_configs,
-            self._clock,
+            self.excluded_configs,
+            self.clock,
         )
 
 

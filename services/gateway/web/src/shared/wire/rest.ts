@@ -225,10 +225,10 @@ export interface components {
         };
         /** CommitList */
         CommitList: {
-            /** Items */
-            items: components["schemas"]["CommitSummary"][];
             /** Nextcursor */
             nextCursor?: string | null;
+            /** Items */
+            items: components["schemas"]["CommitSummary"][];
             /** Unknown */
             unknown?: string[];
         };
@@ -339,10 +339,10 @@ export interface components {
         };
         /** FailureGroupList */
         FailureGroupList: {
-            /** Items */
-            items: components["schemas"]["FailureGroup"][];
             /** Nextcursor */
             nextCursor?: string | null;
+            /** Items */
+            items: components["schemas"]["FailureGroup"][];
         };
         /** FeedbackList */
         FeedbackList: {
@@ -464,10 +464,10 @@ export interface components {
         };
         /** IncidentList */
         IncidentList: {
-            /** Items */
-            items: components["schemas"]["IncidentSummary"][];
             /** Nextcursor */
             nextCursor?: string | null;
+            /** Items */
+            items: components["schemas"]["IncidentSummary"][];
         };
         /** IncidentSummary */
         IncidentSummary: {
@@ -772,10 +772,10 @@ export interface components {
         };
         /** PinList */
         PinList: {
-            /** Items */
-            items: components["schemas"]["PinMatrix"][];
             /** Nextcursor */
             nextCursor?: string | null;
+            /** Items */
+            items: components["schemas"]["PinMatrix"][];
         };
         /** PinMatrix */
         PinMatrix: {
@@ -840,10 +840,10 @@ export interface components {
         };
         /** Summary */
         Summary: {
-            /** Items */
-            items: components["schemas"]["LaneSummary"][];
             /** Nextcursor */
             nextCursor?: string | null;
+            /** Items */
+            items: components["schemas"]["LaneSummary"][];
             /** Window */
             window: number;
             /** Green */
@@ -1006,12 +1006,12 @@ export interface components {
         };
         /** TestList */
         TestList: {
+            /** Nextcursor */
+            nextCursor?: string | null;
             /** Items */
             items: components["schemas"]["TestStatistic"][];
             /** Total */
             total: number;
-            /** Nextcursor */
-            nextCursor?: string | null;
             /** Unknown */
             unknown?: string[];
         };
@@ -1055,10 +1055,10 @@ export interface components {
         };
         /** TrendList */
         TrendList: {
-            /** Items */
-            items: components["schemas"]["Trend"][];
             /** Nextcursor */
             nextCursor?: string | null;
+            /** Items */
+            items: components["schemas"]["Trend"][];
             /** Unknown */
             unknown?: string[];
         };
@@ -1134,17 +1134,19 @@ export interface components {
         };
         /** Mark */
         Mark: {
-            /**
-             * Direction
-             * @enum {string}
-             */
-            direction: "slower" | "faster";
             /** Buildid */
             buildId: string;
             /** Commit */
             commit?: string | null;
             /** Startedat */
             startedAt: number;
+            /** Changedpins */
+            changedPins?: components["schemas"]["PinAt"][];
+            /**
+             * Direction
+             * @enum {string}
+             */
+            direction: "slower" | "faster";
             /** Beforems */
             beforeMs: number;
             /** Afterms */
@@ -1153,8 +1155,6 @@ export interface components {
             bandLowMs: number;
             /** Bandhighms */
             bandHighMs: number;
-            /** Changedpins */
-            changedPins?: components["schemas"]["PinAt"][];
         };
         /** PinAt */
         PinAt: {
@@ -1167,6 +1167,14 @@ export interface components {
         };
         /** MeasureMark */
         MeasureMark: {
+            /** Buildid */
+            buildId: string;
+            /** Commit */
+            commit?: string | null;
+            /** Startedat */
+            startedAt: number;
+            /** Changedpins */
+            changedPins?: components["schemas"]["PinAt"][];
             /**
              * Measure
              * @enum {string}
@@ -1177,12 +1185,6 @@ export interface components {
              * @enum {string}
              */
             direction: "up" | "down";
-            /** Buildid */
-            buildId: string;
-            /** Commit */
-            commit?: string | null;
-            /** Startedat */
-            startedAt: number;
             /** Before */
             before: number;
             /** After */
@@ -1191,8 +1193,6 @@ export interface components {
             bandLow: number;
             /** Bandhigh */
             bandHigh: number;
-            /** Changedpins */
-            changedPins?: components["schemas"]["PinAt"][];
         };
         /** UserChange */
         UserChange: {

@@ -32,6 +32,9 @@ export interface Build {
   commit?: string | null
   commitSubject?: string | null
   commitAuthor?: string | null
+  /**
+   * Its tree held changes that no commit has.
+   */
   dirty?: boolean | null
   agent?: string | null
   host?: Host | null
@@ -166,6 +169,9 @@ export interface FailureData {
   file?: string | null
   line?: number | null
   col?: number | null
+  /**
+   * `file:line[:col]` that led to the place named.
+   */
   projectLocation?: string | null
   message: string
   target?: string | null
@@ -223,6 +229,9 @@ export interface BuildDetail {
   commit?: string | null
   commitSubject?: string | null
   commitAuthor?: string | null
+  /**
+   * Its tree held changes that no commit has.
+   */
   dirty?: boolean | null
   agent?: string | null
   host?: Host | null
