@@ -93,9 +93,9 @@ class Expectation:
     file: str | None = None
     at: str | None = None
     target: str | None = None
+    comes_and_goes: bool = False
     project_file: str | None = None
     project_at: str | None = None
-    comes_and_goes: bool = False
 
 
 @dataclass(frozen=True)

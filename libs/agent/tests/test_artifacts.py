@@ -3,20 +3,18 @@
 import hashlib
 import json
 import os
-import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from build_dashboard.builds import artifacts
 from build_dashboard.builds.artifacts import Uploader, UploadLater, UploadRefused, digest, find
+from build_testkit.web import serving
 
 BUILD = {"buildId": "b", "project": "p"}
 
 
 class Store(ThreadingHTTPServer):
     """Plans uploads of parts not yet there; `faults` are answered first, one a request: a status, or `cut`."""
-
-    daemon_threads = True
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -77,12 +75,8 @@ class _Handler(BaseHTTPRequestHandler):
 @pytest.fixture
 def store():
     server = Store()
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield server
-    server.shutdown()
-    server.server_close()
-    thread.join(5)
+    with serving(server):
+        yield server
 
 
 @pytest.fixture

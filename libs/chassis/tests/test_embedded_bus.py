@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from build_chassis.bus import BusUnavailable, EmbeddedBus, Outgoing, PublishFailed, open_bus
 from build_protocol import topology
+from build_testkit.stores import opened
 
 SHARD = topology.ingest_queue(4)
 KEY = "4.BUILD_LOG.p"
@@ -23,10 +24,8 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 async def bus(path: Path) -> AsyncIterator[EmbeddedBus]:
-    opened = EmbeddedBus(path)
-    await opened.open()
-    yield opened
-    await opened.close()
+    async with opened(EmbeddedBus(path)) as made:
+        yield made
 
 
 async def drain(bus: EmbeddedBus, count: int, queue: str = SHARD) -> list[bytes]:
@@ -43,6 +42,7 @@ _VICTIM = """
 import asyncio, os, signal, sys
 from pathlib import Path
 from build_chassis.bus import EmbeddedBus, Outgoing
+from build_testkit.stores import opened
 
 async def main():
     bus = EmbeddedBus(Path(sys.argv[1]), delivery_limit=3)

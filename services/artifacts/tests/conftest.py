@@ -15,7 +15,7 @@ from build_artifacts.app import create_app
 from build_artifacts.artifact import Artifact, Offer
 from build_artifacts.kept_builds import unjudged
 from build_artifacts.settings import Settings
-from build_artifacts.store import ArtifactStore, open_store
+from build_artifacts.store import open_store
 from build_chassis.auth import Principal, mint_internal
 from build_chassis.bus import Bus, Outgoing, open_bus
 from build_chassis.service_client import ServiceUnavailable
@@ -24,6 +24,7 @@ from build_protocol.messages import ArtifactUploaded, ArtifactUploadedData, Buil
 from build_protocol.topology import routing_key
 from build_testkit.seaweedfs import ACCESS_KEY, BUCKET, SECRET_KEY
 from build_testkit.signing import SECRET
+from build_testkit.stores import store_fixture
 
 NOON_AT = 1_700_000_000_000
 DAY_MS = 86_400_000
@@ -216,13 +217,7 @@ def fresh_note() -> Any:
     return lambda n=1: unjudged(build_id(n), "p", NOON_AT)
 
 
-@pytest.fixture
-async def store(store_url: str) -> AsyncIterator[ArtifactStore]:
-    """An empty store, once on every driver."""
-    opened = open_store(store_url)
-    await opened.open()
-    yield opened
-    await opened.close()
+store = store_fixture(open_store)
 
 
 @pytest.fixture

@@ -1,26 +1,21 @@
 """The store's contract, the same on every driver."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from build_gateway.store import GatewayStore, open_store
 from build_gateway.store.contract import LastAdmin
 from build_gateway.store.rows import AgentRow, AuditEntry, CommandRow, CommandState, Key, RefreshToken, User
+from build_testkit.stores import store_fixture
 
 QUEUED: tuple[CommandState, ...] = ("queued",)
 SENT: tuple[CommandState, ...] = ("sent",)
 RACES = 10
 
 
-@pytest.fixture
-async def store(store_url: str) -> AsyncIterator[GatewayStore]:
-    """An empty, open store of each driver."""
-    opened = open_store(store_url)
-    await opened.open()
-    yield opened
-    await opened.close()
+store = store_fixture(open_store)
 
 
 def user(name: str = "ann", **changes: Any) -> User:

@@ -7,16 +7,15 @@ from build_chassis.store import mongo
 from build_gateway.store.contract import LastAdmin
 from build_gateway.store.mongo import MongoGatewayStore
 from build_gateway.store.rows import User
+from build_testkit.stores import opened
 
 pytestmark = pytest.mark.mongodb
 
 
 @pytest.fixture
 async def store(mongodb_url: str) -> AsyncIterator[MongoGatewayStore]:
-    opened = MongoGatewayStore(mongodb_url)
-    await opened.open()
-    yield opened
-    await opened.close()
+    async with opened(MongoGatewayStore(mongodb_url)) as made:
+        yield made
 
 
 async def test_an_admin_whose_change_was_cut_off_still_counts(store: MongoGatewayStore, mongodb_url: str) -> None:

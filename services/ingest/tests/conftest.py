@@ -2,7 +2,7 @@
 
 import hashlib
 import itertools
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -29,6 +29,7 @@ from build_protocol.messages import (
     build_message,
 )
 from build_protocol.topology import routing_key
+from build_testkit.stores import store_fixture
 from prometheus_client import CollectorRegistry
 
 _ids = itertools.count(1)
@@ -110,13 +111,7 @@ def make_reporter_factory() -> Callable[..., Reporter]:
     return Reporter
 
 
-@pytest.fixture
-async def store(store_url: str) -> AsyncIterator[BuildStore]:
-    """An empty, open store of each driver."""
-    opened = open_store(store_url)
-    await opened.open()
-    yield opened
-    await opened.close()
+store = store_fixture(open_store)
 
 
 class RecordingBus:

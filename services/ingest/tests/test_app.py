@@ -74,12 +74,6 @@ async def service(tmp_path: Path) -> AsyncIterator[Service]:
         yield running
 
 
-@pytest.fixture(params=["embedded", pytest.param("rabbitmq", marks=pytest.mark.rabbitmq)])
-def bus_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """Both ways to carry messages."""
-    return f"sqlite:///{tmp_path}/bus.sqlite" if request.param == "embedded" else request.getfixturevalue("amqp_url")
-
-
 async def test_published_records_are_shown(service, reporter) -> None:
     """What an agent reported is in the list, on the build's page and in its log."""
     await service.publish(

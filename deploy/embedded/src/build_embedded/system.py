@@ -34,6 +34,7 @@ class Place:
     data: Path
     host: str
     port: int
+    """Of the front door; the services have none of their own."""
     config: Path
     secret: str
     admin_password: str | None = None

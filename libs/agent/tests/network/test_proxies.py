@@ -3,7 +3,6 @@
 import hashlib
 import json
 import ssl
-import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import pytest
 from build_dashboard.builds import artifacts
 from build_dashboard.builds.artifacts import Uploader, find
+from build_testkit.web import serving
 
 pytestmark = pytest.mark.slow
 
@@ -119,8 +119,6 @@ def test_a_client_certificate_opens_the_door(agent, gateway, authority, company,
 class Store(ThreadingHTTPServer):
     """Dashboard and object store in one: plans one PUT, elsewhere or to itself as it is asked."""
 
-    daemon_threads = True
-
     def __init__(self, context: ssl.SSLContext) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.socket = context.wrap_socket(self.socket, server_side=True)
@@ -157,12 +155,8 @@ class _Handler(BaseHTTPRequestHandler):
 @pytest.fixture
 def store(authority) -> Iterator[Store]:
     server = Store(authority.server_context(HOST))
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield server
-    server.shutdown()
-    server.server_close()
-    thread.join(5)
+    with serving(server):
+        yield server
 
 
 @pytest.fixture

@@ -26,11 +26,13 @@ class Failure:
     rule: str
     rank: int
     fault: Fault | None = None
+    """Whose it is, where the rule that found it knows."""
     tool: str | None = None
     file: str | None = None
     line: int | None = None
     col: int | None = None
     project_location: str | None = None
+    """`file:line[:col]` in the project, where the tool names one besides."""
     target: str | None = None
     command: str | None = None
 

@@ -59,7 +59,7 @@ def _once(target: str) -> str:
 
 @dataclass(slots=True)
 class Scope:
-    """An open stretch of the log; `failed` is None while its outcome is not known."""
+    """An open stretch of the log."""
 
     kind: str
     first_line: int
@@ -68,6 +68,7 @@ class Scope:
     target: str | None = None
     command: str | None = None
     failed: bool | None = None
+    """None while its outcome is not known."""
     becomes: str | None = None
     best: Candidate | None = None
     unit: str | None = None

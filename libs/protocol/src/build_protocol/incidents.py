@@ -34,7 +34,7 @@ class Evidence(WireModel):
     commit: str | None = None
     agent: ShortText | None = None
     exit_code: int | None = None
-    error: Text | None = None
+    error: Text | None = Field(None, description="What its agent or ingest says went wrong, beside the log.")
     log_lines: Count = 0
     failure: FailureData | None = None
 

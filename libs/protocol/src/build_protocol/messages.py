@@ -177,7 +177,7 @@ class FailureData(OpenWireModel):
     file: Text | None = None
     line: Count | None = None
     col: Count | None = None
-    project_location: ShortText | None = None
+    project_location: ShortText | None = Field(None, description="`file:line[:col]` that led to the place named.")
     message: Text
     target: Text | None = None
     command: Text | None = None

@@ -41,7 +41,7 @@ class Build(WireModel):
     commit: str | None = None
     commit_subject: str | None = None
     commit_author: str | None = None
-    dirty: bool | None = None
+    dirty: bool | None = Field(None, description="Its tree held changes that no commit has.")
     agent: str | None = None
     host: Host | None = None
     command: list[str] = Field(default_factory=list)

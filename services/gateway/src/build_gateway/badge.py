@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 from xml.sax.saxutils import escape
 
 from build_protocol.views import Colour
@@ -15,8 +16,7 @@ CHARACTER = 6.6
 _GREEN, _RED, _GREY, _LABEL = "#2a7d3f", "#c5303c", "#6a6a6a", "#444"
 
 
-@dataclass(frozen=True, slots=True)
-class Lane:
+class Lane(NamedTuple):
     """One config of a branch, as far as a badge is concerned."""
 
     config: str

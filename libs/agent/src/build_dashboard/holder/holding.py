@@ -40,6 +40,7 @@ class End:
     exit_code: int
     signal: str | None = None
     reason: str | None = None
+    """Why it was ended; None where it ended by itself."""
     wall_ms: int | None = None
     cpu_ms: int | None = None
     peak_rss_bytes: int | None = None

@@ -23,7 +23,7 @@ class Ticket(WireModel):
 
     verb: Verb
     key: str
-    expires_s: int
+    expires_s: int = Field(description="Seconds since the Unix epoch.")
     size_bytes: Count
     sha256: Sha256
     upload_id: str | None = None

@@ -35,14 +35,14 @@ class CommandView(WireModel):
     id: str
     kind: str
     state: str
-    agent: str
+    agent: str = Field(description="On whose socket it is sent.")
     build_id: str | None = None
     project: str | None = None
     args: dict[str, str]
     requested_by: str
     created_at: EpochMs
     updated_at: EpochMs
-    expires_at: EpochMs
+    expires_at: EpochMs = Field(description="It is carried out before this or never.")
     detail: str | None = None
     result_build_id: str | None = None
 

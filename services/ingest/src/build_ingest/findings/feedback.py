@@ -25,7 +25,7 @@ class Feedback(Remark):
     id: str
     build_id: BuildId
     project: ProjectName
-    by: str
+    by: str = Field(description="The name of whoever made it.")
     at: EpochMs
     text: str
     found: FailureData | None = None

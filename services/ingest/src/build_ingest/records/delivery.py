@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Self
+from typing import NamedTuple, Self
 
 from build_chassis.bus import Delivery
 from build_chassis.errors import PoisonMessage
@@ -51,8 +51,7 @@ class RecordDelivery:
         return replace(self, refused=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Heartbeat:
+class Heartbeat(NamedTuple):
     """An agent reports that its build runs."""
 
     build_id: str
