@@ -128,8 +128,9 @@ class Delivery:
             if state := self._session.builds.get(build_id):
                 state.is_running, state.is_complete, state.has_totals = False, True, has_totals
                 held = self._held[build_id]
-                for command_id in held.command_ids if self._connection else ():
-                    self._connection.send(_command_ack(command_id, "done", build_id))
+                if self._connection:
+                    for command_id in held.command_ids:
+                        self._connection.send(_command_ack(command_id, "done", build_id))
                 self.stored(build_id)
 
         self._post(note)
