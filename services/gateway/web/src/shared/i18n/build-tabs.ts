@@ -101,6 +101,7 @@ export const artifacts = {
   states: {
     pending: 'Waiting to be uploaded',
     uploading: 'Uploading',
+    reported: 'Being verified',
     verified: 'Verified',
     damaged: 'Damaged',
     refused: 'Refused',
