@@ -82,7 +82,9 @@ def test_a_second_system_on_the_same_data_refuses_to_start(tmp_path: Path) -> No
 
 def test_secrets_are_made_once_and_kept_privately(tmp_path: Path) -> None:
     """The first start makes and names them, later ones find them; nobody else may read the file."""
-    (tmp_path / "secrets.new").write_text("what a start that was cut off had written")
+    left = tmp_path / "secrets.json.4711.new"
+    left.write_text("what a start that was cut off had written")
+    os.utime(left, (1, 1))
     first = load(tmp_path)
     second = load(tmp_path)
 

@@ -1,7 +1,6 @@
 """Secrets of an embedded system: given by the environment or `.env`, else made once and kept in its data directory."""
 
 import json
-import os
 import secrets
 import sys
 from collections.abc import Mapping, Sequence
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from build_chassis.secret_rules import ADMIN_PASSWORD, API_KEY, SIGNING_KEY, is_placeholder
+from build_dashboard.whole_file import write_whole
 from pydantic import Field
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
@@ -92,7 +92,7 @@ def load_secrets(
             origins[name] = f"made, kept in {path}{note}"
     if made:
         # What is given stays where it is: a file must not outlive a rotated secret.
-        _write_private(path, kept | made)
+        write_whole(path, _text(kept | made))
     return Secrets(values, tuple(made), origins)
 
 
@@ -101,7 +101,7 @@ def forget(data: Path, name: str) -> None:
     path = data / "secrets.json"
     kept = _read(path)
     if kept.pop(name, None) is not None:
-        _write_private(path, kept)
+        write_whole(path, _text(kept))
 
 
 def _fresh(name: str) -> str:
@@ -135,17 +135,5 @@ def _unusable(path: Path, why: object) -> NoReturn:
     )
 
 
-def _write_private(path: Path, values: Mapping[str, str]) -> None:
-    """Put the file in place whole, readable by its owner only, and on disk before anything relies on it."""
-    fresh = path.with_suffix(".new")
-    fresh.unlink(missing_ok=True)  # left by a start that was cut off
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(json.dumps(values, indent=2) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
-    directory = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
+def _text(values: Mapping[str, str]) -> str:
+    return json.dumps(values, indent=2) + "\n"

@@ -1,13 +1,13 @@
 """A daemon's memory of one project on disk: what it built, what it was asked for, and what it was about to start."""
 
 import json
-import os
 import threading
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from build_dashboard.daemon.trigger import Trigger
+from build_dashboard.whole_file import write_whole
 
 REMEMBERED_COMMANDS = 1000
 
@@ -21,18 +21,31 @@ class Attempt:
     command_id: str | None = None
 
 
+class MemoryDamaged(ValueError):
+    """The file cannot be used; reads as a sentence with what to do."""
+
+    def __init__(self, path: Path, cause: Exception) -> None:
+        super().__init__(
+            f"{path} cannot be read ({cause}): put it back from a backup, or delete it; then the newest commit is built"
+            " again, and orders that were taken and not followed are forgotten"
+        )
+
+
 class Memory:
     """Every change is on disk before the method returns; may be called from several threads."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = threading.Lock()
-        known = _read(path)
-        self.built_commit: str | None = known.get("builtCommit")
-        self.is_drained: bool = bool(known.get("drained"))
-        self.pending: list[Trigger] = [Trigger(**each) for each in known.get("pending", [])]
-        self.attempt: Attempt | None = Attempt(**known["attempt"]) if known.get("attempt") else None
-        self._commands: list[str] = known.get("commands", [])
+        try:
+            known = json.loads(path.read_text()) if path.exists() else {}
+            self.built_commit: str | None = known.get("builtCommit")
+            self.is_drained: bool = bool(known.get("drained"))
+            self.pending: list[Trigger] = [Trigger(**each) for each in known.get("pending", [])]
+            self.attempt: Attempt | None = Attempt(**known["attempt"]) if known.get("attempt") else None
+            self._commands: list[str] = list(known.get("commands", []))
+        except (OSError, ValueError, TypeError, AttributeError) as error:
+            raise MemoryDamaged(path, error) from error
 
     def take(self, trigger: Trigger) -> bool:
         """Note an order before it is called accepted; False when it was taken before (it must not act twice)."""
@@ -80,7 +93,6 @@ class Memory:
 
     def _write(self) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        new = self._path.with_suffix(".new")
         facts = {
             "builtCommit": self.built_commit,
             "drained": self.is_drained,
@@ -88,11 +100,7 @@ class Memory:
             "attempt": asdict(self.attempt) if self.attempt else None,
             "commands": self._commands,
         }
-        with new.open("w") as file:
-            file.write(json.dumps(facts))
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(self._path)
+        write_whole(self._path, json.dumps(facts))
 
 
 def started_since(spool: Path, project: str, begun_at: int) -> str | None:

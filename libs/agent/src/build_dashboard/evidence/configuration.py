@@ -17,6 +17,7 @@ from build_analysis.cmake_cache import changes, read_cmake_cache
 
 from build_dashboard.recording.fitting import fitting
 from build_dashboard.recording.redact import MASK, Redactor
+from build_dashboard.whole_file import write_whole
 
 CACHE_BYTES = 8 * 1024 * 1024
 CHANGES_MAX = 200
@@ -63,9 +64,7 @@ class GreenConfigurations:
         path = self._path(tree, config)
         with contextlib.suppress(OSError):
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            new = path.with_suffix(f".{os.getpid()}")
-            new.write_text(json.dumps(configuration))
-            new.replace(path)
+            write_whole(path, json.dumps(configuration))
 
     def _path(self, tree: str, config: str) -> Path:
         known_by = f"{os.path.realpath(tree)}\0{config}"

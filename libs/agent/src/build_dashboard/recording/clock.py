@@ -5,12 +5,13 @@ The wall clock may be wrong or leap; the clock since boot counts sleep and is ne
 
 import contextlib
 import json
-import os
 import time
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+from build_dashboard.whole_file import write_whole
 
 ANCHORS_KEPT = 16
 """The newest anchor of so many boots."""
@@ -47,10 +48,8 @@ def keep_anchor(spool: Path, server_at: int, clock: Mapping[str, Any]) -> None:
         return
     anchor = {"serverAt": server_at, "bootId": clock["bootId"], "uptimeMs": clock["uptimeMs"]}
     others = [known for known in _read_anchors(spool) if known["bootId"] != clock["bootId"]]
-    new = spool / f".anchors.{os.getpid()}"
     with contextlib.suppress(OSError):
-        new.write_text(json.dumps([*others, anchor][-ANCHORS_KEPT:]))
-        new.replace(spool / ".anchors")
+        write_whole(spool / ".anchors", json.dumps([*others, anchor][-ANCHORS_KEPT:]))
 
 
 def newest_anchor(spool: Path) -> dict[str, Any] | None:

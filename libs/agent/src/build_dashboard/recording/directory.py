@@ -4,6 +4,7 @@ One process at a time reports a build; it holds the lock. The holder has a lock 
 command may still run.
 """
 
+import contextlib
 import fcntl
 import json
 import logging
@@ -19,6 +20,7 @@ from build_protocol.ids import new_build_id
 from build_dashboard.recording.clock import newest_anchor, read_clock
 from build_dashboard.recording.machine import is_elsewhere, machine_id
 from build_dashboard.recording.spool import Spool
+from build_dashboard.whole_file import write_whole
 
 logger = logging.getLogger("build_dashboard")
 TEXT_CHARACTERS = 8192
@@ -62,7 +64,7 @@ class BuildDirectory:
         lock_fd = _lock(path / "lock")
         if lock_fd is None:
             raise BuildBusy(facts["buildId"])
-        _write_whole(path / "build.json", json.dumps(facts))
+        write_whole(path / "build.json", json.dumps(facts))
         return cls(path, facts, lock_fd)
 
     @classmethod
@@ -77,7 +79,7 @@ class BuildDirectory:
         if lock_fd is None:
             raise BuildBusy(path.name)
         try:
-            facts = json.loads((path / "build.json").read_text())
+            facts = _facts(path / "build.json")
             if "startedAt" not in facts:
                 raise ValueError("it was begun by an agent before 0.1.0; deliver it with that release, or delete it")
             return cls(path, facts, lock_fd)
@@ -129,22 +131,23 @@ class BuildDirectory:
     def journal_command(self, command_id: str) -> bool:
         """Note a command before it takes effect; False when it was noted before (it must not act twice)."""
         path = self.path / "commands"
-        known = path.read_text().splitlines() if path.exists() else []
-        if command_id in known:
+        text = path.read_text() if path.exists() else ""
+        if command_id in text.splitlines():
             return False
         with path.open("a") as file:
-            file.write(f"{command_id}\n")
+            # What a crash or a full disk cut off must not swallow this one.
+            file.write(f"\n{command_id}\n" if text and not text.endswith("\n") else f"{command_id}\n")
             file.flush()
             os.fsync(file.fileno())
         return True
 
     def refuse(self, reason: str) -> None:
         """Note that the dashboard will never take this build; it is kept for a person to look at."""
-        _write_whole(self.path / "refused", reason)
+        write_whole(self.path / "refused", reason)
 
     def replace_record(self, seq: int, record: bytes) -> None:
         """Send this instead of a record that was refused (the store never had it)."""
-        _write_whole(self.path / f"{seq}.replaced", record.decode())
+        write_whole(self.path / f"{seq}.replaced", record.decode())
 
     def replaced_records(self) -> dict[int, bytes]:
         """What is sent instead of refused records."""
@@ -233,6 +236,14 @@ def left_builds(spool: Path, *, retry_refused: bool = False, now: float | None =
         yield directory
 
 
+def _facts(path: Path) -> dict[str, Any]:
+    with contextlib.suppress(ValueError):
+        facts = json.loads(path.read_text())
+        if isinstance(facts, dict):
+            return facts
+    raise ValueError("its build.json is damaged; look at the output in raw/, then delete the folder")
+
+
 def _is_complete(path: Path) -> bool:
     """Whether the build's last record is spooled."""
     spool = Spool(path)
@@ -251,13 +262,3 @@ def _lock(path: Path) -> int | None:
         os.close(fd)
         return None
     return fd
-
-
-def _write_whole(path: Path, text: str) -> None:
-    """Write a file so that a crash leaves the old one or the new one."""
-    new = path.with_name(f"{path.name}.new")
-    with new.open("w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(path)
