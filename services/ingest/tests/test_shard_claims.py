@@ -1,7 +1,7 @@
 """Shards: every one has a consumer, none has two for long."""
 
 import pytest
-from build_ingest.lifecycle.shard_claims import BEAT_SECONDS, DEAD_SECONDS, ShardClaims, shard_key
+from build_ingest.lifecycle.shard_claims import BEAT_SECONDS, DEAD_SECONDS, GONE_SECONDS, ShardClaims, shard_key
 
 ALL = frozenset(range(8))
 
@@ -102,3 +102,31 @@ async def test_a_replica_that_leaves_makes_nobody_wait(fleet) -> None:
     await fleet.replicas.pop("two").release()
 
     assert await fleet.tick() == {"one": ALL}
+
+
+async def test_replicas_that_are_gone_leave_nothing_behind(fleet, store) -> None:
+    """However many names there were, as of containers: the killed ones' rows go in time, those who leave take theirs."""
+    for number in range(20):
+        fleet.join(f"pod-{number}")
+        await fleet.tick()
+        if number % 2:
+            await fleet.replicas.pop(f"pod-{number}").release()
+        else:
+            del fleet.replicas[f"pod-{number}"]
+    fleet.join("stays")
+    assert await fleet.settle(GONE_SECONDS + DEAD_SECONDS) == {"stays": ALL}
+
+    assert [claim.key for claim in await store.list_claims() if claim.key.startswith("replica:")] == ["replica:stays"]
+
+
+async def test_a_replica_that_was_only_frozen_comes_back(fleet) -> None:
+    """Its row is made anew, and it gets its share again."""
+    fleet.join("one")
+    fleet.join("frozen")
+    await fleet.settle(4 * BEAT_SECONDS)
+    frozen = fleet.replicas.pop("frozen")
+    assert await fleet.settle(GONE_SECONDS + DEAD_SECONDS) == {"one": ALL}
+    fleet.replicas["frozen"] = frozen
+
+    owned = await fleet.settle(5 * BEAT_SECONDS)
+    assert sorted(map(len, owned.values())) == [4, 4]

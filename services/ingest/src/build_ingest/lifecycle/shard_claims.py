@@ -6,15 +6,19 @@ clocks are compared. A shard consumed twice for a moment damages nothing: the st
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Collection
 
 from build_protocol.ids import SHARDS
 
 from build_ingest.store.contract import BuildStore, Claim
 
+_REPLICA = "replica:"
 BEAT_SECONDS = 3.0
 DEAD_SECONDS = 12.0
 """A claim whose beat stood still this long is anybody's."""
+
+GONE_SECONDS = 60.0
+"""A replica whose beat stood still this long is forgotten; one that was only frozen comes back as a new one."""
 
 
 class ShardClaims:
@@ -32,6 +36,9 @@ class ShardClaims:
         """
         claims = {claim.key: claim for claim in await self._store.list_claims()}
         alive = self._beats.alive(claims.values(), now)
+        for claim in self._beats.gone(claims.values(), now):
+            if claim.key.startswith(_REPLICA) and claim.key != replica_key(self._replica):
+                await self._store.drop_claim(claim)
         changes = plan_claims(self._replica, claims, alive)
         await let_go([shard for shard in range(SHARDS) if any(_gives_back(change, shard) for change in changes)])
         done = await asyncio.gather(*(self._store.claim(before, after) for before, after in changes))
@@ -41,7 +48,9 @@ class ShardClaims:
     async def release(self) -> None:
         """Give everything back, so that others need not wait."""
         for claim in await self._store.list_claims():
-            if claim.owner == self._replica:
+            if claim.key == replica_key(self._replica):
+                await self._store.drop_claim(claim)
+            elif claim.owner == self._replica:
                 await self._store.claim(claim, Claim(claim.key, None, claim.beat + 1))
 
 
@@ -49,9 +58,7 @@ def plan_claims(replica: str, claims: dict[str, Claim], alive: frozenset[str]) -
     """Changes of claims, each with its condition: our share is the shards divided by the living replicas."""
     self_key = replica_key(replica)
     changes = [_beat(claims.get(self_key, Claim(self_key, None, 0)), replica)]
-    others = {
-        claim.owner for key, claim in claims.items() if key in alive and key.startswith("replica:") and claim.owner
-    }
+    others = {claim.owner for key, claim in claims.items() if key in alive and key.startswith(_REPLICA) and claim.owner}
     share = math.ceil(SHARDS / len(others | {replica}))
     shards = [claims.get(shard_key(shard), Claim(shard_key(shard), None, 0)) for shard in range(SHARDS)]
     ours = [claim for claim in shards if claim.owner == replica]
@@ -69,7 +76,7 @@ def shard_key(shard: int) -> str:
 
 def replica_key(replica: str) -> str:
     """The key by which a replica shows that it lives."""
-    return f"replica:{replica}"
+    return f"{_REPLICA}{replica}"
 
 
 def _gives_back(change: tuple[Claim, Claim], shard: int) -> bool:
@@ -87,13 +94,18 @@ class _BeatWatch:
     def __init__(self) -> None:
         self._seen: dict[str, tuple[int, float]] = {}
 
-    def alive(self, claims: Iterable[Claim], now: float) -> frozenset[str]:
-        alive: set[str] = set()
+    def alive(self, claims: Collection[Claim], now: float) -> frozenset[str]:
+        before, self._seen = self._seen, {}
         for claim in claims:
-            beat, since = self._seen.get(claim.key, (-1, now))
-            if beat != claim.beat:
-                since = now
-            self._seen[claim.key] = (claim.beat, since)
-            if claim.owner is not None and now - since < DEAD_SECONDS:
-                alive.add(claim.key)
-        return frozenset(alive)
+            beat, since = before.get(claim.key, (-1, now))
+            self._seen[claim.key] = (claim.beat, since if beat == claim.beat else now)
+        return frozenset(
+            claim.key for claim in claims if claim.owner is not None and now - self._since(claim) < DEAD_SECONDS
+        )
+
+    def gone(self, claims: Collection[Claim], now: float) -> list[Claim]:
+        """Those that stood still for so long that nobody waits for them; `alive` has seen them before."""
+        return [claim for claim in claims if now - self._since(claim) >= GONE_SECONDS]
+
+    def _since(self, claim: Claim) -> float:
+        return self._seen[claim.key][1]

@@ -186,6 +186,10 @@ class BuildStore(Store, ChunkSource, FindingsStore, Protocol):
         """Replace a claim if it still is `before` (owner None and beat 0: absent); key is `key`."""
         ...
 
+    async def drop_claim(self, claim: Claim) -> None:
+        """Delete a claim if it still is as given; key is `key`, and deleting again changes nothing."""
+        ...
+
 
 def in_order(chunks: Sequence[Chunk]) -> list[Chunk]:
     """Chunks without those whose records an earlier, merged one holds already; raises StoredChunkMissing on a hole."""

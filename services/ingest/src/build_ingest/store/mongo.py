@@ -262,6 +262,11 @@ class MongoBuildStore(MongoFindings, BuildStore):
                 return False
             return True
 
+    @override
+    async def drop_claim(self, claim: Claim) -> None:
+        with available(self._database):
+            await self._claims.delete_one({"_id": claim.key, "beat": claim.beat})
+
     async def _add_tails(self) -> None:
         """Add the ends of their ids to builds that an earlier release stored; key build id.
 

@@ -241,6 +241,11 @@ class SqlBuildStore(SqlFindings, BuildStore):
 
         return await self._engine.write(put)
 
+    @override
+    async def drop_claim(self, claim: Claim) -> None:
+        same = claims.c.key == claim.key, claims.c.beat == claim.beat
+        await self._engine.write(lambda db: db.execute(delete(claims).where(*same)).rowcount)
+
     async def _read(self, query: Select[Any], limit: int, *, is_whole: bool) -> list[Chunk]:
         ordered = query.order_by(chunks.c.first_seq).limit(limit)
         found = await self._engine.read(lambda db: db.execute(ordered).mappings().all())
