@@ -116,6 +116,77 @@ def test_gap_that_never_closes_is_given_up() -> None:
     assert made.want() is None
 
 
+def _many(window_bytes: int, **running: bool) -> Session:
+    made = Session("1", "i", "h")
+    for name, is_running in running.items():
+        made.add(BuildState(name, "p", None, None, 1000, is_running=is_running))
+    made.welcome({**WELCOME, "windowBytes": window_bytes})
+    return made
+
+
+def _frames(made: Session, count: int, size: int = 1) -> list[str]:
+    """Whose records the next frames carry, one record each."""
+    sent = []
+    for _ in range(count):
+        want = made.want()
+        if want is None:
+            break
+        made.sent(want.build_id, [size])
+        sent.append(want.build_id)
+    return sent
+
+
+def test_a_backlog_does_not_delay_a_live_build() -> None:
+    """Builds left by earlier runs are sent beside it, as far as they are in nobody's way: one frame of four."""
+    made = _many(1_000_000, left=False, live=True, other=False)
+    sent = _frames(made, 400)
+
+    assert sent.count("live") == 300
+    assert (sent.count("left"), sent.count("other")) == (50, 50)
+    made.builds["live"].spooled = made.builds["live"].sent
+    assert set(_frames(made, 10)) == {"left", "other"}
+    made.builds["live"].spooled += 1
+    assert "live" in _frames(made, 2)
+
+
+def test_builds_of_one_agent_take_turns() -> None:
+    """However many there are and whichever began first; one that prints without end holds up none."""
+    made = _many(1_000_000, a=True, b=True, c=True)
+
+    assert sorted(_frames(made, 3)) == ["a", "b", "c"]
+    assert sorted(_frames(made, 300)) == ["a"] * 100 + ["b"] * 100 + ["c"] * 100
+
+
+def test_a_backlog_leaves_room_in_the_window() -> None:
+    """The next line of a live build need not wait for the backlog's confirms."""
+    made = _many(1000, left=False, live=True)
+    made.builds["live"].spooled = 0
+    assert _frames(made, 100, size=50) == ["left"] * 15
+    made.builds["live"].spooled = 1
+    assert made.want().build_id == "live"
+
+    alone = _many(1000, left=False)
+    assert len(_frames(alone, 100, size=50)) == 20
+
+
+def test_a_build_that_just_ended_is_still_live() -> None:
+    """Its end does not queue behind what is left of last week; after the next connection it is backlog."""
+    made = _many(1_000_000, left=False, live=True)
+    made.builds["live"].is_running = False
+    assert _frames(made, 8).count("live") == 6
+    made.welcome({**WELCOME, "windowBytes": 1_000_000})
+    assert _frames(made, 8).count("live") == 4
+
+
+def test_a_build_that_cannot_be_read_holds_up_no_other() -> None:
+    """It is tried again in the next connection."""
+    made = _many(1_000_000, broken=True, live=True)
+    made.set_aside("broken", "record 1 is damaged")
+    assert set(_frames(made, 20)) == {"live"}
+    made.welcome({**WELCOME, "windowBytes": 1_000_000})
+    assert set(_frames(made, 20)) == {"broken", "live"}
+
+
 def test_backoff_doubles_to_a_minute_and_waits_windows_out() -> None:
     """Tries fall one into each window: 1, 2, 4 ... 64 s."""
     backoff = Backoff()

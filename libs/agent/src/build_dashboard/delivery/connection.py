@@ -42,6 +42,9 @@ class Listener(Protocol):
     def read(self, build_id: str, after_seq: int, limit_bytes: int, limit_records: int) -> list[bytes]:
         """The records to send."""
 
+    def unreadable(self, build_id: str, problem: str) -> None:
+        """What is to be sent of this build cannot be read."""
+
     def anchor(self, build_id: str) -> dict[str, Any] | None:
         """The server's time in the boot in which the build began, where that boot is not this one."""
 
@@ -206,15 +209,25 @@ class Connection:
                 self._more.clear()
                 await self._more.wait()
                 continue
-            records = self._listener.read(want.build_id, want.after_seq, want.limit_bytes, want.limit_records)
+            records = self._read(want)
             if not records:
-                self._more.clear()
-                await self._more.wait()
                 continue
             self._session.sent(want.build_id, [len(record) + 1 for record in records])
             head = _encode({"type": "RECORDS", "clock": read_clock()} | self._anchor(want)).encode()
             await socket.send(head[:-1] + b',"records":[' + b",".join(records) + b"]}", text=True)
             fail_at("agent.sent")
+
+    def _read(self, want: Want) -> list[bytes]:
+        """The records; none where the disk does not give them, which keeps no other build from being sent."""
+        problem = f"record {want.after_seq + 1} is damaged"
+        try:
+            records = self._listener.read(want.build_id, want.after_seq, want.limit_bytes, want.limit_records)
+        except OSError as error:
+            records, problem = [], str(error)
+        if not records:
+            self._session.set_aside(want.build_id, problem)
+            self._listener.unreadable(want.build_id, problem)
+        return records
 
     def _anchor(self, want: Want) -> dict[str, Any]:
         """What gives the age of a build that began in a boot which is over; only its first record is asked."""

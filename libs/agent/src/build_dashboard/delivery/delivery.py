@@ -251,6 +251,14 @@ class Delivery:
             return [held.replaced.get(after_seq + place, record) for place, record in enumerate(records, 1)]
         return records
 
+    def unreadable(self, build_id: str, problem: str) -> None:
+        """Note why a build cannot be delivered."""
+        path = self._held[build_id].directory.path
+        notice = f"build {build_id} cannot be delivered: its spool {path} cannot be read ({problem})"
+        if notice not in self.notices:
+            self.notices.append(notice)
+        self._notify()
+
     def anchor(self, build_id: str) -> dict[str, Any] | None:
         """The server's time in the boot in which the build began, where that boot is not this one."""
         directory = self._held[build_id].directory

@@ -16,6 +16,9 @@ from build_dashboard.recording.clock import read_clock
 FRAME_OVERHEAD_BYTES = 512
 """What a RECORDS frame has beside its records: its clock and an anchor."""
 
+BACKLOG_EVERY = 4
+"""One frame of so many is the backlog's, while live builds have something to send."""
+
 GAP_LIMIT = 3
 """A gap that stays after being filled this often will never close."""
 
@@ -38,7 +41,10 @@ class BuildState:
     is_complete: bool = False  # its last record is spooled
     has_totals: bool = True  # without them the server cannot verify; stored must do
     is_verified: bool = False
+    is_live: bool = False  # it ran in this connection: people watch it
     refusal: str | None = None
+    problem: str | None = None  # why it cannot be read now
+    turn: int = 0  # when it was last sent from, in frames
     gaps: int = 0  # times the gateway missed what came before, since `stored` last moved
     in_flight: deque[tuple[int, int]] = field(default_factory=deque)  # sent and not confirmed: seq, bytes
     in_flight_bytes: int = 0
@@ -101,10 +107,12 @@ class Session:
         if serves:
             self._hello["serves"] = list(serves)
         self._window_bytes = WINDOW_BYTES
+        self._turn = 1
         self._frame_bytes = FRAME_BYTES
 
     def add(self, build: BuildState) -> None:
         """Report this build too."""
+        build.is_live = build.is_running
         self.builds[build.build_id] = build
 
     def remove(self, build_id: str) -> None:
@@ -149,15 +157,40 @@ class Session:
         room = self._window_bytes - sum(build.in_flight_bytes for build in self.builds.values())
         if not self.is_welcome or room <= 0:
             return None
-        for build in self.builds.values():
-            if build.sent < build.spooled and build.refusal is None:
-                limit = min(room, self._frame_bytes) - FRAME_OVERHEAD_BYTES - RECORDS_PER_FRAME
-                return Want(build.build_id, build.sent, max(limit, 1), RECORDS_PER_FRAME)
-        return None
+        build = self._next(room)
+        if build is None:
+            return None
+        limit = min(room, self._frame_bytes) - FRAME_OVERHEAD_BYTES - RECORDS_PER_FRAME
+        return Want(build.build_id, build.sent, max(limit, 1), RECORDS_PER_FRAME)
+
+    def set_aside(self, build_id: str, problem: str) -> None:
+        """This build cannot be read: the others go on, and it is tried again in the next connection."""
+        self.builds[build_id].problem = problem
+
+    def _next(self, room: int) -> BuildState | None:
+        """Whose turn it is: live builds first, each in its turn, so that no backlog delays what people watch.
+
+        The backlog gets every fourth frame all the same, and never the last quarter of the window.
+        """
+        waiting = [
+            build
+            for build in self.builds.values()
+            if build.sent < build.spooled and build.refusal is None and build.problem is None
+        ]
+        live = [build for build in waiting if build.is_live]
+        backlog = [build for build in waiting if not build.is_live]
+        is_spared = any(build.is_live for build in self.builds.values()) and room <= self._window_bytes // 4
+        if is_spared:
+            backlog = []
+        is_backlogs_turn = backlog and self._turn % BACKLOG_EVERY == 0
+        chosen = backlog if is_backlogs_turn or not live else live
+        return min(chosen, key=lambda build: build.turn, default=None)
 
     def sent(self, build_id: str, sizes: list[int]) -> None:
         """The next records of the build, this many bytes each, are in the socket."""
         build = self.builds[build_id]
+        self._turn += 1
+        build.turn = self._turn
         for size in sizes:
             build.sent += 1
             build.in_flight.append((build.sent, size))
@@ -174,6 +207,7 @@ class Session:
         self.dashboard_url = frame.get("dashboardUrl")
         stored = frame.get("stored") or {}
         for build in self.builds.values():
+            build.is_live, build.problem = build.is_running, None
             build.settle(build.sent)
             build.stored = max(build.stored, min(int(stored.get(build.build_id, 0)), build.spooled))
             build.sent = build.confirmed = build.stored
