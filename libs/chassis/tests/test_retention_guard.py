@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime
 
 import pytest
-from build_chassis.retention_guard import AWAY_MS, FEW, NOTE_MS, RetentionGuard
+from build_chassis.retention_guard import AWAY_MS, FAR_MS, FEW, NOTE_MS, RetentionGuard
 from build_chassis.server_clock import STEP_MS, ServerClock
 from build_chassis.settings import ServiceSettings
 from build_chassis.store.mongo_store import MongoStore
@@ -63,17 +63,17 @@ class Elsewhere:
     """A store on a server of its own, whose clock tests set."""
 
     def __init__(self) -> None:
-        self.seen_at: int | None = None
+        self.noted: dict[str, int] = {}
         self.now_at = NOON_AT
 
-    async def newest_time(self) -> int | None:
-        return self.seen_at
+    async def noted_time(self, kind: str) -> int | None:
+        return self.noted.get(kind)
 
     async def own_time(self) -> int | None:
         return self.now_at
 
-    async def note_time(self, at: int) -> None:
-        self.seen_at = at
+    async def note_time(self, kind: str, at: int) -> None:
+        self.noted[kind] = at
 
 
 def guard_of(store, clock, confirmed_on: date | None = None) -> RetentionGuard:
@@ -87,11 +87,11 @@ def day_of(at: int) -> date:
 
 async def test_a_store_remembers_when_it_was_in_use(store) -> None:
     """The time noted last, through a new opening; before the first there is none."""
-    assert await store.newest_time() is None
+    assert await store.noted_time("shown") is None
     for at in (NOON_AT, NOON_AT + 5, NOON_AT - LEAP_MS):
-        await store.note_time(at)
+        await store.note_time("shown", at)
         await store.open()
-        assert await store.newest_time() == at
+        assert (await store.noted_time("shown"), await store.noted_time("agreed")) == (at, None)
 
 
 def test_corrections_are_followed_and_leaps_are_not(machine: Machine) -> None:
@@ -107,7 +107,7 @@ def test_corrections_are_followed_and_leaps_are_not(machine: Machine) -> None:
         machine.wall_at -= leap_ms
         assert clock.leap_ms == 0
     machine.wall_at += LEAP_MS
-    clock.adopt()
+    clock.go_on_from(machine.wall_at)
     assert (clock(), clock.leap_ms) == (machine.wall_at, 0)
 
 
@@ -123,8 +123,8 @@ async def test_a_leap_stops_retention_and_says_what_to_do(sqlite_store, machine:
         assert not await guard.allows(old=1, total=100)
         assert not await guard.is_clock_right()
 
-    assert "the clock leapt 400 days 0 hours ahead" in guard.reason
-    assert f"CLOCK_CONFIRMED_ON={day_of(NOON_AT)}" in guard.reason
+    assert "the clock is 400 days 0 hours ahead of the time since boot" in guard.reason
+    assert f"CLOCK_CONFIRMED_ON={day_of(machine.wall_at)}" in guard.reason
     assert [record.levelname for record in caplog.records] == ["ERROR"]
     assert registry.get_sample_value("history_retention_held") == 1
     assert registry.get_sample_value("history_clock_leap_seconds") == LEAP_MS / 1000
@@ -134,20 +134,44 @@ async def test_a_leap_stops_retention_and_says_what_to_do(sqlite_store, machine:
     assert registry.get_sample_value("history_retention_held") == 0
 
 
-@pytest.mark.parametrize("leap_ms", [LEAP_MS, AWAY_MS + 1, -LEAP_MS, -2 * STEP_MS])
-async def test_a_service_that_starts_with_another_time_than_its_store_has_seen_asks(
-    sqlite_store, machine, leap_ms
-) -> None:
-    """A clock that is wrong at the start, or a server that was off for long: nobody but a person knows which."""
+@pytest.mark.parametrize("leap_ms", [LEAP_MS, FAR_MS + 1, -LEAP_MS, -2 * HOUR_MS])
+async def test_a_clock_that_is_far_off_at_the_start_is_not_believed(sqlite_store, machine, leap_ms) -> None:
+    """Time goes on from what the store has seen, through restarts, until a person agrees to the clock."""
     await guard_of(sqlite_store, machine.clock()).look()
     machine.wall_at += leap_ms
 
-    restarted = guard_of(sqlite_store, machine.clock())
-    assert not await restarted.allows(old=1, total=100)
-    assert not await guard_of(sqlite_store, machine.clock()).is_clock_right()
+    shown = [NOON_AT]
+    for _ in range(3):
+        clock = machine.clock()
+        restarted = guard_of(sqlite_store, clock)
+        for _ in range(3):
+            assert not await restarted.allows(old=1, total=100)
+            shown.append(clock())
+            machine.pass_time(60_000)
+    assert shown == sorted(shown)
+    assert shown[-1] <= NOON_AT + 9 * 60_000
 
-    agreed = guard_of(sqlite_store, machine.clock(), day_of(machine.wall_at))
-    assert await agreed.allows(old=1, total=100)
+    agreed = machine.clock()
+    assert await guard_of(sqlite_store, agreed, day_of(machine.wall_at)).allows(old=1, total=100)
+    assert agreed() == machine.wall_at
+    assert await guard_of(sqlite_store, machine.clock()).is_clock_right()
+
+
+@pytest.mark.parametrize("off_ms", [AWAY_MS + 1, FAR_MS])
+async def test_after_a_holiday_times_are_right_and_nothing_is_deleted_unasked(sqlite_store, machine, off_ms) -> None:
+    """A server that was off for days shows the time; only a person lets retention go on, not another start."""
+    await guard_of(sqlite_store, machine.clock()).look()
+    machine.wall_at += off_ms
+
+    for _ in range(40):
+        clock = machine.clock()
+        restarted = guard_of(sqlite_store, clock)
+        assert not await restarted.allows(old=1, total=100)
+        machine.pass_time(DAY_MS)
+        assert not await restarted.allows(old=1, total=100)
+        assert clock() == machine.wall_at
+
+    assert await guard_of(sqlite_store, machine.clock(), day_of(machine.wall_at)).allows(old=1, total=100)
     assert await guard_of(sqlite_store, machine.clock()).is_clock_right()
 
 
@@ -158,10 +182,10 @@ async def test_a_clock_that_differs_from_the_database_servers_is_in_doubt(machin
     machine.wall_at += skew_ms
 
     assert not await guard_of(elsewhere, machine.clock()).allows(old=1, total=100)
-    assert elsewhere.seen_at is None
+    assert "agreed" not in elsewhere.noted
     assert await guard_of(elsewhere, machine.clock(), day_of(machine.wall_at)).allows(old=1, total=100)
     machine.wall_at -= skew_ms - 200_000
-    elsewhere.seen_at = None
+    elsewhere.noted.clear()
     assert await guard_of(elsewhere, machine.clock()).allows(old=1, total=100)
 
 
@@ -170,6 +194,21 @@ async def test_a_database_server_names_its_time(store, store_url: str) -> None:
     own_at = await store.own_time()
 
     assert own_at is None if store_url.startswith("sqlite") else abs(own_at - now_ms()) < 60_000
+
+
+@pytest.mark.parametrize("leap_ms", [2 * HOUR_MS, DAY_MS, -2 * HOUR_MS])
+async def test_a_leap_of_hours_is_not_followed_either(sqlite_store, machine: Machine, leap_ms: int) -> None:
+    """However often it is looked at: only a person, or the clock that goes back, ends it."""
+    clock = machine.clock()
+    guard = guard_of(sqlite_store, clock)
+    await guard.look()
+    machine.wall_at += leap_ms
+    for _ in range(20):
+        machine.pass_time(NOTE_MS)
+        assert not await guard.is_clock_right()
+
+    assert clock() == machine.wall_at - leap_ms
+    assert abs(await sqlite_store.noted_time("shown") - clock()) <= NOTE_MS
 
 
 async def test_yesterdays_agreement_is_none(sqlite_store, machine: Machine) -> None:
@@ -190,6 +229,17 @@ async def test_a_machine_that_booted_without_a_time_is_set_right(sqlite_store, m
     assert not await guard.is_clock_right()
     machine.pass_time(60_000)
     machine.wall_at = right_at + 90_000
+
+    assert await guard.is_clock_right()
+    assert clock() == machine.wall_at
+
+
+async def test_a_machine_that_sleeps_for_a_week_is_not_asked(sqlite_store, machine: Machine) -> None:
+    """The time since boot counts its sleep: the wall clock was right all along."""
+    clock = machine.clock()
+    guard = guard_of(sqlite_store, clock)
+    await guard.look()
+    machine.pass_time(7 * DAY_MS)
 
     assert await guard.is_clock_right()
     assert clock() == machine.wall_at
@@ -231,6 +281,6 @@ async def test_an_idle_service_seldom_writes(sqlite_store, machine: Machine) -> 
     for _ in range(40):
         machine.pass_time(NOTE_MS // 10)
         await guard.look()
-        noted.add(await sqlite_store.newest_time())
+        noted.add(await sqlite_store.noted_time("shown"))
 
     assert len(noted) == 4

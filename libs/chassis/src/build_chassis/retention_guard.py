@@ -3,11 +3,14 @@
 | what it sees                                            | what follows                                               |
 |---------------------------------------------------------|------------------------------------------------------------|
 | the wall clock leapt while the service ran              | its time goes on without the leap; retention stops         |
-| the service starts days after its store was last in use | it may have been off, or the clock is ahead: it stops      |
-| the clock is behind what the store has seen             | it stops                                                   |
-| the clock differs from that of the store's server       | it stops                                                   |
-| a round would delete an unusual share                   | it stops                                                   |
-| CLOCK_CONFIRMED_ON is today                             | the clock and the round are right: it goes on              |
+| at the start it is behind what the store has seen last, | its time goes on from what the store has seen, until that  |
+| or more than 30 days ahead                              | clock is set to about what is shown; retention stops       |
+| it is more than 3 days ahead                            | it is believed; retention stops                            |
+| the clock differs from that of the store's server       | retention stops                                            |
+| a round would delete an unusual share                   | retention stops                                            |
+| CLOCK_CONFIRMED_ON is today                             | clock and round are right: both go on                      |
+
+Time that goes on from what the store has seen may be late, but keeps everything in the order in which it happened.
 """
 
 import logging
@@ -18,11 +21,16 @@ from prometheus_client import CollectorRegistry, Gauge
 
 from build_chassis.server_clock import STEP_MS, ServerClock
 from build_chassis.settings import ServiceSettings
-from build_chassis.store.contract import Store
+from build_chassis.store.contract import NotedTime, Store
 from build_chassis.supervisor import Duty
 
 AWAY_MS = 3 * DAY_MS
-"""A service that was off for longer asks: a weekend passes."""
+"""A service that was off for longer asks before it deletes: a weekend passes."""
+
+FAR_MS = 30 * DAY_MS
+"""A clock that is further ahead of the store is not believed at all; after a holiday times are right."""
+
+KINDS: tuple[NotedTime, NotedTime] = ("shown", "agreed")
 
 DIFFERS_MS = 5 * 60_000
 """Two servers' clocks that are not looked after differ by less."""
@@ -46,6 +54,9 @@ class RetentionGuard:
         self._confirmed_on = settings.clock_confirmed_on
         self._clock = clock
         self._store = store
+        self._has_looked = False
+        self._began_in_doubt = False
+        self._start_doubt: str | None = None
         self._clock_doubt: str | None = None
         self._round_doubt: str | None = None
         self._reported: str | None = None
@@ -53,9 +64,7 @@ class RetentionGuard:
             f"{self._service}_retention_held", "1 while retention waits for a person, see the log.", registry=registry
         )
         self._leap = Gauge(
-            f"{self._service}_clock_leap_seconds",
-            "How far the wall clock leapt and was not followed.",
-            registry=registry,
+            f"{self._service}_clock_leap_seconds", "How far the wall clock is off what is shown.", registry=registry
         )
 
     @property
@@ -64,10 +73,10 @@ class RetentionGuard:
         doubt = self._clock_doubt or self._round_doubt
         if doubt is None:
             return None
-        today = _day(self._clock())
+        today = _day(self._wall())
         return (
-            f"retention of {self._service} is stopped: {doubt}; if the date is right, start the service with "
-            f"CLOCK_CONFIRMED_ON={today} (today's date, UTC), else set the clock"
+            f"retention of {self._service} is stopped: {doubt}; if {today} is today's date (UTC), start the service "
+            f"with CLOCK_CONFIRMED_ON={today}, else set the clock"
         )
 
     def duty(self) -> Duty:
@@ -76,7 +85,7 @@ class RetentionGuard:
 
     async def look(self) -> None:
         """Compare the clock with what the store has seen, and leave the time there. Raises StoreUnavailable."""
-        await self._is_clock_right()
+        await self._check_clock()
         self._report()
 
     async def is_clock_right(self) -> bool:
@@ -86,35 +95,58 @@ class RetentionGuard:
 
     async def allows(self, *, old: int, total: int) -> bool:
         """Whether a round may delete `old` of `total`. Raises StoreUnavailable."""
-        await self._is_clock_right()
-        is_unusual = old > FEW and old > SHARE * total and not self._is_confirmed(self._clock())
+        await self._check_clock()
+        is_unusual = old > FEW and old > SHARE * total and not self._is_confirmed(self._wall())
         self._round_doubt = f"a round would delete {old} of {total}" if is_unusual else None
         self._report()
         return self.reason is None
 
-    async def _is_clock_right(self) -> None:
-        seen_at, own_at = await self._store.newest_time(), await self._store.own_time()
+    async def _check_clock(self) -> None:
+        shown_at, agreed_at = [await self._store.noted_time(kind) for kind in KINDS]
+        own_at = await self._store.own_time()
+        self._clock_doubt = self._doubt_of_clock(shown_at, agreed_at, own_at)
         now_ms = self._clock()
-        leap_ms = 0
-        if isinstance(self._clock, ServerClock) and (leap_ms := self._clock.leap_ms):
-            there_ms = now_ms + leap_ms
-            # A clock that was wrong from the start is set right: the store knows what time it may be.
-            is_set_right = self._clock_doubt is not None and _doubt_of(there_ms, seen_at, own_at) is None
-            if is_set_right or self._is_confirmed(there_ms):
-                self._clock.adopt()
-                now_ms, leap_ms = there_ms, 0
-        self._leap.set(leap_ms / 1000)
-        if leap_ms:
-            self._clock_doubt = f"the clock leapt {_span(leap_ms)} the time since boot and is not followed"
-            return
-        is_confirmed = self._is_confirmed(now_ms)
-        self._clock_doubt = None if is_confirmed else _doubt_of(now_ms, seen_at, own_at)
-        is_due = seen_at is None or now_ms - seen_at > NOTE_MS
-        if self._clock_doubt is None and (is_confirmed or is_due):
-            await self._store.note_time(now_ms)
+        self._leap.set((self._wall() - now_ms) // 1000)
+        # Whoever starts next to a clock in doubt goes on from what is noted.
+        is_hurried = self._clock_doubt is not None or self._is_confirmed(self._wall())
+        due_ms = 0 if is_hurried else NOTE_MS
+        if shown_at is None or now_ms - shown_at > due_ms or self._is_confirmed(self._wall()):
+            await self._store.note_time("shown", now_ms)
+            if self._clock_doubt is None:
+                await self._store.note_time("agreed", now_ms)
 
-    def _is_confirmed(self, now_ms: int) -> bool:
-        return self._confirmed_on is not None and abs((_day(now_ms) - self._confirmed_on).days) <= 1
+    def _doubt_of_clock(self, shown_at: int | None, agreed_at: int | None, own_at: int | None) -> str | None:
+        wall_at = self._wall()
+        is_first, self._has_looked = not self._has_looked, True
+        if self._is_confirmed(wall_at):
+            self._go_on_from(wall_at)
+            self._start_doubt = None
+            return None
+        if is_first and agreed_at is not None and not _is_near(wall_at, agreed_at):
+            off = _offset(wall_at - agreed_at)
+            self._start_doubt = f"the clock is {off} its store's last use: it was off for so long, or is wrong"
+        if is_first and shown_at is not None and not -STEP_MS <= wall_at - shown_at <= FAR_MS:
+            self._began_in_doubt = True
+            self._go_on_from(shown_at)
+        if self._began_in_doubt and _is_near(wall_at, self._clock()):
+            self._began_in_doubt, self._start_doubt = False, None
+            self._go_on_from(wall_at)
+        if (leap_ms := wall_at - self._clock()) and abs(leap_ms) > STEP_MS:
+            since = "what its store has seen" if self._began_in_doubt else "the time since boot"
+            return f"the clock is {_offset(leap_ms)} {since}, and is not followed"
+        if own_at is not None and abs(wall_at - own_at) > DIFFERS_MS:
+            return f"the clock is {_offset(wall_at - own_at)} that of its store's server"
+        return self._start_doubt
+
+    def _go_on_from(self, at: int) -> None:
+        if isinstance(self._clock, ServerClock):
+            self._clock.go_on_from(at)
+
+    def _wall(self) -> int:
+        return self._clock.wall() if isinstance(self._clock, ServerClock) else self._clock()
+
+    def _is_confirmed(self, wall_at: int) -> bool:
+        return self._confirmed_on is not None and abs((_day(wall_at) - self._confirmed_on).days) <= 1
 
     def _report(self) -> None:
         reason = self.reason
@@ -126,26 +158,16 @@ class RetentionGuard:
         self._reported = reason
 
 
-def _doubt_of(now_ms: int, seen_at: int | None, own_at: int | None) -> str | None:
-    if own_at is not None and abs(now_ms - own_at) > DIFFERS_MS:
-        return f"the clock is {_span(now_ms - own_at)} that of its store's server"
-    if seen_at is None:
-        return None
-    if now_ms - seen_at > AWAY_MS:
-        return f"its store was last in use {_length(now_ms - seen_at)} ago, or the clock is ahead"
-    if seen_at - now_ms > STEP_MS:
-        return f"the clock is {_length(seen_at - now_ms)} behind what its store has seen"
-    return None
+def _is_near(wall_at: int, seen_at: int) -> bool:
+    """Whether the wall clock may be right, where it was this late or a little later."""
+    return -STEP_MS <= wall_at - seen_at <= AWAY_MS
 
 
 def _day(at: int) -> date:
     return datetime.fromtimestamp(min(at, 253_402_214_400_000) / 1000, UTC).date()
 
 
-def _span(span_ms: int) -> str:
-    return f"{_length(abs(span_ms))} {'ahead of' if span_ms > 0 else 'behind'}"
-
-
-def _length(span_ms: int) -> str:
-    days, hours = divmod(span_ms // HOUR_MS, 24)
-    return f"{days} days {hours} hours" if days else f"{span_ms // 1000} s"
+def _offset(span_ms: int) -> str:
+    days, hours = divmod(abs(span_ms) // HOUR_MS, 24)
+    length = f"{days} days {hours} hours" if days else f"{abs(span_ms) // 1000} s"
+    return f"{length} {'ahead of' if span_ms > 0 else 'behind'}"

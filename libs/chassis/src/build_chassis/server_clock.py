@@ -17,23 +17,22 @@ class ServerClock:
     """Says what time it is, as a `Clock`: after a leap of the wall clock it goes on as if there had been none."""
 
     def __init__(self, wall: Clock = now_ms, steady: Clock = uptime_ms) -> None:
-        self._wall = wall
+        self.wall = wall
         self._steady = steady
         self._began_at = wall() - steady()
 
     def __call__(self) -> int:
         """Milliseconds since the Unix epoch."""
-        leap_ms = self.leap_ms
-        if not leap_ms:
-            self.adopt()
+        if not self.leap_ms:
+            self.go_on_from(self.wall())
         return self._steady() + self._began_at
 
     @property
     def leap_ms(self) -> int:
-        """How far the wall clock leapt ahead (below zero: back) of what is shown; 0 while it did not."""
-        off_ms = self._wall() - self._steady() - self._began_at
+        """How far the wall clock is ahead (below zero: behind) of what is shown, if by more than a step; else 0."""
+        off_ms = self.wall() - self._steady() - self._began_at
         return off_ms if abs(off_ms) > STEP_MS else 0
 
-    def adopt(self) -> None:
-        """Take the wall clock for right from now on."""
-        self._began_at = self._wall() - self._steady()
+    def go_on_from(self, at: int) -> None:
+        """Show this time now, in ms since the Unix epoch."""
+        self._began_at = at - self._steady()

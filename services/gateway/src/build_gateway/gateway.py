@@ -44,6 +44,8 @@ class Gateway:
         """
         settings, store = self._parts.settings, self._parts.store
         await store.open()
+        # Before anything is received: it is placed by this clock.
+        await self._guard.look()
         if settings.admin_password is not None:
             await self._parts.directory.ensure_admin(settings.admin_password.get_secret_value())
         if settings.api_key is not None:

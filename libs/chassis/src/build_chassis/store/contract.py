@@ -1,8 +1,11 @@
 """What every service's store promises, whichever driver keeps it."""
 
-from typing import Protocol
+from typing import Literal, Protocol
 
 from build_chassis.errors import Unusable
+
+NotedTime = Literal["shown", "agreed"]
+"""The time by the clock of whoever uses the store, and the last one that was in no doubt."""
 
 FIRST_VERSION = 10
 """The schema of release 0.1.0. Lower versions, and stores without one, are of releases before it."""
@@ -40,8 +43,8 @@ class Store(Protocol):
         """
         ...
 
-    async def newest_time(self) -> int | None:
-        """The time noted last, in ms since the Unix epoch; None where none was.
+    async def noted_time(self, kind: NotedTime) -> int | None:
+        """The time of this kind that was noted last, in ms since the Unix epoch; None where none was.
 
         Raises:
             StoreUnavailable: The store does not answer.
@@ -56,7 +59,7 @@ class Store(Protocol):
         """
         ...
 
-    async def note_time(self, at: int) -> None:
+    async def note_time(self, kind: NotedTime, at: int) -> None:
         """Note the time, so that a clock that is wrong at the next start is seen. Repeating is harmless.
 
         Raises:

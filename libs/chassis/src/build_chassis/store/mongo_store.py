@@ -5,10 +5,8 @@ from datetime import datetime
 
 from typing_extensions import override
 
-from build_chassis.store.contract import FIRST_VERSION, Store, too_old
+from build_chassis.store.contract import FIRST_VERSION, NotedTime, Store, too_old
 from build_chassis.store.mongo import VERSION, available, close, connect, opening, ping
-
-CLOCK = "clock"
 
 
 class MongoStore(Store):
@@ -44,9 +42,9 @@ class MongoStore(Store):
         await ping(self._database)
 
     @override
-    async def newest_time(self) -> int | None:
+    async def noted_time(self, kind: NotedTime) -> int | None:
         with available(self._database):
-            noted = await self._database[VERSION].find_one({"_id": CLOCK})
+            noted = await self._database[VERSION].find_one({"_id": f"time.{kind}"})
         return None if noted is None else int(noted["at"])
 
     @override
@@ -56,9 +54,9 @@ class MongoStore(Store):
         return round(answered_at.timestamp() * 1000)
 
     @override
-    async def note_time(self, at: int) -> None:
+    async def note_time(self, kind: NotedTime, at: int) -> None:
         with available(self._database):
-            await self._database[VERSION].update_one({"_id": CLOCK}, {"$set": {"at": at}}, upsert=True)
+            await self._database[VERSION].update_one({"_id": f"time.{kind}"}, {"$set": {"at": at}}, upsert=True)
 
     @abstractmethod
     async def _prepare(self) -> None:

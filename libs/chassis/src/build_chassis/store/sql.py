@@ -20,6 +20,7 @@ from sqlalchemy import (
     Engine,
     Integer,
     MetaData,
+    String,
     Table,
     create_engine,
     delete,
@@ -37,7 +38,7 @@ from sqlalchemy.pool import StaticPool
 from build_chassis.errors import StoreUnavailable, Unusable
 from build_chassis.group_commit import GroupCommit, WriterClosed
 from build_chassis.sqlite_file import is_read_only, lasting, passing
-from build_chassis.store.contract import FIRST_VERSION, too_old
+from build_chassis.store.contract import FIRST_VERSION, NotedTime, too_old
 
 READER_THREADS = 4
 STALE_SECONDS = 1.0
@@ -51,17 +52,18 @@ NOT_OPENED = "it was not opened yet"
 _MYSQL_OWN_CODES = 1000
 """Lower codes are the operating system's, of which the driver makes internal errors: 3 and 28 are a full disk."""
 
+_noted = Table(
+    "noted_times",
+    MetaData(),
+    Column("kind", String(8), primary_key=True),
+    Column("at", BigInteger, nullable=False),
+)
+
 T = TypeVar("T")
 Step = Callable[[Connection], None]
 
 _version = Table(
     "schema_version", MetaData(), Column("id", Integer, primary_key=True), Column("version", Integer, nullable=False)
-)
-_clock = Table(
-    "server_clock",
-    MetaData(),
-    Column("id", Integer, primary_key=True, autoincrement=False),
-    Column("at", BigInteger, nullable=False),
 )
 _write_probe = Table(
     "write_probe", MetaData(), Column("id", Integer, primary_key=True), Column("written", BigInteger, nullable=False)
@@ -174,9 +176,10 @@ class SqlEngine:
         """The version the database has; 0 when it is empty."""
         return await self.read(_stored_version)
 
-    async def newest_time(self) -> int | None:
-        """The time noted last; None where none was."""
-        return await self.read(lambda connection: connection.execute(select(_clock.c.at)).scalar())
+    async def noted_time(self, kind: NotedTime) -> int | None:
+        """The time of this kind that was noted last; None where none was."""
+        noted = select(_noted.c.at).where(_noted.c.kind == kind)
+        return await self.read(lambda connection: connection.execute(noted).scalar())
 
     async def own_time(self) -> int | None:
         """What time it is by the database's server; None for a file."""
@@ -185,12 +188,12 @@ class SqlEngine:
         now = text("select cast(unix_timestamp(now(3)) * 1000 as signed)")
         return await self.read(lambda connection: int(connection.execute(now).scalar_one()))
 
-    async def note_time(self, at: int) -> None:
+    async def note_time(self, kind: NotedTime, at: int) -> None:
         """Note the time; the newest call counts."""
 
         def put(connection: Connection) -> None:
-            connection.execute(delete(_clock))
-            connection.execute(insert(_clock).values(id=1, at=at))
+            connection.execute(delete(_noted).where(_noted.c.kind == kind))
+            connection.execute(insert(_noted).values(kind=kind, at=at))
 
         await self.write(put)
 
@@ -375,7 +378,7 @@ def _run_steps(connection: Connection, name: str, metadata: MetaData, steps: Seq
     _write_probe.create(connection, checkfirst=True)
     version = _stored_version(connection)
     if not 0 < version < FIRST_VERSION:
-        _clock.create(connection, checkfirst=True)
+        _noted.create(connection, checkfirst=True)
     if version == 0:
         metadata.create_all(connection)
         _version.create(connection)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy import MetaData
 from typing_extensions import override
 
-from build_chassis.store.contract import Store
+from build_chassis.store.contract import NotedTime, Store
 from build_chassis.store.sql import SqlEngine, Step
 
 
@@ -30,13 +30,13 @@ class SqlStore(Store):
         await self._engine.ping()
 
     @override
-    async def newest_time(self) -> int | None:
-        return await self._engine.newest_time()
+    async def noted_time(self, kind: NotedTime) -> int | None:
+        return await self._engine.noted_time(kind)
 
     @override
     async def own_time(self) -> int | None:
         return await self._engine.own_time()
 
     @override
-    async def note_time(self, at: int) -> None:
-        await self._engine.note_time(at)
+    async def note_time(self, kind: NotedTime, at: int) -> None:
+        await self._engine.note_time(kind, at)
