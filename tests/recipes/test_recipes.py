@@ -1,9 +1,11 @@
 """Every recipe for build machines works as it stands: its own words are run, and the build is on the dashboard."""
 
 import importlib.util
+import json
 import os
 import re
 import shutil
+import stat
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -66,6 +68,22 @@ def run(command: list[str], environment: Mapping[str, str], directory: Path) -> 
     )
 
 
+def move_artifact(uses: str, name: str, path: Path, directory: Path) -> None:
+    """What GitHub's own actions do with an artifact: they keep regular files that are not hidden."""
+    kept = directory / "artifacts" / name
+    if uses.startswith("actions/upload-artifact@"):
+        for file in path.rglob("*"):
+            place = file.relative_to(path)
+            if file.is_dir() or any(part.startswith(".") for part in place.parts):
+                continue
+            assert stat.S_ISREG(file.lstat().st_mode), f"{place} cannot be packed"
+            (kept / place).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, kept / place)
+    else:
+        assert uses.startswith("actions/download-artifact@")
+        shutil.copytree(kept, path)
+
+
 def run_action(action: Path, inputs: Mapping[str, str], environment: Mapping[str, str], directory: Path) -> list[int]:
     """Run a composite action's steps as a GitHub runner does; their exit codes."""
     described = yaml.safe_load(action.read_text())
@@ -73,12 +91,16 @@ def run_action(action: Path, inputs: Mapping[str, str], environment: Mapping[str
     given = {name: str(facts.get("default", "")) for name, facts in described["inputs"].items()} | dict(inputs)
 
     def fill(text: str) -> str:
+        text = text.replace("${{ runner.temp }}", str(directory))
         return re.sub(r"\$\{\{ inputs\.([\w-]+) \}\}", lambda match: given[match[1]], text)
 
     path_file = directory / "github_path"
     path_file.touch()
     codes: list[int] = []
     for step in described["runs"]["steps"]:
+        if "uses" in step:
+            move_artifact(step["uses"], fill(step["with"]["name"]), Path(fill(step["with"]["path"])), directory)
+            continue
         assert "${{" not in step["run"], "an input pasted into a script is code"
         if any(codes) and step.get("if") != "always()":
             continue
@@ -121,6 +143,37 @@ def test_github_action(repository, machine, embedded, tmp_path, newest, ending, 
     assert embedded.get_bytes(f"/api/builds/{build['id']}/logs?format=text").decode() == 'it is "quoted"\n'
     artifacts = embedded.get(f"/api/builds/{build['id']}/artifacts")["items"]
     assert "a.whl" in [artifact["name"] for artifact in artifacts]
+
+
+def test_github_fork(repository, machine, embedded, tmp_path, newest) -> None:
+    """Without a key the build is handed over; the base repository's job delivers it, as of the event's commit."""
+    inputs = {"command": "echo made by a fork", "project": "claimed", "endpoint": "ws://127.0.0.1:9"}
+    codes = run_action(repository / "deploy/github-action/action.yml", inputs, machine, tmp_path)
+    run = {
+        "id": 7,
+        "run_attempt": 1,
+        "head_sha": "0123456789" * 4,
+        "head_branch": "fix",
+        "html_url": "https://github.example/runs/7",
+        "run_started_at": "2026-11-30T10:00:00Z",
+        "pull_requests": [],
+        "head_repository": {"owner": {"login": "somebody"}},
+    }
+    event = tmp_path / "event.json"
+    event.write_text(json.dumps({"workflow_run": run}))
+    given = {
+        "project": "fork",
+        "endpoint": embedded.agent_environment["WS_ENDPOINT"],
+        "api-key": embedded.api_key,
+    }
+    job = {**machine, "GITHUB_EVENT_PATH": str(event)}
+    codes += run_action(repository / "deploy/github-action/deliver/action.yml", given, job, tmp_path)
+
+    build = newest("fork")
+    assert codes == [0, 0, 0, 0, 0]
+    assert (build["status"], build["commit"], build["branch"]) == ("succeeded", "0123456789" * 4, "somebody/fix")
+    assert (build["origin"], build["untrusted"]) == ("premerge", True)
+    assert embedded.get_bytes(f"/api/builds/{build['id']}/logs?format=text").decode() == "made by a fork\n"
 
 
 def test_buildbot_steps(repository, reached, tmp_path, newest) -> None:

@@ -35,12 +35,12 @@ def shown(
     }
 
 
-def deliver(linger_seconds: int = 60) -> dict[str, Any]:
+def deliver(wait_seconds: int = 300) -> dict[str, Any]:
     """Arguments for a last `steps.ShellCommand`: delivers what a slow dashboard has not taken yet, and never fails."""
     return {
         "name": "deliver to the dashboard",
         "alwaysRun": True,
         "flunkOnFailure": False,
         "warnOnFailure": True,
-        "command": ["build-dashboard", "run", "--resume", "--linger", str(linger_seconds)],
+        "command": ["build-dashboard", "run", "--resume", "--wait", str(wait_seconds)],
     }

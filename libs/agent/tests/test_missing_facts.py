@@ -77,7 +77,7 @@ def test_no_git_at_all(checkout, tmp_path, monkeypatch) -> None:
 
 
 def test_a_git_that_hangs(checkout, tmp_path, monkeypatch) -> None:
-    """It is given up, and said so."""
+    """It is given up, and the limit is named."""
     program(tmp_path, "exec sleep 20", monkeypatch)
     monkeypatch.setattr(checkout_facts, "LIMIT_SECONDS", 0.05)
 

@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
+from build_gateway.agents import admission
 from build_protocol.limits import FRAME_BYTES, HELLO_SECONDS
 from build_testkit.gateway import BUILD, KEY, OTHER_BUILD, Gateway, closed_with, hello, receive, record, say
 from websockets.asyncio.client import connect
@@ -216,3 +217,22 @@ async def test_too_many_frames_end_the_session(start_gateway: Callable[..., Awai
             for _ in range(5000):
                 await socket.send('{"type": "HEARTBEAT"}')
         assert await closed_with(socket) == 4429
+
+
+async def test_an_untrusted_build_is_of_origin_premerge_and_bounded(gateway: Gateway, monkeypatch) -> None:
+    """It colours nothing, and beyond its size only what was sent before is taken; another build is not affected."""
+    monkeypatch.setattr(admission, "UNTRUSTED_BUILD_BYTES", 2000)
+    claims = {"status": "running", "untrusted": True}
+    line = {"firstLine": 1, "lines": ["x" * 900]}
+    async with gateway.agent() as socket:
+        await hello(socket)
+        await say(socket, type="RECORDS", records=[record(1, "BUILD_START", data={**claims, "origin": "ci"})])
+        await receive(socket, "REFUSED", code="malformed", seq=1)
+        await say(socket, type="RECORDS", records=[record(1, "BUILD_START", data={**claims, "origin": "premerge"})])
+        await say(socket, type="RECORDS", records=[record(seq, data=line) for seq in (2, 3)])
+        await receive(socket, "REFUSED", code="too_large", seq=3)
+        await receive(socket, "ACK", buildId=BUILD, confirmed=3)
+        trusted = [record(1, "BUILD_START", OTHER_BUILD)]
+        trusted += [record(seq, build_id=OTHER_BUILD, data=line) for seq in (2, 3, 4)]
+        await say(socket, type="RECORDS", records=trusted)
+        await receive(socket, "ACK", buildId=OTHER_BUILD, confirmed=4)

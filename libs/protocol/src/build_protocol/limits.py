@@ -12,6 +12,9 @@ RECORDS_PER_FRAME = 512
 WINDOW_BYTES = 2 * 1024 * 1024
 """Record bytes an agent may have sent and not yet confirmed by the broker."""
 
+UNTRUSTED_BUILD_BYTES = 16 * 1024 * 1024
+"""Records of one untrusted build, all together."""
+
 HELLO_SECONDS = 5.0
 """A connection that has not sent HELLO (agent) or AUTH (viewer) by then is closed with 4408."""
 

@@ -6,7 +6,7 @@ carry none and are keyed by (build id, revision) or artifact id. `data` keeps un
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints, TypeAdapter
+from pydantic import Field, StringConstraints, TypeAdapter, model_validator
 
 from build_protocol.clocks import AgentClock, ClockAnchor
 from build_protocol.model import (
@@ -215,8 +215,18 @@ class BuildStartData(OpenWireModel):
         None, description="The spool's newest when the build began: it began no earlier, and in that boot exactly then."
     )
     backfill: bool = Field(False, description="Long over when it was sent: part of history, and nobody is notified.")
+    untrusted: bool = Field(
+        False,
+        description="Made by code that nobody here reviewed, as a fork's pull request; always of origin premerge.",
+    )
     source_url: WebUrl | None = Field(None, description="The build's page at the CI it was taken from.")
     tags: list[Tag] = Field(default_factory=list, max_length=32, description="As its CI groups it; free words.")
+
+    @model_validator(mode="after")
+    def _untrusted_colours_nothing(self) -> "BuildStartData":
+        if self.untrusted and self.origin != "premerge":
+            raise ValueError("an untrusted build is of origin premerge")
+        return self
 
 
 class LateFacts(OpenWireModel):

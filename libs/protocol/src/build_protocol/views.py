@@ -77,6 +77,7 @@ class Build(WireModel):
     retry_of: BuildId | None = None
     fault: Fault | None = Field(None, description="Whose fault its source says the end is.")
     backfill: bool = Field(False, description="Long over when it was sent.")
+    untrusted: bool = Field(False, description="Made by code that nobody here reviewed, as a fork's pull request.")
     source_url: WebUrl | None = Field(None, description="Its page at the CI it was taken from.")
     tags: list[Tag] = Field(default_factory=list)
     updated_at: EpochMs | None = None

@@ -17,6 +17,7 @@ export function buildRow(given: Partial<Build> & { id: string }): Build {
     connected: true,
     provisional: false,
     backfill: false,
+    untrusted: false,
     tags: [],
     failureCount: 0,
     gaps: [],

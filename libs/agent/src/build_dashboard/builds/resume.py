@@ -26,7 +26,10 @@ def resume(options: argparse.Namespace) -> int:
     delivery = Delivery(find_endpoint(options.endpoint), platform.node(), str(spool))
     delivery.start()
     build_ids = adopt_left_builds(spool, delivery, retry_refused=True)
-    is_delivered = delivery.linger(build_ids, max(options.linger, 1.0))
+    if options.wait is None:
+        is_delivered = delivery.linger(build_ids, max(options.linger, 1.0))
+    else:
+        is_delivered = delivery.wait(build_ids, options.wait)
     delivery.close()
     if not options.quiet:
         for notice in delivery.notices:
@@ -39,18 +42,23 @@ def resume(options: argparse.Namespace) -> int:
     return 0 if is_delivered else 1
 
 
-def adopt_left_builds(spool: Path, delivery: Delivery, *, retry_refused: bool = False) -> list[str]:
-    """Report the builds that no process reports; returns when all of them are over."""
+def adopt_left_builds(
+    spool: Path, delivery: Delivery, *, retry_refused: bool = False, is_handed_over: bool = False
+) -> list[str]:
+    """Report the builds that no process reports; returns when all of them are over.
+
+    Of those handed over by another machine no artifacts are brought: their files are there, or other files are here.
+    """
     threads: list[threading.Thread] = []
     build_ids: list[str] = []
-    for directory in left_builds(spool, retry_refused=retry_refused):
+    for directory in left_builds(spool, retry_refused=retry_refused, is_handed_over=is_handed_over):
         build_ids.append(directory.build_id)
         if directory.is_held():
-            thread = threading.Thread(target=_report_alone, args=(directory, delivery), daemon=True)
+            thread = threading.Thread(target=_report_alone, args=(directory, delivery, is_handed_over), daemon=True)
             threads.append(thread)
             thread.start()
         else:
-            _report_alone(directory, delivery)
+            _report_alone(directory, delivery, is_handed_over)
         if len(build_ids) >= ADOPTED_LIMIT:
             break
     for thread in threads:
@@ -58,16 +66,16 @@ def adopt_left_builds(spool: Path, delivery: Delivery, *, retry_refused: bool = 
     return build_ids
 
 
-def _report_alone(directory: BuildDirectory, delivery: Delivery) -> None:
+def _report_alone(directory: BuildDirectory, delivery: Delivery, is_handed_over: bool) -> None:
     """Report one build; an error in it keeps no other from being delivered."""
     try:
-        _speak(directory, delivery)
+        _report(directory, delivery, is_handed_over=is_handed_over)
     except Exception as error:
         logger.exception("fail to deliver build %s", directory.build_id)
         delivery.notices.append(f"build {directory.build_id} waits: {type(error).__name__}: {error}")
 
 
-def _speak(directory: BuildDirectory, delivery: Delivery) -> None:
+def _report(directory: BuildDirectory, delivery: Delivery, *, is_handed_over: bool) -> None:
     reporter = BuildReporter(directory, Redactor(secret_values(os.environ)), delivery, is_new=False)
     has_artifacts = bool(directory.facts.get("artifacts"))
     if not reporter.log_recorder.is_complete:
@@ -76,7 +84,10 @@ def _speak(directory: BuildDirectory, delivery: Delivery) -> None:
         reporter.follow(None)
     elif not has_artifacts:
         reporter.deliver_only()
-    if has_artifacts:
+    if has_artifacts and is_handed_over:
+        delivery.notices.append(f"artifacts of build {directory.build_id} are not brought: their files are not here")
+        reporter.deliver_only()
+    elif has_artifacts:
         from build_dashboard.builds.bringing import bring_artifacts  # noqa: PLC0415  (costs builds without any nothing)
 
         bring_artifacts(reporter, delivery, say=delivery.notices.append, is_hurried=lambda: False)

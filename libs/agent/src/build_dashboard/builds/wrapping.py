@@ -4,6 +4,7 @@ import argparse
 import os
 import platform
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -70,13 +71,13 @@ class Wrapping:
                 status.stop()
         self._signals.build_is_over()
 
-    def deliver(self, linger_seconds: float) -> None:
-        """Wait a little for the rest to be stored, and say what is left."""
+    def deliver(self, linger_seconds: float, wait_seconds: float | None) -> None:
+        """Wait a little for the rest to be stored, or by time where one is given, and say what is left."""
         build_id = self._directory.build_id
-        if self._directory.facts.get("artifacts"):
-            self._bring_artifacts()
-        is_delivered = self._delivery.linger([build_id], linger_seconds, lambda: self._signals.is_hurried)
+        is_delivered = self._wait(build_id, linger_seconds, wait_seconds)
         self._delivery.close()
+        if not is_delivered and self._reporter.log_recorder.is_complete:
+            self._directory.settle()
         if self._is_quiet:
             return
         for fd, (size, problem) in self._lost.items():
@@ -91,10 +92,26 @@ class Wrapping:
             why = f" ({self._delivery.problem})" if self._delivery.problem else ""
             if left:
                 say(f"{left} records of build {build_id} wait in the spool{why}")
-                say("the next run, or `build-dashboard run --resume`, delivers them")
+                if self._delivery.has_key:
+                    say("the next run, or `build-dashboard run --resume`, delivers them")
+                else:
+                    say(f"whoever has a key delivers them: build-dashboard deliver {self._directory.path.parent}")
             else:
                 say(f"build {build_id} is stored, and its log is still being checked{why}")
                 say("its spool stays until the next run, or `build-dashboard run --resume`, learns the result")
+
+    def _wait(self, build_id: str, linger_seconds: float, wait_seconds: float | None) -> bool:
+        def is_hurried() -> bool:
+            return self._signals.is_hurried
+
+        deadline = time.monotonic() + (wait_seconds or 0)
+        if wait_seconds is not None:
+            self._delivery.reach(wait_seconds, is_hurried)
+        if self._directory.facts.get("artifacts"):
+            self._bring_artifacts()
+        if wait_seconds is None:
+            return self._delivery.linger([build_id], linger_seconds, is_hurried)
+        return self._delivery.wait([build_id], deadline - time.monotonic(), is_hurried)
 
     def _bring_artifacts(self) -> None:
         from build_dashboard.builds.bringing import bring_artifacts  # noqa: PLC0415  (costs builds without any nothing)

@@ -15,6 +15,7 @@ from build_dashboard.cli.accounts_commands import keys, users
 from build_dashboard.cli.client import Client, DashboardError
 from build_dashboard.cli.lookup import builds_of_commit, find_build, read_commit, titled
 from build_dashboard.cli.parking_commands import parking
+from build_dashboard.duration import read_duration
 
 RUNNING = ("queued", "running")
 FOLLOW_SECONDS = 0.5
@@ -225,6 +226,38 @@ def agent(
     from build_dashboard.daemon.daemon import serve  # noqa: PLC0415  (only this command needs it)
 
     raise typer.Exit(serve(config, project or None, once=once))
+
+
+@app.command()
+def deliver(  # noqa: PLR0917  (as above)
+    spool: Annotated[Path, typer.Argument(metavar="DIR", help="A spool, or a copy of one, of builds that are over.")],
+    wait: Annotated[str, typer.Option(metavar="DURATION", help="For a dashboard that is away.")] = "1m",
+    endpoint: Annotated[str | None, typer.Option(help="The dashboard's address; else as `run` finds it.")] = None,
+    untrusted: Annotated[bool, typer.Option("--untrusted", help="A stranger's job left it (a fork's).")] = False,
+    event: Annotated[
+        Path | None, typer.Option(help="With --untrusted: GitHub's workflow_run event.", envvar="GITHUB_EVENT_PATH")
+    ] = None,
+    project: Annotated[str | None, typer.Option(help="With --untrusted: the project.")] = None,
+    config_name: Annotated[str, typer.Option(help="With --untrusted: the config.")] = "default",
+    commit: Annotated[str | None, typer.Option(help="With --untrusted and no event: the commit.")] = None,
+    branch: Annotated[str | None, typer.Option(help="With --untrusted and no event: the branch.")] = None,
+    pull_request: Annotated[int | None, typer.Option(help="With --untrusted: its number, for forks.")] = None,
+) -> None:
+    """Deliver the builds that another machine left in its spool, or handed over as an artifact of its CI job."""
+    from build_dashboard.builds.delivering import deliver as deliver_spool  # noqa: PLC0415  (only this command)
+    from build_dashboard.builds.origin import origin_of_job  # noqa: PLC0415  (as above)
+    from build_dashboard.endpoint import find_endpoint  # noqa: PLC0415  (as above)
+
+    with problems():
+        try:
+            seconds = read_duration(wait)
+            origin = None
+            if untrusted:
+                origin = origin_of_job(event, project, commit, branch, pull_request, config_name)
+            code = deliver_spool(spool, find_endpoint(endpoint), seconds, origin=origin, say=typer.echo)
+        except ValueError as error:
+            raise DashboardError(str(error)) from error
+    raise typer.Exit(code)
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from build_protocol.branches import branch_fault
 from build_protocol.ids import BadBuildName, read_build_name
 
 from build_dashboard.builds.console import say
+from build_dashboard.duration import read_duration
 from build_dashboard.endpoint import spool_directory
 from build_dashboard.evidence.build_tree import find_trees
 from build_dashboard.holder.holding import GRACE_SECONDS, open_standard_descriptors, start
@@ -69,7 +70,7 @@ def main(arguments: Sequence[str]) -> int:
             termios.tcsetattr(0, termios.TCSADRAIN, terminal)
     if wrapping is not None:
         with contextlib.suppress(Exception):
-            wrapping.deliver(options.linger)
+            wrapping.deliver(options.linger, options.wait)
     return code
 
 
@@ -107,6 +108,13 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     add("--silence-timeout", type=float, default=0, metavar="S", help="end the build after so long without output")
     add("--grace", type=float, default=GRACE_SECONDS, metavar="S", help="from SIGTERM to SIGKILL (default 10)")
     add("--linger", type=float, default=LINGER_SECONDS, metavar="S", help="wait for delivery at most (default 10)")
+    add(
+        "--wait",
+        type=_duration,
+        default=os.environ.get("BUILD_DASHBOARD_WAIT") or None,
+        metavar="DURATION",
+        help="wait so long (90s, 10m) for a dashboard that is away, instead of --linger; BUILD_DASHBOARD_WAIT",
+    )
     add("--endpoint", help="the dashboard's address; WS_ENDPOINT or BUILD_DASHBOARD_URL where not given")
     add("--spool", metavar="DIR", help="where output is kept until it is stored; BUILD_DASHBOARD_SPOOL")
     add("--redact", action="append", default=[], metavar="REGEX", help="also mask what this matches")
@@ -130,6 +138,13 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
             parser.error(f"--branch: {fault}")
         options.retry_of = _whole_id(parser, options.retry_of)
     return options
+
+
+def _duration(text: str) -> float:
+    try:
+        return read_duration(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def _whole_id(parser: argparse.ArgumentParser, text: str | None) -> str | None:

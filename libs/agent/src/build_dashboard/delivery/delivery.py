@@ -4,6 +4,7 @@ The build itself never waits for it. It keeps each build's spool until the dashb
 """
 
 import contextlib
+import random
 import threading
 import time
 import uuid
@@ -34,6 +35,11 @@ UNCONNECTED_SECONDS = 1.0
 """A build whose command ended does not wait longer than this for a dashboard that does not answer."""
 
 QUIET_SECONDS = 5.0
+
+PATIENT_RETRY_SECONDS = 8.0
+"""While a person or a CI job waits for delivery, a dashboard that is away is tried at least this often."""
+
+NO_KEY = "no API key is set (BUILD_DASHBOARD_API_KEY)"
 
 UNVERIFIED_SECONDS = 7 * 24 * 3600
 """A build that is stored and still not verified after this no longer takes up the disk."""
@@ -88,8 +94,11 @@ class Delivery:
         self._thread = threading.Thread(target=self._run, name="delivery", daemon=True)
 
     def start(self) -> None:
-        """Begin to dial."""
-        self._thread.start()
+        """Begin to dial; without a key nobody is dialled, and the builds stay in the spool."""
+        if self.has_key:
+            self._thread.start()
+        else:
+            self.problem = NO_KEY
 
     def add(
         self, directory: BuildDirectory, spool: Spool, replace: Callable[[int, str], bytes], *, is_running: bool
@@ -183,8 +192,13 @@ class Delivery:
     def wait_for_dashboard(self, seconds: float) -> str | None:
         """The address where people look, once there is a connection; None when there is none for so long."""
         with self._changed:
-            self._changed.wait_for(lambda: self.is_connected, seconds)
+            self._changed.wait_for(lambda: self.is_connected, seconds if self.has_key else 0)
         return (self._session.dashboard_url or self._endpoint.dashboard_url) if self.is_connected else None
+
+    @property
+    def has_key(self) -> bool:
+        """Whether there is a key to deliver with."""
+        return bool(self._endpoint.api_key)
 
     @property
     def endpoint(self) -> Endpoint:
@@ -199,7 +213,7 @@ class Delivery:
     @property
     def may_answer(self) -> bool:
         """Whether the dashboard is connected, or may be within a moment."""
-        if self.is_connected or self.failures:
+        if self.is_connected or self.failures or not self.has_key:
             return self.is_connected
         return self.ready_at is None or time.monotonic() < self.ready_at + UNCONNECTED_SECONDS
 
@@ -212,7 +226,7 @@ class Delivery:
         unconnected_seconds: float = UNCONNECTED_SECONDS,
     ) -> bool:
         """Wait for delivery, while it moves and at most so long; True when all is delivered."""
-        self._post(lambda: self._connection.hurry() if self._connection else None)
+        self._hurry()
         began, failures = time.monotonic(), self.failures
         self.progress_at = began
         with self._changed:
@@ -226,6 +240,35 @@ class Delivery:
                     return False
                 self._changed.wait(min(deadline - now, 0.1))
         return True
+
+    def wait(self, build_ids: Sequence[str], seconds: float, is_hurried: Callable[[], bool] = lambda: False) -> bool:
+        """Wait for delivery so long, also for a dashboard that is away or slow; True when all is delivered.
+
+        Only a dashboard that refuses this agent, or `is_hurried`, ends the wait.
+        """
+        return self._wait_patiently(lambda: all(map(self.is_delivered, build_ids)), seconds, is_hurried)
+
+    def reach(self, seconds: float, is_hurried: Callable[[], bool] = lambda: False) -> bool:
+        """Wait so long for a connection, in the same way."""
+        return self._wait_patiently(lambda: self.is_connected, seconds, is_hurried)
+
+    def _wait_patiently(self, is_done: Callable[[], bool], seconds: float, is_hurried: Callable[[], bool]) -> bool:
+        deadline = time.monotonic() + seconds
+        retry_at = 0.0
+        with self._changed:
+            while not is_done():
+                now = time.monotonic()
+                is_refused = self.is_rejected and not self.is_connected
+                if now >= deadline or is_refused or is_hurried() or not self._thread.is_alive():
+                    return False
+                if now >= retry_at and not self.is_connected:
+                    retry_at = now + PATIENT_RETRY_SECONDS * random.uniform(1, 1.5)  # noqa: S311  (spreads load)
+                    self._hurry()
+                self._changed.wait(min(deadline - now, 0.1))
+        return True
+
+    def _hurry(self) -> None:
+        self._post(lambda: self._connection.hurry() if self._connection else None)
 
     def close(self) -> None:
         """Stop dialling and let go of the builds; what is not delivered stays in the spool."""

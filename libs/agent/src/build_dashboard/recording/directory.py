@@ -153,6 +153,14 @@ class BuildDirectory:
         """What is sent instead of refused records."""
         return {int(path.stem): path.read_bytes() for path in self.path.glob("*.replaced")}
 
+    def settle(self) -> None:
+        """Nothing more will be printed: keep the records only, so that the directory may be handed over.
+
+        Raw output is not masked, and no archive takes a pipe.
+        """
+        for path in (self.path / "control", *Path(self.raw).iterdir()):
+            path.unlink(missing_ok=True)
+
     def delete(self) -> None:
         """The build is where it belongs: nothing of it stays here."""
         # Renamed first, so that a kill in between leaves nothing that looks like a build.
@@ -207,8 +215,17 @@ def build_facts(
     }
 
 
-def left_builds(spool: Path, *, retry_refused: bool = False, now: float | None = None) -> Iterator[BuildDirectory]:
-    """The builds in the spool that no living process reports, oldest first, each locked by being yielded."""
+def left_builds(
+    spool: Path, *, retry_refused: bool = False, is_handed_over: bool = False, now: float | None = None
+) -> Iterator[BuildDirectory]:
+    """The builds in the spool that no living process reports, oldest first, each locked by being yielded.
+
+    Args:
+        spool: Where to look.
+        retry_refused: Also those that the dashboard refused.
+        is_handed_over: The machine where they began is gone, or done with them.
+        now: Seconds since the Unix epoch; the clock's where not given.
+    """
     if not spool.is_dir():
         return
     for path in sorted(spool.iterdir()):
@@ -229,7 +246,8 @@ def left_builds(spool: Path, *, retry_refused: bool = False, now: float | None =
                 directory.delete()
             directory.close()
             continue
-        if is_elsewhere(directory.facts, machine_id(), now or time.time()) and not _is_complete(path):
+        is_its = not is_handed_over and is_elsewhere(directory.facts, machine_id(), now or time.time())
+        if is_its and not _is_complete(path):
             # Two that go on with one build would report it in two ways; what is complete is the same from both.
             directory.close()
             continue

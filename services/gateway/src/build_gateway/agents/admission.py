@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from build_chassis.bus import Outgoing
 from build_protocol.clock import now_ms
 from build_protocol.frames import Refused, Stored
-from build_protocol.messages import BuildHeartbeat, Record
+from build_protocol.limits import UNTRUSTED_BUILD_BYTES
+from build_protocol.messages import BuildHeartbeat, BuildStart, Record
 from build_protocol.topology import routing_key
 
 from build_gateway.agents.decode import Admitted
@@ -32,6 +33,8 @@ class SessionBuild:
     window: BuildWindow = field(default_factory=BuildWindow)
     closed_after: int | None = None
     is_own: bool = False
+    room_bytes: int | None = None
+    """What an untrusted build may still send."""
 
 
 class Admission:
@@ -99,7 +102,7 @@ class Admission:
         for admitted in records:
             record = admitted.record
             build = self._builds.get(record.build_id)
-            if build is None or not self._fits(record, build):
+            if build is None or not self._fits(record, build, len(admitted.body)):
                 continue
             if not build.window.take(record.seq):
                 self._gap(record, build)
@@ -193,14 +196,20 @@ class Admission:
             self._refused_builds.add(build_id)
             self._refuse(refused)
 
-    def _fits(self, record: Record, build: SessionBuild) -> bool:
+    def _fits(self, record: Record, build: SessionBuild, size_bytes: int) -> bool:
         code, detail = None, ""
+        if isinstance(record, BuildStart) and record.data.untrusted:
+            build.room_bytes = UNTRUSTED_BUILD_BYTES
+        if build.room_bytes is not None:
+            build.room_bytes -= size_bytes
         if record.project != build.project:
             code, detail = "malformed", f"project: {record.project} differs from the build's, {build.project}"
         elif (
             build.closed_after is not None and record.seq > build.closed_after and record.type != "ARTIFACT_UPLOADED"  # type: ignore[attr-defined]  # as above
         ):
             code, detail = "closed", "the build is complete; only artifacts may follow"
+        elif build.room_bytes is not None and build.room_bytes < 0:
+            code, detail = "too_large", f"an untrusted build sends at most {UNTRUSTED_BUILD_BYTES} bytes"
         if code is None:
             return True
         build.window.refuse(record.seq)

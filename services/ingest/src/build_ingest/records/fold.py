@@ -156,6 +156,7 @@ def begin(record: AgentRecord, agent: str, start_time: StartTime) -> BuildState:
             server_started_at=start_time.server_started_at,
             retry_of=data.retry_of,
             backfill=data.backfill,
+            untrusted=data.untrusted,
             source_url=data.source_url,
             tags=data.tags,
         ),

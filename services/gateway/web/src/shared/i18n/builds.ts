@@ -66,6 +66,9 @@ export const build = {
   silent: 'Agent silent',
   silentHint:
     'Nothing was received from the agent for a while. The build goes on; its records arrive when the agent is back.',
+  untrusted: 'untrusted',
+  untrustedHint:
+    'Made by code that nobody here reviewed, as of a fork: its log, its tests and its end may say anything.',
   backfill: 'from before',
   backfillHint: 'Long over when it was sent: it is part of history, and nobody was notified of it.',
   provisional: 'provisional',

@@ -107,6 +107,10 @@ export interface Build {
    */
   backfill: boolean
   /**
+   * Made by code that nobody here reviewed, as a fork's pull request.
+   */
+  untrusted: boolean
+  /**
    * Its page at the CI it was taken from.
    */
   sourceUrl?: string | null
@@ -303,6 +307,10 @@ export interface BuildDetail {
    * Long over when it was sent.
    */
   backfill: boolean
+  /**
+   * Made by code that nobody here reviewed, as a fork's pull request.
+   */
+  untrusted: boolean
   /**
    * Its page at the CI it was taken from.
    */

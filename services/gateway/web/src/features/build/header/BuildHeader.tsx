@@ -139,6 +139,13 @@ function Badges({ build }: { build: Build }) {
           </span>
         </Tooltip>
       )}
+      {build.untrusted && (
+        <Tooltip label={text.untrustedHint} multiline maw={280}>
+          <span className={classes.badge} tabIndex={0} data-testid="untrusted">
+            {text.untrusted}
+          </span>
+        </Tooltip>
+      )}
       {build.provisional && (
         <Tooltip label={text.provisionalHint} multiline maw={280}>
           <span className={classes.badge} tabIndex={0}>
