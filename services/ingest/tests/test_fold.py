@@ -96,6 +96,14 @@ def test_a_lost_build_lasted_by_the_servers_clock(reporter) -> None:
     assert lost.ended_at - lost.started_at == lost.duration_ms
 
 
+def test_end_and_duration_of_a_build_agree(reporter) -> None:
+    """It ended when its command did, however much later its last record was written, and so did its last phase."""
+    whole = _fold(reporter, reporter.start(), reporter.update(phase="build"), reporter.complete(metrics={"wallMs": 9}))
+
+    assert (whole.build.duration_ms, whole.build.ended_at) == (9, whole.build.started_at + 9)
+    assert whole.phases[-1].ended_at == max(whole.build.ended_at, whole.phases[-1].started_at)
+
+
 def test_a_late_finish_overrides_lost(reporter) -> None:
     """Lost is provisional: the real end is a verdict of the next revision."""
     running = _fold(reporter, reporter.start())

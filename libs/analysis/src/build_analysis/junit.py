@@ -253,7 +253,8 @@ class _Reader:
 
 def _name(case: _Case) -> str:
     name, suite = case.attributes.get("name", "").strip(), case.attributes.get("classname", "").strip()
-    return f"{suite}.{name}" if suite and name and suite != name else name or suite or "(a test without a name)"
+    has_suite = suite == name or f"{suite}:" in name  # meson: `deep - project:name`
+    return f"{suite}.{name}" if suite and name and not has_suite else name or suite or "(a test without a name)"
 
 
 _TIMED_OUT_TYPES = ("test timeout", "TestTimedOutException")
@@ -261,6 +262,7 @@ _TIMED_OUT_TYPES = ("test timeout", "TestTimedOutException")
 
 _TIMED_OUT_BODY = re.compile(
     r"Exit Code: -?\d+\nTimeout: Reached timeout of \d+ seconds"  # lit
+    r"|Test did not finish before configured timeout\."  # meson
     r"|Error: thrown: \"Exceeded timeout of \d+ ms for a (?:test|hook)"  # jest
 )
 _TIMED_OUT_MESSAGE = re.compile(

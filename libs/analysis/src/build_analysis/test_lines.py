@@ -36,7 +36,10 @@ def _rule(kind: Kind, tool: str, firsts: str, *parts: str) -> None:
 
 _rule("opens", "ctest", "T", r"Test project \S")
 _rule(
-    "advances", "ctest", f" {_DIGITS}", r" {0,6}(?P<done>\d+)/(?P<total>\d+) (?:Test|MemCheck):? +#\d+: (?P<name>\S+)"
+    "advances",
+    "ctest",
+    f" {_DIGITS}",
+    r" {0,6}(?P<done>\d+)/(?P<total>\d+) (?:Test|MemCheck):? +#\d+: (?P<name>\S.*?)(?: \.{2,}.*)?$",
 )
 _rule("closes", "ctest", "T", r"Total Test time \(real\) =")
 

@@ -123,7 +123,7 @@ class TestResult(WireModel):
 
     name: Text
     outcome: Outcome
-    tool: ShortText | None = Field(None, description="`lit`, `gtest`, `ctest`, `pytest` or `junit`.")
+    tool: ShortText | None = Field(None, description="The test driver, e.g. `lit`; `junit`: a report of one.")
     seconds: float | None = Field(None, ge=0)
     line: Count | None = Field(None, description="1-based line of the build's log.")
 

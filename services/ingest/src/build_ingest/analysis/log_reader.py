@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from build_analysis.analyzer import LogAnalyzer
 from build_analysis.failure import Failure, Report
-from build_analysis.test_results import MARKERS, TestResult, read_test_results
+from build_analysis.test_results import MARKERS, TestResult, TestResultReader, markers_in
 
 from build_ingest.logs.pages import text_between
 from build_ingest.records.chunk import Chunk
@@ -21,6 +21,7 @@ class LogReader:
 
     def __init__(self) -> None:
         self._analyzer = LogAnalyzer()
+        self._result_reader = TestResultReader()
         self._lines = 0
         self._newest = ""
         self._results: list[TestResult] = []
@@ -34,12 +35,12 @@ class LogReader:
     def read(self, text: bytes) -> None:
         """Read the next bytes. The newest line waits: the next piece may go on with it."""
         read = self._newest + text.decode()
-        has_results = any(marker in read for marker in MARKERS)
+        markers = markers_in(read)
         lines = read.split("\n")
         self.text_bytes += len(text)
         self._newest = lines.pop()[:LINE_CHARACTERS]
         if lines:
-            self._feed(lines, has_results=has_results)
+            self._feed(lines, markers)
 
     def read_chunks(self, chunks: Sequence[Chunk], end: int) -> None:
         """Read what these chunks, which follow each other, hold of the log up to byte `end`."""
@@ -48,7 +49,7 @@ class LogReader:
 
     def read_last(self) -> None:
         """Read the last line: nothing follows it."""
-        self._feed([self._newest], has_results=True)
+        self._feed([self._newest], MARKERS)
         self._newest = ""
 
     def finish(self, exit_code: int | None) -> Report:
@@ -60,10 +61,10 @@ class LogReader:
         results, self._results = self._results, []
         return results
 
-    def _feed(self, lines: Sequence[str], *, has_results: bool) -> None:
+    def _feed(self, lines: Sequence[str], markers: Sequence[str]) -> None:
         cut = [line[:LINE_CHARACTERS] for line in lines]
         if not self.is_green:
             self.failures += self._analyzer.feed(self._lines + 1, cut)
-        if has_results:
-            self._results += read_test_results(self._lines + 1, cut)
+        if markers:
+            self._results += self._result_reader.read(self._lines + 1, cut, markers)
         self._lines += len(lines)

@@ -337,13 +337,15 @@ def _complete(  # noqa: PLR0917  as `_update`, and when it came
             # The machine's wall clock may have leapt meanwhile.
             duration_ms = min(duration_ms, max(0, received_at - (build.server_started_at or 0)))
     server_ended_at = _after(build.server_started_at, duration_ms)
+    # The record is written only when the agent has looked at what the command left.
+    ended_at = _after(build.started_at, duration_ms) or record.timestamp
     row |= {
         "status": status,
         "provisional": False,
         "exit_code": data.exit_code,
         "reason": data.reason or data.signal,
         "fault": data.fault,
-        "ended_at": record.timestamp,
+        "ended_at": ended_at,
         "server_ended_at": min(filter(None, (server_ended_at, received_at)), default=None),
         "duration_ms": duration_ms,
         "remaining_ms": None,
@@ -356,7 +358,7 @@ def _complete(  # noqa: PLR0917  as `_update`, and when it came
         row["progress"] = 100.0 if data.progress is None else data.progress
     spans = rest.get("phases", state.phases)
     if spans:
-        rest["phases"] = [*spans[:-1], spans[-1].model_copy(update={"ended_at": record.timestamp})]
+        rest["phases"] = [*spans[:-1], spans[-1].model_copy(update={"ended_at": max(spans[-1].started_at, ended_at)})]
     rest |= {"complete": True, "totals": data.totals, **_verdict(state)}
     rest["verification"] = "open" if data.totals is None else "due"
 

@@ -736,7 +736,7 @@ export interface TestResult {
   name: string
   outcome: 'passed' | 'failed' | 'skipped' | 'xfailed' | 'xpassed' | 'timed_out' | 'crashed' | 'flaky' | 'unresolved'
   /**
-   * `lit`, `gtest`, `ctest`, `pytest` or `junit`.
+   * The test driver, e.g. `lit`; `junit`: a report of one.
    */
   tool?: string | null
   seconds?: number | null
