@@ -2,18 +2,22 @@
 
 import asyncio
 import itertools
+import json
+import re
 import secrets
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, cast
+from urllib.parse import urlencode
 
 import httpx
 import pytest
 from build_chassis.auth import Kind, Principal, mint_internal
 from build_chassis.bodies import BODY_BYTES, limit_of
 from build_chassis.bus import Outgoing
+from build_chassis.pagination import encode_cursor
 from build_chassis.service_client import HttpServiceClient, MountedServiceClient
 from build_embedded.system import Place, create_system
 from build_protocol.ids import new_build_id
@@ -230,15 +234,7 @@ async def test_a_path_that_ends_in_a_slash_is_no_route(door: Door) -> None:
 
 async def test_who_asks_arrives_as_what_they_are(door: Door) -> None:
     """A person, a key of either scope: each sees its own projects, and another's build does not exist for it."""
-    build_id = new_build_id(int(time.time() * 1000))
-    facts = {"buildId": build_id, "project": "theirs", "seq": 1, "timestamp": 1, "data": {}}
-    record = BuildStart.model_validate(facts)
-    key = routing_key(record.type, build_id, "theirs")
-    await door.apps["gateway"].state.bus.publish([Outgoing(key, record.to_json().encode(), {"agent": "a"})])
-    async with asyncio.timeout(20):
-        while (await door.ask("GET", f"/api/builds/{build_id}"))[0] != 200:  # noqa: ASYNC110  stored behind a REST API
-            await asyncio.sleep(0.05)
-
+    build_id = await stored_build(door, "theirs")
     answers = {
         caller: [
             (await door.ask("GET", f"/api/builds/{build_id}{beneath}", caller))[0]
@@ -258,6 +254,93 @@ async def test_who_asks_arrives_as_what_they_are(door: Door) -> None:
     for caller in ("viewer", "read key", "agent key"):
         assert await door.ask("GET", f"/api/builds/{build_id}/artifacts", caller) == (200, '{"items":[]}')
     assert all(status == 400 and build_id not in text for status, text in climbed)
+
+
+async def stored_build(door: Door, project: str) -> str:
+    """The id of a build of this project, once it can be read."""
+    build_id = new_build_id(int(time.time() * 1000))
+    facts = {"buildId": build_id, "project": project, "seq": 1, "timestamp": 1, "data": {}}
+    record = BuildStart.model_validate(facts)
+    key = routing_key(record.type, build_id, project)
+    await door.apps["gateway"].state.bus.publish([Outgoing(key, record.to_json().encode(), {"agent": "a"})])
+    async with asyncio.timeout(20):
+        while (await door.ask("GET", f"/api/builds/{build_id}"))[0] != 200:  # noqa: ASYNC110  stored behind a REST API
+            await asyncio.sleep(0.05)
+    return build_id
+
+
+async def operations(door: Door) -> list[tuple[str, str, dict[str, Any], dict[str, Any]]]:
+    """Method, path, description and the schemas of everything that the API describes."""
+    _, text = await door.ask("GET", "/api/openapi.json")
+    described = json.loads(text)
+    schemas = described["components"]["schemas"]
+    return [
+        (method.upper(), path, operation, schemas)
+        for path, methods in described["paths"].items()
+        for method, operation in methods.items()
+    ]
+
+
+async def test_no_number_in_an_address_is_too_large_for_a_store(door: Door) -> None:
+    """Every number that a query takes, at and beyond 64 bits, and cursors of such rank: refused by name, never 500."""
+    build_id = await stored_build(door, "mine")
+    filling = {"project": "mine", "branch": "main", "config": "default", "name": "x", "q": "x", "build": build_id}
+    asked = 0
+    for method, path, operation, _ in await operations(door):
+        parameters = [each for each in operation.get("parameters", ()) if each["in"] == "query"]
+        others = {each["name"]: filling.get(each["name"], "1") for each in parameters if each["required"]}
+        for parameter in parameters:
+            kinds = {each.get("type") for each in parameter["schema"].get("anyOf", [parameter["schema"]])}
+            is_number = "integer" in kinds
+            if not is_number and parameter["name"] != "cursor":
+                continue
+            for number in (2**53, 2**63 - 1, 2**63, -(2**63) - 1, 10**400, "9" * 5000, "NaN", "1e400"):
+                value = number if is_number else encode_cursor(number, "k") if isinstance(number, int) else number
+                query = urlencode({**others, parameter["name"]: value})
+                target = f"{path.replace('{build_id}', build_id)}?{query}"
+                status, text = await door.ask(method, target)
+                assert status < 500, (target[:200], text[:300])
+                if is_number and parameter["in"] == "query" and "{" not in target:
+                    assert (status, parameter["name"] in text) == (422, True), (target[:200], text[:300])
+                asked += 1
+
+    assert asked > 100
+
+
+WRONG: dict[str, list[Any]] = {
+    "integer": ["1", True, 1.5, 2**63, 10**30],
+    "boolean": [0, 1, "true", "no"],
+    "string": [1, True, ["x"]],
+    "array": [{}, "x", 1],
+    "object": [[], "x", 1],
+}
+
+
+async def test_nothing_in_a_body_is_converted(door: Door) -> None:
+    """Every field of every body, with values of other types: 422 that names the field; NaN and 1e400 as well."""
+    build_id = await stored_build(door, "mine")
+    asked = 0
+    for method, path, operation, schemas in await operations(door):
+        body = operation.get("requestBody", {}).get("content", {}).get("application/json")
+        if body is None:
+            continue
+        target = re.sub(r"{build_id}", build_id, path)
+        target = re.sub(r"{name}", "vic", target)
+        target = re.sub(r"{[a-z_]+}", "a" * 32, target)
+        caller = "agent key" if target == "/api/artifacts" else "admin"
+        for name, schema in schemas[body["schema"]["$ref"].rpartition("/")[2]]["properties"].items():
+            kinds = [each["type"] for each in schema.get("anyOf", [schema]) if "type" in each]
+            sent = [json.dumps(value) for kind in kinds for value in WRONG.get(kind, [])]
+            sent += ["NaN", "1e400"] if "integer" in kinds else []
+            for value in sent:
+                content = f'{{"{name}": {value}}}'.encode()
+                headers = ["Content-Type: application/json", f"Content-Length: {len(content)}"]
+                status, text = await door.ask(method, target, caller, headers=headers, body=plain([content]))
+                is_named = f"body.{name}" in text or text.count("; body.") == 4  # no more than five are named
+                assert (status, is_named) == (422, True), (method, target, content, status, text[:300])
+                asked += 1
+
+    assert asked > 60
 
 
 async def test_no_route_takes_a_body_over_its_limit(door: Door) -> None:

@@ -16,7 +16,17 @@ def test_a_cursor_comes_back_as_it_was_given_out(rank: int, key: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "cursor", ["", "x", "####", urlsafe_b64encode(b"no rank").decode(), urlsafe_b64encode("\u00e9:k".encode()).decode()]
+    "cursor",
+    [
+        "",
+        "x",
+        "####",
+        urlsafe_b64encode(b"no rank").decode(),
+        urlsafe_b64encode("\u00e9:k".encode()).decode(),
+        encode_cursor(2**63, "k"),
+        encode_cursor(-(2**63), "k"),
+        urlsafe_b64encode(b"9" * 5000 + b":k").decode(),
+    ],
 )
 def test_anything_else_is_no_cursor(cursor: str) -> None:
     """The sentence says what to do."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from build_chassis.errors import StoreUnavailable, Unusable
+from build_chassis.private_files import private_directory
 from build_chassis.service import serve
 from build_gateway import reset_admin as reset
 from build_gateway.accounts.directory import ADMIN
@@ -24,7 +25,7 @@ def up(arguments: Sequence[str] | None = None) -> None:
     """Serve until Ctrl-C or SIGTERM. `arguments` are those behind `up`; the command line's own where None."""
     options = _parser().parse_args(arguments)
     data: Path = options.data.expanduser().resolve()
-    data.mkdir(parents=True, exist_ok=True)
+    private_directory(data)
     owned = own(data)
     accounts = _accounts(data)
     exists = asyncio.run(_existing(accounts)) if accounts.exists() else {}

@@ -4,6 +4,8 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 
 from build_chassis.errors import Invalid
 
+INT64 = 2**63 - 1
+
 
 class BadCursor(Invalid):
     """The cursor is not one of ours."""
@@ -31,6 +33,9 @@ def decode_cursor(cursor: str) -> tuple[int, str]:
     try:
         text = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii")
         rank, _, key = text.partition(":")
-        return int(rank), key
+        place = int(rank)
     except ValueError as error:
         raise BadCursor from error
+    if abs(place) > INT64:
+        raise BadCursor  # no store compares with it
+    return place, key

@@ -53,6 +53,12 @@ class WireModel(BaseModel):
         return self.model_dump_json(by_alias=True, exclude_none=True)
 
 
+class RequestModel(WireModel):
+    """The body of a request: nothing in it is converted, so that "1" is no number and 0 no boolean."""
+
+    model_config = ConfigDict(strict=True)
+
+
 class OpenWireModel(WireModel):
     """A wire model that keeps fields it does not know, so that a newer agent's facts survive an older gateway."""
 

@@ -3,7 +3,7 @@
 import hashlib
 from typing import Annotated, Literal
 
-from build_protocol.model import BuildId, Count, EpochMs, ProjectName, Sha256, ShortText, WireModel
+from build_protocol.model import MAX_SAFE_INTEGER, BuildId, Count, EpochMs, ProjectName, Sha256, ShortText, WireModel
 from pydantic import Field, StringConstraints, model_validator
 
 State = Literal["pending", "uploading", "reported", "verified", "damaged", "refused", "expired"]
@@ -28,7 +28,7 @@ class Content(WireModel):
 
     size_bytes: Count
     sha256: Sha256
-    part_size_bytes: Annotated[int, Field(ge=PART_BYTES_MIN)] | None = None
+    part_size_bytes: Annotated[int, Field(ge=PART_BYTES_MIN, le=MAX_SAFE_INTEGER)] | None = None
     part_sha256: list[Sha256] = Field(default_factory=list, max_length=PARTS_MAX)
 
     @model_validator(mode="after")

@@ -132,7 +132,7 @@ class OutOfRange(Exception):
 
 def span_of(wanted: str | None, size_bytes: int) -> tuple[int, int] | None:
     """The one range a `Range` header asks for, end exclusive; None for any other header. Raises OutOfRange."""
-    found = re.fullmatch(r"\s*bytes=\s*(\d{0,18})-(\d{0,18})\s*", wanted or "")
+    found = re.fullmatch(r"\s*bytes=\s*([0-9]{0,18})-([0-9]{0,18})\s*", wanted or "")
     if found is None or found[1] == found[2] == "":
         return None
     if found[1] == "":

@@ -8,6 +8,7 @@ from build_chassis.errors import Conflict, Forbidden, Gone, NotFound, TooLarge
 from build_protocol.model import BuildId
 from fastapi import APIRouter, Path, Response
 from fastapi.responses import RedirectResponse
+from pydantic import ConfigDict
 
 from build_artifacts import ticket_routes
 from build_artifacts.artifact import Artifact, Offer
@@ -34,6 +35,8 @@ ArtifactId = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$")]
 
 class OfferVia(Offer):
     """An offer, and the way its bytes take: `gateway` where the object store is out of the agent's reach."""
+
+    model_config = ConfigDict(strict=True)  # as a RequestModel
 
     via: str | None = None
 

@@ -37,6 +37,7 @@ from build_chassis.bus.journal import DeadLetter, Journal, OlderFile, Row, Stand
 from build_chassis.errors import Unusable
 from build_chassis.failpoints import fail_at
 from build_chassis.group_commit import GroupCommit
+from build_chassis.private_files import private_file
 from build_chassis.sqlite_file import foreign, lasting, passing
 
 MEMORY_BYTES = 64 * 1024**2
@@ -286,7 +287,7 @@ class EmbeddedBus(Bus):
         return queue.backlog.has_ready or queue.backlog.loaded_to < self._head
 
     def _read_file(self) -> "_Found":
-        self._path.parent.mkdir(parents=True, exist_ok=True)
+        private_file(self._path)
         journal = Journal(self._path, lambda queue, key: queue in self._route(key))
         try:
             with journal.begin(True):

@@ -37,6 +37,7 @@ from sqlalchemy.pool import StaticPool
 
 from build_chassis.errors import StoreUnavailable, Unusable
 from build_chassis.group_commit import GroupCommit, WriterClosed
+from build_chassis.private_files import private_file
 from build_chassis.sqlite_file import is_read_only, lasting, passing
 from build_chassis.store.contract import FIRST_VERSION, NotedTime, too_old
 
@@ -344,7 +345,7 @@ def _refuse_dead(connection: Any, record: Any, proxy: object) -> None:  # noqa: 
 def _create_database(url: URL) -> None:
     if url.get_backend_name() != "mysql":
         if url.database and url.database != ":memory:":
-            Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+            private_file(Path(url.database))
         return
     server = create_engine(url.set(database=""), connect_args={"connect_timeout": 5})
     try:

@@ -17,6 +17,7 @@ from typing import BinaryIO, TypeVar
 from uuid import uuid4
 
 from build_chassis.errors import StoreUnavailable
+from build_chassis.private_files import private_directory
 from typing_extensions import override
 
 from build_artifacts.artifact import Artifact, Part
@@ -149,7 +150,7 @@ class DirectoryObjects(Objects):
 
     def _make(self) -> None:
         for directory in (self._objects, self._parts, self._arriving):
-            directory.mkdir(parents=True, exist_ok=True)
+            private_directory(directory)
 
     def _probe(self) -> None:
         self._make()

@@ -6,6 +6,7 @@ A frame that fails as a whole is read record by record, so that one bad record c
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import Any, TypeVar
 
 from build_protocol import limits
@@ -50,7 +51,7 @@ class Decoded:
 def decode(text: str) -> Decoded:
     """Read one text frame; never raises."""
     try:
-        frame = agent_frame.validate_json(text)
+        frame = agent_frame.validate_json(text, strict=True)
     except ValidationError as error:
         return _decode_parts(text, error)
     if not isinstance(frame, Records):
@@ -92,7 +93,7 @@ def _decode_part(part: object, decoded: Decoded) -> None:
         return
     try:
         # Through JSON again, for one record alone: what only Python's parser accepts is refused by name.
-        record = agent_record.validate_json(json.dumps(part, ensure_ascii=False).encode())
+        record = agent_record.validate_json(json.dumps(part, ensure_ascii=False).encode(), strict=True)
     except (ValueError, RecursionError) as error:
         detail = _fault_of(error)
         decoded.refused.append(Refused(code="malformed", detail=detail, build_id=build_id, seq=seq))
@@ -137,6 +138,8 @@ def _tree_fault(tree: object) -> str | None:
                 below.extend((f"{path}[]", child) for child in value)
             elif isinstance(value, int) and abs(value) > INT64:
                 return f"{path[:200]}: integer beyond 64 bits; send it as text"
+            elif isinstance(value, float) and not isfinite(value):
+                return f"{path[:200]}: no finite number"
         if not below:
             return None
         level = below
@@ -146,7 +149,7 @@ def _tree_fault(tree: object) -> str | None:
 def _part(model: type[Model], part: object) -> Model | None:
     """A field beside the records: a fault in it costs none of them."""
     try:
-        return model.model_validate(part)
+        return model.model_validate(part, strict=True)
     except ValidationError:
         return None
 

@@ -5,7 +5,7 @@ from contextlib import suppress
 from urllib.parse import urlsplit
 
 from build_chassis.errors import Forbidden, Unauthenticated
-from build_protocol.model import WireModel
+from build_protocol.model import RequestModel, WireModel
 from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
@@ -21,7 +21,7 @@ SECURE_COOKIE, PLAIN_COOKIE = "__Host-refresh", "refresh"
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.@+-]*$"
 
 
-class Login(WireModel):
+class Login(RequestModel):
     """Name and password of a person."""
 
     username: str = Field(min_length=1, max_length=128)

@@ -6,7 +6,7 @@ from build_chassis.auth import Principal
 from build_chassis.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
 from build_protocol.branches import branch_fault
 from build_protocol.ids import short_id
-from build_protocol.model import BuildId, EpochMs, ProjectName, ShortText, WireModel
+from build_protocol.model import BuildId, EpochMs, ProjectName, RequestModel, ShortText, WireModel
 from fastapi import APIRouter, Query
 from pydantic import ConfigDict, Field
 
@@ -17,7 +17,7 @@ from build_gateway.store.rows import CommandRow
 router = APIRouter(prefix="/api/commands", tags=["commands"])
 
 
-class NewCommand(WireModel):
+class NewCommand(RequestModel):
     """An order: `cancel` names a build, `trigger` a project (and an agent, if it matters which)."""
 
     model_config = ConfigDict(extra="forbid")

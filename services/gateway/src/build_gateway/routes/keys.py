@@ -1,7 +1,7 @@
 """API keys: admins create and revoke them; a key's value is answered once."""
 
 from build_chassis.errors import NotFound
-from build_protocol.model import EpochMs, ProjectName, WireModel
+from build_protocol.model import EpochMs, ProjectName, RequestModel, WireModel
 from fastapi import APIRouter
 from pydantic import ConfigDict, Field
 
@@ -43,7 +43,7 @@ def _agent_only() -> list[Scope]:
     return ["agent"]
 
 
-class NewKey(WireModel):
+class NewKey(RequestModel):
     """A key to create; its name is the agent's name."""
 
     model_config = ConfigDict(extra="forbid")

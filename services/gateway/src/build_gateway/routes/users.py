@@ -5,7 +5,7 @@ from typing import Annotated
 from build_chassis.auth import Role
 from build_chassis.errors import Conflict, Forbidden, NotFound
 from build_chassis.secret_rules import USER_PASSWORD
-from build_protocol.model import EpochMs, ProjectName, WireModel
+from build_protocol.model import EpochMs, ProjectName, RequestModel, WireModel
 from fastapi import APIRouter, Path, Request
 from pydantic import AfterValidator, ConfigDict, Field
 
@@ -46,7 +46,7 @@ class UserList(WireModel):
     next_cursor: str | None = None
 
 
-class NewUser(WireModel):
+class NewUser(RequestModel):
     """A person to create."""
 
     model_config = ConfigDict(extra="forbid")
@@ -57,7 +57,7 @@ class NewUser(WireModel):
     projects: list[ProjectName] | None = Field(None, max_length=1000)
 
 
-class UserChange(WireModel):
+class UserChange(RequestModel):
     """What changes; absent fields do not. `projects: null` means all projects."""
 
     model_config = ConfigDict(extra="forbid")
@@ -68,7 +68,7 @@ class UserChange(WireModel):
     disabled: bool | None = None
 
 
-class OwnPassword(WireModel):
+class OwnPassword(RequestModel):
     """A person's own new password, with the old one."""
 
     model_config = ConfigDict(extra="forbid")

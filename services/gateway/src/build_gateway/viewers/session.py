@@ -232,7 +232,7 @@ def _decode(message: str | bytes) -> Auth | Subscribe | Ping | str | None:
     if len(message) > FRAME_CHARACTERS:
         return f"a viewer's frame has at most {FRAME_CHARACTERS} characters"
     try:
-        frame: Auth | Subscribe | Ping = viewer_frame.validate_json(message)
+        frame: Auth | Subscribe | Ping = viewer_frame.validate_json(message, strict=True)
     except ValidationError as error:
         fault = error.errors(include_url=False, include_context=False, include_input=False)[0]
         if fault["type"] == "union_tag_invalid":

@@ -13,7 +13,7 @@ from build_protocol.incidents import (
     VerdictKind,
 )
 from build_protocol.messages import Commit, FailureData
-from build_protocol.model import Count, EpochMs, WireModel
+from build_protocol.model import Count, EpochMs, RequestModel, WireModel
 from pydantic import Field
 
 from build_history.builds.colour import Colour
@@ -129,7 +129,7 @@ class JudgedBuild(WireModel):
     items: list[JudgedFailure]
 
 
-class Decision(WireModel):
+class Decision(RequestModel):
     """What a person decides about a failure."""
 
     verdict: VerdictKind

@@ -49,9 +49,12 @@ async def get_test_history(
     return TestHistory(name=name, branch=at or "", items=items)
 
 
+PLACE_DIGITS = 9
+
+
 def _place(cursor: str | None) -> int:
     if cursor is None:
         return 0
-    if not cursor.isdecimal():
+    if not (cursor.isascii() and cursor.isdecimal() and len(cursor) <= PLACE_DIGITS):
         raise BadCursor
     return int(cursor)

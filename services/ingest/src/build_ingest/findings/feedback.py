@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from typing import Annotated
 
 from build_protocol.messages import FailureData
-from build_protocol.model import BuildId, Count, EpochMs, ProjectName, ShortText, WireModel
+from build_protocol.model import BuildId, Count, EpochMs, ProjectName, RequestModel, ShortText, WireModel
 from pydantic import Field, StringConstraints
 
 Note = Annotated[str, StringConstraints(max_length=2000)]
 
 
-class Remark(WireModel):
+class Remark(RequestModel):
     """ "Wrong line?": the line that shows what really went wrong; `signature` names the failure that is meant."""
 
     line: Count = Field(ge=1, description="1-based line of the build's log.")

@@ -142,7 +142,7 @@ async def list_tests(  # noqa: PLR0917  query parameters; nobody passes them by 
 async def list_records(
     state: VisibleBuild,
     needs: Needs,
-    after: Annotated[int, Query(ge=0)] = 0,
+    after: Annotated[Count, Query()] = 0,
     limit: Annotated[int, Query(ge=1, le=1000)] = 200,
 ) -> Events:
     """The build's records that are not log, from seq `after` on."""

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from build_chassis.errors import Invalid, RangeNotSatisfiable
 from build_protocol.limits import LOG_LINES_PER_PAGE
+from build_protocol.model import Count
 from build_protocol.views import LogPage, LogSearch
 from fastapi import APIRouter, Header, Query, Response
 from fastapi.responses import StreamingResponse
@@ -16,7 +17,7 @@ from build_ingest.records.fold import BuildState
 from build_ingest.routes.access import VisibleBuild
 from build_ingest.store.contract import ChunkSource
 
-_RANGE = re.compile(r"bytes=(\d*)-(\d*)$")
+_RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})$")
 
 router = APIRouter(prefix="/api/builds", tags=["builds"])
 
@@ -25,7 +26,7 @@ router = APIRouter(prefix="/api/builds", tags=["builds"])
 async def get_log(  # noqa: PLR0917  query parameters; nobody passes them by position
     state: VisibleBuild,
     needs: Needs,
-    first: Annotated[int, Query(ge=1)] = 1,
+    first: Annotated[Count, Query(ge=1)] = 1,
     count: Annotated[int | None, Query(ge=1, le=LOG_LINES_PER_PAGE)] = None,
     format: Annotated[Literal["json", "text"], Query()] = "json",  # noqa: A002  the query parameter's public name
     q: Annotated[str | None, Query(min_length=1, max_length=1000)] = None,

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from build_protocol.model import EpochMs, ProjectName, ShortText, WireModel
+from build_protocol.model import EpochMs, ProjectName, RequestModel, ShortText
 from pydantic import Field
 
 from build_notifier.records.branch import Subject
@@ -10,7 +10,7 @@ from build_notifier.records.branch import Subject
 MUTES_MAX = 1000
 
 
-class MuteRequest(WireModel):
+class MuteRequest(RequestModel):
     """What to send nothing about: a project, or only a branch, a config or one incident of it."""
 
     project: ProjectName
