@@ -12,7 +12,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from build_chassis.bus import Outgoing, PublishFailed
@@ -97,7 +97,13 @@ class Build:
                 FailureData(category="compile", message=name, first_line=1, signature=name, fault=more.get("fault"))
                 for name in (self.signatures if red else ())
             ]
-            facts = {"status": status, "revision": revision, "started_at": start_at, **shared, "failures": failures}
+            facts: dict[str, Any] = {
+                "status": status,
+                "revision": revision,
+                "started_at": start_at,
+                **shared,
+                "failures": failures,
+            }
             facts["first_failure"] = failures[0] if failures else None
             facts["ended_at"] = end_at if revision else None
             facts["metrics"] = None if self.tests is None else {"tests_passed": self.tests}
@@ -250,10 +256,7 @@ class Config:
 
     project = Project(
         notification_emails=["team@example.com"],
-        configs={
-            name: BuildConfig(owner=f"{name}@example.com", state=state)  # type: ignore[arg-type]  # pydantic checks it
-            for name, state in CONFIGS.items()
-        },
+        configs={name: BuildConfig(owner=f"{name}@example.com", state=state) for name, state in CONFIGS.items()},
     )
 
     def current(self) -> dict[str, Project]:
@@ -366,11 +369,11 @@ class Life:
         self._project = project
         self._now = NOON_AT
         self._dying: Any = Dying(world.history, past.deaths)
-        self._wire: Any = Wire(past.unconfirmed)
+        self._wire = cast("Any", Wire(past.unconfirmed))
         self._read = 0
         self._outbox = Outbox(world.history, self._wire, self._clock)
-        config: Any = Config()
-        chosen = Settings(_env_file=None, quiet_seconds=30, keep_days=36500)  # type: ignore[call-arg]
+        config = cast("Any", Config())
+        chosen = Settings(_env_file=None, quiet_seconds=30, keep_days=36500)
         metrics = Metrics(CollectorRegistry())
         self._recorder = Recorder(world.notifier, config, chosen)
         self._planner = Planner(world.notifier, config, chosen, Extracts(), metrics=metrics, clock=self._clock)

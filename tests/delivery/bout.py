@@ -200,11 +200,7 @@ class Bout:
                     continue
                 self._deliver()
                 # The next begins only when this one's verdict went round: colours depend on their order.
-                wait_until(
-                    lambda done=number - 99: self._counted_real() >= done,
-                    self._patience_seconds,
-                    lambda: "its verdict is counted",
-                )
+                self._wait_for_counted(number - 99)
                 self._goes_on.wait()
             if self._is_left_alone:
                 self._is_back.wait()
@@ -236,6 +232,9 @@ class Bout:
             self.expected.products |= {build_id}
         self._watch(build_id, self._lines)
         self.exit_codes.append(self.real.wait(120 + self._real_seconds))
+
+    def _wait_for_counted(self, count: int) -> None:
+        wait_until(lambda: self._counted_real() >= count, self._patience_seconds, lambda: "its verdict is counted")
 
     def _deliver(self) -> None:
         """As a machine's next build would: what is left in the spool is delivered by whoever comes next."""

@@ -40,6 +40,11 @@ def kill(target: str) -> Happen:
     return lambda bout: bout.arena.kill(target)
 
 
+def _wait_for_death(bout: Bout, target: str, deaths: int) -> None:
+    """Wait until it has died once more than so often."""
+    wait_until(lambda: bout.arena.deaths[target] > deaths, 20, lambda: f"{target} is dead")
+
+
 def kill_again_and_again(target: str, times: int = 4) -> Happen:
     """SIGKILL in a loop, each time as soon as it is back, or a little later."""
 
@@ -47,7 +52,7 @@ def kill_again_and_again(target: str, times: int = 4) -> Happen:
         for _ in range(times):
             deaths = bout.arena.deaths[target]
             bout.arena.kill(target)
-            wait_until(lambda seen=deaths: bout.arena.deaths[target] > seen, 20, lambda: f"{target} is dead")
+            _wait_for_death(bout, target, deaths)
             time.sleep(random.uniform(0.2, 2.5))
 
     return happen

@@ -44,7 +44,7 @@ def stored_before_confirmed(is_awake: Callable[[], bool]) -> None:
         asyncio.get_running_loop().call_later(1, submit, self, batch)
         asyncio.get_running_loop().call_later(0.6, _die_once)
 
-    Pipeline.submit = bad  # type: ignore[method-assign]
+    Pipeline.submit = bad
 
 
 def nothing_is_deduplicated(is_awake: Callable[[], bool]) -> None:
@@ -75,7 +75,7 @@ def nothing_is_deduplicated(is_awake: Callable[[], bool]) -> None:
         return plan_build(state, waiting, arrivals)
 
     consumer.plan_build = bad
-    SqlBuildStore.advance = die_once_with_lines  # type: ignore[method-assign]
+    SqlBuildStore.advance = die_once_with_lines
 
 
 TELLING_SECONDS = 4.0
@@ -103,7 +103,7 @@ def announced_before_committed(is_awake: Callable[[], bool]) -> None:
         else:
             await advance(self, steps)
 
-    SqlBuildStore.advance = bad  # type: ignore[method-assign]
+    SqlBuildStore.advance = bad
 
 
 def cursor_off_by_one(is_awake: Callable[[], bool]) -> None:
@@ -148,7 +148,7 @@ def return_ignored(is_awake: Callable[[], bool]) -> None:
             return await put(self, notification) or notification
         return await put(self, notification)
 
-    SqlNotifierStore.put_notification = bad  # type: ignore[method-assign]
+    SqlNotifierStore.put_notification = bad
 
 
 def mail_before_claim(is_awake: Callable[[], bool]) -> None:
@@ -166,12 +166,12 @@ def mail_before_claim(is_awake: Callable[[], bool]) -> None:
 
     async def bad(self: Any, notification: Any) -> Any:
         if is_awake() and notification.state == "sending":
-            await senders[-1]._channels[notification.channel].send(notification)
+            await senders[-1].channels[notification.channel].send(notification)
             await asyncio.sleep(1)
         return await put(self, notification)
 
-    Sender.__init__ = remember  # type: ignore[method-assign]
-    SqlNotifierStore.put_notification = bad  # type: ignore[method-assign]
+    Sender.__init__ = remember
+    SqlNotifierStore.put_notification = bad
 
 
 def verified_without_comparing(is_awake: Callable[[], bool]) -> None:
@@ -223,7 +223,7 @@ def outbox_emptied_before_sent(is_awake: Callable[[], bool]) -> None:
             _die_once()
         await publish(self, build_id)
 
-    BuildLifecycle.publish_verdict = bad  # type: ignore[method-assign]
+    BuildLifecycle.publish_verdict = bad
 
 
 def overflow_kept_silent(is_awake: Callable[[], bool]) -> None:
@@ -248,7 +248,7 @@ def overflow_kept_silent(is_awake: Callable[[], bool]) -> None:
             event = replace(event, text=json.dumps(frame))
         offer(self, event)
 
-    ViewerSession.offer_log = bad  # type: ignore[method-assign]
+    ViewerSession.offer_log = bad
 
 
 BUGS = (

@@ -48,7 +48,7 @@ class Spooling(RuleBasedStateMachine):
             pwrite(fd, data[:after], offset)
             raise OSError(28, "No space left on device")
 
-        os.pwrite = full
+        os.pwrite = full  # type: ignore[assignment]  # bytes are all it is given
         try:
             self.spool.append(records, b"never")
         except SpoolFull:

@@ -64,7 +64,8 @@ class Delivering(RuleBasedStateMachine):
         self.spool: list[bytes] = [self.recorder.record("BUILD_START", 1, {"status": "running"})]
         self.printed: list[str] = []
         self.is_complete = False
-        self.connection: Connection | None = None
+        self.connection: Any = None
+        """A Connection, while there is one."""
         self.queue: deque[bytes] = deque()
         self.unacked: list[bytes] = []
         self.taken: set[int] = set()
@@ -438,7 +439,7 @@ def test_the_machine_finds_planted_bugs(bug: Callable[[pytest.MonkeyPatch], None
     with pytest.MonkeyPatch.context() as patch:
         bug(patch)
         with pytest.raises((AssertionError, IndexError, ExceptionGroup)):
-            run_state_machine_as_test(  # type: ignore[no-untyped-call]
+            run_state_machine_as_test(
                 Delivering,
                 settings=settings(
                     max_examples=300,

@@ -10,6 +10,7 @@ from delivery.evidence import Shown, Transcript
 from delivery.rest import Rest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
+from websockets.typing import Origin
 
 PROBE_EVERY = 5
 """Of every so many frames the newest line is asked for by REST at once: what is shown must be stored."""
@@ -46,7 +47,7 @@ class Viewer:
             await asyncio.sleep(random.uniform(0.05, 0.3))
 
     async def _watch(self) -> None:
-        origin = self._url.replace("ws", "http", 1)
+        origin = Origin(self._url.replace("ws", "http", 1))
         async with connect(
             f"{self._url}/ws", origin=origin, compression=None, max_size=2**24, open_timeout=5
         ) as socket:

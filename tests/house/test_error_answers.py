@@ -16,7 +16,9 @@ def choices_of_status(source: str) -> list[str]:
     """Lines of a module that answer an error beside the typed set."""
     found = []
     for node in ast.walk(ast.parse(source)):
-        name = node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
+        if not isinstance(node, ast.Name | ast.Attribute):
+            continue
+        name = node.id if isinstance(node, ast.Name) else node.attr
         if name in ("HTTPException", "add_exception_handler", "exception_handler"):
             found.append(f"line {node.lineno}: {name}")
     return found

@@ -78,7 +78,7 @@ def test_links_neither_hide_nor_multiply_nor_lead_out(stack: Stack, tmp_path: Pa
     patterns = ("--artifact", "**", "--artifact", "../secret", "--artifact", "*.whl")
     command = stack.agent_command("artifacts", "true", options=patterns)
 
-    options = {"env": stack.agent_environment, "cwd": directory, "timeout": 60}
+    options: dict[str, Any] = {"env": stack.agent_environment, "cwd": directory, "timeout": 60}
     done = subprocess.run(command, check=False, capture_output=True, **options)
 
     assert (done.returncode, [item["name"] for item in verified(stack, 2)]) == (0, ["a/one", "b/two"])

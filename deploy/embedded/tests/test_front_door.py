@@ -137,7 +137,7 @@ async def _let_in(client: httpx.AsyncClient, door: Door, password: str) -> None:
 def routes_of(app: FastAPI) -> Iterator[tuple[str, str]]:
     """Every method and path of an app."""
     for route in api_routes(app.routes):
-        yield from ((method, route.path) for method in sorted(route.methods))
+        yield from ((method, route.path) for method in sorted(route.methods or ()))
 
 
 def api_routes(routes: Iterable[BaseRoute]) -> Iterator[APIRoute]:
@@ -363,7 +363,7 @@ async def test_no_route_takes_a_body_over_its_limit(door: Door) -> None:
 
 def reads(app: FastAPI, method: str, path: str) -> bool:
     """Whether a route has a body that FastAPI reads."""
-    (route,) = [each for each in api_routes(app.routes) if each.path == path and method in each.methods]
+    (route,) = [each for each in api_routes(app.routes) if each.path == path and method in (each.methods or ())]
     return route.body_field is not None
 
 

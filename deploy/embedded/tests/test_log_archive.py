@@ -53,7 +53,7 @@ class System:
         """Publish a whole build, as its agent reports it."""
         raw = "\n".join(LINES).encode()
         totals = {"lines": len(LINES), "bytes": len(raw), "sha256": hashlib.sha256(raw).hexdigest()}
-        records: list[tuple[type, dict[str, Any]]] = [(BuildStart, {})]
+        records: list[tuple[type[BuildStart | BuildLog | BuildComplete], dict[str, Any]]] = [(BuildStart, {})]
         records += [
             (BuildLog, {"firstLine": at + 1, "lines": LINES[at : at + 100]}) for at in range(0, len(LINES), 100)
         ]

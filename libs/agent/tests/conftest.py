@@ -18,6 +18,7 @@ from build_protocol.frames import AGENT_SUBPROTOCOL, agent_frame
 from build_protocol.messages import agent_record
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
+from websockets.typing import Subprotocol
 
 KEY = "bmk_test_key_of_the_tests"
 
@@ -106,7 +107,7 @@ class MiniGateway:
             self._serve,
             "127.0.0.1",
             self.port,
-            subprotocols=[AGENT_SUBPROTOCOL],
+            subprotocols=[Subprotocol(AGENT_SUBPROTOCOL)],
             process_request=self._admit,
             max_size=2**20,
         ) as server:

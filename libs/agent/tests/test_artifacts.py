@@ -90,7 +90,7 @@ def uploader(store):
         is_hurried=lambda: False,
         pause=lambda seconds: None,
     )
-    made.seen = progress
+    made.seen = progress  # type: ignore[attr-defined]  # the test's own
     yield made
     made.close()
 

@@ -2,6 +2,7 @@
 
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 from build_dashboard.daemon.checkout import Checkout, CheckoutError
@@ -13,7 +14,13 @@ pytestmark = pytest.mark.slow
 LOCAL = subprocess.check_output(["git", "rev-parse", "--local-env-vars"]).decode().split()
 """What this git itself calls the variables of one repository."""
 
-OTHERS = ("GIT_NAMESPACE", "GIT_CEILING_DIRECTORIES", "GIT_TEMPLATE_DIR", "GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM")
+OTHERS: tuple[str, ...] = (
+    "GIT_NAMESPACE",
+    "GIT_CEILING_DIRECTORIES",
+    "GIT_TEMPLATE_DIR",
+    "GIT_CONFIG_GLOBAL",
+    "GIT_CONFIG_SYSTEM",
+)
 OTHERS += ("GIT_LITERAL_PATHSPECS", "GIT_EXTERNAL_DIFF", "GIT_DEFAULT_HASH", "GIT_QUARANTINE_PATH", "GIT_ATTR_SOURCE")
 OTHERS += ("GIT_TRACE", "GIT_CONFIG_KEY_0", "GIT_A_VARIABLE_OF_TOMORROW")
 
@@ -148,7 +155,7 @@ def test_a_build_wrapped_in_a_hook_is_of_its_own_directory(agent, gateway, repos
     done = agent.build("sh", "-c", "echo $GIT_DIR", cwd=repository.path)
 
     assert done.stdout.decode().strip() == str(bystander.path / ".git")
-    facts = {}
+    facts: dict[str, Any] = {}
     for record in gateway.records[gateway.only_build()].values():
         facts |= record["data"]
     assert (facts["commit"], facts["branch"]) == (repository.head, "branch-built")

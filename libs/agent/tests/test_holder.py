@@ -11,6 +11,7 @@ import termios
 import threading
 import time
 from pathlib import Path
+from typing import IO
 
 import pytest
 from build_dashboard.holder import raw
@@ -54,6 +55,11 @@ def directory(tmp_path: Path):
 
 def hold(directory: BuildDirectory, *command: str, **options) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(arguments(directory, *command, **options), capture_output=True, timeout=30, check=False)
+
+
+def _out(process: subprocess.Popen[bytes]) -> IO[bytes]:
+    assert process.stdout is not None
+    return process.stdout
 
 
 def arguments(directory: BuildDirectory, *command: str, **options) -> list[str]:
@@ -106,7 +112,7 @@ def test_output_passes_at_once(directory) -> None:
     """A line without its end is seen while the command still runs."""
     process = subprocess.Popen(arguments(directory, "sh", "-c", "printf half; read x"), stdin=-1, stdout=-1)
 
-    assert process.stdout.read(4) == b"half"
+    assert _out(process).read(4) == b"half"
     process.communicate(b"\n", timeout=10)
     assert process.returncode == 0
 
@@ -129,7 +135,7 @@ def test_signals_reach_the_whole_group(directory, number) -> None:
         arguments(directory, sys.executable, "-c", PARENT_AND_CHILD, str(int(number))), stdout=-1
     )
     signal.signal(signal.SIGHUP, ignored_under_nohup)
-    assert process.stdout.readline() == b"up\n"
+    assert _out(process).readline() == b"up\n"
     os.kill(_child_of(process.pid), number)
     out, _ = process.communicate(timeout=10)
 
@@ -164,7 +170,7 @@ def test_stop_reaches_children_that_left_the_group(directory) -> None:
     """A child in a session of its own is ended with the build."""
     command = ("sh", "-c", "setsid sh -c 'echo $$; exec sleep 60' & wait")
     process = subprocess.Popen(arguments(directory, *command, grace_seconds=5), stdout=-1)
-    child = int(process.stdout.readline())
+    child = int(_out(process).readline())
     assert directory.stop("cancelled_by_user")
     process.communicate(timeout=10)
 
@@ -185,8 +191,8 @@ def test_daemons_of_the_build_hold_nothing_up(directory) -> None:
 def test_closed_output_reaches_the_command(directory) -> None:
     """As without us: who prints to a reader that left gets SIGPIPE."""
     process = subprocess.Popen(arguments(directory, "yes"), stdout=-1)
-    process.stdout.read(10)
-    process.stdout.close()
+    _out(process).read(10)
+    _out(process).close()
 
     assert process.wait(10) == 128 + signal.SIGPIPE
 
@@ -196,7 +202,7 @@ def test_slow_reader_does_not_stop_signals(directory) -> None:
     process = subprocess.Popen(arguments(directory, "yes", grace_seconds=1), stdout=-1)
     _until(lambda: printed(directory, raw.OUT))
     assert directory.stop("cancelled_by_user")
-    drained = threading.Thread(target=process.stdout.read, daemon=True)
+    drained = threading.Thread(target=_out(process).read, daemon=True)
     drained.start()
 
     assert process.wait(10) == 128 + signal.SIGTERM
@@ -233,7 +239,7 @@ def test_terminal_is_restored(directory) -> None:
 def test_holder_is_small(directory) -> None:
     """The process beside every build stays around ten megabytes."""
     process = subprocess.Popen(arguments(directory, "sh", "-c", "echo up; read x"), stdin=-1, stdout=-1)
-    process.stdout.readline()
+    _out(process).readline()
     status = Path(f"/proc/{_child_of(process.pid)}/status").read_text()
     process.communicate(b"\n", timeout=10)
 

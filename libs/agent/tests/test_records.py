@@ -79,4 +79,6 @@ def test_totals_survive_a_restart() -> None:
         second.recount(record)
 
     assert second.totals() == first.totals()
-    assert first.totals()["lines"] == 2
+    totals = first.totals()
+    assert totals is not None
+    assert totals["lines"] == 2

@@ -4,6 +4,7 @@ import asyncio
 import subprocess
 import sys
 import threading
+from typing import Any
 
 import pytest
 from build_dashboard import BuildAgent
@@ -97,7 +98,7 @@ def test_what_cannot_be_reported_is_an_error_of_the_program(sdk, gateway) -> Non
 
 def test_functions_are_called_and_cannot_break_the_build(sdk, gateway) -> None:
     """Plain and async functions for every occasion; what they raise is logged and the build succeeds."""
-    seen = []
+    seen: list[Any] = []
 
     @sdk.on_build_start
     async def started(build_id):

@@ -195,7 +195,7 @@ async def test_a_length_is_read_where_no_server_has_judged_it(length: bytes) -> 
     async def send(message: Message) -> None:
         sent.append(message)
 
-    await BodyLimit(sink)(scope, asyncio.Event().wait, send)  # type: ignore[arg-type]  nothing is received
+    await BodyLimit(sink)(scope, asyncio.Event().wait, send)  # type: ignore[arg-type]  # nothing is received
 
     assert sent[0]["status"] == 400
 

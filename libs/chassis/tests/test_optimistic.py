@@ -56,4 +56,5 @@ async def test_nothing_is_a_result_too() -> None:
     async def find_nothing() -> Lost | None:
         return None
 
-    assert await update("test", "the row", find_nothing) is None
+    result: object = await update("test", "the row", find_nothing)
+    assert result is None

@@ -21,7 +21,7 @@ class Script:
     def __init__(self, *results: object) -> None:
         self.results = list(results)
 
-    async def step(self) -> object:
+    async def step(self) -> Any:
         if not self.results:
             raise asyncio.CancelledError
         result = self.results.pop(0)

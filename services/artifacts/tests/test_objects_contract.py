@@ -4,6 +4,7 @@ import base64
 import hashlib
 import secrets
 import time
+from typing import Any, cast
 
 import boto3
 import httpx
@@ -85,7 +86,7 @@ PLACES = ["directory", *(pytest.param(name, marks=pytest.mark.s3) for name in ("
 @pytest.fixture(params=PLACES)
 async def objects(request, tmp_path, s3_settings):
     """Empty objects, on every driver and either way to the bytes."""
-    fields = {"directory": str(tmp_path), "s3_bucket": ""}
+    fields: dict[str, Any] = {"directory": str(tmp_path), "s3_bucket": ""}
     if request.param != "directory":
         fields = s3_settings(s3_transfer="direct" if request.param == "s3" else "gateway")
     opened = open_objects(Settings(_env_file=None, jwt_secret_key=SECRET, **fields))
@@ -233,7 +234,7 @@ async def test_addresses_of_an_upload_bring_nothing_else_after_sealing(objects, 
 @pytest.mark.s3
 async def test_a_versioned_bucket_keeps_serving_the_verified_version(s3_settings, made):
     """The address names it: whatever was put there since is not what it answers with."""
-    objects = open_objects(Settings(_env_file=None, **s3_settings(s3_bucket=f"{BUCKET}-versioned")))
+    objects = cast("Any", open_objects(Settings(_env_file=None, **s3_settings(s3_bucket=f"{BUCKET}-versioned"))))
     await objects.open()
     versioning = {"Status": "Enabled"}
     objects._client.put_bucket_versioning(Bucket=f"{BUCKET}-versioned", VersioningConfiguration=versioning)
@@ -254,7 +255,7 @@ async def test_a_versioned_bucket_keeps_serving_the_verified_version(s3_settings
 @pytest.mark.s3
 async def test_s3_links_save_and_expire_and_resist_tampering(s3_settings, made):
     """The answer is an attachment of octets; an edited or expired address, or another method, is 403."""
-    objects = open_objects(Settings(_env_file=None, **s3_settings()))
+    objects = cast("Any", open_objects(Settings(_env_file=None, **s3_settings())))
     await objects.open()
     artifact = made(CONTENT, name='../größer".html')
     await Uploader(objects).upload(artifact, CONTENT)

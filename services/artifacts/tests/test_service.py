@@ -1,6 +1,7 @@
 """The whole service on an embedded bus: from an agent's offer to a download, for callers of any scope."""
 
 import asyncio
+from typing import Any
 
 import pytest
 from build_chassis.auth import Principal
@@ -36,7 +37,7 @@ async def test_ready_is_announced_after_every_report(service, offers):
     async with service.bus.consume(ingest_queue(shard_of(offer.build_id))) as consumer:
         await service.upload(offer, CONTENT)
         await service.publish(service.uploaded(offer))
-        announced = []
+        announced: list[Any] = []
         async with asyncio.timeout(20):
             while len(announced) < 2:
                 deliveries = await consumer.fetch(10)
@@ -173,6 +174,7 @@ async def test_a_name_is_data_and_never_a_path(service, offers, tmp_path, name):
 async def test_an_offer_that_cannot_be_is_unprocessable(service, offers):
     """Parts that do not cover the file, and a large file without parts, are refused with the reason."""
     offer = offers(LARGE, part=PART).model_dump(mode="json", by_alias=True, exclude_none=True)
+    wrong: dict[str, Any]
     for wrong in ({"partSha256": []}, {"partSizeBytes": 1}, {"name": ""}, {"sha256": "x"}):
         answer = await service.call(
             "POST", "/api/artifacts", json={**offer, **wrong}, caller=Principal("d", "admin", None)

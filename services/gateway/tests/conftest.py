@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from build_chassis.bus import Bus
@@ -36,7 +36,7 @@ async def start_gateway(tmp_path: Path) -> AsyncIterator[StartGateway]:
             app = create_app(
                 settings,
                 bus,
-                peers={"ingest": ingest, "history": history},
+                peers=cast("Any", {"ingest": ingest, "history": history}),
                 passwords=Passwords(time_cost=1, memory_kib=64),
                 page_folder=tmp_path / "page",
             )

@@ -12,7 +12,12 @@ StartGateway = Callable[..., Awaitable[Gateway]]
 GEESE = "four geese on a bicycle"
 LAST = "admin is the last enabled admin with access to all projects: make another one first, then try again"
 OWN = "nobody disables the own account: ask another admin"
-STEPS_DOWN = ({"disabled": True}, {"role": "developer"}, {"projects": ["torch-mlir"]}, {"projects": []})
+STEPS_DOWN: tuple[dict[str, Any], ...] = (
+    {"disabled": True},
+    {"role": "developer"},
+    {"projects": ["torch-mlir"]},
+    {"projects": []},
+)
 
 
 async def ask(gateway: Gateway, token: str, method: str, path: str, body: Any = None) -> httpx.Response:

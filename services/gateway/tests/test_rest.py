@@ -6,7 +6,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
@@ -452,7 +452,7 @@ def test_a_proxy_or_public_address_that_is_none_is_refused(name: str, value: str
     """By the variable's name, instead of never matching anything."""
     variable = {"trusted_proxies": "TRUSTED_PROXIES", "dashboard_url": "BUILD_DASHBOARD_URL"}[name]
     with pytest.raises(ValueError, match=variable):
-        Settings(_env_file=None, jwt_secret_key=SECRET, **{name: value})
+        Settings(_env_file=None, jwt_secret_key=SECRET, **cast("Any", {name: value}))
 
 
 async def test_a_page_of_the_public_address_may_refresh_behind_any_host_header(

@@ -68,7 +68,7 @@ async def test_a_user_is_changed_as_stored_now(store: GatewayStore) -> None:
     assert await store.find_user("nobody") is None
 
 
-STEPS_DOWN = {
+STEPS_DOWN: dict[str, dict[str, Any]] = {
     "disabled": {"disabled": True},
     "another role": {"role": "developer"},
     "some projects only": {"projects": ("torch-mlir",)},

@@ -1,6 +1,7 @@
 """What config.yaml says of configs: who counts, who is waited for, and that a changed file is applied."""
 
 import json
+from typing import Any
 
 import pytest
 from build_chassis.projects import Projects
@@ -94,7 +95,7 @@ async def test_an_incident_of_staging_becomes_everybodys_with_its_first_producti
 def test_a_config_is_overdue_by_its_cadence(builds):
     """Late counts from when a build should have begun; one never built says so; silent configs are not waited for."""
     cadences = {"release": 60, "asan": 600, "never": 60, "hushed": 60}
-    configs = {name: {"cadence_minutes": minutes} for name, minutes in cadences.items()}
+    configs: dict[str, dict[str, Any]] = {name: {"cadence_minutes": minutes} for name, minutes in cadences.items()}
     configs["hushed"]["state"] = "silent"
     project = Project.model_validate({"configs": configs})
     lanes = [state_of([builds.point(n, config=c)], None, None) for n, c in ((1, "release"), (1, "asan"), (9, "other"))]

@@ -23,7 +23,7 @@ def test_any_order_and_any_repetition_give_the_same_fact(builds):
     assert len(facts) == 1
     fact = Fact.model_validate_json(facts.pop())
     assert (fact.status, fact.revision, fact.commit_subject) == ("failed", 2, "fix it")
-    assert [builds.sha(1)] == [commit.sha for commit in fact.commits]
+    assert [builds.sha(1)] == [commit.sha for commit in fact.commits or ()]
 
 
 def test_an_older_revision_changes_nothing(builds):
@@ -37,7 +37,7 @@ def test_an_unknown_range_stays_unknown(builds):
     """No commits reported is None; a verdict that repeats none does not erase what the start reported."""
     assert merged(builds.start(1)).commits is None
     fact = merged(builds.start(1, commits=[builds.commit(1)]), builds.verdict(1, commits=None))
-    assert [builds.sha(1)] == [commit.sha for commit in fact.commits]
+    assert [builds.sha(1)] == [commit.sha for commit in fact.commits or ()]
 
 
 def test_a_commit_named_late_is_known_by_its_verdict(builds):

@@ -32,6 +32,7 @@ def test_days_that_leave_the_list_stay_counted(builds):
         group = refreshed(group, "p", "s", point.day, [point])
     late = refreshed(group, "p", "s", builds.point(0).day, [builds.point(0, "failed", "s")])
 
+    assert group is not None
     assert (DAYS_MAX, DAYS_MAX + 10, builds.noon_at) == (len(group.days), group.count, group.first_at)
     assert late == group
 

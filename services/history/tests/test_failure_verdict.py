@@ -129,5 +129,6 @@ async def test_the_verdict_of_a_sequence(sqlite_store, builds, name):
     fact = (await sqlite_store.facts([last.build_id]))[last.build_id].fact
     asked = await judge_case(sqlite_store, fact.failures[0], case_of(fact))
 
+    assert shown is not None
     assert (expected, expected) == (shown.verdict, asked.verdict)
     assert shown.evidence

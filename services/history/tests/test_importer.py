@@ -26,13 +26,13 @@ class Ingest:
     def __init__(self):
         self.tests: dict[str, list[tuple[str, str]]] = {}
         self.errors: dict[str, int] = {}
-        self.asked = Counter()
+        self.asked: Counter[str] = Counter()
         self.app = FastAPI()
         read = principal_reader("ingest", SECRET)
 
         @self.app.get("/api/builds/{build_id}")
         async def detail(build_id: str, request: Request):
-            assert read(request).projects == {"p"}
+            assert read(request).projects == frozenset({"p"})
             self.asked[build_id] += 1
             if build_id in self.errors:
                 raise HTTPException(self.errors[build_id])

@@ -103,7 +103,7 @@ def test_suspects_are_what_every_config_suspects(builds):
 
     (face,) = described(incident, {fact.id: fact for fact in (x, y)}, None)
 
-    assert [builds.sha(4), builds.sha(3)] == [commit.sha for commit in face.suspects]
+    assert [builds.sha(4), builds.sha(3)] == [commit.sha for commit in face.suspects or ()]
     assert face.evidence.failure is not None
 
 
@@ -118,8 +118,8 @@ def test_another_face_suspects_only_what_came_since(builds):
 
     first, second = described(incident, {fact.id: fact for fact in facts}, None)
 
-    assert [builds.sha(3), builds.sha(2)] == [commit.sha for commit in first.suspects]
-    assert [builds.sha(5), builds.sha(4)] == [commit.sha for commit in second.suspects]
+    assert [builds.sha(3), builds.sha(2)] == [commit.sha for commit in first.suspects or ()]
+    assert [builds.sha(5), builds.sha(4)] == [commit.sha for commit in second.suspects or ()]
 
 
 def test_an_unknown_range_stays_unknown(builds):

@@ -125,7 +125,7 @@ def test_a_question_finds_orders_and_pages():
             (lane.flaky, flaky), (lane.seconds, float(n) if n else None), (lane.last, "p" if n != 2 else "f"),
             (lane.last_failure, 0 if failed else -1),
         ):  # fmt: skip
-            values.append(value)
+            values.append(value)  # type: ignore[arg-type]  # each list gets what it holds
     lane = LaneStatistics.from_text(lane.to_text())
 
     def names(order, q=None, first=0, count=9):

@@ -19,6 +19,7 @@ def test_a_range_lies_between_the_last_green_pin_and_the_first_red_one(builds):
     (downstream,) = matrix([line], builds.noon_at + 28 * builds.hour_ms).downstreams
 
     assert builds.sha(1004) == downstream.pin.commit
+    assert downstream.suspect_range is not None
     assert (builds.sha(1002), builds.sha(1003)) == (downstream.suspect_range.green, downstream.suspect_range.red)
     assert downstream.age_days == 1.0
 

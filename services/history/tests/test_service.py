@@ -403,7 +403,7 @@ async def test_what_becomes_of_an_incident_is_published(service, builds, tmp_pat
 
     async with service.bus.consume(queue_name("notifier")) as consumer:
         async with asyncio.timeout(20):
-            found = []
+            found: list[IncidentChanged] = []
             while not found or found[-1].data.ended_as is None:
                 deliveries = await consumer.fetch(10)
                 found += [
@@ -415,6 +415,7 @@ async def test_what_becomes_of_an_incident_is_published(service, builds, tmp_pat
 
     last = found[-1].data
     assert [("opened", True), ("fixed", True)] == [(noted.kind, noted.news) for noted in last.transitions]
+    assert last.closing is not None
     assert (builds.id(2), builds.id(3)) == (last.opening.build_id, last.closing.build_id)
     shown = await service.answer(f"/api/incidents/{last.id}")
     assert (last.revision, "closed", "fixed") == (shown["revision"], shown["state"], shown["endedAs"])

@@ -3,7 +3,7 @@
 import hashlib
 import itertools
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from build_chassis.bus import Delivery, Outgoing, PublishFailed
@@ -18,6 +18,7 @@ from build_ingest.store import BuildStore, open_store
 from build_protocol.frames import live_event
 from build_protocol.ids import new_build_id
 from build_protocol.messages import (
+    AgentRecord,
     ArtifactUploaded,
     BuildComplete,
     BuildHeartbeat,
@@ -33,6 +34,7 @@ from build_testkit.stores import store_fixture
 from prometheus_client import CollectorRegistry
 
 _ids = itertools.count(1)
+R = TypeVar("R", bound=Record)
 
 
 class Reporter:
@@ -80,14 +82,14 @@ class Reporter:
         key = routing_key(message.type, self.id, self.project)
         return Delivery(next(_ids), key, message.to_json().encode(), {"agent": self.agent})
 
-    def record_delivery(self, record: Record, agent: str | None = None) -> RecordDelivery:
+    def record_delivery(self, record: AgentRecord, agent: str | None = None) -> RecordDelivery:
         return RecordDelivery(record, record.to_json().encode(), agent or self.agent)
 
     def delivery(self, record: Record, agent: str | None = None, **headers: str) -> Delivery:
         key = routing_key(record.type, self.id, self.project)  # type: ignore[attr-defined]
         return Delivery(next(_ids), key, record.to_json().encode(), {"agent": agent or self.agent, **headers})
 
-    def _record(self, kind: type, data: object) -> Record:
+    def _record(self, kind: type[R], data: object) -> R:
         self.seq += 1
         self.at += 20
         return kind.model_validate(
@@ -150,7 +152,7 @@ def bus() -> RecordingBus:
 class Bench:
     """A consumer, an analyst and a lifecycle on a store, with a clock that tests turn."""
 
-    def __init__(self, store: BuildStore, bus: RecordingBus) -> None:
+    def __init__(self, store: BuildStore, bus: Any) -> None:
         self.now = 1000.0
         self.store = store
         metrics = Metrics(CollectorRegistry())

@@ -302,7 +302,12 @@ async def test_storing_is_announced_before_anything_is_analysed(bench, bus, repo
     """STORED and LOG are out before the analyst is notified of the step, and nobody waits for reading."""
     announced_before: list[list[str]] = []
     notice = bench.analyst.notice
-    bench.analyst.notice = lambda step: (announced_before.append([event.type for event in bus.announced]), notice(step))
+
+    def noticed(step):
+        announced_before.append([event.type for event in bus.announced])
+        notice(step)
+
+    bench.analyst.notice = noticed
 
     await feed(bench, reporter, reporter.start(), *records(reporter, edge(1)))
 

@@ -306,7 +306,8 @@ async def test_lists_go_on_by_cursor(service, make_reporter) -> None:
     for reporter in reporters:
         await service.stored(reporter)
 
-    seen, path = [], "/api/builds?limit=3"
+    seen: list[str] = []
+    path: str | None = "/api/builds?limit=3"
     while path:
         page = (await service.get(path)).json()
         seen += [build["id"] for build in page["items"]]

@@ -117,7 +117,7 @@ def _json(body: object) -> Answer:
 class Ingest:
     """What an ingest process has of the archive."""
 
-    def __init__(self, bench, artifacts: InMemoryArtifacts) -> None:
+    def __init__(self, bench, artifacts: Any) -> None:
         self.bench = bench
         self.artifacts_client = ArtifactsClient(artifacts)
         self.archivist = Archivist(bench.store, bench.consumer, self.artifacts_client, bench.metrics, lambda: range(8))

@@ -11,7 +11,9 @@ from build_protocol.start_time import Receipt
 
 
 def _fold(reporter, *records, state=None):
-    return plan_build(state, {}, [reporter.record_delivery(record) for record in records]).step.after
+    step = plan_build(state, {}, [reporter.record_delivery(record) for record in records]).step
+    assert step is not None
+    return step.after
 
 
 def test_any_split_into_batches_folds_to_the_same_row(reporter) -> None:
@@ -28,8 +30,8 @@ def test_any_split_into_batches_folds_to_the_same_row(reporter) -> None:
     whole = _fold(reporter, *records)
 
     for cuts in itertools.product([False, True], repeat=len(records) - 1):
-        state = None
-        batch = []
+        state: Any = None
+        batch: list[Any] = []
         for record, cut in zip(records, [*cuts, True], strict=True):
             batch.append(record)
             if cut:

@@ -1,5 +1,7 @@
 """Pages of a log, and its verification, agree with the state they are read at, whatever is merged meanwhile."""
 
+from typing import Any, cast
+
 import pytest
 from build_ingest.lifecycle.verification import agrees
 from build_ingest.logs.pages import read_page
@@ -33,7 +35,8 @@ async def test_a_merge_does_not_make_a_log_look_damaged(bench, store, reporter, 
     monkeypatch.setattr("build_ingest.lifecycle.verification.CHUNKS_PER_READ", 3)
     await report_line_by_line(bench, reporter)
 
-    assert await agrees(MergingStore(store, reporter.id), reporter.id, 9, reporter.totals())
+    merging = cast("Any", MergingStore(store, reporter.id))
+    assert await agrees(merging, reporter.id, 9, reporter.totals())
 
 
 async def test_a_chunk_that_is_gone_is_damage(bench, store, reporter) -> None:

@@ -3,6 +3,12 @@
 from build_ingest.records.plan import plan_build
 
 
+def _step(deliveries):
+    step = plan_build(None, {}, deliveries).step
+    assert step is not None
+    return step
+
+
 def test_records_in_order_make_one_step(reporter) -> None:
     """A build's records in one batch become one step with one new revision."""
     records = [reporter.start(), reporter.log(["a", "b"]), reporter.update(progress=50)]
@@ -17,7 +23,7 @@ def test_records_in_order_make_one_step(reporter) -> None:
 
 def test_what_is_stored_is_a_repeat(reporter) -> None:
     """A record delivered again changes nothing."""
-    first = plan_build(None, {}, [reporter.record_delivery(reporter.start())]).step
+    first = _step([reporter.record_delivery(reporter.start())])
     again = reporter.record_delivery(first.start)
 
     plan = plan_build(first.after, {}, [again])
@@ -31,7 +37,7 @@ def test_records_beyond_a_hole_wait(reporter) -> None:
     start, two, three = (
         reporter.record_delivery(r) for r in (reporter.start(), reporter.log(["2"]), reporter.log(["3"]))
     )
-    after_start = plan_build(None, {}, [start]).step.after
+    after_start = _step([start]).after
 
     holed = plan_build(after_start, {}, [three])
     filled = plan_build(after_start, holed.ahead, [two])
@@ -44,7 +50,7 @@ def test_records_beyond_a_hole_wait(reporter) -> None:
 
 def test_records_of_another_agent_are_poison(reporter) -> None:
     """A build belongs to the agent that started it."""
-    after_start = plan_build(None, {}, [reporter.record_delivery(reporter.start())]).step.after
+    after_start = _step([reporter.record_delivery(reporter.start())]).after
 
     plan = plan_build(after_start, {}, [reporter.record_delivery(reporter.log(["x"]), agent="intruder")])
 
@@ -80,6 +86,7 @@ def test_one_seq_with_two_contents_keeps_the_first(reporter) -> None:
 
     plan = plan_build(None, {}, [start, reporter.record_delivery(first), reporter.record_delivery(second)])
 
+    assert plan.step is not None
     assert plan.step.after.build.last_line == "first"
     assert "other bytes" in plan.poison[0]
 
@@ -88,6 +95,6 @@ def test_after_complete_only_artifacts_change_anything(reporter) -> None:
     """Log text after BUILD_COMPLETE is kept as an event and is not part of the log."""
     records = [reporter.start(), reporter.log(["a"]), reporter.complete(), reporter.log(["late"])]
 
-    build = plan_build(None, {}, [reporter.record_delivery(record) for record in records]).step.after.build
+    build = _step([reporter.record_delivery(record) for record in records]).after.build
 
     assert (build.as_of_seq, build.log_lines, build.last_line, build.status) == (4, 1, "a", "succeeded")

@@ -46,7 +46,7 @@ def change_rules(monkeypatch) -> Callable[[], None]:
 
     def change() -> None:
         more = RuleSet([*default_rules().rules, *parse_rules(NEW_RULES).rules])
-        analyzer = log_reader.LogAnalyzer
+        analyzer = log_reader.LogAnalyzer  # type: ignore[attr-defined]  # what it uses
         monkeypatch.setattr(log_reader, "LogAnalyzer", lambda: analyzer(more))
         monkeypatch.setattr(reanalysis, "fingerprint", lambda: "new")
 

@@ -3,6 +3,7 @@
 import time
 
 import pytest
+from build_analysis.test_results import Outcome, TestResult
 from build_ingest.findings.test_results import BLOCK_RESULTS, LogBlocks, Result, counts_of, merged, pack, page_of
 from build_ingest.store import results_cache
 from build_ingest.store.results_cache import ResultsCache
@@ -125,10 +126,10 @@ async def test_pages_of_a_build_merge_it_once(bench, reporter, monkeypatch) -> N
 def test_blocks_fill_one_after_the_other() -> None:
     """A block that is full is stored for good; the last one is stored again when it grew."""
     blocks = LogBlocks("b")
-    blocks.add([Result(str(n), "passed", "lit") for n in range(BLOCK_RESULTS + 1)])
+    blocks.add([TestResult(str(n), "passed", "lit") for n in range(BLOCK_RESULTS + 1)])
     first = blocks.unkept()
     blocks.keep()
-    blocks.add([Result("more", "passed", "lit")])
+    blocks.add([TestResult("more", "passed", "lit")])
 
     assert [(block.number, block.count) for block in first] == [(1, BLOCK_RESULTS), (2, 1)]
     assert [(block.number, block.count) for block in blocks.unkept()] == [(2, 2)]
@@ -136,10 +137,10 @@ def test_blocks_fill_one_after_the_other() -> None:
 
 def test_a_page_shows_what_is_asked_for_and_counts_everything() -> None:
     """Filters and order choose the items; the counts and the seconds are the whole build's."""
-    found = [Result(f"Suite.T{n}", ["passed", "failed"][n % 2], "gtest", n / 10) for n in range(10)]
+    found = [Result(f"Suite.T{n}", "failed" if n % 2 else "passed", "gtest", n / 10) for n in range(10)]
 
     page = page_of(found, outcomes=["failed"], sort="slowest", first=0, count=2)
-    rest = page_of(found, outcomes=["failed"], sort="slowest", first=int(page.next_cursor), count=5)
+    rest = page_of(found, outcomes=["failed"], sort="slowest", first=int(page.next_cursor or 0), count=5)
 
     assert [item.seconds for item in page.items + rest.items] == [0.9, 0.7, 0.5, 0.3, 0.1]
     assert (page.counts, page.total_seconds, rest.next_cursor) == ({"passed": 5, "failed": 5}, 4.5, None)
@@ -148,7 +149,17 @@ def test_a_page_shows_what_is_asked_for_and_counts_everything() -> None:
 
 def test_outcomes_are_counted_as_test_drivers_do() -> None:
     """An expected failure is well; an unexpected success, a crash and a time-out are not."""
-    outcomes = ["passed", "xfailed", "flaky", "failed", "xpassed", "timed_out", "crashed", "unresolved", "skipped"]
+    outcomes: list[Outcome] = [
+        "passed",
+        "xfailed",
+        "flaky",
+        "failed",
+        "xpassed",
+        "timed_out",
+        "crashed",
+        "unresolved",
+        "skipped",
+    ]
 
     counts = counts_of([Result(outcome, outcome, "lit") for outcome in outcomes])
 

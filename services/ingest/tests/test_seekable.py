@@ -2,6 +2,7 @@
 
 import random
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import zstandard
@@ -11,9 +12,11 @@ from build_ingest.records.plan import plan_build
 
 
 def chunks_of(reporter, batches):
-    state, chunks = None, []
+    state: Any = None
+    chunks: list[Any] = []
     for batch in batches:
         step = plan_build(state, {}, [reporter.record_delivery(record) for record in batch]).step
+        assert step is not None
         state, chunks = step.after, [*chunks, *step.chunks]
     return chunks
 

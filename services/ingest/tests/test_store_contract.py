@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from build_analysis.test_results import TestResult
@@ -194,7 +195,7 @@ async def test_a_build_is_found_by_the_beginning_or_the_end_of_its_id(store, mak
         await store.advance([_step(one, one.start())])
     a, b, c, d, e = builds
 
-    async def named(text: str, **more: object) -> list[str]:
+    async def named(text: str, **more: Any) -> list[str]:
         found = await store.list_builds(BuildQuery(name=read_build_name(text), **more))
         return [build.id for build in found]
 

@@ -1,6 +1,7 @@
 """MongoDB alone: what a writer leaves that dies between two writes."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from build_ingest.records.chunk import merge
@@ -26,7 +27,8 @@ def _steps(reporter) -> list:
         [reporter.log(["c"], continues=True), reporter.log(["d"], stream="err")],
         [reporter.update(progress=90), reporter.complete("failed", exit_code=2), reporter.log(["late"])],
     ]
-    steps, state = [], None
+    steps: list[Any] = []
+    state: Any = None
     for batch in batches:
         steps.append(plan_build(state, {}, [reporter.record_delivery(record) for record in batch]).step)
         state = steps[-1].after

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from build_ingest.store import BuildQuery, open_store
-from build_ingest.store.sql import _listing
+from build_ingest.store.sql import SqlBuildStore, _listing
 from build_protocol.ids import read_build_name
 from sqlalchemy.dialects import sqlite
 
@@ -17,6 +17,7 @@ async def test_a_name_is_looked_up_by_index(tmp_path: Path, more: dict) -> None:
     listing = _listing(BuildQuery(name=read_build_name("0123abcd"), **more))
     query = str(listing.compile(dialect=sqlite.dialect(), compile_kwargs={"literal_binds": True}))
 
+    assert isinstance(store, SqlBuildStore)
     steps = await store._engine.read(lambda db: [row[3] for row in db.exec_driver_sql(f"explain query plan {query}")])
     await store.close()
 

@@ -82,7 +82,9 @@ def test_a_comment_mentions_nobody_and_keeps_its_fence(message):
 
     assert "@octocat" not in title
     assert "](http://evil)" not in title
-    fence = re.search(r"^(`+)$", rest, re.MULTILINE)[1]
+    found = re.search(r"^(`+)$", rest, re.MULTILINE)
+    assert found is not None
+    fence = found[1]
     assert len(fence) == 5
 
 

@@ -1,6 +1,7 @@
 """Planning and scheduled work: who is notified when, once, through crashes, joins, quiet hours and digests."""
 
 import asyncio
+from typing import Any, cast
 
 import pytest
 from build_chassis.errors import StoreUnavailable
@@ -49,7 +50,7 @@ class Office:
 
     def __init__(self, store, clock, **fields):
         self.store, self.clock = store, clock
-        self.config, self.extracts = Config(), Extracts()
+        self.config, self.extracts = cast("Any", Config()), cast("Any", Extracts())
         settings = Settings(_env_file=None, quiet_seconds=30, **{"keep_days": 36500, **fields})
         self.recorder = Recorder(store, self.config, settings)
         self.planner = Planner(

@@ -3,6 +3,7 @@
 import json
 import time
 from contextlib import asynccontextmanager
+from typing import Any, cast
 
 import httpx
 import pytest
@@ -118,7 +119,7 @@ async def running(bus_url, tmp_path, **fields):
     settings = Settings(_env_file=None, **{**facts, **fields})
     bus = open_bus(bus_url)
     await bus.open()
-    ingest = Ingest()
+    ingest = cast("Any", Ingest())
     app = create_app(settings, bus, peers={"ingest": ingest})
     async with app.router.lifespan_context(app):
         yield Service(app, bus, bus_url, ingest)
