@@ -25,7 +25,8 @@ def test_a_placeholder_is_no_credential(tmp_path: Path, caplog: pytest.LogCaptur
 
     channels = open_channels(settings, Projects(tmp_path / "config.yaml"))
 
-    assert {"apprise", "mail"} == channels.keys()
+    assert "apprise" in channels
+    assert not {"github_status", "github_comment"} & channels.keys()
     assert isinstance(channels["mail"], SmtpChannel)
     for variable in ("SECRET_API_KEY", "NOTIFIER_GITHUB_TOKEN"):
         assert f"{variable} is a placeholder from an example: it counts as not set" in caplog.text
@@ -53,11 +54,10 @@ def test_every_url_reaches_whom_it_is_for() -> None:
 
 def test_a_channel_that_is_gone_is_still_named() -> None:
     """Claims outlive their channel: they are shown under its name, and suppressed with the reason."""
-    assert label("ntfy") == "ntfy"
-    assert lacking("ntfy") == "no channel is called ntfy"
+    assert label("gone") == "gone"
+    assert lacking("gone") == "no channel is called gone"
 
 
 def test_every_channel_says_what_it_lacks() -> None:
     """A claim whose channel is not configured is suppressed with what to set."""
-    assert BY_NAME.keys() == {"mail", "apprise", "github_status", "github_comment"}
     assert all(lacking(name).startswith("no channel configured: ") for name in BY_NAME)
