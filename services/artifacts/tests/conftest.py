@@ -20,7 +20,7 @@ from build_chassis.auth import Principal, mint_internal
 from build_chassis.bus import Bus, Outgoing, open_bus
 from build_chassis.service_client import ServiceUnavailable
 from build_protocol.ids import new_build_id
-from build_protocol.messages import ArtifactUploaded, ArtifactUploadedData, BuildVerdict, BuildVerdictData
+from build_protocol.messages import ArtifactUploaded, ArtifactUploadedData, BuildVerdict, BuildVerdictData, Message
 from build_protocol.topology import routing_key
 from build_testkit.seaweedfs import ACCESS_KEY, BUCKET, SECRET_KEY
 from build_testkit.signing import SECRET

@@ -2,6 +2,7 @@
 
 import itertools
 from dataclasses import replace
+from typing import Any
 
 from build_ingest.records import fold
 from build_ingest.records.plan import plan_build
