@@ -113,7 +113,7 @@ def _wire(
     passwords: Passwords,
 ) -> Dependencies:
     metrics, control, roster, audience = Metrics(registry), Control(bus), Roster(store), Audience()
-    keys, commands = Keys(store, control.announce), Commands(store, control.announce)
+    keys, commands = Keys(store, control.announce, lambda: clock() / 1000), Commands(store, control.announce)
     ingest = IngestView(peers.get("ingest"))
     tokens = Tokens(settings.jwt_secret_key, settings.jwt_algorithm, settings.access_seconds)
     directory = Directory(

@@ -11,7 +11,7 @@ from build_chassis.bus import Bus, BusUnavailable
 from build_chassis.errors import StoreUnavailable
 from build_chassis.failpoints import fail_at
 from build_chassis.supervisor import Duty
-from build_protocol.clock import now_ms
+from build_protocol.clock import Clock, now_ms
 from build_protocol.limits import HEADS_SECONDS
 
 from build_ingest.analysis.analyst import Analyst
@@ -43,6 +43,7 @@ class BuildLifecycle:
         metrics: Metrics,
         *,
         clock: Callable[[], float],
+        now: Clock = now_ms,
     ) -> None:
         self._store = store
         self._bus = bus
@@ -50,6 +51,7 @@ class BuildLifecycle:
         self._analyst = analyst
         self._metrics = metrics
         self._clock = clock
+        self._now = now
         self._due = asyncio.Event()
 
     def notice(self, state: BuildState) -> None:
@@ -75,13 +77,18 @@ class BuildLifecycle:
             return
         for build_id, silence in leases.judge(now):
             try:
-                after = await self._consumer.change(build_id, _lost if silence == "lost" else _disconnected)
+                after = await self._consumer.change(build_id, self._lost if silence == "lost" else _disconnected)
             except StoreUnavailable:
                 leases.renew(build_id, now)
                 raise
             if after is not None:
                 log.warning("%s build_id=%s agent=%s", silence, build_id, after.build.agent)
                 self.notice(after)
+
+    def _lost(self, state: BuildState) -> BuildState | None:
+        if state.complete or state.build.status == "lost":
+            return None
+        return fold.lose(state, self._now())
 
     async def _is_reachable(self) -> bool:
         """Whether signs of life reach us: without bus or store the silence is ours, and nobody is judged."""
@@ -141,12 +148,6 @@ class BuildLifecycle:
         after = await self._consumer.change(build_id, lambda now: fold.mark_verified(now, agrees=found))
         if after is not None:
             await self._consumer.announce(stored_announcement(after))
-
-
-def _lost(state: BuildState) -> BuildState | None:
-    if state.complete or state.build.status == "lost":
-        return None
-    return fold.lose(state, now_ms())
 
 
 def _disconnected(state: BuildState) -> BuildState | None:

@@ -64,7 +64,7 @@ class Replica:
         self._consumer_tasks: dict[int, asyncio.Task[None]] = {}
         self.consumer = RecordConsumer(store, bus, metrics, monotonic, self._notice)
         self.analyst = Analyst(store, self.consumer, metrics, EarlyAlert(store, bus, clock))
-        self.lifecycle = BuildLifecycle(store, bus, self.consumer, self.analyst, metrics, clock=monotonic)
+        self.lifecycle = BuildLifecycle(store, bus, self.consumer, self.analyst, metrics, clock=monotonic, now=clock)
         self.artifacts_client = artifacts_client
         self.texts = Texts(store, artifacts_client)
         self.archivist = None
