@@ -257,8 +257,9 @@ async def test_a_day_off_and_a_weekend_off_pass(sqlite_store, machine: Machine) 
     ("old", "total", "is_allowed"),
     [
         (0, 0, True),
-        (FEW, FEW, True),
-        (FEW + 1, FEW + 1, False),
+        (1, 1, False),
+        (FEW, FEW + 1, True),
+        (FEW + 1, FEW + 2, False),
         (25, 100, True),
         (26, 100, False),
         (5000, 50_000, True),

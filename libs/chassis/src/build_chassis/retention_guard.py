@@ -37,7 +37,7 @@ DIFFERS_MS = 5 * 60_000
 
 SHARE = 0.25
 FEW = 10
-"""Rounds come every hour: more than this share of a store at once, and more than a few, is no usual one."""
+"""Rounds come every hour: all of a store at once, or more than this share and more than a few, is no usual one."""
 
 LOOK_SECONDS = 60.0
 NOTE_MS = 10 * 60_000
@@ -96,7 +96,8 @@ class RetentionGuard:
     async def allows(self, *, old: int, total: int) -> bool:
         """Whether a round may delete `old` of `total`. Raises StoreUnavailable."""
         await self._check_clock()
-        is_unusual = old > FEW and old > SHARE * total and not self._is_confirmed(self._wall())
+        is_much = old > SHARE * total and (old > FEW or old == total)
+        is_unusual = is_much and not self._is_confirmed(self._wall())
         self._round_doubt = f"a round would delete {old} of {total}" if is_unusual else None
         self._report()
         return self.reason is None

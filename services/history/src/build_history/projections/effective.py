@@ -38,6 +38,7 @@ class _Ancestors:
 
     def __init__(self, lane: Iterable[Point]) -> None:
         self._direct: defaultdict[str, list[str]] = defaultdict(list)
+        self._of: dict[str, set[str]] = {}
         for point in lane:
             if point.commit is not None and point.colour != "none":
                 self._direct[point.commit[-SHORT_SHA:]] += point.contains
@@ -53,10 +54,12 @@ class _Ancestors:
 
     def of(self, commit: str) -> set[str]:
         """Every commit that this one descends from."""
-        found: set[str] = set()
-        self.add_to(found, commit)
-        # Parents that form a ring cannot come from git; a commit is never its own ancestor.
-        return found - {commit}
+        if commit not in self._of:
+            found: set[str] = set()
+            self.add_to(found, commit)
+            # Parents that form a ring cannot come from git; a commit is never its own ancestor.
+            self._of[commit] = found - {commit}
+        return self._of[commit]
 
     def relate(self, point: Point, other: Point) -> bool:
         """Whether one's commit descends from the other's."""
