@@ -1,5 +1,6 @@
 """Settings that a service cannot start with."""
 
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,16 @@ def test_a_weak_signing_key_is_refused_from_everywhere(monkeypatch: pytest.Monke
     with pytest.raises(ValidationError) as refused:
         Settings(_env_file=None, jwt_secret_key=value)
     assert f"'{value}'" not in str(refused.value)
+
+
+def test_a_confirmed_date_is_a_date_or_blank(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a compose file passes on unset confirms nothing; anything else that is no date is refused by name."""
+    monkeypatch.setenv("JWT_SECRET_KEY", SECRET)
+    for value, expected in (("", None), ("2026-11-30", date(2026, 11, 30))):
+        monkeypatch.setenv("CLOCK_CONFIRMED_ON", value)
+        assert read_settings(Settings).clock_confirmed_on == expected
+    monkeypatch.setenv("CLOCK_CONFIRMED_ON", "today")
+    assert "CLOCK_CONFIRMED_ON" in refusal()
 
 
 def test_every_variable_that_is_wrong_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -48,6 +48,12 @@ class ServiceSettings(BaseSettings):
         """Where the services are that this one asks, by name; one without an address is done without."""
         return {}
 
+    @field_validator("clock_confirmed_on", mode="before")
+    @classmethod
+    def _blank_confirms_nothing(cls, value: Any) -> Any:
+        # As `${CLOCK_CONFIRMED_ON:-}` of a compose file leaves it.
+        return value or None
+
     @field_validator("trusted_proxies")
     @classmethod
     def _proxies_are_addresses(cls, value: str) -> str:
