@@ -123,6 +123,7 @@ async def test_a_leap_stops_retention_and_says_what_to_do(sqlite_store, machine:
         assert not await guard.allows(old=1, total=100)
         assert not await guard.is_clock_right()
 
+    assert guard.reason is not None
     assert "the clock is 400 days 0 hours ahead of the time since boot" in guard.reason
     assert f"CLOCK_CONFIRMED_ON={day_of(machine.wall_at)}" in guard.reason
     assert [record.levelname for record in caplog.records] == ["ERROR"]

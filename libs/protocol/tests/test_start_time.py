@@ -121,6 +121,7 @@ def test_a_build_never_begins_after_its_receipt(start, receipt, timestamp) -> No
     """Whatever the clocks of an agent say, 0 <= earliest <= latest <= receipt."""
     earliest, latest = bounds(start, receipt, timestamp)
 
+    assert latest is not None
     assert 0 <= (0 if earliest is None else earliest) <= latest <= receipt.received_at
 
 

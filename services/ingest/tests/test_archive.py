@@ -123,9 +123,10 @@ class Ingest:
         self.archivist = Archivist(bench.store, bench.consumer, self.artifacts_client, bench.metrics, lambda: range(8))
         self.texts = Texts(bench.store, self.artifacts_client)
 
-    def retention(self, **changes: int) -> Retention:
-        limits = {"keep_days": 0, "hot_days": 30, **changes}
-        return Retention(self.bench.store, self.bench.consumer, self.artifacts_client, **limits)
+    def retention(self, *, keep_days: int = 0, hot_days: int = 30) -> Retention:
+        return Retention(
+            self.bench.store, self.bench.consumer, self.artifacts_client, keep_days=keep_days, hot_days=hot_days
+        )
 
 
 @pytest.fixture(autouse=True)

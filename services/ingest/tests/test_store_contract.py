@@ -348,6 +348,7 @@ async def test_a_build_stands_and_stays_by_the_servers_time(store, make_reporter
         start = one.start(clock={"wallAt": wall_at, "bootId": "b", "uptimeMs": 4_000})
         deliveries = [replace(one.record_delivery(start), receipt=receipt), one.record_delivery(one.complete())]
         step = plan_build(None, {}, deliveries).step
+        assert step is not None
         await store.advance([step])
         assert await store.replace(step.after, fold.mark_verified(fold.mark_verdict_sent(step.after), agrees=True))
         began.append(one.id)
