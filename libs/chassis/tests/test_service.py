@@ -21,7 +21,7 @@ from build_protocol.clock import now_ms
 from build_testkit.signing import SECRET
 from build_testkit.stack import free_port, wait_until
 from fastapi import APIRouter, Body, FastAPI
-from prometheus_client import CollectorRegistry, Counter
+from prometheus_client import CollectorRegistry
 
 pytestmark = pytest.mark.slow
 
@@ -98,21 +98,6 @@ async def test_readiness_names_what_is_missing(bus: EmbeddedBus) -> None:
     assert before.json()["why"] == ["bus: connection: it does not answer", "store: it does not answer"]
     assert alive.status_code == 200
     assert (after.status_code, after.json()) == (200, {"status": "ready", "missing": [], "publish": "open"})
-
-
-async def test_apps_in_one_process_count_apart(bus: EmbeddedBus) -> None:
-    """Each app has a registry of its own: the same metric name in two apps is two metrics."""
-    apps = [make_app(bus, Store()) for _ in range(2)]
-    counters = [Counter("builds", "Builds.", registry=app.state.registry) for app in apps]
-    counters[0].inc(3)
-
-    pages = []
-    for app in apps:
-        async with client_of(app) as client:
-            pages.append((await client.get("/metrics")).text)
-
-    assert "builds_total 3.0" in pages[0]
-    assert "builds_total 0.0" in pages[1]
 
 
 async def test_only_the_gateways_token_for_this_service_opens_it(bus: EmbeddedBus) -> None:

@@ -155,6 +155,22 @@ async def test_a_viewer_that_never_sends_auth_is_closed(gateway: Gateway, monkey
         assert await closed_with(socket) == 4408
 
 
+async def test_sockets_that_do_not_log_in_are_bounded_per_address(
+    start_gateway: Callable[..., Awaitable[Gateway]],
+) -> None:
+    """429 before accept beyond the bound; a place is free when one logs in or leaves, and those logged in take none."""
+    gateway = await start_gateway(unproven_per_address=2)
+    async with gateway.viewer() as first, gateway.viewer():
+        with pytest.raises(InvalidStatus) as refused:
+            await gateway.viewer().__aenter__()
+        assert refused.value.response.status_code == 429
+        await log_in(gateway, first)
+        async with gateway.viewer() as third:
+            await log_in(gateway, third)
+        async with gateway.viewer():
+            pass
+
+
 async def test_a_page_that_does_not_read_slows_no_other(gateway: Gateway) -> None:
     """Its frames are bounded and dropped with RESYNC; the others get every line at once."""
     async with gateway.viewer(max_queue=1, close_timeout=0.1) as stuck, gateway.viewer() as reader:

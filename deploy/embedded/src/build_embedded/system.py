@@ -118,10 +118,11 @@ def _front_door(settings: build_gateway.settings.Settings, bus: Bus, services: d
             name: MountedServiceClient(name, service, settings.jwt_secret_key) for name, service in services.items()
         },
     )
-    # Nobody asks the mounted apps for their readiness: the front door answers for all.
+    # Nobody asks the mounted apps for their readiness: the front door answers for all, and shows their metrics.
     for name, service in services.items():
         app.state.pings |= {f"{name}: {thing}": ping for thing, ping in service.state.pings.items()}
         app.state.notices += service.state.notices
+        app.state.registries |= service.state.registries
     own_lifespan = app.router.lifespan_context
 
     @asynccontextmanager

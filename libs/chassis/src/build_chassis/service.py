@@ -4,16 +4,15 @@ import asyncio
 import gc
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager
 from itertools import chain
 from typing import Any
 
 import uvicorn
 from build_protocol import limits
 from fastapi import APIRouter, Depends, FastAPI, Request
-from fastapi.responses import JSONResponse, PlainTextResponse, Response
-from prometheus_client import ProcessCollector, generate_latest
-from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from fastapi.responses import JSONResponse, Response
+from prometheus_client import ProcessCollector
 
 from build_chassis import logging as log_lines
 from build_chassis import problems
@@ -22,6 +21,7 @@ from build_chassis.backoff import Backoff
 from build_chassis.bodies import BodyLimit
 from build_chassis.bus import Bus, BusUnavailable, open_bus
 from build_chassis.errors import StoreUnavailable
+from build_chassis.metrics_listener import metrics_served, port_beside
 from build_chassis.parts import ServiceParts
 from build_chassis.paths import PlainPaths
 from build_chassis.service_client import http_peers
@@ -53,7 +53,7 @@ def create_service_app(
     """The app of a service.
 
     `app.state.dependencies` are the parts its routes stand on. Beside them `app.state` carries what the chassis needs:
-    `bus`, the `pings` that `/readyz` asks by name, the metrics' `registry` and `read_principal`, on which
+    `bus`, the `pings` that `/readyz` asks by name, the metrics' `registries` by service and `read_principal`, on which
     `build_chassis.auth.Caller` stands. Whoever made the bus opens and closes it.
 
     Args:
@@ -69,9 +69,9 @@ def create_service_app(
     app = FastAPI(title=name, lifespan=lifespan, openapi_url=None, redirect_slashes=False)
     app.state.dependencies = parts
     app.state.bus = bus
-    app.state.registry = registry
     app.state.read_principal = principal_reader(name, parts.settings.jwt_secret_key)
-    ProcessCollector(registry=app.state.registry)
+    app.state.registries = {name: registry}
+    ProcessCollector(registry=registry)
     problems.install(app)
     app.state.pings = {"store": parts.ping}
     app.state.bus_hint = NO_ANSWER
@@ -110,7 +110,10 @@ def serve(app: FastAPI, settings: ServiceSettings, *, frame_bytes: int = limits.
     # What is loaded by now stays: a full collection that walks it stops every request for 0.1 to 0.3 s (measured).
     gc.collect()
     gc.freeze()
-    app.router.lifespan_context = _with_bus(app.router.lifespan_context)
+    metrics = metrics_served(
+        app.state.registries, settings.metrics_host, settings.metrics_port or port_beside(settings.port)
+    )
+    app.router.lifespan_context = _with_bus(app.router.lifespan_context, metrics)
     serving()
     uvicorn.run(
         app,
@@ -155,12 +158,6 @@ def _operations() -> APIRouter:
             body["why"] = [f"{thing}: {hint}" for thing, hint in missing.items()]
         return JSONResponse(body, status_code=503 if missing else 200)
 
-    @router.get("/metrics")
-    async def metrics(request: Request) -> Response:
-        """This app's metrics in Prometheus' text format."""
-        text = generate_latest(request.app.state.registry)
-        return PlainTextResponse(text, media_type=CONTENT_TYPE_LATEST)
-
     @router.get("/internal/openapi.json", dependencies=[Depends(only_services)])
     async def describe(request: Request) -> Response:
         """This app's routes, for the gateway, which describes all of them as one."""
@@ -199,7 +196,7 @@ async def _missing_of_store(name: str, ping: Callable[[], Awaitable[object]]) ->
     return []
 
 
-def _with_bus(lifespan: Any) -> Any:
+def _with_bus(lifespan: Any, metrics: AbstractContextManager[None]) -> Any:
     """The lifespan, inside an opened bus: the server's own signal handling leaves no later place to close it."""
 
     @asynccontextmanager
@@ -208,8 +205,9 @@ def _with_bus(lifespan: Any) -> Any:
         opening = vital(asyncio.create_task(_open(bus, app), name="open the bus"), may_end=True)
         try:
             async with lifespan(app) as state:
-                log.info("serving %s", app.title)
-                yield state
+                with metrics:
+                    log.info("serving %s", app.title)
+                    yield state
         finally:
             opening.cancel()
             await asyncio.wait([opening])

@@ -32,6 +32,8 @@ class ServiceSettings(BaseSettings):
     config_path: str = Field("config.yaml", validation_alias="BUILD_DASHBOARD_CONFIG")
     host: str = "127.0.0.1"
     port: int = 8080
+    metrics_host: str = Field("127.0.0.1", description="Where `/metrics` is served, on a listener of its own.")
+    metrics_port: int = Field(0, ge=0, le=65535, description="Its port; 0: 1000 above the service's.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", validation_alias="LOG_LEVEL")
     trusted_proxies: str = Field(
         "", validation_alias="TRUSTED_PROXIES", description="Addresses and networks whose X-Forwarded-For is believed."

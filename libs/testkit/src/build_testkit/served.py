@@ -44,7 +44,7 @@ async def send_raw(
     parts = urlsplit(url)
     async with asyncio.timeout(seconds):
         reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
-        sending = asyncio.create_task(_send(writer, target, method, headers, body))
+        sending = asyncio.create_task(_send(writer, target, method, [f"Host: {parts.netloc}", *headers], body))
         try:
             answer = bytearray()
             with suppress(ConnectionError):  # closed while we were still sending: what came until then counts
@@ -73,7 +73,7 @@ async def chunked(pieces: Iterable[bytes]) -> AsyncIterator[bytes]:
 async def _send(
     writer: asyncio.StreamWriter, target: str, method: str, headers: Iterable[str], body: AsyncIterable[bytes] | None
 ) -> None:
-    lines = [f"{method} {target} HTTP/1.1", "Host: test", "Connection: close", *headers, "", ""]
+    lines = [f"{method} {target} HTTP/1.1", "Connection: close", *headers, "", ""]
     writer.write("\r\n".join(lines).encode("latin-1"))
     with suppress(ConnectionError):
         if body is not None:

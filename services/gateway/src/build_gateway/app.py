@@ -34,7 +34,7 @@ from build_gateway.dependencies import Dependencies
 from build_gateway.drain import drain_first
 from build_gateway.endpoint import Endpoint
 from build_gateway.gateway import Gateway
-from build_gateway.headers import SecurityHeaders, UntrustedProxies
+from build_gateway.headers import KnownHosts, SecurityHeaders, UntrustedProxies
 from build_gateway.history_view import HistoryView
 from build_gateway.ingest_view import IngestView
 from build_gateway.keys import Keys
@@ -98,6 +98,8 @@ def create_app(
             allow_headers=["Authorization", "Content-Type", "Range"],
         )
     app.add_middleware(SecurityHeaders, is_secure=settings.is_secure)
+    if settings.hosts:
+        app.add_middleware(KnownHosts, hosts=settings.hosts)
     app.add_middleware(UntrustedProxies)
     return app
 

@@ -2,6 +2,7 @@
 
 import logging
 from collections import Counter
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, urlsplit
 
@@ -20,6 +21,7 @@ from fastapi import Response
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 
+from build_gateway.accounts.attempts import network_of
 from build_gateway.agents.session import AgentEdges, AgentSession
 from build_gateway.keys import Keys
 from build_gateway.settings import Settings
@@ -40,6 +42,8 @@ class Endpoint:
     agents: AgentEdges
     viewers: ViewerEdges
     _connections: Counter[str] = field(default_factory=Counter)
+    _unproven: Counter[str] = field(default_factory=Counter)
+    """Sockets by address that are open and have not logged in yet: anybody may open them."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one upgrade to its end: the ASGI app of `/ws`."""
@@ -99,10 +103,21 @@ class Endpoint:
         own = websocket.headers.get("host", "").lower()
         if origin not in self.settings.page_origins and (not own or urlsplit(origin).netloc != own):
             raise Forbidden("pages of this origin may not connect; agents send `Authorization: Bearer`")
-        socket = await _accept(websocket, send, VIEWER_SUBPROTOCOL)
-        if socket is not None:
-            with self.viewers.metrics.viewers.track_inprogress():
-                await ViewerSession(socket, self.viewers).run()
+        address = network_of(websocket.client.host if websocket.client else "unknown")
+        if self._unproven[address] >= self.settings.unproven_per_address:
+            raise RateLimited("too many sockets from here wait to log in", {"Retry-After": "5"})
+        with ExitStack() as unproven:
+            self._unproven[address] += 1
+            unproven.callback(self._proven, address)
+            socket = await _accept(websocket, send, VIEWER_SUBPROTOCOL)
+            if socket is not None:
+                with self.viewers.metrics.viewers.track_inprogress():
+                    await ViewerSession(socket, self.viewers, authenticated=unproven.close).run()
+
+    def _proven(self, address: str) -> None:
+        self._unproven[address] -= 1
+        if self._unproven[address] <= 0:
+            del self._unproven[address]
 
     async def _refuse(self, websocket: WebSocket, refusal: ServiceError) -> None:
         logger.info("refuse upgrade %d: %s", refusal.status, refusal)

@@ -1,9 +1,14 @@
 """Security headers on every answer, and a warning about proxies that are not trusted."""
 
 import logging
+from contextlib import suppress
+from ipaddress import ip_address
 
+from build_chassis import problems
+from build_chassis.errors import Malformed
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.websockets import WebSocket
 
 CONTENT_SECURITY_POLICY = "; ".join(
     (
@@ -30,6 +35,7 @@ HEADERS = {
 }
 STRICT_TRANSPORT = "max-age=31536000"
 REPORTED_MAX = 100
+PROBES = frozenset({"/healthz", "/readyz"})
 
 log = logging.getLogger("gateway")
 
@@ -59,6 +65,51 @@ class SecurityHeaders:
             await send(message)
 
         await self._app(scope, receive, send_with_headers)
+
+
+class KnownHosts:
+    """Middleware that answers only under the dashboard's own names: a page elsewhere may let its name point here.
+
+    An address, or a name without a dot, is nobody's outside; names with one are known by `hosts`. Probes use any name.
+    """
+
+    def __init__(self, app: ASGIApp, *, hosts: frozenset[str]) -> None:
+        self._app = app
+        self._hosts = hosts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one ASGI connection."""
+        if scope["type"] == "lifespan" or scope["path"] in PROBES:
+            await self._app(scope, receive, send)
+            return
+        host = hostname(Headers(scope=scope).get("host", ""))
+        if self._is_known(host):
+            await self._app(scope, receive, send)
+            return
+        refusal = Malformed(
+            f"this dashboard has no name {host[:100]!r}",
+            remedy="Use its address; its operator adds names to GATEWAY_ALLOWED_HOSTS.",
+        )
+        answer = problems.problem(refusal, scope["path"][:200])
+        if scope["type"] == "websocket":
+            await WebSocket(scope, receive, send).send_denial_response(answer)
+        else:
+            await answer(scope, receive, send)
+
+    def _is_known(self, host: str) -> bool:
+        if "." not in host or host in self._hosts or host.endswith(".localhost"):
+            return True
+        with suppress(ValueError):
+            return bool(ip_address(host))
+        return False
+
+
+def hostname(netloc: str) -> str:
+    """The name of `host[:port]`, in lower case, an IPv6 address without its brackets."""
+    name = netloc.strip().lower()
+    if name.startswith("["):
+        return name[1:].partition("]")[0]
+    return name.partition(":")[0].removesuffix(".")
 
 
 class UntrustedProxies:

@@ -22,6 +22,10 @@ Release wheels and images carry the page; the API under /api/ works without it.
 """
 
 
+OPERATIONS = frozenset({"metrics", "drain", "debug", "docs", "redoc", "openapi.json"})
+"""Where other programs have what is for their operators: here is nothing, and no page instead of it."""
+
+
 def page_router(folder: Path = PAGE) -> APIRouter:
     """Routes that serve the page from a folder; looked at per request, so that a build needs no restart."""
     router = APIRouter()
@@ -29,7 +33,7 @@ def page_router(folder: Path = PAGE) -> APIRouter:
     @router.api_route("/{path:path}", methods=["GET", "HEAD"], include_in_schema=False)
     async def page(path: str, request: Request) -> Response:
         """A built file, or the page itself for its own paths."""
-        if path.startswith(("api/", "internal/")):
+        if path.startswith(("api/", "internal/")) or path in OPERATIONS:
             return problems.problem(NotFound(f"no route /{path[:200]}"), request.url.path)
         file = _find(folder, path)
         if file is not None:

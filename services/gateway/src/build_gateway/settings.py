@@ -12,8 +12,10 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from build_gateway import keys
+from build_gateway.headers import hostname
 
 LOOPBACK = "127.0.0.1,::1"
+LOCAL_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 class Settings(ServiceSettings):
@@ -33,6 +35,7 @@ class Settings(ServiceSettings):
         None, validation_alias="BUILD_DASHBOARD_URL", description="The address people use; https:// decides cookies."
     )
     allowed_origins: str = Field("", description="Origins of pages served elsewhere; the own host is always allowed.")
+    allowed_hosts: str = Field("", description="Names it is reached by, beside that of BUILD_DASHBOARD_URL.")
     ingest_url: str = "http://127.0.0.1:8081"
     notifier_url: str | None = None
     artifacts_url: str | None = None
@@ -42,6 +45,9 @@ class Settings(ServiceSettings):
     inflight_bytes: int = Field(64 * 1024 * 1024, gt=0, description="Unconfirmed bytes of all agents together.")
     connections_per_key: int = Field(500, gt=0)
     connections: int = Field(5000, gt=0, description="Agents this gateway holds at most, and as many viewers.")
+    unproven_per_address: int = Field(
+        100, gt=0, description="Pages of one address whose sockets are open and not logged in yet."
+    )
     frames_per_second: int = Field(1000, gt=0, description="Frames one agent may send per second, sustained.")
 
     @field_validator("jwt_secret_key")
@@ -102,6 +108,14 @@ class Settings(ServiceSettings):
         """The allowed origins as a set, lower case, without a trailing slash."""
         parts = (part.strip().rstrip("/").lower() for part in self.allowed_origins.split(","))
         return frozenset(part for part in parts if part)
+
+    @property
+    def hosts(self) -> frozenset[str]:
+        """The names with a dot it answers to; none, where it listens for others and knows no own name: then any."""
+        named = {hostname(part) for part in self.allowed_hosts.split(",") if part.strip()}
+        named |= {hostname(urlsplit(url).netloc) for url in (self.dashboard_url or "", *self.origins) if url}
+        is_local = self.host in LOCAL_HOSTS
+        return frozenset(named | {"localhost"}) if named or is_local else frozenset()
 
     @property
     def is_secure(self) -> bool:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from build_chassis.auth import Principal
@@ -39,9 +39,10 @@ class ViewerEdges:
 class ViewerSession:
     """The session of one page."""
 
-    def __init__(self, socket: Socket, edges: ViewerEdges) -> None:
+    def __init__(self, socket: Socket, edges: ViewerEdges, authenticated: Callable[[], None]) -> None:
         self._socket = socket
         self._edges = edges
+        self._authenticated = authenticated
         self._outbox = Outbox()
         self._wake = asyncio.Event()
         self._ended = asyncio.Event()
@@ -59,6 +60,7 @@ class ViewerSession:
         """Serve the viewer until either side ends the session."""
         if not await self._authenticate():
             return
+        self._authenticated()
         self._edges.audience.join(self)
         tasks = [asyncio.create_task(step) for step in (self._send(), self._read(), self._ended.wait())]
         try:
