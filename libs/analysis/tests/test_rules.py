@@ -3,8 +3,8 @@
 import pytest
 from build_analysis.fragments import FRAGMENTS
 from build_analysis.rule import Rule
-from build_analysis.rule_check import check_rule, check_rules
-from build_analysis.rule_set import RuleSet, default_rules, parse_rules
+from build_analysis.rule_check import check_costs, check_rule, check_rules
+from build_analysis.rule_set import RuleSet, default_rules, own_rules, parse_rules
 
 
 @pytest.mark.parametrize("rule", default_rules().rules, ids=lambda rule: rule.id)
@@ -62,3 +62,49 @@ def test_a_group_that_is_no_field_is_refused() -> None:
     """A misspelt group would be lost in silence."""
     with pytest.raises(ValueError, match="no fields: fiel"):
         parse_rules(BROKEN.replace("?P<message>", "?P<fiel>"))
+
+
+SHADOWED = r"""
+tool: mytool
+rules:
+  - id: mytool.licence
+    category: toolchain_error
+    has: ["error: "]
+    match: '^error: (?P<message>the licence .*)'
+    examples:
+      - text: "error: the licence has expired"
+        expect: {message: "error: the licence has expired"}
+    counter_examples: ["error: x"]
+    rank: 61
+"""
+
+
+def test_a_rule_that_another_answers_for_is_named() -> None:
+    """A house rule whose examples a built-in rule answers never speaks; its author learns of it."""
+    rules = RuleSet([*own_rules(), *parse_rules(SHADOWED).all_rules()])
+
+    assert ["mytool.licence: is shadowed: rule any.error answers 'error: the licence has expired'"] == [
+        str(complaint) for complaint in check_rules(rules)
+    ]
+
+
+@pytest.mark.parametrize(
+    "match",
+    [
+        "^\\s*(?P<message>.*unable to parse.*|.*\\bcfg(?:\\.py)?['\"]?: (?:error|fatal).*|.*did not discover.*)",
+        "^(?P<target>(?:a+:*)+\\.py)$",
+        "(?P<file>[^ ]+):(?P<line>\\d+): x",
+    ],
+)
+def test_a_pattern_whose_time_grows_faster_than_its_line_is_refused(match: str) -> None:
+    """One strange line of a log must not hold up its analysis."""
+    slow = Rule(id="mytool.slow", has=("a: ",), match=match)
+    quick = Rule(id="mytool.quick", has=("a: ",), match="^\\s*+(?P<message>\\S{1,80}: .*)$")
+
+    assert ["mytool.slow"] == [complaint.rule for complaint in check_costs([slow, quick])][:1]
+
+
+@pytest.mark.slow
+def test_no_rule_s_time_grows_faster_than_its_line() -> None:
+    """The package's own rules are held to the same."""
+    assert [] == [str(complaint) for complaint in check_costs(own_rules())]

@@ -16,7 +16,7 @@ from build_analysis.exit_code import ExitCodeReader, meaning
 from build_analysis.failure import Failure, Report
 from build_analysis.prefixes import MATCHED_CHARACTERS
 from build_analysis.rule import Rule
-from build_analysis.rule_check import check_rules
+from build_analysis.rule_check import check_costs, check_rules
 from build_analysis.rule_set import (
     FURTHER_RULES,
     RuleFileError,
@@ -167,7 +167,7 @@ def check_rule_files(folder: Path | None = None, out: TextIO | None = None) -> i
             else:
                 further += file.all_rules()
     rules = RuleSet(merge_rules(own_rules(), further))
-    complaints += [str(complaint) for complaint in check_rules(rules)]
+    complaints += [str(complaint) for complaint in [*check_rules(rules), *check_costs(further)]]
     for complaint in complaints:
         out.write(f"{complaint}\n")
     examples = sum(len(rule.examples) + len(rule.counter_examples) for rule in rules.rules)

@@ -1,11 +1,13 @@
 """Holding rules to their word: every example must be answered as it says, every counter-example must stay silent."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from build_analysis.analyzer import LogAnalyzer
 from build_analysis.failure import Failure
 from build_analysis.prefixes import clean
 from build_analysis.rule import Example, Rule
+from build_analysis.rule_cost import slow_patterns
 from build_analysis.rule_set import RuleSet
 
 
@@ -46,7 +48,7 @@ def check_rule(rule: Rule, rules: RuleSet) -> list[Complaint]:
     if rule.role in ("cause", "list") and not (rule.examples or rule.role == "list") and rule.rank is None:
         complaints.append(Complaint(rule.id, "a cause needs an example"))
     for example in rule.examples:
-        complaints += [Complaint(rule.id, what) for what in _broken_promises(example, rules)]
+        complaints += [Complaint(rule.id, what) for what in _broken_promises(rule, example, rules)]
     for text in rule.counter_examples:
         line = clean(text).text
         match = rule.pattern.search(line) if any(literal in line for literal in rule.has) else None
@@ -55,13 +57,24 @@ def check_rule(rule: Rule, rules: RuleSet) -> list[Complaint]:
     return complaints
 
 
-def _broken_promises(example: Example, rules: RuleSet) -> list[str]:
+def check_costs(rules: Iterable[Rule]) -> list[Complaint]:
+    """What is slow in rules: patterns whose time grows faster than the line they are asked about.
+
+    Args:
+        rules: The rules to check; each takes a few milliseconds.
+    """
+    return [Complaint(rule.id, what) for rule in rules for what in slow_patterns(rule)]
+
+
+def _broken_promises(rule: Rule, example: Example, rules: RuleSet) -> list[str]:
     analyzer = LogAnalyzer(rules)
     analyzer.feed(1, example.text.rstrip("\n").split("\n"))
     first = analyzer.finish().first()
     if first is None:
         return [f"finds nothing in {example.text!r}"]
     found = first.to_json()
+    if rule.role == "cause" and first.rule != rule.id and "rule" not in example.expect:
+        return [f"is shadowed: rule {first.rule} answers {example.text!r}"]
     return [
         f"{name} is {found.get(name)!r}, not {expected!r}, in {example.text!r} (rule {_rule(first)})"
         for name, expected in example.expect.items()
