@@ -16,7 +16,7 @@ from build_dashboard.evidence.compiler_cache import Lookups, read_ccache, read_s
 from build_dashboard.evidence.disk import used_bytes
 from build_dashboard.evidence.ninja_watch import STAMP_SLACK_NS, NinjaWatch
 from build_dashboard.recording.fitting import chunks, encoded_bytes
-from build_dashboard.recording.redact import Redactor
+from build_dashboard.redaction.redactor import Redactor
 
 pytestmark = pytest.mark.slow
 

@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import pytest
 from build_dashboard.recording.normalise import Block, Normaliser, overwrite
-from build_dashboard.recording.redact import Redactor, secret_values
+from build_dashboard.redaction.redactor import Redactor
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -179,23 +179,6 @@ def test_secret_is_masked_however_it_is_split(cut, flushes) -> None:
             blocks += normaliser.flush()
 
     assert joined(blocks) == ["before [REDACTED] after [REDACTED]!"]
-
-
-def test_secrets_are_known_by_their_names(tmp_path) -> None:
-    """Variables that look secret are, short values and paths of files are not."""
-    key_file = tmp_path / "id_rsa"
-    key_file.touch()
-    environment = {
-        "DEPLOY_TOKEN": "abcdefgh1",
-        "API_KEY": "abcdefgh2",
-        "DB_PASSWORD_PROD": "abcdefgh3",
-        "SSH_KEY": str(key_file),
-        "SHORT_TOKEN": "abc",
-        "PATH": "/usr/bin:/bin",
-        "PEM_SECRET": "line-one-long\nline-two-long",
-    }
-
-    assert secret_values(environment) == ["abcdefgh1", "abcdefgh2", "abcdefgh3", "line-one-long", "line-two-long"]
 
 
 def test_configured_patterns_are_masked() -> None:

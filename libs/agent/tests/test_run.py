@@ -226,3 +226,63 @@ def test_words_on_the_wire_are_the_protocols() -> None:
     from build_dashboard.delivery.connection import SUBPROTOCOL
 
     assert SUBPROTOCOL == AGENT_SUBPROTOCOL
+
+
+def test_a_build_keeps_its_secrets_to_itself(agent, gateway) -> None:
+    """Printed, encoded, given as arguments and options; the dashboard learns how many there were."""
+    agent.environment |= {"DEPLOY_PASSWORD": "tr0ub4dor", "VISIBLE": "chosen-by-name"}
+    token = "ghp_" + "a1B2c3D4e5F6" * 3
+    script = (
+        f'echo "$DEPLOY_PASSWORD" {token} "$VISIBLE"; printf %s "$DEPLOY_PASSWORD" | base64;'
+        ' echo "key: ${BUILD_DASHBOARD_API_KEY:-none}"; echo https://ci:pa55word@host/x >&2'
+    )
+    agent.build("sh", "-c", script, "sh", "--api-key", "from-argv-1", options=("--secret", "VISIBLE"))
+    build_id = gateway.only_build()
+    sent = json.dumps(gateway.records)
+
+    assert not [text for text in ("tr0ub4dor", token, "chosen-by", "pa55word", "from-argv-1") if text in sent]
+    assert "key: none" in gateway.log(build_id)
+    assert 5 <= gateway.of(build_id, "BUILD_COMPLETE")[0]["data"]["metrics"]["secretsRedacted"]
+
+
+def test_a_build_may_be_given_the_key(agent, gateway) -> None:
+    """`--keep-key`: the command has it, and the log still has not."""
+    agent.build("sh", "-c", 'echo "${#BUILD_DASHBOARD_API_KEY} $BUILD_DASHBOARD_API_KEY"', options=("--keep-key",))
+
+    key = agent.environment["BUILD_DASHBOARD_API_KEY"]
+    assert [f"{len(key)} [REDACTED]"] == gateway.log(gateway.only_build())
+
+
+def test_who_adopts_a_build_masks_what_its_agent_did(agent, gateway, wait_until, tmp_path) -> None:
+    """The next agent has another environment, and knows the secrets all the same."""
+    agent.environment["DEPLOY_PASSWORD"] = "tr0ub4dor"
+    script = 'until [ -e go ]; do sleep 0.02; done; echo "it is $DEPLOY_PASSWORD"'
+    process = agent.start(
+        "run",
+        "--project",
+        "p",
+        "--",
+        "sh",
+        "-c",
+        script,
+        cwd=tmp_path,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    wait_until(lambda: gateway.records)
+    process.kill()
+    process.wait()
+    del agent.environment["DEPLOY_PASSWORD"]
+    (tmp_path / "go").touch()
+    agent.run("run", "--resume", "--linger", "20")
+
+    assert ["it is [REDACTED]"] == gateway.log(gateway.only_build())
+
+
+@pytest.mark.parametrize("option", [("--redact", "("), ("--secret", "@/no/such/file")])
+def test_what_cannot_be_masked_starts_nothing(agent, option) -> None:
+    """A mistyped expression or file is reported before the command can print anything."""
+    result = agent.build("echo", "started", options=option)
+
+    assert (2, b"") == (result.returncode, result.stdout)
+    assert option[0].encode() in result.stderr

@@ -12,7 +12,7 @@ from build_dashboard.evidence.facts import environment_facts
 
 pytestmark = pytest.mark.slow
 
-HEAVY = {"pydantic", "typer", "rich", "httpx", "websockets", "asyncio", "yaml"}
+HEAVY = {"pydantic", "typer", "rich", "httpx", "websockets", "asyncio", "yaml", "hyperscan"}
 ROOT = Path(__file__).parents[3]
 
 

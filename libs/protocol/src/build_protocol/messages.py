@@ -53,6 +53,7 @@ class BuildMetrics(OpenWireModel):
     disk_bytes: Count | None = Field(None, description="Peak disk use of the build directory.")
     largest_process_rss_bytes: Count | None = None
     critical_path_ms: Count | None = Field(None, description="The longest chain of steps: no machine is faster.")
+    secrets_redacted: Count | None = Field(None, description="Secrets that the agent replaced by `[REDACTED]`.")
 
 
 class Host(OpenWireModel):

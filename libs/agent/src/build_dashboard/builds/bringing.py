@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from threading import Lock
 
@@ -29,7 +30,8 @@ def bring_artifacts(
 ) -> bool:
     """Upload what the build's patterns match; False when some wait for the next run, and the build with them."""
     facts = reporter.directory.facts
-    found, left_out = find(facts["artifacts"], Path(facts["start"]["cwd"]))
+    matched, left_out = find(facts["artifacts"], Path(facts["start"]["cwd"]))
+    found = [replace(file, name=reporter.redactor.text(file.name)) for file in matched]
     for sentence in left_out:
         say(f"--artifact {sentence}")
     if len(found) > FILES_MAX:

@@ -15,7 +15,8 @@ from build_dashboard.evidence.collector import EvidenceCollector
 from build_dashboard.evidence.commit_range import gather_range, may_deepen
 from build_dashboard.holder.holding import GRACE_SECONDS, start
 from build_dashboard.recording.directory import BuildDirectory, build_facts
-from build_dashboard.recording.redact import Redactor, secret_values
+from build_dashboard.redaction.environment import child_environment, redactor_of
+from build_dashboard.redaction.redactor import Redactor
 
 ENVIRONMENT_MAX = 64
 """Variables that BUILD_START carries, at most."""
@@ -36,6 +37,11 @@ class Plan:
     silence_seconds: float = 0
     grace_seconds: float = GRACE_SECONDS
     environment: Mapping[str, str] = field(default_factory=dict)
+    secrets: Sequence[str] = ()
+    """Variables, `@files` or values to mask, beside what looks secret by itself."""
+
+    keep_key: bool = False
+    """Whether the command gets the agent's own key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +59,10 @@ def drive(plan: Plan, spool: Path, delivery: Delivery, handlers: Handlers) -> Dr
     Raises:
         OSError: the spool cannot be written.
     """
-    directory = _directory(plan, spool, is_terminal=False)
+    redactor = _redactor(plan, delivery)
+    directory = _directory(plan, spool, redactor, is_terminal=False)
     gathering = facts.gather(plan.cwd, os.environ)
-    reporter = BuildReporter(directory, Redactor(secret_values(os.environ)), delivery, is_new=True)
+    reporter = BuildReporter(directory, redactor, delivery, is_new=True)
     gather_range(gathering, delivery, directory.facts, may_deepen=may_deepen(os.environ))
     return DrivenBuild(directory, reporter, handlers, gathering)
 
@@ -73,12 +80,17 @@ def build(
         OSError: the spool cannot be written.
     """
     is_terminal = os.isatty(1)
-    directory = _directory(plan, spool, is_terminal=is_terminal)
+    redactor = _redactor(plan, delivery)
+    directory = _directory(plan, spool, redactor, is_terminal=is_terminal)
     trees = find_trees(plan.command, plan.cwd)
     holding = start(
         directory.path,
         plan.command,
-        {**os.environ, **plan.environment, "BUILD_DASHBOARD_BUILD_ID": directory.build_id},
+        {
+            **child_environment(os.environ, keep_key=plan.keep_key),
+            **plan.environment,
+            "BUILD_DASHBOARD_BUILD_ID": directory.build_id,
+        },
         is_terminal=is_terminal,
         timeout_seconds=plan.timeout_seconds,
         silence_seconds=plan.silence_seconds,
@@ -86,7 +98,6 @@ def build(
         cwd=plan.cwd,
     )
     gathering = facts.gather(plan.cwd, os.environ)
-    redactor = Redactor(secret_values(os.environ))
     collector = EvidenceCollector(directory.facts, trees, os.environ, spool, redactor)
     reporter = BuildReporter(directory, redactor, delivery, is_new=True, collector=collector, handlers=handlers)
     collector.begin()
@@ -97,10 +108,15 @@ def build(
     return BuildResult(directory.build_id, end.status, holding.wait())
 
 
-def _directory(plan: Plan, spool: Path, *, is_terminal: bool) -> BuildDirectory:
+def _redactor(plan: Plan, delivery: Delivery) -> Redactor:
+    environment = {**os.environ, **plan.environment}
+    return redactor_of(environment, plan.secrets, api_key=delivery.endpoint.api_key)
+
+
+def _directory(plan: Plan, spool: Path, redactor: Redactor, *, is_terminal: bool) -> BuildDirectory:
     noted = build_facts(
         plan.project,
-        plan.command,
+        redactor.command(plan.command),
         branch=plan.branch,
         commit=plan.commit,
         config=plan.config,
@@ -109,5 +125,7 @@ def _directory(plan: Plan, spool: Path, *, is_terminal: bool) -> BuildDirectory:
         cwd=plan.cwd,
     )
     explaining = {**plan.environment, **facts.environment_facts(os.environ)}
-    noted["start"]["environment"] = dict(list(explaining.items())[:ENVIRONMENT_MAX])
-    return BuildDirectory.create(spool, noted)
+    noted["start"]["environment"] = redactor.environment(dict(list(explaining.items())[:ENVIRONMENT_MAX]))
+    directory = BuildDirectory.create(spool, noted)
+    directory.seal_redaction(redactor)
+    return directory

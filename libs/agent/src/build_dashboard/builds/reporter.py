@@ -6,6 +6,7 @@ The same whether the command was just started or an earlier agent died and left 
 import contextlib
 import os
 import select
+import threading
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -23,9 +24,9 @@ from build_dashboard.recording.directory import BuildDirectory
 from build_dashboard.recording.log_recorder import LogRecorder
 from build_dashboard.recording.normalise import Normaliser
 from build_dashboard.recording.records import Recorder
-from build_dashboard.recording.redact import Redactor
 from build_dashboard.recording.screen import COLUMNS, ROWS
 from build_dashboard.recording.spool import Spool
+from build_dashboard.redaction.redactor import Redactor
 
 if TYPE_CHECKING:
     from build_dashboard.builds.handlers import Handlers
@@ -65,7 +66,8 @@ class BuildReporter:
         self.directory = directory
         self.spool = Spool(directory.path)
         self._delivery = delivery
-        recorder = Recorder(directory.build_id, directory.facts["project"])
+        self.redactor = redactor
+        recorder = Recorder(directory.build_id, directory.facts["project"], redactor=redactor)
         start = directory.facts["start"]
         progress = ProgressReader(start["command"], (start.get("environment") or {}).get("NINJA_STATUS"))
         columns, rows = _terminal_size() if start.get("tty") else (COLUMNS, ROWS)
@@ -74,6 +76,7 @@ class BuildReporter:
         for occasion in ("log", "progress"):
             if handlers is not None and handlers.has(occasion):
                 self.log_recorder.listeners[occasion].append(partial(handlers.call, occasion, directory.build_id))
+        threading.Thread(target=redactor.prepare, name="redaction", daemon=True).start()
         self._collector = collector
         if collector is not None:
             self.log_recorder.forecast = collector.remaining_ms
@@ -205,6 +208,8 @@ class BuildReporter:
         self._largest_peak_bytes = max(self._largest_peak_bytes, usage.largest_rss_bytes)
         wall_ms = _now_ms() - self.directory.facts["startedAt"]
         metrics = {"cpuMs": usage.cpu_ms, "wallMs": max(0, wall_ms), "treeRssBytes": usage.rss_bytes}
+        if self.log_recorder.redacted:
+            metrics["secretsRedacted"] = self.log_recorder.redacted
         self.report({"metrics": metrics})
 
     def _notify_delivery(self) -> None:
@@ -215,7 +220,9 @@ class BuildReporter:
     def _replace(self, seq: int, problem: str) -> bytes:
         """What stands in the sequence instead of a record that the dashboard refused; called by delivery's thread."""
         error = f"record {seq} was refused by the dashboard: {problem}"[:2000]
-        recorder = Recorder(self.directory.build_id, self.directory.facts["project"], seq - 1)
+        # The dashboard's words may repeat what was refused, and this thread is not that of the build's redactor.
+        redactor = Redactor(self.redactor.secrets)
+        recorder = Recorder(self.directory.build_id, self.directory.facts["project"], seq - 1, redactor)
         return recorder.record("BUILD_UPDATE", _now_ms(), {"status": "running", "error": error})
 
 

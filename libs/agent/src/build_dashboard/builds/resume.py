@@ -12,7 +12,7 @@ from build_dashboard.builds.reporter import BuildReporter
 from build_dashboard.delivery.delivery import Delivery
 from build_dashboard.endpoint import find_endpoint, spool_directory
 from build_dashboard.recording.directory import BuildDirectory, left_builds
-from build_dashboard.recording.redact import Redactor, secret_values
+from build_dashboard.redaction.redactor import Redactor
 
 logger = logging.getLogger("build_dashboard")
 
@@ -76,7 +76,9 @@ def _report_alone(directory: BuildDirectory, delivery: Delivery, is_handed_over:
 
 
 def _report(directory: BuildDirectory, delivery: Delivery, *, is_handed_over: bool) -> None:
-    reporter = BuildReporter(directory, Redactor(secret_values(os.environ)), delivery, is_new=False)
+    secrets, patterns = directory.sealed_redaction()
+    redactor = Redactor.of(os.environ, [*secrets, delivery.endpoint.api_key], patterns)
+    reporter = BuildReporter(directory, redactor, delivery, is_new=False)
     has_artifacts = bool(directory.facts.get("artifacts"))
     if not reporter.log_recorder.is_complete:
         if not reporter.log_recorder.is_started:

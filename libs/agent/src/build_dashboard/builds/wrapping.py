@@ -21,7 +21,7 @@ from build_dashboard.evidence.commit_range import gather_range
 from build_dashboard.holder.holding import Holding
 from build_dashboard.holder.signals import Signals
 from build_dashboard.recording.directory import BuildDirectory
-from build_dashboard.recording.redact import Redactor, secret_values
+from build_dashboard.redaction.redactor import Redactor
 
 if TYPE_CHECKING:
     from build_dashboard.builds.status_line import StatusLine
@@ -37,6 +37,8 @@ class Wrapping:
         options: argparse.Namespace,
         signals: Signals,
         trees: Sequence[BuildTree],
+        *,
+        redactor: Redactor,
     ) -> None:
         self._directory = directory
         self._holding = holding
@@ -46,10 +48,10 @@ class Wrapping:
         self._has_status = options.tty and not options.quiet
         spool = spool_directory(options.spool)
         self._gathering = facts.gather(directory.facts["start"]["cwd"], os.environ)
-        directory.facts["start"]["environment"] = facts.environment_facts(os.environ)
+        directory.facts["start"]["environment"] = redactor.environment(facts.environment_facts(os.environ))
         backoff = find_backoff(directory.facts["project"])
         self._delivery = Delivery(find_endpoint(options.endpoint), platform.node(), str(spool), backoff)
-        redactor = Redactor(secret_values(os.environ), options.redact)
+        directory.seal_redaction(redactor)
         self._collector = EvidenceCollector(directory.facts, trees, os.environ, spool, redactor)
         self._reporter = BuildReporter(directory, redactor, self._delivery, is_new=True, collector=self._collector)
         self._collector.begin()

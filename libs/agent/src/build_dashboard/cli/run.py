@@ -8,6 +8,7 @@ import argparse
 import contextlib
 import errno
 import os
+import re
 import signal
 import termios
 from collections.abc import Sequence
@@ -24,6 +25,8 @@ from build_dashboard.evidence.build_tree import find_trees
 from build_dashboard.holder.holding import GRACE_SECONDS, open_standard_descriptors, start
 from build_dashboard.holder.signals import Signals
 from build_dashboard.recording.directory import BuildDirectory, build_facts
+from build_dashboard.redaction.environment import child_environment, declared_secrets
+from build_dashboard.redaction.redactor import Redactor
 
 LINGER_SECONDS = 10.0
 
@@ -36,9 +39,10 @@ def main(arguments: Sequence[str]) -> int:
 
         return resume(options)
     is_input_closed = open_standard_descriptors()
-    environment = dict(os.environ)
+    environment = child_environment(os.environ, keep_key=options.keep_key)
     try:
-        directory = BuildDirectory.create(spool_directory(options.spool), _facts(options))
+        redactor = Redactor.of(os.environ, options.secret, options.redact)
+        directory = BuildDirectory.create(spool_directory(options.spool), _facts(options, redactor))
     except OSError as error:
         say(f"cannot write the spool ({error}): the build runs unrecorded")
         return _become(options.command, is_input_closed=is_input_closed)
@@ -59,7 +63,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         from build_dashboard.builds.wrapping import Wrapping  # noqa: PLC0415  (the command runs; now there is time)
 
-        wrapping = Wrapping(directory, holding, options, signals, trees)
+        wrapping = Wrapping(directory, holding, options, signals, trees, redactor=redactor)
         wrapping.follow()
     except Exception as error:  # noqa: BLE001  (a fault of ours must not become one of the build)
         say(f"recording stopped ({type(error).__name__}: {error}); the build goes on")
@@ -118,6 +122,14 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     add("--endpoint", help="the dashboard's address; WS_ENDPOINT or BUILD_DASHBOARD_URL where not given")
     add("--spool", metavar="DIR", help="where output is kept until it is stored; BUILD_DASHBOARD_SPOOL")
     add("--redact", action="append", default=[], metavar="REGEX", help="also mask what this matches")
+    add(
+        "--secret",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="also mask this: a variable, an @file, or text",
+    )
+    add("--keep-key", action="store_true", help="let the command have the agent's own key")
     add("--tty", action="store_true", help="keep the terminal's last row for progress, time left, cache and link")
     add("--quiet", action="store_true", help="say nothing of our own")
     add("--resume", action="store_true", help="deliver what earlier builds left in the spool, and exit")
@@ -137,6 +149,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         if options.branch is not None and (fault := branch_fault(options.branch)):
             parser.error(f"--branch: {fault}")
         options.retry_of = _whole_id(parser, options.retry_of)
+        _check_redaction(parser, options)
     return options
 
 
@@ -145,6 +158,19 @@ def _duration(text: str) -> float:
         return read_duration(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _check_redaction(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    """What is to be masked is known before the command can print it."""
+    try:
+        for text in options.redact:
+            re.compile(text)
+    except re.error as error:
+        parser.error(f"--redact {text}: no regular expression: {error}")
+    try:
+        options.secret = list(declared_secrets(options.secret))
+    except (OSError, ValueError) as error:
+        parser.error(f"--secret: {error}")
 
 
 def _whole_id(parser: argparse.ArgumentParser, text: str | None) -> str | None:
@@ -160,10 +186,10 @@ def _whole_id(parser: argparse.ArgumentParser, text: str | None) -> str | None:
     return name.beginning
 
 
-def _facts(options: argparse.Namespace) -> dict[str, Any]:
+def _facts(options: argparse.Namespace, redactor: Redactor) -> dict[str, Any]:
     return build_facts(
         options.project,
-        options.command,
+        redactor.command(options.command),
         branch=options.branch,
         commit=options.commit,
         config=options.config_name,

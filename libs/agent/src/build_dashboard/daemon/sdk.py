@@ -33,6 +33,8 @@ class BuildAgent:
         config: The config.yaml that `start` serves; BUILD_DASHBOARD_CONFIG, else the working directory's, when None.
         spool: Where builds are kept until they are stored; BUILD_DASHBOARD_SPOOL, else the user's state directory,
             when None.
+        secrets: More to mask in all that is reported: names of variables, `@files`, or values.
+        keep_key: Whether the commands it runs get the agent's own key.
 
     Raises:
         ConfigError: `ws_endpoint` is no address.
@@ -46,11 +48,15 @@ class BuildAgent:
         *,
         config: Path | str | None = None,
         spool: Path | str | None = None,
+        secrets: Sequence[str] = (),
+        keep_key: bool = False,
     ) -> None:
         self.project_name = project_name
         self._endpoint = find_endpoint(ws_endpoint, api_key)
         self._config = Path(config) if config else config_path()
         self._spool = spool_directory(str(spool) if spool else None)
+        self._secrets = tuple(secrets)
+        self._keep_key = keep_key
         self._handlers = Handlers()
         self._delivery: Delivery | None = None
 
@@ -128,6 +134,8 @@ class BuildAgent:
             config=config,
             origin=origin,
             timeout_seconds=timeout_seconds,
+            secrets=self._secrets,
+            keep_key=self._keep_key,
         )
         delivery = self._deliverer()
         result = build(plan, self._spool, delivery, partial(self._handlers.call, "start"), self._handlers)
@@ -172,6 +180,7 @@ class BuildAgent:
             branch=branch,
             config=config,
             origin=origin,
+            secrets=self._secrets,
         )
         delivery = self._deliverer()
         driven = drive(plan, self._spool, delivery, self._handlers)

@@ -4,6 +4,7 @@ The build itself never waits for it. It keeps each build's spool until the dashb
 """
 
 import contextlib
+import os
 import random
 import threading
 import time
@@ -22,6 +23,7 @@ from build_dashboard.failpoints import fail_at
 from build_dashboard.recording.clock import anchor_of_boot, boot_id, keep_anchor
 from build_dashboard.recording.directory import BuildDirectory
 from build_dashboard.recording.spool import Spool
+from build_dashboard.redaction.redactor import Redactor
 
 if TYPE_CHECKING:
     import asyncio
@@ -431,5 +433,7 @@ def _is_stale(state: BuildState, held: Held) -> bool:
 
 
 def _command_ack(command_id: str, state: str, build_id: str | None, detail: str | None = None) -> dict[str, Any]:
+    if detail:
+        detail = Redactor.of(os.environ).text(detail)  # git's words may have an address with a password
     ack = {"type": "COMMAND_ACK", "commandId": command_id, "state": state, "buildId": build_id, "detail": detail}
     return {name: value for name, value in ack.items() if value is not None}

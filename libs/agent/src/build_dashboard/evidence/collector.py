@@ -27,7 +27,7 @@ from build_dashboard.evidence.disk import DiskWatch
 from build_dashboard.evidence.expectation import Expectation
 from build_dashboard.evidence.ninja_watch import NinjaWatch
 from build_dashboard.evidence.step_report import read_chain, read_hotspots, step_times
-from build_dashboard.recording.redact import Redactor
+from build_dashboard.redaction.redactor import Redactor
 
 logger = logging.getLogger("build_dashboard")
 

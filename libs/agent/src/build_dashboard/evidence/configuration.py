@@ -8,7 +8,6 @@ import contextlib
 import hashlib
 import json
 import os
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,13 +15,13 @@ from typing import Any
 from build_analysis.cmake_cache import changes, read_cmake_cache
 
 from build_dashboard.recording.fitting import fitting
-from build_dashboard.recording.redact import MASK, Redactor
+from build_dashboard.redaction.names import is_secret_name
+from build_dashboard.redaction.redactor import MASK_TEXT, Redactor
 from build_dashboard.whole_file import write_whole
 
 CACHE_BYTES = 8 * 1024 * 1024
 CHANGES_MAX = 200
 VALUE_CHARACTERS = 1000
-_SECRET = re.compile(r"TOKEN|SECRET|PASSW|CREDENTIAL|(?:^|_)KEY$", re.IGNORECASE)
 
 
 def read_configuration(tree: str, redactor: Redactor) -> dict[str, str]:
@@ -72,6 +71,6 @@ class GreenConfigurations:
 
 
 def _masked(name: str, value: str, redactor: Redactor) -> str:
-    if _SECRET.search(name):
-        return MASK.decode() if value else ""
-    return redactor.redact(value.encode("utf-8", "replace")).decode("utf-8", "replace")[:VALUE_CHARACTERS]
+    if is_secret_name(name):
+        return MASK_TEXT if value else ""
+    return redactor.text(value)[:VALUE_CHARACTERS]

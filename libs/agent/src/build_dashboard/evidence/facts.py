@@ -17,6 +17,7 @@ from build_dashboard.evidence.checkout_facts import TEXT_CHARACTERS, git_facts
 from build_dashboard.evidence.missing import MissingFact
 from build_dashboard.git import git_environment
 from build_dashboard.programs import ProgramFailed, ProgramSlow, run_program
+from build_dashboard.redaction.names import is_secret_name
 
 TOOLS = ("cc", "c++", "clang", "gcc", "cmake", "ninja", "make", "ccache", "sccache", "ld.lld", "bazel", "python3")
 TOOLS_SECONDS = 10.0
@@ -28,7 +29,6 @@ _VARIABLES = re.compile(
     r"|BUILDKITE(?:_(?:BUILD_NUMBER|BRANCH|COMMIT|PIPELINE_SLUG))?|BUILDBOT_\w+|JENKINS_URL|BUILD_NUMBER|JOB_NAME"
     r"|LANG|LC_ALL|PYTHONPATH|OS|RUNNER_OS|RUNNER_ARCH)$"
 )
-_SECRET = re.compile(r"TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL|_KEY$", re.IGNORECASE)
 _REQUESTS = ("CI_MERGE_REQUEST_IID", "CHANGE_ID", "BUILDKITE_PULL_REQUEST", "GERRIT_CHANGE_NUMBER")
 """Set for pull and merge requests by GitLab, Jenkins, Buildkite and Gerrit."""
 
@@ -124,7 +124,7 @@ def host_facts() -> dict[str, Any]:
 
 def environment_facts(environment: Mapping[str, str]) -> dict[str, str]:
     """The variables that explain a build."""
-    listed = [name for name in sorted(environment) if _VARIABLES.match(name) and not _SECRET.search(name)]
+    listed = [name for name in sorted(environment) if _VARIABLES.match(name) and not is_secret_name(name)]
     return {name: environment[name][:TEXT_CHARACTERS] for name in listed[:64]}
 
 

@@ -19,7 +19,9 @@ from build_protocol.ids import new_build_id
 
 from build_dashboard.recording.clock import newest_anchor, read_clock
 from build_dashboard.recording.machine import is_elsewhere, machine_id
+from build_dashboard.recording.sealed import seal, unseal
 from build_dashboard.recording.spool import Spool
+from build_dashboard.redaction.redactor import Redactor
 from build_dashboard.whole_file import write_whole
 
 logger = logging.getLogger("build_dashboard")
@@ -96,6 +98,16 @@ class BuildDirectory:
     def raw(self) -> str:
         """Where the holder writes."""
         return str(self.path / "raw")
+
+    def seal_redaction(self, redactor: Redactor) -> None:
+        """Keep what this redactor masks for whoever adopts the build, who else masks only what it knows itself."""
+        with contextlib.suppress(OSError):
+            seal(self.path, {"secrets": redactor.secrets, "patterns": redactor.patterns})
+
+    def sealed_redaction(self) -> tuple[list[str], list[str]]:
+        """Values and regular expressions that the build's own agent masked."""
+        noted = unseal(self.path) or {}
+        return noted.get("secrets", []), noted.get("patterns", [])
 
     def is_held(self) -> bool:
         """Whether the holder lives."""

@@ -87,6 +87,11 @@ class LogRecorder:
         """Whether BUILD_START is recorded."""
         return self._recorder.seq > 0
 
+    @property
+    def redacted(self) -> int:
+        """How many secrets were replaced so far."""
+        return self._normaliser.redactor.count
+
     def start(self, facts: Mapping[str, Any], stamped_at: int) -> None:
         """Record BUILD_START."""
         self._append([self._recorder.record("BUILD_START", stamped_at, {"status": "running", **facts})])
@@ -144,6 +149,8 @@ class LogRecorder:
         self._record_progress(self._recorded_at + UPDATE_SECONDS, records)
         totals = self._recorder.totals()
         self.totals_known = totals is not None
+        if self.redacted:
+            metrics = {**metrics, "secretsRedacted": self.redacted}
         data = {
             "status": end.status,
             "exitCode": end.exit_code,

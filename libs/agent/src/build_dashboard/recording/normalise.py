@@ -13,8 +13,8 @@ from typing import Any, Literal
 
 from build_analysis.text import strip_ansi
 
-from build_dashboard.recording.redact import Redactor
 from build_dashboard.recording.screen import COLUMNS, ROWS, Screen, moves_upwards, unfinished_sequence
+from build_dashboard.redaction.redactor import Redactor
 
 Stream = Literal["out", "err", "pty"]
 
@@ -179,6 +179,7 @@ class Normaliser:
                 for stream, line in self._open.items()
                 if line != _Open(stamped_at=line.stamped_at)
             },
+            "redaction": self.redactor.state(),
             "waiting": [[w.stream, w.stamped_at, w.data.decode("latin-1")] for w in self._waiting],
             "screens": {stream: screen.state() for stream, screen in self._screens.items()},
             "held": {stream: [at, held.decode("latin-1")] for stream, (at, held) in self._held.items()},
@@ -192,6 +193,7 @@ class Normaliser:
         }
         self._waiting = [_Waiting(stream, ms, data.encode("latin-1")) for stream, ms, data in state["waiting"]]
         self._waiting_size = sum(len(waiting.data) for waiting in self._waiting)
+        self.redactor.restore(state["redaction"])
         self._screens = {stream: Screen.restored(screen) for stream, screen in state["screens"].items()}
         self._held = {stream: (at, held.encode("latin-1")) for stream, (at, held) in state["held"].items()}
 
@@ -253,7 +255,7 @@ class Normaliser:
             self._end_line(stream, line, first, blocks)
             if not data:
                 return
-        data = self.redactor.redact(data)
+        data = self.redactor.redact(data, stream)
         if b"\r" in data:
             data = data.replace(b"\r\n", b"\n")
         if b"\r" not in data:
@@ -272,7 +274,7 @@ class Normaliser:
     def _settle(self, stream: Stream, line: _Open, blocks: list[Block]) -> None:
         """Keep what waits for its line feed small: apply carriage returns, pass on what is long."""
         if b"\r" in line.rest:
-            segments = self.redactor.redact(line.rest).split(b"\r")
+            segments = self.redactor.redact(line.rest, stream, continues=line.is_begun).split(b"\r")
             line.rest = segments.pop()
             for segment in segments:
                 self._segment(stream, line, segment, blocks)
@@ -294,7 +296,7 @@ class Normaliser:
 
     def _end_line(self, stream: Stream, line: _Open, text: bytes, blocks: list[Block]) -> None:
         """A line feed ended this line, whose last bytes these are."""
-        segments = self.redactor.redact(text).split(b"\r")
+        segments = self.redactor.redact(text, stream, continues=line.is_begun).split(b"\r")
         last = segments.pop()
         for segment in segments:
             self._segment(stream, line, segment, blocks)
@@ -313,14 +315,14 @@ class Normaliser:
 
     def _pass_on(self, stream: Stream, line: _Open, blocks: list[Block]) -> None:
         """Show what there is of an unfinished line; what may be part of a secret or of a character stays."""
-        rest = self.redactor.redact(line.rest)
-        hold = self.redactor.hold(rest)
-        ready, held = (rest[:-hold], rest[-hold:]) if hold else (rest, b"")
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        text = decoder.decode(ready)
-        line.rest = decoder.getstate()[0] + held
-        if text:
-            self._emit(stream, [text], line.stamped_at, blocks, continues=line.is_begun)
+        decoder.decode(line.rest)
+        begun_character = decoder.getstate()[0]
+        whole = line.rest.removesuffix(begun_character)
+        shown, held = self.redactor.pass_on(whole, stream, continues=line.is_begun)
+        line.rest = held + begun_character
+        if shown:
+            self._emit(stream, [_decode(shown)], line.stamped_at, blocks, continues=line.is_begun)
             line.is_begun, self._begun = True, stream
 
     def _end_begun(self, blocks: list[Block]) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 from build_protocol.limits import RECORD_BYTES
 
 from build_dashboard.recording.normalise import Block
+from build_dashboard.redaction.redactor import Redactor
 
 LINES_BYTES = RECORD_BYTES - 1024
 """What the lines of one record may take, encoded; the rest is for its envelope."""
@@ -25,10 +26,14 @@ _TIME_BYTES = 14
 
 
 class Recorder:
-    """Numbers and encodes the records of one build, and counts what its log comes to."""
+    """Numbers and encodes the records of one build, and counts what its log comes to.
 
-    def __init__(self, build_id: str, project: str, seq: int = 0) -> None:
+    Facts come without secrets out of `record`; the lines that `log` is given have none any more.
+    """
+
+    def __init__(self, build_id: str, project: str, seq: int = 0, redactor: Redactor | None = None) -> None:
         self.seq = seq
+        self._redactor = redactor or Redactor()
         self._envelope = f'"buildId":{json.dumps(build_id)},"project":{json.dumps(project)},"seq":'
         self._lines = 0
         self._bytes = 0
@@ -38,7 +43,9 @@ class Recorder:
         """The next record; `data` as it stands on the wire, None left out."""
         self.seq += 1
         present = {name: value for name, value in data.items() if value is not None}
-        body = json.dumps(present, separators=(",", ":"), ensure_ascii=False)
+        body = _encoded(present)
+        if self._redactor.may_hold_secret(body.encode("utf-8", "replace")):
+            body = _encoded(self._redactor.clean(present))
         text = f'{{"type":"{kind}",{self._envelope}{self.seq},"timestamp":{stamped_at},"data":{body}}}'
         return text.encode("utf-8", "replace")
 
@@ -117,6 +124,10 @@ class Recorder:
         self._sha256.update(text)
         self._bytes += len(text)
         self._lines = first_line + len(lines) - 1
+
+
+def _encoded(data: Mapping[str, Any]) -> str:
+    return json.dumps(data, separators=(",", ":"), ensure_ascii=False)
 
 
 def _mergeable() -> Any:

@@ -103,6 +103,7 @@ export const build = {
   memory: 'Peak memory',
   warnings: 'Warnings',
   cache: 'Cache hits',
+  redacted: 'Secrets redacted',
   tests: 'Tests',
   testsPassed: (passed: string, total: string) => `${passed} / ${total}`,
   cancel: 'Cancel build',

@@ -158,6 +158,10 @@ export interface BuildMetrics {
    * The longest chain of steps: no machine is faster.
    */
   criticalPathMs?: number | null
+  /**
+   * Secrets that the agent replaced by `[REDACTED]`.
+   */
+  secretsRedacted?: number | null
   [k: string]: unknown
 }
 /**

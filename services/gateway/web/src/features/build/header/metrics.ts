@@ -27,5 +27,6 @@ export function metricsOf(build: Build): Metric[] {
   if (known.peakRssBytes != null) metrics.push({ name: text.memory, value: bytes(known.peakRssBytes) })
   const lookups = (known.cacheHits ?? 0) + (known.cacheMisses ?? 0)
   if (lookups > 0) metrics.push({ name: text.cache, value: percent((100 * (known.cacheHits ?? 0)) / lookups) })
+  if (known.secretsRedacted) metrics.push({ name: text.redacted, value: count(known.secretsRedacted) })
   return metrics
 }

@@ -1,0 +1,1 @@
+"""Redaction: secrets are replaced before anything is spooled or sent. Pure, but for the rules' own file."""
