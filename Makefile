@@ -6,6 +6,7 @@ unexport $(shell git rev-parse --local-env-vars 2>/dev/null)
 export PATH := $(CURDIR)/.cache/bin:$(CURDIR)/.cache/uv/bin:$(PATH)
 SETUP := deploy/machine/setup.sh
 RUN := uv run --no-sync
+EXPORT := uv export --quiet --frozen --package build-dashboard-server --no-dev
 PAGE := services/gateway/src/build_gateway/page/index.html
 PAGE_SOURCES := $(shell find services/gateway/web libs/protocol/src -type f -not -path '*/node_modules/*' -not -path '*/wire/*' -not -name '*.pyc' 2>/dev/null)
 MANIFESTS := uv.lock pyproject.toml libs/testkit/pyproject.toml deploy/embedded/pyproject.toml
@@ -69,13 +70,24 @@ wheels: .cache/python $(PAGE) ## dist/*.whl; they carry the page, installing the
 	uv build --quiet --wheel --out-dir dist --package build-dashboard
 	uv build --quiet --wheel --out-dir dist --package build-dashboard-server
 
-requirements: .cache/python ## requirements.txt from the lock
-	uv export --quiet --frozen --package build-dashboard-server --no-dev --no-emit-workspace --no-annotate --no-hashes --no-header --output-file requirements.txt
+requirements: .cache/python ## requirements.txt, and requirements.lock with hashes, from uv.lock
+	$(EXPORT) --no-emit-workspace --no-annotate --no-header --no-hashes --output-file requirements.txt
+	$(EXPORT) --no-emit-workspace --no-annotate --no-header --output-file requirements.lock
+
+audit: .cache/npm ## known weaknesses of everything that is shipped; fails as well where they cannot be looked up
+	@$(RUN) python -m tools.audit
+
+sbom: .cache/npm ## dist/*.cdx.json: what the server and the page are made of, as CycloneDX
+	@mkdir -p dist
+	$(EXPORT) --format cyclonedx1.5 --output-file dist/build-dashboard-server.cdx.json
+	npm sbom --omit dev --package-lock-only --sbom-format cyclonedx > dist/build-dashboard-page.cdx.json
+
+release: wheels sbom ## what a release consists of: wheels, and what they are made of
 
 clean: ## forget caches, the demo's data and everything built
 	rm -rf .cache .demo .venv dist build node_modules services/gateway/web/node_modules $(dir $(PAGE)) examples/*/build
 
-.PHONY: help demo up setup check style types fast-tests test test-delivery format dev bench screenshots wheels requirements clean
+.PHONY: help demo up setup check style types fast-tests test test-delivery format dev bench screenshots wheels requirements audit sbom release clean
 
 .cache/python: $(MANIFESTS)
 	@$(SETUP) uv

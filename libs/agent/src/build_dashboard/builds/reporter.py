@@ -76,7 +76,6 @@ class BuildReporter:
         for occasion in ("log", "progress"):
             if handlers is not None and handlers.has(occasion):
                 self.log_recorder.listeners[occasion].append(partial(handlers.call, occasion, directory.build_id))
-        threading.Thread(target=redactor.prepare, name="redaction", daemon=True).start()
         self._collector = collector
         if collector is not None:
             self.log_recorder.forecast = collector.remaining_ms
@@ -87,6 +86,7 @@ class BuildReporter:
 
     def start(self, gathering: Gathering | None) -> None:
         """Record BUILD_START with the facts there are."""
+        threading.Thread(target=self.redactor.prepare, name="redaction", daemon=True).start()
         if gathering is not None:
             gathering.wait(FACTS_SECONDS, FIRST_FACTS)
         start = self.directory.facts["start"]

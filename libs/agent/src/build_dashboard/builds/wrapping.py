@@ -51,10 +51,10 @@ class Wrapping:
         directory.facts["start"]["environment"] = redactor.environment(facts.environment_facts(os.environ))
         backoff = find_backoff(directory.facts["project"])
         self._delivery = Delivery(find_endpoint(options.endpoint), platform.node(), str(spool), backoff)
-        directory.seal_redaction(redactor)
         self._collector = EvidenceCollector(directory.facts, trees, os.environ, spool, redactor)
         self._reporter = BuildReporter(directory, redactor, self._delivery, is_new=True, collector=self._collector)
         self._collector.begin()
+        directory.seal_redaction(redactor)
         self._delivery.start()
         gather_range(self._gathering, self._delivery, directory.facts, may_deepen=options.deepen)
         # What earlier builds left goes out after what this one says.
