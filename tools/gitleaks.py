@@ -21,7 +21,7 @@ LEFT_OUT = {
     "clickhouse-cloud-api-secret-key",  # also a commit that begins with 4b1d
     "sourcegraph-access-token",  # any commit
     "square-access-token",  # EAAA begins much base64
-    "vault-service-token",  # `s.` and 24 letters is a member of a struct
+    "vault-service-token",  # `s.` and 24 characters is a member of a struct
     "authress-service-client-access-key",  # `ext_`, `pat.` and `SK` stand in the names of files and of flags
     "harness-api-key",
     "twilio-api-key",

@@ -247,7 +247,7 @@ def test_what_is_no_secret_stays() -> None:
 
 @pytest.mark.parametrize("text", ["secret", "builds", "abc"])
 def test_short_words_are_masked_as_words_only(text: str) -> None:
-    """A password of six letters is one; within a longer word it is none, and three letters never are."""
+    """A password of six characters is one; within a longer word it is none, and three never are."""
     redactor = Redactor([text])
 
     assert redactor.redact(f"{text} x{text}x".encode()).decode() == (

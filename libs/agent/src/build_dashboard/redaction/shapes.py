@@ -50,7 +50,7 @@ class Shape:
 
 
 def entropy_bits(text: bytes) -> float:
-    """Bits per byte that the text's own distribution of bytes has: 0 of one letter repeated, over 4 of chance."""
+    """Bits per byte that the text's own distribution of bytes has: 0 of one byte repeated, over 4 of chance."""
     counts = Counter(text).values()
     return -sum(count / len(text) * math.log2(count / len(text)) for count in counts)
 
