@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from build_dashboard.daemon.checkout import Checkout, CheckoutError
-from build_dashboard.evidence.facts import git_facts
+from build_dashboard.evidence.checkout_facts import git_facts
 from build_dashboard.git import git_environment
 
 pytestmark = pytest.mark.slow

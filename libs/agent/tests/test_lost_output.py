@@ -81,8 +81,9 @@ def wrapped(directory: BuildDirectory, command: tuple[str, ...]) -> list[str]:
 def run(command: list[str] | tuple[str, ...], streams: tuple[str, ...], opened: Opened) -> int:
     """The exit code as a shell gives it."""
     with opened() as fd:
-        chosen = {stream: fd if stream in streams else subprocess.DEVNULL for stream in ("stdout", "stderr")}
-        code = subprocess.run(command, stdin=subprocess.DEVNULL, check=False, timeout=30, **chosen).returncode
+        out, err = (fd if stream in streams else subprocess.DEVNULL for stream in ("stdout", "stderr"))
+        run = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=out, stderr=err, check=False, timeout=30)
+    code = run.returncode
     return code if code >= 0 else 128 - code
 
 

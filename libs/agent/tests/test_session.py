@@ -170,7 +170,9 @@ def test_a_backlog_leaves_room_in_the_window() -> None:
     made.builds["live"].spooled = 0
     assert _frames(made, 100, size=50) == ["left"] * 15
     made.builds["live"].spooled = 1
-    assert made.want().build_id == "live"
+    live = made.want()
+    assert live is not None
+    assert live.build_id == "live"
 
     alone = _many(1000, left=False)
     assert len(_frames(alone, 100, size=50)) == 20

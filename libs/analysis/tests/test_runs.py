@@ -154,7 +154,7 @@ def test_percentages_of_a_wrapped_make_are_not_the_outer_makes() -> None:
     ]
 
     assert ends[-2:] == [36.0, 40.0]
-    assert max(ends) == 40.0
+    assert max(end or 0 for end in ends) == 40.0
 
 
 @pytest.mark.parametrize(

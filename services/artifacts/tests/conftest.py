@@ -6,7 +6,7 @@ import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
@@ -20,7 +20,7 @@ from build_chassis.auth import Principal, mint_internal
 from build_chassis.bus import Bus, Outgoing, open_bus
 from build_chassis.service_client import ServiceUnavailable
 from build_protocol.ids import new_build_id
-from build_protocol.messages import ArtifactUploaded, ArtifactUploadedData, BuildVerdict, BuildVerdictData, Message
+from build_protocol.messages import ArtifactUploaded, ArtifactUploadedData, BuildVerdict, BuildVerdictData
 from build_protocol.topology import routing_key
 from build_testkit.seaweedfs import ACCESS_KEY, BUCKET, SECRET_KEY
 from build_testkit.signing import SECRET
@@ -128,7 +128,7 @@ class Service:
         facts = {"build_id": offer.build_id, "project": offer.project, "timestamp": NOON_AT, "seq": 9, "data": data}
         return ArtifactUploaded(**{**facts, **fields})
 
-    async def publish(self, *messages: Message, agent: str = AGENT.name) -> None:
+    async def publish(self, *messages: ArtifactUploaded | BuildVerdict, agent: str = AGENT.name) -> None:
         """Put messages on the bus, as the gateway does for this agent."""
         await self.bus.publish(
             [
@@ -173,7 +173,10 @@ async def running(bus_url: str, tmp_path: Path, **settings: Any) -> AsyncIterato
     await bus.open()
     ingest = IngestClient()
     app = create_app(
-        Settings(_env_file=None, **{**facts, **settings}), bus, peers={"ingest": ingest}, clock=lambda: clock[0]
+        Settings(_env_file=None, **{**facts, **settings}),
+        bus,
+        peers=cast("Any", {"ingest": ingest}),
+        clock=lambda: clock[0],
     )
     async with app.router.lifespan_context(app):
         yield Service(app, bus, clock, ingest)

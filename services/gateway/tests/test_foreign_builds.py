@@ -20,7 +20,7 @@ async def make_key(gateway: Gateway, name: str, **more: Any) -> str:
 
 async def frames_until(socket: ClientConnection, kind: str) -> list[dict[str, Any]]:
     """All frames up to the first of this type."""
-    frames = []
+    frames: list[dict[str, Any]] = []
     while not frames or frames[-1]["type"] != kind:
         frames.append(json.loads(await socket.recv()))
     return frames

@@ -158,7 +158,11 @@ def test_missing_facts_are_as_the_newest_record_lists_them(reporter) -> None:
         return [{"name": name, "reason": "detached", "remedy": "give --branch"} for name in names]
 
     start = reporter.start()
-    updates = [{"missingFacts": facts("branch")}, {"missingFacts": facts("branch", "commits")}, {"progress": 4}]
+    updates: list[dict[str, Any]] = [
+        {"missingFacts": facts("branch")},
+        {"missingFacts": facts("branch", "commits")},
+        {"progress": 4},
+    ]
     state = _fold(reporter, start, *(reporter.update(**update) for update in updates))
 
     assert ["branch", "commits"] == [fact.name for fact in state.missing_facts]

@@ -418,7 +418,11 @@ async def test_feedback_is_listed_newest_first_and_replaced_by_its_id(store) -> 
     """By project, by build, before a place; what is sent again stands once, at its new time."""
 
     def remark(number: int, at: int, **more: str) -> Feedback:
-        facts = {"id": f"{number:032x}", "build_id": f"{number % 2:08x}-0000-7000-8000-000000000000", "project": "p"}
+        facts: dict[str, Any] = {
+            "id": f"{number:032x}",
+            "build_id": f"{number % 2:08x}-0000-7000-8000-000000000000",
+            "project": "p",
+        }
         return Feedback(**{**facts, "line": 3, "by": "ann", "at": at, "text": "x", **more})
 
     for feedback in (remark(1, 10), remark(2, 20), remark(3, 30, project="q"), remark(1, 40, note="again")):
