@@ -2,9 +2,11 @@
 
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 
 from build_chassis.backoff import Backoff
+from build_chassis.errors import StoreUnavailable
 from build_chassis.retention_guard import RetentionGuard
 from build_chassis.secret_rules import ADMIN_PASSWORD
 from build_chassis.supervisor import Duty
@@ -44,8 +46,9 @@ class Gateway:
         """
         settings, store = self._parts.settings, self._parts.store
         await store.open()
-        # Before anything is received: it is placed by this clock.
-        await self._guard.look()
+        # Before anything is received: it is placed by this clock. A store that takes no writes is read all the same.
+        with suppress(StoreUnavailable):
+            await self._guard.look()
         if settings.admin_password is not None:
             await self._parts.directory.ensure_admin(settings.admin_password.get_secret_value())
         if settings.api_key is not None:
