@@ -67,12 +67,7 @@ class BuildReporter:
         self.spool = Spool(directory.path)
         self._delivery = delivery
         self.redactor = redactor
-        recorder = Recorder(directory.build_id, directory.facts["project"], redactor=redactor)
-        start = directory.facts["start"]
-        progress = ProgressReader(start["command"], (start.get("environment") or {}).get("NINJA_STATUS"))
-        columns, rows = _terminal_size() if start.get("tty") else (COLUMNS, ROWS)
-        normaliser = Normaliser(redactor, columns=columns, rows=rows)
-        self.log_recorder = LogRecorder(directory.raw, self.spool, recorder, normaliser, progress=progress)
+        self.log_recorder = self._new_log_recorder()
         for occasion in ("log", "progress"):
             if handlers is not None and handlers.has(occasion):
                 self.log_recorder.listeners[occasion].append(partial(handlers.call, occasion, directory.build_id))
@@ -83,6 +78,14 @@ class BuildReporter:
         self._tree_peak_bytes = self._largest_peak_bytes = 0
         self._notified_seq = 0
         delivery.add(directory, self.spool, self._replace, is_running=is_new or not self.log_recorder.is_complete)
+
+    def _new_log_recorder(self) -> LogRecorder:
+        recorder = Recorder(self.directory.build_id, self.directory.facts["project"], redactor=self.redactor)
+        start = self.directory.facts["start"]
+        progress = ProgressReader(start["command"], (start.get("environment") or {}).get("NINJA_STATUS"))
+        columns, rows = _terminal_size() if start.get("tty") else (COLUMNS, ROWS)
+        normaliser = Normaliser(self.redactor, columns=columns, rows=rows)
+        return LogRecorder(self.directory.raw, self.spool, recorder, normaliser, progress=progress)
 
     def start(self, gathering: Gathering | None) -> None:
         """Record BUILD_START with the facts there are."""
@@ -120,7 +123,23 @@ class BuildReporter:
             if holding and time.monotonic() >= metrics_at:
                 metrics_at = time.monotonic() + METRICS_SECONDS
                 self._report_metrics(holding.pid)
+        if self.log_recorder.is_waiting:
+            self._make_room()
         return self.finish(gathering)
+
+    def _make_room(self) -> None:
+        """The disk is full of what the command printed. Delivery makes room; where it does not, the rest is cut."""
+        deadline = time.monotonic() + DISK_FULL_SECONDS
+        while time.monotonic() < deadline and self._delivery.is_connected:
+            time.sleep(POLL_SECONDS)
+            self.pump(is_over=True)
+            if not self.log_recorder.is_waiting:
+                return
+        self.log_recorder.cut_unread(_now_ms())
+        self.log_recorder = self._new_log_recorder()
+        if not self.log_recorder.is_started:
+            self.start(None)
+        self.pump(is_over=True)
 
     def pump(self, *, is_over: bool = False) -> None:
         """Spool what was printed since the last time."""
@@ -178,7 +197,13 @@ class BuildReporter:
             error = f"command not found: {self.directory.facts['start']['command'][0]}"
         self.log_recorder.complete(end, metrics, _now_ms(), error)
         deadline = time.monotonic() + DISK_FULL_SECONDS
-        while not self.log_recorder.flush() and time.monotonic() < deadline:
+        while not self.log_recorder.flush():
+            if time.monotonic() >= deadline:
+                self._delivery.notices.append(
+                    f"build {self.directory.build_id} cannot be delivered yet: the disk of {self.directory.path} has no"
+                    " space left; make room, then `build-dashboard run --resume` delivers it"
+                )
+                return end
             time.sleep(POLL_SECONDS)
         self._notify_delivery()
         if not self.directory.facts.get("artifacts"):

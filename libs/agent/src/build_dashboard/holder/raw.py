@@ -22,7 +22,17 @@ CAP_BYTES = 4 * 1024 * 1024 * 1024
 
 RESERVE_BYTES = 8 * 1024
 
-_RECOUNT_MS = 1000
+SPOOL_SHARE = 2
+"""Of the disk, so many times what is kept here stays free for the records that are made of it,"""
+
+SPOOL_BYTES = 256 * 1024
+"""and this much beside, or an eighth of a smaller disk: else a build's output would keep the build from arriving."""
+
+SMALLEST_FILE_BYTES = 64 * 1024
+FILES_OF_DISK = 64
+"""On a small disk a file has a part of it at most, so that what was read makes room."""
+
+_RECOUNT_MS = 100
 
 
 class RawWriter:
@@ -30,7 +40,7 @@ class RawWriter:
 
     def __init__(self, directory: str, file_bytes: int = FILE_BYTES, cap_bytes: int = CAP_BYTES) -> None:
         self._directory = directory
-        self._file_bytes = file_bytes
+        self._file_bytes = part_of_disk(directory, file_bytes)
         self._cap_bytes = cap_bytes
         self._number = 1
         self._fd = -1
@@ -51,6 +61,11 @@ class RawWriter:
             if self._others + self._size + len(data) > self._cap_bytes:
                 self._drop(data, "raw_cap")
                 return False
+        if kind != EXIT and not self._leaves_room(len(data)):
+            self._recount(stamped_at)
+            if not self._leaves_room(len(data)):
+                self._drop(data, "disk_full")
+                return False
         if self.gap_bytes and not self._append_gap(stamped_at):
             self._drop(data, self.gap_reason)
             return False
@@ -68,6 +83,16 @@ class RawWriter:
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
+
+    def _leaves_room(self, size: int) -> bool:
+        """Whether what is kept can still be spooled after this."""
+        try:
+            disk = os.statvfs(self._directory)
+        except OSError:
+            return True
+        beside = min(SPOOL_BYTES, disk.f_blocks * disk.f_frsize // 8)
+        free = disk.f_bavail * disk.f_frsize
+        return free - size >= SPOOL_SHARE * (self._others + self._size + size) + beside
 
     def _append_gap(self, stamped_at: int) -> bool:
         if not self._append(GAP, stamped_at, f"{self.gap_bytes} {self.gap_reason}".encode()):
@@ -156,6 +181,32 @@ class RawReader:
         """Let go of the file."""
         self._close()
 
+    def cut(self, stamped_at: int) -> None:
+        """Nobody writes any more and the disk is full: what was not read makes room for a gap; the end is kept.
+
+        A file is only overwritten in its place and shortened, so that it works without any room, and a crash in between
+        leaves the end, too.
+        """
+        rest, lost, end = RawReader(self._directory, self.number, self.offset), 0, b""
+        while frames := rest.read(FILE_BYTES):
+            for kind, at, data in frames:
+                if kind == EXIT:
+                    end = HEADER.pack(EXIT, len(data), at) + data
+                else:
+                    lost += int(data.split()[0]) if kind == GAP else len(data)
+        rest.close()
+        text = f"{lost} disk_full".encode()
+        kept = (HEADER.pack(GAP, len(text), stamped_at) + text if lost else b"") + end
+        later = [number for number in raw_numbers(self._directory) if number > self.number]
+        if not later:
+            _overwrite(raw_path(self._directory, self.number), self.offset, kept)
+            return
+        _overwrite(raw_path(self._directory, later[-1]), 0, kept)
+        _overwrite(raw_path(self._directory, self.number), self.offset, b"")
+        for number in later[:-1]:
+            os.unlink(raw_path(self._directory, number))  # noqa: PTH108  (as above)
+        os.rename(raw_path(self._directory, later[-1]), raw_path(self._directory, self.number + 1))  # noqa: PTH104  (as above)
+
     def _read_file(self, limit_bytes: int) -> list[tuple[bytes, int, bytes]]:
         if self._fd < 0:
             try:
@@ -183,6 +234,29 @@ class RawReader:
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
+
+
+def _overwrite(path: str, offset: int, data: bytes) -> None:
+    """These bytes from there on, and nothing behind them."""
+    try:
+        fd = os.open(path, os.O_WRONLY)
+    except FileNotFoundError:
+        return
+    try:
+        os.pwrite(fd, data, offset)
+        os.ftruncate(fd, offset + len(data))
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def part_of_disk(directory: str, size_bytes: int) -> int:
+    """A file's size: as given, or a part of a small disk."""
+    try:
+        disk = os.statvfs(directory)
+    except OSError:
+        return size_bytes
+    return min(size_bytes, max(SMALLEST_FILE_BYTES, disk.f_blocks * disk.f_frsize // FILES_OF_DISK))
 
 
 def raw_path(directory: str, number: int) -> str:

@@ -78,6 +78,7 @@ class LogRecorder:
         self._forecast_at = -FORECAST_SECONDS
         self._last_output = clock()
         self._pending: list[bytes] = []  # encoded and numbered, but the disk was full
+        self._raw_directory = raw_directory
         self._reader = raw.RawReader(raw_directory)
         self._resume()
         self._saved_number = self._reader.number
@@ -167,6 +168,20 @@ class LogRecorder:
     def artifact(self, data: Mapping[str, Any], stamped_at: int) -> None:
         """Record ARTIFACT_UPLOADED."""
         self._append([self._recorder.record("ARTIFACT_UPLOADED", stamped_at, data)])
+
+    def cut_unread(self, stamped_at: int) -> None:
+        """The disk stays full and the holder is gone: what is not spooled makes room, and will be read as a gap.
+
+        This log recorder is of no use any more: another one goes on from the spool.
+        """
+        number, offset = json.loads(self._spool.checkpoint)["raw"] if self._spool.checkpoint else (1, 0)
+        self._reader.close()
+        raw.RawReader(self._raw_directory, number, offset).cut(stamped_at)
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether records wait for room on the disk."""
+        return bool(self._pending)
 
     def flush(self) -> bool:
         """Try again to spool what a full disk refused; True when nothing waits."""

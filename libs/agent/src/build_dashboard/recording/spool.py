@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 
+from build_dashboard.holder.raw import part_of_disk
+
 HEADER = struct.Struct("<IIcQ")
 """CRC-32 of all that follows it, payload length in bytes, kind, sequence number."""
 
@@ -24,6 +26,9 @@ SEGMENT_BYTES = 16 * 1024 * 1024
 KEEP_BYTES = 128 * 1024 * 1024
 """Stored records are kept up to this much until the build is verified: they can be resent, and the checksum of the
 log can be taken again after a restart."""
+
+KEEP_SEGMENTS = 8
+"""Of a small disk, an eighth is kept."""
 
 RECENT_BYTES = 2 * 1024 * 1024
 """The newest records, kept in memory so that what is sent at once is not read back."""
@@ -47,8 +52,8 @@ class Spool:
         self.last_seq = 0
         self.stored_seq = 0
         self.checkpoint = b""
-        self._segment_bytes = segment_bytes
-        self._keep_bytes = keep_bytes
+        self._segment_bytes = part_of_disk(str(directory), segment_bytes)
+        self._keep_bytes = min(keep_bytes, part_of_disk(str(directory), keep_bytes) * KEEP_SEGMENTS)
         self._lock = Lock()
         self._fd = -1
         self._size = 0  # of the segment being written
@@ -122,7 +127,13 @@ class Spool:
         with self._lock:
             self.stored_seq = max(self.stored_seq, min(upto, self.last_seq))
             total = sum(size for _, size in self._segments[:-1]) + self._size
-            while len(self._segments) > 1 and total > self._keep_bytes and self._segments[1][0] <= self.stored_seq + 1:
+            # A segment that is new and empty does not tell yet where to go on.
+            while (
+                self._size
+                and len(self._segments) > 1
+                and total > self._keep_bytes
+                and self._segments[1][0] <= self.stored_seq + 1
+            ):
                 first_seq, size = self._segments.pop(0)
                 self._path(first_seq).unlink(missing_ok=True)
                 total -= size
