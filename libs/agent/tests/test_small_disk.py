@@ -31,8 +31,8 @@ def test_output_that_fills_the_disk_keeps_no_build_from_arriving(
     done = lone_agent.build("sh", "-c", script)
     assert done.returncode == 3
 
-    said = agent.run("run", "--resume")
-    assert said.returncode == 0, said.stderr.decode()
+    resumed = agent.run("run", "--resume")
+    assert resumed.returncode == 0, resumed.stderr.decode()
     build = gateway.only_build()
     complete = gateway.of(build, "BUILD_COMPLETE")[0]["data"]
     assert (complete["status"], complete["exitCode"]) == ("failed", 3)

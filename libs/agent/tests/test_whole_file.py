@@ -18,9 +18,9 @@ import sys
 from pathlib import Path
 from build_dashboard.whole_file import write_whole
 while True:
-    for letter in "ab":
-        write_whole(Path(sys.argv[1]), letter * 100_000)
-        print(letter, flush=True)
+    for sign in "ab":
+        write_whole(Path(sys.argv[1]), sign * 100_000)
+        print(sign, flush=True)
 """
 
 
