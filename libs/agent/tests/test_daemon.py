@@ -295,6 +295,19 @@ def test_what_is_reported_has_no_credentials() -> None:
     assert str(CheckoutError(words)) == expected
 
 
+def test_a_spool_that_cannot_be_made_at_first_is_waited_for(agent, gateway, config, wait_until) -> None:
+    """The daemon says so, and goes on by itself once it can."""
+    agent.spool.parent.mkdir(exist_ok=True)
+    agent.spool.write_text("in the way")
+    daemon = agent.start("agent", "--config", str(config))
+    line = daemon.stderr.readline().decode()
+    assert f"cannot make the spool {agent.spool}" in line
+    agent.spool.unlink()
+    wait_until(lambda: gateway.records and gateway.of(gateway.only_build(), "BUILD_COMPLETE"), 20)
+    daemon.send_signal(signal.SIGTERM)
+    daemon.communicate(timeout=10)
+
+
 def test_sdk_runs_a_command_and_calls_handlers(gateway, spool) -> None:
     """Plain and async handlers are called at start and end; one that raises affects nothing else."""
     agent = BuildAgent(project_name="p", api_key=KEY, ws_endpoint=gateway.url, spool=spool)

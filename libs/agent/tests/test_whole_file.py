@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from build_dashboard.daemon.memory import Memory
+from build_dashboard.daemon.trigger import Trigger
 from build_dashboard.recording.directory import BuildDirectory, build_facts, left_builds
 from build_dashboard.whole_file import write_whole
 from build_testkit.openings import small_disk
@@ -95,6 +96,20 @@ def test_a_damaged_build_in_the_spool_is_named_and_keeps_no_other(
         directory.close()
     assert [directory.build_id for directory in left] == [good.build_id]
     assert bad.build_id in caplog.text
+
+
+def test_an_order_that_cannot_be_kept_is_not_taken(tmp_path: Path) -> None:
+    """On a full disk: neither now nor by half, so that the same order may come again."""
+    with small_disk(tmp_path / "disk") as disk:
+        memory = Memory(disk.path / "p.json")
+        disk.fill()
+        for _ in range(2):
+            with pytest.raises(OSError, match="No space left"):
+                memory.take(Trigger("c" * 5000))
+        assert memory.pending == []
+        disk.grow()
+        assert memory.take(Trigger("c" * 5000))
+        assert Memory(disk.path / "p.json").pending == [Trigger("c" * 5000)]
 
 
 def test_a_command_that_was_noted_in_part_does_not_swallow_the_next(tmp_path: Path) -> None:

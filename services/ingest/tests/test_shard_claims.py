@@ -105,7 +105,7 @@ async def test_a_replica_that_leaves_makes_nobody_wait(fleet) -> None:
 
 
 async def test_replicas_that_are_gone_leave_nothing_behind(fleet, store) -> None:
-    """However many names there were, as of containers: the killed ones' rows go in time, those who leave take theirs."""
+    """However many names there were, as of containers: killed ones go in time, and who leaves takes its own along."""
     for number in range(20):
         fleet.join(f"pod-{number}")
         await fleet.tick()

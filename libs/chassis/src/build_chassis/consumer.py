@@ -73,6 +73,11 @@ async def run_consumer(
     backoff = backoff or Backoff()
     consuming = _Consuming(bus, queue, handle, health, backoff=backoff, monotonic=monotonic)
     is_careful = False
+    try:
+        await health.probe()  # a service that starts in an outage takes nothing that it would have to give back
+    except StoreUnavailable as error:
+        log.warning("waiting to consume %s: %s", queue, error)
+        await _wait(bus, health, backoff)
     while True:
         try:
             is_careful = await consuming.run(prefetch, is_careful=is_careful)

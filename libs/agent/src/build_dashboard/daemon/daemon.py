@@ -23,7 +23,11 @@ from build_dashboard.daemon.project_builder import ProjectBuilder
 from build_dashboard.delivery.delivery import Delivery
 from build_dashboard.endpoint import Endpoint, find_endpoint, spool_directory
 
+logger = logging.getLogger("build_dashboard")
 LINGER_SECONDS = 30.0
+
+SPOOL_SECONDS = 2.0
+"""How often a spool that cannot be made is tried again."""
 
 CONNECT_SECONDS = 10.0
 """Nobody waits for the end of a daemon's round, so it waits longer for a slow dashboard than `run` does."""
@@ -49,7 +53,9 @@ class Daemon:
 
     def serve(self, *, once: bool = False) -> int:
         """Build what is new, again and again until stopped (0); with `once`, once: 1 when a build could not begin."""
-        self._spool.mkdir(parents=True, exist_ok=True, mode=0o700)
+        while not self._has_spool():
+            if once or self._stop.wait(SPOOL_SECONDS):
+                return 1
         for builder in self._builders.values():
             builder.recall()
         self._delivery.start()
@@ -67,6 +73,14 @@ class Daemon:
         self._delivery.linger(left + built, seconds, unconnected_seconds=min(seconds, CONNECT_SECONDS))
         self._delivery.close()
         return 1 if once and any(builder.has_failed for builder in self._builders.values()) else 0
+
+    def _has_spool(self) -> bool:
+        try:
+            self._spool.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as error:
+            logger.error("cannot make the spool %s (%s); it is tried again", self._spool, error)
+            return False
+        return True
 
     def stop(self) -> None:
         """Return from `serve` soon; running builds go on, and are delivered by the next daemon."""

@@ -52,9 +52,14 @@ class Memory:
         with self._lock:
             if trigger.command_id in self._commands:
                 return False
+            before = self._commands, self.pending
             self._commands = [*self._commands, trigger.command_id][-REMEMBERED_COMMANDS:]
             self.pending = [*self.pending, trigger]
-            self._write()
+            try:
+                self._write()
+            except OSError:
+                self._commands, self.pending = before
+                raise
         return True
 
     def drop(self, command_id: str) -> None:

@@ -103,7 +103,11 @@ class ProjectBuilder:
             trigger = Trigger.asked(command_id, args, self._project)
         except TriggerRefused as refusal:
             return "rejected", str(refusal)
-        if self._memory.take(trigger):
+        try:
+            is_new = self._memory.take(trigger)
+        except OSError as error:
+            return "rejected", f"this agent cannot keep the order: {error}"
+        if is_new:
             self._triggers.put(trigger)
         return "accepted", None
 

@@ -365,7 +365,11 @@ class Delivery:
         held, state = self._held.get(build_id), self._session.builds.get(build_id)
         if held is None or state is None:
             return _command_ack(command_id, "rejected", build_id, "this agent does not run that build")
-        if held.directory.journal_command(command_id):
+        try:
+            is_new = held.directory.journal_command(command_id)
+        except OSError:
+            is_new = True  # a full disk, perhaps of this very build: to end it twice does no damage
+        if is_new:
             if not state.is_running:
                 return _command_ack(command_id, "rejected", build_id, "the build is over")
             held.directory.stop("cancelled_by_user")
