@@ -236,6 +236,10 @@ class Agent:
         out, err = process.communicate(timeout=60)
         return subprocess.CompletedProcess(arguments, process.returncode, out, err)
 
+    def run_program(self, command: tuple[str, ...], **options: Any) -> subprocess.CompletedProcess[bytes]:
+        """Another program, in the agent's environment."""
+        return subprocess.run(command, env=self.environment, capture_output=True, timeout=60, check=False, **options)
+
     def build(
         self, *command: str, options: tuple[str, ...] = (), cwd: Path | None = None
     ) -> subprocess.CompletedProcess[bytes]:

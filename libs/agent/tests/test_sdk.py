@@ -1,6 +1,7 @@
 """The SDK: builds driven from Python, and functions called when something happens to a build."""
 
 import asyncio
+import os
 import subprocess
 import sys
 import threading
@@ -8,6 +9,7 @@ from typing import Any
 
 import pytest
 from build_dashboard import BuildAgent
+from build_dashboard.builds.driven import BuildOver
 
 pytestmark = pytest.mark.slow
 
@@ -157,6 +159,153 @@ def test_killed_program_leaves_a_failed_build(agent, gateway, tmp_path, wait_unt
 
     assert ("failed", "holder_lost") == (complete(gateway)["status"], complete(gateway)["reason"])
     assert [] == agent.left()
+
+
+def test_what_is_reported_too_late_is_refused(sdk, gateway) -> None:
+    """After its end nothing can be reported of a build, and the record of it stays whole."""
+    with sdk.build() as build:
+        build.test("suite.case", "passed", 0.5)
+    for late in (lambda: build.log("x"), lambda: build.metric("x", 1), lambda: build.phase("test")):
+        with pytest.raises(BuildOver, match="is over"):
+            late()
+
+    assert [[{"name": "suite.case", "outcome": "passed", "seconds": 0.5}]] == updates(gateway, "tests")
+    assert "succeeded" == complete(gateway)["status"]
+
+
+def test_what_names_no_build_is_refused_before_it_begins(sdk, gateway) -> None:
+    """A project, branch, config or origin that no record takes."""
+    wrong = [{"branch": "a..b"}, {"config": ""}, {"config": "x" * 600}, {"config": None}, {"origin": "laptop"}]
+    for options in wrong:
+        with pytest.raises(ValueError, match=next(iter(options))):
+            sdk.build(**options)
+    with pytest.raises(ValueError, match="project"):
+        BuildAgent("LLVM", KEY, gateway.url).build()
+
+    assert {} == gateway.records
+
+
+def test_threads_report_side_by_side(sdk, gateway) -> None:
+    """Every line and number of every thread arrives, each in its thread's order."""
+    with sdk.build() as build:
+
+        def work(name: str) -> None:
+            for n in range(50):
+                build.log(f"{name} {n}")
+            build.metric(name, 1)
+
+        threads = [threading.Thread(target=work, args=(name,)) for name in ("a", "b", "c")]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    lines = gateway.log(gateway.only_build())
+    for name in ("a", "b", "c"):
+        assert [f"{name} {n}" for n in range(50)] == [line for line in lines if line.startswith(name)]
+    assert {"a", "b", "c"} == {key for metrics in updates(gateway, "metrics") for key in metrics}
+
+
+def test_async_with_leaves_the_loop_free(sdk, gateway) -> None:
+    """Neither the beginning nor the wait at the end stops other tasks, and a cancelled task's build has its end."""
+    gateway.verifies = False  # so that the end waits
+    turns = 0
+
+    async def turn() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0.01)
+
+    async def drive() -> None:
+        async with sdk.build(linger_seconds=0.5) as build:
+            build.log("printed")
+            await asyncio.sleep(60)
+
+    async def main() -> None:
+        other, driven = asyncio.create_task(turn()), asyncio.create_task(drive())
+        while not (gateway.records and gateway.log(gateway.only_build())):  # noqa: ASYNC110  (another thread's)
+            await asyncio.sleep(0.01)
+        before = turns
+        driven.cancel()
+        await asyncio.wait([driven])
+        assert turns > before + 5
+        other.cancel()
+
+    asyncio.run(main())
+    assert ("failed", ["printed"]) == (complete(gateway)["status"], gateway.log(gateway.only_build())[:1])
+
+
+def test_forked_children_report_through_their_parent(sdk, gateway) -> None:
+    """One sequence, each record whole; a child that leaves the block, or goes on after the end, ends nothing."""
+    with sdk.build() as build:
+        children = []
+        for n in range(3):
+            child = os.fork()
+            if child == 0:
+                try:
+                    build.log(f"child {n} " + "x" * 3000)
+                    build.metric(f"child{n}", n)
+                finally:
+                    os._exit(0)
+            children.append(child)
+        for child in children:
+            os.waitpid(child, 0)
+        build.log("parent")
+
+    log = gateway.log(gateway.only_build())
+    assert {f"child {n} " + "x" * 3000 for n in range(3)} | {"parent"} == set(log)
+    assert {f"child{n}": n for n in range(3)} == {k: v for m in updates(gateway, "metrics") for k, v in m.items()}
+    assert 1 == len(gateway.of(gateway.only_build(), "BUILD_COMPLETE"))
+
+
+NESTED = """
+import asyncio, os, sys
+from build_dashboard import BuildAgent
+assert "BUILD_DASHBOARD_API_KEY" not in os.environ
+agent = BuildAgent("inner")
+agent.on_build_complete(lambda build_id, status: print("handler", status))
+with agent.build() as build:
+    assert build.build_id == os.environ["BUILD_DASHBOARD_BUILD_ID"]
+    build.phase("test")
+    build.log("from inside")
+    build.metric("tests_passed", 3)
+    build.test("t", "passed")
+    if os.fork() == 0:
+        build.metric("child", 1)
+        os._exit(0)
+    os.wait()
+async def main():
+    async with agent.build() as build:
+        build.progress(40, "half")
+asyncio.run(main())
+assert agent.run([sys.executable, "-c", "print('a part'); raise SystemExit(4)"]).exit_code == 4
+os.write(os.open(os.environ["BUILD_DASHBOARD_REPORTS"], os.O_WRONLY), b'{"commit": "0123abc"}\\ngarbage\\n')
+for wrong in (lambda: build.metric("$x", 1), lambda: build.log(None), lambda: build.phase("lunch")):
+    try:
+        wrong()
+    except (TypeError, ValueError):
+        print("refused")
+sys.exit(5)
+"""
+
+
+def test_a_program_in_a_wrapped_build_reports_through_its_holder(agent, gateway, tmp_path) -> None:
+    """Without a key and a connection of its own: one build, all of it in order, its end that of the command."""
+    (tmp_path / "inner.py").write_text(NESTED)
+    strip = ("env", "-u", "BUILD_DASHBOARD_API_KEY", "-u", "WS_ENDPOINT")
+    done = agent.build(*strip, sys.executable, "inner.py", cwd=tmp_path)
+
+    assert done.returncode == 5, done.stderr
+    assert ["test"] == [phase for phase in updates(gateway, "phase") if phase == "test"]
+    metrics = {key: value for found in updates(gateway, "metrics") for key, value in found.items()}
+    assert (3, 1) == (metrics["testsPassed"], metrics["child"])
+    assert [[{"name": "t", "outcome": "passed", "tool": "pytest"}]] == updates(gateway, "tests")
+    assert 40 in updates(gateway, "progress")
+    expected = ["from inside", "handler succeeded", "handler succeeded", "a part", "handler failed", *["refused"] * 3]
+    assert expected == gateway.log(gateway.only_build())
+    assert [] == updates(gateway, "commit")
+    assert 1 == gateway.connections
 
 
 SEED = """

@@ -2,17 +2,17 @@
 
 TYPE_CHECKING = False  # typing's own costs the holder a megabyte; type checkers know the name
 if TYPE_CHECKING:
-    from build_dashboard.daemon.sdk import BuildAgent
+    from build_dashboard.daemon.sdk import Build, BuildAgent, BuildResult, ConfigError
 
-__all__ = ["BuildAgent", "__version__"]
+__all__ = ["Build", "BuildAgent", "BuildResult", "ConfigError", "__version__"]
 
 __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> object:
     # The holder and the command line import this package too; they must not pay for the SDK.
-    if name == "BuildAgent":
-        from build_dashboard.daemon.sdk import BuildAgent  # noqa: PLC0415  (see above)
+    if name in __all__:
+        from build_dashboard.daemon import sdk  # noqa: PLC0415  (see above)
 
-        return BuildAgent
+        return getattr(sdk, name)
     raise AttributeError(name)

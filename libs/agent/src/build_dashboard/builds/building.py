@@ -90,6 +90,7 @@ def build(
             **child_environment(os.environ, keep_key=plan.keep_key),
             **plan.environment,
             "BUILD_DASHBOARD_BUILD_ID": directory.build_id,
+            "BUILD_DASHBOARD_REPORTS": str(directory.reports.resolve()),
         },
         is_terminal=is_terminal,
         timeout_seconds=plan.timeout_seconds,

@@ -6,11 +6,19 @@ import logging
 import threading
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 logger = logging.getLogger("build_dashboard")
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
+
+# What each occasion's function is called with; what it returns is awaited where it can be, and ignored.
+BuildHandler = TypeVar("BuildHandler", bound=Callable[[str], object])
+CompleteHandler = TypeVar("CompleteHandler", bound=Callable[[str, "BuildStatus"], object])
+ProgressHandler = TypeVar("ProgressHandler", bound=Callable[[str, float], object])
+LogHandler = TypeVar("LogHandler", bound=Callable[[str, list[str]], object])
+
+BuildStatus = Literal["succeeded", "failed", "cancelled", "timed_out"]
 
 
 class Handlers:

@@ -47,6 +47,7 @@ def main(arguments: Sequence[str]) -> int:
         say(f"cannot write the spool ({error}): the build runs unrecorded")
         return _become(options.command, is_input_closed=is_input_closed)
     environment["BUILD_DASHBOARD_BUILD_ID"] = directory.build_id
+    environment["BUILD_DASHBOARD_REPORTS"] = str(directory.reports.resolve())
     trees = find_trees(options.command, str(Path.cwd()))
     terminal = _terminal_mode()
     holding = start(

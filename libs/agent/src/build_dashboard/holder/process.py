@@ -33,6 +33,9 @@ REPEAT_SECONDS = 0.2
 
 ENDING_MS = 20
 
+REPORTS_MAX = 50_000
+"""Of one build; a program that reports without end fills no disk."""
+
 FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
 REASONS = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated", signal.SIGHUP: "hangup", signal.SIGQUIT: "quit"}
 
@@ -86,6 +89,8 @@ class Holder:
             os.set_blocking(fd, False)
         signal.set_wakeup_fd(wake)
         self._control = os.open(f"{task.directory}/control", os.O_RDWR | os.O_NONBLOCK)
+        self._reports = os.open(f"{task.directory}/reports", os.O_RDWR | os.O_NONBLOCK)
+        self._reports_left = REPORTS_MAX
 
     def run(self) -> int:
         """Hold the command to its end; its exit code as a shell would give it."""
@@ -96,6 +101,7 @@ class Holder:
                 self._wait()
         finally:
             self._restore_terminal()
+        self._take_reports()
         code, name = exit_code(self._wait_status or 0)
         if not self._reason and self._terminal and self._terminal.has_interrupt:
             self._reason = "interrupted"
@@ -197,13 +203,7 @@ class Holder:
     def _wait(self) -> None:
         """Wait for something to do, and do it."""
         ready = dict(self._poll().poll(self._patience_ms()))
-        if self._wakeup in ready:
-            os.read(self._wakeup, 4096)
-            self._reap()
-        if self._control in ready:
-            self._obey(os.read(self._control, 4096))
-        if self._task.status_fd in ready:
-            self._agent_is_gone()
+        self._look_inside(ready)
         if self._terminal is not None:
             self._terminal.pass_typed(ready)
         for source in list(self._sources.values()):
@@ -217,10 +217,23 @@ class Holder:
                 self._close(source)
         self._watch_clock()
 
+    def _look_inside(self, ready: dict[int, int]) -> None:
+        """What signals, the agent and the command's reports bring."""
+        if self._wakeup in ready:
+            os.read(self._wakeup, 4096)
+            self._reap()
+        if self._control in ready:
+            self._obey(os.read(self._control, 4096))
+        if self._reports in ready:
+            self._take_reports()
+        if self._task.status_fd in ready:
+            self._agent_is_gone()
+
     def _poll(self) -> select.poll:
         poll = select.poll()
         poll.register(self._wakeup, select.POLLIN)
         poll.register(self._control, select.POLLIN)
+        poll.register(self._reports, select.POLLIN)
         if self._task.status_fd >= 0:
             poll.register(self._task.status_fd, 0)  # only reports that the agent is gone
         for source in self._sources.values():
@@ -263,6 +276,18 @@ class Holder:
         source.outlet.write(data)
         self._tick()
         return True
+
+    def _take_reports(self) -> None:
+        """Note what the command reports of itself; each report came in one piece, for it is smaller than a pipe."""
+        try:
+            data = os.read(self._reports, READ_BYTES)
+        except OSError:
+            return
+        for line in data.splitlines():
+            if self._reports_left > 0:
+                self._reports_left -= 1
+                self._raw.append(raw.REPORT, now_ms(), line)
+        self._tick()
 
     def _close(self, source: Source) -> None:
         """Nobody reads our output any more: the command learns it as it would without us."""

@@ -11,8 +11,8 @@ import struct
 HEADER = struct.Struct("<cIQ")
 """Kind (one byte), length of what follows in bytes, milliseconds since the Unix epoch."""
 
-OUT, ERR, PTY, GAP, EXIT = b"o", b"e", b"p", b"g", b"x"
-KINDS = frozenset((OUT, ERR, PTY, GAP, EXIT))
+OUT, ERR, PTY, GAP, REPORT, EXIT = b"o", b"e", b"p", b"g", b"r", b"x"
+KINDS = frozenset((OUT, ERR, PTY, GAP, REPORT, EXIT))
 
 FILE_BYTES = 32 * 1024 * 1024
 """A raw file is closed at this size, so that what was read can be deleted while the build goes on."""

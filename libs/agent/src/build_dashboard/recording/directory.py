@@ -63,6 +63,7 @@ class BuildDirectory:
         path.mkdir(mode=0o700)
         (path / "raw").mkdir(mode=0o700)
         os.mkfifo(path / "control", 0o600)
+        os.mkfifo(path / "reports", 0o600)
         lock_fd = _lock(path / "lock")
         if lock_fd is None:
             raise BuildBusy(facts["buildId"])
@@ -108,6 +109,11 @@ class BuildDirectory:
         """Values and regular expressions that the build's own agent masked."""
         noted = unseal(self.path) or {}
         return noted.get("secrets", []), noted.get("patterns", [])
+
+    @property
+    def reports(self) -> Path:
+        """Where the command, and what it starts, writes what it has to report beside its output: a line each."""
+        return self.path / "reports"
 
     def is_held(self) -> bool:
         """Whether the holder lives."""
@@ -170,7 +176,7 @@ class BuildDirectory:
 
         Raw output is not masked, and no archive takes a pipe.
         """
-        for path in (self.path / "control", *Path(self.raw).iterdir()):
+        for path in (self.path / "control", self.reports, *Path(self.raw).iterdir()):
             path.unlink(missing_ok=True)
 
     def delete(self) -> None:

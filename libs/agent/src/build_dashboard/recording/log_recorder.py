@@ -11,6 +11,7 @@ from typing import Any
 
 from build_analysis.progress import Progress, ProgressReader
 
+from build_dashboard import reportable
 from build_dashboard.failpoints import fail_at
 from build_dashboard.holder import raw
 from build_dashboard.holder.holding import End, parse_end
@@ -197,6 +198,12 @@ class LogRecorder:
         elif kind == raw.GAP:
             size, _, reason = data.decode().partition(" ")
             self._record_gap(int(size), reason, stamped_at, blocks, records)
+        elif kind == raw.REPORT:
+            if found := reportable.decode(data):
+                # What was printed before stands before it.
+                self._log(blocks, records)
+                blocks.clear()
+                records.append(self._recorder.record("BUILD_UPDATE", stamped_at, {"status": "running", **found}))
         elif kind == raw.EXIT:
             self.end = parse_end(data.decode())
             self._finish_log(stamped_at, blocks, records)
