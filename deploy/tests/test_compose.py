@@ -88,6 +88,52 @@ def test_the_gateway_believes_the_front_and_nobody_else(composed: dict[str, Any]
     assert environment["BUILD_DASHBOARD_URL"] == "https://localhost"
 
 
+def start_broker(composed: dict[str, Any], directory: Path, **passwords: str) -> subprocess.CompletedProcess[str]:
+    """Run what the broker's container runs, up to its image's own entry point."""
+    entry = directory / "docker-entrypoint.sh"
+    entry.write_text('#!/bin/sh\necho "started $*"\n')
+    entry.chmod(0o755)
+    service = composed["services"]["rabbitmq"]
+    return subprocess.run(
+        [*service["entrypoint"], *(part.replace("$$", "$") for part in service["command"])],
+        env={
+            "PATH": f"{directory}:{os.environ['PATH']}",
+            "DEFINITIONS": str(directory / "definitions.json"),
+            "DEFINITIONS_TEMPLATE": str(ROOT / "deploy" / "rabbitmq" / "definitions.template.json"),
+            **{f"RABBITMQ_{name.upper()}_PASSWORD": passwords.get(name, "") for name in SERVICES},
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_each_service_has_a_user_of_its_own_on_the_broker(composed: dict[str, Any], tmp_path: Path) -> None:
+    """With the password that only it and the broker have; the file that the broker loads has no other user."""
+    passwords = {name: secrets.token_hex(24) for name in SERVICES}
+    started = start_broker(composed, tmp_path, **passwords)
+
+    assert (started.returncode, started.stdout) == (0, "started rabbitmq-server\n"), started.stderr
+    loaded = json.loads((tmp_path / "definitions.json").read_text())
+    assert {user["name"]: user["password"] for user in loaded["users"]} == passwords
+    assert {permission["user"] for permission in loaded["permissions"]} == set(SERVICES)
+    for name in SERVICES:
+        environment = composed["services"][name]["environment"]
+        assert environment["AMQP_URL"].startswith(f"amqp://{name}:")
+        assert not [variable for variable in environment if variable.startswith("RABBITMQ_")]
+
+
+@pytest.mark.parametrize("password", ["", "x" * 31, "x" * 40 + "/", "change me"])
+def test_a_broker_with_a_weak_password_does_not_start(composed: dict[str, Any], tmp_path: Path, password: str) -> None:
+    """Its log names the variable and what to set."""
+    passwords = {name: secrets.token_hex(24) for name in SERVICES} | {"history": password}
+    started = start_broker(composed, tmp_path, **passwords)
+
+    assert started.returncode == 1
+    assert "RABBITMQ_HISTORY_PASSWORD" in started.stderr
+    assert "openssl rand" in started.stderr
+
+
 def test_the_database_alone_needs_no_keys_of_other_services() -> None:
     """`docker-compose up -d mysql` asks for nothing of the object store's."""
     answer = subprocess.run(

@@ -41,7 +41,7 @@ def test_authors_are_notified_when_they_are_few(builds, incident_of, count, noti
     """At most five suspects: each author is notified; more would be noise to nearly all of them."""
     incident = incident_of(commits=builds.commits(*range(10, 10 + count)))
 
-    assert notified == len(addresses(Project(notify_authors=True), incident))
+    assert notified == len(addresses(Project(notify_authors=True, author_domains=["example.com"]), incident))
     assert addresses(Project(notify_authors=False), incident) == []
 
 
@@ -52,7 +52,30 @@ def test_an_author_who_is_no_address_is_not_notified(builds, incident_of, addres
     """Commits carry whatever somebody wrote: only one plain address is one."""
     commits = [builds.commits(10)[0].model_copy(update={"author_email": address})]
 
-    assert addresses(Project(notify_authors=True), incident_of(commits=commits)) == []
+    project = Project(notify_authors=True, author_domains=["example.com", "ann", ""])
+    assert addresses(project, incident_of(commits=commits)) == []
+
+
+@pytest.mark.parametrize(
+    ("facts", "notified"),
+    [
+        ({}, False),
+        ({"author_domains": []}, False),
+        ({"author_domains": ["example.com"]}, True),
+        ({"author_domains": ["@Example.COM "]}, True),
+        ({"author_domains": ["com", "mail.example.com", "xample.com"]}, False),
+        ({"notification_emails": ["team@EXAMPLE.com"]}, True),
+        ({"notification_emails": ["team@example.org"]}, False),
+        ({"notification_emails": ["team@example.com"], "author_domains": ["example.org"]}, False),
+        ({"configs": {"asan": BuildConfig(owner="tom@example.com")}}, True),
+    ],
+)
+def test_an_author_elsewhere_is_not_notified(builds, incident_of, facts, notified):
+    """Whoever names an address in a commit cannot have it mailed: only domains of the project's own, or listed ones."""
+    commits = [builds.commits(10)[0].model_copy(update={"author_email": "Zoe@Example.com"})]
+    project = Project(notify_authors=True, **facts)
+
+    assert ("Zoe@Example.com" in addresses(project, incident_of(commits=commits))) == notified
 
 
 def test_a_staging_config_is_news_to_its_owner_only(incident_of):

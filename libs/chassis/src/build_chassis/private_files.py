@@ -10,12 +10,13 @@ _OTHERS = 0o077
 
 
 def private_directory(path: Path) -> None:
-    """The directory is there; where this makes it, nobody else may enter. One that is there stays as it is.
+    """The directory is there; where this makes it or one above, nobody else may enter. What is there stays as it is.
 
     Raises:
         OSError: It cannot be made.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.parent.is_dir():
+        private_directory(path.parent)
     path.mkdir(mode=DIRECTORY_MODE, exist_ok=True)
 
 

@@ -59,6 +59,9 @@ class Project(BaseModel):
     notification_emails: list[str] = Field(default_factory=list)
     notify: tuple[NotifyOn, ...] = ("broken", "fixed", "new_signature")
     notify_authors: bool = False
+    author_domains: list[str] | None = Field(
+        None, description="Authors at these mail domains only; absent: at those of notification_emails and owners."
+    )
     channels: list[str] = Field(default_factory=list, description="Apprise URLs.")
     quiet_hours: str | None = Field(None, description="e.g. `22:00-07:00 UTC`.")
     websocket: Websocket = Websocket()

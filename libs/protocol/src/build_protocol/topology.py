@@ -1,5 +1,6 @@
 """Names on the broker, and the one table of who listens to what. Adding a service is adding a queue here."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from build_protocol.ids import SHARDS, shard_of, shard_of_branch
@@ -65,6 +66,15 @@ INGEST_TYPES = (
     "BUILD_HEARTBEAT",
 )
 
+PUBLISHED: Mapping[str, tuple[str, ...]] = {
+    "gateway": tuple(kind for kind in INGEST_TYPES if kind != "ARTIFACT_READY"),
+    "ingest": ("BUILD_VERDICT", "BUILD_FAILING"),
+    "artifacts": ("ARTIFACT_READY",),
+    "history": ("INCIDENT_CHANGED",),
+    "notifier": (),
+}
+"""What each service publishes on `builds`: nobody else's is believed."""
+
 QUEUES: tuple[Queue, ...] = (
     *(
         Queue(ingest_queue(shard), tuple(f"{shard}.{kind}.#" for kind in INGEST_TYPES), single_active=True)
@@ -128,6 +138,12 @@ def live_key(kind: str, project: str, build_id: str) -> str:
         build_id: The build's whole id.
     """
     return f"{kind}.{project.replace('.', '_')}.{build_id}"
+
+
+def publisher_of(key: str) -> str | None:
+    """The service whose messages have this routing key on `builds`; None for a type that no service publishes."""
+    kind = key.split(".", 2)[1] if "." in key else ""
+    return next((service for service, kinds in PUBLISHED.items() if kind in kinds), None)
 
 
 def matches(binding: str, key: str) -> bool:

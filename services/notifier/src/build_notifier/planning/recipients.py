@@ -84,7 +84,21 @@ def _authors(project: Project, subject: Subject) -> list[str]:
     suspects = subject.suspects or []
     if not project.notify_authors or subject.kind != "break" or len(suspects) > SUSPECTS_NOTIFIED:
         return []
-    return [commit.author_email for commit in suspects if commit.author_email]
+    domains = author_domains(project)
+    found = [commit.author_email for commit in suspects if commit.author_email]
+    return [address for address in found if _domain(address) in domains]
+
+
+def author_domains(project: Project) -> frozenset[str]:
+    """The mail domains at which a build may have people notified: a commit names whatever its writer likes."""
+    if project.author_domains is not None:
+        return frozenset(domain.strip().lower().removeprefix("@") for domain in project.author_domains)
+    owners = [config.owner for config in project.configs.values() if config.owner]
+    return frozenset(_domain(address) for address in _addresses([*project.notification_emails, *owners]))
+
+
+def _domain(address: str) -> str:
+    return address.rpartition("@")[2].lower()
 
 
 def _people(candidates: list[str]) -> list[Recipient]:

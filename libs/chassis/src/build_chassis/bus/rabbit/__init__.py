@@ -21,6 +21,7 @@ from build_chassis.bus.rabbit.link import LOST, Link, driven
 from build_chassis.bus.rabbit.listener import RabbitListener
 from build_chassis.bus.rabbit.parking import Parking
 from build_chassis.bus.rabbit.publisher import Publisher
+from build_chassis.bus.rabbit.rights import user_of
 
 __all__ = ["RabbitBus"]
 log = logging.getLogger(__name__)
@@ -30,9 +31,10 @@ class RabbitBus(Bus):
     """A Bus on the broker that an `amqp://` or `amqps://` URL names; it reconnects by itself once it was open."""
 
     def __init__(self, url: str) -> None:
+        self._user = user_of(url)
         self._publishing = Link(url, "publish", declare.topology)
         self._consuming = Link(url, "consume")
-        self._publisher = Publisher(self._publishing)
+        self._publisher = Publisher(self._publishing, self._user)
         self._announcer = Announcer(self._publishing)
         self._parking = Parking(self._consuming, self._publisher)
         self._turn = asyncio.Lock()
@@ -63,7 +65,7 @@ class RabbitBus(Bus):
     @override
     async def consume(self, queue: str, *, prefetch: int = 200) -> AsyncIterator[RabbitConsumer]:
         connection = await self._consuming.connection()
-        consumer = RabbitConsumer(connection, queue, prefetch, self._publisher)
+        consumer = RabbitConsumer(connection, queue, prefetch, publisher=self._publisher, user=self._user)
         try:
             await consumer.start()
             yield consumer

@@ -1,6 +1,7 @@
 """Consuming one queue on a channel of its own; messages wait here in the order the broker sent them."""
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Sequence
 
@@ -8,24 +9,33 @@ from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMe
 from build_protocol import topology
 from typing_extensions import override
 
-from build_chassis.bus.contract import BusUnavailable, Consumer, Delivery, Outgoing
+from build_chassis.bus.contract import BusUnavailable, Consumer, Delivery, Outgoing, PublishFailed
 from build_chassis.bus.rabbit.link import LOST, discard, driven, open_channel
 from build_chassis.bus.rabbit.parking import parked_headers, text_headers
 from build_chassis.bus.rabbit.publisher import Publisher
+from build_chassis.bus.rabbit.rights import fault_of
 from build_chassis.failpoints import fail_at
+
+log = logging.getLogger(__name__)
 
 ATTEMPTS_HEADER = "x-delivery-count"
 START_SECONDS = 10.0
 
 
 class RabbitConsumer(Consumer):
-    """A Consumer on RabbitMQ; tags are the channel's delivery tags, so they die with it."""
+    """A Consumer on RabbitMQ; tags are the channel's delivery tags, so they die with it.
 
-    def __init__(self, connection: AbstractConnection, queue: str, prefetch: int, publisher: Publisher) -> None:
+    What another service than its publisher sent (`rights.fault_of`, for reader `user`) is parked and never handed over.
+    """
+
+    def __init__(
+        self, connection: AbstractConnection, queue: str, prefetch: int, *, publisher: Publisher, user: str
+    ) -> None:
         self._connection = connection
         self._queue = queue
         self._prefetch = prefetch
         self._publisher = publisher
+        self._user = user
         self._channel: AbstractChannel | None = None
         self._consumed: AbstractQueue | None = None
         self._consumer_tag: str | None = None
@@ -64,14 +74,30 @@ class RabbitConsumer(Consumer):
                     self._consumer_tag = await queue.consume(self._receive)
         except LOST as error:
             raise BusUnavailable(f"queue {self._queue}: {error}") from error
-        while not self._buffer:
-            self._changed.clear()
-            await self._changed.wait()
-            self._open_queue()
-        messages = [self._buffer.popleft() for _ in range(min(limit, len(self._buffer)))]
+        while True:
+            while not self._buffer:
+                self._changed.clear()
+                await self._changed.wait()
+                self._open_queue()
+            believed = await self._believed([self._buffer.popleft() for _ in range(min(limit, len(self._buffer)))])
+            if believed:
+                return believed
+
+    async def _believed(self, messages: Sequence[AbstractIncomingMessage]) -> list[Delivery]:
         deliveries = [_delivery(message) for message in messages]
         self._unsettled.update((delivery.tag, message) for delivery, message in zip(deliveries, messages, strict=True))
-        return deliveries
+        believed = []
+        for delivery, message in zip(deliveries, messages, strict=True):
+            fault = fault_of(self._user, message.routing_key or "", message.user_id)
+            if fault is None:
+                believed.append(delivery)
+            else:
+                log.warning("park a message of %s: %s", delivery.routing_key, fault)
+                try:
+                    await self.park(delivery, fault)
+                except PublishFailed as error:
+                    raise BusUnavailable(f"queue {self._queue}: {error}") from error
+        return believed
 
     @override
     async def ack(self, deliveries: Sequence[Delivery]) -> None:

@@ -1,20 +1,65 @@
 """The topology and its policies as a RabbitMQ definitions file: `python -m build_chassis.bus.rabbit.definitions`.
 
-For operators who declare everything themselves and give services no right to; tuned numbers are changed there.
+For operators who declare everything themselves and give services no right to; tuned numbers are changed there. With
+`RABBITMQ_GATEWAY_PASSWORD` and so on set, the services' users are in it, each with its least rights; with `--template`
+as well, `@RABBITMQ_GATEWAY_PASSWORD@` and so on standing for their passwords.
 """
 
 import json
+import os
+import sys
+from collections.abc import Mapping
 from typing import Any
 
 from build_protocol import topology as names
 
 from build_chassis.bus.rabbit import declare
+from build_chassis.bus.rabbit.rights import RIGHTS
 
 VHOST = "/"
 
 
-def definitions() -> dict[str, Any]:
-    """What `rabbitmqctl import_definitions` takes."""
+def definitions(passwords: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """What `rabbitmqctl import_definitions` takes; with passwords by service also the services' users and rights."""
+    return _topology() | (_users(passwords) if passwords else {})
+
+
+def passwords_of(environment: Mapping[str, str]) -> dict[str, str]:
+    """Passwords by service, of `RABBITMQ_<SERVICE>_PASSWORD`. Raises ValueError unless all are set, or none is."""
+    names = {service: f"RABBITMQ_{service.upper()}_PASSWORD" for service in RIGHTS}
+    found = {service: environment[name] for service, name in names.items() if environment.get(name)}
+    if found and (missing := [names[service] for service in names if service not in found]):
+        raise ValueError(f"set {', '.join(missing)} as well: every service has a user of its own, or none has")
+    return found
+
+
+def template() -> dict[str, Any]:
+    """The definitions with the services' users, for whoever fills in their passwords."""
+    return definitions({service: f"@RABBITMQ_{service.upper()}_PASSWORD@" for service in RIGHTS})
+
+
+def _users(passwords: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "users": [{"name": name, "password": passwords[name], "tags": ""} for name in RIGHTS],
+        "permissions": [
+            {
+                "user": name,
+                "vhost": VHOST,
+                "configure": rights.configure,
+                "write": rights.write,
+                "read": rights.read,
+            }
+            for name, rights in RIGHTS.items()
+        ],
+        "topic_permissions": [
+            {"user": name, "vhost": VHOST, "exchange": exchange, "write": keys, "read": ".*"}
+            for name, rights in RIGHTS.items()
+            for exchange, keys in rights.keys.items()
+        ],
+    }
+
+
+def _topology() -> dict[str, Any]:
     queues = [
         (names.PARKING_QUEUE, declare.parking_arguments(), names.DEAD_EXCHANGE, ("#",)),
         *(
@@ -87,4 +132,4 @@ def _exchange(name: str, kind: str) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(definitions(), indent=2))
+    print(json.dumps(template() if "--template" in sys.argv else definitions(passwords_of(os.environ)), indent=2))

@@ -26,12 +26,13 @@ STALL_SECONDS = 2.0
 class Publisher:
     """One confirming channel on a link, replaced whenever it fails in any way.
 
-    After a refused, returned, late or lost message nobody knows what the channel would have confirmed. `clock` gives
-    seconds, monotonic.
+    After a refused, returned, late or lost message nobody knows what the channel would have confirmed. Messages name
+    `user`, whom the broker checks against the connection's. `clock` gives seconds, monotonic.
     """
 
-    def __init__(self, link: Link, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, link: Link, user: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._link = link
+        self._user = user
         self._clock = clock
         self._waiting: deque[_Call] = deque()
         self._in_flight: dict[_Call, None] = {}
@@ -47,7 +48,7 @@ class Publisher:
         """
         if not messages:
             return
-        call = _Call(exchange, messages, self._clock())
+        call = _Call(exchange, messages, self._user, self._clock())
         if self._channel is not None and not self._channel.is_closed and not self._waiting:
             self._send(self._channel, call)
         else:
@@ -133,8 +134,9 @@ class Publisher:
 class _Call:
     """Messages that were given together, and the answer their publisher waits for."""
 
-    def __init__(self, exchange: str, messages: Sequence[Outgoing], begun_at: float) -> None:
+    def __init__(self, exchange: str, messages: Sequence[Outgoing], user: str, begun_at: float) -> None:
         self.exchange = exchange
+        self._user = user
         self.begun_at = begun_at
         self.answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._messages = messages
@@ -159,7 +161,7 @@ class _Call:
         for message in self._messages:
             # The tasks begin, and take the channel's lock, in the order they are made.
             confirm: asyncio.Task[object] = asyncio.create_task(
-                exchange.publish(_persistent(message), message.routing_key, mandatory=True)
+                exchange.publish(_persistent(message, self._user), message.routing_key, mandatory=True)
             )
             confirm.add_done_callback(confirmed)
             self._confirms.append(confirm)
@@ -193,11 +195,12 @@ class _Call:
             self.answer.set_exception(error)
 
 
-def _persistent(message: Outgoing) -> Message:
+def _persistent(message: Outgoing, user: str) -> Message:
     # The driver distinguishes returned messages by their id, so one published again must not bring its old one.
     return Message(
         message.body,
         headers=dict(message.headers),
         delivery_mode=DeliveryMode.PERSISTENT,
         message_id=secrets.token_hex(16),
+        user_id=user,
     )
