@@ -68,6 +68,10 @@ def urls(rabbitmq: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         rabbitmq.control("clear_policy", policy)
 
 
+async def _leave(_: object) -> None:
+    """Settle nothing: the broker has it back with the channel."""
+
+
 @pytest.mark.rabbitmq
 async def test_each_service_publishes_its_own_types_and_no_others(urls: dict[str, str]) -> None:
     """Every service times every type: its own are confirmed, all others refused by the broker."""
@@ -86,19 +90,38 @@ async def test_each_service_publishes_its_own_types_and_no_others(urls: dict[str
 
 
 @pytest.mark.rabbitmq
+async def test_a_service_replays_to_its_own_queues_and_the_gateway_to_all(urls: dict[str, str]) -> None:
+    """To no other's: a replayed message is believed again."""
+    for service, url in urls.items():
+        bus = RabbitBus(url)
+        await bus.open()
+        for queue in topology.QUEUES[-3:]:
+            message = Outgoing(topology.replay_key(queue.name, "2.BUILD_VERDICT.p"), b"{}")
+            if service in {"gateway", queue.name.split(".")[0]}:
+                await bus.publish([message])
+            else:
+                with pytest.raises((PublishFailed, BusUnavailable)):
+                    await bus.publish([message])
+        await bus.close()
+    assert fault_of("history", "replay.history.builds.2.BUILD_VERDICT.p", "ingest") == "replayed by ingest"
+
+
+@pytest.mark.rabbitmq
 async def test_each_service_reads_its_own_queues_and_no_others(urls: dict[str, str]) -> None:
-    """Every service times every queue, the parked messages among them."""
+    """Every service times every queue; what is set aside is read by its service and, for admins, by the gateway."""
+    aside = {topology.PARKING_QUEUE, *map(topology.returned_queue, topology.SERVICES)}
     for service, url in urls.items():
         connection = await aio_pika.connect(url)
-        own = {queue.name for queue in topology.queues_of(service)}
-        for name in (topology.PARKING_QUEUE, *(queue.name for queue in topology.QUEUES)):
+        own = {topology.returned_queue(service), *(queue.name for queue in topology.queues_of(service))}
+        own |= aside if service == "gateway" else set()
+        for name in (*aside, *(queue.name for queue in topology.QUEUES)):
             channel = await connection.channel()
             queue = await channel.get_queue(name, ensure=False)
             if name in own:
-                await queue.cancel(await queue.consume(lambda _: None))
+                await queue.cancel(await queue.consume(_leave))
             else:
                 with pytest.raises(ChannelAccessRefused):
-                    await queue.consume(lambda _: None)
+                    await queue.consume(_leave)
         await connection.close()
 
 
