@@ -362,14 +362,15 @@ async def _publish(url: str, key: str, body: bytes) -> None:
 
 
 async def _read_parking(url: str) -> list[bytes]:
-    """All bodies in `parking`; closing the channel puts them back."""
+    """All bodies that are set aside, for good or until they replay themselves; closing the channel puts them back."""
     connection = await aio_pika.connect(url)
     async with connection:
         channel = await connection.channel()
-        queue = await channel.get_queue("parking", ensure=False)
         bodies: list[bytes] = []
-        while (message := await queue.get(fail=False)) is not None:
-            bodies.append(message.body)
+        for name in ("parking", "ingest.returned", "history.returned", "notifier.returned", "artifacts.returned"):
+            queue = await channel.get_queue(name, ensure=False)
+            while (message := await queue.get(fail=False)) is not None:
+                bodies.append(message.body)
         return bodies
 
 
