@@ -299,7 +299,7 @@ class LogAnalyzer:
 
     def _join(self, rule: Rule, match: re.Match[str], number: int) -> bool:
         """Let an unscoped diagnostic begin a failure of its own; False where it is more of one that waits for make."""
-        if rule.category in _OF_A_UNIT:
+        if rule.category in _OF_A_UNIT and not self._findings.is_full:
             unit = unit_of(match, self._window.clean_lines_before(number))
             if unit is not None and self._findings.waits_for(unit):
                 return False
@@ -378,7 +378,8 @@ class LogAnalyzer:
                 # A console edge (a test run) printed before ninja could say that it failed.
                 scope.best, self._root.best = self._root.best, None
             scope.awaits_command = scope.command is None
-            scope.follows_words = self._steps_between(self._findings.last_line, number) <= 1
+            passed_by = self._findings.last_passed_by()
+            scope.follows_words = passed_by > 0 and self._steps_between(passed_by, number) <= 1
         else:
             passed = self._scopes[-1] if self._scopes else None
             if passed is not None and passed.failed is False and passed.target == scope.target:
@@ -556,6 +557,9 @@ class LogAnalyzer:
     def _end_run(self, rule: Rule, match: re.Match[str], number: int) -> bool:
         """A program's summary: of a run that passed nothing failed, of one that failed only what it calls failed."""
         first = self._runs.pop(rule.tool or "", None)
+        if first is None and rule.outcome == "failed" and rule.category != "unknown":
+            self._roll_up(rule, match, number)  # an excerpt that lacks the run's beginning
+            return True
         if first is None:
             return False
         has_failed = rule.outcome == "failed" or any(scope.failed for scope in self._scopes)

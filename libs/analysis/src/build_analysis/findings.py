@@ -156,10 +156,10 @@ class Findings:
                 )
             )
 
-    @property
-    def last_line(self) -> int:
-        """Where what was found last ends, 0 when nothing was."""
-        return self._findings[-1].failure.last_line if self._findings else 0
+    def last_passed_by(self) -> int:
+        """Where what was found last ends, if a step went well after it; else 0."""
+        last = self._findings[-1] if self._findings else None
+        return last.failure.last_line if last is not None and last.went_on else 0
 
     @property
     def count(self) -> int:

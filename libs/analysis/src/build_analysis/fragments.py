@@ -364,5 +364,8 @@ FRAGMENTS = (
         "he system library",
         "refusing to evaluate",
         "bad value",
+        "` not installed",
+        "undeclared inclusion",
+        "hash mismatch",
     ),
 )

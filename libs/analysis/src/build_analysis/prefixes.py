@@ -21,7 +21,7 @@ _STAMP = re.compile(
     r"|\d\d:\d\d:\d\d(?:[.,]\d+)?(?: (?=(?:  )*(?! ))|  |$)(?:\| )?"
     r"|\d+:\d\d\.\d\d (?:[A-Z]+: \| )?"
     r"|#\d+ \d+\.\d+(?: |$)"  # docker buildx: step and seconds
-    r"|\d+\.\d{3} (?=\[\d)"
+    r"|\d{1,5}\.\d{1,3} (?=[\[/A-Za-z-])"  # docker buildx's last words: seconds
     r"|##\[(?:error|warning|command|debug|group(?!\](?:Run|Attempt) ))\]|::(?:error|group)(?: [^:]{0,300})?::"
     r"|\[[!*+xX-]\](?: |$)"
     r"|# [|] ?(?:\| )?"  # lit's internal shell

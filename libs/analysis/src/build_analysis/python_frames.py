@@ -24,7 +24,7 @@ _PACKAGING = re.compile(
 _IMPORT = re.compile(r"^(?:ImportError|ModuleNotFoundError)$")
 _UNPARSED = frozenset({"SyntaxError", "IndentationError", "TabError"})
 _INSTALLED = re.compile(
-    r"[/\\](?:site|dist)-packages[/\\]|[/\\]lib[/\\]python\d[\d.]*[/\\]|[/\\]Python\d+[/\\]Lib[/\\]"
+    r"[/\\](?:site|dist)-packages[/\\]|[/\\]lib[/\\]python\d[\d.]*[/\\]|[/\\]Python[\d.]*[/\\][Ll]ib[/\\]"
 )
 """Dependencies and the standard library: where an exception is raised, not where it is brought about."""
 _IN_TESTS = frozenset({"python_test_failure", "device_error"})

@@ -35,7 +35,7 @@ _OWN_MEANING = frozenset(
 
 _ENDING = {"crash": "crashed", "timeout": "timed out"}
 _ALARM = re.compile(
-    r"\s*(?:\S{1,80}: )?\[?(?:\w*error|fatal|failed|failure|panic|abort(?:ed|ing)?|\w*exception)\b", re.I
+    r"\s*(?:\S{1,80}: )?\[?(?:\w*error|fatal|failed|failure|panic|abort(?:ed|ing)?|\w*exception|cannot \w+)\b", re.I
 )
 
 
