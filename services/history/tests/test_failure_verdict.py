@@ -75,7 +75,7 @@ SCENARIOS = {
         "new",
     ),
     "a compile error that came and went": ([B(1), red(2), B(3), red(4), B(5), red(6)], "new"),
-    "an outage": ([B(1), red(2, **OUTAGE)], "infra"),
+    "an outage that one commit alone shows": ([B(1), red(2, **OUTAGE)], "unknown"),
     "an outage that goes on": ([B(1), red(2, **OUTAGE), red(3, **OUTAGE)], "infra"),
     "a commit that alone cannot fetch": (
         [B(1), red(2, **OUTAGE), red(2, at=3, **OUTAGE), red(2, at=4, **OUTAGE)],

@@ -15,7 +15,10 @@ VerdictKind = Literal["new", "already_red", "flaky", "infra", "unknown"]
 MACHINE_CATEGORIES = frozenset(
     {"disk_full", "network_error", "cache_error", "runner_lost", "device_error", "ci_service_error"}
 )
-"""What no change to the code brings about by itself. Memory is not among them: a change can need too much of it."""
+"""What no change to the code brings about by itself, though a change can name a host or a file that is not there.
+
+Memory is not among them: a change can need too much of it.
+"""
 
 COMING_AND_GOING = frozenset(
     {
@@ -30,6 +33,9 @@ COMING_AND_GOING = frozenset(
     }
 )
 """What may fail now and then without a change: tests, and headers that a race generates too late."""
+
+NAMELESS = "unknown"
+"""The category of what failed without a known cause: alike in its wrapper's words only."""
 
 
 ONLY_HERE_AFTER = 2
@@ -118,8 +124,8 @@ def verdict(failure: Symptom, history: History) -> Verdict:
 
 
 def _red_base(failure: Symptom, history: History) -> Verdict | None:
-    if failure.signature is None:
-        return None
+    if failure.signature is None or failure.category == NAMELESS:
+        return None  # what only a wrapper calls failed may be two failures
     last = _last_on_base(history)
     if last is not None and not last.succeeded and failure.signature in last.signatures:
         return Verdict("already_red", (f"build {last.build_id} of {last.commit[:12]} failed the same way before",))
@@ -133,22 +139,43 @@ def _both_ways(failure: Symptom, history: History) -> Verdict | None:
     if passed is None:
         return None
     evidence = f"build {passed.build_id} of the same commit and config passed"
-    if failure.category in MACHINE_CATEGORIES or failure.fault == "infra":
+    if failure.category in MACHINE_CATEGORIES or failure.category == "out_of_memory":
         return Verdict("infra", (evidence, _category(failure)))
-    return Verdict("flaky", (evidence,))
+    if failure.category in COMING_AND_GOING:
+        return Verdict("flaky", (evidence,))
+    # The same sources either compile or do not: what is around them is not what it was.
+    return Verdict("unknown", (evidence, f"{failure.category.replace('_', ' ')}: the environment changed"))
 
 
 def _machine(failure: Symptom, history: History) -> Verdict | None:
-    elsewhere = tuple(f"seen at the same time in {project}" for project in sorted(history.other_projects_failing))
-    if failure.category in MACHINE_CATEGORIES or (failure.fault == "infra" and elsewhere):
-        again = _again_with_this_commit_only(failure, history)
-        if again >= ONLY_HERE_AFTER:
-            repeated = f"{again} more builds of the same commit failed this way, and no other commit did"
-            return Verdict("unknown", (_category(failure), repeated))
+    """What only a machine brings about is its doing where something else than this commit shows it, too."""
+    if failure.category not in MACHINE_CATEGORIES:
+        if failure.category == "out_of_memory":
+            return Verdict("unknown", ("memory ran out; whether the change needs more of it is not known",))
+        return None
+    again = _again_with_this_commit_only(failure, history)
+    if again >= ONLY_HERE_AFTER:
+        repeated = f"{again} more builds of the same commit failed this way, and no other commit did"
+        return Verdict("unknown", (_category(failure), repeated))
+    elsewhere = [f"seen at the same time in {project}" for project in sorted(history.other_projects_failing)]
+    elsewhere += [
+        f"build {build.build_id} of {build.commit[:12]} failed the same way, without the change"
+        for build in _alike_on_base(failure, history)
+    ][:1]
+    if elsewhere:
         return Verdict("infra", (_category(failure), *elsewhere))
-    if failure.category == "out_of_memory":
-        return Verdict("unknown", ("memory ran out; whether the change needs more of it is not known",))
-    return None
+    return Verdict("unknown", (_category(failure), "nothing else shows it: the change may name what is not there"))
+
+
+def _alike_on_base(failure: Symptom, history: History) -> list[PastBuild]:
+    """The newest builds without the change that failed the same way, up to the last that passed."""
+    alike = []
+    for build in history.builds:
+        if build.on_base and build.succeeded:
+            break
+        if build.on_base and failure.signature is not None and failure.signature in build.signatures:
+            alike.append(build)
+    return alike
 
 
 def _again_with_this_commit_only(failure: Symptom, history: History) -> int:
@@ -185,7 +212,7 @@ def _by_last_build(failure: Symptom, history: History) -> Verdict:
     named = f"build {last.build_id} of {last.commit[:12]}"
     if last.succeeded:
         return Verdict("new", (f"{named} passed before",))
-    if last.signatures and failure.signature is not None:
+    if last.signatures and failure.signature is not None and failure.category != NAMELESS:
         return Verdict("new", (f"{named} failed before, but not this way",))
     return Verdict("unknown", (f"{named} failed before; how is not known of both",))
 
