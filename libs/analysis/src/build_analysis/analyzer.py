@@ -10,6 +10,7 @@ from build_analysis.candidate import Candidate
 from build_analysis.failure import Failure, Report
 from build_analysis.findings import DIAGNOSTICS, Findings
 from build_analysis.gate import is_last_step
+from build_analysis.green_lines import GreenLines
 from build_analysis.hard_wrap import PARTS, HardWrap
 from build_analysis.indent import Indent
 from build_analysis.prefixes import MATCHED_CHARACTERS, CleanLine, clean
@@ -30,6 +31,8 @@ FLOOD_LINES = 20
 """After so many failing lines in a row, more of the same kind belong to them without a look."""
 ANNOUNCED_LIMIT = 500
 """So many names of failed tests are kept until a block, or a list, says more of them."""
+NEW_WORDS_LINES = 40
+"""So far before a wrapper's word its cause is looked for among the lines that no green build printed."""
 POST_JOB_LINES = 200
 """So many lines after a CI job's end only clean up; what fails there fails no build."""
 OVERWRITTEN_PARTS = 8
@@ -39,8 +42,9 @@ OVERWRITTEN_PARTS = 8
 class LogAnalyzer:
     """Finds the failures of one build's log; feed it every line, in order, then finish it."""
 
-    def __init__(self, rules: RuleSet | None = None) -> None:
+    def __init__(self, rules: RuleSet | None = None, green: GreenLines | None = None) -> None:
         self._rules = rules or default_rules()
+        self._green = green
         self._window = Window()
         self._indent = Indent()
         self._wrap = HardWrap()
@@ -158,9 +162,7 @@ class LogAnalyzer:
             is_hit and "\r" in raw[:-1] and self._answer_overwritten(number, raw)
         ):
             return
-        scope.note_output(number, line.text)
-        if self._logs:
-            self._logs[-1].note(number, line.text)
+        self._note(scope, number, line.text)
 
     def _is_flood(self, scope: Scope, number: int, text: str) -> bool:
         """Whether this is one more of many lines in a row that the same rules ask about: they are not asked again."""
@@ -211,7 +213,7 @@ class LogAnalyzer:
         if rule.announces and len(self._announced) < ANNOUNCED_LIMIT:
             self._announced.setdefault(match["target"], Candidate.of(rule, number, match))
         if rule.role == "cause":
-            return self._suspect(rule, match, number, line)
+            return not self._is_new(line.text) or self._suspect(rule, match, number, line)
         if rule.role in ("open", "close") and rule.scope in CONTAINERS:
             return self._contain(rule, match, number)
         if rule.role == "open":
@@ -296,6 +298,27 @@ class LogAnalyzer:
         scope.add(candidate)
         self._attention_until = max(self._attention_until, number + ATTENTION_LINES)
         return True
+
+    def _note(self, scope: Scope, number: int, text: str) -> None:
+        """Remember a line that no rule knows, and no green build printed."""
+        if self._is_new(text):
+            scope.note_output(number, text)
+            if self._logs:
+                self._logs[-1].note(number, text)
+
+    def _is_new(self, text: str) -> bool:
+        """Whether no green build printed this line."""
+        return self._green is None or not self._green.knows(text)
+
+    def _in_new_words(self, candidate: Candidate) -> None:
+        """Let a wrapper whose cause no rule knows speak in the first line before it that no green build printed."""
+        if self._green is None or candidate.category != "unknown":
+            return
+        for earlier, text in self._window.clean_lines_before(candidate.first_line, NEW_WORDS_LINES):
+            if _PROGRESS.match(text):
+                return
+            if text and not self._green.knows(text):
+                candidate.first_line, candidate.fields["message"] = earlier, text
 
     def _join(self, rule: Rule, match: re.Match[str], number: int) -> bool:
         """Let an unscoped diagnostic begin a failure of its own; False where it is more of one that waits for make."""
@@ -590,6 +613,8 @@ class LogAnalyzer:
         self._end_cluster()
         self._close_all(number)
         candidate = Candidate.of(rule, number, match)
+        if not self._findings.count:
+            self._in_new_words(candidate)
         self._findings.roll_up(candidate, number)
 
     def _read_item(self, number: int, text: str) -> bool:

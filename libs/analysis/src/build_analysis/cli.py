@@ -14,6 +14,7 @@ from typing import TextIO
 from build_analysis.analyzer import LogAnalyzer
 from build_analysis.exit_code import ExitCodeReader, meaning
 from build_analysis.failure import Failure, Report
+from build_analysis.green_lines import GreenLines
 from build_analysis.prefixes import MATCHED_CHARACTERS
 from build_analysis.rule import Rule
 from build_analysis.rule_check import check_costs, check_rules
@@ -42,6 +43,7 @@ def analyze_files(
     *,
     exit_code: int | None = None,
     from_ci: bool = False,
+    good: Sequence[Path] = (),
 ) -> int:
     """Print the failures of each log.
 
@@ -51,15 +53,21 @@ def analyze_files(
         out: where to print; standard output when None.
         exit_code: the build command's; 0 means that nothing failed, None that it is not known.
         from_ci: read the exit code from what the CI system printed, where `exit_code` is None.
+        good: logs of builds that went well; what they printed, too, is no cause.
 
     Returns:
         0 when every file could be read, whatever was found; 2 when one could not (named on standard error).
     """
     out = out or sys.stdout
     code = 0
+    try:
+        green = _green_lines(good)
+    except (OSError, EOFError, zlib.error) as error:
+        sys.stderr.write(f"cannot read {good}: {getattr(error, 'strerror', None) or error}\n")
+        return 2
     for path in paths:
         try:
-            report, code_found = _analyze(path, None, exit_code, from_ci=from_ci)
+            report, code_found = _analyze(path, None, exit_code, from_ci=from_ci, green=green)
         except (OSError, EOFError, zlib.error) as error:
             sys.stderr.write(f"cannot read {path}: {getattr(error, 'strerror', None) or error}\n")
             code = 2
@@ -92,8 +100,20 @@ def analyze(path: Path, rules: RuleSet | None = None, *, exit_code: int | None =
     return _analyze(path, rules, exit_code, from_ci=from_ci)[0]
 
 
-def _analyze(path: Path, rules: RuleSet | None, exit_code: int | None, *, from_ci: bool) -> tuple[Report, int | None]:
-    analyzer, reader = LogAnalyzer(rules), ExitCodeReader()
+def _green_lines(paths: Sequence[Path]) -> GreenLines | None:
+    if not paths:
+        return None
+    green = GreenLines()
+    for path in paths:
+        for lines in _chunks(path):
+            green.learn(lines)
+    return green
+
+
+def _analyze(
+    path: Path, rules: RuleSet | None, exit_code: int | None, *, from_ci: bool, green: GreenLines | None = None
+) -> tuple[Report, int | None]:
+    analyzer, reader = LogAnalyzer(rules, green), ExitCodeReader()
     first = 1
     for lines in _chunks(path):
         analyzer.feed(first, lines)

@@ -184,11 +184,12 @@ def analyze(
     as_json: Json = False,
     exit_code: Annotated[int | None, typer.Option(help="The build command's; 0 means that nothing failed.")] = None,
     from_ci: Annotated[bool, typer.Option("--from-ci", help="Read the exit code from the CI system's words.")] = False,
+    good: Annotated[list[Path] | None, typer.Option(help="A log of a build that went well; may be repeated.")] = None,
 ) -> None:
     """Find the failures in logs, offline."""
     from build_analysis.cli import analyze_files  # noqa: PLC0415  (the rules take a moment to load)
 
-    raise typer.Exit(analyze_files(files, as_json=as_json, exit_code=exit_code, from_ci=from_ci))
+    raise typer.Exit(analyze_files(files, as_json=as_json, exit_code=exit_code, from_ci=from_ci, good=good or ()))
 
 
 @rules.command()
