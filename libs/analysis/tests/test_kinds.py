@@ -67,3 +67,27 @@ def test_what_went_well_before_hides_no_failure(green: list[str]) -> None:
         alone, after = failures_of(lines, 500)[0], failures_of([*green, *lines], 500)[0]
 
         assert (alone["firstLine"] + len(green), alone["category"]) == (after["firstLine"], after["category"]), lines
+
+
+PREFIXES = {
+    "github": "2031-01-02T03:04:05.1234567Z {}",
+    "gh run view": "build\tRun tests\t2031-01-02T03:04:05.1234567Z {}",
+    "jenkins": "[2031-01-02T03:04:05.123Z] {}",
+    "buildx": "#12 3.456 {}",
+    "nix": "llvm-mlir> {}",
+    "driver": "[build] {}",
+    "colours": "\x1b[0;1;31m{}\x1b[0m",
+    "carriage return": "{}\r",
+}
+
+
+@pytest.mark.parametrize("prefix", PREFIXES)
+def test_structure_is_seen_behind_prefixes(prefix: str) -> None:
+    """Stamps, colours and drivers' prefixes change nothing of what belongs together."""
+    for kind in KINDS:
+        lines = lines_of(kind["log"])
+        plain, dressed = failures_of(lines, 500), failures_of([PREFIXES[prefix].format(line) for line in lines], 500)
+
+        assert [(one["firstLine"], one["category"]) for one in plain] == [
+            (one["firstLine"], one["category"]) for one in dressed
+        ], kind["id"]

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from build_analysis.candidate import Candidate
 from build_analysis.failure import Failure, Report
-from build_analysis.findings import DIAGNOSTICS, Findings
+from build_analysis.findings import DIAGNOSTICS, NINJA_STEP, Findings
 from build_analysis.gate import is_last_step
 from build_analysis.green_lines import GreenLines
 from build_analysis.hard_wrap import PARTS, HardWrap
@@ -93,10 +93,14 @@ class LogAnalyzer:
                 self._read(first_line + index, lines[index], is_hit=index == next_hit)
             index += 1
         self._last_number = first_line + count - 1
-        if seen.last_step is not None:
-            self._last_step = first_line + seen.last_step
-            self._is_complete = is_last_step(lines[seen.last_step])
-            self._findings.steps_passed(first_line, lines, seen.last_step)
+        last_step = seen.last_step
+        if last_step is None and self._findings.awaits_steps:
+            # The gate knows steps behind no prefix but GitHub's; only after a run that failed does it matter.
+            last_step = next((at for at in range(count - 1, -1, -1) if NINJA_STEP.match(clean(lines[at]).text)), None)
+        if last_step is not None:
+            self._last_step = first_line + last_step
+            self._is_complete = is_last_step(lines[last_step])
+            self._findings.steps_passed(first_line, lines, last_step)
         self._window.close()
         return self._findings.newly_certain()
 

@@ -236,6 +236,11 @@ class Findings:
         """Whether a wrapper reported just before line `number` that all of it failed."""
         return self._wrapped_to > 0 and number - self._wrapped_to <= RETRY_LINES
 
+    @property
+    def awaits_steps(self) -> bool:
+        """Whether a run failed, so that the steps of a later one matter."""
+        return bool(self._stops or self._attempts_before)
+
     def begin_attempt(self, number: int, first: int) -> None:
         """What was found since line `first` is history if the attempt that begins on line `number` ends."""
         self._attempts_before = [one for one in self._findings if one.failure.first_line >= first]
@@ -263,12 +268,11 @@ class Findings:
             stop = next((stop for stop in self._stops if stop > one.failure.first_line), last_line)
             if not (one.scoped and one.failure.target) or stop >= last_line:
                 continue
-            ending = f" {one.failure.target.split()[0]}"
+            target = one.failure.target.split()[0]
             after = range(max(0, stop + 1 - first_line), len(lines))
-            if any(
-                lines[at].endswith(ending) and "] " in lines[at][:60] and not _fails_next(lines, at) for at in after
-            ):
-                one.made_good = True
+            one.made_good = any(
+                target in lines[at] and _makes(lines[at], target) and not _fails_next(lines, at) for at in after
+            )
         if any(one.made_good for one in self._findings):
             self._keep(lambda one: not one.made_good)
             self._wrapper = None
@@ -507,6 +511,12 @@ def _says_nothing_new(failure: Failure) -> bool:
     if failure.target is None:
         return failure.rank >= UNKNOWN
     return _TEST_TARGET.search(failure.target) is not None
+
+
+def _makes(line: str, target: str) -> bool:
+    """Whether a line is the step that builds a target."""
+    text = clean(line).text
+    return text.endswith(f" {target}") and NINJA_STEP.match(text) is not None
 
 
 def _fails_next(lines: Sequence[str], at: int) -> bool:
