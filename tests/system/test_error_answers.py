@@ -8,9 +8,12 @@ import urllib.request
 from collections.abc import Iterator
 from typing import Any
 
+import pytest
 from build_chassis.errors import NotFound, kind_of
 from build_protocol.views import Problem
 from build_testkit.stack import Stack, wait_until
+
+pytestmark = pytest.mark.slow
 
 MISSING = {
     "build_id": "01890000-0000-7000-8000-000000000001",

@@ -62,6 +62,7 @@ def test_a_build_notes_what_the_spool_knew_when_it_began(tmp_path) -> None:
     assert clock.boot_id() == facts["clock"].get("bootId")
 
 
+@pytest.mark.slow
 def test_every_frame_says_both_clocks(agent, gateway) -> None:
     """HELLO and RECORDS carry the clocks now, BUILD_START those of its start; the spool keeps the server's time."""
     gateway.server_at = 1_700_000_000_000
@@ -77,6 +78,7 @@ def test_every_frame_says_both_clocks(agent, gateway) -> None:
     assert 1_700_000_000_000 == json.loads((agent.spool / ".anchors").read_text())[0]["serverAt"]
 
 
+@pytest.mark.slow
 def test_a_build_of_an_earlier_boot_is_sent_with_that_boots_anchor(agent, lone_agent, gateway) -> None:
     """After a restart of the machine the server learns when the old boot's clock stood where."""
     lone_agent.build("true")

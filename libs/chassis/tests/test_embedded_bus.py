@@ -69,6 +69,7 @@ def victim(path: Path, what: str) -> "subprocess.Popen[str]":
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 
+@pytest.mark.slow
 async def test_what_a_killed_process_had_confirmed_is_there(path: Path) -> None:
     """kill -9 in the middle of publishing: every confirmed message is delivered, in order, without a hole."""
     with victim(path, "publish") as process:
@@ -85,6 +86,7 @@ async def test_what_a_killed_process_had_confirmed_is_there(path: Path) -> None:
     assert [int(body) for body in delivered][: len(confirmed)] == confirmed
 
 
+@pytest.mark.slow
 async def test_a_message_that_kills_its_process_is_counted_out(path: Path) -> None:
     """Nobody is left to reject it, so its hand-overs are counted; then it is a dead letter and the next one comes."""
     bus = EmbeddedBus(path, delivery_limit=3)

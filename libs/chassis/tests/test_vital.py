@@ -45,6 +45,7 @@ serve(app, settings)
 """
 
 
+@pytest.mark.slow
 def test_a_server_whose_work_fails_stops_in_order(tmp_path: object) -> None:
     """It says why, and ends, so that its supervisor starts it again."""
     ended = subprocess.run(

@@ -6,7 +6,7 @@ from typing import Any
 from build_gateway.viewers.events import read_log
 from build_gateway.viewers.log_pace import LONGEST_SECONDS, MERGED_CHARACTERS, LogPace, merge_logs
 from build_protocol.frames import LogAppended
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 BUILD = "01890000-0000-7000-8000-000000000001"
@@ -34,6 +34,7 @@ def as_read(events: list[Any]) -> dict[int, Line]:
     return shown
 
 
+@settings(max_examples=40, deadline=None)
 @given(
     st.lists(
         st.tuples(

@@ -19,10 +19,10 @@ KINDS = ("lane", "day", "group", "commit", "incident", "pin")
 
 
 def month_of(builds, seed=5):
-    """Messages of 120 builds in three configs: breaks, fixes, a lost build that finishes late, retries."""
+    """Messages of 72 builds in three configs: breaks, fixes, a lost build that finishes late, retries."""
     dice = random.Random(seed)
     messages = []
-    for n in range(1, 41):
+    for n in range(1, 25):
         for config in ("release", "asan", "gcc"):
             fields = {"config": config, "commits": [builds.commit(k) for k in range(n, max(0, n - 3), -1)]}
             fields["pins"] = [{"name": "llvm", "commit": builds.sha(900 + n // 8)}]

@@ -119,9 +119,9 @@ def message(builds, b):
 async def test_the_verdict_of_a_sequence(sqlite_store, builds, name):
     """What the commit page shows, and what is answered when asked now, both with evidence."""
     sequence, expected = SCENARIOS[name]
-    for b in sequence:
-        await record([message(builds, b)], store=sqlite_store)
-    last = message(builds, sequence[-1])
+    *earlier, last = [message(builds, b) for b in sequence]
+    await record(earlier, store=sqlite_store)
+    await record([last], store=sqlite_store)
 
     key = COMMIT.key("p", sequence[-1].branch, last.data.commit)
     row = read_as(CommitRow, (await sqlite_store.rows_by_key([key]))[key])

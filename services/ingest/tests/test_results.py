@@ -166,6 +166,7 @@ def test_outcomes_are_counted_as_test_drivers_do() -> None:
     assert (counts.tests_passed, counts.tests_failed, counts.tests_skipped) == (3, 5, 1)
 
 
+@pytest.mark.slow
 def test_a_hundred_thousand_results_are_small_and_answered_soon() -> None:
     """Found in reports and in the log both: a few bytes each, and a page in well under the time of a click."""
     log = [Result(f"MLIR :: Dialect/Op{n % 97}/t{n}.mlir", "passed", "lit", None, n) for n in range(100_000)]

@@ -43,11 +43,11 @@ def store_fixture(open_store: Callable[[str], Opened]) -> Any:
 
 
 def sqlite_store_fixture(open_store: Callable[[str], Opened]) -> Any:
-    """A fixture: a service's store, empty and open, on SQLite."""
+    """A fixture: a service's store, empty and open, on SQLite, in memory: for what does not depend on the store."""
 
     @pytest.fixture
-    async def sqlite_store(tmp_path: Path) -> AsyncIterator[Opened]:
-        async with opened(open_store(f"sqlite:///{tmp_path}/store.sqlite")) as made:
+    async def sqlite_store() -> AsyncIterator[Opened]:
+        async with opened(open_store("sqlite://")) as made:
             yield made
 
     return sqlite_store
