@@ -232,27 +232,22 @@ class Fact(WireModel):
         queue_ms = None if self.queued_at is None else max(0, self.started_at - self.queued_at)
         known = self.metrics.model_dump(include=set(PointMetrics.model_fields)) if self.metrics else None
         return Point(
-            id=self.id,
-            project=self.project,
             branch=self.branch or "",
-            config=self.config,
-            commit=self.commit,
-            status=self.status,
             colour=colour_of(self.status, self.origin, self.fault),
             fault=self.fault,
-            started_at=self.started_at,
-            started_earliest_at=self.started_earliest_at,
-            ended_at=self.ended_at,
-            duration_ms=self.duration_ms,
             queue_ms=queue_ms,
             signatures=self.signatures,
             failing=self.failing,
             failing_at=self.failing_at if self.failing else None,
-            backfill=self.backfill,
             contains=self.contains,
             pins=tuple(PinAt(name=p.name, commit=p.commit, committed_at=p.committed_at) for p in self.pins),
             metrics=PointMetrics(**known) if known else None,
+            **{name: getattr(self, name) for name in _IN_BRIEF},
         )
+
+
+_IN_BRIEF = (Point.model_fields.keys() & Fact.model_fields.keys()) - {"branch", "failing_at", "metrics", "pins"}
+"""What a point has just as the fact has it."""
 
 
 def with_start(fact: Fact | None, message: BuildStart, start_time: StartTime = UNSTAMPED) -> Fact:
@@ -263,17 +258,7 @@ def with_start(fact: Fact | None, message: BuildStart, start_time: StartTime = U
     began_at = start_time.server_started_at
     started_at = message.timestamp if began_at is None else began_at
     fields: dict[str, Any] = {
-        "branch": data.branch,
-        "config": data.config,
-        "origin": data.origin,
-        "backfill": data.backfill,
-        "commit": data.commit,
-        "commit_subject": data.commit_subject,
-        "commit_author": data.commit_author,
-        "committed_at": data.committed_at,
-        "retry_of": data.retry_of,
-        "pins": data.pins,
-        "commits": data.commits,
+        **{name: getattr(data, name) for name in (*_JUDGED, "retry_of")},
         "queued_at": started_at if data.status == "queued" else None,
         "is_start_known": True,
     }

@@ -131,6 +131,10 @@ class Misplaced(ValueError):
     """A record that can never take this place in its build, e.g. a first record that is not BUILD_START."""
 
 
+_AS_REPORTED = (Build.model_fields.keys() & BuildStartData.model_fields.keys()) - {"command"}
+"""What a build's row has just as BUILD_START reports it."""
+
+
 def begin(record: AgentRecord, agent: str, start_time: StartTime) -> BuildState:
     """The state of a build before its first record is applied; raises Misplaced unless that is BUILD_START."""
     if not isinstance(record, BuildStart) or record.seq != 1:
@@ -140,25 +144,12 @@ def begin(record: AgentRecord, agent: str, start_time: StartTime) -> BuildState:
         build=Build(
             id=record.build_id,
             project=record.project,
-            branch=data.branch,
-            config=data.config,
-            origin=data.origin,
-            status=data.status,
-            commit=data.commit,
-            commit_subject=data.commit_subject,
-            commit_author=data.commit_author,
-            dirty=data.dirty,
             agent=agent,
-            host=data.host,
             command=_shown(data.command),
             started_at=record.timestamp,
             received_at=start_time.received_at,
             server_started_at=start_time.server_started_at,
-            retry_of=data.retry_of,
-            backfill=data.backfill,
-            untrusted=data.untrusted,
-            source_url=data.source_url,
-            tags=data.tags,
+            **{name: getattr(data, name) for name in _AS_REPORTED},
         ),
         start_time=start_time,
     )

@@ -6,11 +6,17 @@ from typing import cast
 from build_chassis.bus import Outgoing
 from build_protocol.messages import BuildFailing, BuildStart, BuildVerdict, BuildVerdictData, FailureData, FinalStatus
 from build_protocol.topology import routing_key
+from build_protocol.views import Build
 
 from build_ingest.records.fold import BuildState, facts_of
 
 FAILURES = 50
 """A verdict carries so many of the first failures; the build's own page has all that are kept."""
+
+_OF_THE_BUILD = (Build.model_fields.keys() & BuildVerdictData.model_fields.keys()) - {
+    *("status", "revision", "first_failure")
+}
+"""What a verdict reports just as the build's row has it."""
 
 
 def verdict_of(state: BuildState, start: BuildStart, failures: Sequence[FailureData] = ()) -> BuildVerdict:
@@ -49,33 +55,13 @@ def _judgement(
     return BuildVerdictData(
         status=status,
         revision=revision,
-        branch=build.branch,
-        config=build.config,
-        origin=build.origin,
-        commit=build.commit,
-        commit_subject=build.commit_subject,
-        commit_author=build.commit_author,
         committed_at=facts.committed_at,
-        agent=build.agent,
-        provisional=build.provisional,
-        backfill=build.backfill,
-        tags=build.tags,
-        fault=build.fault,
-        received_at=build.received_at,
-        server_started_at=build.server_started_at,
         server_started_earliest_at=state.start_time.server_started_earliest_at,
-        server_ended_at=build.server_ended_at,
-        started_at=build.started_at,
-        ended_at=build.ended_at,
-        duration_ms=build.duration_ms,
-        exit_code=build.exit_code,
-        error=build.error,
-        log_lines=build.log_lines,
-        metrics=build.metrics,
         first_failure=failures[0] if failures else None,
         failures=list(failures[:FAILURES]),
         pins=facts.pins,
         commits=facts.commits,
+        **{name: getattr(build, name) for name in _OF_THE_BUILD},
     )
 
 
