@@ -47,7 +47,7 @@ class Service:
     async def handled(self):
         """Wait until the service is done with all that was published here: with every page, not only the first."""
         async with asyncio.timeout(20):
-            while self.app.state.registry.get_sample_value("history_messages_total") < self.published:  # noqa: ASYNC110  the counter has no event
+            while self.app.state.dependencies.registry.get_sample_value("history_messages_total") < self.published:  # noqa: ASYNC110  the counter has no event
                 await asyncio.sleep(0.02)
 
     async def settled(self, builds_seen):
@@ -453,14 +453,15 @@ async def test_retention_that_fails_ends_no_other_duty(tmp_path, builds, caplog)
     """A fact that nobody can read any more fails its round; what is published is recorded all the same."""
     bus_url = f"sqlite:///{tmp_path}/bus.sqlite"
     async with running(bus_url, tmp_path, builds) as service:
-        await service.publish(builds.verdict(1))
-        await service.settled(1)
+        # A second one that stays: a round that would delete everything is not begun.
+        await service.publish(builds.verdict(1), builds.verdict(20, config="kept"))
+        await service.settled(2)
     with sqlite3.connect(tmp_path / "history.sqlite") as rows:
-        rows.execute("update history_facts set point = 'damaged'")
+        rows.execute("update history_facts set point = 'damaged' where build_id = ?", [builds.id(1)])
 
     async with running(bus_url, tmp_path, builds, keep_days=1) as service:
         async with asyncio.timeout(20):
             while "failed to forget old builds" not in caplog.text:  # noqa: ASYNC110  the log has no event
                 await asyncio.sleep(0.02)
         await service.publish(builds.verdict(28, config="new"))
-        await service.settled(2)
+        await service.settled(3)
