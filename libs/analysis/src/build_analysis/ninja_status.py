@@ -1,6 +1,6 @@
 """What ninja prints before each step: `[17/98] ` by default, whatever NINJA_STATUS says otherwise.
 
-The format is known where the variable is; the usual ones are told apart by the lines themselves.
+The format is known where the variable is; the lines themselves distinguish the usual ones.
 """
 
 import re

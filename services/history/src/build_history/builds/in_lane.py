@@ -1,4 +1,4 @@
-"""In a lane: what is said of one lane names it by the same three words, whatever it says."""
+"""In a lane: whatever is known of one lane names it by the same three fields."""
 
 from build_protocol.model import WireModel
 

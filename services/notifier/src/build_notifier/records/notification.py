@@ -83,7 +83,7 @@ def claim_on(
     build_id: str | None = None,
     due_at: int | None = None,
 ) -> Notification:
-    """A new claim on notifying this recipient (channel, address) of this transition; due now unless later is said."""
+    """A new claim on notifying this recipient (channel, address) of this transition; without `due_at` it is due now."""
     channel, address = recipient
     return Notification(
         id=ids.notification_id(rule, incident, transition, f"{channel}:{address}"),
