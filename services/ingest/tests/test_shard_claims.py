@@ -13,7 +13,7 @@ class Fleet:
         self._store = store
         self.now = 0.0
         self.replicas: dict[str, ShardClaims] = {}
-        self.let_go: list[tuple[int, str | None]] = []
+        self.given_back: list[tuple[int, str | None]] = []
         """Shards as they were let go, and who owned them then."""
 
     def join(self, name: str) -> None:
@@ -21,11 +21,11 @@ class Fleet:
 
     async def tick(self) -> dict[str, frozenset[int]]:
         self.now += BEAT_SECONDS
-        return {name: await replica.tick(self.now, self._let_go) for name, replica in self.replicas.items()}
+        return {name: await replica.tick(self.now, self._give_back) for name, replica in self.replicas.items()}
 
-    async def _let_go(self, shards: list[int]) -> None:
+    async def _give_back(self, shards: list[int]) -> None:
         owners = {claim.key: claim.owner for claim in await self._store.list_claims()}
-        self.let_go += [(shard, owners[shard_key(shard)]) for shard in shards]
+        self.given_back += [(shard, owners[shard_key(shard)]) for shard in shards]
 
     async def settle(self, seconds: float) -> dict[str, frozenset[int]]:
         owned: dict[str, frozenset[int]] = {}
@@ -69,7 +69,7 @@ async def test_replicas_share(fleet) -> None:
         assert max(map(len, owned.values())) <= -(-8 // len(owned))
 
 
-async def test_a_shard_is_let_go_before_another_may_take_it(fleet) -> None:
+async def test_a_shard_is_given_back_before_another_may_take_it(fleet) -> None:
     """Whoever gives shards back stops consuming them while they are still its own."""
     fleet.join("one")
     await fleet.tick()
@@ -77,7 +77,7 @@ async def test_a_shard_is_let_go_before_another_may_take_it(fleet) -> None:
 
     owned = await fleet.settle(4 * BEAT_SECONDS)
 
-    assert sorted(fleet.let_go) == [(shard, "one") for shard in sorted(owned["two"])]
+    assert sorted(fleet.given_back) == [(shard, "one") for shard in sorted(owned["two"])]
 
 
 async def test_a_dead_replicas_shards_are_taken_over(fleet) -> None:

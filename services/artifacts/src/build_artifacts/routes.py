@@ -98,7 +98,7 @@ async def verify_held(artifact_id: ArtifactId, caller: Caller, needs: Needs) -> 
 
 
 @router.delete("/api/artifacts/{artifact_id}", status_code=204, include_in_schema=False)
-async def let_go(artifact_id: ArtifactId, caller: Caller, needs: Needs) -> Response:
+async def expire(artifact_id: ArtifactId, caller: Caller, needs: Needs) -> Response:
     """Another service no longer needs it: the next round of retention deletes it. Repeating changes nothing."""
     while (held := await _held(artifact_id, caller, needs)) is not None and held.state != "expired":
         await needs.store.change(held.become("expired", needs.clock(), upload_id=held.upload_id))

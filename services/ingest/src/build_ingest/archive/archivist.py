@@ -89,7 +89,7 @@ class Archivist:
             before = state.archive.artifact_id
             if before not in (None, plan.artifact_id):
                 # Made by somebody who died, before chunks were merged: the same text in other frames.
-                await self._artifacts_client.let_go(str(before))
+                await self._artifacts_client.expire(str(before))
             size_bytes = file.seek(0, 2)
             label = Archive(step="due", artifact_id=plan.artifact_id, size_bytes=size_bytes)
             if before != plan.artifact_id and not await self._label(build.id, before, label):

@@ -85,7 +85,7 @@ class ArtifactsClient:
         """Whether its bytes are there now, and the verified ones. Raises StoreUnavailable."""
         return (await self._ask("GET", f"/api/artifacts/{artifact_id}/link", may_miss=True)).status == 200
 
-    async def let_go(self, artifact_id: str) -> None:
+    async def expire(self, artifact_id: str) -> None:
         """It is needed no longer. Raises StoreUnavailable; repeating it is the same."""
         await self._ask("DELETE", f"/api/artifacts/{artifact_id}", may_miss=True)
 

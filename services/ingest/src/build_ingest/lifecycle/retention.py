@@ -55,7 +55,7 @@ class Retention:
         while old := await self._store.list_forgettable(before_at, BUILDS_AT_ONCE):
             for state in old:
                 if state.archive.artifact_id is not None and self._artifacts_client is not None:
-                    await self._artifacts_client.let_go(state.archive.artifact_id)
+                    await self._artifacts_client.expire(state.archive.artifact_id)
             await self._store.forget([state.build.id for state in old])
             log.info("forgot builds=%s older_than_days=%s", len(old), self._keep_days)
 

@@ -29,10 +29,10 @@ class ShardClaims:
         self._replica = replica
         self._beats = _BeatWatch()
 
-    async def tick(self, now: float, let_go: Callable[[list[int]], Awaitable[None]]) -> frozenset[int]:
+    async def tick(self, now: float, give_back: Callable[[list[int]], Awaitable[None]]) -> frozenset[int]:
         """Raise our beats, give back what is too much, take what is free; the shards that are ours now.
 
-        `let_go` is awaited with the shards to be given back before anybody may take them.
+        `give_back` is awaited with the shards to be given back before anybody may take them.
         """
         claims = {claim.key: claim for claim in await self._store.list_claims()}
         alive = self._beats.alive(claims.values(), now)
@@ -40,7 +40,7 @@ class ShardClaims:
             if claim.key.startswith(_REPLICA) and claim.key != replica_key(self._replica):
                 await self._store.drop_claim(claim)
         changes = plan_claims(self._replica, claims, alive)
-        await let_go([shard for shard in range(SHARDS) if any(_gives_back(change, shard) for change in changes)])
+        await give_back([shard for shard in range(SHARDS) if any(_gives_back(change, shard) for change in changes)])
         done = await asyncio.gather(*(self._store.claim(before, after) for before, after in changes))
         ours = {after.key for (_, after), is_ours in zip(changes, done, strict=True) if is_ours and after.owner}
         return frozenset(shard for shard in range(SHARDS) if shard_key(shard) in ours)
