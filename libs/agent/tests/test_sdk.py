@@ -175,7 +175,13 @@ def test_what_is_reported_too_late_is_refused(sdk, gateway) -> None:
 
 def test_what_names_no_build_is_refused_before_it_begins(sdk, gateway) -> None:
     """A project, branch, config or origin that no record takes."""
-    wrong = [{"branch": "a..b"}, {"config": ""}, {"config": "x" * 600}, {"config": None}, {"origin": "laptop"}]
+    wrong: list[dict[str, Any]] = [
+        {"branch": "a..b"},
+        {"config": ""},
+        {"config": "x" * 600},
+        {"config": None},
+        {"origin": "laptop"},
+    ]
     for options in wrong:
         with pytest.raises(ValueError, match=next(iter(options))):
             sdk.build(**options)

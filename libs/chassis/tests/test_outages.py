@@ -108,6 +108,11 @@ async def consuming(bus: EmbeddedBus, store: SqlEngine) -> Service:
     return service
 
 
+async def _probed(service: Service, times: int) -> None:
+    """Wait until it has asked its store so often."""
+    await until(lambda: service.probes >= times)
+
+
 async def outlast(service: Service) -> None:
     """Time passes: ten times what messages are held for, and far more probes than a message may come back."""
     for _ in range(10):
@@ -158,7 +163,7 @@ async def test_a_service_that_starts_in_an_outage_takes_no_message(bus: Embedded
             await publish(bus, "a", "b")
             for _ in range(LIMIT * 2):
                 service = Service(bus, store)
-                await until(lambda service=service: service.probes >= 2)
+                await _probed(service, 2)
                 await service.stop()
                 assert service.tries == 0
         service = Service(bus, store)

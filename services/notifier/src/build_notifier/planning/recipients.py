@@ -94,7 +94,7 @@ def author_domains(project: Project) -> frozenset[str]:
     if project.author_domains is not None:
         return frozenset(domain.strip().lower().removeprefix("@") for domain in project.author_domains)
     owners = [config.owner for config in project.configs.values() if config.owner]
-    return frozenset(_domain(address) for address in _addresses([*project.notification_emails, *owners]))
+    return frozenset(_domain(person.address) for person in _people([*project.notification_emails, *owners]))
 
 
 def _domain(address: str) -> str:
