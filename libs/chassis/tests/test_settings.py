@@ -82,3 +82,48 @@ def test_a_strong_key_starts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JWT_SECRET_KEY", "your_jwt_secret")
 
     assert read_settings(Settings, jwt_secret_key=SECRET).jwt_secret_key == SECRET
+
+
+def test_a_secret_may_be_in_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Named by the environment or by `.env`, for every setting; the line feed at its end is none of it."""
+    for name, text in (("jwt", f"{SECRET}\n"), ("amqp", "amqp://u:p@broker/\n"), ("store", "sqlite:///x.sqlite")):
+        (tmp_path / name).write_text(text)
+    monkeypatch.setenv("JWT_SECRET_KEY_FILE", str(tmp_path / "jwt"))
+    monkeypatch.setenv("LOOM_STORE_URL_FILE", str(tmp_path / "store"))
+    Path(".env").write_text(f"AMQP_URL_FILE={tmp_path / 'amqp'}\n")
+
+    settings = read_settings(Settings)
+
+    assert (SECRET, "amqp://u:p@broker/") == (settings.jwt_secret_key, settings.amqp_url)
+    assert settings.store_url == "sqlite:///x.sqlite"
+
+
+@pytest.mark.parametrize("content", [None, b"\xff", b"x" * 70_000])
+def test_a_file_that_cannot_be_read_starts_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: bytes | None
+) -> None:
+    """Missing, no text, or no secret: named in one sentence, never taken for unset."""
+    path = tmp_path / "jwt"
+    if content is not None:
+        path.write_bytes(content)
+    monkeypatch.setenv("JWT_SECRET_KEY_FILE", str(path))
+
+    assert refusal().startswith(f"loom: JWT_SECRET_KEY_FILE: {path} ")
+
+
+def test_a_secret_that_is_there_twice_starts_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Which of them is meant is not guessed; set to nothing, as docker-compose does, is unset."""
+    (tmp_path / "jwt").write_text(SECRET)
+    monkeypatch.setenv("JWT_SECRET_KEY_FILE", str(tmp_path / "jwt"))
+    monkeypatch.setenv("JWT_SECRET_KEY", "")
+    assert read_settings(Settings).jwt_secret_key == SECRET
+    monkeypatch.setenv("JWT_SECRET_KEY", SECRET)
+
+    assert refusal() == "loom: JWT_SECRET_KEY and JWT_SECRET_KEY_FILE are both set: keep one of them"
+
+
+def test_every_key_of_a_ring_is_strong(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One weak key among several would sign for all."""
+    monkeypatch.setenv("JWT_SECRET_KEY", f"{SECRET}\nchangeme")
+
+    assert refusal().startswith("loom: JWT_SECRET_KEY is a placeholder")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
+from build_chassis.secret_files import SecretFileFault, SecretFiles
 from build_chassis.secret_rules import ADMIN_PASSWORD, API_KEY, SIGNING_KEY, is_placeholder
 from build_dashboard.whole_file import write_whole
 from pydantic import Field
@@ -36,6 +37,17 @@ class _Given(BaseSettings):
     key: str = Field("", validation_alias=KEY)
     signing: str = Field("", validation_alias=SIGNING)
 
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,  # noqa: ARG003  pydantic-settings' signature
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003  as above
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003  as above
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return env_settings, SecretFiles(settings_cls)
+
     def by_variable(self) -> dict[str, str]:
         return {PASSWORD: self.password, KEY: self.key, SIGNING: self.signing}
 
@@ -57,7 +69,10 @@ class _InFile(_Given):
 
 def given() -> list[Source]:
     """What the process environment and `.env` say; the earlier source goes first."""
-    return [("the environment", _Given().by_variable()), (".env", _InFile().by_variable())]
+    try:
+        return [("the environment", _Given().by_variable()), (".env", _InFile().by_variable())]
+    except SecretFileFault as fault:
+        sys.exit(f"build-dashboard up: {fault}")
 
 
 def load_secrets(

@@ -31,7 +31,18 @@ def find_endpoint(
 ) -> Endpoint:
     """The endpoint by argument, else by WS_ENDPOINT or BUILD_DASHBOARD_URL, else on this machine."""
     address = url or environment.get("WS_ENDPOINT") or environment.get("BUILD_DASHBOARD_URL") or DEFAULT_URL
-    return Endpoint(websocket_url(address), api_key or environment.get("BUILD_DASHBOARD_API_KEY") or "")
+    return Endpoint(websocket_url(address), api_key or _key(environment))
+
+
+def _key(environment: Mapping[str, str]) -> str:
+    """The key of BUILD_DASHBOARD_API_KEY, else of the file that BUILD_DASHBOARD_API_KEY_FILE names."""
+    if key := environment.get("BUILD_DASHBOARD_API_KEY"):
+        return key
+    path = environment.get("BUILD_DASHBOARD_API_KEY_FILE")
+    try:
+        return Path(path).read_text().strip() if path else ""
+    except (OSError, ValueError) as error:
+        raise ValueError(f"BUILD_DASHBOARD_API_KEY_FILE: {path} cannot be read: {error}") from error
 
 
 def websocket_url(address: str) -> str:

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from fastapi import Depends, Request
-from jose import JWTError, jwt
 
+from build_chassis import signing
 from build_chassis.errors import NotFound, Unauthenticated, Unavailable
+from build_chassis.signing import JWTError
 
 Role = Literal["viewer", "developer", "admin"]
 Kind = Literal["user", "key", "service"]
@@ -57,7 +58,7 @@ def mint_internal(principal: Principal, audience: str, secret: str, now: float |
         "kind": principal.kind,
         "projects": None if principal.projects is None else sorted(principal.projects),
     }
-    return str(jwt.encode(claims, secret, algorithm="HS256"))
+    return signing.encode(claims, secret)
 
 
 def read_internal(token: str, audience: str, secret: str) -> Principal:
@@ -72,9 +73,7 @@ def read_internal(token: str, audience: str, secret: str) -> Principal:
         JWTError: The token is not ours, not for this service, or expired.
         KeyError: It lacks a claim.
     """
-    claims = jwt.decode(
-        token, secret, algorithms=["HS256"], audience=audience, issuer=INTERNAL_ISSUER, options=_REQUIRED
-    )
+    claims = signing.decode(token, secret, audience=audience, issuer=INTERNAL_ISSUER, options=_REQUIRED)
     projects = claims["projects"]
     return Principal(
         name=claims["sub"],

@@ -86,11 +86,21 @@ class Rule:
         return None if why is None else f"{self.name} {why}: {self.remedy}"
 
 
+@dataclass(frozen=True)
+class RingRule(Rule):
+    """A rule for each line of a value that may have several: keys that replace one another."""
+
+    def fault(self, value: str) -> str | None:
+        """The sentence against the first line that is too weak."""
+        lines = [line for line in _unquoted(value).splitlines() if line.strip()] or [""]
+        return next((fault for line in lines if (fault := super(RingRule, self).fault(line))), None)
+
+
 def _byte_count(value: str) -> int:
     return len(value.encode(errors="replace"))
 
 
-SIGNING_KEY = Rule(
+SIGNING_KEY = RingRule(
     "JWT_SECRET_KEY",
     32,
     "bytes",

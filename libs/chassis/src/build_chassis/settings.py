@@ -8,8 +8,9 @@ from typing import Any, Literal, Self, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import Field, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, DotEnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
+from build_chassis.secret_files import SecretFileFault, SecretFiles
 from build_chassis.secret_rules import SIGNING_KEY
 
 
@@ -28,7 +29,11 @@ class ServiceSettings(BaseSettings):
     store_url: str = ""
     mysql_uri: str | None = Field(None, validation_alias="MYSQL_URI", description="The scheme chooses the driver.")
     db_name: str = Field("build_dashboard", validation_alias="DB_NAME")
-    jwt_secret_key: str = Field("", validation_alias="JWT_SECRET_KEY", description="At least 32 random bytes.")
+    jwt_secret_key: str = Field(
+        "",
+        validation_alias="JWT_SECRET_KEY",
+        description="At least 32 random bytes; the first line signs, all are believed.",
+    )
     config_path: str = Field("config.yaml", validation_alias="BUILD_DASHBOARD_CONFIG")
     host: str = "127.0.0.1"
     port: int = 8080
@@ -44,6 +49,20 @@ class ServiceSettings(BaseSettings):
         validation_alias="CLOCK_CONFIRMED_ON",
         description="Today's date, UTC: a person's word that the clock is right, and that much may be deleted.",
     )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003  pydantic-settings' signature
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments, files that the environment or `.env` names, the environment, `.env`; the earlier goes first."""
+        dotenv = dotenv_settings.env_vars if isinstance(dotenv_settings, DotEnvSettingsSource) else {}
+        named = {name.upper(): value for name, value in dotenv.items()}  # pydantic-settings lowers them
+        return init_settings, SecretFiles(settings_cls, named), env_settings, dotenv_settings
 
     @property
     def peer_urls(self) -> Mapping[str, str]:
@@ -98,6 +117,8 @@ def read_settings(kind: type[S], **given: Any) -> S:
     """
     try:
         settings = kind(**given)
+    except SecretFileFault as fault:
+        sys.exit(f"{kind.model_fields['service'].default}: {fault}")
     except ValidationError as error:
         sys.exit("\n".join(_sentence(kind, fault["loc"], fault["msg"]) for fault in error.errors()))
     if not settings.jwt_secret_key:

@@ -6,6 +6,7 @@ import hmac
 import time
 from typing import Any, Literal
 
+from build_chassis.signing import keys_of
 from build_protocol.model import Count, Sha256, WireModel
 from pydantic import Field, ValidationError
 
@@ -34,10 +35,12 @@ class Ticket(WireModel):
 
 
 class Tickets:
-    """Signs and reads tickets with a key derived from the system's secret."""
+    """Signs tickets with a key derived from the system's secret, and reads those of keys it is replacing."""
 
     def __init__(self, secret: str) -> None:
-        self._key = hmac.digest(secret.encode(), b"build-dashboard artifacts ticket", "sha256")
+        self._keys = [
+            hmac.digest(key.encode(), b"build-dashboard artifacts ticket", "sha256") for key in keys_of(secret)
+        ]
 
     def issue(self, verb: Verb, key: str, piece: Content | Part, seconds: int, **beside: Any) -> str:
         """A ticket for these bytes of an object, good for so many seconds, as one path element."""
@@ -49,12 +52,13 @@ class Tickets:
     def sign(self, ticket: Ticket) -> str:
         """The ticket as one path element."""
         payload = base64.urlsafe_b64encode(ticket.to_json().encode()).decode().rstrip("=")
-        return f"{payload}.{self._signature(payload)}"
+        return f"{payload}.{self._signature(payload, self._keys[0])}"
 
     def read(self, text: str, verb: Verb) -> Ticket:
         """The ticket for this verb; raises BadTicket."""
         payload, _, signature = text.partition(".")
-        if not hmac.compare_digest(signature.encode(), self._signature(payload).encode()):
+        expected = [self._signature(payload, key) for key in self._keys]
+        if not any(hmac.compare_digest(signature.encode(), one.encode()) for one in expected):
             raise BadTicket("this link was not made by us")
         try:
             ticket = Ticket.model_validate_json(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
@@ -64,5 +68,5 @@ class Tickets:
             raise BadTicket("this link has expired, or is for something else")
         return ticket
 
-    def _signature(self, payload: str) -> str:
-        return hmac.new(self._key, payload.encode(), hashlib.sha256).hexdigest()
+    def _signature(self, payload: str, key: bytes) -> str:
+        return hmac.new(key, payload.encode(), hashlib.sha256).hexdigest()

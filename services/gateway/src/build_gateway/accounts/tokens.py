@@ -7,7 +7,8 @@ from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from jose import JWTError, jwt
+from build_chassis import signing
+from build_chassis.signing import JWTError
 
 ISSUER = "build-dashboard"
 AUDIENCE = "build-dashboard-people"
@@ -57,15 +58,15 @@ class Tokens:
             "iat": now,
             "exp": now + seconds,
         }
-        return str(jwt.encode(claims, self._secret, algorithm=self._algorithm))
+        return signing.encode(claims, self._secret, self._algorithm)
 
     def read(self, token: str) -> Claims:
         """The claims of a token. Raises TokenInvalid."""
         if len(token) > TOKEN_CHARACTERS:
             raise TokenInvalid
         try:
-            claims = jwt.decode(
-                token, self._secret, algorithms=[self._algorithm], audience=AUDIENCE, issuer=ISSUER, options=_REQUIRED
+            claims = signing.decode(
+                token, self._secret, algorithm=self._algorithm, audience=AUDIENCE, issuer=ISSUER, options=_REQUIRED
             )
             read = Claims(
                 user=claims["sub"],
