@@ -36,6 +36,7 @@ COUNTERS = (
     "diskBytes",
     "largestProcessRssBytes",
     "criticalPathMs",
+    "secretsRedacted",
 )
 """The protocol's own metrics (`build_protocol.messages.BuildMetrics`): whole numbers from 0 on."""
 
