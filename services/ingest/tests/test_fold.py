@@ -4,6 +4,7 @@ import itertools
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from build_ingest.records import fold
 from build_ingest.records.plan import plan_build
 from build_ingest.records.verdict import verdict_of
@@ -101,6 +102,28 @@ def test_a_lost_build_lasted_by_the_servers_clock(reporter) -> None:
     assert lost.ended_at == (lost.started_at or 0) + 301_000
 
 
+@pytest.mark.parametrize("is_one_batch", [True, False])
+def test_what_is_left_passes_while_other_records_come(reporter, is_one_batch) -> None:
+    """It is as of the newest record, and unknown once it has run out; a new expectation replaces it."""
+    start, expected, other, last = (
+        reporter.start(),
+        reporter.update(remainingMs=9000),
+        reporter.update(),
+        reporter.update(),
+    )
+    other = other.model_copy(update={"timestamp": expected.timestamp + 4000})
+    last = last.model_copy(update={"timestamp": expected.timestamp + 9500})
+    batches = [(start, expected, other), (last,)] if is_one_batch else [(start,), (expected,), (other,), (last,)]
+
+    left: list[int | None] = []
+    state: Any = None
+    for batch in batches:
+        state = _fold(reporter, *batch, state=state)
+        left.append(state.build.remaining_ms)
+
+    assert left[-2:] == [5000, None]
+
+
 def test_end_and_duration_of_a_build_agree(reporter) -> None:
     """It ended when its command did, however much later its last record was written, and so did its last phase."""
     whole = _fold(reporter, reporter.start(), reporter.update(phase="build"), reporter.complete(metrics={"wallMs": 9}))
@@ -169,9 +192,9 @@ def test_missing_facts_are_as_the_newest_record_lists_them(reporter) -> None:
 
 
 def test_what_is_left_is_known_until_the_end(reporter) -> None:
-    """The expected rest goes with the build's end; updates without it leave it as it was."""
+    """The expected rest goes with the build's end; updates without it leave it, less the time that passed."""
     state = _fold(reporter, reporter.start(), reporter.update(remaining_ms=9000), reporter.update(progress=40))
-    assert state.build.remaining_ms == 9000
+    assert state.build.remaining_ms == 8980
 
     assert _fold(reporter, reporter.complete(), state=state).build.remaining_ms is None
     assert fold.lose(state, now_ms=1).build.remaining_ms is None

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { beganAt, elapsedMs, overAt, remainingMs } from '@/shared/format/timing'
+import { ALMOST_MS, beganAt, elapsedMs, overAt, remainingMs } from '@/shared/format/timing'
 import * as format from '@/shared/format'
 import { backoffMs } from '@/shared/live/backoff'
 import { buildRow } from './frames'
@@ -41,7 +41,17 @@ test('what the agent expects goes before the pace, and ticks down between its wo
   const build = buildRow({ id: 'a', startedAt: 0, progress: 25, remainingMs: 30_000, updatedAt: 50_000 })
 
   expect(remainingMs(build, 60_000)).toBe(20_000)
-  expect(remainingMs(build, 500_000)).toBe(0)
+  expect(remainingMs(build, 81_000)).toBe(0)
+})
+
+test('no end is near where nobody can know', () => {
+  const expected = buildRow({ id: 'a', startedAt: 0, progress: 99, remainingMs: 30_000, updatedAt: 50_000 })
+  const paced = buildRow({ id: 'a', startedAt: 0, progress: 99.9 })
+
+  expect(remainingMs(expected, 500_000)).toBeUndefined() // the last step takes longer than it ever did
+  expect(remainingMs({ ...expected, connected: false }, 60_000)).toBeUndefined()
+  expect(remainingMs({ ...paced, connected: false }, 60_000)).toBeUndefined()
+  expect(remainingMs(paced, 600_000)).toBe(ALMOST_MS) // shown as a time: it may be a long link
 })
 
 test('times and sizes read like a person wrote them', () => {

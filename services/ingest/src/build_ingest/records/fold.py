@@ -173,9 +173,11 @@ def fold(
     if build.status == "lost" or (log is not None and build.status == "queued"):
         row |= _GOES_ON
     rest: dict[str, Any] = {}
+    expected_at = build.updated_at
     for record in records:
         row["updated_at"] = record.timestamp
         if isinstance(record, BuildUpdate):
+            expected_at = record.timestamp if record.data.remaining_ms is not None else expected_at
             _update(record, build, row, rest, state)
         elif isinstance(record, BuildComplete):
             _complete(record, build, row, rest, state, end_received_at)
@@ -183,6 +185,7 @@ def fold(
         row |= {"log_lines": log.lines, "log_bytes": log.text_bytes, "last_line": log.last_line[:200]}
         row["updated_at"] = max(log.printed_at, row.get("updated_at") or 0)
         rest["log_seq"] = log.last_seq
+    row["remaining_ms"] = _aged(row.get("remaining_ms", build.remaining_ms), expected_at, row.get("updated_at"))
     return state.model_copy(update={**rest, "build": build.model_copy(update=row)})
 
 
@@ -273,6 +276,13 @@ def mark_verdict_sent(state: BuildState) -> BuildState:
     """Empty the outbox: the verdict is confirmed by the broker."""
     build = state.build.model_copy(update={"revision": state.revision + 1})
     return state.model_copy(update={"verdict_due": False, "build": build})
+
+
+def _aged(remaining_ms: int | None, expected_at: int | None, updated_at: int | None) -> int | None:
+    """What is left as of `updated_at`; None once more time than that has passed, for nobody knows then."""
+    if remaining_ms is None or expected_at is None or updated_at is None or updated_at <= expected_at:
+        return remaining_ms
+    return remaining_ms - (updated_at - expected_at) if remaining_ms > updated_at - expected_at else None
 
 
 def _update(record: BuildUpdate, build: Build, row: dict[str, Any], rest: dict[str, Any], state: BuildState) -> None:

@@ -25,20 +25,25 @@ export function overAt(build: Began & Pick<Build, 'endedAt' | 'serverEndedAt'>):
 const EARLIEST_PERCENT = 2
 const EARLIEST_MS = 5000
 
+/** Nearer to the end no number is right. */
+export const ALMOST_MS = 5000
+
 /**
  * Ms left, as the agent expects from the build before; else at the pace so far; while that is not known, what is left
- * of what the configuration usually takes. Undefined where none of it is known, or the usual time is over.
+ * of what the configuration usually takes. Undefined where none of it is known, where what was expected or usual is
+ * over, and while the build's agent is silent: nobody knows then. A pace alone never says that the end is near: the
+ * last step may be the longest.
  */
 export function remainingMs(build: Build, now: number, usualMs?: number | null): number | undefined {
   const elapsed = elapsedMs(build, now)
   const progress = build.progress ?? 0
-  if (build.status !== 'running' || elapsed === undefined) return undefined
+  if (build.status !== 'running' || elapsed === undefined || !build.connected) return undefined
   if (build.remainingMs != null) {
     const since = build.updatedAt == null ? 0 : Math.max(0, now - build.updatedAt)
-    return Math.max(0, build.remainingMs - since)
+    return since > build.remainingMs + ALMOST_MS ? undefined : Math.max(0, build.remainingMs - since)
   }
   if (progress >= EARLIEST_PERCENT && progress < 100 && elapsed >= EARLIEST_MS) {
-    return (elapsed * (100 - progress)) / progress
+    return Math.max(ALMOST_MS, (elapsed * (100 - progress)) / progress)
   }
   return usualMs != null && usualMs > elapsed ? usualMs - elapsed : undefined
 }

@@ -1,13 +1,11 @@
 /** Times of a build that tick while it runs; each re-renders alone. */
+import { useLink } from '@/shared/api/app-context'
 import { useSummary } from '@/shared/api/queries/history'
 import { age, ago, duration, instant } from '@/shared/format'
-import { elapsedMs, remainingMs } from '@/shared/format/timing'
+import { ALMOST_MS, elapsedMs, remainingMs } from '@/shared/format/timing'
 import { build as text } from '@/shared/i18n'
 import { useNow } from '@/shared/live/clock'
 import type { Build, LaneSummary } from '@/shared/wire'
-
-/** Nearer to the end no number is right. */
-const ALMOST_MS = 5000
 
 export function Elapsed({ build }: { build: Build }) {
   const elapsed = elapsedMs(build, useNow())
@@ -17,7 +15,9 @@ export function Elapsed({ build }: { build: Build }) {
 export function Remaining({ build }: { build: Build }) {
   const usual = useSummary().data?.items.find((lane) => isLaneOf(build, lane))?.usualMs
   const remaining = remainingMs(build, useNow(), usual)
-  return remaining === undefined ? null : (
+  // Without a connection the build may have ended, or waited, for as long as that.
+  const isLive = useLink().state === 'live'
+  return remaining === undefined || !isLive ? null : (
     <span title={text.etaHint}>{remaining < ALMOST_MS ? text.almost : text.left(age(remaining))}</span>
   )
 }
