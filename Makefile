@@ -49,6 +49,10 @@ test-delivery: .cache/python $(PAGE) ## the proof that nothing is lost or shown 
 	$(SETUP) compiler rabbitmq mariadb
 	FULL=$(FULL) $(RUN) pytest -q tests/delivery
 
+test-truth: .cache/python $(PAGE) ## real builds, compared with what their tools recorded (FULL=1: all of them)
+	$(SETUP) compiler
+	FULL=$(FULL) $(RUN) pytest -q tests/truth
+
 format: .cache/python ## let ruff format everything
 	$(RUN) ruff check --fix .
 	$(RUN) ruff format .

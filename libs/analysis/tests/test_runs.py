@@ -186,6 +186,18 @@ def test_every_status_of_ninja_is_read(status: str | None, lines: list[str], exp
     assert expected == (seen[-1].done, seen[-1].total)
 
 
+@pytest.mark.parametrize("size", [1, 2, 4, 100])
+@pytest.mark.parametrize("status", [None, "[%u/%r/%f] "])
+def test_a_status_is_read_the_same_however_the_log_is_cut(status: str | None, size: int) -> None:
+    """Reading the newest line first leaves nothing behind that the others are read by."""
+    lines = ["[4/2/1] a", "[3/2/2] b", "[2/2/3] d", "[2/1/4] e", "[1/1/5] f", "[0/1/6] Linking C executable g"]
+    reader = ProgressReader((), status)
+
+    seen = [one for at in range(0, len(lines), size) for one in reader.read_chunk(lines[at : at + size])]
+
+    assert (6, 6, "link") == (seen[-1].done, seen[-1].total, seen[-1].phase)
+
+
 @pytest.mark.parametrize(
     "command",
     [

@@ -144,7 +144,7 @@ class ProgressReader:
 
         Looks from the end: where the newest line goes on with what was known before, no other is read.
         """
-        before, any_line = self._last, self._status.is_own
+        before, place, any_line = self._last, self._status.place(), self._status.is_own
         for at in range(len(lines) - 1, -1, -1):
             line = lines[at]
             # The same question as may_tell_progress, here without a call for each of a million lines.
@@ -161,6 +161,7 @@ class ProgressReader:
                     newest = self._take(seen)
                     self._last = newest
                     return [newest] if newest is not None and newest != before else []
+                self._status.go_back(place)
                 return self._read_all(lines[: at + 1])
         return []
 

@@ -62,6 +62,7 @@ class EvidenceCollector:
         self._redactor = redactor
         self._since = build["startedAt"] / 1000 - CLOCK_SLACK_SECONDS
         self._greens = GreenConfigurations(spool)
+        self._own_trees = len(trees)
         self._watches = [NinjaWatch(tree) for tree in trees]
         self._expectation = Expectation(self._watches)
         self._disk = DiskWatch(self._real_paths)
@@ -146,7 +147,9 @@ class EvidenceCollector:
         for watch in self._watches:
             if watch.past is not None:
                 watch.read_new()
-        watch = max(self._watches, key=lambda watch: len(watch.built))
+        # What only the output names may be of a build that a step runs: it counts where the command's own have nothing.
+        own = [watch for watch in self._watches[: self._own_trees] if watch.built]
+        watch = max(own or self._watches, key=lambda watch: len(watch.built))
         if not watch.built or watch.past is None:
             return
         steps = watch.steps()
