@@ -86,7 +86,7 @@ def results_of(stack: Stack, build_id: str) -> dict[str, str]:
 
 def run(stack: Stack, tree: Path, name: str, build: dict[str, Any]) -> tuple[dict[str, Any], int]:
     """Run one through an agent; its page once it is stored whole, and how long the agent took in milliseconds."""
-    project = "truth-" + "".join(letter if letter.isalnum() else "-" for letter in name.lower())
+    project = "truth-" + "".join(one if one.isalnum() else "-" for one in name.lower())
     command = stack.agent_command(project, "sh", "-c", build["script"], options=("--origin", "ci", "--quiet"))
     tools = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     environment = stack.agent_environment | {"PATH": tools} | build.get("environment", {})

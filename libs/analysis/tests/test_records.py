@@ -43,7 +43,15 @@ def test_each_tool_tells_results_in_its_words(line: str, expected: tuple[object,
 
 @pytest.mark.parametrize(
     "line",
-    ["[  FAILED  ] 2 tests, listed below:", "3 of 9 ms)", "a.py::b is a name", "took 3 sec", "test of it ... fine"],
+    [
+        "[  FAILED  ] 2 tests, listed below:",
+        "3 of 9 ms)",
+        "a.py::b is a name",
+        "took 3 sec",
+        "test of it ... fine",
+        "4: 5/5 Test #5: x .... Passed 0.01 sec",
+        "4: [       OK ] A.b (0 ms)",
+    ],
 )
 def test_other_lines_tell_no_result(line: str) -> None:
     """Words like a result's are not one."""

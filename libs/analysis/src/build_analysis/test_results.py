@@ -135,7 +135,9 @@ class TestResultReader:
         return results
 
     def _read(self, number: int, raw: str) -> TestResult | None:
-        text = clean(raw).text
+        text, channel, _ = clean(raw)
+        if channel is not None and channel.startswith("ctest"):
+            return None  # what a test of ctest prints: its result is ctest's to report
         if result := _read_counted(number, text) or _read_pytest(number, text):
             return result
         if result := _read_listed(number, text):
