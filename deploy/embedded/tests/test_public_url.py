@@ -132,9 +132,8 @@ def test_one_outsiders_failures_lock_out_nobody_else(stack: Stack) -> None:
         codes = [log_in(ann, "wrong").status_code for _ in range(50)]
         assert codes[:5] == [401] * 5
         assert 429 in codes
-        for n in range(50):
-            log_in(ann, "wrong", f"name-{n}")
-
+        # Fifty of an address are free; the first wait behind them is a second, which is over soon on a slow machine.
+        assert any(log_in(ann, "wrong", f"name-{n}").status_code == 429 for n in range(60))
         assert log_in(ann, stack.password).status_code == 429
         assert log_in(bob, stack.password).status_code == 200
 
