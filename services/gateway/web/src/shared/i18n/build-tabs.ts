@@ -101,7 +101,7 @@ export const artifacts = {
   states: {
     pending: 'Waiting to be uploaded',
     uploading: 'Uploading',
-    reported: 'Being verified',
+    reported: 'Uploaded, to be checked',
     verified: 'Verified',
     damaged: 'Damaged',
     refused: 'Refused',
