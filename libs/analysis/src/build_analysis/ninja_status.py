@@ -1,6 +1,6 @@
 """What ninja prints before each step: `[17/98] ` by default, whatever NINJA_STATUS says otherwise.
 
-The format is known where the variable is; the lines themselves distinguish the usual ones.
+The format is known where the variable is; the usual ones are distinguished by the lines themselves.
 """
 
 import re
@@ -61,6 +61,14 @@ class NinjaStatus:
         self._finished = 0
         self.is_own = self._pattern is not None
         """Whether the format is a known one, so that any line may be a status."""
+
+    def place(self) -> tuple[tuple[int, int] | None, int]:
+        """What is remembered of earlier lines, to read some of them again."""
+        return self._triple, self._finished
+
+    def go_back(self, place: tuple[tuple[int, int] | None, int]) -> None:
+        """Forget what was read since."""
+        self._triple, self._finished = place
 
     def read(self, text: str) -> StepCount | None:
         """What the status at the beginning of this line says; None when there is none."""
