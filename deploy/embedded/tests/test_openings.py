@@ -73,7 +73,9 @@ async def read_only_disk(request: pytest.FixtureRequest) -> AsyncIterator[Cause]
     with small_disk(request.getfixturevalue("tmp_path") / "disk") as disk:
         sqlite3.connect(disk.path / "store.sqlite").close()
         disk.remount("ro")
-        yield Cause(f"sqlite:///{disk.path}/store.sqlite", "store.sqlite cannot be", partial(disk.remount, "rw"))
+        yield Cause(
+            f"sqlite:///{disk.path}/store.sqlite", "store.sqlite cannot be", partial(disk.remount, "rw,size=8m")
+        )
 
 
 @asynccontextmanager
