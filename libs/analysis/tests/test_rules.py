@@ -1,6 +1,9 @@
 """Rules live up to their own examples."""
 
+import time
+
 import pytest
+from build_analysis.analyzer import LogAnalyzer
 from build_analysis.fragments import FRAGMENTS
 from build_analysis.rule import Rule
 from build_analysis.rule_check import check_costs, check_rule, check_rules
@@ -108,3 +111,22 @@ def test_a_pattern_whose_time_grows_faster_than_its_line_is_refused(match: str) 
 def test_no_rule_s_time_grows_faster_than_its_line() -> None:
     """The package's own rules are held to the same."""
     assert [] == [str(complaint) for complaint in check_costs(own_rules())]
+
+
+@pytest.mark.parametrize("pump", ["/", "a::", " ", "error: "])
+def test_no_line_takes_more_than_ten_microseconds_a_byte(pump: str) -> None:
+    """Whatever the strangest line of a log repeats after a rule's own words, its analysis goes on."""
+    literals = sorted({literal for rule in default_rules().rules for literal in rule.has})[::12]
+    slowest = max(_seconds_a_byte((literal + pump * 4_000)[:3_900]) for literal in literals)
+
+    assert slowest < 10e-6
+
+
+def _seconds_a_byte(line: str) -> float:
+    least = float("inf")
+    for _ in range(2):
+        analyzer, before = LogAnalyzer(), time.thread_time()
+        analyzer.feed(1, [line] * 3)
+        analyzer.finish(1)
+        least = min(least, (time.thread_time() - before) / (3 * len(line)))
+    return least

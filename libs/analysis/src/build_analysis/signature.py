@@ -25,7 +25,8 @@ _REPLACEMENTS = [
     (re.compile(r"[-_.][0-9a-f]{6,8}(?=\.(?:o|obj|s|ll|bc|tmp|cpp|c|sh)\b)"), "-<tmp>"),
 ]
 # A path: a root, a drive, or words joined by slashes; only its last name says what broke.
-_PATH = re.compile(r"(?:[A-Za-z]:)?(?:[\w.+@~{}%-]*[/\\])+(?=[\w.+@~%-])")
+# It is looked for where a run of such characters begins: from within it, no search finds another end.
+_PATH = re.compile(r"(?<![\w.+@~{}%/\\-])(?:[A-Za-z]:)?(?:[\w.+@~{}%-]*[/\\])+(?=[\w.+@~%-])")
 _NUMBER = re.compile(r"(?<![\w<])[-+]?\d+(?:\.\d+)*(?:e[-+]?\d+)?(?![\w>])")
 _SHARD = re.compile(r"(?:/\d+)+$|, where (?:GetParam|TypeParam)\(\).*$|\s+\(\d+ of \d+\)$")
 # ninja names the outputs of a custom command twice, the second time from the root.
