@@ -28,7 +28,7 @@ from hypothesis import strategies as st
 _chance = random.Random(22)  # the same secrets in every run
 
 
-def chance(length: int, of: str = string.ascii_letters + string.digits) -> str:
+def chance(length: int, of: str = string.ascii_uppercase + string.ascii_lowercase + string.digits) -> str:
     return "".join(_chance.choices(of, k=length))
 
 

@@ -30,12 +30,11 @@ def test_a_key_that_was_taken_out_signs_for_nobody() -> None:
         read(encode(CLAIMS, OLD), NEW)
 
 
-@pytest.mark.parametrize("kid", [None, "../../x", "' OR 1=1 --", "https://evil/jwk", key_id("another"), 7, {"a": 1}])
+@pytest.mark.parametrize("kid", ["../../x", "' OR 1=1 --", "https://evil/jwk", key_id("another"), 7, {"a": 1}])
 def test_only_own_keys_are_looked_up(kid: object) -> None:
     """A `kid` of the sender's making finds nothing, even over a good signature."""
-    headers = {} if kid is None else {"kid": kid}
     with pytest.raises(JWTError):
-        read(jwt.encode(CLAIMS, OLD, algorithm="HS256", headers=headers), OLD)
+        read(jwt.encode(CLAIMS, OLD, algorithm="HS256", headers={"kid": kid}), OLD)
 
 
 @pytest.mark.parametrize(

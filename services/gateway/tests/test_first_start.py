@@ -202,7 +202,7 @@ async def test_reset_admin_is_the_way_back_in(
         answer = (await client.get(me, headers={"Authorization": f"Bearer {fresh}"})).json()
         assert (await client.get(me, headers={"Authorization": f"Bearer {token}"})).status_code == 401
     assert {"name": "admin", "role": "admin", "projects": None} == {"projects": None, **answer}
-    assert ("reset admin", "admin") == ((await store.list_audit())[1].action, (await store.list_audit())[1].subject)
+    assert ("reset admin", "admin") in [(entry.action, entry.subject) for entry in await store.list_audit()]
 
 
 def test_reset_admin_of_a_gateway_process(tmp_path: Path) -> None:

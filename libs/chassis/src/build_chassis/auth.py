@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 from fastapi import Depends, Request
 
 from build_chassis import signing
+from build_chassis.access_log import note_caller
 from build_chassis.errors import NotFound, Unauthenticated, Unavailable
 from build_chassis.signing import JWTError
 
@@ -125,7 +126,9 @@ def current_principal(request: Request) -> Principal:
         Unavailable: there is no signing key.
     """
     reader: Callable[[Request], Principal] = request.app.state.read_principal
-    return reader(request)
+    principal = reader(request)
+    note_caller(request, principal.name)
+    return principal
 
 
 Caller = Annotated[Principal, Depends(current_principal)]

@@ -22,6 +22,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope
 from typing_extensions import override
 
 from build_chassis import paths, problems
+from build_chassis.access_log import REQUEST_ID, request_id_of
 from build_chassis.auth import Principal, mint_internal
 from build_chassis.errors import Unavailable
 
@@ -369,11 +370,13 @@ def _headers(request: Request, token: str) -> list[tuple[str, str]]:
     kept = [
         (name, value)
         for name, value in request.headers.items()
-        if name not in _NOT_FORWARDED and name not in named and not name.startswith(_FROM_PROXIES)
+        if name not in (*_NOT_FORWARDED, REQUEST_ID) and name not in named and not name.startswith(_FROM_PROXIES)
     ]
     # With both, the length is not the body's.
     if "content-length" in request.headers and "transfer-encoding" not in request.headers:
         kept.append(("content-length", request.headers["content-length"]))
+    if request_id := request_id_of(request):
+        kept.append((REQUEST_ID, request_id))
     return [*kept, ("authorization", f"Bearer {token}")]
 
 

@@ -40,8 +40,9 @@ def decode(
     Raises:
         JWTError: it is no token, of another key, algorithm, audience or issuer, or expired.
     """
-    known = {key_id(key): key for key in keys_of(secret)}
-    key = known.get(str(jwt.get_unverified_header(token).get("kid")))
+    keys = keys_of(secret)
+    kid = jwt.get_unverified_header(token).get("kid")
+    key = keys[0] if kid is None else {key_id(key): key for key in keys}.get(str(kid))
     if key is None:
         raise JWTError("signed with a key that is not one of ours")
     claims = jwt.decode(token, key, algorithms=[algorithm], audience=audience, issuer=issuer, options=dict(options))

@@ -28,6 +28,7 @@ from build_gateway.agents.roster import Roster
 from build_gateway.agents.session import AgentEdges
 from build_gateway.agents.valve import Valve
 from build_gateway.audit import Audit
+from build_gateway.audited import Audited
 from build_gateway.commands import Commands
 from build_gateway.control import Control
 from build_gateway.dependencies import Dependencies
@@ -85,6 +86,7 @@ def create_app(
     app = create_service_app(
         "gateway", parts, bus, lifespan=lifespan, routers=routers(settings), notices=[lambda: guard.reason]
     )
+    app.add_middleware(Audited, audit=parts.audit)
     app.router.routes.append(WebSocketRoute("/ws", parts.endpoint))
     app.include_router(openapi.router)
     app.include_router(forward.router)

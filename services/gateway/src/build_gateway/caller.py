@@ -3,6 +3,7 @@
 from contextlib import suppress
 from typing import Annotated
 
+from build_chassis.access_log import note_caller
 from build_chassis.auth import Principal
 from build_chassis.errors import Forbidden, Unauthenticated
 from fastapi import Depends, Request
@@ -32,6 +33,7 @@ async def person(request: Request, needs: Needs) -> Principal:
         principal, _ = await needs.directory.principal(bearer(request))
     except TokenInvalid as error:
         raise Unauthenticated(str(error), _UNAUTHORIZED) from error
+    note_caller(request, principal.name)
     return principal
 
 
@@ -58,6 +60,7 @@ async def person_or_key(request: Request, needs: Dependencies, *, is_artifact: b
             return await person(request, needs)
     key = await needs.keys.find(value)
     if key is not None:
+        note_caller(request, f"key {key.name}")
         projects = None if key.projects is None else frozenset(key.projects)
         if is_artifact and "agent" in key.scopes:
             return Principal(name=key.name, role="developer", projects=projects, kind="key")

@@ -4,6 +4,7 @@ import logging
 from contextlib import suppress
 from urllib.parse import urlsplit
 
+from build_chassis.access_log import note_caller
 from build_chassis.errors import Forbidden, Unauthenticated
 from build_protocol.model import RequestModel, WireModel
 from fastapi import APIRouter, Request, Response
@@ -12,7 +13,7 @@ from pydantic import Field
 from build_gateway.accounts.attempts import TooManyFailures
 from build_gateway.accounts.directory import Grant
 from build_gateway.accounts.tokens import TokenInvalid
-from build_gateway.caller import Person, bearer, client_address
+from build_gateway.caller import Person, bearer, client_address, person
 from build_gateway.dependencies import Dependencies, Needs
 
 logger = logging.getLogger("gateway")
@@ -60,6 +61,7 @@ async def login(body: Login, request: Request, response: Response, needs: Needs)
         await needs.audit.note(body.username, "login refused", address)
         raise Unauthenticated("name or password is wrong")
     needs.metrics.logins.labels("accepted").inc()
+    note_caller(request, grant.user.name)
     await needs.audit.note(grant.user.name, "login", address)
     await _end_plain(request, response, needs)
     return _answer(grant, request, response, needs)
@@ -86,6 +88,8 @@ async def logout(request: Request, response: Response, needs: Needs) -> None:
     """
     _same_origin(request, needs)
     token = request.cookies.get(_cookie_name(request, needs))
+    with suppress(Unauthenticated):
+        await person(request, needs)  # for the audit: who has only the cookie left may log out, too
     if token:
         await needs.directory.logout(token)
     if "authorization" in request.headers:

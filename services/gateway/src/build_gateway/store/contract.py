@@ -125,6 +125,10 @@ class GatewayStore(Store, Protocol):
         """Add to the audit trail; the one write that repeating would double, so it is not retried."""
         ...
 
-    async def list_audit(self) -> list[AuditEntry]:
-        """The newest 500 entries, newest first."""
+    async def list_audit(self, before: int | None = None) -> list[AuditEntry]:
+        """The newest 500 entries, newest first.
+
+        Args:
+            before: Only entries of this time or earlier, in milliseconds since the Unix epoch.
+        """
         ...

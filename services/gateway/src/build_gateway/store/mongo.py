@@ -226,8 +226,9 @@ class MongoGatewayStore(MongoStore, GatewayStore):
             await self._database["audit"].insert_one({"at": entry.at, "body": entry.model_dump_json()})
 
     @override
-    async def list_audit(self) -> list[AuditEntry]:
-        documents = await self._list("audit", {}, [("at", DESCENDING), ("_id", DESCENDING)], contract.AUDIT_LISTED)
+    async def list_audit(self, before: int | None = None) -> list[AuditEntry]:
+        query = {} if before is None else {"at": {"$lte": before}}
+        documents = await self._list("audit", query, [("at", DESCENDING), ("_id", DESCENDING)], contract.AUDIT_LISTED)
         return [AuditEntry.model_validate_json(document["body"]) for document in documents]
 
     async def _find(self, collection: str, query: dict[str, Any]) -> dict[str, Any] | None:

@@ -142,13 +142,20 @@ class CommandRow(Row):
 
 
 class AuditEntry(Row):
-    """Who did what to whom."""
+    """Who did what to whom, from where, with what result; `before` is the hash of entry `number` - 1 of the chain."""
 
     at: EpochMs
     who: str
     action: str
     subject: str
     detail: str | None = None
+    address: str | None = None
+    result: str | None = None
+    request_id: str | None = None
+    chain: str = ""
+    number: int = 0
+    before: str = ""
+    hash: str = ""
 
 
 def key_row(key: Key) -> dict[str, Any]:

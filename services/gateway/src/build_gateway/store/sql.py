@@ -268,8 +268,10 @@ class SqlGatewayStore(SqlStore, GatewayStore):
         )
 
     @override
-    async def list_audit(self) -> list[AuditEntry]:
-        query = select(audit.c.body).order_by(audit.c.id.desc()).limit(contract.AUDIT_LISTED)
+    async def list_audit(self, before: int | None = None) -> list[AuditEntry]:
+        query = select(audit.c.body).order_by(audit.c.at.desc(), audit.c.id.desc()).limit(contract.AUDIT_LISTED)
+        if before is not None:
+            query = query.where(audit.c.at <= before)
         return [AuditEntry.model_validate_json(body) for body in await self._bodies(query)]
 
     async def _add(self, table: Table, columns: dict[str, Any]) -> bool:

@@ -1,0 +1,109 @@
+"""The audit trail: what is noted, and that it cannot be changed unseen."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import httpx
+import pytest
+from build_gateway.audit import Audit, broken_at
+from build_gateway.audited import REFUSALS_A_MINUTE, is_act
+from build_gateway.store import open_store
+from build_gateway.store.rows import AuditEntry
+from build_testkit.gateway import PASSWORD, Gateway
+
+
+async def trail(gateway: Gateway) -> list[AuditEntry]:
+    return list(reversed(await gateway.app.state.dependencies.store.list_audit()))
+
+
+@asynccontextmanager
+async def logged_in(gateway: Gateway) -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(base_url=gateway.url) as client:
+        answer = await client.post("/api/auth/login", json={"username": "admin", "password": PASSWORD})
+        client.headers["Authorization"] = f"Bearer {answer.json()['accessToken']}"
+        yield client
+
+
+async def test_changes_refusals_and_log_outs_are_noted(gateway) -> None:
+    """Who, what, from where, with what result and under which id of the access log, denied or not."""
+    async with logged_in(gateway) as client:
+        made = await client.post(
+            "/api/users", json={"name": "bob", "password": "four geese on a bicycle", "role": "viewer"}
+        )
+        await client.get("/api/users", headers={"Authorization": "Bearer a.b.c"})
+        await client.get("/api/users")
+        await client.post("/api/auth/logout")
+    found = {(entry.who, entry.subject, entry.result) for entry in await trail(gateway)}
+
+    assert {
+        ("admin", "127.0.0.1", "200"),
+        ("admin", "bob", str(made.status_code)),
+        ("nobody", "GET /api/users", "401"),
+        ("admin", "POST /api/auth/logout", "204"),
+    } <= found
+    assert made.is_success
+    assert ("admin", "GET /api/users", "200") not in found
+    ids = {entry.request_id for entry in await trail(gateway)}
+    assert made.headers["x-request-id"] in ids
+    assert {"127.0.0.1"} == {entry.address for entry in await trail(gateway) if entry.request_id}
+
+
+async def test_a_flood_of_refusals_is_noted_in_part(gateway) -> None:
+    """Nobody fills the store by being refused."""
+    async with httpx.AsyncClient(base_url=gateway.url) as client:
+        for _ in range(REFUSALS_A_MINUTE + 10):
+            await client.get("/api/users")
+    noted = [entry for entry in await trail(gateway) if entry.action == "refused"]
+
+    # The minute may turn meanwhile.
+    assert REFUSALS_A_MINUTE <= len(noted) < REFUSALS_A_MINUTE + 10
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "is_noted"),
+    [
+        ("POST", "/api/incidents/x/override", True),
+        ("PUT", "/api/notifications/mutes/x", True),
+        ("DELETE", "/api/keys/x", True),
+        ("GET", "/api/artifacts/x/download", True),
+        ("GET", "/api/artifacts/objects/ticket", True),
+        ("GET", "/api/audit/export", True),
+        ("GET", "/api/builds/x", False),
+    ],
+)
+def test_changes_and_downloads_are_acts(method: str, path: str, is_noted: bool) -> None:
+    """Of every service, and of routes that are yet to come; reading a page is none."""
+    assert is_noted == is_act(method, path)
+
+
+async def test_admins_read_and_export_the_trail(gateway) -> None:
+    """A page, a file with a line an entry, and a check of all of it; nobody else."""
+    async with logged_in(gateway) as client:
+        page = (await client.get("/api/audit")).json()["items"]
+        lines = [json.loads(line) for line in (await client.get("/api/audit/export")).text.splitlines()]
+        check = (await client.get("/api/audit/check")).json()
+    async with httpx.AsyncClient(base_url=gateway.url) as client:
+        denied = [(await client.get(path)).status_code for path in ("/api/audit", "/api/audit/export")]
+
+    known = [{name: value for name, value in entry.items() if value is not None} for entry in page]
+    assert known == lines[-len(page) :]
+    assert (len(lines), None) == (check["entries"], check.get("broken"))
+    assert [401, 401] == denied
+
+
+async def test_a_trail_that_was_changed_is_seen(tmp_path) -> None:
+    """Changed, taken out, put in between or written anew with another number: each breaks the chain."""
+    store = open_store(f"sqlite:///{tmp_path}/g.sqlite")
+    await store.open()
+    audit = Audit(store)
+    for subject in ("one", "two", "three"):
+        await audit.note("ann", "act", subject)
+    one, two, three = reversed(await store.list_audit())
+    await store.close()
+
+    assert broken_at([three, one, two]) is None
+    assert broken_at([one, two.model_copy(update={"who": "bob"}), three]).subject == "two"
+    assert broken_at([one, three]).subject == "three"
+    assert broken_at([two, three]).subject == "two"
+    assert broken_at([one, two, two.model_copy(update={"subject": "between"}), three]).subject == "between"
