@@ -129,7 +129,7 @@ async def test_a_disk_that_is_full_for_hours_counts_against_no_message(bus: Embe
             disk.fill()
             bodies = [f"message {number}" for number in range(60)]  # more than what the file has room for
             await publish(bus, *bodies)
-            await until(lambda: service.tries > 1)
+            await until(lambda: service.probes > 2)
             await outlast(service)
             disk.grow()
             await all_stored(store, "first", *bodies)
@@ -146,7 +146,7 @@ async def test_a_lock_held_for_hours_counts_against_no_message(bus: EmbeddedBus,
         service = await consuming(bus, store)
         with locked(path, *IN_USE):
             await publish(bus, "a", "b")
-            await until(lambda: service.tries > 1)
+            await until(lambda: service.probes > 2)
             await outlast(service)
         await all_stored(store, "first", "a", "b")
         await service.stop()
