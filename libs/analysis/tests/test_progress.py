@@ -81,7 +81,7 @@ def test_a_chunk_answers_with_its_newest_line() -> None:
 
 
 def test_no_phase_of_a_chunk_is_passed_over() -> None:
-    """A small build configures, builds and tests faster than its output is read."""
+    """A small build configures, builds and tests faster than its output is read; how each phase ended is reported."""
     reader = ProgressReader()
     lines = [
         "-- Configuring done (0.0s)",
@@ -95,7 +95,7 @@ def test_no_phase_of_a_chunk_is_passed_over() -> None:
     seen = reader.read_chunk(lines)
 
     assert ["configure", "build", "test"] == [progress.phase for progress in seen]
-    assert (seen[1].done, seen[2].done) == (1, 2)
+    assert (seen[1].done, seen[2].done) == (9, 2)
     assert reader.read_chunk(lines[-1:]) == []
 
 

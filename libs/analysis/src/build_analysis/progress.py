@@ -12,6 +12,7 @@ runs by earlier builds; a log alone cannot tell how many will follow.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Literal
 
 from build_analysis.ninja_status import NinjaStatus, StepCount, counted, find_status, percent_of
@@ -140,7 +141,7 @@ class ProgressReader:
         return progress
 
     def read_chunk(self, lines: Sequence[str]) -> list[Progress]:
-        """What these lines report, nothing twice: how each phase began that they pass through, then how it stands now.
+        """What these lines report, nothing twice: how each phase ended that they pass through, then how it stands now.
 
         Looks from the end: where the newest line goes on with what was known before, no other is read.
         """
@@ -181,13 +182,8 @@ class ProgressReader:
         return is_next and seen.count.done is not None and self._phase(run, seen.count) == self._last.phase
 
     def _read_all(self, lines: Sequence[str]) -> list[Progress]:
-        phase = self._last.phase if self._last else None
         found = [progress for line in lines if (progress := self.read(line))]
-        passed = []
-        for progress in found[:-1]:
-            if progress.phase not in (phase, found[-1].phase):
-                passed.append(progress)
-            phase = progress.phase
+        passed = [one for one, following in pairwise(found) if one.phase != following.phase]
         return [*passed, *found[-1:]]
 
     # --- lines ---

@@ -250,12 +250,8 @@ class LogRecorder:
         return self._progress.read(showing) if showing else None
 
     def _note(self, seen: Progress, records: list[bytes]) -> None:
-        """Keep what is seen until it is its turn; a phase that is over before that is recorded all the same."""
-        if (
-            self._pending_progress is not None
-            and self._pending_progress.phase != seen.phase
-            and self._is_new_phase(self._pending_progress)
-        ):
+        """Keep what is seen until it is its turn; how a phase ended is recorded all the same."""
+        if self._pending_progress is not None and self._pending_progress.phase != seen.phase:
             self._record(self._pending_progress, self._clock(), records)
         self._pending_progress = seen
 
