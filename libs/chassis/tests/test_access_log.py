@@ -2,6 +2,7 @@
 
 import json
 import logging
+from collections.abc import Iterator
 from io import StringIO
 from typing import Any
 
@@ -23,18 +24,18 @@ async def _answer(request: Request) -> PlainTextResponse:
 
 
 @pytest.fixture
-def lines() -> StringIO:
-    stream, handler = StringIO(), None
+def lines() -> Iterator[StringIO]:
+    stream = StringIO()
     handler = logging.StreamHandler(stream)
     handler.setFormatter(JsonLines())
     log = logging.getLogger("access")
     log.addHandler(handler)
     log.setLevel(logging.INFO)
-    yield stream  # type: ignore[misc]  # a fixture
+    yield stream
     log.removeHandler(handler)
 
 
-async def ask(path: str, *, takes_ids: bool = False, **headers: str) -> httpx.Response:
+async def ask(path: str, headers: dict[str, str] | None = None, *, takes_ids: bool = False) -> httpx.Response:
     app = Starlette(routes=[Route("/{path:path}", _answer)])
     served: Any = AccessLog(app, service="loom", takes_ids=takes_ids)
     transport = httpx.ASGITransport(served, raise_app_exceptions=False)
@@ -63,7 +64,7 @@ async def test_no_query_and_no_ticket_is_written_down(lines) -> None:
 
 async def test_what_a_client_sends_stays_in_its_line(lines) -> None:
     """Line feeds and colours in a path or a header make no second line."""
-    await ask("/a%0a%1b[31mb", **{"user-agent": "x" * 5000})
+    await ask("/a%0a%1b[31mb", {"user-agent": "x" * 5000})
     (line,) = map(json.loads, lines.getvalue().splitlines())
 
     assert "\n" in line["message"]
@@ -73,7 +74,7 @@ async def test_what_a_client_sends_stays_in_its_line(lines) -> None:
 @pytest.mark.parametrize(("takes_ids", "is_taken"), [(True, True), (False, False)])
 async def test_ids_of_the_gateway_are_kept_and_those_of_strangers_are_not(lines, takes_ids, is_taken) -> None:
     """Behind the gateway a request has one id everywhere; from outside nobody chooses it."""
-    await ask("/x", takes_ids=takes_ids, **{"x-request-id": "0123456789abcdef"})
+    await ask("/x", {"x-request-id": "0123456789abcdef"}, takes_ids=takes_ids)
 
     assert is_taken == ("0123456789abcdef" in lines.getvalue())
 

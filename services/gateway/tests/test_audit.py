@@ -92,6 +92,10 @@ async def test_admins_read_and_export_the_trail(gateway) -> None:
     assert [401, 401] == denied
 
 
+def subject_of(entry: AuditEntry | None) -> str | None:
+    return entry.subject if entry else None
+
+
 async def test_a_trail_that_was_changed_is_seen(tmp_path) -> None:
     """Changed, taken out, put in between or written anew with another number: each breaks the chain."""
     store = open_store(f"sqlite:///{tmp_path}/g.sqlite")
@@ -103,7 +107,7 @@ async def test_a_trail_that_was_changed_is_seen(tmp_path) -> None:
     await store.close()
 
     assert broken_at([three, one, two]) is None
-    assert broken_at([one, two.model_copy(update={"who": "bob"}), three]).subject == "two"
-    assert broken_at([one, three]).subject == "three"
-    assert broken_at([two, three]).subject == "two"
-    assert broken_at([one, two, two.model_copy(update={"subject": "between"}), three]).subject == "between"
+    assert subject_of(broken_at([one, two.model_copy(update={"who": "bob"}), three])) == "two"
+    assert subject_of(broken_at([one, three])) == "three"
+    assert subject_of(broken_at([two, three])) == "two"
+    assert subject_of(broken_at([one, two, two.model_copy(update={"subject": "between"}), three])) == "between"

@@ -82,5 +82,6 @@ class Tokens:
 
     def successor(self, refresh_token: str) -> str:
         """The refresh token that follows this one; always the same, and for nobody else to compute."""
-        digest = hmac.digest(self._secret.encode(), f"refresh:{refresh_token}".encode(), "sha256")
+        key = signing.keys_of(self._secret)[0]
+        digest = hmac.digest(key.encode(), f"refresh:{refresh_token}".encode(), "sha256")
         return urlsafe_b64encode(digest).decode().rstrip("=")
