@@ -131,17 +131,6 @@ def test_a_program_may_catch_what_is_wrong(tmp_path) -> None:
 
 
 @pytest.mark.slow
-def test_a_spool_that_cannot_be_made_is_one_sentence(agent, config, tmp_path) -> None:
-    """The daemon names it and exits with 2."""
-    (tmp_path / "file").touch()
-    agent.environment["BUILD_DASHBOARD_SPOOL"] = str(tmp_path / "file" / "spool")
-    done = agent.run("agent", "--config", str(config))
-
-    assert done.returncode == 2
-    assert b"Traceback" not in done.stdout + done.stderr
-    assert b"cannot be used" in done.stdout + done.stderr
-
-
 @pytest.fixture
 def config(tmp_path) -> Path:
     path = tmp_path / "config.yaml"

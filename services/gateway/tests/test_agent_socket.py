@@ -196,7 +196,7 @@ async def test_agents_are_listed_with_what_they_cannot_build(gateway: Gateway) -
                 await asyncio.sleep(0.01)
 
     async with gateway.agent() as socket:
-        await hello(socket, serves=["torch-mlir"])
+        await hello(socket, serves=["torch-mlir", "iree"])
         await say(socket, type="HEARTBEAT", unbuildable=[{"project": "torch-mlir", **facts}])
         await reported(1)
         assert await shown("admin") == [{"project": "torch-mlir", **facts}]
