@@ -34,10 +34,6 @@ CUT_CHARACTERS = 500
 """A fact this long may have been cut to its length."""
 
 _ESCAPE = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]_][^\x07\x1b]*(?:\x07|\x1b\\)?|[ -/]?[0-~])|[^\n]\x08")
-_WITHIN_WORD = rb"[\w/+=.:@%~-](?:\x1b\[[0-9;]{0,20}[A-Za-z]){1,4}[\w/+=.:@%~-]"
-"""A colour that changes within a word, which may be a secret."""
-
-_OTHER_ESCAPES = (b"\x1b]", b"\x1b_", b"\x1b(", b"\x08")
 _UNFINISHED_ESCAPE = re.compile(rb"\x1b[^A-Za-z\x07]{0,200}$")
 _RUN = re.compile(rb"[A-Za-z0-9_+/=.%~-]*")
 _LAST_WORD = re.compile(rb"[^\s\"']*$")
@@ -67,12 +63,6 @@ def _literals() -> list[bytes]:
 def _shape_search() -> LineSearch:
     """Lines in which a shape may be."""
     return LineSearch(_literals(), EXPRESSIONS)
-
-
-@cache
-def _escapes() -> LineSearch:
-    """Lines in which a terminal shows other words than are written."""
-    return LineSearch(_OTHER_ESCAPES, (_WITHIN_WORD,))
 
 
 class Redactor:
@@ -269,7 +259,21 @@ class Redactor:
         found = self._line_search().lines(data)
         if b"\x1b" not in data and b"\x08" not in data:
             return found
-        return sorted({*found, *_escapes().lines(data)})
+        return sorted({*found, *self._searched_as_shown(data)})
+
+    def _searched_as_shown(self, data: bytes) -> Iterable[Span]:
+        """The lines with something in them as a terminal shows them: a colour may change in the middle of a word."""
+        shown = _ESCAPE.sub(b"", data)
+        hits = list(self._line_search().lines(shown))
+        if hits and shown.count(b"\n") != data.count(b"\n"):
+            yield from _all_lines(data, 0)  # a sequence took line feeds with it
+            return
+        start = at = 0
+        for hit, _ in hits:
+            for _ in range(shown.count(b"\n", at, hit)):
+                start = data.find(b"\n", start) + 1
+            at = hit
+            yield start, data.find(b"\n", start)
 
     def _continued(self, data: bytes, state: _Stream) -> bytes:
         """The next piece of an unfinished line."""
