@@ -309,3 +309,29 @@ async def drip(seconds: float, count: int = 1000) -> AsyncIterator[bytes]:
         yield b"1\r\nx\r\n"
         await asyncio.sleep(seconds)
     yield b"0\r\n\r\n"
+
+
+async def test_a_refusal_is_sent_though_its_reader_is_cancelled() -> None:
+    """An answer that watches for its client's end gives that up when it is done, and may have read too far by then."""
+    sent: list[Message] = []
+    is_sending, may_send = asyncio.Event(), asyncio.Event()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        watch = asyncio.ensure_future(receive())
+        await is_sending.wait()
+        watch.cancel()
+        may_send.set()
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b"x" * (BODY_BYTES + 1), "more_body": False}
+
+    async def send(message: Message) -> None:
+        is_sending.set()
+        await may_send.wait()
+        sent.append(message)
+
+    scope = {"type": "http", "method": "GET", "path": "/x", "headers": []}
+    async with asyncio.timeout(5):
+        await BodyLimit(app)(scope, receive, send)
+
+    assert [message.get("status") for message in sent] == [413, None]

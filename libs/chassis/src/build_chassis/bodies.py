@@ -107,6 +107,7 @@ class _Body:
         self._is_refused = False
         self._is_last = False
         self._lacks_end = False
+        self._refusal: asyncio.Task[None] | None = None
 
     async def is_refused_by_length(self) -> bool:
         """Whether the length that the request names was reason enough to refuse it."""
@@ -147,6 +148,8 @@ class _Body:
 
     async def end(self, linger_seconds: float) -> None:
         """Close the connection behind its last answer, when its client had the time to read it."""
+        if self._refusal is not None:
+            await self._refusal
         if self._lacks_end:
             with suppress(TimeoutError):
                 async with asyncio.timeout(linger_seconds):
@@ -156,7 +159,10 @@ class _Body:
     async def _refuse(self, error: ServiceError) -> None:
         if not self._is_answered:  # else it is too late for a 413: the answer goes on without the body
             self._is_thrown_away = self._is_refused = True
-            await problems.problem(error, self._scope["path"])(self._scope, self._receive, self._pass_on)
+            answer = problems.problem(error, self._scope["path"])
+            # Whoever asked for the message may be cancelled meanwhile, as an answer's watch for its client is.
+            self._refusal = asyncio.create_task(answer(self._scope, self._receive, self._pass_on))
+            await asyncio.shield(self._refusal)
 
     async def _pass_on(self, message: Message) -> None:
         if message["type"] == "http.response.start":
