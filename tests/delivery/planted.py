@@ -199,15 +199,15 @@ def acked_before_handled(is_awake: Callable[[], bool]) -> None:
     """Deliveries are acked as soon as they come."""
     from build_chassis import consumer
 
-    settle = consumer.settle
+    settle = consumer._Consuming._settle
 
-    async def bad(queue_consumer: Any, deliveries: Any, handle: Any, queue: str) -> None:
+    async def bad(self: Any, queue_consumer: Any, batches: list[Sequence[Any]]) -> None:
         if is_awake():
-            await queue_consumer.ack(deliveries)
+            await queue_consumer.ack([delivery for batch in batches for delivery in batch])
             await asyncio.sleep(0.2)
-        await settle(queue_consumer, deliveries, handle, queue)
+        await settle(self, queue_consumer, batches)
 
-    consumer.settle = bad
+    consumer._Consuming._settle = bad
 
 
 def outbox_emptied_before_sent(is_awake: Callable[[], bool]) -> None:

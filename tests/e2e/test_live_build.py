@@ -20,7 +20,7 @@ DEEP_LINK_SECONDS = 3.0
 
 def open_running_build(page: Page, project: str) -> None:
     """Click the project's build as soon as the list shows it, without a reload."""
-    page.locator("[data-testid=build-row]", has_text=project).first.click()
+    page.locator("[data-testid=build-row]", has=page.get_by_text(project, exact=True)).first.click()
     page.locator("[data-testid=log]").wait_for()
 
 
