@@ -34,6 +34,11 @@ class Principal:
     projects: frozenset[str] | None
     kind: Kind = "user"
 
+    @property
+    def is_full_admin(self) -> bool:
+        """Whether the principal manages people, keys and agents: they reach every project."""
+        return self.role == "admin" and self.projects is None
+
     def may_see(self, project: str) -> bool:
         """Whether this project exists for the principal."""
         return self.projects is None or project in self.projects

@@ -38,9 +38,9 @@ async def person(request: Request, needs: Needs) -> Principal:
 
 
 async def admin(caller: Annotated[Principal, Depends(person)]) -> Principal:
-    """A person with role admin. Raises Forbidden."""
-    if caller.role != "admin":
-        raise Forbidden("this needs role admin")
+    """A person with role admin in all projects: one of some could give itself the others. Raises Forbidden."""
+    if not caller.is_full_admin:
+        raise Forbidden("this needs role admin with access to all projects")
     return caller
 
 

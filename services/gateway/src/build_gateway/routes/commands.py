@@ -93,8 +93,8 @@ async def _addressee(body: NewCommand, needs: Needs, caller: Principal) -> tuple
     """The agent a command is for, and its project. Raises a ServiceError."""
     if body.kind == "trigger":
         return await _builder(body, needs, caller)
-    if caller.role != "admin":
-        raise Forbidden("only an admin drains or resumes agents")
+    if not caller.is_full_admin:
+        raise Forbidden("only an admin with access to all projects drains or resumes agents")
     if body.agent is None:
         raise Invalid(f"agent: name the agent to {body.kind}")
     return body.agent, body.project
@@ -135,7 +135,7 @@ async def _builder(body: NewCommand, needs: Needs, caller: Principal) -> tuple[s
 
 
 def _may_see(caller: Principal, row: CommandRow) -> bool:
-    return caller.role == "admin" if row.project is None else caller.may_see(row.project)
+    return caller.is_full_admin if row.project is None else caller.may_see(row.project)
 
 
 def _view(row: CommandRow) -> CommandView:

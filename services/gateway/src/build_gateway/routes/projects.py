@@ -44,5 +44,5 @@ async def list_projects(needs: Needs, caller: Person) -> ProjectList:
             for name, project in sorted(known.items())
             if caller.may_see(name)
         ],
-        fault=needs.projects.fault if caller.role == "admin" else None,
+        fault=needs.projects.fault if caller.is_full_admin else None,
     )
