@@ -33,6 +33,7 @@ class MiniGateway:
         self.acknowledges = True
         self.verifies = True
         self.refuse: Callable[[dict[str, Any]], str | None] = lambda record: None
+        self.refused_by_hello: str | None = None
         self.cut_after_frames: int | None = None
         self.is_checked = True
         self.green: str | None = None
@@ -135,6 +136,9 @@ class MiniGateway:
                     agent_frame.validate_json(text)
                     self.frames.append(frame)
                 if frame["type"] == "HELLO":
+                    for build in frame["builds"] if self.refused_by_hello else ():
+                        named = {"code": self.refused_by_hello, "detail": "a test", "buildId": build["buildId"]}
+                        await socket.send(json.dumps({"type": "REFUSED", **named}))
                     await socket.send(json.dumps(self._welcome(frame)))
                 if frame["type"] == "LAST_GREEN_QUERY":
                     answer = {"type": "LAST_GREEN", "buildId": frame["buildId"]}

@@ -197,6 +197,17 @@ def test_refused_record_does_not_stop_the_build(agent, gateway) -> None:
     assert b"refused record" in done.stderr
 
 
+def test_a_build_that_is_refused_before_the_welcome_is_named(agent, gateway) -> None:
+    """A gateway says so once; without it the rest would seem to wait for the next run."""
+    gateway.refused_by_hello = "project_not_allowed"
+    done = agent.build("true")
+
+    assert done.returncode == 0
+    assert b"refused build" in done.stderr
+    assert b"project_not_allowed: a test" in done.stderr
+    assert b"wait in the spool" not in done.stderr
+
+
 def test_secrets_of_the_environment_are_masked(agent, gateway) -> None:
     """The value of a variable that looks like a secret never leaves; the person still sees it."""
     agent.environment["DEPLOY_TOKEN"] = "s3cr3t-value-1"

@@ -137,13 +137,15 @@ class Connection:
     async def _serve_once(self) -> None:
         async with self._dial() as socket:
             await socket.send(_encode(self._session.hello()))
-            welcome = await _welcome(socket)
+            welcome, refusals = await _welcome(socket)
             self._session.welcome(welcome)
             self._listener.welcomed(welcome, read_clock())
             self.is_connected, self.problem, self.is_rejected = True, "", False
             self._acknowledged_at = time.monotonic()
             for build_id in list(self._session.builds):
                 self._listener.stored(build_id)
+            for refused in refusals:
+                self._refuse(refused)
             self._outbox += self._session.questions()
             if self._session.unbuildable:
                 self.beat()
@@ -306,11 +308,13 @@ def dial(endpoint: Endpoint, open_seconds: float, **options: Any) -> connect:
     )
 
 
-async def _welcome(socket: ClientConnection) -> dict[str, Any]:
+async def _welcome(socket: ClientConnection) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """The WELCOME, and what was refused of the HELLO before it: a gateway says so once."""
+    refusals: list[dict[str, Any]] = []
     async with asyncio.timeout(WELCOME_SECONDS):
         while (frame := await _receive(socket)).get("type") != "WELCOME":
-            continue
-        return frame
+            refusals += [frame] if frame.get("type") == "REFUSED" else []
+        return frame, refusals
 
 
 async def _receive(socket: ClientConnection) -> dict[str, Any]:
