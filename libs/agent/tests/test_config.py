@@ -130,7 +130,6 @@ def test_a_program_may_catch_what_is_wrong(tmp_path) -> None:
     assert _python(tmp_path, caught).stdout.startswith("caught config.yaml is not there")
 
 
-@pytest.mark.slow
 @pytest.fixture
 def config(tmp_path) -> Path:
     path = tmp_path / "config.yaml"
