@@ -78,8 +78,9 @@ def lay_out(examples: Path, demo: Path) -> Tree:
     shutil.rmtree(path.parent, ignore_errors=True)
     shutil.copytree(examples / "tensor-demo", path, ignore=shutil.ignore_patterns("build*/", "__pycache__"))
     shutil.copy(examples / "breakage.py", path.parent)
-    tree = Tree(Repository(path).create(), demo / "build")
-    shutil.rmtree(tree.build_directory, ignore_errors=True)
+    # Artifacts are brought from within the working directory only.
+    tree = Tree(Repository(path).create(), path / "build")
+    (path / ".git" / "info" / "exclude").write_text("build/\n")
     tree.source.commit("Import the Loom tensor compiler")
     return tree
 
@@ -91,7 +92,7 @@ def stream(stack: Stack, tree: Tree) -> int:
         PROJECT,
         str(tree.source.path / "build.sh"),
         str(tree.build_directory),
-        options=("--config-name", CONFIG, "--origin", "ci", "--artifact", str(tree.build_directory / LOOMC)),
+        options=("--config-name", CONFIG, "--origin", "ci", "--artifact", f"build/{LOOMC}"),
     )
     return subprocess.run(
         command,
