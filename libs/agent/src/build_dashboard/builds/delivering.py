@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from build_dashboard.builds.origin import Origin
-from build_dashboard.builds.resume import adopt_left_builds
+from build_dashboard.builds.resume import Say, adopt_left_builds, say_what_came
 from build_dashboard.builds.untrusted import rewrite
 from build_dashboard.config_error import ConfigError
 from build_dashboard.delivery.delivery import NO_KEY, Delivery
@@ -23,8 +23,6 @@ SPOOL_BYTES_MAX = 1024**3
 """Of an untrusted build; nobody reads more than that to keep a little of it."""
 
 _BUILD_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-
-Say = Callable[[str], None]
 
 
 def deliver(spool: Path, endpoint: Endpoint, wait_seconds: float, *, origin: Origin | None, say: Say) -> int:
@@ -53,12 +51,7 @@ def deliver(spool: Path, endpoint: Endpoint, wait_seconds: float, *, origin: Ori
             build_ids = _adopt_untrusted(spool, Path(copies), delivery, origin, say)
         is_delivered = delivery.wait(build_ids, wait_seconds)
         delivery.close()
-    for notice in delivery.notices:
-        say(notice)
-    left = sum(1 for build_id in build_ids if not delivery.is_delivered(build_id))
-    why = f" ({delivery.problem})" if delivery.problem else ""
-    noun = "build" if len(build_ids) - left == 1 else "builds"
-    say(f"{len(build_ids) - left} {noun} delivered" + (f", {left} left{why}" if left else ""))
+    say_what_came(delivery, build_ids, say)
     return 0 if is_delivered else 1
 
 
@@ -106,8 +99,6 @@ def _plain_builds(spool: Path, say: Say) -> Iterator[Path]:
 
 def _note_of(build_id: str, origin: Origin) -> Callable[[int, str], bytes]:
     def note(seq: int, problem: str) -> bytes:
-        recorder = Recorder(build_id, origin.project, seq - 1)
-        error = f"record {seq} was refused by the dashboard: {problem}"[:2000]
-        return recorder.record("BUILD_UPDATE", origin.started_at, {"status": "running", "error": error})
+        return Recorder(build_id, origin.project, seq - 1).refused(origin.started_at, problem)
 
     return note

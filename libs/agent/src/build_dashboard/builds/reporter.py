@@ -244,11 +244,10 @@ class BuildReporter:
 
     def _replace(self, seq: int, problem: str) -> bytes:
         """What stands in the sequence instead of a record that the dashboard refused; called by delivery's thread."""
-        error = f"record {seq} was refused by the dashboard: {problem}"[:2000]
         # The dashboard's words may repeat what was refused, and this thread is not that of the build's redactor.
         redactor = Redactor(self.redactor.secrets)
         recorder = Recorder(self.directory.build_id, self.directory.facts["project"], seq - 1, redactor)
-        return recorder.record("BUILD_UPDATE", _now_ms(), {"status": "running", "error": error})
+        return recorder.refused(_now_ms(), problem)
 
 
 class _Ticks:

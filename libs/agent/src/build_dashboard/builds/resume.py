@@ -5,6 +5,7 @@ import logging
 import os
 import platform
 import threading
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from build_dashboard.builds.console import say
@@ -15,6 +16,9 @@ from build_dashboard.recording.directory import BuildDirectory, left_builds
 from build_dashboard.redaction.redactor import Redactor
 
 logger = logging.getLogger("build_dashboard")
+
+Say = Callable[[str], None]
+"""Gets a sentence of each thing worth one."""
 
 ADOPTED_LIMIT = 100
 """Builds of earlier processes that one process takes on; the next takes more."""
@@ -32,14 +36,19 @@ def resume(options: argparse.Namespace) -> int:
         is_delivered = delivery.wait(build_ids, options.wait)
     delivery.close()
     if not options.quiet:
-        for notice in delivery.notices:
-            say(notice)
-        why = f" ({delivery.problem})" if delivery.problem else ""
-        left = sum(1 for build_id in build_ids if not delivery.is_delivered(build_id))
-        delivered = len(build_ids) - left
-        noun = "build" if delivered == 1 else "builds"
-        say(f"{delivered} {noun} delivered" + (f", {left} left{why}" if left else ""))
+        say_what_came(delivery, build_ids, say)
     return 0 if is_delivered else 1
+
+
+def say_what_came(delivery: Delivery, build_ids: Sequence[str], say: Say) -> None:
+    """Say what there was to notice, how many of these builds are delivered, and how many are left for what reason."""
+    for notice in delivery.notices:
+        say(notice)
+    why = f" ({delivery.problem})" if delivery.problem else ""
+    left = sum(1 for build_id in build_ids if not delivery.is_delivered(build_id))
+    delivered = len(build_ids) - left
+    noun = "build" if delivered == 1 else "builds"
+    say(f"{delivered} {noun} delivered" + (f", {left} left{why}" if left else ""))
 
 
 def adopt_left_builds(

@@ -49,6 +49,11 @@ class Recorder:
         text = f'{{"type":"{kind}",{self._envelope}{self.seq},"timestamp":{stamped_at},"data":{body}}}'
         return text.encode("utf-8", "replace")
 
+    def refused(self, stamped_at: int, problem: str) -> bytes:
+        """The next record, which stands in the sequence instead of one that the dashboard refused."""
+        error = f"record {self.seq + 1} was refused by the dashboard: {problem}"[:2000]
+        return self.record("BUILD_UPDATE", stamped_at, {"status": "running", "error": error})
+
     def log(self, blocks: Iterable[Block]) -> list[bytes]:
         """The next records, of these lines, each as full as it may be."""
         records: list[bytes] = []
