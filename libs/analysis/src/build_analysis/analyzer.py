@@ -114,10 +114,7 @@ class LogAnalyzer:
             # A log that ends inside a test or an edge was cut there, or the process died.
             self._close(scope, self._last_number, failed=scope.failed is not False)
         self._scopes.clear()
-        while self._logs:
-            self._leave_log(self._last_number)
-            self._close_all(self._last_number)
-        self._end_cluster()
+        self._end_everything(self._last_number)
         for target in list(self._announced):
             self._tell_announced(target)
         return self._findings.report(exit_code, self._last_number, self._last_step, is_complete=self._is_complete)
@@ -559,24 +556,25 @@ class LogAnalyzer:
         elif wrapper.rule is not None and not ended.rule.attached:
             self._close(ended.wrapper_in_its_words(), number, failed=True)
 
-    def _begin_attempt(self, number: int) -> bool:
-        """All that failed up to here was one attempt, if a wrapper just reported that it failed."""
-        if not self._findings.has_just_failed(number):
-            return False
+    def _end_everything(self, number: int) -> None:
+        """Nothing of what goes on reaches beyond this line."""
         while self._logs:
             self._leave_log(number)
         self._close_all(number)
         self._end_cluster()
+
+    def _begin_attempt(self, number: int) -> bool:
+        """All that failed up to here was one attempt, if a wrapper just reported that it failed."""
+        if not self._findings.has_just_failed(number):
+            return False
+        self._end_everything(number)
         self._announced.clear()
         self._findings.begin_attempt(number, self._step_first)
         return True
 
     def _begin_step(self, number: int) -> None:
         """A CI system's next step: it runs one only when the one before it went well, unless that was marked."""
-        while self._logs:
-            self._leave_log(number)
-        self._close_all(number)
-        self._end_cluster()
+        self._end_everything(number)
         if self._step_first and not self._step_failed:
             self._findings.silence(self._step_first, number - 1, scoped=False)
         self._step_first, self._step_failed = number, False
