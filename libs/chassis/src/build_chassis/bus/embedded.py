@@ -181,28 +181,26 @@ class EmbeddedBus(Bus):
 
     @override
     async def drop_parked(self, ids: Collection[str]) -> int:
-        return len(await self._ask(lambda journal: journal.unbury(_numbers(ids))))
+        return await self._ask(lambda journal: journal.unbury(_numbers(ids)))
 
     @override
     async def replay_parked(self, ids: Collection[str]) -> int:
-        dead = await self._ask(Journal.dead_letters)
-        return await self._replay([one for one in dead if one.number in _numbers(ids)])
+        return await self._replay(await self._ask(lambda journal: journal.buried(_numbers(ids))))
 
     @override
     async def replay_returned(self, service: str) -> int:
         names = [queue.name for queue in topology.queues_of(service)]
         dead = await self._ask(lambda journal: journal.returned(names, ROWS_PER_READ))
-        spent = [one for one in dead if replays_of(one.message.headers) >= MAX_REPLAYS]
-        spent_numbers = [one.number for one in spent]
-        await self._ask(lambda journal: journal.give_up(spent_numbers, REPLAYED_IN_VAIN))
-        return len(spent) + await self._replay([one for one in dead if one not in spent])
+        spent = {one.number for one in dead if replays_of(one.message.headers) >= MAX_REPLAYS}
+        await self._ask(lambda journal: journal.give_up(spent, REPLAYED_IN_VAIN))
+        return len(spent) + await self._replay([one for one in dead if one.number not in spent])
 
     async def _replay(self, dead: Sequence[DeadLetter]) -> int:
         """Publish first: after a crash in between a message is there twice, and its handler finds it repeated."""
         for one in dead:
             await self.publish([replayed(one.message, one.queue)])
         numbers = [one.number for one in dead]
-        return len(await self._ask(lambda journal: journal.unbury(numbers)))
+        return await self._ask(lambda journal: journal.unbury(numbers))
 
     async def _ask(self, work: Callable[[Journal], T]) -> T:
         try:

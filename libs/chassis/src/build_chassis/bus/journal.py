@@ -255,14 +255,15 @@ class Journal:
         (count,) = self._connection.execute("select count(*) from dead_letters").fetchone()
         return int(count)
 
-    def unbury(self, numbers: Collection[int]) -> list[DeadLetter]:
-        """Remove dead letters and return those that were there, oldest first."""
-        found = []
-        for number in sorted(numbers):
-            rows = self._connection.execute(f"{_DEAD_LETTERS} where id = ?", (number,)).fetchall()
-            found += [_dead_letter(row) for row in rows]
-            self._connection.execute("delete from dead_letters where id = ?", (number,))
-        return found
+    def buried(self, numbers: Collection[int]) -> list[DeadLetter]:
+        """Those of these dead letters that are kept, oldest first."""
+        asked = (self._connection.execute(f"{_DEAD_LETTERS} where id = ?", (number,)) for number in sorted(numbers))
+        return [_dead_letter(row) for rows in asked for row in rows]
+
+    def unbury(self, numbers: Collection[int]) -> int:
+        """Remove dead letters; how many there were."""
+        rows = [(number,) for number in numbers]
+        return self._connection.executemany("delete from dead_letters where id = ?", rows).rowcount if rows else 0
 
     def give_up(self, numbers: Collection[int], reason: str) -> None:
         """These dead letters no longer replay themselves."""
