@@ -46,6 +46,18 @@ async def own_file_in_use(request: pytest.FixtureRequest) -> AsyncIterator[Cause
 
 
 @asynccontextmanager
+async def file_of_another_bus(request: pytest.FixtureRequest) -> AsyncIterator[Cause]:
+    """Two buses of one file would each hand out the same messages."""
+    path = request.getfixturevalue("tmp_path") / "bus.sqlite"
+    first = EmbeddedBus(path)
+    await first.open()
+    try:
+        yield Cause(lambda: EmbeddedBus(path), "bus.sqlite is locked by another process", first.close)
+    finally:
+        await first.close()
+
+
+@asynccontextmanager
 async def full_disk(request: pytest.FixtureRequest) -> AsyncIterator[Cause]:
     """The file is there and can be read, and opening it has to write."""
     with small_disk(request.getfixturevalue("tmp_path") / "disk") as disk:
@@ -126,6 +138,7 @@ BROKERS = (broker_away, silent_broker, refusing_broker)
 CAUSES = [
     locked_file,
     own_file_in_use,
+    file_of_another_bus,
     full_disk,
     read_only_disk,
     no_directory,
@@ -212,9 +225,9 @@ async def test_a_cancelled_opening_gives_back_what_it_gets(make_bus: Callable[[]
     """Also what a thread gets only afterwards; the next try begins anew and succeeds."""
     bus = make_bus()
     before = held()
-    for seconds in (0, 0.0005, 0.002, 0.005, 0.01, 0.02):
+    for milliseconds in range(40):  # also just as the driver has made a connection, which it then loses
         opening = asyncio.create_task(bus.open())
-        await asyncio.sleep(seconds)  # to be cancelled in different places, in none of them for a result
+        await asyncio.sleep(milliseconds / 1000)  # to be cancelled in different places, in none of them for a result
         opening.cancel()
         await asyncio.wait([opening])
         if not opening.cancelled():  # too late, or the driver made an error of it
@@ -345,6 +358,19 @@ async def test_a_file_that_is_no_bus_is_no_outage(tmp_path: Path, content: bytes
     await bus.open()
     await carries(bus)
     await bus.close()
+
+
+async def test_a_bus_file_of_a_later_release_is_refused_and_left_alone(tmp_path: Path) -> None:
+    """The error says whose it is and what to do."""
+    path = tmp_path / "bus.sqlite"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("pragma user_version=9")
+    with pytest.raises(
+        Unusable, match=r"bus\.sqlite was written by a later release, in schema 9, and this one knows 1"
+    ):
+        await EmbeddedBus(path).open()
+    with closing(sqlite3.connect(path)) as connection:
+        assert (9,) == connection.execute("pragma user_version").fetchone()
 
 
 async def test_a_bus_file_that_says_nonsense_is_no_outage(tmp_path: Path) -> None:

@@ -122,17 +122,38 @@ class Link:
                 log.warning("waiting for the broker (%s): %s", self._role, error or type(error).__name__)
 
     async def _connect(self) -> AbstractConnection:
-        async with asyncio.timeout(CONNECT_SECONDS):
-            with driven():
-                connection = await aio_pika.connect(self._url)
-            try:
-                if self._prepare is not None:
+        # The driver loses a connection that is made in the moment its caller is cancelled: it is let go on instead,
+        # and what it makes is closed. It ends within CONNECT_SECONDS.
+        connecting = asyncio.create_task(self._dial(), name=f"amqp-{self._role}-connect")
+        try:
+            connection = await asyncio.shield(connecting)
+        except asyncio.CancelledError:
+            connecting.add_done_callback(_discard_made)
+            raise
+        try:
+            if self._prepare is not None:
+                async with asyncio.timeout(CONNECT_SECONDS):
                     with driven():
                         await self._prepare(connection)
-            except BaseException:
-                await discard(connection)
-                raise
-            return connection
+        except BaseException:
+            await discard(connection)
+            raise
+        return connection
+
+    async def _dial(self) -> AbstractConnection:
+        async with asyncio.timeout(CONNECT_SECONDS):
+            with driven():
+                return await aio_pika.connect(self._url)
+
+
+_discarding: set[asyncio.Task[None]] = set()
+
+
+def _discard_made(connecting: asyncio.Task[AbstractConnection]) -> None:
+    if not connecting.cancelled() and connecting.exception() is None:
+        discarding = asyncio.create_task(discard(connecting.result()))
+        _discarding.add(discarding)
+        discarding.add_done_callback(_discarding.discard)
 
 
 @contextmanager
