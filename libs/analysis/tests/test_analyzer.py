@@ -245,3 +245,25 @@ def test_any_text_is_read_without_harm() -> None:
         for failure in report_of(lines, 50).failures:
             assert 1 <= failure.first_line <= failure.last_line <= len(lines)
             assert failure.message
+
+
+def test_a_flood_and_what_is_only_counted_are_read_like_all_else() -> None:
+    """Short cuts for many errors in a row, and for failures past the limit, change neither answers nor the count."""
+    edges = FAILURE_LIMIT + 30
+    lines = []
+    for i in range(edges):
+        lines += [f"[{i}/{edges}] Building CXX object f{i}.cpp.o", f"FAILED: f{i}.cpp.o", f"c++ -c f{i}.cpp"]
+        lines += [f"f{i}.cpp: In function 'f':", f"f{i}.cpp:{i + 1}:2: error: 'x{i}' was not declared in this scope"]
+        lines += [f"f{i}.cpp:{j}:2: error: 'y{j}' was not declared in this scope" for j in range(40)]
+    lines += ["ninja: build stopped: subcommand failed."]
+
+    class WithoutShortCuts(LogAnalyzer):
+        def _adds_nothing(self, number: int, raw: str) -> bool:
+            return False
+
+    quick, slow = LogAnalyzer(), WithoutShortCuts()
+    for analyzer in (quick, slow):
+        for start in range(0, len(lines), 500):
+            analyzer.feed(start + 1, lines[start : start + 500])
+
+    assert quick.finish() == slow.finish()

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
+from build_analysis.analyzer import LogAnalyzer
 from build_analysis.cli import analyze_files
 from build_analysis.exit_code import ExitCodeReader, meaning
 
@@ -86,3 +87,25 @@ def test_signals_are_read_in_both_forms() -> None:
     """Shells add 128 to a signal's number, Python takes it from 0."""
     assert meaning(139) == meaning(-11) != ""
     assert meaning(3) == ""
+
+
+@pytest.mark.parametrize("chunk", [1, 500])
+def test_a_command_that_failed_speaks_in_its_last_words(chunk: int) -> None:
+    """Where no rule knows a word and only the exit code says so: its last alarm, and the place that it names."""
+    lines = ["checking 12 files", "lib/a.tab:7: every table must have rows", "2 tables were checked"]
+    analyzer = LogAnalyzer()
+    for at in range(0, len(lines), chunk):
+        analyzer.feed(at + 1, lines[at : at + chunk])
+    first = analyzer.finish(3).first()
+
+    assert first is not None
+    assert (2, "unknown", "lib/a.tab", 7) == (first.first_line, first.category, first.file, first.line)
+
+
+def test_a_command_without_a_word_of_alarm_says_nothing() -> None:
+    """A green line is no message, whatever the exit code; nor is one where the code is not known."""
+    for lines, code in ((["rows: 3", "done"], 1), (["lib/a.tab:7: every table must have rows"], None)):
+        analyzer = LogAnalyzer()
+        analyzer.feed(1, lines)
+
+        assert analyzer.finish(code).failures == []

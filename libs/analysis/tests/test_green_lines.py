@@ -67,3 +67,25 @@ def test_green_logs_are_named_on_the_command_line(
 
     assert (code, name in capsys.readouterr().err) == ((0, False) if name == "good.log" else (2, True))
     assert [] == [failure for line in out.getvalue().splitlines() for failure in json.loads(line)["failures"]]
+
+
+def test_green_lines_are_kept_as_bytes_and_read_together() -> None:
+    """What is packed in one process is known in another, whatever it calls a line's hash; a full set learns no more."""
+    first, second = GreenLines(), GreenLines()
+    first.learn(GREEN[:2])
+    second.learn([*GREEN[1:], *GREEN])
+    packed = [first.packed(), second.packed(), GreenLines().packed()]
+
+    both = GreenLines.unpacked(packed)
+
+    assert (3, 1, 0) == (len(both), first.count_new(second), both.count_new(first))
+    assert both.knows("frobnicate: error: no table at /srv/x/a.tab, making one")
+    assert not both.knows("frobnicate: error: the table has no rows")
+
+
+def test_a_cause_within_a_failed_edge_is_one_though_a_green_build_printed_it() -> None:
+    """A warning that was let pass, and now fails its edge, is what broke it."""
+    diagnostic = "lib/a.cpp:3:5: error: unused variable 'x' [-Werror=unused-variable]"
+    edge = ["FAILED: a.o", "c++ -c lib/a.cpp -o a.o", diagnostic, "ninja: build stopped: subcommand failed."]
+
+    assert [(3, "warning_as_error")] == [one[:2] for one in failures_of(edge, [*GREEN, diagnostic])]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from build_analysis.ninja_files import read_compile_commands, read_ninja_log
+from build_analysis.ninja_files import read_ninja_log
 from build_analysis.test_results import TestResultReader
 
 LOGS = Path(__file__).parent / "logs"
@@ -90,17 +90,8 @@ def test_cut_line_of_a_ninja_log_is_left_out() -> None:
     assert [("a.o", 90), ("b.o", 50), ("a.o", 10)] == [(made.output, made.duration_ms) for made in read_ninja_log(log)]
 
 
-def test_compile_commands_are_read_in_both_forms() -> None:
-    """`command` and `arguments` say the same."""
-    text = '[{"file": "a.c", "directory": "/b", "command": "cc -c a.c"}, {"file": "b.c", "arguments": ["cc", "b.c"]}]'
-
-    assert [("a.c", "cc -c a.c"), ("b.c", "cc b.c")] == [(one.file, one.command) for one in read_compile_commands(text)]
-
-
 @pytest.mark.parametrize("text", ["{}", "[3]", "nonsense"])
 def test_broken_structured_files_are_refused(text: str) -> None:
     """Each raises ValueError."""
-    with pytest.raises(ValueError):  # noqa: PT011 - any
-        read_compile_commands(text)
     with pytest.raises(ValueError, match="not a ninja log"):
         read_ninja_log(text)

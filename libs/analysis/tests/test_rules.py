@@ -1,9 +1,11 @@
 """Rules live up to their own examples."""
 
+import io
 import time
 
 import pytest
 from build_analysis.analyzer import LogAnalyzer
+from build_analysis.cli import try_rule_files
 from build_analysis.fragments import FRAGMENTS
 from build_analysis.rule import Rule
 from build_analysis.rule_check import check_costs, check_rule, check_rules
@@ -113,6 +115,7 @@ def test_no_rule_s_time_grows_faster_than_its_line() -> None:
     assert [] == [str(complaint) for complaint in check_costs(own_rules())]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pump", ["/", "a::", " ", "error: "])
 def test_no_line_takes_more_than_ten_microseconds_a_byte(pump: str) -> None:
     """Whatever the strangest line of a log repeats after a rule's own words, its analysis goes on."""
@@ -130,3 +133,25 @@ def _seconds_a_byte(line: str) -> float:
         analyzer.finish(1)
         least = min(least, (time.thread_time() - before) / (3 * len(line)))
     return least
+
+
+def test_further_rules_are_tried_on_logs_before_they_are_in_force(tmp_path) -> None:
+    """Only the logs whose first failure would be another one are named; a folder that does not read is refused."""
+    (tmp_path / "house.yaml").write_text(
+        "rules:\n"
+        "  - {id: house.frob, category: lint_or_policy, has: ['frob: '], match: '^frob: refused (?P<message>.+)'}\n"
+    )
+    logs = [
+        ("frob", [["reading", "frob: refused the widget"], ["all done here"]]),
+        ("cc", [["a.c:1:2: error: expected ';' before 'x'"]]),
+    ]
+    out = io.StringIO()
+
+    assert try_rule_files(tmp_path, logs, out) == 0
+    first, *_, last = out.getvalue().splitlines()
+    assert (first, last) == ("frob", "1 rules would have changed 1 of 2 answers")
+    assert "would be lint_or_policy at log line 2: the widget" in out.getvalue()
+
+    (tmp_path / "house.yaml").write_text("rules: [{}]")
+    assert try_rule_files(tmp_path, logs, io.StringIO()) == 2
+    assert try_rule_files(tmp_path / "none", logs, io.StringIO()) == 2

@@ -13,10 +13,12 @@ from build_analysis.gate import is_last_step
 from build_analysis.green_lines import GreenLines
 from build_analysis.hard_wrap import PARTS, HardWrap
 from build_analysis.indent import Indent
+from build_analysis.last_words import REACH_LINES, Words, last_words
 from build_analysis.prefixes import MATCHED_CHARACTERS, CleanLine, clean
 from build_analysis.printed_log import LOG_LIMIT_LINES, READ_LINES, PrintedLog
-from build_analysis.python_frames import REACH_LINES, look_through_frames
-from build_analysis.rule import CONTAINERS, Rule
+from build_analysis.python_frames import REACH_LINES as FRAMES_REACH_LINES
+from build_analysis.python_frames import look_through_frames
+from build_analysis.rule import CONTAINERS, PACKAGER_RANK, UNKNOWN, Rule
 from build_analysis.rule_set import RuleSet, default_rules
 from build_analysis.scope import SCOPE_LIMIT_LINES, Scope
 from build_analysis.units import unit_of
@@ -33,6 +35,8 @@ ANNOUNCED_LIMIT = 500
 """So many names of failed tests are kept until a block, or a list, says more of them."""
 NEW_WORDS_LINES = 40
 """So far before a wrapper's word its cause is looked for among the lines that no green build printed."""
+WORDLESS_LIMIT = 20
+"""For so many wrappers whose cause no rule knows the lines before them are searched."""
 POST_JOB_LINES = 200
 """So many lines after a CI job's end only clean up; what fails there fails no build."""
 OVERWRITTEN_PARTS = 8
@@ -66,6 +70,7 @@ class LogAnalyzer:
         self._is_complete = False
         self._over_until = 0
         self._looked_back_to = 0
+        self._wordless = 0
 
     def feed(self, first_line: int, lines: Sequence[str]) -> list[Failure]:
         """Read the next lines of the log.
@@ -117,7 +122,20 @@ class LogAnalyzer:
         self._end_everything(self._last_number)
         for target in list(self._announced):
             self._tell_announced(target)
-        return self._findings.report(exit_code, self._last_number, self._last_step, is_complete=self._is_complete)
+        report = self._findings.report(exit_code, self._last_number, self._last_step, is_complete=self._is_complete)
+        failure = self._last_failure() if exit_code and not report.failures else None
+        return report if failure is None else Report([failure])
+
+    def _last_failure(self) -> Failure | None:
+        """The failure of a command whose exit code alone says that it failed, in its last words of alarm."""
+        lines = self._window.lines_before(self._last_number + 1, REACH_LINES)
+        words = last_words(lines, is_green=self._is_green, alarms_only=True, at_end=True)
+        if words is None:
+            return None
+        rule = _EXIT_CODE
+        candidate = Candidate(rule, words.number, self._last_number, rule.category, rule.fault, rule.effective_rank)
+        candidate.take_words(words)
+        return candidate.failure(None, None)
 
     # Reading one line
 
@@ -140,6 +158,8 @@ class LogAnalyzer:
         )
 
     def _read(self, number: int, raw: str, *, is_hit: bool) -> None:
+        if self._adds_nothing(number, raw):
+            return
         line = self._indent.taken_off(clean(raw))
         if line.is_marked:
             self._step_failed = True
@@ -164,6 +184,36 @@ class LogAnalyzer:
         ):
             return
         self._note(scope, number, line.text)
+
+    def _adds_nothing(self, number: int, raw: str) -> bool:
+        """Whether the literals in a line already show that it only follows what is known; by far the cheapest look."""
+        scope = self._scopes[-1] if self._scopes else self._root
+        is_full = scope.failed is True and self._findings.is_full
+        if not is_full and (scope.flood is None or scope.best is None or scope.best.awaited):
+            return False
+        if len(self._scopes) > 1 or self._channels or self._logs or self._listing:
+            return False
+        if number > scope.first_line + SCOPE_LIMIT_LINES or any(mark in raw for mark in _NEEDS_CLEANING):
+            return False
+        rules = self._rules.candidates(raw[:MATCHED_CHARACTERS])
+        if is_full:
+            return self._is_counted(scope, number, raw, rules)
+        if rules is not scope.flood or not scope.last_candidate_line == self._looked_back_to == number - 1:
+            return False
+        self._looked_back_to = number
+        scope.follow(number)
+        return True
+
+    def _is_counted(self, scope: Scope, number: int, raw: str, rules: tuple[Rule, ...]) -> bool:
+        """Whether a line within a failure that is only counted changes nothing: its words are not kept."""
+        if scope.awaits_command:
+            scope.awaits_command = not (raw and not _TOOL_MESSAGE.match(raw) and not _PROGRESS.match(raw))
+            return not scope.awaits_command
+        if rules and (scope.best is None or not self._rules.are_causes(rules)):
+            return False
+        if scope.best is not None:
+            scope.follow(number)
+        return True
 
     def _is_flood(self, scope: Scope, number: int, text: str) -> bool:
         """Whether this is one more of many lines in a row that the same rules ask about: they are not asked again."""
@@ -214,7 +264,9 @@ class LogAnalyzer:
         if rule.announces and len(self._announced) < ANNOUNCED_LIMIT:
             self._announced.setdefault(match["target"], Candidate.of(rule, number, match))
         if rule.role == "cause":
-            return not self._is_new(line.text) or self._suspect(rule, match, number, line)
+            # What stands within a failed edge or test broke it, though a green build printed the like.
+            is_known = not self._is_new(line.text) and not any(scope.failed for scope in self._scopes)
+            return is_known or self._suspect(rule, match, number, line)
         if rule.role in ("open", "close") and rule.scope in CONTAINERS:
             return self._contain(rule, match, number)
         if rule.role == "open":
@@ -277,15 +329,18 @@ class LogAnalyzer:
     # Causes
 
     def _suspect(self, rule: Rule, match: re.Match[str], number: int, line: CleanLine) -> bool:
-        scope = self._home_of(line, number)
+        scope = self._root if rule.tool in _CI_SYSTEMS else self._home_of(line, number)
         if scope is self._root:
             is_cleaning_up = number <= self._over_until and not (line.is_marked or rule.certain)
             if (is_cleaning_up and rule.category not in DIAGNOSTICS) or not self._join(rule, match, number):
                 return True
             scope = self._root
-        if scope.best is not None and scope.best.rank <= rule.effective_rank and not rule.alone:
-            scope.follow(number)
-            return True
+        if scope.best is not None and not rule.alone:
+            if scope.best.rank >= UNKNOWN and rule.effective_rank >= PACKAGER_RANK:
+                scope.best.become(rule)
+            if scope.best.rank <= rule.effective_rank:
+                scope.follow(number)
+                return True
         candidate = Candidate.of(rule, number, match)
         if self._logs and self._logs[-1].ends_with(candidate):
             self._leave_log(number - 1)
@@ -311,15 +366,34 @@ class LogAnalyzer:
         """Whether no green build printed this line."""
         return self._green is None or not self._green.knows(text)
 
-    def _in_new_words(self, candidate: Candidate) -> None:
-        """Let a wrapper whose cause no rule knows speak in the first line before it that no green build printed."""
-        if self._green is None or candidate.category != "unknown":
+    def _in_last_words(self, candidate: Candidate) -> None:
+        """Let a wrapper whose cause no rule knows speak in the words before it that most probably say why."""
+        if candidate.category != "unknown" or self._wordless >= WORDLESS_LIMIT:
             return
-        for earlier, text in self._window.clean_lines_before(candidate.first_line, NEW_WORDS_LINES):
+        self._wordless += 1
+        words = last_words(
+            self._window.lines_before(candidate.first_line, REACH_LINES),
+            is_green=self._is_green,
+            alarms_only=candidate.rule.tool in _RUNS_COMMANDS,
+        )
+        if words is None or (self._green is not None and words.number < candidate.first_line - NEW_WORDS_LINES):
+            words = self._first_new_words(candidate.first_line) or words
+        if words is not None:
+            candidate.take_words(words)
+
+    def _is_green(self, text: str) -> bool:
+        return self._green is not None and self._green.knows(text)
+
+    def _first_new_words(self, number: int) -> Words | None:
+        """The first line since the last step that no green build printed, where it is known what green builds print."""
+        found = None
+        lines = self._window.clean_lines_before(number, NEW_WORDS_LINES) if self._green is not None else ()
+        for earlier, text in lines:
             if _PROGRESS.match(text):
-                return
-            if text and not self._green.knows(text):
-                candidate.first_line, candidate.fields["message"] = earlier, text
+                break
+            if text and not self._is_green(text):
+                found = Words(earlier, text)
+        return found
 
     def _join(self, rule: Rule, match: re.Match[str], number: int) -> bool:
         """Let an unscoped diagnostic begin a failure of its own; False where it is more of one that waits for make."""
@@ -344,7 +418,7 @@ class LogAnalyzer:
         if not candidate.look_back(self._window.clean_lines_before(number)):
             return False
         if rule.frames:
-            look_through_frames(candidate, list(self._window.clean_lines_before(number, REACH_LINES)))
+            look_through_frames(candidate, list(self._window.clean_lines_before(number, FRAMES_REACH_LINES)))
         return True
 
     def _home_of(self, line: CleanLine, number: int) -> Scope:
@@ -586,6 +660,8 @@ class LogAnalyzer:
             self._roll_up(rule, match, number)  # an excerpt that lacks the run's beginning
             return True
         if first is None:
+            # Nor does a test go on that began within the part of the run that is not shown.
+            self._scopes = [one for one in self._scopes if one.failed is not None or one.kind != "test"]
             return False
         has_failed = rule.outcome == "failed" or any(scope.failed for scope in self._scopes)
         if rule.outcome == "passed" or not (has_failed or self._announced or self._findings.has_tests(first)):
@@ -616,7 +692,7 @@ class LogAnalyzer:
         self._close_all(number)
         candidate = Candidate.of(rule, number, match)
         if not self._findings.count:
-            self._in_new_words(candidate)
+            self._in_last_words(candidate)
         self._findings.roll_up(candidate, number)
 
     def _read_item(self, number: int, text: str) -> bool:
@@ -642,9 +718,17 @@ class LogAnalyzer:
         return True
 
 
+_EXIT_CODE = Rule(id="exit_code", rank=UNKNOWN, has=("exit code",), match="exit code")
+"""What stands in a rule's place where only the command's exit code says that it failed."""
+_CI_SYSTEMS = frozenset({"ci", "gha", "jenkins", "buildbot"})
+"""What these print of a job stands around its tests, never within one."""
+_RUNS_COMMANDS = frozenset({"make", "ninja", "samurai", "spack"})
+"""Wrappers that print their commands, too: of these only a word of alarm says why."""
 _OF_A_UNIT = frozenset({"compile_error", "missing_header", "warning_as_error"})
 """What belongs to one source file that is being compiled."""
-_TOOL_MESSAGE = re.compile(r"[^\s\"']+:(?: |$)|CMake Error|[Ee]rror: ")
+_NEEDS_CLEANING = ("\x1b", "\r", "##[", "::error")
+"""A line with one of these says more than its literals: a CI system's mark, or text that a terminal hides."""
+_TOOL_MESSAGE = re.compile(r"[^\s\"']+:(?: |$)|CMake Error|(?:fatal )?[Ee]rror: ")
 _PROGRESS = re.compile(r"\[\s*\d+/\d+[^\]]{0,20}\] |\[\s{0,2}\d{1,3}%\] ")
 
 

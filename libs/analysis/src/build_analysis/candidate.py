@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from build_analysis.failure import MESSAGE_LIMIT_CHARACTERS, Failure, Fault
+from build_analysis.last_words import Words
 from build_analysis.places import is_foreign
 from build_analysis.rule import FIELDS, Lookup, Rule, rank_of
 from build_analysis.signature import normalise, sign, stable_name, stable_test
@@ -56,6 +57,7 @@ class Candidate:
     rank: int
     fields: dict[str, str] = field(default_factory=dict)
     awaited: list[Awaited] = field(default_factory=list)
+    why: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, rule: Rule, number: int, match: re.Match[str]) -> "Candidate":
@@ -135,6 +137,16 @@ class Candidate:
         for name, value in lookup.set.items():
             self.set(name, value)
 
+    def become(self, rule: Rule) -> None:
+        """Take the kind of failure that a wrapper says it is; the words of the tool that failed stay."""
+        self.category, self.fault, self.rank = rule.category, rule.fault, rule.effective_rank
+
+    def take_words(self, words: Words) -> None:
+        """Speak in the words of a tool that no rule knows, and take the place that they name."""
+        self.first_line, self.fields["message"], self.why = words.number, words.text, words.why
+        place = {"file": words.file, "line": words.line, "col": words.col}
+        self.fields.update({name: value for name, value in place.items() if value})
+
     def set(self, name: str, value: str) -> None:
         """Replace a field, the category or the fault."""
         if name == "category":
@@ -170,6 +182,7 @@ class Candidate:
             signature_parts=parts,
             rule=self.rule.id,
             rank=self.rank,
+            why=self.why,
         )
 
     def _signature_parts(self, target: str | None) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ import json
 import os
 import sys
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TextIO
 
@@ -16,16 +16,19 @@ from build_analysis.exit_code import ExitCodeReader, meaning
 from build_analysis.failure import Failure, Report
 from build_analysis.green_lines import GreenLines
 from build_analysis.prefixes import MATCHED_CHARACTERS
-from build_analysis.rule import Rule
+from build_analysis.roots import roots
+from build_analysis.rule import Rule, RuleFile
 from build_analysis.rule_check import check_costs, check_rules
 from build_analysis.rule_set import (
     FURTHER_RULES,
     RuleFileError,
     RuleSet,
+    default_rules,
     merge_rules,
     own_rules,
     read_rules,
 )
+from build_analysis.rule_trial import try_rules
 
 CHUNK_BYTES = 1 << 20
 LINE_CHARACTERS = 2 * MATCHED_CHARACTERS
@@ -73,7 +76,9 @@ def analyze_files(
             code = 2
             continue
         if as_json:
-            out.write(json.dumps({"file": str(path), "failures": [one.to_json() for one in report.failures]}) + "\n")
+            failures = [one.to_json() for one in report.failures]
+            groups = [root.to_json() for root in roots(report.failures)]
+            out.write(json.dumps({"file": str(path), "failures": failures, "roots": groups}) + "\n")
         else:
             colour = out.isatty() and "NO_COLOR" not in os.environ
             out.write(summary(str(path), report, colour=colour, exit_code=code_found))
@@ -154,11 +159,19 @@ def summary(name: str, report: Report, *, colour: bool, exit_code: int | None = 
         "tool": first.tool,
         "fault": first.fault,
         "signature": first.signature,
+        "why": ", ".join(first.why),
     }
     rows += [f"  {paint(f'{label:10}', 'dim')}{value}" for label, value in facts.items() if value]
-    if others := report.failures[1:]:
+    groups = roots(report.failures)
+    if groups[0].count > 1:
+        lines = ", ".join(str(one.first_line) for one in groups[0].failures[1:11])
+        rows.append(f"  {paint('as well  ', 'dim')} {groups[0].count - 1} more for the same cause: log lines {lines}")
+    if others := groups[1:]:
         rows.append(f"  and {len(others) + report.dropped} more:")
-        rows += [f"    {paint(str(one.first_line), 'cyan')}: {one.category}: {one.message}" for one in others[:20]]
+        for root in others[:20]:
+            times = f" ({root.count} times)" if root.count > 1 else ""
+            one = root.first
+            rows.append(f"    {paint(str(one.first_line), 'cyan')}: {one.category}: {one.message}{times}")
     return "\n".join(rows) + "\n"
 
 
@@ -193,6 +206,47 @@ def check_rule_files(folder: Path | None = None, out: TextIO | None = None) -> i
     examples = sum(len(rule.examples) + len(rule.counter_examples) for rule in rules.rules)
     out.write(f"{len(rules.rules)} rules, {examples} examples, {len(complaints)} complaints\n")
     return 1 if complaints else 0
+
+
+def try_rule_files(folder: Path, logs: Iterable[tuple[str, Iterable[list[str]]]], out: TextIO | None = None) -> int:
+    """Print which logs of failed builds further rules would answer otherwise.
+
+    Args:
+        folder: the further rule files; those of BUILD_DASHBOARD_RULES are in force before and after.
+        logs: each log's name, and its lines in chunks.
+        out: where to print; standard output when None.
+
+    Returns:
+        0 when the rules read, whatever they change; 2 when a file does not, or there is no folder.
+    """
+    out = out or sys.stdout
+    files = list(read_rules(folder)) if folder.is_dir() else [RuleFileError(str(folder), "is no folder")]
+    faults = [file for file in files if isinstance(file, RuleFileError)]
+    if faults:
+        out.write("".join(f"{fault}\n" for fault in faults))
+        return 2
+    further = [rule for file in files if isinstance(file, RuleFile) for rule in file.all_rules()]
+    before = default_rules()
+    asked = changed = 0
+    for change in try_rules(logs, before, RuleSet(merge_rules(before.rules, further))):
+        asked += 1
+        if change is not None:
+            changed += 1
+            out.write(f"{change.name}\n  is       {_short(change.before)}\n  would be {_short(change.after)}\n")
+    out.write(f"{len(further)} rules would have changed {changed} of {asked} answers\n")
+    return 0
+
+
+def log_chunks(path: Path) -> Iterator[list[str]]:
+    """A log file's lines in chunks, as `analyze` reads them. Raises OSError, EOFError and zlib.error."""
+    return _chunks(path)
+
+
+def _short(failure: Failure | None) -> str:
+    if failure is None:
+        return "no failure"
+    place = _place(failure)
+    return f"{failure.category} at log line {failure.first_line}{f', {place}' if place else ''}: {failure.message}"
 
 
 def _place(failure: Failure) -> str | None:

@@ -14,7 +14,8 @@ _CODE = re.compile(
     r"(?:Process completed with exit code|program finished with exit code|script returned exit code"
     r"|Process exited with code|Job failed: exit (?:code|status)|Exited with code(?: exit status)?"
     r"|(?:Bash|PowerShell|Cmd\.exe|Script) exited with code|The command (?:\".{0,300}\" )?exited with(?: status)?"
-    r"|did not complete successfully: exit code:|returned a non-zero code:)"
+    r"|did not complete successfully: exit code:|returned a non-zero code:"
+    r"|executor failed running \[.{0,600}\]: exit code:)"
     r" '?(?P<code>-?\d{1,10})\b"
 )
 _WELL = re.compile(r"(?:Finished: SUCCESS|Job succeeded|Conclusion: success)$")

@@ -35,6 +35,8 @@ class Failure:
     """`file:line[:col]` in the project, where the tool names one besides."""
     target: str | None = None
     command: str | None = None
+    why: tuple[str, ...] = ()
+    """What spoke most for this line, where no rule knows it and it was weighed against others."""
 
     def to_json(self) -> dict[str, Any]:
         """The failure in the wire's camelCase; every field is there, None where the log does not show it."""
@@ -54,6 +56,7 @@ class Failure:
             "signature": self.signature,
             "signatureParts": list(self.signature_parts),
             "rule": self.rule,
+            "why": list(self.why),
         }
 
 

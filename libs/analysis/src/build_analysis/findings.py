@@ -451,8 +451,15 @@ class Findings:
         failures = real + [
             failure for failure in failures if failure.rank >= WRAPPER and not (real and _says_nothing_new(failure))
         ]
-        if not failures and self._wrapper is not None and self._wrapper.first_line > self._well_at:
-            failures = [self._wrapper]
+        wrapper = self._wrapper
+        if wrapper is not None and wrapper.first_line > self._well_at:
+            # What no rule explains, and stands after a wrapper's word, is what a script did then.
+            failures = [
+                one
+                for one in failures
+                if one.rank < UNKNOWN or one.first_line <= wrapper.last_line or not one.rule.startswith("any.")
+            ]
+            failures = failures or [wrapper]
         failures.sort(key=lambda failure: (failure.rank >= WRAPPER, failure.rank >= UNKNOWN, failure.first_line))
         return Report(failures, self._dropped)
 

@@ -1,6 +1,5 @@
-"""What ninja leaves behind: `.ninja_log` (when each output was built) and `compile_commands.json` (how)."""
+"""What ninja leaves behind: `.ninja_log`, when each output was built."""
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -39,16 +38,6 @@ class BuiltStep:
     def duration_ms(self) -> int:
         """How long it ran."""
         return self.ended_ms - self.started_ms
-
-
-@dataclass(frozen=True, slots=True)
-class CompileCommand:
-    """How one source is compiled."""
-
-    file: str
-    directory: str
-    command: str
-    output: str | None
 
 
 def read_ninja_log(text: str) -> list[BuiltOutput]:
@@ -101,26 +90,5 @@ def last_whole_run(entries: Sequence[BuiltOutput]) -> list[BuiltStep]:
     return steps_of(latest.values())
 
 
-def read_compile_commands(text: str) -> list[CompileCommand]:
-    """The entries of a `compile_commands.json`.
-
-    Raises:
-        ValueError: not JSON, or not a list of objects with a file and a directory.
-    """
-    entries = json.loads(text)
-    if not isinstance(entries, list):
-        msg = "compile_commands.json is a list"
-        raise ValueError(msg)
-    return [_command(entry) for entry in entries]
-
-
 def _relative_first(path: str) -> tuple[bool, str]:
     return path.startswith("/"), path
-
-
-def _command(entry: object) -> CompileCommand:
-    if not isinstance(entry, dict) or not isinstance(entry.get("file"), str):
-        msg = f"an entry without a file: {str(entry)[:200]}"
-        raise ValueError(msg)
-    command = entry.get("command") or " ".join(entry.get("arguments", []))
-    return CompileCommand(entry["file"], str(entry.get("directory", "")), command, entry.get("output"))

@@ -49,6 +49,14 @@ _COPIED_MARK = re.compile(
     r"|(?:(?:[A-Za-z]:)?[^\s:()]+(?:(?::\d+){1,2}|\(\d+(?:,\d+)?\) ?)?: )?(?:fatal )?error(?: [A-Z]+\d+)?: )"
 )
 """What GitHub's pages show instead of `##[error]`, before a line of a tool's own form."""
+_STEP_LINK = re.compile(r"\[([^\]\s]{1,40})\]\(https?://[^)\s]{1,300}#step:\d+:\d+\)")
+"""What a page makes of a number when a job's log is copied from it."""
+_EMPHASIS = re.compile(
+    r"> (?=[A-Za-z/\[$+-])(?!Task |Run |There were )"
+    r"|(?:\*\*|[\"'`*])(?=CMake Error\b|(?:[A-Za-z]:)?[\w./\\+-]+(?::\d+){1,2}: (?:fatal )?error: )"
+)
+"""How a person who copies a log quotes a line, or sets it off."""
+_EMPHASIS_STARTS = frozenset("*\"'`>")
 _DRIVERS = ("C/C++", "std", "err", "out", "cargo:warning=", "npm ")
 _DRIVER_STARTS = frozenset("abcdefghijklmnopqrstuvwxyz@C| ")
 _CTEST_CHANNEL = re.compile(r"(\d{1,6}): ?(?=\D|$|\d+:)")
@@ -75,6 +83,8 @@ def clean(raw: str) -> CleanLine:
     if "\x1b" in text or "\r" in text:
         text = last_overwrite(strip_ansi(text))
     text = text.rstrip()
+    if "#step:" in text:
+        text = _STEP_LINK.sub(r"\1", text)
     channel: str | None = None
     is_marked = False
     for _ in range(4):
@@ -99,6 +109,8 @@ def clean(raw: str) -> CleanLine:
 
 def _before_words(first: str, text: str) -> re.Match[str] | None:
     """What a log daemon, a CI system's page or a driver put before a tool's words."""
+    if first in _EMPHASIS_STARTS:
+        return _EMPHASIS.match(text)
     if first in _MONTH_STARTS and (match := _SYSLOG.match(text)):
         return match
     if "Error: " in text[:20] and (match := _COPIED_MARK.match(text)):

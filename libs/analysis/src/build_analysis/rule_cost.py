@@ -69,7 +69,7 @@ def _hard_lines(rule: Rule) -> Iterator[tuple[str, str]]:
 def _seconds(pattern: re.Pattern[str], line: str) -> float:
     """The least CPU time that the pattern takes for a line that it does not match in the end."""
     least = float("inf")
-    for _ in range(2):
+    for _ in range(6):
         before = time.thread_time()
         pattern.search(f"{line}\0")
         least = min(least, time.thread_time() - before)

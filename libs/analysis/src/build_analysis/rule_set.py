@@ -69,6 +69,7 @@ class RuleSet:
         self._nearby_at = tuple(at for _, at in nearby)
         self._nearby_search = literal_search([literal for literal, _ in nearby])
         self._known: dict[tuple[int, ...], tuple[Rule, ...]] = {}
+        self._causes: dict[int, tuple[tuple[Rule, ...], bool]] = {}
 
     def answers(self, line: CleanLine, *, is_hit: bool = True) -> Iterator[tuple[Rule, re.Match[str]]]:
         """The rules that answer this line, in order, with how they match it.
@@ -122,6 +123,15 @@ class RuleSet:
             orders = sorted({order for at in found for order in self._orders[at]})
             rules = self._known[found] = tuple(self.rules[order] for order in orders)
         return rules
+
+    def are_causes(self, rules: tuple[Rule, ...]) -> bool:
+        """Whether no rule of these begins, ends or confirms anything: one more cause is all that their line can be."""
+        known = self._causes.get(id(rules))
+        if known is None or known[0] is not rules:
+            if len(self._causes) >= KNOWN_LIMIT:
+                self._causes.clear()
+            known = self._causes[id(rules)] = rules, all(rule.role in ("cause", "ignore") for rule in rules)
+        return known[1]
 
 
 def _order(rule: Rule) -> tuple[int, bool, int]:

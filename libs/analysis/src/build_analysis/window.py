@@ -29,7 +29,7 @@ class Window:
 
     def lines_before(self, number: int, reach: int = LOOK_BACK_LINES) -> Iterator[tuple[int, str]]:
         """The lines before line `number` as they came, nearest first, at most `reach` of them."""
-        index = number - self._chunk_first - 1
+        index = min(number - self._chunk_first, len(self._chunk)) - 1
         left = reach
         while index >= 0 and left > 0:
             yield self._chunk_first + index, self._chunk[index]
