@@ -1,10 +1,10 @@
 """The server's time of a build's start: what its clocks tell, and what they cannot."""
 
 import pytest
-from build_protocol.clocks import AgentClock, ClockAnchor
+from build_protocol.clocks import AgentClock, ClockAnchor, StartTime
 from build_protocol.ids import new_build_id
 from build_protocol.messages import BuildStart, BuildStartData
-from build_protocol.start_time import Receipt, StartTime, receipt_of, start_time_of
+from build_protocol.start_time import Receipt, receipt_of, start_time_of
 from hypothesis import given
 from hypothesis import strategies as st
 

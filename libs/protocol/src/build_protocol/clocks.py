@@ -52,3 +52,29 @@ class ClockAnchor(WireModel):
     server_at: EpochMs
     boot_id: BootId | None = None
     uptime_ms: Count | None = Field(None, description="Since the machine's boot, sleep included.")
+
+
+class ServerStart(WireModel):
+    """When a build was received and began, by the server's clock; all absent where no gateway stamped it."""
+
+    received_at: EpochMs | None = Field(None, description="The gateway's time of the first receipt of BUILD_START.")
+    server_started_at: EpochMs | None = Field(
+        None, description="The server's time of the start, at the latest; never after `received_at`. Lists go by it."
+    )
+    server_started_earliest_at: EpochMs | None = Field(
+        None, description="The same at the earliest: equal where it is exact, absent where nothing bounds it."
+    )
+
+
+class StartTime(ServerStart):
+    """The start by the server's clock, and how it is known."""
+
+    start_source: StartSource | None = Field(
+        None, description="By which clock the server's time of the start is known."
+    )
+    clock_skew_ms: int | None = Field(None, description="The agent's wall clock less the server's, at first receipt.")
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether the start is one instant, not an interval."""
+        return self.server_started_at is not None and self.server_started_at == self.server_started_earliest_at

@@ -1,4 +1,6 @@
-"""Frames on the one WebSocket `/ws`: agents (API key in the upgrade) and viewers (AUTH as first frame).
+"""Frames on the one endpoint `/ws`: agents (API key in the upgrade) and viewers (AUTH as first frame).
+
+Where no WebSocket passes, agents post the same frames there, a line each, and are answered with lines.
 
 Unknown fields and unknown frame types are ignored and counted. The subprotocol name carries the version.
 """
@@ -11,7 +13,18 @@ from pydantic import Field, StringConstraints, TypeAdapter
 from build_protocol import limits as default
 from build_protocol.clocks import AgentClock, ClockAnchor
 from build_protocol.messages import AgentRecord, Stream
-from build_protocol.model import BuildId, Count, EpochMs, ProjectName, Sequence_, Sha, ShortText, Text, WireModel
+from build_protocol.model import (
+    BuildId,
+    Count,
+    EpochMs,
+    ProjectName,
+    Sequence_,
+    Sha,
+    ShortText,
+    Text,
+    WebUrl,
+    WireModel,
+)
 from build_protocol.views import Build
 
 AGENT_SUBPROTOCOL = "build-dashboard.agent.v2"
@@ -86,6 +99,26 @@ class UnbuildableProject(WireModel):
     retry_seconds: Count = Field(description="From the newest failure to the next try.")
 
 
+class SourceHealth(WireModel):
+    """How well a mirror follows the CI it shows."""
+
+    name: ShortText = Field(description="What the mirror calls the CI; part of its builds' ids.")
+    kind: ShortText = Field(description="What it is, e.g. `buildbot`.")
+    url: WebUrl | None = Field(None, description="Its page.")
+    projects: list[ProjectName] = Field(default_factory=list, max_length=100, description="Where its builds go.")
+    read_at: EpochMs | None = Field(None, description="When it last answered, by the mirror's clock.")
+    lag_ms: Count | None = Field(None, description="How far what is shown is behind what it has, at most; now.")
+    failing_since_at: EpochMs | None = Field(None, description="It has not answered since; absent: it answers.")
+    problem: Annotated[str, StringConstraints(max_length=1000)] | None = Field(None, description="Why it does not.")
+    open_builds: Count = Field(0, description="Builds that are followed now.")
+    waiting_builds: Count = Field(0, description="Builds that it has, and that are still to be read.")
+    requests_per_minute: Count = Field(0, description="What it was asked in the last minute.")
+    requests_left: Count | None = Field(None, description="What it still grants until `requests_renewed_at`.")
+    requests_renewed_at: EpochMs | None = None
+    refused_requests: Count = Field(0, description="Requests that it refused (401, 403, 429), since the mirror began.")
+    lost_logs: Count = Field(0, description="Logs that it had deleted, or cut, before they were read.")
+
+
 class Heartbeat(WireModel):
     """Every 10 s, and when a project cannot be built any more or again: which builds run, what waits in the spool."""
 
@@ -95,6 +128,7 @@ class Heartbeat(WireModel):
     oldest_unacked_ms: Count | None = None
     disk_free_bytes: Count | None = None
     unbuildable: list[UnbuildableProject] = Field(default_factory=list, max_length=100)
+    sources: list[SourceHealth] = Field(default_factory=list, max_length=32)
 
 
 class CommandAck(WireModel):
@@ -117,7 +151,24 @@ class LastGreenQuery(WireModel):
     config: ShortText = "default"
 
 
-AgentFrame = Annotated[Hello | Records | Heartbeat | CommandAck | LastGreenQuery, Field(discriminator="type")]
+class StoredQueryBuild(WireModel):
+    """A build that STORED_QUERY asks about."""
+
+    build_id: BuildId
+    project: ProjectName
+
+
+class StoredQuery(WireModel):
+    """How much of these builds is stored? For an agent whose records are made anew from elsewhere, as a mirror's."""
+
+    type: Literal["STORED_QUERY"] = "STORED_QUERY"
+    query: ShortText = Field(description="Names the answer.")
+    builds: list[StoredQueryBuild] = Field(min_length=1, max_length=1000)
+
+
+AgentFrame = Annotated[
+    Hello | Records | Heartbeat | CommandAck | LastGreenQuery | StoredQuery, Field(discriminator="type")
+]
 agent_frame: TypeAdapter[Any] = TypeAdapter(AgentFrame)
 
 
@@ -215,6 +266,24 @@ class LastGreenAnswer(WireModel):
     commit: Sha | None = None
 
 
+class BuildExtent(WireModel):
+    """How much of a build is stored."""
+
+    stored: Count = 0
+    log_lines: Count = 0
+    log_bytes: Count = Field(0, description="UTF-8 bytes of its lines, joined by newlines.")
+    complete: bool = Field(False, description="BUILD_COMPLETE is stored.")
+    is_foreign: bool = Field(False, description="Another agent started it, or in another project: leave it alone.")
+
+
+class StoredAnswer(WireModel):
+    """Answer to STORED_QUERY. Builds that nobody started are left out; without `builds` ingest did not answer."""
+
+    type: Literal["STORED_BUILDS"] = "STORED_BUILDS"
+    query: ShortText
+    builds: dict[BuildId, BuildExtent] | None = None
+
+
 class Drain(WireModel):
     """The gateway is about to stop: reconnect after a random wait up to `within_seconds`."""
 
@@ -222,7 +291,17 @@ class Drain(WireModel):
     within_seconds: float = 15.0
 
 
-GatewayFrame = Annotated[Welcome | Ack | Refused | Command | LastGreenAnswer | Drain, Field(discriminator="type")]
+class Closed(WireModel):
+    """The last frame of an answer to frames that were posted: what a close is on a socket."""
+
+    type: Literal["CLOSE"] = "CLOSE"
+    code: Close
+    reason: Text
+
+
+GatewayFrame = Annotated[
+    Welcome | Ack | Refused | Command | LastGreenAnswer | StoredAnswer | Drain | Closed, Field(discriminator="type")
+]
 gateway_frame: TypeAdapter[Any] = TypeAdapter(GatewayFrame)
 
 
@@ -230,7 +309,7 @@ gateway_frame: TypeAdapter[Any] = TypeAdapter(GatewayFrame)
 
 
 class Auth(WireModel):
-    """A viewer's first frame, sent again before the token expires."""
+    """A viewer's first frame, sent again before the token expires; an empty token is a visitor's to public projects."""
 
     type: Literal["AUTH"] = "AUTH"
     token: Annotated[str, StringConstraints(max_length=4096)]
@@ -312,6 +391,16 @@ class Resync(WireModel):
     reason: ShortText
 
 
+class FrameWarning(WireModel):
+    """Something in the viewer's frame has no effect; the rest of the frame was taken."""
+
+    type: Literal["WARNING"] = "WARNING"
+    code: Literal["unknown_frame", "unknown_fields", "no_effect"]
+    detail: Text
+    frame: ShortText = Field(description="The `type` of the frame it is about.")
+    fields: list[str] = Field(default_factory=list, description="What in it has no effect, as it was written.")
+
+
 class Pong(WireModel):
     """Answer to PING."""
 
@@ -331,7 +420,9 @@ class Stored(WireModel):
     verified: bool | None = None
 
 
-ViewerEvent = Annotated[Ready | Subscribed | BuildChanged | LogAppended | Resync | Pong, Field(discriminator="type")]
+ViewerEvent = Annotated[
+    Ready | Subscribed | BuildChanged | LogAppended | Resync | Pong | FrameWarning, Field(discriminator="type")
+]
 LiveEvent = Annotated[BuildChanged | LogAppended | Stored, Field(discriminator="type")]
 live_event: TypeAdapter[Any] = TypeAdapter(LiveEvent)
 
@@ -340,10 +431,11 @@ live_event: TypeAdapter[Any] = TypeAdapter(LiveEvent)
 
 
 class Revoked(WireModel):
-    """A user, key or agent lost its rights: every gateway closes its sockets within 5 s."""
+    """A user, a group's members, key or agent lost its rights: every gateway closes its sockets within 5 s."""
 
     type: Literal["REVOKED"] = "REVOKED"
     user: str | None = None
+    group: str | None = None
     key_id: str | None = None
     agent: str | None = None
 

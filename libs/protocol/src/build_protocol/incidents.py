@@ -125,4 +125,5 @@ class IncidentChanged(Message):
     """What history decided of an incident; key (incident id, revision). `buildId` is the opening build."""
 
     type: Literal["INCIDENT_CHANGED"] = "INCIDENT_CHANGED"
+    is_baseline: bool = Field(False, description="Published again as it stands: nobody is notified of it.")
     data: IncidentState

@@ -6,6 +6,12 @@ RECORD_BYTES = 24 * 1024
 FRAME_BYTES = 256 * 1024
 """One WebSocket frame, unless WELCOME says another number."""
 
+POST_BYTES = 768 * 1024
+"""Frames an agent posts at once where no WebSocket passes: fronts commonly take bodies of up to 1 MiB."""
+
+POST_WAIT_SECONDS = 25.0
+"""A post is answered after this at the latest: proxies cut what is silent for longer."""
+
 RECORDS_PER_FRAME = 512
 """Records in one RECORDS frame."""
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints, TypeAdapter, model_validator
 
-from build_protocol.clocks import AgentClock, ClockAnchor
+from build_protocol.clocks import AgentClock, ClockAnchor, ServerStart
 from build_protocol.model import (
     BuildId,
     Count,
@@ -36,21 +36,26 @@ Tag = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 LogLine = Annotated[str, StringConstraints(max_length=24 * 1024)]
 
 
-class BuildMetrics(OpenWireModel):
-    """Numbers of a build, as far as known when sent; all optional, names carry their unit."""
+class TrendMetrics(WireModel):
+    """The numbers of a build that trends are made of."""
 
     cpu_ms: Count | None = None
-    wall_ms: Count | None = None
     peak_rss_bytes: Count | None = None
-    steps_done: Count | None = None
-    steps_total: Count | None = None
-    warnings: Count | None = None
+    disk_bytes: Count | None = Field(None, description="Peak disk use of the build directory.")
     cache_hits: Count | None = None
     cache_misses: Count | None = None
     tests_passed: Count | None = None
     tests_failed: Count | None = None
     tests_skipped: Count | None = None
-    disk_bytes: Count | None = Field(None, description="Peak disk use of the build directory.")
+
+
+class BuildMetrics(TrendMetrics, OpenWireModel):
+    """Numbers of a build, as far as known when sent; all optional, names carry their unit."""
+
+    wall_ms: Count | None = None
+    steps_done: Count | None = None
+    steps_total: Count | None = None
+    warnings: Count | None = None
     largest_process_rss_bytes: Count | None = None
     critical_path_ms: Count | None = Field(None, description="The longest chain of steps: no machine is faster.")
     secrets_redacted: Count | None = Field(None, description="Secrets that the agent replaced by `[REDACTED]`.")
@@ -73,13 +78,18 @@ class Submodule(WireModel):
     commit: Sha
 
 
-class Pin(WireModel):
+class PinAt(WireModel):
     """The commit of an upstream (LLVM, torch-mlir, StableHLO...) that the tree is at."""
 
     name: ShortText
     commit: Sha
-    source: ShortText | None = Field(None, description="Where it was read, e.g. `externals/llvm-project`.")
     committed_at: EpochMs | None = None
+
+
+class Pin(PinAt):
+    """A pin, and where it was found."""
+
+    source: ShortText | None = Field(None, description="Where it was read, e.g. `externals/llvm-project`.")
 
 
 class Commit(WireModel):
@@ -105,7 +115,8 @@ class Gap(WireModel):
 class Section(WireModel):
     """A part of a build that its source names: a step of a foreign CI.
 
-    A later one of the same first line replaces an earlier one.
+    A later one of the same first line and name replaces an earlier one. One that printed nothing begins where the next
+    one does.
     """
 
     name: ShortText
@@ -187,41 +198,61 @@ class FailureData(OpenWireModel):
     signature: ShortText | None = None
 
 
-class BuildStartData(OpenWireModel):
-    """Facts that explain a build, as the agent found them before the command ran."""
+class CommitFacts(WireModel):
+    """What was built; absent where it cannot be known."""
 
-    status: Literal["queued", "running"] = "running"
     branch: ShortText | None = None
-    config: ShortText = "default"
-    origin: Origin = "ci"
     commit: Sha | None = None
     commit_subject: ShortText | None = None
     commit_author: ShortText | None = None
     committed_at: EpochMs | None = None
-    dirty: bool | None = None
+
+
+class CheckoutFacts(CommitFacts):
+    """What was built, and what its checkout tells beside it."""
+
+    dirty: bool | None = Field(None, description="Its tree held changes that no commit has.")
     repository: ShortText | None = None
-    submodules: list[Submodule] = Field(default_factory=list, max_length=64)
-    pins: list[Pin] = Field(default_factory=list, max_length=32)
     commits: list[Commit] | None = Field(None, max_length=100, description="Since the last green; absent = unknown.")
-    command: list[Text] = Field(default_factory=list, max_length=1024)
-    cwd: Text | None = None
-    host: Host | None = None
-    tools: dict[ShortText, ShortText] = Field(default_factory=dict, max_length=64, description="tool -> version")
-    environment: dict[ShortText, Text] = Field(default_factory=dict, max_length=64)
-    agent_version: ShortText | None = None
-    retry_of: BuildId | None = None
-    tty: bool = False
-    clock: AgentClock | None = Field(None, description="At the build's start; absent: the agent cannot tell.")
-    anchor: ClockAnchor | None = Field(
-        None, description="The spool's newest when the build began: it began no earlier, and in that boot exactly then."
-    )
+
+
+class BuildFacts(CommitFacts):
+    """What was built, as which of the project's builds."""
+
+    config: ShortText = "default"
+    origin: Origin = "ci"
     backfill: bool = Field(False, description="Long over when it was sent: part of history, and nobody is notified.")
+
+
+class SourceFacts(BuildFacts):
+    """What was built as which of the project's builds, and how the CI it was taken from shows it."""
+
     untrusted: bool = Field(
         False,
         description="Made by code that nobody here reviewed, as a fork's pull request; always of origin premerge.",
     )
     source_url: WebUrl | None = Field(None, description="The build's page at the CI it was taken from.")
     tags: list[Tag] = Field(default_factory=list, max_length=32, description="As its CI groups it; free words.")
+    retry_of: BuildId | None = None
+
+
+class BuildStartData(SourceFacts, CheckoutFacts, OpenWireModel):
+    """Facts that explain a build, as the agent found them before the command ran."""
+
+    status: Literal["queued", "running"] = "running"
+    submodules: list[Submodule] = Field(default_factory=list, max_length=64)
+    pins: list[Pin] = Field(default_factory=list, max_length=32)
+    command: list[Text] = Field(default_factory=list, max_length=1024)
+    cwd: Text | None = None
+    host: Host | None = None
+    tools: dict[ShortText, ShortText] = Field(default_factory=dict, max_length=64, description="tool -> version")
+    environment: dict[ShortText, Text] = Field(default_factory=dict, max_length=64)
+    agent_version: ShortText | None = None
+    tty: bool = False
+    clock: AgentClock | None = Field(None, description="At the build's start; absent: the agent cannot tell.")
+    anchor: ClockAnchor | None = Field(
+        None, description="The spool's newest when the build began: it began no earlier, and in that boot exactly then."
+    )
 
     @model_validator(mode="after")
     def _untrusted_colours_nothing(self) -> "BuildStartData":
@@ -230,19 +261,11 @@ class BuildStartData(OpenWireModel):
         return self
 
 
-class LateFacts(OpenWireModel):
+class LateFacts(CheckoutFacts, OpenWireModel):
     """Facts the agent found only after BUILD_START was recorded. What BUILD_START states stands."""
 
-    branch: ShortText | None = None
-    commit: Sha | None = None
-    commit_subject: ShortText | None = None
-    commit_author: ShortText | None = None
-    committed_at: EpochMs | None = None
-    dirty: bool | None = None
-    repository: ShortText | None = None
     submodules: list[Submodule] | None = Field(None, max_length=64)
     pins: list[Pin] | None = Field(None, max_length=32)
-    commits: list[Commit] | None = Field(None, max_length=100, description="Since the last green; absent = unknown.")
     tools: dict[ShortText, ShortText] | None = Field(None, max_length=64, description="tool -> version")
 
 
@@ -264,13 +287,10 @@ class BuildUpdateData(LateFacts):
     )
     configuration_changes: list[ConfigurationChange] | None = Field(None, max_length=200)
     missing_facts: list[MissingFact] | None = Field(
-        None, max_length=32, description="All that is missing so far; replaces what was sent before."
+        None, max_length=32, description="What could not be found out; they add up, the same one stands once."
     )
     section: Section | None = None
     gap: Gap | None = None
-    notes: list[Text] | None = Field(
-        None, max_length=32, description="What could not be learned of the build, a sentence each; they add up."
-    )
     error: Text | None = None
 
 
@@ -307,10 +327,9 @@ class BuildCompleteData(OpenWireModel):
     totals: LogTotals | None = None
 
 
-class ArtifactUploadedData(OpenWireModel):
-    """The agent put an artifact's bytes into the store."""
+class ArtifactData(OpenWireModel):
+    """An artifact's bytes, as whoever put them into the store counted them."""
 
-    status: Literal["uploaded"] = "uploaded"
     artifact_id: ShortText
     name: ShortText
     size_bytes: Count
@@ -318,43 +337,21 @@ class ArtifactUploadedData(OpenWireModel):
     content_type: ShortText | None = None
 
 
-class BuildVerdictData(OpenWireModel):
-    """What ingest judged when a build ended or its lease ran out; a later revision replaces an earlier one.
+class ArtifactUploadedData(ArtifactData):
+    """The agent put an artifact's bytes into the store."""
 
-    Revision 0 is that of BUILD_FAILING: the build still runs, and its verdict will replace this.
-    """
+    status: Literal["uploaded"] = "uploaded"
 
-    status: FinalStatus
-    revision: Count
-    branch: ShortText | None = None
-    config: ShortText = "default"
-    origin: Origin = "ci"
-    commit: Sha | None = None
-    commit_subject: ShortText | None = None
-    commit_author: ShortText | None = None
-    committed_at: EpochMs | None = None
-    agent: ShortText | None = None
-    provisional: bool = False
-    backfill: bool = Field(False, description="Long over when it was sent: nobody is notified.")
-    tags: list[Tag] = Field(default_factory=list, max_length=32)
-    fault: Fault | None = Field(None, description="As the build's source states it; else the first failure's holds.")
-    received_at: EpochMs | None = Field(None, description="The gateway's time of the first receipt of BUILD_START.")
-    server_started_at: EpochMs | None = Field(None, description="The server's time of the start, at the latest.")
-    server_started_earliest_at: EpochMs | None = Field(
-        None, description="The same at the earliest: equal where it is exact, absent where nothing bounds it."
+
+class BuildTimes(ServerStart):
+    """When a build ran: by the server's clock, and for display by its agent's."""
+
+    server_ended_at: EpochMs | None = Field(
+        None, description="The server's time of the end: the start and `duration_ms`, never after its receipt."
     )
-    server_ended_at: EpochMs | None = Field(None, description="The server's time of the end, where it ended.")
     started_at: EpochMs | None = Field(None, description="By the agent's clock: for display.")
     ended_at: EpochMs | None = Field(None, description="By the agent's clock: for display.")
     duration_ms: Count | None = None
-    exit_code: int | None = None
-    error: Text | None = None
-    log_lines: Count = 0
-    metrics: BuildMetrics | None = None
-    first_failure: FailureData | None = None
-    failures: list[FailureData] = Field(default_factory=list, max_length=50)
-    pins: list[Pin] = Field(default_factory=list, max_length=32)
-    commits: list[Commit] | None = None
 
     @property
     def began_at(self) -> int | None:
@@ -367,15 +364,39 @@ class BuildVerdictData(OpenWireModel):
         return self.ended_at if self.server_started_at is None else self.server_ended_at
 
 
-class ArtifactReadyData(OpenWireModel):
+class BuildEnd(BuildTimes):
+    """When a build ran, and how it ended."""
+
+    exit_code: int | None = None
+    error: Text | None = None
+    provisional: bool = Field(False, description="`lost` that a late finish may still override.")
+    fault: Fault | None = Field(
+        None, description="Whose fault its source says the end is; absent: the first failure's holds."
+    )
+    log_lines: Count = 0
+    metrics: BuildMetrics | None = None
+    first_failure: FailureData | None = None
+
+
+class BuildVerdictData(BuildEnd, BuildFacts, OpenWireModel):
+    """What ingest judged when a build ended or its lease ran out; a later revision replaces an earlier one.
+
+    Revision 0 is that of BUILD_FAILING: the build still runs, and its verdict will replace this.
+    """
+
+    status: FinalStatus
+    revision: Count
+    agent: ShortText | None = None
+    tags: list[Tag] = Field(default_factory=list, max_length=32)
+    failures: list[FailureData] = Field(default_factory=list, max_length=50)
+    pins: list[Pin] = Field(default_factory=list, max_length=32)
+    commits: list[Commit] | None = None
+
+
+class ArtifactReadyData(ArtifactData):
     """The artifacts service verified size and checksum."""
 
     status: Literal["ready"] = "ready"
-    artifact_id: ShortText
-    name: ShortText
-    size_bytes: Count
-    sha256: Sha256
-    content_type: ShortText | None = None
 
 
 class HeartbeatData(OpenWireModel):

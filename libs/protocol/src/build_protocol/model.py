@@ -1,9 +1,12 @@
 """How every name on the wire is spelled: camelCase JSON outside, snake_case Python inside."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, StringConstraints
 from pydantic.alias_generators import to_camel
+from pydantic.json_schema import JsonSchemaValue
+
+from build_protocol.vocabulary import meaning
 
 MAX_SAFE_INTEGER = 2**53 - 1
 """The largest integer a browser reads without loss; no count or time on the wire is larger."""
@@ -51,6 +54,17 @@ class WireModel(BaseModel):
     def to_json(self) -> str:
         """The model as compact camelCase JSON; what is absent is left out."""
         return self.model_dump_json(by_alias=True, exclude_none=True)
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: Any, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """The schema, in which every property says what it means."""
+        schema = handler(core_schema)
+        properties = handler.resolve_ref_schema(schema).get("properties", {})
+        for name, field in cls.model_fields.items():
+            described = properties.get(field.alias or name)
+            if described is not None and (means := meaning(cls.__name__, name)) is not None:
+                described.setdefault("description", means)
+        return schema
 
 
 class RequestModel(WireModel):

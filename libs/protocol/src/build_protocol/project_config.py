@@ -6,6 +6,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 
 from build_protocol.branches import branch_fault
 from build_protocol.model import ProjectName
+from build_protocol.trusted_ci import TrustedCi
 
 NotifyOn = Literal["broken", "fixed", "new_signature", "still_red", "agent_missing"]
 
@@ -17,6 +18,13 @@ def _branch(name: str) -> str:
 
 
 BranchName = Annotated[str, AfterValidator(_branch)]
+QuietHours = Annotated[
+    str,
+    StringConstraints(
+        strip_whitespace=True,
+        pattern=r"^([01]?\d|2[0-3]):[0-5]\d\s*-\s*([01]?\d|2[0-3]):[0-5]\d(\s+[A-Za-z0-9_+/-]+)?$",
+    ),
+]
 ParameterName = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]*$", max_length=64)]
 
 
@@ -35,9 +43,12 @@ class BuildConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     owner: str | None = Field(None, description="Mail address notified when this config breaks.")
-    tags: list[str] = Field(default_factory=list)
+    tags: list[str] = Field(default_factory=list, description="Free words, by which pages group.")
     cadence_minutes: int | None = Field(None, gt=0, description="A build is expected this often.")
-    state: Literal["production", "staging", "silent"] = "production"
+    state: Literal["production", "staging", "silent"] = Field(
+        "production",
+        description="Only `production` opens incidents; `staging` is its owner's business, `silent` nobody's.",
+    )
 
 
 class Project(BaseModel):
@@ -45,30 +56,51 @@ class Project(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    repo_url: str | None = None
-    build_command: str | None = None
-    build_dir: str | None = None
+    repo_url: str | None = Field(None, description="What the agent's daemon clones; pages link to it.")
+    build_command: str | None = Field(None, description="What it runs, by the shell.")
+    build_dir: str | None = Field(None, description="Where it runs it, relative to the checkout.")
     branch: BranchName | None = Field(None, description="The remote's default where left out.")
-    poll_seconds: int = Field(60, gt=0)
+    poll_seconds: int = Field(60, gt=0, description="How often the branch is looked at.")
     every_commit: bool = Field(False, description="Build each new commit, not only the newest.")
     cancel_superseded: bool = Field(False, description="End a running build when its branch moves on.")
+    stop_failing: bool = Field(
+        False, description="End a CI or premerge build as soon as one of its steps certainly failed."
+    )
     clean: bool = Field(False, description="Remove everything that is not in the repository before each build.")
     parameters: dict[ParameterName, tuple[str, ...]] = Field(
         default_factory=dict, description="What a trigger may choose besides: environment variable -> allowed values."
     )
-    notification_emails: list[str] = Field(default_factory=list)
-    notify: tuple[NotifyOn, ...] = ("broken", "fixed", "new_signature")
-    notify_authors: bool = False
+    notification_emails: list[str] = Field(default_factory=list, description="Who is notified of its incidents.")
+    notify: tuple[NotifyOn, ...] = Field(("broken", "fixed", "new_signature"), description="Of what they are notified.")
+    notify_authors: bool = Field(False, description="Notify the authors of suspect commits, too.")
     author_domains: list[str] | None = Field(
         None, description="Authors at these mail domains only; absent: at those of notification_emails and owners."
     )
     channels: list[str] = Field(default_factory=list, description="Apprise URLs.")
-    quiet_hours: str | None = Field(None, description="e.g. `22:00-07:00 UTC`.")
-    websocket: Websocket = Websocket()
-    configs: dict[str, BuildConfig] = Field(default_factory=dict)
+    quiet_hours: QuietHours | None = Field(None, description="e.g. `22:00-07:00 UTC`.")
+    websocket: Websocket = Field(Websocket(), description="How the agent reconnects.")
+    configs: dict[str, BuildConfig] = Field(default_factory=dict, description="What is built how, by name.")
     source_url: str | None = Field(None, description="Link template with {commit}, {file}, {line}.")
+    groups: dict[str, Literal["viewer", "developer", "maintainer"]] = Field(
+        default_factory=dict, description="What members of a group may do in this project, beside what they may anyway."
+    )
+    public: bool = Field(
+        False,
+        description="Read by whoever comes, without a login; mail addresses, machines, environment left out.",
+    )
     public_badge: bool = Field(False, description="`/api/projects/{project}/badge.svg` is shown without a login.")
-    artifact_max_bytes: int = Field(2 * 1024**3, gt=0)
+    log_max_bytes: int = Field(
+        2 * 1024**3,
+        gt=0,
+        description="A build's log keeps so much text; further lines are counted, and shown as a gap.",
+    )
+    logs_max_bytes: int | None = Field(
+        None, ge=0, description="Logs of all its builds keep so much together; then new ones are cut. Absent: no limit."
+    )
+    artifact_max_bytes: int = Field(2 * 1024**3, gt=0, description="The largest artifact that is taken.")
+    artifacts_max_bytes: int | None = Field(
+        None, ge=0, description="Artifacts of all its builds are so large together at most. Absent: no limit."
+    )
 
     @model_validator(mode="after")
     def _wishes_do_not_contradict(self) -> "Project":
@@ -77,12 +109,36 @@ class Project(BaseModel):
         return self
 
 
+class MirroredCi(BaseModel):
+    """A CI that exists already and is shown here, read-only; its name is part of its builds' ids: never change it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Literal["buildbot", "github"] = Field(description="What it is.")
+    url: Annotated[str, StringConstraints(pattern=r"^https?://", max_length=2000)] = Field(
+        description="Its base address, e.g. `https://lab.llvm.org/buildbot`; of GitHub the repository's page."
+    )
+    projects: dict[str, str] = Field(
+        description="To which project a builder (`workflow / job`) belongs: pattern of names or `tag:NAME` -> project; "
+        "the first that matches, `*` last; `-` as project leaves it out."
+    )
+    backfill_days: float = Field(1.0, ge=0, description="How far back builds that ended are shown.")
+
+
 class ConfigFile(BaseModel):
     """The whole file."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    projects: dict[Annotated[str, ProjectName], Project]
+    projects: dict[ProjectName, Project] = Field(description="The projects, by name.")
+    trusted_ci: tuple[TrustedCi, ...] = Field(
+        (), max_length=200, description="Jobs of a CI that need no key; of several entries that fit, the first."
+    )
+    mirrors: dict[Annotated[str, StringConstraints(min_length=1, max_length=200)], MirroredCi] = Field(
+        default_factory=dict,
+        description="CIs that are shown without an agent on their machines, by name; `build-dashboard up` follows "
+        "them, elsewhere `build-dashboard mirror config` does.",
+    )
 
     @model_validator(mode="before")
     @classmethod

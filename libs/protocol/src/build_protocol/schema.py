@@ -18,6 +18,7 @@ MODELS = (
     frames.LogAppended,
     frames.Resync,
     frames.Pong,
+    frames.FrameWarning,
     views.BuildDetail,
     views.BuildList,
     views.LogPage,

@@ -20,32 +20,15 @@ from build_protocol.clocks import (
     AgentClock,
     ClockAnchor,
     StartSource,
+    StartTime,
 )
 from build_protocol.messages import BuildStart
-from build_protocol.model import MAX_SAFE_INTEGER, EpochMs, WireModel
+from build_protocol.model import MAX_SAFE_INTEGER, WireModel
 
 WALL_TRUSTED_MS = 60_000
 """An age by a wall clock alone is believed up to here: a record sent as it was made. Wall clocks leap."""
 
 Model = TypeVar("Model", bound=WireModel)
-
-
-class StartTime(WireModel):
-    """When a build was received and began, by the server's clock; all absent where no gateway stamped it."""
-
-    received_at: EpochMs | None = None
-    server_started_at: EpochMs | None = None
-    """The latest the start may have been; never after `received_at`."""
-    server_started_earliest_at: EpochMs | None = None
-    """The earliest: equal to the latest where the start is known exactly, absent where nothing bounds it."""
-    start_source: StartSource | None = None
-    clock_skew_ms: int | None = None
-    """The agent's wall clock less the server's, at receipt; above zero: the agent's is ahead."""
-
-    @property
-    def is_exact(self) -> bool:
-        """Whether the start is one instant, not an interval."""
-        return self.server_started_at is not None and self.server_started_at == self.server_started_earliest_at
 
 
 @dataclass(frozen=True, slots=True)

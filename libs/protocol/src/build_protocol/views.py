@@ -4,82 +4,52 @@ from typing import Literal
 
 from pydantic import Field
 
-from build_protocol.clocks import StartSource
+from build_protocol.clocks import StartTime
 from build_protocol.messages import (
-    BuildMetrics,
+    BuildEnd,
     BuildStatus,
     ConfigurationChange,
-    FailureData,
-    Fault,
     Gap,
     Host,
     MissingFact,
-    Origin,
     Outcome,
     Phase,
     Pin,
     Section,
+    SourceFacts,
     StepTime,
     StepTimes,
     Stream,
     Submodule,
-    Tag,
     TestResult,
 )
-from build_protocol.model import BuildId, Count, EpochMs, ProjectName, WebUrl, WireModel
+from build_protocol.model import BuildId, Count, EpochMs, ProjectName, WireModel
 
 
-class Build(WireModel):
+class Build(BuildEnd, SourceFacts):
     """A build as of its record `as_of_seq`; `revision` grows with every change, the greater one is newer."""
 
     id: BuildId
     project: ProjectName
-    branch: str | None = None
-    config: str = "default"
-    origin: Origin = "ci"
     status: BuildStatus
-    commit: str | None = None
-    commit_subject: str | None = None
-    commit_author: str | None = None
     dirty: bool | None = Field(None, description="Its tree held changes that no commit has.")
     agent: str | None = None
     host: Host | None = None
     command: list[str] = Field(default_factory=list)
-    started_at: EpochMs | None = Field(None, description="By the agent's clock: for display.")
-    ended_at: EpochMs | None = Field(None, description="By the agent's clock: for display.")
-    received_at: EpochMs | None = Field(None, description="The gateway's time of the first receipt.")
-    server_started_at: EpochMs | None = Field(
-        None, description="The server's time of the start, at the latest; never after `received_at`. Lists go by it."
-    )
-    server_ended_at: EpochMs | None = Field(
-        None, description="The server's time of the end: the start and `duration_ms`, never after its receipt."
-    )
-    duration_ms: Count | None = None
     progress: float | None = Field(None, description="Percent.")
     phase: Phase | None = None
     step: str | None = None
     remaining_ms: Count | None = Field(None, description="Expected, as of `updated_at`; absent when it is not known.")
-    exit_code: int | None = None
-    error: str | None = None
     reason: str | None = None
-    log_lines: Count = 0
     log_bytes: Count = 0
     last_line: str | None = Field(None, description="The newest log line, cut to 200 characters.")
     as_of_seq: Count = 0
     revision: Count = 0
     verified: bool = Field(False, description="Line count, bytes and sha256 agree with what the agent sent.")
     connected: bool = Field(True, description="False: the agent of this running build is silent (a badge).")
-    provisional: bool = Field(False, description="`lost` that a late finish may still override.")
-    metrics: BuildMetrics | None = None
-    first_failure: FailureData | None = None
     failure_count: Count = 0
+    failing: bool = Field(False, description="It runs and cannot end green any more: a step of it certainly failed.")
     gaps: list[Gap] = Field(default_factory=list)
-    retry_of: BuildId | None = None
-    fault: Fault | None = Field(None, description="Whose fault its source says the end is.")
-    backfill: bool = Field(False, description="Long over when it was sent.")
-    untrusted: bool = Field(False, description="Made by code that nobody here reviewed, as a fork's pull request.")
-    source_url: WebUrl | None = Field(None, description="Its page at the CI it was taken from.")
-    tags: list[Tag] = Field(default_factory=list)
     updated_at: EpochMs | None = None
 
 
@@ -92,7 +62,7 @@ class PhaseSpan(WireModel):
     first_line: Count | None = None
 
 
-class BuildDetail(Build):
+class BuildDetail(Build, StartTime):
     """A build with everything its own page shows beside the log."""
 
     cwd: str | None = None
@@ -104,18 +74,23 @@ class BuildDetail(Build):
     agent_version: str | None = None
     phases: list[PhaseSpan] = Field(default_factory=list)
     sections: list[Section] = Field(default_factory=list, description="As its source names them, in order of the log.")
-    server_started_earliest_at: EpochMs | None = Field(
-        None, description="The server's time of the start, at the earliest; equal to the latest where it is exact."
-    )
-    start_source: StartSource | None = Field(
-        None, description="By which clock the server's time of the start is known."
-    )
-    clock_skew_ms: int | None = Field(None, description="The agent's wall clock less the server's, at first receipt.")
     step_times: StepTimes | None = None
     compile_hotspots: list[StepTime] = Field(default_factory=list)
     configuration_changes: list[ConfigurationChange] = Field(default_factory=list)
-    notes: list[str] = Field(default_factory=list, description="What its agent could not learn of it, a sentence each.")
     missing_facts: list[MissingFact] = Field(default_factory=list, description="What could not be found out, and why.")
+
+
+class StoredBuild(WireModel):
+    """How much of a build is stored, and whose it is: what ingest answers the other services."""
+
+    stored: Count
+    verified: bool = False
+    agent: str | None = None
+    project: str
+    status: str | None = None
+    complete: bool = False
+    log_lines: Count = 0
+    log_bytes: Count = 0
 
 
 class BuildList(WireModel):
