@@ -8,12 +8,14 @@ from typing import Any
 
 import httpx
 import pytest
-from build_chassis.access_log import AccessLog, note_caller
+from build_chassis.access_log import AccessLog, note_caller, request_seconds
 from build_chassis.logging import JsonLines
-from starlette.applications import Starlette
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+from prometheus_client import CollectorRegistry, Histogram
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 
 
 async def _answer(request: Request) -> PlainTextResponse:
@@ -35,12 +37,22 @@ def lines() -> Iterator[StringIO]:
     log.removeHandler(handler)
 
 
-async def ask(path: str, headers: dict[str, str] | None = None, *, takes_ids: bool = False) -> httpx.Response:
-    app = Starlette(routes=[Route("/{path:path}", _answer)])
-    served: Any = AccessLog(app, service="loom", takes_ids=takes_ids)
+async def ask(
+    path: str,
+    headers: dict[str, str] | None = None,
+    *,
+    takes_ids: bool = False,
+    method: str = "GET",
+    seconds: Histogram | None = None,
+) -> httpx.Response:
+    routes: list[BaseRoute] = [APIRoute("/things/{name}", _answer), Route("/{path:path}", _answer)]
+    app = FastAPI(routes=routes)
+    served: Any = AccessLog(
+        app, service="loom", takes_ids=takes_ids, seconds=seconds or request_seconds(CollectorRegistry())
+    )
     transport = httpx.ASGITransport(served, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://t") as client:
-        return await client.get(path, headers=headers)
+        return await client.request(method, path, headers=headers)
 
 
 async def test_each_request_is_one_line(lines) -> None:
@@ -54,12 +66,19 @@ async def test_each_request_is_one_line(lines) -> None:
     assert answer.headers["x-request-id"] == line["request_id"]
 
 
-async def test_no_query_and_no_ticket_is_written_down(lines) -> None:
-    """Either lets whoever reads it do what the request did."""
-    await ask("/api/artifacts/objects/abc.def?key=s3cret")
+@pytest.mark.parametrize(
+    ("path", "shown"),
+    [
+        ("/api/artifacts/objects/abc.def?key=s3cret", "/api/artifacts/objects/..."),
+        ("/api/notifications/act/abc.def/mute?key=s3cret", "/api/notifications/act/.../mute"),
+    ],
+)
+async def test_no_query_and_no_ticket_is_written_down(lines, path: str, shown: str) -> None:
+    """Either lets whoever reads it do what the request did: fetch a file, act on an incident by a mail's link."""
+    await ask(path)
 
     assert not [text for text in ("s3cret", "abc.def") if text in lines.getvalue()]
-    assert "/api/artifacts/objects/..." in lines.getvalue()
+    assert f"{shown} " in lines.getvalue() or f'{shown}"' in lines.getvalue()
 
 
 async def test_what_a_client_sends_stays_in_its_line(lines) -> None:
@@ -84,3 +103,24 @@ async def test_a_fault_is_logged_as_one(lines) -> None:
     await ask("/fail")
 
     assert json.loads(lines.getvalue())["status"] == 500
+
+
+async def test_requests_are_timed_by_route_and_never_by_what_a_sender_chose() -> None:
+    """One series for a declared route whatever is asked for; a method of the sender's making is `other`."""
+    registry = CollectorRegistry()
+    seconds = request_seconds(registry)
+    for path in ("/things/1", "/things/2?x=1", "/things/fail"):
+        await ask(path, seconds=seconds)
+    await ask("/anything", seconds=seconds, method="BREW")
+    samples = [sample for metric in registry.collect() for sample in metric.samples]
+    counted = {
+        (sample.labels["method"], sample.labels["route"], sample.labels["status"]): sample.value
+        for sample in samples
+        if sample.name == "http_request_seconds_count"
+    }
+
+    assert {
+        ("GET", "/things/{name}", "4xx"): 2,
+        ("GET", "/things/{name}", "5xx"): 1,
+        ("other", "none", "4xx"): 1,
+    } == counted

@@ -195,7 +195,7 @@ async def test_a_length_is_read_where_no_server_has_judged_it(length: bytes) -> 
     async def send(message: Message) -> None:
         sent.append(message)
 
-    await BodyLimit(sink)(scope, asyncio.Event().wait, send)  # type: ignore[arg-type]  # nothing is received
+    await BodyLimit(sink, linger_seconds=0)(scope, asyncio.Event().wait, send)  # type: ignore[arg-type]  # nothing is received
 
     assert sent[0]["status"] == 400
 
@@ -229,12 +229,14 @@ async def test_a_client_that_leaves_is_no_error_of_ours(caplog: pytest.LogCaptur
 @pytest.mark.parametrize("path", ["/json", "/bytes", "/relay"])
 async def test_a_body_that_does_not_come_is_given_up(path: str) -> None:
     """408 after the limit's seconds, also for one that sends a byte now and then."""
-    async with serving(lambda method, path: Limit(BODY_BYTES, 0.3)) as service:
-        silent = await service.ask("POST", path, headers=["Content-Length: 100"])
-        slow = await service.ask("POST", path, headers=CHUNKED, body=drip(0.02))
+    async with serving(lambda method, path: Limit(BODY_BYTES, 0.1), linger_seconds=0.1) as service:
+        silent, slow = await asyncio.gather(
+            service.ask("POST", path, headers=["Content-Length: 100"]),
+            service.ask("POST", path, headers=CHUNKED, body=drip(0.02)),
+        )
 
     for status, text in (silent, slow):
-        assert (status, json.loads(text)["detail"]) == (408, "the body did not arrive within 0.3 s")
+        assert (status, json.loads(text)["detail"]) == (408, "the body did not arrive within 0.1 s")
 
 
 async def test_a_body_without_a_size_may_take_its_time_but_not_stop() -> None:
@@ -253,7 +255,7 @@ async def test_a_body_without_a_size_may_take_its_time_but_not_stop() -> None:
 async def test_an_answer_that_has_begun_goes_on(rest: list[bytes], caplog: pytest.LogCaptureFixture) -> None:
     """A body that goes too far then, or stops, cannot be refused any more: it is thrown away and cuts nothing off."""
     with caplog.at_level(logging.WARNING):
-        async with serving(lambda method, path: Limit(BODY_BYTES, 0.1)) as service:
+        async with serving(lambda method, path: Limit(BODY_BYTES, 0.1), linger_seconds=0.1) as service:
 
             async def after_the_beginning() -> AsyncIterator[bytes]:
                 await service.app.state.begun.wait()

@@ -5,7 +5,9 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
 from build_chassis.bus import Announcement, Bus, Consumer, Delivery, Listener, Outgoing, Parked, PublishFailed
+from build_chassis.measured_bus import measured
 from build_protocol import topology
+from prometheus_client import CollectorRegistry
 
 from .conftest import Driver
 
@@ -431,3 +433,47 @@ async def test_a_bus_that_takes_writes_says_so(bus: Bus) -> None:
     await bus.probe()
     async with bus.consume(SHARD) as consumer:
         assert await nothing_comes(consumer, bus)
+
+
+async def test_a_queue_s_depth_is_what_waits_in_it(bus: Bus) -> None:
+    """What nobody was handed yet, of this queue and of no other; also what a consumer has not come to."""
+
+    async def depth_is(expected: int) -> bool:
+        return (await bus.depths())[SHARD] == expected
+
+    await bus.publish([message(n) for n in range(7)])
+    await eventually(lambda: depth_is(7))
+    other = next(queue.name for queue in topology.QUEUES if queue.name.startswith("ingest.") and queue.name != SHARD)
+    assert 0 == (await bus.depths())[other]
+    async with bus.consume(SHARD, prefetch=3) as consumer:
+        await take(consumer, 3, ack=False)
+        await eventually(lambda: depth_is(4))
+    await eventually(lambda: depth_is(7))
+
+
+async def test_a_measured_bus_does_what_it_measures(bus: Bus) -> None:
+    """Confirms, deliveries and what became of them are counted; a publish that fails is counted as failed."""
+    registry = CollectorRegistry()
+    used = measured(bus, registry)
+    await used.publish([message(n) for n in range(3)])
+    with pytest.raises(PublishFailed):
+        await used.publish([message("a", "5.UNKNOWN_TYPE.p")])
+    async with used.consume(SHARD) as consumer:
+        one, two, three = await take(consumer, 3, ack=False)
+        await consumer.ack([one])
+        await consumer.park(two, "poison")
+        await consumer.reject([three])
+        await take(consumer, 1)
+
+    def value(name: str, **labels: str) -> float | None:
+        return registry.get_sample_value(name, labels)
+
+    assert (1, 1) == (
+        value("bus_publish_seconds_count", result="confirmed"),
+        value("bus_publish_seconds_count", result="failed"),
+    )
+    assert (4, 2) == (value("bus_deliveries_total", queue=SHARD), value("bus_settle_seconds_count", queue=SHARD))
+    assert (2, 1, 1) == tuple(
+        value("bus_settled_total", queue=SHARD, outcome=outcome) for outcome in ("acked", "parked", "rejected")
+    )
+    assert await used.count_parked() == 1

@@ -7,10 +7,9 @@ from pathlib import Path
 import pytest
 from build_chassis.backoff import Backoff
 from build_chassis.bus import Delivery, EmbeddedBus, Outgoing
-from build_chassis.consumer import BatchHandler, one_by_one, run_consumer
+from build_chassis.consumer import BatchHandler, run_consumer
 from build_chassis.errors import PoisonMessage, StoreUnavailable
 from build_chassis.health import Health
-from build_protocol.messages import BuildHeartbeat, BuildVerdict
 
 QUEUE = "ingest.3"
 KEY = "3.BUILD_LOG.torch-mlir"
@@ -189,26 +188,6 @@ async def test_a_bus_that_goes_away_is_waited_for(tmp_path: Path) -> None:
     await until(lambda: seen == ["before", "after"])
     await consuming.stop()
     await bus.close()
-
-
-async def test_each_message_finds_its_handler() -> None:
-    """one_by_one decodes in order; a type without a handler is passed over; nonsense is poison."""
-    seen: list[str] = []
-
-    async def received(message: BuildHeartbeat) -> None:
-        seen.append(message.project)
-
-    handle = one_by_one({BuildHeartbeat: received})
-    build = "01890a5d-ac96-774b-bcce-b302099a8057"
-    heartbeat = BuildHeartbeat(build_id=build, project="p", timestamp=1).to_json().encode()
-    verdict = heartbeat.replace(b"BUILD_HEARTBEAT", b"ARTIFACT_READY")
-
-    await handle([Delivery(1, KEY, heartbeat, {}), Delivery(2, KEY, heartbeat, {})])
-    await one_by_one({BuildVerdict: received})([Delivery(3, KEY, heartbeat, {})])
-
-    assert seen == ["p", "p"]
-    with pytest.raises(ValueError, match="data"):
-        await handle([Delivery(4, KEY, verdict, {})])
 
 
 def test_backoff_doubles_to_its_cap_and_begins_again() -> None:

@@ -3,9 +3,11 @@
 import asyncio
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -191,3 +193,20 @@ def test_an_unknown_scheme_is_refused() -> None:
     """The error names what is allowed."""
     with pytest.raises(ValueError, match="sqlite:///"):
         open_bus("redis://localhost")
+
+
+async def test_a_file_in_use_is_read_and_briefly_locked_by_others(bus: EmbeddedBus, path: Path) -> None:
+    """As a backup does: it reads what was confirmed, and once it lets go of its lock the bus goes on by itself."""
+    await bus.publish([Outgoing(KEY, b"first")])
+    with closing(sqlite3.connect(path, isolation_level=None)) as reader:
+        reader.execute("begin")
+        assert reader.execute("select body from messages").fetchall() == [(b"first",)]
+        await bus.publish([Outgoing(KEY, b"second")])
+        assert reader.execute("select count(*) from messages").fetchone() == (1,)
+        reader.execute("commit")
+        reader.execute("begin immediate")
+        with pytest.raises(PublishFailed, match="locked"):
+            await bus.publish([Outgoing(KEY, b"third")])
+        reader.execute("commit")
+    await bus.publish([Outgoing(KEY, b"third")])
+    assert await drain(bus, 3) == [b"first", b"second", b"third"]

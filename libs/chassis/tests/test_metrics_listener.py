@@ -2,6 +2,7 @@
 
 import logging
 import socket
+import time
 
 import httpx
 import pytest
@@ -52,3 +53,13 @@ def test_a_port_that_is_taken_costs_the_metrics_only(caplog: pytest.LogCaptureFi
 def test_the_listener_is_beside_the_service() -> None:
     """A thousand above, or below where no such port is."""
     assert [port_beside(port) for port in (8080, 64535, 65000)] == [9080, 65535, 64000]
+
+
+def test_the_listener_ends_at_once() -> None:
+    """A stop waits for nothing: ten of them take half the time of ten of the server's own looks, 0.5 s apart."""
+    began_at = time.monotonic()
+    for _ in range(10):
+        with metrics_served({"ingest": registry(1)}, "127.0.0.1", free_port()):
+            pass
+
+    assert time.monotonic() - began_at < 2.5

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 from build_chassis.errors import StoreUnavailable, Unusable
 from build_chassis.store import mongo
+from build_chassis.store.contract import FIRST_VERSION, Schema
 from build_chassis.store.mongo_store import MongoStore
 from build_testkit.mongodb import Mongo
 from pymongo.errors import DuplicateKeyError, NotPrimaryError, OperationFailure, ServerSelectionTimeoutError
@@ -89,7 +90,7 @@ class Things(MongoStore):
 
 
 @pytest.mark.mongodb
-async def test_a_store_of_a_release_before_0_1_0_is_refused_and_left_alone(mongodb_url: str) -> None:
+async def test_a_store_of_an_older_or_a_later_release_is_refused_and_left_alone(mongodb_url: str) -> None:
     """One clear sentence, and nothing in it is changed; a store of this release opens again and again."""
     database = mongo.connect(mongodb_url)
     await database.things.insert_one({"_id": 1})
@@ -103,6 +104,10 @@ async def test_a_store_of_a_release_before_0_1_0_is_refused_and_left_alone(mongo
     await asyncio.gather(*(store.open() for store in stores))
     await stores[0].open()
 
+    await database.schema_version.update_one({"_id": "schema_version"}, {"$set": {"version": 12, "least": 11}})
+    assert await older.schema() == (Schema(12, 11), FIRST_VERSION)
+    with pytest.raises(Unusable, match="later release, in schema 12"):
+        await older.open()
     assert {"schema_version", "things"} == set(await database.list_collection_names())
     for store in (older, *stores):
         await store.close()

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime
 
 import pytest
+from build_chassis.errors import Conflict
 from build_chassis.retention_guard import AWAY_MS, FAR_MS, FEW, NOTE_MS, RetentionGuard
 from build_chassis.server_clock import STEP_MS, ServerClock
 from build_chassis.settings import ServiceSettings
@@ -286,3 +287,84 @@ async def test_an_idle_service_seldom_writes(sqlite_store, machine: Machine) -> 
         noted.add(await sqlite_store.noted_time("shown"))
 
     assert len(noted) == 4
+
+
+@pytest.mark.parametrize("leap_ms", [LEAP_MS, 2 * HOUR_MS, -2 * HOUR_MS])
+async def test_a_person_agrees_to_the_clock_of_a_running_service(sqlite_store, machine: Machine, leap_ms: int) -> None:
+    """Every replica follows without a restart, goes on from there, and a later leap is not agreed to."""
+    clocks = [machine.clock(), machine.clock()]
+    first, second = guards = [guard_of(sqlite_store, clock) for clock in clocks]
+    for guard in guards:
+        await guard.look()
+    machine.wall_at += leap_ms
+    for guard in guards:
+        assert not await guard.is_clock_right()
+
+    for _ in range(2):
+        await first.adopt(machine.wall_at + 200_000)
+    machine.pass_time(60_000)
+    for guard, clock in zip(guards, clocks, strict=True):
+        assert await guard.is_clock_right()
+        assert clock() == machine.wall_at
+    assert await second.allows(old=30, total=100)
+
+    restarted = guard_of(sqlite_store, machine.clock())
+    assert await restarted.is_clock_right()
+    machine.wall_at += HOUR_MS
+    for guard in (*guards, restarted):
+        assert not await guard.is_clock_right()
+    machine.wall_at -= HOUR_MS
+    machine.pass_time(DAY_MS + 1)
+    assert not await second.allows(old=30, total=100)
+
+
+async def test_a_clock_that_shows_another_time_than_the_persons_is_not_adopted(sqlite_store, machine) -> None:
+    """A leap is never agreed to by mistake: both times are named, nothing changes."""
+    guard = guard_of(sqlite_store, machine.clock())
+    await guard.look()
+    right_at, machine.wall_at = machine.wall_at, machine.wall_at + LEAP_MS
+
+    with pytest.raises(Conflict, match=r"history is at 2027-07-02 12:00 UTC, yours at 2026-05-28 12:00") as refused:
+        await guard.adopt(right_at)
+
+    assert "Set the one that is wrong" in refused.value.remedy
+    assert not await guard.is_clock_right()
+
+
+async def test_a_machine_that_booted_without_a_time_is_adopted_before_it_is_set(sqlite_store, machine) -> None:
+    """Not followed back when its clock leaps to what the store knew: that is a leap again."""
+    await guard_of(sqlite_store, machine.clock()).look()
+    machine.wall_at -= 3 * HOUR_MS
+    guard = guard_of(sqlite_store, machine.clock())
+    assert not await guard.is_clock_right()
+
+    await guard.adopt(machine.wall_at)
+    assert await guard.is_clock_right()
+    machine.wall_at += 3 * HOUR_MS
+    assert not await guard.is_clock_right()
+
+
+async def test_a_person_says_that_the_servers_clock_is_right_and_the_databases_is_not(machine: Machine) -> None:
+    """For a day, as it says of a round; then it is asked again, as long as they differ."""
+    elsewhere = Elsewhere()
+    machine.wall_at += HOUR_MS
+    guard = guard_of(elsewhere, machine.clock())
+    assert not await guard.is_clock_right()
+
+    await guard.adopt(machine.wall_at)
+    for is_right in (True, False):
+        assert await guard.is_clock_right() == is_right
+        machine.pass_time(DAY_MS + 1)
+
+
+async def test_a_notice_says_what_the_clock_shows(sqlite_store, machine: Machine) -> None:
+    """The page compares it with the person's own."""
+    guard = guard_of(sqlite_store, machine.clock())
+    await guard.look()
+    assert guard.notice is None
+    machine.wall_at += LEAP_MS
+    await guard.look()
+
+    assert guard.notice is not None
+    assert (guard.notice.kind, guard.notice.service, guard.notice.clock_at) == ("retention", "history", machine.wall_at)
+    assert "clock adopt" in guard.notice.remedy

@@ -19,7 +19,7 @@ from build_chassis.service import create_service_app
 from build_chassis.settings import ServiceSettings
 from build_protocol.clock import now_ms
 from build_testkit.signing import SECRET
-from build_testkit.stack import free_port, wait_until
+from build_testkit.stack import START_SECONDS, STOP_SECONDS, free_port, wait_until
 from fastapi import APIRouter, Body, FastAPI
 from prometheus_client import CollectorRegistry
 
@@ -230,9 +230,9 @@ def test_a_served_app_opens_its_bus_and_stops_in_order(tmp_path: Path) -> None:
         return answer if answer.status_code == 200 else None
 
     try:
-        answer = wait_until(ready, 15, "ready")
+        answer = wait_until(ready, START_SECONDS, "ready")
         process.send_signal(signal.SIGTERM)
-        _, errors = process.communicate(timeout=15)
+        _, errors = process.communicate(timeout=STOP_SECONDS)
     finally:
         process.kill()
 

@@ -104,7 +104,10 @@ async def way(request: pytest.FixtureRequest) -> AsyncIterator[Way]:
             if request.param == "mounted"
             else HttpServiceClient("history", url, SECRET)
         )
-        async with served(gateway_app(service_client)) as front, httpx.AsyncClient(base_url=front) as client:
+        async with (
+            served(gateway_app(service_client)) as front,
+            httpx.AsyncClient(base_url=front, verify=False) as client,
+        ):
             yield Way(service_client, history, client)
         await service_client.close()
 

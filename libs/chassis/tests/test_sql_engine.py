@@ -8,10 +8,23 @@ from pathlib import Path
 
 import pytest
 from build_chassis.errors import StoreUnavailable, Unusable
-from build_chassis.store.contract import FIRST_VERSION
-from build_chassis.store.sql import SqlEngine, Step
+from build_chassis.store.contract import FIRST_VERSION, Schema
+from build_chassis.store.sql import SqlEngine, Step, additions
 from build_testkit.mariadb import Database
-from sqlalchemy import Column, Connection, Insert, Integer, LargeBinary, MetaData, String, Table, insert, select, text
+from sqlalchemy import (
+    Column,
+    Connection,
+    Index,
+    Insert,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    insert,
+    select,
+    text,
+)
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 metadata = MetaData()
@@ -131,16 +144,49 @@ async def test_bytes_and_text_come_back_as_they_went(engine: SqlEngine) -> None:
     assert await engine.write(round_trip) == (name, raw, None)
 
 
+async def test_what_is_new_is_added_to_a_store_that_has_rows(engine: SqlEngine) -> None:
+    """Tables, columns and indexes; rows stay, an earlier release goes on writing, again changes nothing."""
+    await engine.write(lambda connection: connection.execute(_insert(1, "one")))
+    grown = MetaData()
+    size = Column("size", Integer, nullable=False, server_default="7")
+    more = Table("things", grown, *(column._copy() for column in things.columns), size, Column("owner", String(9)))
+    Index("by_owner", more.c.owner)
+    Table("others", grown, Column("id", Integer, primary_key=True))
+
+    for _ in range(2):
+        assert await engine.migrate(grown, [additions(grown)]) == FIRST_VERSION + 1
+        await engine.write(additions(grown))
+
+    await engine.write(lambda connection: connection.execute(_insert(2, "two")))
+    rows = await engine.read(lambda connection: connection.execute(select(more).order_by(more.c.id)).all())
+    assert [(1, "one", 7, None), (2, "two", 7, None)] == [(row.id, row.name, row.size, row.owner) for row in rows]
+    assert await engine.read(lambda connection: connection.execute(text("select count(*) from others")).scalar()) == 0
+
+
 async def test_an_old_schema_is_brought_forward_once(engine: SqlEngine) -> None:
     """Steps run in order from the stored version; a second start and an older program change nothing."""
     ran: list[int] = []
     steps: list[Step] = [lambda _: ran.append(2), lambda _: ran.append(3)]
 
-    assert await engine.schema_version() == FIRST_VERSION
+    assert (await engine.schema()).version == FIRST_VERSION
     assert await engine.migrate(metadata, steps) == FIRST_VERSION + 2
     assert await engine.migrate(metadata, steps) == FIRST_VERSION + 2
     assert await engine.migrate(metadata, steps[:1]) == FIRST_VERSION + 2
-    assert (ran, await engine.schema_version()) == ([2, 3], FIRST_VERSION + 2)
+    assert (ran, (await engine.schema()).version) == ([2, 3], FIRST_VERSION + 2)
+
+
+async def test_a_store_of_a_later_release_is_refused_and_left_alone(url: str) -> None:
+    """The release before goes on with it; one before that says in a sentence whose it is, and changes nothing."""
+    engine = SqlEngine(url)
+    assert await engine.schema() == Schema(0)
+    steps: list[Step] = [lambda _: None, lambda _: None]
+    await engine.migrate(metadata, steps, FIRST_VERSION + 1)
+
+    assert await engine.migrate(metadata, steps[:1]) == FIRST_VERSION + 2
+    with pytest.raises(Unusable, match=rf"later release, in schema {FIRST_VERSION + 2}, and this one knows 10: run"):
+        await engine.migrate(metadata)
+    assert await engine.schema() == Schema(FIRST_VERSION + 2, FIRST_VERSION + 1)
+    await engine.close()
 
 
 async def test_an_empty_database_gets_todays_schema_at_once(url: str) -> None:
@@ -148,6 +194,15 @@ async def test_an_empty_database_gets_todays_schema_at_once(url: str) -> None:
     engine = SqlEngine(url)
 
     assert await engine.migrate(metadata, [lambda connection: pytest.fail("ran")]) == FIRST_VERSION + 1
+    await engine.close()
+
+
+async def test_a_start_that_died_before_it_noted_a_version_is_done_again(url: str) -> None:
+    """Where the database keeps each table by itself, as MySQL does."""
+    engine = SqlEngine(url)
+    await engine.migrate(MetaData())
+    await engine.write(lambda connection: connection.exec_driver_sql("delete from schema_version"))
+    assert await engine.migrate(metadata) == FIRST_VERSION
     await engine.close()
 
 
@@ -159,7 +214,7 @@ async def test_a_store_of_a_release_before_0_1_0_is_refused_and_left_alone(url: 
 
     with pytest.raises(Unusable, match=r"before 0\.1\.0.*name an empty store"):
         await engine.migrate(metadata, [lambda connection: pytest.fail("ran")])
-    assert await engine.schema_version() == 7
+    assert (await engine.schema()).version == 7
     await engine.close()
 
 

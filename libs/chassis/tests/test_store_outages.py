@@ -130,7 +130,7 @@ async def test_a_caller_that_left_costs_nothing(tmp_path: Path) -> None:
         await engine.write(lambda connection: connection.exec_driver_sql("pragma busy_timeout=200"))
         with locked(path, *IN_USE):
             first = asyncio.create_task(_add(engine))
-            await asyncio.sleep(0.05)  # the writer waits for the lock
+            await asyncio.sleep(0)
             left = [asyncio.create_task(engine.write(lambda _: ran.append(1))) for _ in range(20)]
             await asyncio.sleep(0)
             for task in left:

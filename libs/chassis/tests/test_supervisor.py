@@ -93,7 +93,7 @@ async def test_a_duty_without_which_the_service_is_none_stops_it() -> None:
 
     async def endless() -> None:
         try:
-            await asyncio.sleep(LONG_SECONDS)
+            await asyncio.Event().wait()
         finally:
             ended.set()
 

@@ -74,7 +74,7 @@ async def test_a_task_that_may_end_is_only_watched_for_its_failure(caplog: pytes
 
 async def test_a_task_that_is_cancelled_is_no_failure(caplog: pytest.LogCaptureFixture) -> None:
     """A stop in order says nothing."""
-    task = vital(asyncio.create_task(asyncio.sleep(60)))
+    task = vital(asyncio.create_task(asyncio.Event().wait()))
     task.cancel()
     await asyncio.wait([task])
     await asyncio.sleep(0)

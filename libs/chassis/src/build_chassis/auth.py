@@ -1,47 +1,98 @@
-"""Who asks: the 30 s internal token that the gateway mints per request and every service verifies.
+"""Who asks, and what they may do in which project: the one rule, and the token that carries it between services.
 
 The gateway checks a person's JWT once (revocation included); services trust only this token. HS256 with
 `JWT_SECRET_KEY`, algorithm pinned, expiry, audience, issuer and subject required.
 """
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Annotated, Literal
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Literal, get_args
 
 from fastapi import Depends, Request
 
 from build_chassis import signing
 from build_chassis.access_log import note_caller
-from build_chassis.errors import NotFound, Unauthenticated, Unavailable
+from build_chassis.errors import Forbidden, NotFound, Unauthenticated, Unavailable
 from build_chassis.signing import JWTError
 
-Role = Literal["viewer", "developer", "admin"]
+ProjectRole = Literal["viewer", "developer", "maintainer"]
+"""What somebody may do in a project: read; change what its builds and failures mean; decide who may do what in it."""
+
+Role = Literal["viewer", "developer", "maintainer", "admin"]
+"""Each may do what those before it may. An admin of all projects is the installation's."""
+
 Kind = Literal["user", "key", "service"]
 """A person, an API key of whatever scope, or one of our services that asks by itself and for nobody else."""
 
 INTERNAL_ISSUER = "build-dashboard-gateway"
 INTERNAL_SECONDS = 30
 _REQUIRED = {f"require_{claim}": True for claim in ("exp", "aud", "iss", "sub")}
+_RANK: Mapping[str, int] = {role: rank for rank, role in enumerate(get_args(Role))}
+
+
+def rank_of(role: Role) -> int:
+    """The place of a role among all: the higher one may do all that the lower one may."""
+    return _RANK[role]
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who a request is made for. `projects` None means all projects."""
+    """Who a request is made for.
+
+    `projects` are those that exist for the principal, None: all. `role` is theirs in each of them that `roles` does
+    not name; `roles` are those in single projects. Whatever depends on a role asks `require` or `may`: nobody has one
+    role for all they see.
+    """
 
     name: str
     role: Role
     projects: frozenset[str] | None
     kind: Kind = "user"
+    roles: Mapping[str, ProjectRole] = field(default_factory=dict)
 
     @property
     def is_full_admin(self) -> bool:
         """Whether the principal manages people, keys and agents: they reach every project."""
         return self.role == "admin" and self.projects is None
 
+    def role_in(self, project: str) -> Role | None:
+        """The principal's role in a project; None: the project does not exist for them."""
+        if self.projects is not None and project not in self.projects:
+            return None
+        return self.roles.get(project, self.role)
+
     def may_see(self, project: str) -> bool:
         """Whether this project exists for the principal."""
         return self.projects is None or project in self.projects
+
+    def may(self, project: str, least: Role) -> bool:
+        """Whether the principal has at least this role in a project."""
+        role = self.role_in(project)
+        return role is not None and _RANK[role] >= _RANK[least]
+
+    def projects_where(self, least: Role) -> frozenset[str] | None:
+        """The projects in which the principal has at least this role; None: all."""
+        if self.projects is None and _RANK[self.role] >= _RANK[least]:
+            return None
+        known = self.roles.keys() if self.projects is None else self.projects
+        return frozenset(project for project in known if self.may(project, least))
+
+    def require(self, project: str, least: Role) -> None:
+        """The rule of every change in a project.
+
+        Args:
+            project: What is changed belongs to it.
+            least: The lowest role that may.
+
+        Raises:
+            NotFound: The project does not exist for the principal.
+            Forbidden: Their role in it is a lower one.
+        """
+        if not self.may_see(project):
+            raise NotFound(f"no project {project}")
+        if not self.may(project, least):
+            raise Forbidden(f"this needs role {least} in project {project}")
 
 
 def mint_internal(principal: Principal, audience: str, secret: str, now: float | None = None) -> str:
@@ -63,6 +114,7 @@ def mint_internal(principal: Principal, audience: str, secret: str, now: float |
         "role": principal.role,
         "kind": principal.kind,
         "projects": None if principal.projects is None else sorted(principal.projects),
+        "roles": dict(principal.roles),
     }
     return signing.encode(claims, secret)
 
@@ -86,6 +138,7 @@ def read_internal(token: str, audience: str, secret: str) -> Principal:
         role=claims["role"],
         projects=None if projects is None else frozenset(projects),
         kind=_kind(claims["kind"]),
+        roles=claims["roles"],
     )
 
 

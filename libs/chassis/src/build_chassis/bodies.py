@@ -35,6 +35,8 @@ _LARGER: tuple[tuple[str, re.Pattern[str], int | None], ...] = (
     ("POST", re.compile(r"/api/artifacts"), 128 * KIB),
     # The provider gathers up to 768 KiB of events.
     ("POST", re.compile(r"/api/notifications/webhooks/sendgrid"), 1024 * KIB),
+    # Agents' frames, where no WebSocket passes: each is bounded by the gateway as it comes.
+    ("POST", re.compile(r"/ws"), None),
     # An artifact's bytes go straight to where they are kept; their ticket says how many they are.
     ("PUT", re.compile(r"/api/artifacts/objects/[^/]+"), None),
 )

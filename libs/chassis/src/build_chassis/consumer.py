@@ -17,11 +17,10 @@ A message that came back three times is handled alone, so that its neighbours ar
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any
 
-from build_protocol.messages import build_message
 from pydantic import ValidationError
 
 from build_chassis.backoff import Backoff
@@ -103,23 +102,6 @@ def consumer_duty(bus: Bus, queue: str, handle: BatchHandler, *, health: Health,
     """
     run = partial(run_consumer, bus, queue, handle, health=health, prefetch=prefetch)
     return Duty(f"consume {queue}", run, interval_seconds=0.0, on_error="stop")
-
-
-def one_by_one(handlers: Mapping[type, Handler]) -> BatchHandler:
-    """A batch handler that decodes each message and hands it to its type's handler.
-
-    Args:
-        handlers: A handler for each type of message; messages of other types are acked unread.
-    """
-
-    async def handle(deliveries: Sequence[Delivery]) -> None:
-        for delivery in deliveries:
-            message = build_message.validate_json(delivery.body)
-            handler = handlers.get(type(message))
-            if handler is not None:
-                await handler(message)
-
-    return handle
 
 
 class _HandlerFailed(Exception):

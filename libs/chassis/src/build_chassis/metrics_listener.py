@@ -2,7 +2,10 @@
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from socket import create_connection
+from threading import Thread
+from wsgiref.simple_server import WSGIServer
 
 from prometheus_client import CollectorRegistry, Metric, start_http_server
 from prometheus_client.registry import Collector
@@ -48,6 +51,17 @@ def port_beside(port: int) -> int:
     return port + ABOVE if port + ABOVE <= 65535 else port - ABOVE
 
 
+def _end(server: WSGIServer, thread: Thread) -> None:
+    """Its loop looks up twice a second, and whenever somebody connects: a stop does not wait for it."""
+    asking = Thread(target=server.shutdown)
+    asking.start()
+    while thread.is_alive():
+        with suppress(OSError), create_connection(server.server_address[:2], timeout=0.1):  # type: ignore[arg-type]  # a host
+            pass
+        thread.join(0.01)
+    asking.join()
+
+
 @contextmanager
 def metrics_served(registries: Mapping[str, CollectorRegistry], host: str, port: int) -> Iterator[None]:
     """`http://host:port/metrics` answers while the context lasts; a port that is taken costs the metrics only."""
@@ -61,6 +75,5 @@ def metrics_served(registries: Mapping[str, CollectorRegistry], host: str, port:
     try:
         yield
     finally:
-        server.shutdown()
+        _end(server, thread)
         server.server_close()
-        thread.join()

@@ -1,5 +1,6 @@
 """What a service's app is made of: the parts all services have; each service's own `Dependencies` add to them."""
 
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -30,13 +31,22 @@ class ServiceParts(Generic[SettingsT, StoreT]):
     registry: CollectorRegistry
     store: StoreT
 
+    @property
+    def pings(self) -> Mapping[str, Callable[[], Awaitable[object]]]:
+        """All that the service keeps data in, by the names that `/readyz` gives it.
+
+        Each returns if it takes a write, and raises StoreUnavailable if it does not.
+        """
+        return {"store": self.store.ping}
+
     async def ping(self) -> None:
         """Return if all that the service keeps data in takes a write.
 
         Raises:
             StoreUnavailable: It does not.
         """
-        await self.store.ping()
+        for ask in self.pings.values():
+            await ask()
 
 
 async def dependencies_of(request: Request) -> Any:

@@ -1,14 +1,15 @@
 """config.yaml as the server has it: read again when the file changes, kept as it was while the file is broken."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import yaml
+from build_protocol.config_reading import ConfigFaulty, read_config
 from build_protocol.project_config import BuildConfig, ConfigFile, Project
-from pydantic import ValidationError
+from build_protocol.trusted_ci import TrustedCi
 
 log = logging.getLogger(__name__)
+_EMPTY = ConfigFile(projects={})
 
 
 class Projects:
@@ -17,27 +18,34 @@ class Projects:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._stamp: tuple[int, int] | None = None
-        self._projects: Mapping[str, Project] = {}
+        self._file = _EMPTY
         self.fault: str | None = None
         """Why the file as it stands is not in force."""
 
     def current(self) -> Mapping[str, Project]:
         """The projects by name."""
+        return self._read().projects
+
+    def trusted_ci(self) -> Sequence[TrustedCi]:
+        """The jobs of CIs that need no key."""
+        return self._read().trusted_ci
+
+    def _read(self) -> ConfigFile:
         try:
             stat = self._path.stat()
             stamp = (stat.st_mtime_ns, stat.st_size)
             if stamp != self._stamp:
                 self._stamp = stamp  # a broken file is complained of once
-                self._projects = ConfigFile.model_validate(yaml.safe_load(self._path.read_text())).projects
+                self._file = read_config(self._path.read_text(encoding="utf-8"))
                 self.fault = None
-                log.info("read %s: %d projects", self._path, len(self._projects))
+                log.info("read %s: %d projects", self._path, len(self._file.projects))
         except FileNotFoundError:
             # A system without the file is whole: projects come into being by their builds.
-            self._projects, self._stamp, self.fault = {}, None, None
-        except (OSError, UnicodeDecodeError, yaml.YAMLError, ValidationError) as error:
+            self._file, self._stamp, self.fault = _EMPTY, None, None
+        except (OSError, UnicodeDecodeError, ConfigFaulty) as error:
             log.warning("keep the projects as they were: %s: %s", self._path, error)
             self.fault = f"{self._path.name}: {error}"
-        return self._projects
+        return self._file
 
     def get(self, name: str) -> Project:
         """A project; one the file does not name has every default."""

@@ -16,7 +16,7 @@ from prometheus_client import ProcessCollector
 
 from build_chassis import logging as log_lines
 from build_chassis import problems
-from build_chassis.access_log import AccessLog
+from build_chassis.access_log import AccessLog, request_seconds
 from build_chassis.auth import only_services, principal_reader
 from build_chassis.backoff import Backoff
 from build_chassis.bodies import BodyLimit
@@ -74,7 +74,7 @@ def create_service_app(
     app.state.registries = {name: registry}
     ProcessCollector(registry=registry)
     problems.install(app)
-    app.state.pings = {"store": parts.ping}
+    app.state.pings = dict(parts.pings)
     app.state.bus_hint = NO_ANSWER
     app.state.notices = tuple(notices)
     app.include_router(_operations())
@@ -82,7 +82,7 @@ def create_service_app(
         app.include_router(router)
     app.add_middleware(BodyLimit)
     app.add_middleware(PlainPaths)
-    app.add_middleware(AccessLog, service=name, takes_ids=name != "gateway")
+    app.add_middleware(AccessLog, service=name, takes_ids=name != "gateway", seconds=request_seconds(registry))
     return app
 
 

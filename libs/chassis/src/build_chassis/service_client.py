@@ -21,7 +21,7 @@ from starlette.responses import StreamingResponse
 from starlette.types import ASGIApp, Message, Receive, Scope
 from typing_extensions import override
 
-from build_chassis import paths, problems
+from build_chassis import paths, problems, tls
 from build_chassis.access_log import REQUEST_ID, request_id_of
 from build_chassis.auth import Principal, mint_internal
 from build_chassis.errors import Unavailable
@@ -33,6 +33,7 @@ ANSWER_SECONDS = 60.0
 CHUNKS_WAITING = 8
 """Body chunks a mounted app may be ahead of its reader."""
 
+Headers = Mapping[str, str]
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 _HOP_BY_HOP = frozenset(
@@ -123,13 +124,7 @@ class ServiceClient(JsonClient, Protocol):
         ...
 
     async def call(
-        self,
-        method: str,
-        path: str,
-        principal: Principal,
-        *,
-        body: bytes = b"",
-        headers: Mapping[str, str] = NO_HEADERS,
+        self, method: str, path: str, principal: Principal, *, body: bytes = b"", headers: Headers = NO_HEADERS
     ) -> Answer:
         """Ask this service for something of our own; request and answer are small enough for memory.
 
@@ -159,7 +154,7 @@ Peers = Mapping[str, ServiceClient]
 NO_PEERS: Peers = MappingProxyType({})
 
 
-class _JsonByCall(ServiceClient):
+class _Client(ServiceClient):
     """The part that both kinds of clients share."""
 
     def __init__(self, service: str, secret: str) -> None:
@@ -173,14 +168,26 @@ class _JsonByCall(ServiceClient):
             raise ServiceRefused(self._service, path, answer.status, answer.body)
         return json.loads(answer.body)
 
+    @override
+    async def call(
+        self, method: str, path: str, principal: Principal, *, body: bytes = b"", headers: Headers = NO_HEADERS
+    ) -> Answer:
+        token = mint_internal(principal, self._service, self._secret)
+        return await self._call(method, path, {**headers, "authorization": f"Bearer {token}"}, body)
 
-class HttpServiceClient(_JsonByCall):
+    async def _call(self, method: str, path: str, headers: Headers, body: bytes) -> Answer:
+        """The answer to a request that has its token; raises ServiceUnavailable."""
+        raise NotImplementedError
+
+
+class HttpServiceClient(_Client):
     """A service at a URL, over pooled connections."""
 
     def __init__(self, service: str, base_url: str, secret: str) -> None:
         super().__init__(service, secret)
         self._client = httpx.AsyncClient(
             base_url=base_url,
+            verify=tls.trusted(),
             timeout=httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS),
             limits=httpx.Limits(max_connections=200, max_keepalive_connections=50),
             trust_env=False,  # a proxy of the environment is for the world outside
@@ -202,19 +209,9 @@ class HttpServiceClient(_JsonByCall):
         return _stream(answer.status_code, answer.headers.raw, self._body(answer))
 
     @override
-    async def call(
-        self,
-        method: str,
-        path: str,
-        principal: Principal,
-        *,
-        body: bytes = b"",
-        headers: Mapping[str, str] = NO_HEADERS,
-    ) -> Answer:
-        token = mint_internal(principal, self._service, self._secret)
-        sent = {**headers, "authorization": f"Bearer {token}"}
+    async def _call(self, method: str, path: str, headers: Headers, body: bytes) -> Answer:
         try:
-            answer = await self._client.request(method, path, content=body, headers=sent)
+            answer = await self._client.request(method, path, content=body, headers=headers)
         except httpx.TransportError as error:
             raise ServiceUnavailable(self._service, error) from error
         return Answer(answer.status_code, dict(answer.headers), answer.content)
@@ -241,7 +238,7 @@ def http_peers(urls: Mapping[str, str], secret: str) -> Peers:
     return {name: HttpServiceClient(name, url, secret) for name, url in urls.items() if url}
 
 
-class MountedServiceClient(_JsonByCall):
+class MountedServiceClient(_Client):
     """A service in this process, called without a network; its lifespan is entered by whoever mounted it."""
 
     def __init__(self, service: str, app: ASGIApp, secret: str) -> None:
@@ -262,17 +259,8 @@ class MountedServiceClient(_JsonByCall):
         return _stream(start["status"], start.get("headers", ()), exchange.body())
 
     @override
-    async def call(
-        self,
-        method: str,
-        path: str,
-        principal: Principal,
-        *,
-        body: bytes = b"",
-        headers: Mapping[str, str] = NO_HEADERS,
-    ) -> Answer:
-        token = mint_internal(principal, self._service, self._secret)
-        sent = {**headers, "content-length": str(len(body)), "authorization": f"Bearer {token}"}
+    async def _call(self, method: str, path: str, headers: Headers, body: bytes) -> Answer:
+        sent = {**headers, "content-length": str(len(body))}
         raw = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in sent.items()]
         parts = urlsplit(path)
         scope = _scope(method, parts.path, parts.query.encode(), raw)

@@ -25,21 +25,39 @@ class ServiceSettings(BaseSettings):
     )
 
     service: str
-    amqp_url: str = Field("amqp://guest:guest@localhost/", validation_alias="AMQP_URL")
-    store_url: str = ""
+    amqp_url: str = Field(
+        "amqp://guest:guest@localhost/",
+        validation_alias="AMQP_URL",
+        description="The bus: `amqp://`, `amqps://`, or `sqlite:///` in one process.",
+    )
+    store_url: str = Field("", description="The service's own database; its scheme chooses the driver.")
     mysql_uri: str | None = Field(None, validation_alias="MYSQL_URI", description="The scheme chooses the driver.")
-    db_name: str = Field("build_dashboard", validation_alias="DB_NAME")
+    db_name: str = Field(
+        "build_dashboard",
+        validation_alias="DB_NAME",
+        description="First part of the names of the databases on MYSQL_URI.",
+    )
     jwt_secret_key: str = Field(
         "",
         validation_alias="JWT_SECRET_KEY",
         description="At least 32 random bytes; the first line signs, all are believed.",
     )
-    config_path: str = Field("config.yaml", validation_alias="BUILD_DASHBOARD_CONFIG")
-    host: str = "127.0.0.1"
-    port: int = 8080
+    config_path: str = Field(
+        "config.yaml", validation_alias="BUILD_DASHBOARD_CONFIG", description="The projects' file."
+    )
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(8080, description="Port to listen on.")
     metrics_host: str = Field("127.0.0.1", description="Where `/metrics` is served, on a listener of its own.")
     metrics_port: int = Field(0, ge=0, le=65535, description="Its port; 0: 1000 above the service's.")
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", validation_alias="LOG_LEVEL")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", validation_alias="LOG_LEVEL", description="Logs are lines on stderr: text on a terminal, else JSON."
+    )
+    cloudwatch_namespace: str = Field(
+        "",
+        validation_alias="CLOUDWATCH_NAMESPACE",
+        description="Writes the service's metrics to its output once a minute, as CloudWatch reads them; "
+        "empty: does not.",
+    )
     trusted_proxies: str = Field(
         "", validation_alias="TRUSTED_PROXIES", description="Addresses and networks whose X-Forwarded-For is believed."
     )

@@ -28,6 +28,7 @@ _LASTING = {
     sqlite3.SQLITE_CORRUPT: f"is damaged; {_REPLACE}",
 }
 _OF_THE_SYSTEM = {
+    errno.EWOULDBLOCK: _LOCKED,
     errno.ENOSPC: _FULL,
     errno.EDQUOT: _FULL,
     errno.EROFS: _READ_ONLY,

@@ -29,6 +29,11 @@ class Backlog:
         return bool(self._ready)
 
     @property
+    def ready(self) -> int:
+        """How many can be taken now."""
+        return len(self._ready)
+
+    @property
     def settled_to(self) -> int:
         """Everything up to this position is settled."""
         first_open = min(self._handed, default=self.loaded_to + 1)

@@ -15,6 +15,8 @@ MAX_REPLAYS = 3
 """So often a message that came back too often replays itself; then a person has to look."""
 
 PARKED_LISTED = 1_000
+DEPTH_COUNTED = 20_000
+"""A queue with more is long, however many there are: counting must not keep others waiting."""
 REPLAYS_HEADER = "replays"
 
 
@@ -216,6 +218,14 @@ class Bus(Protocol):
 
     async def count_parked(self) -> int:
         """How many messages are set aside. Raises BusUnavailable."""
+        ...
+
+    async def depths(self) -> Mapping[str, int]:
+        """How many messages wait in each work queue, not handed over yet, at most `DEPTH_COUNTED`.
+
+        Raises:
+            BusUnavailable: The broker cannot be reached now.
+        """
         ...
 
     async def replay_parked(self, ids: Collection[str]) -> int:

@@ -20,6 +20,7 @@ from build_chassis.bus.announcements import LocalAnnouncements, LocalListener
 from build_chassis.bus.backlog import Backlog
 from build_chassis.bus.contract import (
     DELIVERY_LIMIT_EXCEEDED,
+    DEPTH_COUNTED,
     MAX_REPLAYS,
     PARKED_LISTED,
     REPLAYED_IN_VAIN,
@@ -32,8 +33,8 @@ from build_chassis.bus.contract import (
     replayed,
     replays_of,
 )
-from build_chassis.bus.embedded_consumer import EmbeddedConsumer, EmbeddedQueue
-from build_chassis.bus.journal import DeadLetter, Journal, OlderFile, Row, Standing
+from build_chassis.bus.embedded_consumer import EmbeddedConsumer, EmbeddedQueue, QueueOwner
+from build_chassis.bus.journal import DeadLetter, ForeignFile, Journal, Row, Standing
 from build_chassis.errors import Unusable
 from build_chassis.failpoints import fail_at
 from build_chassis.group_commit import GroupCommit
@@ -51,7 +52,7 @@ TRIM_ROWS = 500
 T = TypeVar("T")
 
 
-class EmbeddedBus(Bus):
+class EmbeddedBus(Bus, QueueOwner):
     """A Bus in one file. `clock` gives seconds since the Unix epoch, for the dates of dead letters."""
 
     def __init__(
@@ -88,11 +89,8 @@ class EmbeddedBus(Bus):
                 return
             try:
                 found = await _in_thread(self._read_file)
-            except OlderFile as error:
-                raise Unusable(
-                    f"bus file {self._path} was written by a release before 0.1.0, and is not taken over: let that "
-                    "release deliver it, then name an empty directory for this one"
-                ) from error
+            except ForeignFile as error:
+                raise Unusable(f"bus file {self._path} {error}") from error
             except (sqlite3.Error, OSError, ValueError) as error:
                 if (reason := passing(error)) is None:
                     raise Unusable(f"bus file {self._path} {lasting(error) or foreign(error)}") from error
@@ -180,6 +178,14 @@ class EmbeddedBus(Bus):
         return await self._ask(Journal.count_dead_letters)
 
     @override
+    async def depths(self) -> Mapping[str, int]:
+        loaded = {name: queue.backlog for name, queue in self._queues.items()}
+        behind = await self._ask(
+            lambda journal: {name: journal.count(name, each.loaded_to, DEPTH_COUNTED) for name, each in loaded.items()}
+        )
+        return {name: min(each.ready + behind[name], DEPTH_COUNTED) for name, each in loaded.items()}
+
+    @override
     async def drop_parked(self, ids: Collection[str]) -> int:
         return await self._ask(lambda journal: journal.unbury(_numbers(ids)))
 
@@ -214,8 +220,8 @@ class EmbeddedBus(Bus):
 
     # What this bus's consumers ask of it.
 
+    @override
     async def load(self, queue: EmbeddedQueue) -> None:
-        """Read what comes next from the file when memory has nothing ready; raises BusUnavailable."""
         backlog, until = queue.backlog, self._head
         after = backlog.loaded_to
         if backlog.has_ready or after >= until:
@@ -233,8 +239,8 @@ class EmbeddedBus(Bus):
         if len(rows) < ROWS_PER_READ:
             backlog.pass_over(max(until, backlog.loaded_to))
 
+    @override
     def take(self, queue: EmbeddedQueue, limit: int) -> list[Delivery]:
-        """The next deliveries that are ready, at most `limit`."""
         deliveries = [
             Delivery(
                 row.position,
@@ -249,17 +255,17 @@ class EmbeddedBus(Bus):
             self._mark_dirty(queue)  # before a handler can take the process down
         return deliveries
 
+    @override
     def is_exhausted(self, delivery: Delivery) -> bool:
-        """Whether a message took the process down so often that nobody was left to reject it."""
         return delivery.attempt > self._delivery_limit + 1
 
+    @override
     def settle(self, queue: EmbeddedQueue, positions: Sequence[int]) -> None:
-        """Never deliver these again."""
         queue.backlog.settle(positions)
         self._mark_dirty(queue)
 
+    @override
     async def give_back(self, queue: EmbeddedQueue, positions: Sequence[int]) -> None:
-        """Deliver these again in order; those beyond the delivery limit become dead letters."""
         for row in queue.backlog.give_back(positions, self._delivery_limit):
             try:
                 await self.bury(queue, row.position, DELIVERY_LIMIT_EXCEEDED)
@@ -268,8 +274,8 @@ class EmbeddedBus(Bus):
         self._mark_dirty(queue)
         queue.wake()
 
+    @override
     async def bury(self, queue: EmbeddedQueue, position: int, reason: str) -> None:
-        """Keep a dead letter on disk, then settle its message; raises PublishFailed."""
         backlog = queue.backlog
         message = backlog.handed(position)
         dead_letter = DeadLetter(backlog.name, message, reason, backlog.attempts(position), int(self._clock() * 1000))
@@ -280,8 +286,8 @@ class EmbeddedBus(Bus):
         fail_at("bus.parked")
         self.settle(queue, [position])
 
+    @override
     def has_more(self, queue: EmbeddedQueue) -> bool:
-        """Whether there is something to take."""
         return queue.backlog.has_ready or queue.backlog.loaded_to < self._head
 
     def _read_file(self) -> "_Found":

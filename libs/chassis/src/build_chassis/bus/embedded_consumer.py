@@ -2,21 +2,54 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from typing_extensions import override
 
 from build_chassis.bus.backlog import Backlog
 from build_chassis.bus.contract import DELIVERY_LIMIT_EXCEEDED, BusUnavailable, Consumer, Delivery
 
-if TYPE_CHECKING:
-    from build_chassis.bus.embedded import EmbeddedBus
+
+class QueueOwner(Protocol):
+    """What a consumer asks of the bus that its queue is of."""
+
+    async def missing(self) -> list[str]:
+        """What the bus lacks, so that nothing is delivered."""
+        ...
+
+    async def load(self, queue: "EmbeddedQueue") -> None:
+        """Read what comes next from the file when memory has nothing ready; raises BusUnavailable."""
+        ...
+
+    def take(self, queue: "EmbeddedQueue", limit: int) -> list[Delivery]:
+        """The next deliveries that are ready, at most `limit`."""
+        ...
+
+    def has_more(self, queue: "EmbeddedQueue") -> bool:
+        """Whether there is something to take."""
+        ...
+
+    def is_exhausted(self, delivery: Delivery) -> bool:
+        """Whether a message took the process down so often that nobody was left to reject it."""
+        ...
+
+    def settle(self, queue: "EmbeddedQueue", positions: Sequence[int]) -> None:
+        """Never deliver these again."""
+        ...
+
+    async def give_back(self, queue: "EmbeddedQueue", positions: Sequence[int]) -> None:
+        """Deliver these again in order; those beyond the delivery limit become dead letters."""
+        ...
+
+    async def bury(self, queue: "EmbeddedQueue", position: int, reason: str) -> None:
+        """Keep a dead letter on disk, then settle its message; raises PublishFailed."""
+        ...
 
 
 class EmbeddedConsumer(Consumer):
     """A Consumer of the embedded bus; tags are positions."""
 
-    def __init__(self, bus: "EmbeddedBus", queue: "EmbeddedQueue", prefetch: int) -> None:
+    def __init__(self, bus: QueueOwner, queue: "EmbeddedQueue", prefetch: int) -> None:
         self._bus = bus
         self._queue = queue
         self._prefetch = prefetch

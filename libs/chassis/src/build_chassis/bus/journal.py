@@ -1,13 +1,16 @@
 """The embedded bus's file: messages in order, where each queue stands, and the dead letters. SQL only, no waiting."""
 
+import fcntl
 import json
 import sqlite3
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 from build_chassis.bus.contract import DELIVERY_LIMIT_EXCEEDED, Outgoing
+from build_chassis.private_files import private_file
 
 DEAD_LETTERS_KEPT = 10_000
 """Older dead letters make room for newer ones."""
@@ -15,8 +18,9 @@ DEAD_LETTERS_KEPT = 10_000
 BUSY_SECONDS = 0.5
 """How long one try waits for another process to let go of the file."""
 
-_VERSION = 1
-"""Of the tables, since release 0.1.0; files of earlier releases note none."""
+VERSION = 1
+"""Of the tables, since release 0.1.0; files of earlier releases note none. It grows where the release before a new one
+could not go on with what the new one writes."""
 
 _SCHEMA = """
 create table if not exists messages (position integer primary key, routing_key text not null, headers text not null,
@@ -35,8 +39,8 @@ _INSERTS = tuple(
 _CHECKPOINT_PAGES = 2048
 
 
-class OlderFile(ValueError):
-    """The file was written by a release before 0.1.0."""
+class ForeignFile(ValueError):
+    """The file was written by a release before 0.1.0, or by a later one than this; says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,42 +77,60 @@ class DeadLetter:
 
 
 class Journal:
-    """The open file. One thread at a time; `path` is held exclusively until it is closed."""
+    """The open file. One thread at a time; no second journal of `path` opens before this one is closed.
+
+    Other programs may read it meanwhile: a backup does.
+    """
 
     def __init__(self, path: Path, routed: Callable[[str, str], bool]) -> None:
-        self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=BUSY_SECONDS)
+        self._owned = _own(path)
         self._is_durable: bool | None = None
         try:
-            self._prepare(routed)
+            self._connection = sqlite3.connect(
+                path, isolation_level=None, check_same_thread=False, timeout=BUSY_SECONDS
+            )
+            try:
+                self._prepare(routed)
+            except BaseException:
+                # Left open it would keep its locks, and shut our own next try out.
+                self._connection.close()
+                raise
         except BaseException:
-            # Left open it would keep its locks, and shut our own next try out.
-            self._connection.close()
+            self._owned.close()
             raise
 
     def _prepare(self, routed: Callable[[str, str], bool]) -> None:
         self._connection.create_function("routed", 2, routed, deterministic=True)
         for pragma in (
             "page_size=8192",
-            "locking_mode=exclusive",
             "journal_mode=wal",
             f"wal_autocheckpoint={_CHECKPOINT_PAGES}",
             "auto_vacuum=none",
             "cache_size=-16384",
         ):
             self._connection.execute(f"pragma {pragma}")
-        if self._holds_older_tables():
-            raise OlderFile
-        self._connection.executescript(_SCHEMA)
-        self._connection.execute(f"pragma user_version={_VERSION}")
+        self._refuse_foreign()
+        # All or nothing: tables that note no version are an older release's.
+        self._connection.executescript(f"begin immediate; {_SCHEMA} pragma user_version={VERSION}; commit")
 
-    def _holds_older_tables(self) -> bool:
+    def _refuse_foreign(self) -> None:
         (version,) = self._connection.execute("pragma user_version").fetchone()
         found = self._connection.execute("select count(*) from sqlite_master where name = 'messages'").fetchone()
-        return version < _VERSION and bool(found[0])
+        if version < VERSION and found[0]:
+            raise ForeignFile(
+                "was written by a release before 0.1.0, and is not taken over: let that release deliver it, then name "
+                "an empty directory for this one"
+            )
+        if version > VERSION:
+            raise ForeignFile(
+                f"was written by a later release, in schema {version}, and this one knows {VERSION}: let that release "
+                "deliver it, or restore a backup of before it (docs/backup.md)"
+            )
 
     def close(self) -> None:
         """Give the file back."""
         self._connection.close()
+        self._owned.close()
 
     @contextmanager
     def begin(self, durable: bool) -> Iterator["Journal"]:
@@ -146,6 +168,14 @@ class Journal:
             (after, queue, limit),
         )
         return [Row(position, Outgoing(key, body, json.loads(headers))) for position, key, headers, body in rows]
+
+    def count(self, queue: str, after: int, limit: int) -> int:
+        """How many messages of a queue come after a position, at most `limit`."""
+        (count,) = self._connection.execute(
+            "select count(*) from (select 1 from messages where position > ? and routed(?, routing_key) limit ?)",
+            (after, queue, limit),
+        ).fetchone()
+        return int(count)
 
     def handed_positions(self, queue: str, standing: Standing) -> list[int]:
         """Positions that were handed over and not settled."""
@@ -273,6 +303,23 @@ class Journal:
     def probe(self) -> None:
         """Write something that changes nothing."""
         self._connection.execute("replace into probe values (1, coalesce((select written from probe), 0) + 1)")
+
+
+def _own(path: Path) -> IO[bytes]:
+    """The right to hand out what this bus holds, while the file is open; OSError where another process has it.
+
+    Not by a lock of SQLite's: that would keep readers out too. Nor on the file itself, which nobody may close while
+    SQLite has it open.
+    """
+    beside = path.with_name(f"{path.name}.lock")
+    private_file(beside)
+    lock = beside.open("ab")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BaseException:
+        lock.close()
+        raise
+    return lock
 
 
 _DEAD_LETTERS = "select id, queue, routing_key, headers, body, reason, attempts, at from dead_letters"

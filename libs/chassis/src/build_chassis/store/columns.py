@@ -1,6 +1,8 @@
 """Types of SQL columns that mean the same in every database: compared byte by byte, as SQLite does."""
 
-from sqlalchemy import String, Text
+from typing import Any
+
+from sqlalchemy import Column, String, Text
 from sqlalchemy.dialects import mysql
 from sqlalchemy.types import TypeEngine
 
@@ -13,6 +15,19 @@ def ascii_text(length: int) -> TypeEngine[str]:
 def exact_text(length: int) -> TypeEngine[str]:
     """Names that people chose: `Ann` and `ann` are two."""
     return String(length).with_variant(mysql.VARCHAR(length, collation="utf8mb4_bin"), "mysql")
+
+
+ColumnType = TypeEngine[Any] | type[TypeEngine[Any]]
+
+
+def required(**types: ColumnType) -> list[Column[Any]]:
+    """Columns that have a value in every row, by their names."""
+    return [Column(name, each, nullable=False) for name, each in types.items()]
+
+
+def optional(**types: ColumnType) -> list[Column[Any]]:
+    """Columns that may have none, by their names."""
+    return [Column(name, each) for name, each in types.items()]
 
 
 LONG_TEXT: TypeEngine[str] = Text().with_variant(mysql.LONGTEXT(collation="utf8mb4_bin"), "mysql")

@@ -1,22 +1,42 @@
 """What every service's store promises, whichever driver keeps it."""
 
+from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from build_chassis.errors import Unusable
 
-NotedTime = Literal["shown", "agreed"]
-"""The time by the clock of whoever uses the store, and the last one that was in no doubt."""
+NotedTime = Literal["shown", "agreed", "adopted", "restored"]
+"""The time by the clock of whoever uses the store, the last one in no doubt, one a person agreed to, a restore's."""
 
 FIRST_VERSION = 10
 """The schema of release 0.1.0. Lower versions, and stores without one, are of releases before it."""
 
 
-def too_old(store: str) -> Unusable:
-    """The error for a store of a release before 0.1.0: nothing of it was changed."""
-    return Unusable(
-        f"store {store} was written by a release before 0.1.0, and is not taken over: "
-        "name an empty store for this release, and keep that one for the release that wrote it"
-    )
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """Which release's schema a store has.
+
+    Attributes:
+        version: 0 where the store is empty.
+        least: The version of the earliest release that may use it. Each release may run beside the one before it.
+    """
+
+    version: int
+    least: int = FIRST_VERSION
+
+
+def refuse_foreign(store: str, found: Schema, own: int) -> None:
+    """Raise Unusable for a store that is not empty and not for a release of version `own`; it was not changed."""
+    if found.version and found.version < FIRST_VERSION:
+        raise Unusable(
+            f"store {store} was written by a release before 0.1.0, and is not taken over: "
+            "name an empty store for this release, and keep that one for the release that wrote it"
+        )
+    if found.least > own:
+        raise Unusable(
+            f"store {store} was written by a later release, in schema {found.version}, and this one knows {own}: run "
+            "that release, or restore a backup of before it (docs/backup.md)"
+        )
 
 
 class Store(Protocol):
@@ -28,6 +48,14 @@ class Store(Protocol):
         Raises:
             StoreUnavailable: A later try may succeed.
             Unusable: Waiting never changes what was found.
+        """
+        ...
+
+    async def schema(self) -> tuple[Schema, int]:
+        """What is stored, opened or not, and the version that an opening makes of it; nothing is changed.
+
+        Raises:
+            StoreUnavailable: The store does not answer.
         """
         ...
 

@@ -116,6 +116,13 @@ def available(database: Database) -> Iterator[None]:
 
 
 @contextmanager
+def reading(database: Database) -> Iterator[None]:
+    """Look at a database that need not be open; errors as of `available`."""
+    with _mapped(database):
+        yield
+
+
+@contextmanager
 def _mapped(database: Database) -> Iterator[None]:
     try:
         yield

@@ -5,8 +5,8 @@ from datetime import datetime
 
 from typing_extensions import override
 
-from build_chassis.store.contract import FIRST_VERSION, NotedTime, Store, too_old
-from build_chassis.store.mongo import VERSION, available, close, connect, opening, ping
+from build_chassis.store.contract import FIRST_VERSION, NotedTime, Schema, Store, refuse_foreign
+from build_chassis.store.mongo import VERSION, available, close, connect, opening, ping, reading
 
 
 class MongoStore(Store):
@@ -21,14 +21,24 @@ class MongoStore(Store):
             await self._check_version()
             await self._prepare()
 
-    async def _check_version(self) -> None:
+    @override
+    async def schema(self) -> tuple[Schema, int]:
+        with reading(self._database):
+            return await self._stored(), FIRST_VERSION
+
+    async def _stored(self) -> Schema:
         # In this order: another replica notes the version before it makes anything else.
         collections = await self._database.list_collection_names()
         noted = await self._database[VERSION].find_one({"_id": VERSION})
-        if noted is not None:
+        if noted is None:
+            return Schema(1 if collections else 0)
+        return Schema(int(noted["version"]), int(noted.get("least", FIRST_VERSION)))
+
+    async def _check_version(self) -> None:
+        found = await self._stored()
+        refuse_foreign(f"mongodb:{self._database.name}", found, FIRST_VERSION)
+        if found.version:
             return
-        if collections:
-            raise too_old(f"mongodb:{self._database.name}")
         await self._database[VERSION].update_one(
             {"_id": VERSION}, {"$setOnInsert": {"version": FIRST_VERSION}}, upsert=True
         )

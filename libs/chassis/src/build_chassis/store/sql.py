@@ -34,12 +34,13 @@ from sqlalchemy import (
 from sqlalchemy import inspect as inspect_schema
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.pool import StaticPool
+from sqlalchemy.schema import CreateColumn
 
 from build_chassis.errors import StoreUnavailable, Unusable
 from build_chassis.group_commit import GroupCommit, WriterClosed
 from build_chassis.private_files import private_file
 from build_chassis.sqlite_file import is_read_only, lasting, passing
-from build_chassis.store.contract import FIRST_VERSION, NotedTime, too_old
+from build_chassis.store.contract import FIRST_VERSION, NotedTime, Schema, refuse_foreign
 
 READER_THREADS = 4
 STALE_SECONDS = 1.0
@@ -50,6 +51,7 @@ MIGRATION_LOCK_SECONDS = 10
 
 NOT_OPENED = "it was not opened yet"
 
+_MYSQL_NO_DATABASE = 1049
 _MYSQL_OWN_CODES = 1000
 """Lower codes are the operating system's, of which the driver makes internal errors: 3 and 28 are a full disk."""
 
@@ -65,6 +67,9 @@ Step = Callable[[Connection], None]
 
 _version = Table(
     "schema_version", MetaData(), Column("id", Integer, primary_key=True), Column("version", Integer, nullable=False)
+)
+_least = Table(
+    "schema_least", MetaData(), Column("id", Integer, primary_key=True), Column("version", Integer, nullable=False)
 )
 _write_probe = Table(
     "write_probe", MetaData(), Column("id", Integer, primary_key=True), Column("written", BigInteger, nullable=False)
@@ -134,16 +139,17 @@ class SqlEngine:
         """
         await self.write(_probe)
 
-    async def migrate(self, metadata: MetaData, steps: Sequence[Step] = ()) -> int:
+    async def migrate(self, metadata: MetaData, steps: Sequence[Step] = (), least: int = FIRST_VERSION) -> int:
         """Bring the schema to version `FIRST_VERSION + len(steps)`, creating the database if there is none.
 
         An empty database gets today's metadata at once. A database that is newer than this program is left as it is:
-        releases keep running beside their successor. Until a call has succeeded no connection is kept, so that each
-        begins anew: one that found a file read-only would find it so for ever.
+        releases keep running beside their successor, and beside no later one. Until a call has succeeded no connection
+        is kept, so that each begins anew: one that found a file read-only would find it so for ever.
 
         Args:
             metadata: The tables of today's schema.
             steps: What leads from version n to n + 1, for each n from `FIRST_VERSION` on.
+            least: The version of the release before this one, which may still use what this one makes.
 
         Returns:
             The version that the database has now.
@@ -155,7 +161,9 @@ class SqlEngine:
         try:
             with self._available():
                 await self._in_reader(_create_database, self._url)
-                version = await self._writer.submit(lambda connection: _migrate(connection, self.name, metadata, steps))
+                version = await self._writer.submit(
+                    lambda connection: _migrate(connection, self.name, metadata, steps, least)
+                )
         except StoreUnavailable as error:
             if reason := self._lasting_reason(error.__cause__):
                 raise Unusable(f"store {self.name} {reason}") from error
@@ -173,9 +181,19 @@ class SqlEngine:
             return None
         return lasting(error.orig)
 
-    async def schema_version(self) -> int:
-        """The version the database has; 0 when it is empty."""
-        return await self.read(_stored_version)
+    async def schema(self) -> Schema:
+        """The schema that the database has, opened or not. Raises StoreUnavailable."""
+        with self._available():
+            return await self._in_reader(self._look)
+
+    def _look(self) -> Schema:
+        is_missing = self._is_file and not Path(str(self._url.database)).exists()
+        try:
+            return Schema(0) if is_missing else self._read(_stored)
+        except exc.OperationalError as error:
+            if error.orig is not None and error.orig.args[:1] == (_MYSQL_NO_DATABASE,):
+                return Schema(0)
+            raise
 
     async def noted_time(self, kind: NotedTime) -> int | None:
         """The time of this kind that was noted last; None where none was."""
@@ -358,14 +376,14 @@ def _create_database(url: URL) -> None:
         server.dispose()
 
 
-def _migrate(connection: Connection, name: str, metadata: MetaData, steps: Sequence[Step]) -> int:
+def _migrate(connection: Connection, name: str, metadata: MetaData, steps: Sequence[Step], least: int) -> int:
     is_mysql = connection.dialect.name == "mysql"
     if is_mysql:  # its schema changes commit by themselves: two replicas that start at once must take turns
         lock = text("select get_lock(concat(database(), '.schema'), :seconds)")
         if connection.execute(lock, {"seconds": MIGRATION_LOCK_SECONDS}).scalar() != 1:
             raise StoreUnavailable("schema", "locked", "another replica is bringing its schema up to date")
     try:
-        version = _run_steps(connection, name, metadata, steps)
+        version = _run_steps(connection, name, metadata, steps, least)
         if is_mysql:  # who takes the lock next has to see the version, not only the tables
             connection.execute(text("commit"))
         return version
@@ -374,24 +392,50 @@ def _migrate(connection: Connection, name: str, metadata: MetaData, steps: Seque
             connection.execute(text("select release_lock(concat(database(), '.schema'))"))
 
 
-def _run_steps(connection: Connection, name: str, metadata: MetaData, steps: Sequence[Step]) -> int:
+def _run_steps(connection: Connection, name: str, metadata: MetaData, steps: Sequence[Step], least: int) -> int:
     newest = FIRST_VERSION + len(steps)
-    _write_probe.create(connection, checkfirst=True)
-    version = _stored_version(connection)
-    if not 0 < version < FIRST_VERSION:
-        _noted.create(connection, checkfirst=True)
+    found = _stored(connection)
+    refuse_foreign(name, found, newest)
+    version = found.version
+    for own in (_write_probe, _noted, _least):
+        own.create(connection, checkfirst=True)
+    if version <= newest and found.least < least:
+        connection.execute(delete(_least))
+        connection.execute(insert(_least).values(id=1, version=least))
     if version == 0:
         metadata.create_all(connection)
-        _version.create(connection)
+        _version.create(connection, checkfirst=True)  # MySQL keeps it when a start dies before its row
         connection.execute(insert(_version).values(id=1, version=newest))
         return newest
-    if version < FIRST_VERSION:
-        raise too_old(name)
     for step in steps[version - FIRST_VERSION :]:
         step(connection)
         version += 1
         connection.execute(update(_version).values(version=version))
     return version
+
+
+def additions(metadata: MetaData) -> Step:
+    """A step that creates the tables, columns and indexes of the metadata which are not there yet.
+
+    A release before it goes on reading and writing what it knows: a new column may be null, or has a default.
+    """
+
+    def step(connection: Connection) -> None:
+        metadata.create_all(connection)  # tables that are there are left as they are
+        found = inspect_schema(connection)
+        quoted = connection.dialect.identifier_preparer
+        for table in metadata.tables.values():
+            known = {column["name"] for column in found.get_columns(table.name)}
+            for column in table.columns:
+                if column.name not in known:
+                    described = CreateColumn(column).compile(dialect=connection.dialect)
+                    connection.exec_driver_sql(f"alter table {quoted.format_table(table)} add column {described}")
+            indexed = {index["name"] for index in found.get_indexes(table.name)}
+            for index in table.indexes:
+                if index.name not in indexed:
+                    index.create(connection)
+
+    return step
 
 
 def _probe(connection: Connection) -> None:
@@ -400,10 +444,13 @@ def _probe(connection: Connection) -> None:
         connection.execute(insert(_write_probe).values(id=1, written=1))
 
 
-def _stored_version(connection: Connection) -> int:
-    if not inspect_schema(connection).has_table(_version.name):
-        return 0
-    return connection.execute(select(_version.c.version)).scalar() or 0
+def _stored(connection: Connection) -> Schema:
+    tables = set(inspect_schema(connection).get_table_names())
+    version, least = (
+        connection.execute(select(table.c.version)).scalar() if table.name in tables else None
+        for table in (_version, _least)
+    )
+    return Schema(version or 0, least or FIRST_VERSION)
 
 
 _MYSQL_MISTAKES = frozenset({1054, 1118, 1153})

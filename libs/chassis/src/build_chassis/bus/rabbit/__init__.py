@@ -7,13 +7,13 @@ that publish, never those that consume.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 
 from aio_pika.exceptions import ChannelNotFoundEntity
 from typing_extensions import override
 
-from build_chassis.bus.contract import Bus, BusUnavailable, Outgoing, Parked
+from build_chassis.bus.contract import DEPTH_COUNTED, Bus, BusUnavailable, Outgoing, Parked
 from build_chassis.bus.rabbit import declare
 from build_chassis.bus.rabbit.announcer import Announcer
 from build_chassis.bus.rabbit.consumer import RabbitConsumer
@@ -93,6 +93,15 @@ class RabbitBus(Bus):
     @override
     async def count_parked(self) -> int:
         return await self._parking.count()
+
+    @override
+    async def depths(self) -> Mapping[str, int]:
+        try:
+            with driven():
+                found = await declare.depths(await self._consuming.connection())
+        except LOST as error:
+            raise BusUnavailable(str(error) or "no connection to the broker") from error
+        return {name: min(count, DEPTH_COUNTED) for name, count in found.items()}
 
     @override
     async def replay_parked(self, ids: Collection[str]) -> int:

@@ -60,6 +60,21 @@ async def missing_queues(connection: AbstractConnection) -> list[str]:
     return missing
 
 
+async def depths(connection: AbstractConnection) -> dict[str, int]:
+    """How many messages are ready in each work queue that exists."""
+    found = {}
+    for queue in names.QUEUES:
+        channel = await open_channel(connection)
+        try:
+            declared = await channel.declare_queue(queue.name, passive=True)
+            found[queue.name] = declared.declaration_result.message_count or 0
+        except ChannelNotFoundEntity:
+            continue  # readiness names it
+        finally:
+            await discard(channel)
+    return found
+
+
 def set_aside() -> tuple[str, ...]:
     """The queues of messages that are set aside: for good, and until they replay themselves."""
     return (names.PARKING_QUEUE, *map(names.returned_queue, names.SERVICES))
