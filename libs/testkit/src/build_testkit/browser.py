@@ -33,10 +33,10 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
-def log_in(page: Page, stack: Stack) -> None:
-    """Log in as the administrator; returns when the page is connected."""
+def log_in(page: Page, stack: Stack, state: str = "live") -> None:
+    """Log in as the administrator; returns when the page's connection is in this state."""
     page.goto("/")
     page.get_by_label("User name").fill("admin")
     page.get_by_label("Password", exact=True).fill(stack.password)
     page.get_by_role("button", name="Sign in").click()
-    page.locator("[data-testid=connection][data-state=live]").wait_for()
+    page.locator(f"[data-testid=connection][data-state={state}]").wait_for()

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import secrets
-import socket
 import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -25,6 +24,8 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
+
+from build_testkit.served import served_as
 
 KEY = f"key-{secrets.token_hex(16)}"
 PASSWORD = secrets.token_urlsafe(12)
@@ -175,7 +176,6 @@ class Gateway:
 @asynccontextmanager
 async def serving(app: FastAPI, settings: Settings) -> AsyncIterator[str]:
     """The app on a real server and a free port; gives its URL."""
-    listener = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(
         app,
         ws="websockets-sansio",
@@ -185,17 +185,8 @@ async def serving(app: FastAPI, settings: Settings) -> AsyncIterator[str]:
         access_log=False,
         timeout_graceful_shutdown=1,
     )
-    server = uvicorn.Server(config)
-    task = asyncio.create_task(server.serve(sockets=[listener]))
-    try:
-        async with asyncio.timeout(10):
-            while not server.started:  # noqa: ASYNC110  the server has no event for it
-                await asyncio.sleep(0.005)
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        await task
-        listener.close()
+    async with served_as(config) as url:
+        yield url
 
 
 def record(seq: int, kind: str = "BUILD_LOG", build_id: str = BUILD, **changes: Any) -> dict[str, Any]:

@@ -33,7 +33,7 @@ class Mailbox:
         """Keep the mail, and answer as the test wants it."""
         self.messages.append(BytesParser(policy=default).parsebytes(envelope.original_content or b""))
         if self.data == "hang":
-            await asyncio.sleep(30)
+            await asyncio.Event().wait()
         if self.data == "cut":
             assert isinstance(server.transport, asyncio.Transport)  # noqa: S101  or there is nothing to cut
             server.transport.abort()

@@ -16,6 +16,9 @@ from sqlalchemy.exc import OperationalError
 from build_testkit.server import ServerProgram, running_in_a_directory, some_server
 from build_testkit.stack import free_port
 
+IMAGE = "mariadb:11.8"
+"""Where a container is all there is: the one of docker-compose.yml."""
+
 
 class Database:
     """A server at `mysql://user:password@host:port`, which somebody else runs: tests that restart it are skipped."""
@@ -127,9 +130,9 @@ def mariadb_url(mariadb: Database) -> str:
 
 @contextmanager
 def _contained() -> Iterator[Database]:
-    from testcontainers.mysql import MySqlContainer  # noqa: PLC0415  only where nothing else is there
+    from testcontainers.community.mysql import MySqlContainer  # noqa: PLC0415  only where nothing else is there
 
-    with MySqlContainer("mariadb:10.11", username="root", root_password="test") as container:  # noqa: S106  a test's
+    with MySqlContainer(IMAGE, username="root", root_password="test") as container:  # noqa: S106  a test's
         yield Database(f"mysql://root:test@{container.get_container_host_ip()}:{container.get_exposed_port(3306)}")
 
 

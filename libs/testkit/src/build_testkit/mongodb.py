@@ -19,6 +19,9 @@ from build_testkit.program import install
 from build_testkit.server import ServerProgram, running_in_a_directory, some_server
 from build_testkit.stack import free_port
 
+IMAGE = "mongo:8.0"
+"""Where a container is all there is: the one of docker-compose.yml."""
+
 STAND_IN = "secantusdb==0.7.0b3"
 
 
@@ -100,7 +103,7 @@ def mongodb_url(mongodb: Mongo) -> str:
 
 @contextmanager
 def _contained() -> Iterator[Mongo]:
-    from testcontainers.mongodb import MongoDbContainer  # noqa: PLC0415  only where nothing else is there
+    from testcontainers.community.mongodb import MongoDbContainer  # noqa: PLC0415  only where nothing else is there
 
-    with MongoDbContainer("mongo:7") as container:
+    with MongoDbContainer(IMAGE) as container:
         yield Mongo(container.get_connection_url())

@@ -19,6 +19,9 @@ from build_protocol import topology
 from build_testkit.server import STOP_SECONDS, ServerProgram, running_in_a_directory, some_server
 from build_testkit.stack import free_port
 
+IMAGE = "rabbitmq:4.1-management-alpine"
+"""Where a container is all there is: the one of docker-compose.yml."""
+
 _DEBIAN = Path("/usr/lib/rabbitmq/bin")  # the wrappers in /usr/sbin insist on the system's own user and node
 
 _CONFIG = """
@@ -159,9 +162,9 @@ async def wipe(url: str) -> None:
 
 @contextmanager
 def _contained() -> Iterator[Broker]:
-    from testcontainers.rabbitmq import RabbitMqContainer  # noqa: PLC0415  only where nothing else is there
+    from testcontainers.community.rabbitmq import RabbitMqContainer  # noqa: PLC0415  only where nothing else is there
 
-    with RabbitMqContainer("rabbitmq:4.1") as container:
+    with RabbitMqContainer(IMAGE) as container:
         port = container.get_exposed_port(5672)
         yield Broker(f"amqp://guest:guest@{container.get_container_host_ip()}:{port}/")
 

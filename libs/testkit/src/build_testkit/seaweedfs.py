@@ -49,7 +49,7 @@ class SeaweedFs:
             "-admin.ui=false",
             *(f"-{name}={port}" for name, port in self._ports.items()),
         ]
-        self._program.start(command, self._answers, {**os.environ, "GOMEMLIMIT": "256MiB"})
+        self._program.start(command, self._answers, {**os.environ, "GOMEMLIMIT": "768MiB"})
 
     def kill(self) -> None:
         """Kill the server with SIGKILL: without free volumes it ignores SIGTERM."""

@@ -2,12 +2,14 @@
 
 import base64
 import json
+import re
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -24,11 +26,13 @@ class SendGridServer:
     An answer is a status, `cut` (take the mail, then cut the connection) or `slow` (take it, never answer).
     """
 
-    def __init__(self) -> None:
+    def __init__(self, host: str = "127.0.0.1") -> None:
         self.mails: list[dict[str, Any]] = []
         self.answers: list[int | str] = []
         self.headers: dict[str, str] = {}
-        self.requests = 0
+        self.requests = self.searches = 0
+        self.search_status = 200
+        self.found_status = "delivered"
         self.ends = threading.Event()
         self._private = ec.generate_private_key(ec.SECP256R1())
         server = self
@@ -38,10 +42,14 @@ class SendGridServer:
                 """A request."""
                 server.answer(self)
 
+            def do_GET(self) -> None:
+                """A question about mails it took."""
+                server.answer_search(self)
+
             def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002  its signature
                 """Say nothing."""
 
-        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.http = ThreadingHTTPServer((host, 0), Handler)
         self.url = ""
 
     def answer(self, request: BaseHTTPRequestHandler) -> None:
@@ -71,6 +79,27 @@ class SendGridServer:
         request.end_headers()
         request.wfile.write(body)
 
+    def answer_search(self, request: BaseHTTPRequestHandler) -> None:
+        """The activity feed: mails by a custom argument, in SendGrid's query language."""
+        self.searches += 1
+        parts = urlsplit(request.path)
+        query = parse_qs(parts.query).get("query", [""])[0]
+        asked = re.fullmatch(r"unique_args\['(\w+)'\]=\"([^\"]*)\"", query)
+        status = self.search_status if parts.path == "/v3/messages" and asked else 404
+        if request.headers["Authorization"] != f"Bearer {KEY}":
+            status = 401
+        taken = [
+            number
+            for number, mail in enumerate(self.mails, 1)
+            if asked and mail["custom_args"].get(asked[1]) == asked[2]
+        ]
+        found = [{"msg_id": f"sg-{number}.recv", "status": self.found_status} for number in taken]
+        body = json.dumps({"messages": found} if status == 200 else {"errors": []}).encode()
+        request.send_response(status)
+        request.send_header("Content-Length", str(len(body)))
+        request.end_headers()
+        request.wfile.write(body)
+
     @property
     def public_key(self) -> str:
         """As SendGrid's settings show it."""
@@ -93,9 +122,9 @@ class SendGridServer:
 
 
 @contextmanager
-def sendgrid_server() -> Iterator[SendGridServer]:
-    """A running server, gone with the context."""
-    server = SendGridServer()
+def sendgrid_server(host: str = "127.0.0.1") -> Iterator[SendGridServer]:
+    """A running server that listens on this address, gone with the context."""
+    server = SendGridServer(host)
     with serving(server.http) as server.url:
         try:
             yield server

@@ -11,20 +11,65 @@ import uvicorn
 from starlette.types import ASGIApp
 
 
+class _PromptServer(uvicorn.Server):
+    """uvicorn looks up every 0.1 s, twice or more in each stop; this one is woken, and waits for connections by ms."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._is_ending = asyncio.Event()
+
+    def end(self) -> None:
+        self.should_exit = True
+        self._is_ending.set()
+
+    async def main_loop(self) -> None:
+        while not await self.on_tick(0):  # each tick brings the Date header up to date
+            with suppress(TimeoutError):
+                async with asyncio.timeout(1):
+                    await self._is_ending.wait()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        state = self.server_state
+        for server in self.servers:
+            server.close()
+        for listening in sockets or []:
+            listening.close()
+        for connection in list(state.connections):
+            connection.shutdown()
+        try:
+            async with asyncio.timeout(self.config.timeout_graceful_shutdown):
+                while state.connections or state.tasks:  # noqa: ASYNC110  uvicorn keeps sets, and no event
+                    await asyncio.sleep(0.002)
+                for server in self.servers:
+                    await server.wait_closed()
+        except TimeoutError:
+            for task in state.tasks:
+                task.cancel("the server has waited long enough")
+        await self.lifespan.shutdown()
+
+
+@asynccontextmanager
+async def served_as(config: uvicorn.Config) -> AsyncIterator[str]:
+    """The configured app behind a real server on a free port; gives its URL."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        server = _PromptServer(config)
+        serving = asyncio.create_task(server.serve([listening]))
+        try:
+            async with asyncio.timeout(10):
+                while not server.started:  # noqa: ASYNC110  the server offers nothing to wait on
+                    await asyncio.sleep(0.002)
+            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        finally:
+            server.end()
+            await serving
+
+
 @asynccontextmanager
 async def served(app: ASGIApp) -> AsyncIterator[str]:
     """The app behind a real server on a free port, without its lifespan; gives its URL."""
-    listening = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1)
-    server = uvicorn.Server(config)
-    serving = asyncio.create_task(server.serve([listening]))
-    while not server.started:  # noqa: ASYNC110  the server offers nothing to wait on
-        await asyncio.sleep(0.005)
-    try:
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        await serving
+    async with served_as(config) as url:
+        yield url
 
 
 async def send_raw(

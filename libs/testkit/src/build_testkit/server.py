@@ -12,6 +12,7 @@ from typing import NoReturn, Protocol, TypeVar
 
 import pytest
 
+from build_testkit.memory_disk import memory_disk
 from build_testkit.stack import wait_until
 
 START_SECONDS = 60.0
@@ -44,7 +45,7 @@ SharedT = TypeVar("SharedT")
 @contextmanager
 def running_in_a_directory(make: Callable[[Path], ServerT]) -> Iterator[ServerT]:
     """A server of our own, started; it and its files are gone with the context."""
-    with tempfile.TemporaryDirectory(prefix="server-", ignore_cleanup_errors=True) as directory:
+    with tempfile.TemporaryDirectory(prefix="server-", dir=memory_disk(), ignore_cleanup_errors=True) as directory:
         server = make(Path(directory))
         try:
             server.start()
@@ -73,10 +74,16 @@ def some_server(
         try:
             server = stack.enter_context(private())
         except (OSError, subprocess.SubprocessError) as error:
-            if shutil.which("docker") is None:
+            if not _has_engine():
                 cannot_be_had(f"set {variable}, {remedy}, or run docker: {error}")
             server = stack.enter_context(contained())
         yield server
+
+
+def _has_engine() -> bool:
+    # A client without an engine is no use.
+    docker = shutil.which("docker")
+    return docker is not None and subprocess.run([docker, "version"], check=False, capture_output=True).returncode == 0
 
 
 class ServerProgram:

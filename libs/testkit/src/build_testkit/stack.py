@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -99,8 +99,8 @@ class Process:
 
     def stop(self, how: int = signal.SIGTERM) -> None:
         """Signal the process and wait for its end; SIGKILL when it takes too long."""
-        if self.popen is not None and self.popen.poll() is None:
-            self.popen.send_signal(how)
+        self.send(how)
+        if self.popen is not None:
             try:
                 self.popen.wait(STOP_SECONDS)
             except subprocess.TimeoutExpired:
@@ -108,6 +108,11 @@ class Process:
                 self.popen.wait()
         if self._output is not None:
             self._output.close()
+
+    def send(self, how: int) -> None:
+        """Signal the process, if it runs."""
+        if self.popen is not None and self.popen.poll() is None:
+            self.popen.send_signal(how)
 
     def restart(self, how: int = signal.SIGTERM) -> None:
         """Stop (SIGKILL for a crash), start, wait until ready."""
@@ -214,9 +219,18 @@ def answers_ok(url: str) -> bool:
 
 @contextmanager
 def embedded_stack(
-    directory: Path, extra: Mapping[str, str] | None = None, port: int | None = None, *, is_awaited: bool = True
+    directory: Path,
+    extra: Mapping[str, str] | None = None,
+    port: int | None = None,
+    *,
+    is_awaited: bool = True,
+    python: str = sys.executable,
+    options: Sequence[str] = (),
 ) -> Iterator[Stack]:
-    """`build-dashboard up` with its data in `directory`, on a free port unless one is given; ready if `is_awaited`."""
+    """`build-dashboard up` with its data in `directory`, on a free port unless one is given; ready if `is_awaited`.
+
+    `python` has the packages that are started; `options` are further ones of `up`.
+    """
     port = port or free_port()
     environment = dict(os.environ) | {
         "BUILD_DASHBOARD_ADMIN_PASSWORD": secrets.token_urlsafe(12),
@@ -224,12 +238,27 @@ def embedded_stack(
         **(extra or {}),
     }
     password, key = environment["BUILD_DASHBOARD_ADMIN_PASSWORD"], environment["BUILD_DASHBOARD_API_KEY"]
-    command = [sys.executable, "-m", "build_dashboard", "up", "--port", str(port), "--data", str(directory / "data")]
+    command = [python, "-m", "build_dashboard", "up", "--port", str(port), "--data", str(directory / "data")]
+    command += options
     process = Process("embedded", command, environment, directory / "embedded.log", port)
     with _running(
         Stack(directory, f"http://127.0.0.1:{port}", password, key, {"embedded": process}), is_awaited
     ) as stack:
         yield stack
+
+
+def peer_variables(addresses: Mapping[str, str]) -> dict[str, str]:
+    """Who asks whom, as the environment of separate services, from each one's address."""
+    asked = {
+        "gateway": SERVICES[:-1],
+        "ingest": ("artifacts",),
+        "notifier": ("ingest", "history", "artifacts"),
+        "history": ("ingest",),
+        "artifacts": ("ingest",),
+    }
+    return {
+        f"{service.upper()}_{peer.upper()}_URL": addresses[peer] for service, peers in asked.items() for peer in peers
+    }
 
 
 @contextmanager
@@ -239,8 +268,10 @@ def separate_stack(
     store_urls: Mapping[str, str] | None = None,
     gateways: int = 1,
     extra: Mapping[str, str] | None = None,
+    *,
+    python: str = sys.executable,
 ) -> Iterator[Stack]:
-    """One process per service on the broker at `amqp_url`.
+    """One process per service on the broker at `amqp_url`; `python` has the packages that are started.
 
     `store_urls` names a service's store, else it is a SQLite file; several gateways are processes `gateway`,
     `gateway-2`, ... sharing one store.
@@ -252,11 +283,7 @@ def separate_stack(
         "JWT_SECRET_KEY": secret,
         "BUILD_DASHBOARD_ADMIN_PASSWORD": password,
         "BUILD_DASHBOARD_API_KEY": key,
-        **{f"GATEWAY_{name.upper()}_URL": f"http://127.0.0.1:{ports[name]}" for name in SERVICES[:-1]},
-        "NOTIFIER_INGEST_URL": f"http://127.0.0.1:{ports['ingest']}",
-        "HISTORY_INGEST_URL": f"http://127.0.0.1:{ports['ingest']}",
-        "ARTIFACTS_INGEST_URL": f"http://127.0.0.1:{ports['ingest']}",
-        "INGEST_ARTIFACTS_URL": f"http://127.0.0.1:{ports['artifacts']}",
+        **peer_variables({name: f"http://127.0.0.1:{port}" for name, port in ports.items()}),
         **(extra or {}),
     }
 
@@ -264,7 +291,7 @@ def separate_stack(
         prefix = service.upper()
         store = (store_urls or {}).get(service, f"sqlite:///{directory / service}.sqlite")
         environment = shared | {f"{prefix}_PORT": str(port), f"{prefix}_STORE_URL": store}
-        return Process(name, [sys.executable, "-m", f"build_{service}"], environment, directory / f"{name}.log", port)
+        return Process(name, [python, "-m", f"build_{service}"], environment, directory / f"{name}.log", port)
 
     processes = {service: process(service, service, ports[service]) for service in SERVICES}
     for number in range(2, gateways + 1):
@@ -283,5 +310,7 @@ def _running(stack: Stack, is_awaited: bool = True) -> Iterator[Stack]:
                 process.wait_ready()
         yield stack
     finally:
+        for process in reversed(stack.processes.values()):
+            process.send(signal.SIGTERM)  # to all of them first: they end at the same time
         for process in reversed(stack.processes.values()):
             process.stop()

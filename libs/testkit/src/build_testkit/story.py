@@ -34,6 +34,7 @@ PAGES = {
     "history": "/history?project={project}",
     "agents": "/agents",
     "notifications": "/notifications",
+    "operation": "/operation",
     "settings": "/settings",
 }
 """Every page of the dashboard by name: its address, with gaps for what it shows."""
