@@ -84,7 +84,7 @@ def uploader(store):
     progress = []
     made = Uploader(
         store.url,
-        "key",
+        lambda: "key",
         BUILD,
         progress=lambda *seen: progress.append(seen),
         is_hurried=lambda: False,
@@ -184,9 +184,9 @@ def test_refusals_are_final_and_outages_are_not(tmp_path, store, uploader, statu
 def test_a_dashboard_that_is_gone_and_a_hurry_end_it(tmp_path, store):
     """Neither blocks the person at the terminal; a file that is gone is refused."""
     gone = Uploader(
-        "http://127.0.0.1:9", "k", BUILD, progress=print, is_hurried=lambda: False, pause=lambda seconds: None
+        "http://127.0.0.1:9", lambda: "k", BUILD, progress=print, is_hurried=lambda: False, pause=lambda seconds: None
     )
-    hurried = Uploader(store.url, "k", BUILD, progress=print, is_hurried=lambda: True)
+    hurried = Uploader(store.url, lambda: "k", BUILD, progress=print, is_hurried=lambda: True)
     found = file_of(tmp_path, b"x")
 
     for uploader in (gone, hurried):

@@ -70,6 +70,7 @@ def test_a_commit_on_no_branch_is_fetched_by_its_name(tmp_path) -> None:
             checkout.move_to("0" * 40)
 
 
+@pytest.mark.slow
 def test_submodules_follow_the_commit(tmp_path, monkeypatch) -> None:
     """Also when they move to another address."""
     (tmp_path / "home").mkdir()

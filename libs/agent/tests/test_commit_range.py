@@ -95,6 +95,7 @@ def test_shallow_clone_that_cut_the_range_is_not_believed(tree, tmp_path) -> Non
     assert commits_since(str(shallow), green) is None
 
 
+@pytest.mark.slow
 def test_long_range_is_unknown_rather_than_cut(tree) -> None:
     """A list without its oldest commits would name the wrong people."""
     green = tree.commit("good")
@@ -118,6 +119,7 @@ def test_hundred_commits_fit_into_a_record() -> None:
     assert RANGE_BYTES < 24 * 1024
 
 
+@pytest.mark.slow
 def test_range_is_reported_in_the_build(agent, gateway, tree) -> None:
     """The dashboard names the last green commit of the branch, and the agent reports what came since."""
     gateway.green = tree.commit("good")

@@ -54,7 +54,7 @@ WRONG = {
     "control characters": ("projects: \x01\n", "is no YAML"),
     "digits without end": (f"{P}poll_seconds: {'9' * 5000}\n", "is no YAML"),
     "no date": (f"{P}branch: 2026-13-45\n", "is no YAML"),
-    "depth without end": ("[" * 5000, "nested too deeply"),
+    "depth without end": ("[" * 600, "nested too deeply"),
 }
 
 

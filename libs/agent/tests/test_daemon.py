@@ -305,7 +305,7 @@ def test_a_spool_that_cannot_be_made_at_first_is_waited_for(agent, gateway, conf
     agent.spool.unlink()
     wait_until(lambda: gateway.records and gateway.of(gateway.only_build(), "BUILD_COMPLETE"), 20)
     daemon.send_signal(signal.SIGTERM)
-    daemon.communicate(timeout=10)
+    daemon.communicate(timeout=60)
 
 
 def test_sdk_runs_a_command_and_calls_handlers(gateway, spool) -> None:

@@ -1,10 +1,16 @@
 """Records as they stand on the wire."""
 
 import json
+from pathlib import Path
 
 import pytest
-from build_dashboard.recording.normalise import Block
+from build_dashboard.holder import raw
+from build_dashboard.holder.raw import RawWriter
+from build_dashboard.recording.log_recorder import LogRecorder
+from build_dashboard.recording.normalise import Block, Normaliser
 from build_dashboard.recording.records import Recorder
+from build_dashboard.recording.spool import Spool
+from build_dashboard.redaction.redactor import Redactor
 from build_protocol.limits import RECORD_BYTES
 from build_protocol.messages import BuildLog, agent_record
 from hypothesis import given, settings
@@ -82,3 +88,31 @@ def test_totals_survive_a_restart() -> None:
     totals = first.totals()
     assert totals is not None
     assert totals["lines"] == 2
+
+
+@pytest.mark.parametrize("records_between", [0, 3])
+def test_how_a_command_ended_outlives_the_agent_that_read_it(tmp_path, records_between) -> None:
+    """An agent that dies between the command's end and BUILD_COMPLETE leaves the result to whoever adopts the build."""
+    (tmp_path / "raw").mkdir()
+    writer = RawWriter(str(tmp_path / "raw"))
+    first = log_recorder(tmp_path)
+    first.start({}, 1)
+    writer.append(raw.OUT, 2, b"line\n")
+    writer.close(3, "code=4 signal= reason=interrupted wall_ms=5 user_ms=6 system_ms=7 peak_rss_bytes=8 lost1=9:28")
+    while first.step():
+        pass
+    for _ in range(records_between):
+        first.update({"metrics": {"wallMs": 1}}, 3)
+
+    adopting = log_recorder(tmp_path)
+    while adopting.step():
+        pass
+
+    assert first.end is not None
+    assert first.end == adopting.end
+
+
+def log_recorder(directory: Path) -> LogRecorder:
+    """A log recorder as a process has it that begins, or goes on with, the build in this directory."""
+    recorder = Recorder("01900000-0000-7000-8000-000000000000", "p")
+    return LogRecorder(str(directory / "raw"), Spool(directory), recorder, Normaliser(Redactor()))

@@ -159,6 +159,7 @@ def leaks(text: bytes, name: str, secret: str) -> bool:
     return any(form in joined for form in (secret.encode(), quote(secret).encode(), encoded, encoded[8:24]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", WAYS)
 def test_usual_secrets_are_not_stored(tmp_path, way) -> None:
     """All of 22, in each way that output has them; what was replaced is counted."""
@@ -171,6 +172,7 @@ def test_usual_secrets_are_not_stored(tmp_path, way) -> None:
     assert through == []
 
 
+@pytest.mark.slow
 def test_usual_secrets_of_a_command_line_are_not_stored(tmp_path) -> None:
     """Neither as an argument, nor when a build tool repeats its command."""
     through = []

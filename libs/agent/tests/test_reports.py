@@ -21,6 +21,11 @@ def carried(seen: Reports, name: str) -> list[Any]:
     return [item for update in seen.updates() for item in update.get(name, [])]
 
 
+def problems(seen: Reports) -> list[str]:
+    """What could not be read of them."""
+    return [fact["reason"] for fact in carried(seen, "missingFacts")]
+
+
 def names(seen: Reports) -> list[str]:
     """The tests that are reported."""
     return [test["name"] for test in carried(seen, "tests")]
@@ -53,10 +58,10 @@ def test_reports_are_found_where_tools_put_them(tmp_path: Path) -> None:
     seen = found(tmp_path, command=("pytest", "--junit-xml=named.xml"), patterns=("**/*.xml",))
 
     assert sorted(usual) == sorted(names(seen))
-    assert [] == carried(seen, "notes")
+    assert [] == problems(seen)
 
 
-def test_what_could_not_be_read_is_a_note(tmp_path: Path) -> None:
+def test_what_could_not_be_read_is_a_missing_fact(tmp_path: Path) -> None:
     """A damaged, a broken and an unreadable report are named with the reason; what was whole in them is shown."""
     (tmp_path / "junit.xml").write_text("<testsuite><testcase name='good'/><testcase name='cu")
     (tmp_path / "TEST-a.xml").write_text("")
@@ -69,17 +74,15 @@ def test_what_could_not_be_read_is_a_note(tmp_path: Path) -> None:
         "test report named.xml could not be read: its root element is <coverage>",
         "test report junit.xml is damaged: it breaks off in line 1; results read from it: 1",
         "test report TEST-a.xml could not be read: it is empty",
-    ] == carried(seen, "notes")
+    ] == problems(seen)
 
 
-def test_a_pattern_without_a_report_is_a_note(tmp_path: Path) -> None:
+def test_a_pattern_without_a_report_is_a_missing_fact(tmp_path: Path) -> None:
     """Who names reports wants to know that none was written; one from before the build counts as none."""
     (tmp_path / "old.xml").write_text(ONE.format("old"))
     os.utime(tmp_path / "old.xml", (999, 999))
 
-    assert ["no test report that this build wrote is named *.xml"] == carried(
-        found(tmp_path, patterns=("*.xml",)), "notes"
-    )
+    assert ["no test report that this build wrote is named *.xml"] == problems(found(tmp_path, patterns=("*.xml",)))
 
 
 def test_other_xml_of_such_a_name_is_passed_over(tmp_path: Path) -> None:
@@ -102,7 +105,7 @@ def test_limits_are_noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit
         (tmp_path / f"TEST-{number}.xml").write_text(ONE.format(number))
     monkeypatch.setattr(reports, limit, value)
 
-    assert note in carried(found(tmp_path), "notes")
+    assert note in problems(found(tmp_path))
 
 
 def test_many_broken_reports_are_counted(tmp_path: Path) -> None:
@@ -110,7 +113,7 @@ def test_many_broken_reports_are_counted(tmp_path: Path) -> None:
     for number in range(30):
         (tmp_path / f"TEST-{number}.xml").write_text("")
 
-    notes = carried(found(tmp_path), "notes")
+    notes = problems(found(tmp_path))
 
     assert len(notes) == 11
     assert notes[-1] == "20 more test reports could not be read whole"

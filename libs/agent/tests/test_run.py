@@ -162,7 +162,7 @@ def test_cancel_from_the_dashboard_ends_the_build(agent, gateway, wait_until) ->
     wait_until(lambda: gateway.records and gateway.log(gateway.only_build()) == ["up"])
     build = gateway.only_build()
     gateway.send({"type": "COMMAND", "commandId": "c1", "kind": "cancel", "buildId": build})
-    process.communicate(timeout=10)
+    process.communicate(timeout=60)
 
     complete = gateway.of(build, "BUILD_COMPLETE")[0]["data"]
     assert (complete["status"], complete["reason"]) == ("cancelled", "cancelled_by_user")
@@ -179,7 +179,7 @@ def test_every_order_to_cancel_a_build_is_answered(agent, gateway, wait_until) -
     for command_id in ("c1", "c2"):
         frame = {"type": "COMMAND", "commandId": command_id, "kind": "cancel", "buildId": gateway.only_build()}
         gateway.send(frame)
-    process.communicate(timeout=10)
+    process.communicate(timeout=60)
 
     acks = [frame for frame in gateway.frames if frame["type"] == "COMMAND_ACK"]
     assert {frame["commandId"] for frame in acks if frame["state"] == "done"} == {"c1", "c2"}

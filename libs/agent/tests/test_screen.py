@@ -163,6 +163,7 @@ def test_a_terminals_newest_lines_wait_a_moment() -> None:
     assert [["two", "three"]] == [block.lines for block in normaliser.feed("pty", b"four\r\n", 2001 + HOLD_MS)]
 
 
+@pytest.mark.slow
 def test_long_sequences_and_rows_cost_little() -> None:
     """A megabyte of what never ends, or of one row that is written again, is read within the suite's time limit."""
     for data in (b"\x1b[A\x1b]" + b"x" * 300_000, b"\x1b[A" + b"\x1b[1;" * 50_000, b"\x1b[A" + b"ab\r" * 100_000):

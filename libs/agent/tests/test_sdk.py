@@ -226,7 +226,7 @@ def test_async_with_leaves_the_loop_free(sdk, gateway) -> None:
     async def drive() -> None:
         async with sdk.build(linger_seconds=0.5) as build:
             build.log("printed")
-            await asyncio.sleep(60)
+            await asyncio.Event().wait()
 
     async def main() -> None:
         other, driven = asyncio.create_task(turn()), asyncio.create_task(drive())

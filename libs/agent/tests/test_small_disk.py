@@ -18,6 +18,7 @@ def disk(spool: Path) -> Iterator[Disk]:
         yield mounted
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", ["long lines", "short lines", "control characters"])
 def test_output_that_fills_the_disk_keeps_no_build_from_arriving(
     disk: Disk, lone_agent, agent, gateway, shape: str
@@ -43,6 +44,7 @@ def test_output_that_fills_the_disk_keeps_no_build_from_arriving(
     assert agent.left() == []
 
 
+@pytest.mark.slow
 def test_a_disk_that_the_build_itself_fills_keeps_no_end_back(disk: Disk, lone_agent, agent, gateway) -> None:
     """What the command writes beside its output leaves no room at all; its end arrives once that is gone."""
     done = lone_agent.build("sh", "-c", f"printf x; dd if=/dev/zero of={disk.path}/other bs=64k status=none; exit 3")

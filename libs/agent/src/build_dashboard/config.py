@@ -10,7 +10,6 @@ from build_dashboard.delivery.backoff import Backoff
 
 if TYPE_CHECKING:
     from build_protocol.project_config import ConfigFile
-    from pydantic import ValidationError
 
 
 def config_path(environment: Mapping[str, str] = os.environ) -> Path:
@@ -24,13 +23,12 @@ def read_config(path: Path) -> "ConfigFile":
     Raises:
         ConfigError: names the file and what is wrong.
     """
-    from build_protocol.project_config import ConfigFile  # noqa: PLC0415  (pydantic: `run` does without)
-    from pydantic import ValidationError  # noqa: PLC0415  (as above)
+    from build_protocol import config_reading  # noqa: PLC0415  (pydantic: `run` does without)
 
     try:
-        return ConfigFile.model_validate(_load(path))
-    except ValidationError as error:
-        raise ConfigError(f"{path}: {_first_fault(error)}") from error
+        return config_reading.read_config(read_text(path))
+    except config_reading.ConfigFaulty as fault:
+        raise ConfigError(f"{path}: {fault}") from fault
 
 
 def find_backoff(project: str, path: Path | None = None) -> Backoff:
@@ -44,29 +42,26 @@ def find_backoff(project: str, path: Path | None = None) -> Backoff:
         return Backoff()  # another tool's config.yaml, or one without this: nothing a build should fail for
 
 
-def _load(path: Path) -> Any:
-    import yaml  # noqa: PLC0415  (most runs have no config.yaml)
+def read_text(path: Path) -> str:
+    """The file's text.
 
+    Raises:
+        ConfigError: it cannot be read, or is no text.
+    """
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
+        return path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
         raise ConfigError(f"{path} is not there: write it, or name another by BUILD_DASHBOARD_CONFIG") from error
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}") from error
-    except RecursionError as error:
-        raise ConfigError(f"{path} is nested too deeply") from error
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: no UTF-8, no date, a number of too many digits
-        raise ConfigError(f"{path} is no YAML: {error}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: it is no YAML: byte {error.start + 1} is no UTF-8") from error
 
 
-def _first_fault(error: "ValidationError") -> str:
-    """Where the first fault is, what it is, and how many more there are."""
-    first, *others = error.errors()
-    place = ".".join(str(part) for part in first["loc"] if part != "[key]")
-    if not place:
-        return "it must be a mapping whose `projects:` names the projects"
-    words = {
-        "extra_forbidden": "there is no such field",
-        "missing": "it is missing",
-    }.get(first["type"], first["msg"].removeprefix("Value error, "))
-    return f"{place}: {words}" + (f" (and {len(others)} more)" if others else "")
+def _load(path: Path) -> Any:
+    import yaml  # noqa: PLC0415  (most runs have no config.yaml)
+
+    try:
+        return yaml.safe_load(read_text(path))
+    except (yaml.YAMLError, ValueError, RecursionError):  # ValueError: no date, a number of too many digits
+        return None

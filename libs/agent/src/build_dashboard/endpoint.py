@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
+from build_dashboard.ci_key import CiKey
 from build_dashboard.config_error import ConfigError
 
 DEFAULT_URL = "http://127.0.0.1:8080"
@@ -13,10 +14,22 @@ DEFAULT_URL = "http://127.0.0.1:8080"
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """The gateway's WebSocket address and the agent's key."""
+    """The gateway's WebSocket address, and the agent's key; or, for a CI's job without one, how it gets a key."""
 
     url: str
     api_key: str
+    job: CiKey | None = None
+
+    @property
+    def has_key(self) -> bool:
+        """Whether there is something to show to the gateway."""
+        return bool(self.api_key) or self.job is not None
+
+    def credential(self) -> str:
+        """What to show now; a job may have to ask for it first, which takes a while. Raises CiKeyFailed."""
+        if self.api_key or self.job is None:
+            return self.api_key
+        return self.job.current(self.dashboard_url)
 
     @property
     def dashboard_url(self) -> str:
@@ -29,9 +42,13 @@ class Endpoint:
 def find_endpoint(
     url: str | None = None, api_key: str | None = None, environment: Mapping[str, str] = os.environ
 ) -> Endpoint:
-    """The endpoint by argument, else by WS_ENDPOINT or BUILD_DASHBOARD_URL, else on this machine."""
+    """The endpoint by argument, else by WS_ENDPOINT or BUILD_DASHBOARD_URL, else on this machine.
+
+    Without a key it is that of a CI's job, where the environment is one's.
+    """
     address = url or environment.get("WS_ENDPOINT") or environment.get("BUILD_DASHBOARD_URL") or DEFAULT_URL
-    return Endpoint(websocket_url(address), api_key or _key(environment))
+    key = api_key or _key(environment)
+    return Endpoint(websocket_url(address), key, None if key else CiKey.of(environment))
 
 
 def _key(environment: Mapping[str, str]) -> str:

@@ -5,6 +5,7 @@ import time
 import pytest
 from build_dashboard.cli.doctor import Finding, examine
 from build_dashboard.endpoint import Endpoint
+from build_protocol.credentials import KEY_PREFIX, new_id, new_value
 
 pytestmark = pytest.mark.slow
 
@@ -150,6 +151,15 @@ def test_wrong_key(bare_environment, gateway) -> None:
     found = diagnosis(local(gateway.port), "bmk_wrong")
 
     assert (found.check, "keys add" in str(found.remedy)) == ("key", True)
+
+
+def test_mistyped_key(bare_environment, gateway) -> None:
+    """A typo is called one; a key that somebody chose has no checksum to compare."""
+    value = new_value(KEY_PREFIX, new_id())
+    for typed in (value[:-1], value.swapcase().replace("BMK", "bmk"), value[:20] + value[21:]):
+        found = diagnosis(local(gateway.port), typed)
+        assert (found.check, "a mistyped key" in found.detail) == ("key", True)
+    assert "wrong or revoked" in diagnosis(local(gateway.port), value).detail
 
 
 def test_no_key(bare_environment, gateway) -> None:

@@ -169,7 +169,7 @@ def upload(tmp_path, authority, bare_environment):
         (tmp_path / "a.whl").write_bytes(b"wheel")
         uploader = Uploader(
             f"https://{HOST}",
-            "key",
+            lambda: "key",
             {"buildId": "b", "project": "p"},
             progress=lambda *_: None,
             is_hurried=lambda: False,

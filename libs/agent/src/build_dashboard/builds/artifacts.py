@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from build_dashboard.ci_key import CiKeyFailed
 from build_dashboard.delivery.transport import RoutedTransport
 from build_dashboard.file_search import search_files
 
@@ -92,7 +93,7 @@ class Uploader:
     def __init__(
         self,
         dashboard_url: str,
-        api_key: str,
+        credential: Callable[[], str],
         build: Mapping[str, Any],
         *,
         progress: Callable[[str, int, int], None],
@@ -101,7 +102,7 @@ class Uploader:
         environment: Mapping[str, str] = os.environ,
     ) -> None:
         self._url = dashboard_url.rstrip("/")
-        self._key = {"Authorization": f"Bearer {api_key}"}
+        self._credential = credential
         self._build = {"buildId": build["buildId"], "project": build["project"]}
         self._progress = progress
         self._is_hurried = is_hurried
@@ -151,7 +152,11 @@ class Uploader:
             body |= {"partSizeBytes": facts.part_bytes, "partSha256": list(facts.part_sha256)}
         if self._is_relayed:
             body["via"] = RELAY
-        answer = self._http.post(f"{self._url}/api/artifacts", json=body, headers=self._key)
+        try:
+            key = {"Authorization": f"Bearer {self._credential()}"}
+        except CiKeyFailed as error:
+            raise UploadLater(str(error)) from error
+        answer = self._http.post(f"{self._url}/api/artifacts", json=body, headers=key)
         if answer.is_success:
             return dict(answer.json())
         words = _words(answer)

@@ -42,7 +42,9 @@ def bring_artifacts(
             say(f"{len(found)} artifacts wait for the dashboard")
             return False
         meter, endpoint = _Meter(), delivery.endpoint
-        uploader = Uploader(endpoint.dashboard_url, endpoint.api_key, facts, progress=meter.show, is_hurried=is_hurried)
+        uploader = Uploader(
+            endpoint.dashboard_url, endpoint.credential, facts, progress=meter.show, is_hurried=is_hurried
+        )
         try:
             for file in found[:FILES_MAX]:
                 try:

@@ -38,7 +38,7 @@ def deliver(spool: Path, endpoint: Endpoint, wait_seconds: float, *, origin: Ori
     Raises:
         ConfigError: there is no key, or the directory is none that builds can be delivered from.
     """
-    if not endpoint.api_key:
+    if not endpoint.has_key:
         raise ConfigError(NO_KEY)
     if not spool.is_dir() or not os.access(spool, os.R_OK | os.W_OK):
         raise ConfigError(f"{spool} is no directory that can be read and written")

@@ -1,6 +1,7 @@
-"""Ask the dashboard one thing for a command: its refusal is printed, and ends the command with 1."""
+"""Ask the dashboard for a command: what it refuses is printed in its words, and ends the command."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import typer
@@ -9,9 +10,16 @@ from build_dashboard.cli.client import Client, DashboardError
 
 
 def asked(ask: Callable[[Client], Any]) -> Any:
-    """The answer of a request by a person's session; typer.Exit where the dashboard refuses."""
-    try:
+    """The answer of a request by a person's session; typer.Exit(1) where the dashboard refuses."""
+    with problems():
         return ask(Client())
+
+
+@contextmanager
+def problems(code: int = 1) -> Iterator[None]:
+    """Errors of the dashboard as one line, without a trace; they end the command with this code."""
+    try:
+        yield
     except DashboardError as error:
         typer.echo(error.lines, err=True)
-        raise typer.Exit(1) from error
+        raise typer.Exit(code) from error

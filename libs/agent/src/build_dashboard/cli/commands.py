@@ -1,47 +1,68 @@
 """The commands of the command line, except `run`: what people ask the dashboard, and `analyze`, `doctor`, `agent`."""
 
 import json
-import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from build_protocol.branches import branch_fault
 
 from build_dashboard.cli.accounts_commands import keys, users
+from build_dashboard.cli.asked import problems
 from build_dashboard.cli.client import Client, DashboardError
-from build_dashboard.cli.lookup import builds_of_commit, find_build, read_commit, titled
+from build_dashboard.cli.clock_commands import clock
+from build_dashboard.cli.config_commands import config as config_commands
+from build_dashboard.cli.login_commands import login, logout, tokens
+from build_dashboard.cli.lookup import find_build
+from build_dashboard.cli.mirror import mirror
 from build_dashboard.cli.parking_commands import parking
+from build_dashboard.cli.reading_commands import READING, Id, Json
+from build_dashboard.cli.rebuild_commands import rebuild
+from build_dashboard.cli.rights_commands import groups
+from build_dashboard.cli.rules_commands import rules
+from build_dashboard.cli.wording import titled
 from build_dashboard.duration import read_duration
-
-RUNNING = ("queued", "running")
-FOLLOW_SECONDS = 0.5
-WAIT_SECONDS = 5.0
 
 app = typer.Typer(
     no_args_is_help=True,
-    add_completion=False,
     # Plain help: rich's would take longer to load than everything else together.
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     help="Live builds of ML compilers, from any machine.",
 )
 app.add_typer(users, name="users")
+app.add_typer(groups, name="groups")
 app.add_typer(keys, name="keys")
+app.add_typer(mirror, name="mirror")
+app.add_typer(tokens, name="tokens")
+app.command()(login)
+app.command()(logout)
 app.add_typer(parking, name="parking")
-rules = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The rules by which failures are found in logs.")
+app.add_typer(clock, name="clock")
+app.add_typer(config_commands, name="config")
+app.add_typer(rebuild, name="rebuild")
 app.add_typer(rules, name="rules")
 
-Json = Annotated[bool, typer.Option("--json", help="Print the server's answer, for programs.")]
-Id = Annotated[
-    str,
-    typer.Argument(
-        metavar="ID", help="The build's id, its last 8 digits as the page shows them, or 6 or more of either end."
-    ),
-]
+for reading_name, reading in READING:
+    app.command(reading_name)(reading)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from build_dashboard import __version__  # noqa: PLC0415  (nothing else needs it)
+
+        typer.echo(f"build-dashboard {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    *,
+    _version: Annotated[
+        bool, typer.Option("--version", help="Print the version, and exit.", is_eager=True, callback=_print_version)
+    ] = False,
+) -> None:
+    """Live builds of ML compilers, from any machine."""
 
 
 @app.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
@@ -53,68 +74,15 @@ def run(arguments: Annotated[list[str], typer.Argument(metavar="--project P -- C
 
 
 @app.command()
-def builds(  # noqa: PLR0917  (typer's options, always given by name)
-    project: Annotated[str | None, typer.Option(help="Only this project.")] = None,
-    branch: Annotated[str | None, typer.Option(help="Only this branch.")] = None,
-    config: Annotated[str | None, typer.Option(help="Only this config.")] = None,
-    status: Annotated[str | None, typer.Option(help="Only this status.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")] = 20,
-    as_json: Json = False,
-) -> None:
-    """List the newest builds."""
-    with problems():
-        found = Client().builds(limit, project=project, branch=branch, config=config, status=status)
-        if as_json:
-            typer.echo(json.dumps(found, indent=2))
-        else:
-            from build_dashboard.cli.tables import show_builds  # noqa: PLC0415  (rich, which only tables need)
-
-            show_builds(found)
-
-
-@app.command()
-def show(build_id: Id, as_json: Json = False) -> None:
-    """Show one build."""
-    with problems():
-        client = Client()
-        build = client.get(f"/api/builds/{find_build(client, build_id)['id']}")
-        if as_json:
-            typer.echo(json.dumps(build, indent=2))
-        else:
-            from build_dashboard.cli.tables import show_build  # noqa: PLC0415  (as above)
-
-            show_build(build, client.url)
-
-
-@app.command()
-def logs(
-    build_id: Id,
-    follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on until the build ends.")] = False,
-    first: Annotated[int, typer.Option(min=1, help="From this line on.")] = 1,
-) -> None:
-    """Print a build's log; with -f as it grows."""
-    with problems():
-        client = Client()
-        build_id = find_build(client, build_id)["id"]
-        while True:
-            # Asked before the lines: a build that was over then has no line after them.
-            is_over = client.get(f"/api/builds/{build_id}")["status"] not in RUNNING
-            for line in client.log_lines(build_id, first):
-                sys.stdout.write(line + "\n")
-                first += 1
-            sys.stdout.flush()
-            if is_over or not follow:
-                return
-            time.sleep(FOLLOW_SECONDS)
-
-
-@app.command()
-def cancel(build_id: Id) -> None:
-    """Stop a running build on its machine; one that is finished is an error."""
+def cancel(build_id: Id, as_json: Json = False) -> None:
+    """Stop the named build on its machine; one that is finished is an error, and a name of several cancels none."""
     with problems():
         client = Client()
         build = find_build(client, build_id)
         command = client.post("/api/commands", {"kind": "cancel", "buildId": build["id"]})
+        if as_json:
+            typer.echo(json.dumps(command, indent=2))
+            return
         typer.echo(
             f"cancel {titled(build)}: {command['state']}, "
             f"command {command['id']} to agent {command['agent']}, ordered by {command['requestedBy']}"
@@ -131,6 +99,7 @@ def trigger(  # noqa: PLR0917  (as above)
     parameter: Annotated[
         list[str] | None, typer.Option(metavar="NAME=VALUE", help="One that the project allows; may be repeated.")
     ] = None,
+    as_json: Json = False,
 ) -> None:
     """Ask a waiting agent (`build-dashboard agent`) to build a project."""
     with problems():
@@ -144,38 +113,10 @@ def trigger(  # noqa: PLR0917  (as above)
                 raise DashboardError(f"--parameter {each}: write NAME=VALUE")
             args[name] = value
         command = Client().post("/api/commands", {"kind": "trigger", "project": project, "args": args})
+        if as_json:
+            typer.echo(json.dumps(command, indent=2))
+            return
         typer.echo(f"{command['state']}: command {command['id']} to agent {command['agent']}")
-
-
-@app.command()
-def status(
-    sha: Annotated[
-        str | None, typer.Argument(help="The commit or its beginning; that of this directory where not given.")
-    ] = None,
-    wait: Annotated[bool, typer.Option("--wait", help="Until it is known.")] = False,
-    project: Annotated[str | None, typer.Option(help="Only this project.")] = None,
-) -> None:
-    """Does this commit pass everywhere? Exits with 0 for yes, 1 for no, 2 for not known yet."""
-    with problems(code=2):
-        from build_dashboard.evidence.checkout_facts import git_facts  # noqa: PLC0415  (only this command needs it)
-
-        # Given and empty is a variable that was not set: another commit's answer would be no answer.
-        facts: dict[str, Any] = git_facts(str(Path.cwd())) if sha is None else {"commit": sha}
-        if facts.get("commit") is None:
-            raise DashboardError(f"{facts['missing'][0].reason}: name the commit")
-        named = str(facts["commit"])
-        commit = read_commit(named)
-        while True:
-            newest = newest_per_config(builds_of_commit(Client(), commit, project))
-            code = commit_code(newest)
-            if code != 2 or not wait:
-                break
-            time.sleep(WAIT_SECONDS)
-        for build in newest:
-            typer.echo(f"{build['status']:10} {build['project']} {build['config']} {build['id']}")
-        if not newest:
-            typer.echo(f"no build of {commit} is known")
-    raise typer.Exit(code)
 
 
 @app.command()
@@ -190,16 +131,6 @@ def analyze(
     from build_analysis.cli import analyze_files  # noqa: PLC0415  (the rules take a moment to load)
 
     raise typer.Exit(analyze_files(files, as_json=as_json, exit_code=exit_code, from_ci=from_ci, good=good or ()))
-
-
-@rules.command()
-def check(
-    folder: Annotated[Path | None, typer.Argument(metavar="[DIR]", help="Further rule files, in YAML.")] = None,
-) -> None:
-    """Run every rule's examples and counter-examples, and say which do not hold."""
-    from build_analysis.cli import check_rule_files  # noqa: PLC0415  (the rules take a moment to load)
-
-    raise typer.Exit(check_rule_files(folder))
 
 
 @app.command()
@@ -259,30 +190,3 @@ def deliver(  # noqa: PLR0917  (as above)
         except ValueError as error:
             raise DashboardError(str(error)) from error
     raise typer.Exit(code)
-
-
-@contextmanager
-def problems(code: int = 1) -> Iterator[None]:
-    """Errors of the dashboard as one line, without a trace."""
-    try:
-        yield
-    except DashboardError as error:
-        typer.echo(error.lines, err=True)
-        raise typer.Exit(code) from error
-
-
-def newest_per_config(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The last attempt of each project and config; builds on people's machines do not count."""
-    newest: dict[tuple[str, str], dict[str, Any]] = {}
-    for build in found:
-        if build.get("origin") != "local":
-            newest.setdefault((build["project"], build["config"]), build)
-    return list(newest.values())
-
-
-def commit_code(newest: list[dict[str, Any]]) -> int:
-    """0 when all passed, 1 when one failed, else 2: running, cancelled and lost builds prove nothing."""
-    states = {build["status"] for build in newest}
-    if states & {"failed", "timed_out"}:
-        return 1
-    return 0 if states == {"succeeded"} else 2

@@ -15,9 +15,11 @@ import httpx
 from websockets.exceptions import WebSocketException
 
 from build_dashboard import __version__
-from build_dashboard.delivery.connection import dial
+from build_dashboard.delivery.connection import dial, may_be_posted
+from build_dashboard.delivery.exchange import PostFailed
 from build_dashboard.delivery.network import find_proxy, tls_context, without_password
 from build_dashboard.delivery.obstacles import explain
+from build_dashboard.delivery.posting import http_client, posting_url
 from build_dashboard.delivery.transport import RoutedTransport
 from build_dashboard.endpoint import Endpoint, find_endpoint, spool_directory
 
@@ -47,7 +49,7 @@ def examine(endpoint: Endpoint | None = None) -> Iterator[Finding]:
         return
     yield Finding("address", True, endpoint.url)
     for check in (_settings, _proxy, _name, _door):
-        finding = check(endpoint.url)
+        finding = check(endpoint)
         yield finding
         if not finding.is_well:
             return
@@ -71,11 +73,11 @@ def _spool() -> Finding:
     return Finding("spool", True, f"{path}: {waiting} builds in it, {free.f_bavail * free.f_frsize >> 20} MiB free")
 
 
-def _settings(url: str) -> Finding:
+def _settings(endpoint: Endpoint) -> Finding:
     try:
         tls_context()
     except ValueError as error:
-        return _failed(error, url)
+        return _failed(error, endpoint)
     named = [
         name
         for name in ("SSL_CERT_FILE", "BUILD_DASHBOARD_CA_FILE", "BUILD_DASHBOARD_CLIENT_CERT")
@@ -84,20 +86,21 @@ def _settings(url: str) -> Finding:
     return Finding("certificates", True, f"the system's, and {', '.join(named)}" if named else "the system's")
 
 
-def _proxy(url: str) -> Finding:
+def _proxy(endpoint: Endpoint) -> Finding:
     try:
-        proxy = find_proxy(url)
+        proxy = find_proxy(endpoint.url)
         if proxy is None:
             return Finding("proxy", True, "none; the connection is direct")
         parts = urlsplit(proxy)
         port = parts.port or _PROXY_PORTS.get(parts.scheme, 80)
         socket.create_connection((parts.hostname or "", port), LIMIT_SECONDS).close()
     except (OSError, ValueError) as error:
-        return _failed(error, url)
+        return _failed(error, endpoint)
     return Finding("proxy", True, f"{without_password(proxy)} answers")
 
 
-def _name(url: str) -> Finding:
+def _name(endpoint: Endpoint) -> Finding:
+    url = endpoint.url
     host, port = _place(url)
     if find_proxy(url):
         return Finding("DNS", True, f"{host} is looked up by the proxy")
@@ -108,8 +111,9 @@ def _name(url: str) -> Finding:
     return Finding("DNS", True, f"{host} is {address}")
 
 
-def _door(url: str) -> Finding:
+def _door(endpoint: Endpoint) -> Finding:
     """Reach the port and agree on TLS; through a proxy both are part of the next check."""
+    url = endpoint.url
     if find_proxy(url):
         return Finding("connection", True, "made by the proxy")
     host, port = _place(url)
@@ -120,31 +124,50 @@ def _door(url: str) -> Finding:
             with tls_context().wrap_socket(plain, server_hostname=host) as secured:
                 return Finding("TLS", True, f"{secured.version()}, certificate trusted")
     except OSError as error:
-        return _failed(error, url)
+        return _failed(error, endpoint)
 
 
 def _speak(endpoint: Endpoint) -> Generator[Finding, None, dict[str, Any] | None]:
     """Dial as an agent does; returns the WELCOME, or None after saying why there is none."""
-    if not endpoint.api_key:
+    if not endpoint.has_key:
         yield Finding("key", False, "BUILD_DASHBOARD_API_KEY is not set", "create one: build-dashboard keys add NAME")
         return None
     try:
         welcome = asyncio.run(_greet(endpoint))
     except (OSError, WebSocketException, ValueError) as error:
-        yield _failed(error, endpoint.url)
-        return None
+        welcome = asyncio.run(_greet_by_post(endpoint)) if may_be_posted(error) else None
+        if welcome is None:
+            yield _failed(error, endpoint)
+            return None
+        why = explain(error, endpoint).problem
+        detail = f"no WebSocket passes ({why}); builds are delivered by HTTP posts, and pages ask every few seconds"
+        yield Finding("upgrade", True, detail)
     if not isinstance(welcome, dict) or welcome.get("type") != "WELCOME":
         yield Finding("upgrade", False, "the server does not speak our protocol", "update build-dashboard")
         return None
     return welcome
 
 
+def _hello() -> dict[str, str]:
+    return {"type": "HELLO", "agentVersion": __version__, "instance": f"doctor-{uuid.uuid4().hex}"}
+
+
 async def _greet(endpoint: Endpoint) -> Any:
-    hello = {"type": "HELLO", "agentVersion": __version__, "instance": f"doctor-{uuid.uuid4().hex}"}
     async with dial(endpoint, LIMIT_SECONDS) as connection:
-        await connection.send(json.dumps(hello))
+        await connection.send(json.dumps(_hello()))
         async with asyncio.timeout(LIMIT_SECONDS):
             return json.loads(await connection.recv())
+
+
+async def _greet_by_post(endpoint: Endpoint) -> dict[str, Any] | None:
+    """The WELCOME that a post is answered with; None where none is."""
+    try:
+        async with http_client(endpoint) as http:
+            answer = await http.post(posting_url(endpoint.url), content=json.dumps(_hello()), timeout=LIMIT_SECONDS)
+            frames = [json.loads(line) for line in answer.text.splitlines()] if answer.is_success else []
+    except (PostFailed, httpx.HTTPError, ValueError):
+        return None
+    return next((frame for frame in frames if isinstance(frame, dict) and frame.get("type") == "WELCOME"), None)
 
 
 def _answers(welcome: dict[str, Any]) -> Iterator[Finding]:
@@ -159,7 +182,7 @@ def _answers(welcome: dict[str, Any]) -> Iterator[Finding]:
 
 def _uploads(endpoint: Endpoint) -> Finding:
     """Where artifacts' bytes go; what lies elsewhere need not be reachable, for the dashboard passes them on."""
-    headers = {"Authorization": f"Bearer {endpoint.api_key}"}
+    headers = {"Authorization": f"Bearer {endpoint.credential()}"}
     with httpx.Client(transport=RoutedTransport(), timeout=LIMIT_SECONDS) as http:
         try:
             answer = http.get(f"{endpoint.dashboard_url}/api/artifacts/destination", headers=headers)
@@ -184,6 +207,6 @@ def _place(url: str) -> tuple[str, int]:
     return parts.hostname or "", parts.port or (443 if parts.scheme == "wss" else 80)
 
 
-def _failed(error: Exception, url: str) -> Finding:
-    obstacle = explain(error, url)
+def _failed(error: Exception, endpoint: Endpoint) -> Finding:
+    obstacle = explain(error, endpoint)
     return Finding(obstacle.check, False, obstacle.problem, obstacle.remedy)

@@ -28,7 +28,8 @@ from build_dashboard.redaction.redactor import Redactor
 if TYPE_CHECKING:
     import asyncio
 
-    from build_dashboard.delivery.connection import Connection
+    from build_dashboard.delivery.connection import Connection, Link
+    from build_dashboard.delivery.exchange import Exchange
 
 Commander = Callable[[Mapping[str, Any]], tuple[str, str | None]]
 """Answers a command that is not about a held build: state and detail of its COMMAND_ACK."""
@@ -70,7 +71,9 @@ class Delivery:
         backoff: Backoff | None = None,
         *,
         serves: Sequence[str] = (),
+        instance: str | None = None,
     ) -> None:
+        """`instance` names this process among those of its key; of two of one name the newer connection stays."""
         self.problem = ""
         self.is_connected = False
         self.is_rejected = False
@@ -82,11 +85,11 @@ class Delivery:
         """Called in the connection's loop with the build that somebody cancelled."""
 
         self.notices: list[str] = []
-        self._is_closed = False
+        self._is_closed = self._says_posts = False
         self._endpoint = endpoint
         self._spool_path = spool_path
         self._backoff = backoff or Backoff()
-        self._session = Session(__version__, uuid.uuid4().hex, host, serves)
+        self._session = Session(__version__, instance or uuid.uuid4().hex, host, serves)
         self._held: dict[str, Held] = {}
         self._gone: set[str] = set()
         self._todo: deque[Callable[[], None]] = deque()
@@ -113,6 +116,7 @@ class Delivery:
             facts.get("branch"),
             facts.get("config"),
             spool.last_seq,
+            *(spool.stored_seq,) * 3,  # what another spool brought there needs no sending
             is_running=is_running,
         )
         held = Held(directory, spool, directory.replaced_records(), replace)
@@ -163,6 +167,48 @@ class Delivery:
 
         self._post(note)
 
+    def report_source(self, name: str, health: dict[str, Any]) -> None:
+        """Say how well a CI is followed that this process shows (as HEARTBEAT carries it)."""
+
+        def note() -> None:
+            before = self._session.sources.get(name)
+            is_news = before is None or before.get("problem") != health.get("problem")
+            self._session.sources[name] = health
+            if is_news and self._connection:
+                self._connection.beat()
+
+        self._post(note)
+
+    def ask_green(self, build_id: str, branch: str | None) -> None:
+        """Ask for the last green commit of the build's config; `green` has the answer."""
+        self._post(lambda: self._ask(lambda: self._session.ask_green(build_id, branch)))
+
+    def green(self, build_id: str) -> tuple[bool, str | None]:
+        """Whether that is answered, and the commit where one is known."""
+        return build_id in self._session.greens, self._session.greens.get(build_id)
+
+    def wait_for_stored(self, builds: Sequence[tuple[str, str]]) -> dict[str, Any] | None:
+        """What is stored of these builds (id and project, at most 1000), as STORED_BUILDS has it, by id.
+
+        Waits for the dashboard as long as it takes. None: it cannot tell now, or this delivery is closed.
+        """
+        query = uuid.uuid4().hex
+        self._post(lambda: self._ask(lambda: self._session.ask_stored(query, builds)))
+        with self._changed:
+            self._changed.wait_for(lambda: query in self._session.extents or self._is_closed or self.is_over)
+        return self._session.extents.pop(query, None)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing is delivered any more by this: another process of this name took over, or a key is needed."""
+        return self._thread.ident is not None and not self._thread.is_alive()
+
+    def _ask(self, question: Callable[[], None]) -> None:
+        question()
+        if self._connection and self.is_connected:
+            for frame in self._session.questions():
+                self._connection.send(frame)
+
     def stop(self, build_id: str, reason: str) -> None:
         """End a build of ours; nothing happens where it is over."""
         if held := self._held.get(build_id):
@@ -171,17 +217,11 @@ class Delivery:
     def wait_for_green(self, build_id: str, branch: str | None) -> str | None:
         """The last green commit of the build's config, once the dashboard answers; None when the build is complete."""
 
-        def ask() -> None:
-            self._session.ask_green(build_id, branch)
-            if self._connection and self.is_connected:
-                for question in self._session.questions():
-                    self._connection.send(question)
-
         def is_complete() -> bool:
             state = self._session.builds.get(build_id)
             return build_id in self._gone or (state is not None and state.is_complete)
 
-        self._post(ask)
+        self.ask_green(build_id, branch)
         with self._changed:
             self._changed.wait_for(lambda: build_id in self._session.greens or self._is_closed or is_complete())
         return self._session.greens.get(build_id)
@@ -200,7 +240,7 @@ class Delivery:
     @property
     def has_key(self) -> bool:
         """Whether there is a key to deliver with."""
-        return bool(self._endpoint.api_key)
+        return self._endpoint.has_key
 
     @property
     def endpoint(self) -> Endpoint:
@@ -385,6 +425,10 @@ class Delivery:
         if connection:
             self.is_connected, self.failures = connection.is_connected, connection.failures
             self.problem, self.is_rejected = connection.problem, connection.is_rejected
+            notice = f"no WebSocket passes ({connection.socket_problem}): this goes to the dashboard by HTTP posts"
+            if connection.socket_problem and self.is_connected and not self._says_posts:
+                self._says_posts = True
+                self.notices.append(notice)
         self._notify()
 
     def backlog(self) -> tuple[int, int | None]:
@@ -401,7 +445,9 @@ class Delivery:
 
         async def main() -> None:
             self._loop = asyncio.get_running_loop()
-            self._connection = Connection(self._endpoint, self._session, self, self._backoff, self._spool_path)
+            self._connection = Connection(
+                self._endpoint, self._session, self, self._backoff, self._spool_path, open_posts=_open_posts
+            )
             self.ready_at = time.monotonic()
             self._drain()
             await self._connection.run()
@@ -429,6 +475,13 @@ class Delivery:
     def _notify(self) -> None:
         with self._changed:
             self._changed.notify_all()
+
+
+def _open_posts(endpoint: Endpoint, exchange: "Exchange") -> "Link":
+    # Most agents never post: they need not wait for what that imports.
+    from build_dashboard.delivery.posting import Posts  # noqa: PLC0415  (see above)
+
+    return Posts(endpoint, exchange)
 
 
 def _is_stale(state: BuildState, held: Held) -> bool:

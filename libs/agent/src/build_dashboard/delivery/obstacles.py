@@ -4,6 +4,7 @@ import ssl
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from build_protocol.credentials import is_mistyped
 from websockets.exceptions import (
     InvalidHandshake,
     InvalidMessage,
@@ -13,7 +14,10 @@ from websockets.exceptions import (
     ProxyError,
 )
 
+from build_dashboard.ci_key import CiKeyFailed
+from build_dashboard.delivery.exchange import PostFailed
 from build_dashboard.delivery.network import NetworkSettingWrong, find_proxy, without_password
+from build_dashboard.endpoint import Endpoint
 
 _EXPIRED, _NOT_YET_VALID, _OTHER_NAMES = 10, 9, (62, 64)
 """OpenSSL's codes of certificates that nothing is wrong with but the date, or the name or address."""
@@ -33,8 +37,11 @@ class Obstacle:
     remedy: str
 
 
-def explain(error: Exception, url: str) -> Obstacle:  # noqa: PLR0911  (one answer a kind of error, read from top to bottom)
-    """Why dialling this address failed."""
+def explain(error: Exception, endpoint: Endpoint) -> Obstacle:  # noqa: C901, PLR0911  (one answer a kind of error, read from top to bottom)
+    """Why dialling this endpoint failed."""
+    url = endpoint.url
+    if isinstance(error, CiKeyFailed):
+        return Obstacle("key", f"{error} (this CI's own token, for there is no BUILD_DASHBOARD_API_KEY)", _TRUST)
     if isinstance(error, NetworkSettingWrong):
         return Obstacle("settings", str(error), "correct or unset the variable")
     if isinstance(error, InvalidProxy):
@@ -43,8 +50,10 @@ def explain(error: Exception, url: str) -> Obstacle:  # noqa: PLR0911  (one answ
         )
     if isinstance(error, ProxyError):
         return _of_proxy(error, url)
+    if isinstance(error, PostFailed):
+        return _of_post(error, endpoint)
     if isinstance(error, InvalidStatus):
-        return _of_status(error.response.status_code, url)
+        return _of_status(error.response.status_code, endpoint, is_ours=is_ours(error))
     if isinstance(error, ssl.SSLError):
         return _of_tls(error, url)
     if isinstance(error, InvalidMessage) and isinstance(error.__cause__, EOFError):
@@ -61,6 +70,14 @@ def explain(error: Exception, url: str) -> Obstacle:  # noqa: PLR0911  (one answ
         return _of_connection(error, url)
     return Obstacle("upgrade", str(error) or type(error).__name__, "update build-dashboard")
 
+
+_MISTYPED = Obstacle(
+    "key",
+    "the API key is wrong: a mistyped key, whose checksum does not fit the rest (BUILD_DASHBOARD_API_KEY)",
+    "copy the whole value again, or create a new key: build-dashboard keys add NAME",
+)
+
+_TRUST = "have `trusted_ci` in the server's config.yaml name this job, or set BUILD_DASHBOARD_API_KEY"
 
 _FIREWALL = "a firewall drops it? set HTTPS_PROXY to your company's proxy, or ask for this way to be opened"
 
@@ -101,17 +118,36 @@ def _of_proxy(error: ProxyError, url: str) -> Obstacle:
     )
 
 
-def _of_status(status: int, url: str) -> Obstacle:
+def _of_post(error: PostFailed, endpoint: Endpoint) -> Obstacle:
+    if isinstance(error.cause, ssl.SSLError):
+        return _of_tls(error.cause, endpoint.url)
+    if error.code is not None and error.status in (401, 403):
+        return _of_status(error.status, endpoint, is_ours=True)
+    return Obstacle(
+        "post",
+        f"neither a WebSocket nor an HTTP post passes ({error})",
+        "ask for an exception for this host, or name the proxy in HTTPS_PROXY",
+    )
+
+
+def is_ours(error: InvalidStatus) -> bool:
+    """Whether the gateway itself refused, and nobody on the way to it."""
+    return error.response.headers.get("Content-Type", "").startswith("application/problem+json")
+
+
+def _of_status(status: int, endpoint: Endpoint, *, is_ours: bool) -> Obstacle:
+    if status == 401 and is_mistyped(endpoint.api_key):
+        return _MISTYPED
     if status == 401:
         return Obstacle("key", _KEY_IS_WRONG, "create a new key: build-dashboard keys add NAME")
-    if status == 403:
+    if status == 403 and is_ours:
         return Obstacle(
             "key", "the API key may not connect (HTTP 403)", "create a new key: build-dashboard keys add NAME"
         )
     if status == 404:
-        path = urlsplit(url).path
+        path = urlsplit(endpoint.url).path
         return Obstacle(
-            "upgrade", f"no dashboard answers at {url}", f"is {path} the path of the dashboard's WebSocket?"
+            "upgrade", f"no dashboard answers at {endpoint.url}", f"is {path} the path of the dashboard's WebSocket?"
         )
     if status in (502, 503, 504):
         return Obstacle(

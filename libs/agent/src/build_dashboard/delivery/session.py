@@ -96,6 +96,12 @@ class Session:
         self.unbuildable: dict[str, dict[str, Any]] = {}
         """By project: why it cannot be built now, as HEARTBEAT carries it."""
 
+        self.sources: dict[str, dict[str, Any]] = {}
+        """By name: how well a mirror follows a CI, as HEARTBEAT carries it."""
+
+        self.extents: dict[str, dict[str, Any] | None] = {}
+        """By query: what is stored of the builds that were asked about; None where ingest did not answer."""
+
         self._questions: dict[str, dict[str, Any]] = {}
         self.is_welcome = False
         self._hello: dict[str, Any] = {
@@ -124,9 +130,8 @@ class Session:
     # --- frames out ---
 
     def hello(self) -> dict[str, Any]:
-        """The first frame of a connection."""
-        self.is_welcome = False
-        builds = [_hello_build(build) for build in list(self.builds.values())[:1000]]
+        """The first frame of a connection; what was refused wholly is not named again."""
+        builds = [_hello_build(build) for build in self.builds.values() if build.refusal is None][:1000]
         return {**self._hello, "clock": read_clock(), "builds": builds}
 
     def heartbeat(self, spool_bytes: int, oldest_unacked_ms: int | None, disk_free_bytes: int | None) -> dict[str, Any]:
@@ -138,6 +143,7 @@ class Session:
             "oldestUnackedMs": oldest_unacked_ms,
             "diskFreeBytes": disk_free_bytes,
             "unbuildable": list(self.unbuildable.values())[:100] or None,
+            "sources": list(self.sources.values())[:32] or None,
         }
         return {name: value for name, value in frame.items() if value is not None}
 
@@ -148,19 +154,24 @@ class Session:
             question = {name: value for name, value in facts.items() if value is not None}
             self._questions[build_id] = {"type": "LAST_GREEN_QUERY", **question}
 
+    def ask_stored(self, query: str, builds: Sequence[tuple[str, str]]) -> None:
+        """How much of these builds (id and project) is stored?"""
+        asked = [{"buildId": build_id, "project": project} for build_id, project in builds]
+        self._questions[query] = {"type": "STORED_QUERY", "query": query, "builds": asked}
+
     def questions(self) -> list[dict[str, Any]]:
         """What is not answered yet; to be asked again in every connection."""
         return list(self._questions.values())
 
-    def want(self) -> Want | None:
-        """What to send next; None while there is nothing or the window is closed."""
+    def want(self, room_bytes: int | None = None) -> Want | None:
+        """What to send next, in at most so many bytes; None while there is nothing or the window is closed."""
         room = self._window_bytes - sum(build.in_flight_bytes for build in self.builds.values())
         if not self.is_welcome or room <= 0:
             return None
         build = self._next(room)
         if build is None:
             return None
-        limit = min(room, self._frame_bytes) - FRAME_OVERHEAD_BYTES - RECORDS_PER_FRAME
+        limit = min(room, self._frame_bytes, room_bytes or self._frame_bytes) - FRAME_OVERHEAD_BYTES - RECORDS_PER_FRAME
         return Want(build.build_id, build.sent, max(limit, 1), RECORDS_PER_FRAME)
 
     def set_aside(self, build_id: str, problem: str) -> None:
@@ -200,11 +211,7 @@ class Session:
 
     def welcome(self, frame: Mapping[str, Any]) -> None:
         """The gateway listens: everything unstored is sent from the beginning of what it lacks."""
-        limits = frame.get("limits") or {}
-        self._frame_bytes = int(limits.get("frameBytes") or FRAME_BYTES)
-        self._window_bytes = int(frame.get("windowBytes", WINDOW_BYTES))
-        self.heartbeat_seconds = float(frame.get("heartbeatSeconds") or self.heartbeat_seconds)
-        self.dashboard_url = frame.get("dashboardUrl")
+        self._note_limits(frame)
         stored = frame.get("stored") or {}
         for build in self.builds.values():
             build.is_live, build.problem = build.is_running, None
@@ -216,10 +223,36 @@ class Session:
                 build.sent -= 1
         self.is_welcome = True
 
+    def welcome_again(self, frame: Mapping[str, Any]) -> list[str]:
+        """A further post was answered: go on where we are, with what is stored now; the builds of which more is."""
+        self._note_limits(frame)
+        moved = []
+        for build_id, upto in (frame.get("stored") or {}).items():
+            build = self.builds.get(build_id)
+            if build is not None and min(int(upto), build.spooled) > build.stored:
+                build.stored = min(int(upto), build.spooled)
+                build.settle(build.stored)
+                build.sent, build.confirmed = max(build.sent, build.stored), max(build.confirmed, build.stored)
+                moved.append(build_id)
+        return moved
+
+    def _note_limits(self, frame: Mapping[str, Any]) -> None:
+        limits = frame.get("limits") or {}
+        self._frame_bytes = int(limits.get("frameBytes") or FRAME_BYTES)
+        self._window_bytes = int(frame.get("windowBytes", WINDOW_BYTES))
+        self.heartbeat_seconds = float(frame.get("heartbeatSeconds") or self.heartbeat_seconds)
+        self.dashboard_url = frame.get("dashboardUrl")
+
     def learn_green(self, frame: Mapping[str, Any]) -> None:
         """Take a LAST_GREEN."""
         if self._questions.pop(str(frame.get("buildId")), None) is not None:
             self.greens[str(frame["buildId"])] = frame.get("commit")
+
+    def learn_stored(self, frame: Mapping[str, Any]) -> None:
+        """Take a STORED_BUILDS."""
+        query = str(frame.get("query"))
+        if self._questions.pop(query, None) is not None:
+            self.extents[query] = frame.get("builds")
 
     def acknowledge(self, frame: Mapping[str, Any]) -> bool:
         """Take an ACK; True when `stored` moved (that is progress)."""

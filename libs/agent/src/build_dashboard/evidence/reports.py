@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from build_analysis.test_results import TestResult
 
+from build_dashboard.evidence.missing import MissingFact
 from build_dashboard.file_search import is_pattern, search_files
 from build_dashboard.recording.fitting import chunks
 
@@ -18,10 +19,12 @@ FILE_BYTES = 64 * 1024 * 1024
 TESTS_MAX = 500
 """Results in one record, as the protocol has it."""
 
-NOTES_MAX = 10
+PROBLEMS_MAX = 10
 NAME_CHARACTERS = 1000
 SECONDS_MAX = 1e9
 """No test runs for thirty years: the report is wrong there."""
+
+REMEDY = f"let the tests write whole JUnit XML, at most {FILES_MAX} files of {FILE_BYTES // 2**20} MiB, and name it"
 
 KNOWN = (
     *("*junit*.xml", "*xunit*.xml", "TEST-*.xml", "test-results*.xml", "test_results*.xml", "test-reports/*.xml"),
@@ -43,13 +46,14 @@ class Reports:
         self._problems = problems
 
     def updates(self) -> Iterator[dict[str, Any]]:
-        """The results, in as many updates as they need; then the problems as notes."""
+        """The results, in as many updates as they need; then the problems, as facts that are missing."""
         for chunk in chunks(map(_fields, self._results), TESTS_MAX):
             yield {"tests": chunk}
         if self._problems:
-            more = len(self._problems) - NOTES_MAX
+            more = len(self._problems) - PROBLEMS_MAX
             rest = [f"{more} more test reports could not be read whole"] if more > 0 else []
-            yield {"notes": [note[:NAME_CHARACTERS] for note in (*self._problems[:NOTES_MAX], *rest)]}
+            problems = (*self._problems[:PROBLEMS_MAX], *rest)
+            yield {"missingFacts": [MissingFact("tests", problem, REMEDY).to_wire() for problem in problems]}
 
     def metrics(self) -> dict[str, int]:
         """How many passed, failed and were skipped; nothing without results."""

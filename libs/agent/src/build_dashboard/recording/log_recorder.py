@@ -54,6 +54,7 @@ class LogRecorder:
         log_cap_bytes: int = LOG_CAP_BYTES,
     ) -> None:
         self.end: End | None = None
+        self._end_text: str | None = None
         self.is_complete = False
         self.totals_known = True
         self.forecast: Callable[[Progress], int | None] | None = None
@@ -205,7 +206,8 @@ class LogRecorder:
                 blocks.clear()
                 records.append(self._recorder.record("BUILD_UPDATE", stamped_at, {"status": "running", **found}))
         elif kind == raw.EXIT:
-            self.end = parse_end(data.decode())
+            self._end_text = data.decode()
+            self.end = parse_end(self._end_text)
             self._finish_log(stamped_at, blocks, records)
 
     def _takes(self, data: bytes) -> bool:
@@ -301,6 +303,8 @@ class LogRecorder:
             "cutBytes": self._cut_bytes,
             "complete": self.is_complete,
             "totalsKnown": self.totals_known,
+            # It is read once, and BUILD_COMPLETE follows when all else is known: whoever goes on must know it too.
+            "end": self._end_text,
         }
         try:
             fail_at("agent.read")
@@ -323,6 +327,8 @@ class LogRecorder:
         self._log_bytes, self._cut_bytes = checkpoint["logBytes"], checkpoint["cutBytes"]
         self.is_complete, self.totals_known = checkpoint["complete"], checkpoint["totalsKnown"]
         self._recorder.seq = self._spool.last_seq
+        if (end := checkpoint.get("end")) is not None:
+            self._end_text, self.end = end, parse_end(end)
         if self.is_complete:
             return
         if self._spool.first_seq > 1:

@@ -31,8 +31,12 @@ class Recorder:
     Facts come without secrets out of `record`; the lines that `log` is given have none any more.
     """
 
-    def __init__(self, build_id: str, project: str, seq: int = 0, redactor: Redactor | None = None) -> None:
+    def __init__(
+        self, build_id: str, project: str, seq: int = 0, redactor: Redactor | None = None, *, has_times: bool = True
+    ) -> None:
+        """`has_times`: whether it is known when lines were printed; else their records alone say when they came."""
         self.seq = seq
+        self._has_times = has_times
         self._redactor = redactor or Redactor()
         self._envelope = f'"buildId":{json.dumps(build_id)},"project":{json.dumps(project)},"seq":'
         self._lines = 0
@@ -60,6 +64,16 @@ class Recorder:
         for _, group in groupby(blocks, key=_mergeable()):
             self._log(list(group), records)
         return records
+
+    def skip(self, first_line: int, lines: list[str]) -> None:
+        """Count lines that an earlier process recorded."""
+        if lines:
+            self._count(first_line, lines, continues=False)
+
+    @property
+    def log_bytes(self) -> int:
+        """UTF-8 bytes of the lines so far, joined by newlines."""
+        return self._bytes
 
     def totals(self) -> dict[str, Any] | None:
         """Lines, bytes and SHA-256 of the log so far; None when its beginning is not known any more."""
@@ -115,6 +129,8 @@ class Recorder:
         self.seq += 1
         goes_on = ',"continues":true' if continues else ""
         stamps = ",".join(map(str, times)) if len(times) > 1 and times[0] != times[-1] else str(times[0])
+        if not self._has_times:
+            stamps = ""
         return (
             f'{{"type":"BUILD_LOG",{self._envelope}{self.seq},"timestamp":{times[0]},"data":{{"firstLine":{number},'
             f'"stream":"{stream}","timesMs":[{stamps}]{goes_on},"lines":[{encoded}]}}}}'

@@ -47,7 +47,15 @@ _sync = os.fdatasync if hasattr(os, "fdatasync") else os.fsync
 class Spool:
     """One build's records. `append` may run in another thread than the rest."""
 
-    def __init__(self, directory: Path, segment_bytes: int = SEGMENT_BYTES, keep_bytes: int = KEEP_BYTES) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        segment_bytes: int = SEGMENT_BYTES,
+        keep_bytes: int = KEEP_BYTES,
+        *,
+        recent_bytes: int = RECENT_BYTES,
+    ) -> None:
+        self._recent_bytes = recent_bytes
         self.directory = directory
         self.last_seq = 0
         self.stored_seq = 0
@@ -74,6 +82,11 @@ class Spool:
         with self._lock:
             return sum(size for _, size in self._segments[:-1]) + self._size
 
+    def begin_after(self, seq: int) -> None:
+        """Let the first record have the number after this one: those before it were stored by another spool."""
+        if not self._segments:
+            self.last_seq = self.stored_seq = seq
+
     def append(self, records: Sequence[bytes], checkpoint: bytes = b"") -> None:
         """Write records last_seq+1, ... and where to go on after them; all of it is on the disk on return.
 
@@ -99,7 +112,7 @@ class Spool:
                 self.checkpoint = checkpoint
             self._recent.extend(records)
             self._recent_size += sum(map(len, records))
-            while self._recent_size > RECENT_BYTES:
+            while self._recent_size > self._recent_bytes:
                 self._recent_size -= len(self._recent.popleft())
 
     def read_after(self, seq: int, limit_bytes: int, limit_records: int) -> list[bytes]:

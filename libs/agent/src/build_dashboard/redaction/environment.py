@@ -6,7 +6,7 @@ from pathlib import Path
 
 from build_dashboard.redaction.redactor import Redactor
 
-OWN = ("BUILD_DASHBOARD_API_KEY", "BUILD_DASHBOARD_API_KEY_FILE")
+OWN = ("BUILD_DASHBOARD_API_KEY", "BUILD_DASHBOARD_API_KEY_FILE", "BUILD_DASHBOARD_ID_TOKEN")
 """The agent's own key is none of the build's business: whoever has it may report builds of others."""
 
 _NO = ("", "0", "false", "no")

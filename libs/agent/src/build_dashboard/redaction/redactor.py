@@ -6,6 +6,7 @@ by the rules. What a terminal does not show (colours in the middle of a word) do
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
 from dataclasses import astuple, dataclass, field
 from functools import cache
 from typing import Any
@@ -88,6 +89,13 @@ class Redactor:
     ) -> "Redactor":
         """One that knows the secrets of this environment, and these."""
         return cls([*secrets, *environment_secrets(environment, shape_spans)], patterns)
+
+    def sibling(self) -> "Redactor":
+        """One for another build, which knows the same secrets and shares what finds them."""
+        self._line_search()
+        other = copy(self)
+        other.count, other._streams = 0, {}  # noqa: SLF001  (of its own class)
+        return other
 
     def add(self, secrets: Iterable[str]) -> None:
         """Mask these from now on as well."""

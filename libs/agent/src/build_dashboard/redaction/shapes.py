@@ -257,7 +257,7 @@ USUAL: Sequence[Shape] = (
     Shape("Terraform token", (b".atlasv1.",), rb"\b\w{10,}\.atlasv1\.[\w=-]{20,}"),
     Shape("Twilio key", (b"SK", b"AC"), rb"\b(?:SK|AC)[0-9a-f]{32}\b"),
     Shape("age key", (b"AGE-SECRET-KEY-",), rb"AGE-SECRET-KEY-(?:PQ-)?1[A-Za-z0-9]{40,}"),
-    Shape("dashboard key", (b"bmk_",), rb"\bbmk_[A-Za-z0-9]+_[A-Za-z0-9]{12,}(?:_\w+)?"),
+    Shape("dashboard key", (b"bmk_", b"bmp_"), rb"\bbm[kp]_[A-Za-z0-9]+_[A-Za-z0-9]{12,}(?:_\w+)?"),
     Shape("login of a tool", (b" -u", b"--user"), rb"\s(?:-u|--user)[ =]?[\"']?[^\s:\"'/]+:([^\s\"'/]{4,})"),
     Shape("sshpass", (b"sshpass",), rb"\bsshpass\s+-p\s*(\S+)"),
     Shape("netrc", (b"password ", b"passwd "), rb"\b(?:machine|login)\s+\S+.{0,200}?\b(?:password|passwd)\s+(\S{4,})"),

@@ -1,0 +1,1 @@
+"""Buildbot: a mirror of a master by its REST API, made fast by its WebSocket."""

@@ -1,0 +1,1 @@
+"""GitHub Actions: a mirror of a repository's workflows by GitHub's REST API."""
