@@ -10,6 +10,7 @@ from build_chassis.bus import Delivery, Outgoing, PublishFailed
 from build_ingest.analysis.analyst import Analyst
 from build_ingest.analysis.early_alert import EarlyAlert
 from build_ingest.intake.consumer import RecordConsumer
+from build_ingest.intake.log_quotas import LogQuotas
 from build_ingest.lifecycle.lifecycle import BuildLifecycle
 from build_ingest.metrics import Metrics
 from build_ingest.records.delivery import RecordDelivery
@@ -152,12 +153,12 @@ def bus() -> RecordingBus:
 class Bench:
     """A consumer, an analyst and a lifecycle on a store, with a clock that tests turn."""
 
-    def __init__(self, store: BuildStore, bus: Any) -> None:
+    def __init__(self, store: BuildStore, bus: Any, quotas: LogQuotas | None = None) -> None:
         self.now = 1000.0
         self.store = store
         metrics = Metrics(CollectorRegistry())
         self.metrics = metrics
-        self.consumer = RecordConsumer(store, bus, metrics, lambda: self.now, self._notice)
+        self.consumer = RecordConsumer(store, bus, metrics, lambda: self.now, self._notice, quotas=quotas)
         self.analyst = Analyst(store, self.consumer, metrics, EarlyAlert(store, bus))
         self.lifecycle = BuildLifecycle(store, bus, self.consumer, self.analyst, metrics, clock=lambda: self.now)
 
@@ -172,9 +173,9 @@ class Bench:
 
 
 @pytest.fixture
-def make_bench(store: BuildStore, bus: RecordingBus) -> Callable[[], Bench]:
+def make_bench(store: BuildStore, bus: RecordingBus) -> Callable[..., Bench]:
     """Each call is a restart: the same store, nothing in memory."""
-    return lambda: Bench(store, bus)
+    return lambda quotas=None: Bench(store, bus, quotas)
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from build_ingest.analysis.early_alert import EarlyAlert
 from build_ingest.analysis.log_reader import LogReader
 from build_ingest.findings.failures import on_wire
 from build_ingest.logs.pages import stream_text
+from build_ingest.records import fold
 
 
 def edge(number: int) -> list[str]:
@@ -79,6 +80,35 @@ async def test_a_failing_edge_shows_while_the_build_runs(bench, bus, reporter) -
     assert (row.first_failure.file, row.first_failure.line) == ("lib/Op1.cpp", 11)
     assert (await bench.store.find(reporter.id)).build == row
     assert (await bench.store.find_failures(reporter.id)).items == [row.first_failure]
+
+
+async def test_a_build_is_failing_from_its_first_failed_step_to_its_end(bench, bus, reporter) -> None:
+    """The row says so whoever made the build, keeps it through more lines and a lost agent, and ends with the build."""
+    await feed(bench, reporter, reporter.start(origin="local"), *records(reporter, green(1, 30)))
+    await bench.analyst.read_due()
+    assert not (await bench.store.find(reporter.id)).build.failing
+
+    await feed(bench, reporter, *records(reporter, [*edge(1), *green(31, 3)]))
+    await bench.analyst.read_due()
+    assert bus.events("BUILD")[-1].build.failing
+    await feed(bench, reporter, *records(reporter, green(34, 3)))
+    state = await bench.store.find(reporter.id)
+    lost = fold.lose(state, 9)
+    assert (state.build.failing, lost.build.failing) == (True, False)
+    assert fold.mark_connected(lost, True).build.failing
+
+    await feed(bench, reporter, reporter.complete("failed", exit_code=1))
+    assert not (await bench.store.find(reporter.id)).build.failing
+    assert [] == bus.published
+
+
+async def test_a_doubtful_error_makes_no_build_failing(bench, reporter) -> None:
+    """A failed test may be tried again, and scripts go on after an error: only a failed step decides."""
+    lines = ["FAIL: MLIR :: Transforms/fold.mlir (7 of 90)", "lib/Op.cpp:3:1: error: unknown type name 'foo'"]
+    await feed(bench, reporter, reporter.start(origin="ci"), *records(reporter, [*lines, *green(1, 40)]))
+    await bench.analyst.read_due()
+
+    assert not (await bench.store.find(reporter.id)).build.failing
 
 
 async def test_a_failed_step_is_published_before_the_build_ends_and_once(bench, bus, reporter) -> None:
@@ -338,3 +368,37 @@ async def test_a_download_goes_past_records_without_text(bench, reporter) -> Non
     text = b"".join([piece async for piece in stream_text(bench.store, state, 0, 11)])
 
     assert text == b"first\nlast\n"
+
+
+async def test_what_green_builds_printed_is_no_cause(bench, bus, make_reporter) -> None:
+    """The last green log of the configuration is evidence, after a restart, too; where no rule speaks, news is."""
+    scary = ["gen: error: no table at /w/a.tab, making one", "rows: 1021", *green(1, 20)]
+    first = make_reporter(started_at=1000)
+    await feed(bench, first, first.start(), *records(first, scary), first.complete("succeeded", exit_code=0))
+    await bench.lifecycle.settle_due()
+    await bench.analyst.green_logs.learn_due()
+
+    failing = [
+        "gen: error: no table at /v/a.tab, making one",
+        "rows: 7",
+        "so it ends",
+        "make: *** [Makefile:3: a.inc] Error 3",
+    ]
+    second = make_reporter(started_at=2000)
+    await feed(bench, second, second.start(), *records(second, failing), second.complete("failed", exit_code=2))
+    await bench.lifecycle.settle_due()
+
+    found = (await bench.store.find_failures(second.id)).items
+    assert [("so it ends", 3)] == [(failure.message, failure.first_line) for failure in found]
+
+
+async def test_a_green_log_without_news_is_not_kept_again(bench, make_reporter) -> None:
+    """One row a configuration, as long as its green builds print the same; another configuration learns its own."""
+    for at, config in ((1000, "gcc"), (2000, "gcc"), (3000, "clang")):
+        one = make_reporter(started_at=at)
+        await feed(bench, one, one.start(config=config), *records(one, green(1, 200)), one.complete("succeeded"))
+        await bench.lifecycle.settle_due()
+        await bench.analyst.green_logs.learn_due()
+
+    kept = {config: await bench.store.list_green_logs("torch-mlir", config, "9", 10) for config in ("gcc", "clang")}
+    assert {"gcc": 1, "clang": 1} == {config: len(logs) for config, logs in kept.items()}

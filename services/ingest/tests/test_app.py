@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -265,6 +266,8 @@ async def test_the_gateway_asks_what_is_stored_and_people_cannot(service, make_r
         "status": "succeeded",
         "complete": True,
         "verified": None,
+        "logLines": 0,
+        "logBytes": 0,
     }
     assert (await service.get(path)).status_code == 404
 
@@ -316,6 +319,7 @@ async def test_lists_go_on_by_cursor(service, make_reporter) -> None:
     assert seen == [reporter.id for reporter in reversed(reporters)]
 
 
+@pytest.mark.slow
 async def test_a_flood_is_whole(service, reporter) -> None:
     """Twenty thousand lines in full records come out as they went in."""
     await service.publish(reporter, reporter.start())
@@ -426,16 +430,18 @@ async def test_a_maintainer_has_a_log_read_again(service, reporter) -> None:
 
 
 async def test_what_an_agent_found_late_is_on_the_builds_page(service, reporter) -> None:
-    """Step times, compile hotspots, changed configuration, the expected rest: the newest counts; notes add up."""
+    """Step times, hotspots, changed configuration, the expected rest: the newest counts; what is missing adds up."""
     slow = {"output": "a.o", "durationMs": 900, "previousMs": 300}
     await service.publish(
         reporter,
         reporter.start(),
         reporter.update(remainingMs=60_000, compileHotspots=[slow | {"durationMs": 1}]),
         reporter.update(stepTimes={"count": 3, "slowest": [slow], "criticalPath": [slow]}, compileHotspots=[slow]),
-        reporter.update(configurationChanges=[{"name": "CMAKE_BUILD_TYPE", "before": "Debug"}], notes=["no git"]),
-        reporter.update(notes=["no git", "a report is damaged"]),
+        reporter.update(configurationChanges=[{"name": "CMAKE_BUILD_TYPE", "before": "Debug"}]),
         reporter.update(missingFacts=[missing := {"name": "branch", "reason": "detached", "remedy": "give --branch"}]),
+        reporter.update(
+            missingFacts=[missing, damaged := {**missing, "name": "tests", "reason": "a report is damaged"}]
+        ),
     )
 
     detail = await service.stored(reporter)
@@ -444,8 +450,7 @@ async def test_what_an_agent_found_late_is_on_the_builds_page(service, reporter)
     assert detail["stepTimes"] == {"count": 3, "slowest": [slow], "criticalPath": [slow]}
     assert detail["compileHotspots"] == [slow]
     assert detail["configurationChanges"] == [{"name": "CMAKE_BUILD_TYPE", "before": "Debug"}]
-    assert detail["notes"] == ["no git", "a report is damaged"]
-    assert detail["missingFacts"] == [missing]
+    assert detail["missingFacts"] == [missing, damaged]
     assert 59_000 < detail["remainingMs"] == row["remainingMs"] <= 60_000
 
 
@@ -508,3 +513,43 @@ async def test_an_idle_service_rests(service) -> None:
     replica = service.app.state.dependencies.replica
 
     assert [] == [duty.name for duty in replica.duties() if await duty.step()]
+
+
+async def test_verdicts_are_given_again_to_services_alone(service, make_reporter) -> None:
+    """As they were published, of builds of CI that ended before a time; none of running ones; page by page."""
+    reporters = [make_reporter() for _ in range(3)]
+    for reporter in reporters:
+        await service.publish(reporter, reporter.start(), reporter.log(["a"]), reporter.complete("failed"))
+    running, local = make_reporter(), make_reporter()
+    await service.publish(running, running.start())
+    await service.publish(local, local.start(origin="local"), local.complete())
+    for reporter in (*reporters, running, local):
+        await service.stored(reporter)
+    queue = "history.builds"
+    async with service.bus.consume(queue) as consumer, asyncio.timeout(10):
+        published: dict[str, Any] = {}
+        while len(published) < len(reporters) + 1:
+            deliveries = await consumer.fetch(20)
+            await consumer.ack(deliveries)
+            messages = [json.loads(delivery.body) for delivery in deliveries]
+            published |= {each["buildId"]: each for each in messages if each["type"] == "BUILD_VERDICT"}
+
+    ended: list[str] = []
+    path = "/internal/ended?limit=2&overBefore=1800000000000"
+    while path:
+        page = (await service.get(path, GATEWAY)).json()
+        ended += page["builds"]
+        path = f"/internal/ended?limit=2&overBefore=1800000000000&before={page['before']}" if "before" in page else ""
+    assert {reporter.id for reporter in reporters} == set(ended)
+    assert [] == (await service.get("/internal/ended?overBefore=5", GATEWAY)).json()["builds"]
+
+    async def settled() -> list[Any]:
+        query = "&".join(
+            f"build={build_id}" for build_id in (*ended, running.id, "0" * 8 + "-0000-7000-8000-" + "0" * 12)
+        )
+        verdicts: list[Any] = (await service.get(f"/internal/verdicts?{query}", GATEWAY)).json()["verdicts"]
+        return verdicts if len(verdicts) == len(ended) else []
+
+    for verdict in await eventually(settled):
+        assert published[verdict["buildId"]] == {**verdict, "timestamp": published[verdict["buildId"]]["timestamp"]}
+    assert 404 == (await service.get("/internal/ended?overBefore=5", EVERYBODY)).status_code

@@ -174,8 +174,8 @@ def test_facts_found_late_are_known_and_overrule_nothing(reporter) -> None:
     assert [] == facts.pins
 
 
-def test_missing_facts_are_as_the_newest_record_lists_them(reporter) -> None:
-    """A later list is whole; a record without one leaves it."""
+def test_missing_facts_add_up(reporter) -> None:
+    """Each source sends its own, some send theirs again; a record without any leaves them."""
 
     def facts(*names: str) -> list[dict[str, str]]:
         return [{"name": name, "reason": "detached", "remedy": "give --branch"} for name in names]
@@ -184,11 +184,12 @@ def test_missing_facts_are_as_the_newest_record_lists_them(reporter) -> None:
     updates: list[dict[str, Any]] = [
         {"missingFacts": facts("branch")},
         {"missingFacts": facts("branch", "commits")},
+        {"missingFacts": facts("tests")},
         {"progress": 4},
     ]
     state = _fold(reporter, start, *(reporter.update(**update) for update in updates))
 
-    assert ["branch", "commits"] == [fact.name for fact in state.missing_facts]
+    assert ["branch", "commits", "tests"] == [fact.name for fact in state.missing_facts]
 
 
 def test_what_is_left_is_known_until_the_end(reporter) -> None:

@@ -59,6 +59,7 @@ def again(bench, *, days: int = 14, at_day: float = 1) -> Reanalysis:
         Texts(bench.store, None),
         bench.consumer,
         bench.metrics,
+        bench.analyst.green_logs,
         shards=lambda: range(8),
         judge=bench.lifecycle.notice,
         days=days,

@@ -8,6 +8,7 @@ import pytest
 from build_analysis.test_results import TestResult
 from build_ingest.findings.failures import Found
 from build_ingest.findings.feedback import Feedback
+from build_ingest.findings.green_log import GreenLog
 from build_ingest.findings.test_results import pack
 from build_ingest.records import fold
 from build_ingest.records.archive_label import Archive
@@ -437,6 +438,21 @@ async def test_feedback_is_listed_newest_first_and_replaced_by_its_id(store) -> 
     assert await listed(build_id=remark(3, 1).build_id) == [(1, 40), (3, 30)]
     assert await listed(before=remark(3, 30).place) == [(2, 20)]
     assert await listed(projects=[]) == []
+
+
+async def test_green_logs_are_listed_by_configuration_newest_first(store) -> None:
+    """Before a place, as many as asked for; kept again they are replaced, and they go with their builds."""
+
+    def kept(number: int, config: str = "gcc", project: str = "p", lines: bytes = b"x") -> GreenLog:
+        return GreenLog(f"{number:08x}-0000-7000-8000-000000000000", project, config, f"{number:016d}.x", lines)
+
+    for one in (kept(1), kept(3), kept(2), kept(4, "clang"), kept(5, project="q"), kept(3, lines=b"y")):
+        await store.keep_green_log(one)
+
+    assert await store.list_green_logs("p", "gcc", "9", 2) == [kept(3, lines=b"y"), kept(2)]
+    assert await store.list_green_logs("p", "gcc", kept(2).place, 2) == [kept(1)]
+    await store.forget([kept(3).build_id])
+    assert await store.list_green_logs("p", "gcc", "9", 2) == [kept(2), kept(1)]
 
 
 async def test_logs_read_by_other_rules_are_found_once_nobody_looks_after_them(store, make_reporter) -> None:

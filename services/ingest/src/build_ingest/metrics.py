@@ -1,8 +1,14 @@
 """Metrics of ingest, in the registry of its own app."""
 
+from build_protocol.messages import BuildVerdict
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 _BATCH_BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
+
+
+_BUILD_BUCKETS = (60, 300, 600, 1200, 1800, 3600, 5400, 7200, 10800, 21600, 43200)
+PROJECTS = 200
+"""So many have series of their own: an agent names what project it likes, where its key is for all."""
 
 
 class Metrics:
@@ -24,6 +30,14 @@ class Metrics:
             "ingest_lag_seconds", "Age of the newest stored record by its agent's clock.", registry=registry
         )
         self.verdicts = Counter("ingest_verdicts", "Verdicts confirmed by the broker.", registry=registry)
+        self.build_seconds = Histogram(
+            "ingest_build_seconds",
+            "How long builds of origin ci took, by their verdicts; beyond 200 projects the project is `other`.",
+            ["project", "result"],
+            buckets=_BUILD_BUCKETS,
+            registry=registry,
+        )
+        self._projects: set[str] = set()
         self.unverified = Counter(
             "ingest_unverified", "Builds whose stored log differs from what their agent counted.", registry=registry
         )
@@ -39,3 +53,13 @@ class Metrics:
         self.batch_seconds = Histogram(
             "ingest_batch_seconds", "From a delivered batch to its commit.", buckets=_BATCH_BUCKETS, registry=registry
         )
+
+    def judged(self, verdict: BuildVerdict) -> None:
+        """A verdict that was confirmed: counted again where a later revision replaces it."""
+        self.verdicts.inc()
+        if verdict.data.origin != "ci" or verdict.data.duration_ms is None:
+            return
+        if len(self._projects) < PROJECTS:
+            self._projects.add(verdict.project)
+        project = verdict.project if verdict.project in self._projects else "other"
+        self.build_seconds.labels(project, verdict.data.status).observe(verdict.data.duration_ms / 1000)

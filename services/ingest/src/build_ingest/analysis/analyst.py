@@ -13,7 +13,8 @@ from build_chassis.supervisor import Duty
 from build_protocol.messages import BuildMetrics, FailureData
 
 from build_ingest.analysis.build_cursor import BuildCursor
-from build_ingest.analysis.early_alert import EarlyAlert
+from build_ingest.analysis.early_alert import EarlyAlert, is_certain
+from build_ingest.analysis.green_logs import GreenLogs
 from build_ingest.analysis.log_reader import LogReader
 from build_ingest.analysis.rules_version import fingerprint
 from build_ingest.findings.failures import Found, ranked, so_far
@@ -49,6 +50,7 @@ class Analyst:
         self._consumer = consumer
         self._metrics = metrics
         self._early_alert = early_alert
+        self.green_logs = GreenLogs(store)
         self._make_reader = make_reader
         self._cursors: dict[str, BuildCursor] = {}
         self._due: dict[str, None] = {}
@@ -81,6 +83,7 @@ class Analyst:
             Duty("read builds", self.read_due, None, wake=self._woken),
             Duty("show test results", self.show_results, RESULTS_SECONDS, rests_first=True),
             Duty("take in the rules", self.read_rules, None),
+            *self.green_logs.duties(),
         )
 
     async def read_rules(self) -> None:
@@ -115,7 +118,7 @@ class Analyst:
         build = state.build
         if state.is_analysed:
             return (await self._store.find_failures(build.id)).items
-        cursor = self._cursors.get(build.id) or BuildCursor(state, self._make_reader(), self._store)
+        cursor = self._cursors.get(build.id) or self._new_cursor(state)
         async with cursor.lock:
             try:
                 rules = await asyncio.to_thread(fingerprint)
@@ -146,8 +149,11 @@ class Analyst:
         build_id = state.build.id
         cursor = self._cursors.get(build_id)
         if cursor is None and len(self._cursors) < CURSORS_MAX:
-            cursor = self._cursors[build_id] = BuildCursor(state, self._make_reader(), self._store)
+            cursor = self._cursors[build_id] = self._new_cursor(state)
         return cursor
+
+    def _new_cursor(self, state: BuildState) -> BuildCursor:
+        return BuildCursor(state, self._make_reader(), self._store, self.green_logs)
 
     def _make_due(self, build_id: str) -> None:
         self._due[build_id] = None
@@ -176,12 +182,15 @@ class Analyst:
         count = len(cursor.reader.failures)
         found = so_far(cursor.reader.failures)
         await self._store.keep_failures(build_id, cursor.reader.text_bytes, found)
-        is_shown = False
+        is_shown, will_fail = False, is_certain(found.items)
 
         def decide(now: BuildState) -> BuildState | None:
             nonlocal is_shown
-            is_shown = now.complete or (now.build.first_failure, now.build.failure_count) == (found.first, found.count)
-            return None if is_shown else fold.mark_failures(now, found.first, found.count, is_analysed=False)
+            shown = (now.build.first_failure, now.build.failure_count, now.will_fail)
+            is_shown = now.complete or shown == (found.first, found.count, now.will_fail or will_fail)
+            if is_shown:
+                return None
+            return fold.mark_failures(now, found.first, found.count, is_analysed=False, will_fail=will_fail)
 
         after = await self._consumer.change(build_id, decide)
         if after is not None or is_shown:
@@ -199,6 +208,7 @@ class Analyst:
             cursor.reader.is_green = build.status == "succeeded"
             await cursor.read_to_end()
             if build.status == "succeeded":
+                self.green_logs.notice(state)
                 return Found()
             report = await asyncio.to_thread(cursor.reader.finish, build.exit_code or None)
             return ranked(report.failures, report.dropped)

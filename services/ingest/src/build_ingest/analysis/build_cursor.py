@@ -5,6 +5,7 @@ from collections import deque
 
 from build_chassis.concurrency import in_thread_if_large
 
+from build_ingest.analysis.green_logs import GreenLogs
 from build_ingest.analysis.log_reader import LogReader
 from build_ingest.findings.test_results import LogBlocks, ResultBlock, pack, reported_in
 from build_ingest.logs.pages import stream_text
@@ -25,7 +26,7 @@ EVENT_CHUNKS_PER_READ = 32
 class BuildCursor:
     """Reads one build as it grows: its log for failures and test results, its records for test results."""
 
-    def __init__(self, state: BuildState, reader: LogReader, store: BuildStore) -> None:
+    def __init__(self, state: BuildState, reader: LogReader, store: BuildStore, green_logs: GreenLogs) -> None:
         self.state = state
         """The build as far as it is to be read."""
         self.reader = reader
@@ -34,6 +35,8 @@ class BuildCursor:
         self.is_broken = False
         self.lock = asyncio.Lock()
         self._store = store
+        self._green_logs = green_logs
+        self._is_compared = False
         self._pending: deque[Chunk] = deque()
         """Chunks that follow what is read without a hole."""
         self._end = 0
@@ -68,6 +71,10 @@ class BuildCursor:
     async def catch_up(self) -> None:
         """Read up to the end of `state`. Raises StoreUnavailable, and LookupError where stored text is missing."""
         reader = self.reader
+        if not self._is_compared:
+            if (green := await self._green_logs.before(self.state.build)) is not None:
+                reader.compare_with(green)
+            self._is_compared = True
         while self._pending:
             chunks, end = list(self._pending), self._end
             self._pending.clear()

@@ -27,9 +27,9 @@ class EarlyAlert:
         self._published: set[str] = set()
 
     async def publish(self, state: BuildState, failures: Sequence[FailureData]) -> None:
-        """Publish once the failure is certain; after a takeover it may be published again. Raises StoreUnavailable."""
+        """Publish once the build is failing; after a takeover it may be published again. Raises StoreUnavailable."""
         build = state.build
-        if build.id in self._published or not _will_fail(state, failures):
+        if build.id in self._published or not (build.failing and build.origin == "ci" and not build.backfill):
             return
         start = await self._store.find_start(build.id)
         if start is None:
@@ -46,8 +46,6 @@ class EarlyAlert:
         self._published.discard(build_id)
 
 
-def _will_fail(state: BuildState, failures: Sequence[FailureData]) -> bool:
+def is_certain(failures: Sequence[FailureData]) -> bool:
     """A failure that names its command is a failed step of the build graph: no build ends green after one."""
-    build = state.build
-    is_running = not state.complete and build.status == "running"
-    return is_running and build.origin == "ci" and not build.backfill and any(failure.command for failure in failures)
+    return any(failure.command for failure in failures)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from build_analysis.analyzer import LogAnalyzer
 from build_analysis.failure import Failure, Report
+from build_analysis.green_lines import GreenLines
 from build_analysis.test_results import MARKERS, TestResult, TestResultReader, markers_in
 
 from build_ingest.logs.pages import text_between
@@ -31,6 +32,10 @@ class LogReader:
         """How much of the log is read."""
         self.failures: list[Failure] = []
         """What became certain so far, in the order in which it did."""
+
+    def compare_with(self, green: GreenLines) -> None:
+        """Take what green builds printed as evidence; call it before anything is read."""
+        self._analyzer = LogAnalyzer(green=green)
 
     def read(self, text: bytes) -> None:
         """Read the next bytes. The newest line waits: the next piece may go on with it."""

@@ -14,6 +14,7 @@ from build_chassis.supervisor import Duty
 from build_protocol.clock import DAY_MS, Clock, now_ms
 from build_protocol.messages import FailureData
 
+from build_ingest.analysis.green_logs import GreenLogs
 from build_ingest.analysis.log_reader import LogReader
 from build_ingest.analysis.rules_version import fingerprint
 from build_ingest.findings.failures import Found, ranked
@@ -43,6 +44,7 @@ class Reanalysis:
         texts: ChunkSource,
         consumer: RecordConsumer,
         metrics: Metrics,
+        green_logs: GreenLogs,
         *,
         shards: Callable[[], Collection[int]],
         judge: Callable[[BuildState], None],
@@ -51,6 +53,7 @@ class Reanalysis:
     ) -> None:
         self._store = store
         self._texts = texts
+        self._green_logs = green_logs
         self._consumer = consumer
         self._metrics = metrics
         self._shards = shards
@@ -112,6 +115,8 @@ class Reanalysis:
             return Found()
         try:
             reader = LogReader()
+            if (green := await self._green_logs.before(build)) is not None:
+                reader.compare_with(green)
             async for text in stream_text(self._texts, state, 0, build.log_bytes):
                 await asyncio.to_thread(reader.read, text)
                 reader.take_results()

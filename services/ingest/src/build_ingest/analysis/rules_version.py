@@ -5,7 +5,7 @@ from functools import cache
 
 from build_analysis.rule_set import default_rules
 
-ENGINE = 1
+ENGINE = 3
 """Raised when the analyser answers otherwise by the same rules."""
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 import httpx
+from build_chassis import tls
 from build_chassis.auth import Principal
 from build_chassis.errors import StoreUnavailable
 from build_chassis.service_client import NO_HEADERS, Answer, ServiceClient, ServiceUnavailable
@@ -49,7 +50,7 @@ class ArtifactsClient:
     def __init__(self, artifacts: ServiceClient) -> None:
         self._artifacts = artifacts
         self._links: OrderedDict[str, tuple[str, float]] = OrderedDict()
-        self._http = httpx.AsyncClient(timeout=TIMEOUT)
+        self._http = httpx.AsyncClient(timeout=TIMEOUT, verify=tls.trusted())
 
     async def close(self) -> None:
         """Close pooled connections."""

@@ -23,10 +23,12 @@ from build_ingest.intake.announcements import (
 )
 from build_ingest.intake.duplicates import find_differing
 from build_ingest.intake.leases import Leases
+from build_ingest.intake.log_quotas import LogQuotas
 from build_ingest.intake.reorder_buffer import ReorderBuffer
 from build_ingest.metrics import Metrics
 from build_ingest.records import fold
 from build_ingest.records.chunk import SMALL_BYTES, Chunk, merge
+from build_ingest.records.cut import is_cut
 from build_ingest.records.delivery import Decoded, Heartbeat, RecordDelivery, decode, raise_poison
 from build_ingest.records.fold import BuildState
 from build_ingest.records.plan import Plan, Step, other_bytes, plan_build
@@ -54,12 +56,15 @@ class RecordConsumer:
         metrics: Metrics,
         clock: Callable[[], float],
         after_commit: Callable[[Step], None],
+        *,
+        quotas: LogQuotas | None = None,
     ) -> None:
         self._store = store
         self._bus = bus
         self._metrics = metrics
         self._clock = clock
         self._after_commit = after_commit
+        self._quotas = quotas
         self._states: OrderedDict[str, BuildState] = OrderedDict()
         self._reorder_buffer = ReorderBuffer()
         self._loose: dict[str, int] = {}
@@ -180,7 +185,12 @@ class RecordConsumer:
 
     def _plan(self, decoded: Decoded, states: Mapping[str, BuildState | None]) -> dict[str, Plan]:
         return {
-            build_id: plan_build(states[build_id], self._reorder_buffer.of(build_id), deliveries)
+            build_id: plan_build(
+                states[build_id],
+                self._reorder_buffer.of(build_id),
+                deliveries,
+                self._quotas.of(deliveries[0].record.project) if self._quotas else None,
+            )
             for build_id, deliveries in decoded.records.items()
         }
 
@@ -225,7 +235,11 @@ class RecordConsumer:
         reasons: list[str] = []
         for build_id, plan in plans.items():
             self._metrics.duplicates.inc(len(plan.duplicates))
-            differing = await find_differing(self._store, build_id, plan.duplicates)
+            state = self._states.get(build_id)
+            whole = [
+                delivery for delivery in plan.duplicates if delivery.log is None or not is_cut(state, delivery.seq)
+            ]
+            differing = await find_differing(self._store, build_id, whole)
             self._metrics.quarantined.inc(len(differing))
             reasons += map(other_bytes, differing)
         return reasons

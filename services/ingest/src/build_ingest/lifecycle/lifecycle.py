@@ -130,7 +130,7 @@ class BuildLifecycle:
             fail_at("ingest.judged")
             await self._bus.publish([outgoing(verdict, state)])
             fail_at("ingest.verdict_sent")
-            self._metrics.verdicts.inc()
+            self._metrics.judged(verdict)
         revision = state.verdict_revision
         await self._consumer.change(
             build_id, lambda now: fold.mark_verdict_sent(now) if now.verdict_revision == revision else None
@@ -141,7 +141,7 @@ class BuildLifecycle:
         state = self._consumer.open_builds[build_id]
         if state.totals is None:
             return
-        found = await agrees(self._store, build_id, state.applied, state.totals)
+        found = await agrees(self._store, build_id, state.applied, state.totals, is_cut=state.cut is not None)
         fail_at("ingest.compared")
         if not found:
             self._metrics.unverified.inc()

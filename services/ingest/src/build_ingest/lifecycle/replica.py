@@ -6,12 +6,14 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 
 from build_chassis.backoff import Backoff
 from build_chassis.bus import Bus
 from build_chassis.consumer import run_consumer
 from build_chassis.errors import StoreUnavailable
 from build_chassis.health import Health
+from build_chassis.projects import Projects
 from build_chassis.replay import replay_duty
 from build_chassis.retention_guard import RetentionGuard
 from build_chassis.supervisor import Duty
@@ -26,6 +28,8 @@ from build_ingest.archive.archivist import Archivist
 from build_ingest.archive.artifacts_client import ArtifactsClient
 from build_ingest.archive.texts import Texts
 from build_ingest.intake.consumer import RecordConsumer
+from build_ingest.intake.log_quotas import LOOK_SECONDS as QUOTA_SECONDS
+from build_ingest.intake.log_quotas import LogQuotas
 from build_ingest.lifecycle.lifecycle import BuildLifecycle
 from build_ingest.lifecycle.retention import Retention
 from build_ingest.lifecycle.shard_claims import BEAT_SECONDS, ShardClaims
@@ -62,7 +66,8 @@ class Replica:
         self._health = Health(store.ping, monotonic)
         self._claims = ShardClaims(store, settings.replica_name)
         self._consumer_tasks: dict[int, asyncio.Task[None]] = {}
-        self.consumer = RecordConsumer(store, bus, metrics, monotonic, self._notice)
+        self._quotas = LogQuotas(store, Projects(Path(settings.config_path)))
+        self.consumer = RecordConsumer(store, bus, metrics, monotonic, self._notice, quotas=self._quotas)
         self.analyst = Analyst(store, self.consumer, metrics, EarlyAlert(store, bus, clock))
         self.lifecycle = BuildLifecycle(store, bus, self.consumer, self.analyst, metrics, clock=monotonic, now=clock)
         self.artifacts_client = artifacts_client
@@ -75,6 +80,7 @@ class Replica:
             self.texts,
             self.consumer,
             metrics,
+            self.analyst.green_logs,
             shards=lambda: self.shards,
             judge=self.lifecycle.notice,
             days=settings.reanalyse_days,
@@ -103,6 +109,7 @@ class Replica:
             *self.analyst.duties(),
             *self.reanalysis.duties(),
             *(self.archivist.duties() if self.archivist is not None else ()),
+            Duty("look at quotas", self._quotas.look, QUOTA_SECONDS),
             Duty("forget old builds", self._forget_old, HOUR_SECONDS, rests_first=True),
             Duty("drop archived text", self._cool_old, HOUR_SECONDS, rests_first=True),
         )

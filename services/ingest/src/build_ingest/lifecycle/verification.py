@@ -20,13 +20,18 @@ MERGE_SECONDS = 0.05
 log = logging.getLogger("ingest")
 
 
-async def agrees(store: BuildStore, build_id: str, upto: int, totals: LogTotals) -> bool:
-    """Whether lines, bytes and sha256 of the stored text are the agent's. Memory does not grow with the log."""
+async def agrees(store: BuildStore, build_id: str, upto: int, totals: LogTotals, *, is_cut: bool = False) -> bool:
+    """Whether lines, bytes and sha256 of the stored text are the agent's; of a log that was cut, its lines.
+
+    Memory does not grow with the log.
+    """
     try:
         found = await _found(store, build_id, upto)
     except (StoredChunkMissing, zstandard.ZstdError) as error:
         log.error("damaged log build_id=%s reason=%s", build_id, error)
         return False
+    if is_cut:
+        return found.lines == totals.lines
     if found != totals:
         log.error("log differs build_id=%s stored=%s agent=%s", build_id, found.to_json(), totals.to_json())
     return found == totals

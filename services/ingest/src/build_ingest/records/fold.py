@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from build_protocol.clocks import ServerStart, StartTime
 from build_protocol.messages import (
     AgentRecord,
     ArtifactUploaded,
@@ -13,8 +14,10 @@ from build_protocol.messages import (
     BuildStartData,
     BuildStatus,
     BuildUpdate,
+    CommitFacts,
     ConfigurationChange,
     FailureData,
+    Gap,
     LateFacts,
     LogTotals,
     MissingFact,
@@ -24,7 +27,6 @@ from build_protocol.messages import (
     StepTimes,
 )
 from build_protocol.model import Count, WireModel
-from build_protocol.start_time import StartTime
 from build_protocol.views import Build, PhaseSpan
 from pydantic import Field
 
@@ -33,18 +35,28 @@ from build_ingest.records.archive_label import Archive
 GAPS_SHOWN = 100
 PHASES_SHOWN = 64
 SECTIONS_KEPT = 256
-NOTES_KEPT = 32
+MISSING_FACTS_KEPT = 32
+PLAUSIBLE_SKEW_MS = 10 * 60_000
+"""Agents' clocks are wrong by less, as a rule."""
+
 METRICS_KEPT = 64
 COMMAND_SHOWN_CHARACTERS = 2000
 """The row of a list carries the command up to here; the build's own page has all of it."""
 
 Verification = Literal["open", "due", "agrees", "differs"]
 
-LATE_IN_ROW = ("branch", "commit", "commit_subject", "commit_author", "dirty")
-BESIDE_ROW = ("step_times", "compile_hotspots", "configuration_changes", "missing_facts")
+LATE_IN_ROW = (*CommitFacts.model_fields, "dirty")
+BESIDE_ROW = ("step_times", "compile_hotspots", "configuration_changes")
 """What the build's own page shows beside its row; a later record replaces an earlier one's."""
 
-LATE_BESIDE_ROW = ("committed_at", "repository", "submodules", "pins", "commits", "tools")
+LATE_BESIDE_ROW = ("repository", "submodules", "pins", "commits", "tools")
+
+
+class Cut(WireModel):
+    """Where a log reached its quota: records after this one keep their lines' numbers, and no text."""
+
+    after_seq: Count
+    gap: Gap
 
 
 class BuildState(WireModel):
@@ -54,7 +66,6 @@ class BuildState(WireModel):
     start_time: StartTime = StartTime()
     phases: list[PhaseSpan] = Field(default_factory=list)
     sections: list[Section] = Field(default_factory=list)
-    notes: list[str] = Field(default_factory=list)
     late: LateFacts = LateFacts()
     step_times: StepTimes | None = None
     compile_hotspots: list[StepTime] = Field(default_factory=list)
@@ -62,6 +73,8 @@ class BuildState(WireModel):
     missing_facts: list[MissingFact] = Field(default_factory=list)
     totals: LogTotals | None = None
     complete: bool = False
+    will_fail: bool = False
+    """A step of it certainly failed: while it runs, its row says that it is failing."""
     log_seq: Count = 0
     """The newest record that carried log text."""
     tests_seq: Count = 0
@@ -70,6 +83,9 @@ class BuildState(WireModel):
     verdict_revision: Count = 0
     verdict_due: bool = False
     """The outbox: a verdict of `verdict_revision` is decided and not yet published."""
+    cut: Cut | None = None
+    placed_anew: list[str] = Field(default_factory=list)
+    """The spans of a wrong clock by which it was moved already."""
     archive: Archive = Archive()
     rules: str = ""
     """Fingerprint of the rules by which the whole log was read last; empty: not yet."""
@@ -147,8 +163,7 @@ def begin(record: AgentRecord, agent: str, start_time: StartTime) -> BuildState:
             agent=agent,
             command=_shown(data.command),
             started_at=record.timestamp,
-            received_at=start_time.received_at,
-            server_started_at=start_time.server_started_at,
+            **{name: getattr(start_time, name) for name in ServerStart.model_fields},
             **{name: getattr(data, name) for name in _AS_REPORTED},
         ),
         start_time=start_time,
@@ -171,7 +186,7 @@ def fold(
     build = state.build
     row: dict[str, Any] = {"as_of_seq": upto, "revision": build.revision + 1, "connected": True}
     if build.status == "lost" or (log is not None and build.status == "queued"):
-        row |= _GOES_ON
+        row |= {**_GOES_ON, "failing": state.will_fail}
     rest: dict[str, Any] = {}
     expected_at = build.updated_at
     for record in records:
@@ -205,8 +220,7 @@ def may_follow(state: BuildState, record: AgentRecord, complete: bool) -> bool:
 def lose(state: BuildState, now_ms: int) -> BuildState:
     """Judge a running build lost, provisionally: its agent has been silent for a whole lease."""
     build = state.build
-    began_at = build.started_at if build.server_started_at is None else build.server_started_at
-    duration_ms = _span(began_at, now_ms)
+    duration_ms = _span(build.began_at, now_ms)
     row = {
         "status": "lost",
         "provisional": True,
@@ -215,6 +229,7 @@ def lose(state: BuildState, now_ms: int) -> BuildState:
         "server_ended_at": _after(build.server_started_at, duration_ms),
         "duration_ms": duration_ms,
         "remaining_ms": None,
+        "failing": False,
         "reason": "agent_silent",
         "revision": build.revision + 1,
     }
@@ -225,7 +240,7 @@ def mark_connected(state: BuildState, connected: bool) -> BuildState:
     """Set or clear the badge of a silent agent; a lost build whose agent reports again is running."""
     row: dict[str, Any] = {"connected": connected, "revision": state.revision + 1}
     if connected and state.build.status == "lost":
-        row |= _GOES_ON
+        row |= {**_GOES_ON, "failing": state.will_fail}
     return state.model_copy(update={"build": state.build.model_copy(update=row)})
 
 
@@ -250,11 +265,13 @@ def mark_failures(
     count: int,
     *,
     is_analysed: bool,
+    will_fail: bool = False,
     rules: str | None = None,
     test_counts: BuildMetrics | None = None,
 ) -> BuildState:
     """Keep which failure comes first, how many there are, and whether these are all of the whole log.
 
+    `will_fail`: one of them is a step that certainly failed; once that is so, it stays so.
     `rules` are those by which all of it was read, or should have been; `test_counts` fill the build's metrics where its
     agent sent none.
     """
@@ -263,13 +280,45 @@ def mark_failures(
         sent = state.build.metrics
         row["metrics"] = test_counts if sent is None else _merge(test_counts, sent)
     analysed = state.verdict_revision if is_analysed else state.analysed_revision
-    read = {"analysed_revision": analysed, "rules": state.rules if rules is None else rules}
+    will_fail = will_fail or state.will_fail
+    row["failing"] = will_fail and state.build.status == "running" and not state.complete
+    read = {
+        "analysed_revision": analysed,
+        "rules": state.rules if rules is None else rules,
+        "will_fail": will_fail,
+    }
     return state.model_copy(update={**read, "build": state.build.model_copy(update=row)})
 
 
 def judge_again(state: BuildState) -> BuildState:
     """Decide the next revision of a verdict: its log was read again, and its first failure is another one."""
     return state.model_copy(update={**_verdict(state), "analysed_revision": state.verdict_revision + 1})
+
+
+def was_placed_by(state: BuildState, ahead_ms: int) -> bool:
+    """Whether the build was received by a clock that was so far ahead: its agent's seemed to be behind by as much."""
+    skew_ms = state.start_time.clock_skew_ms
+    return skew_ms is not None and abs(skew_ms + ahead_ms) <= PLAUSIBLE_SKEW_MS
+
+
+def place_anew(state: BuildState, ahead_ms: int, span: str) -> BuildState | None:
+    """The build where it stands by a clock that was not so far ahead; None where this span moved it already."""
+    if span in state.placed_anew:
+        return None
+    known = state.start_time
+    times: dict[str, Any] = {"received_at": _after(known.received_at, -ahead_ms)}
+    if known.start_source != "source":  # else its start is by another clock
+        for name in ("server_started_at", "server_started_earliest_at"):
+            times[name] = _after(getattr(known, name), -ahead_ms)
+    start_time = known.model_copy(update={**times, "clock_skew_ms": (known.clock_skew_ms or 0) + ahead_ms})
+    ended = (
+        {} if known.start_source == "source" else {"server_ended_at": _after(state.build.server_ended_at, -ahead_ms)}
+    )
+    build = state.build.model_copy(update={**times, **ended, "revision": state.revision + 1})
+    moved = state.model_copy(
+        update={"build": build, "start_time": start_time, "placed_anew": [*state.placed_anew, span]}
+    )
+    return judge_again(moved) if state.verdict_revision else moved
 
 
 def mark_verdict_sent(state: BuildState) -> BuildState:
@@ -302,8 +351,9 @@ def _update(record: BuildUpdate, build: Build, row: dict[str, Any], rest: dict[s
         row["metrics"] = _merge(row.get("metrics", build.metrics), data.metrics)
     if data.section is not None:
         rest["sections"] = _place(rest.get("sections", state.sections), data.section)
-    if data.notes:
-        rest["notes"] = list(dict.fromkeys([*rest.get("notes", state.notes), *data.notes]))[:NOTES_KEPT]
+    if data.missing_facts:
+        known = rest.get("missing_facts", state.missing_facts)
+        rest["missing_facts"] = list(dict.fromkeys([*known, *data.missing_facts]))[:MISSING_FACTS_KEPT]
     if data.gap is not None:
         row["gaps"] = [*row.get("gaps", build.gaps), data.gap][:GAPS_SHOWN]
     if data.phase is not None:
@@ -350,6 +400,7 @@ def _complete(  # noqa: PLR0917  as `_update`, and when it came
         "server_ended_at": min(filter(None, (server_ended_at, received_at)), default=None),
         "duration_ms": duration_ms,
         "remaining_ms": None,
+        "failing": False,
     }
     if data.error is not None:
         row["error"] = data.error
@@ -377,9 +428,12 @@ def _enter(spans: list[PhaseSpan], phase: Phase, at: int, lines: int) -> list[Ph
 
 
 def _place(sections: list[Section], section: Section) -> list[Section]:
-    """The sections with this one among them, in order of the log; the first line names a section."""
-    by_line = {known.first_line: known for known in sections} | {section.first_line: section}
-    return [by_line[line] for line in sorted(by_line)][:SECTIONS_KEPT]
+    """The sections with this one among them, in order of the log, those of one line in order of receipt.
+
+    Line and name are a section's identity: steps that print nothing begin at the same line.
+    """
+    known = {(each.first_line, each.name): each for each in sections} | {(section.first_line, section.name): section}
+    return sorted(known.values(), key=lambda each: each.first_line)[:SECTIONS_KEPT]
 
 
 def _merge(old: BuildMetrics | None, new: BuildMetrics) -> BuildMetrics:

@@ -1,13 +1,15 @@
 """The plan of a batch: what is new and in order, what came before, what is ahead of a hole. Pure."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from build_protocol.clocks import StartTime
 from build_protocol.messages import BuildComplete, BuildStart
-from build_protocol.start_time import StartTime, start_time_of
+from build_protocol.start_time import start_time_of
 
 from build_ingest.records import fold
 from build_ingest.records.chunk import Chunk, pack, position_of
+from build_ingest.records.cut import Quota, cut, without_text
 from build_ingest.records.delivery import RecordDelivery
 from build_ingest.records.fold import BuildState, Misplaced
 
@@ -38,9 +40,15 @@ class Plan:
 
 
 def plan_build(
-    state: BuildState | None, buffered: Mapping[int, RecordDelivery], deliveries: Sequence[RecordDelivery]
+    state: BuildState | None,
+    buffered: Mapping[int, RecordDelivery],
+    deliveries: Sequence[RecordDelivery],
+    quota: Quota | None = None,
 ) -> Plan:
-    """Decide about one build's deliveries, given its state and the records that already wait beyond a hole."""
+    """Decide about one build's deliveries, given its state and the records that already wait beyond a hole.
+
+    `quota` is what the build may keep of its log; None: all of it.
+    """
     applied = 0 if state is None else state.applied
     owner = _owner(state, buffered, deliveries)
     duplicates: list[RecordDelivery] = []
@@ -63,10 +71,12 @@ def plan_build(
     if not accepted:
         return Plan(None, [], duplicates, ahead, poison)
     try:
-        step = step_of(state, accepted)
+        kept = without_text(state, accepted)
+        step = step_of(state, kept)
     except Misplaced as error:
         return Plan(None, [], duplicates, {}, [*poison, str(error)])
-    return Plan(step, accepted, duplicates, ahead, poison)
+    step = replace(step, after=cut(step.after, accepted, quota))
+    return Plan(step, kept, duplicates, ahead, poison)
 
 
 def step_of(before: BuildState | None, deliveries: Sequence[RecordDelivery]) -> Step:

@@ -55,8 +55,6 @@ def _judgement(
     return BuildVerdictData(
         status=status,
         revision=revision,
-        committed_at=facts.committed_at,
-        server_started_earliest_at=state.start_time.server_started_earliest_at,
         first_failure=failures[0] if failures else None,
         failures=list(failures[:FAILURES]),
         pins=facts.pins,

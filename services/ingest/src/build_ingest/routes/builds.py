@@ -4,7 +4,8 @@ import asyncio
 from typing import Annotated, Any
 
 from build_chassis.auth import Caller
-from build_chassis.errors import Conflict, Forbidden, Invalid
+from build_chassis.errors import Conflict, Invalid
+from build_protocol.clocks import StartTime
 from build_protocol.ids import BadBuildName, BuildName, read_build_name
 from build_protocol.messages import BuildStatus, FailureData, Outcome
 from build_protocol.model import BuildId, Count, ShortText, WireModel
@@ -93,11 +94,8 @@ async def get_build(state: VisibleBuild, needs: Needs) -> Response:
             for name in ("cwd", "repository", "submodules", "pins", "tools", "environment", "agent_version", "command")
         }
     row = {name: getattr(state.build, name) for name in Build.model_fields}
-    beside = {name: getattr(state, name) for name in ("phases", "sections", "notes", *BESIDE_ROW)}
-    clocks = {
-        name: getattr(state.start_time, name)
-        for name in ("server_started_earliest_at", "start_source", "clock_skew_ms")
-    }
+    beside = {name: getattr(state, name) for name in ("phases", "sections", "missing_facts", *BESIDE_ROW)}
+    clocks = {name: getattr(state.start_time, name) for name in StartTime.model_fields}
     return _answer(BuildDetail(**(row | facts | beside | clocks)))
 
 
@@ -112,8 +110,7 @@ async def list_failures(state: VisibleBuild, needs: Needs) -> Response:
 @router.post("/{build_id}/analysis", response_model=Failures, response_model_exclude_none=True)
 async def analyse_again(state: VisibleBuild, caller: Caller, needs: Needs) -> Response:
     """Read the log of a judged build again, by today's rules. Another first failure is another verdict."""
-    if caller.role == "viewer":
-        raise Forbidden("this needs role developer")
+    caller.require(state.build.project, "developer")
     if not is_final(state) or state.verdict_due:
         raise Conflict("this build is not judged yet: its log is analysed at its end")
     found = await needs.replica.reanalysis.read(state)

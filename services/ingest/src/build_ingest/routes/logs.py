@@ -22,7 +22,7 @@ _RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})$")
 router = APIRouter(prefix="/api/builds", tags=["builds"])
 
 
-@router.get("/{build_id}/logs", response_model=LogPage | LogSearch)
+@router.get("/{build_id}/logs", response_model=LogPage | LogSearch, responses={200: {"content": {"text/plain": {}}}})
 async def get_log(  # noqa: PLR0917  query parameters; nobody passes them by position
     state: VisibleBuild,
     needs: Needs,

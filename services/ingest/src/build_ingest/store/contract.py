@@ -66,8 +66,7 @@ def place_of(build: Build) -> str:
 
     The agent's own clock counts only where no gateway stamped the build.
     """
-    started_at = build.started_at if build.server_started_at is None else build.server_started_at
-    return f"{place_at(started_at or 0)}.{build.id}"
+    return f"{place_at(build.began_at or 0)}.{build.id}"
 
 
 def place_at(started_at: int) -> str:
@@ -172,6 +171,14 @@ class BuildStore(Store, ChunkSource, FindingsStore, Protocol):
 
     async def count(self, before_at: int | None = None) -> int:
         """How many builds there are, or were received before this time."""
+        ...
+
+    async def list_received(self, since_at: int, before_at: int, after: str, limit: int) -> list[BuildState]:
+        """Builds that were received in this span and whose id is greater, by id."""
+        ...
+
+    async def log_bytes(self) -> dict[str, int]:
+        """How many bytes of log the builds of each project have, by project."""
         ...
 
     async def forget(self, build_ids: Collection[str]) -> None:

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from build_ingest.findings.failures import Found
 from build_ingest.findings.feedback import Feedback
+from build_ingest.findings.green_log import GreenLog
 from build_ingest.findings.test_results import ResultBlock
 
 
@@ -40,6 +41,14 @@ class FindingsStore(Protocol):
         self, projects: Collection[str] | None, build_id: str | None, before: str | None, limit: int
     ) -> list[Feedback]:
         """People's remarks, newest first: of these projects (None: all), of this build, standing before this place."""
+        ...
+
+    async def keep_green_log(self, green_log: GreenLog) -> None:
+        """Keep what a build that went well printed; key build id: kept again it is replaced."""
+        ...
+
+    async def list_green_logs(self, project: str, config: str, before: str, limit: int) -> list[GreenLog]:
+        """Up to `limit` green logs of a configuration whose builds stand before this place, newest first."""
         ...
 
     async def read_results(self, build_id: str) -> list[ResultBlock]:

@@ -10,8 +10,8 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from build_chassis.store.mongo import Document, available, is_only_duplicates
+from build_protocol.clocks import StartTime
 from build_protocol.messages import BuildStart
-from build_protocol.start_time import StartTime
 from build_protocol.views import Build
 from pymongo import ASCENDING, DESCENDING, IndexModel, UpdateOne
 from pymongo.errors import BulkWriteError, DuplicateKeyError
@@ -23,7 +23,7 @@ from build_ingest.records.fold import BuildState
 from build_ingest.records.plan import Step
 from build_ingest.store import contract, rows
 from build_ingest.store.contract import BuildQuery, BuildStore, Claim, Conflict
-from build_ingest.store.mongo_findings import FEEDBACK_INDEXES, RESULT_INDEXES, MongoFindings
+from build_ingest.store.mongo_findings import FEEDBACK_INDEXES, GREEN_LOG_INDEXES, RESULT_INDEXES, MongoFindings
 from build_ingest.store.refold import refold
 
 FOLDED_AT_ONCE = 16
@@ -65,6 +65,7 @@ class MongoBuildStore(MongoFindings, BuildStore):
         await self._chunks.create_indexes(_CHUNK_INDEXES)
         await self._results.create_indexes(RESULT_INDEXES)
         await self._feedback.create_indexes(FEEDBACK_INDEXES)
+        await self._green_logs.create_indexes(GREEN_LOG_INDEXES)
         await self._add_tails()
 
     @override
@@ -233,6 +234,20 @@ class MongoBuildStore(MongoFindings, BuildStore):
             return await self._builds.count_documents(wanted)
 
     @override
+    async def list_received(self, since_at: int, before_at: int, after: str, limit: int) -> list[BuildState]:
+        span = {"received_at": {"$gte": since_at, "$lt": before_at}, "_id": {"$gt": after}}
+        with available(self._database):
+            found = self._builds.find(span, _STATE_FIELDS).sort("_id", ASCENDING).limit(limit)
+            return [rows.build_state(document) for document in await found.to_list()]
+
+    @override
+    async def log_bytes(self) -> dict[str, int]:
+        total = {"$group": {"_id": "$project", "total": {"$sum": "$log_bytes"}}}
+        with available(self._database):
+            found = await (await self._builds.aggregate([total])).to_list()
+        return {group["_id"]: int(group["total"]) for group in found}
+
+    @override
     async def forget(self, build_ids: Collection[str]) -> None:
         mine = {"$in": list(build_ids)}
         with available(self._database):
@@ -240,6 +255,7 @@ class MongoBuildStore(MongoFindings, BuildStore):
             await self._failures.delete_many({"_id": mine})
             await self._results.delete_many({"build_id": mine})
             await self._feedback.delete_many({"build_id": mine})
+            await self._green_logs.delete_many({"_id": mine})
             await self._builds.delete_many({"_id": mine})
 
     @override

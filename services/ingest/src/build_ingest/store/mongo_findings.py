@@ -11,11 +11,13 @@ from typing_extensions import override
 
 from build_ingest.findings.failures import Found
 from build_ingest.findings.feedback import Feedback
+from build_ingest.findings.green_log import GreenLog
 from build_ingest.findings.test_results import ResultBlock
 from build_ingest.store import rows
 from build_ingest.store.findings import FindingsStore
 
 RESULT_INDEXES = [IndexModel([("build_id", ASCENDING), ("source", ASCENDING), ("number", ASCENDING)], unique=True)]
+GREEN_LOG_INDEXES = [IndexModel([("project", ASCENDING), ("config", ASCENDING), ("place", DESCENDING)])]
 FEEDBACK_INDEXES = [IndexModel([("build_id", ASCENDING)]), IndexModel([("place", DESCENDING)])]
 
 
@@ -27,6 +29,7 @@ class MongoFindings(MongoStore, FindingsStore):
         self._failures = self._database["failures"]
         self._results = self._database["results"]
         self._feedback = self._database["feedback"]
+        self._green_logs = self._database["green_logs"]
 
     @override
     async def keep_failures(self, build_id: str, text_bytes: int, found: Found) -> None:
@@ -75,6 +78,19 @@ class MongoFindings(MongoStore, FindingsStore):
         with available(self._database):
             found = self._feedback.find(wanted, {"body": 1}).sort("place", DESCENDING).limit(limit)
             return [Feedback.model_validate_json(document["body"]) for document in await found.to_list()]
+
+    @override
+    async def keep_green_log(self, green_log: GreenLog) -> None:
+        row = rows.green_log_row(green_log)
+        with available(self._database):
+            await self._green_logs.replace_one({"_id": green_log.build_id}, row, upsert=True)
+
+    @override
+    async def list_green_logs(self, project: str, config: str, before: str, limit: int) -> list[GreenLog]:
+        wanted: Document = {"project": project, "config": config, "place": {"$lt": before}}
+        with available(self._database):
+            found = self._green_logs.find(wanted).sort("place", DESCENDING).limit(limit)
+            return [rows.green_log_of(document) for document in await found.to_list()]
 
     @override
     async def read_results(self, build_id: str) -> list[ResultBlock]:

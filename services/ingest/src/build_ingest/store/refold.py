@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
+from build_protocol.clocks import StartTime
 from build_protocol.messages import BuildComplete, BuildStart, agent_record
-from build_protocol.start_time import StartTime
 
 from build_ingest.records import fold
 from build_ingest.records.chunk import Chunk, events_of, index_of, text_of

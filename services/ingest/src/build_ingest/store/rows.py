@@ -8,6 +8,7 @@ from build_protocol.views import Build
 
 from build_ingest.findings.failures import Found
 from build_ingest.findings.feedback import Feedback
+from build_ingest.findings.green_log import GreenLog
 from build_ingest.findings.test_results import ResultBlock
 from build_ingest.records.chunk import Chunk
 from build_ingest.records.fold import BuildState
@@ -16,6 +17,7 @@ from build_ingest.store.contract import place_of
 SEARCH_CHARACTERS = 1000
 CHUNK_FIELDS = Chunk.__slots__
 RESULT_FIELDS = ResultBlock.__slots__
+GREEN_LOG_FIELDS = GreenLog.__slots__
 
 
 def build_row(state: BuildState) -> dict[str, Any]:
@@ -35,6 +37,7 @@ def build_row(state: BuildState) -> dict[str, Any]:
         "place": place_of(build),
         "received_at": build.started_at or 0 if build.received_at is None else build.received_at,
         "revision": build.revision,
+        "log_bytes": build.log_bytes,
         "is_open": state.is_open,
         "archive": state.archive.step,
         "rules": state.rules,
@@ -73,6 +76,16 @@ def failures_row(build_id: str, text_bytes: int, found: Found) -> dict[str, Any]
 def failures_of(found: str | None) -> Found:
     """The failures back from their column."""
     return Found() if found is None else Found.model_validate_json(found)
+
+
+def green_log_row(green_log: GreenLog) -> dict[str, Any]:
+    """The green log's columns."""
+    return {name: getattr(green_log, name) for name in GREEN_LOG_FIELDS}
+
+
+def green_log_of(row: Mapping[Any, Any]) -> GreenLog:
+    """The green log back from its columns."""
+    return GreenLog(**{name: row[name] for name in GREEN_LOG_FIELDS})
 
 
 def result_row(block: ResultBlock) -> dict[str, Any]:

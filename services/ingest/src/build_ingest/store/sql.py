@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 from typing import Any
 
+from build_chassis.store.sql import additions
 from build_protocol.ids import BuildName
 from build_protocol.messages import BuildStart
 from build_protocol.views import Build
@@ -39,7 +40,7 @@ class SqlBuildStore(SqlFindings, BuildStore):
     """Builds, chunks and claims, and what was found in builds."""
 
     def __init__(self, url: str) -> None:
-        super().__init__(url, metadata)
+        super().__init__(url, metadata, steps=[additions(metadata)])
 
     @override
     async def advance(self, steps: Sequence[Step]) -> None:
@@ -207,6 +208,19 @@ class SqlBuildStore(SqlFindings, BuildStore):
         if before_at is not None:
             query = query.where(builds.c.received_at < before_at)
         return await self._engine.read(lambda db: db.execute(query).scalar() or 0)
+
+    @override
+    async def list_received(self, since_at: int, before_at: int, after: str, limit: int) -> list[BuildState]:
+        span = (builds.c.received_at >= since_at, builds.c.received_at < before_at, builds.c.id > after)
+        query = select(builds.c.view, builds.c.state).where(*span).order_by(builds.c.id).limit(limit)
+        found = await self._engine.read(lambda db: db.execute(query).mappings().all())
+        return [rows.build_state(row) for row in found]
+
+    @override
+    async def log_bytes(self) -> dict[str, int]:
+        query = select(builds.c.project, func.sum(builds.c.log_bytes)).group_by(builds.c.project)
+        found = await self._engine.read(lambda db: db.execute(query).all())
+        return {project: int(total) for project, total in found}
 
     @override
     async def forget(self, build_ids: Collection[str]) -> None:

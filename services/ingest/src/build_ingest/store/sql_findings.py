@@ -10,10 +10,11 @@ from typing_extensions import override
 
 from build_ingest.findings.failures import Found
 from build_ingest.findings.feedback import Feedback
+from build_ingest.findings.green_log import GreenLog
 from build_ingest.findings.test_results import ResultBlock
 from build_ingest.store import rows
 from build_ingest.store.findings import FindingsStore
-from build_ingest.store.tables import failures, results
+from build_ingest.store.tables import failures, green_logs, results
 from build_ingest.store.tables import feedback as remarks
 
 
@@ -78,6 +79,23 @@ class SqlFindings(SqlStore, FindingsStore):
             query = query.where(remarks.c.place < before)
         found = await self._engine.read(lambda db: db.execute(query).scalars().all())
         return [Feedback.model_validate_json(body) for body in found]
+
+    @override
+    async def keep_green_log(self, green_log: GreenLog) -> None:
+        row = rows.green_log_row(green_log)
+
+        def put(db: Connection) -> None:
+            db.execute(delete(green_logs).where(green_logs.c.build_id == green_log.build_id))
+            db.execute(insert(green_logs), [row])
+
+        await self._engine.write(put)
+
+    @override
+    async def list_green_logs(self, project: str, config: str, before: str, limit: int) -> list[GreenLog]:
+        mine = (green_logs.c.project == project, green_logs.c.config == config, green_logs.c.place < before)
+        query = select(green_logs).where(*mine).order_by(green_logs.c.place.desc()).limit(limit)
+        found = await self._engine.read(lambda db: db.execute(query).mappings().all())
+        return [rows.green_log_of(row) for row in found]
 
     @override
     async def read_results(self, build_id: str) -> list[ResultBlock]:

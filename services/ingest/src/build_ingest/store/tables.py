@@ -1,5 +1,6 @@
 """The SQL tables: builds, what belongs to them (first record, chunks, failures, test results), and replicas' claims."""
 
+from build_chassis.store.columns import optional, required
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -28,25 +29,17 @@ builds = Table(
     "builds",
     metadata,
     Column("id", String(36), primary_key=True),
-    Column("shard", Integer, nullable=False),
-    Column("project", String(64), nullable=False),
+    *required(shard=Integer, project=String(64)),
     Column("branch", String(512)),
-    Column("config", String(512), nullable=False),
-    Column("origin", String(16), nullable=False),
-    Column("status", String(16), nullable=False),
-    Column("commit_sha", String(64)),
-    Column("agent", String(512)),
-    Column("retry_of", String(36)),
-    Column("place", String(53), nullable=False),
-    Column("received_at", BigInteger, nullable=False),
-    Column("revision", BigInteger, nullable=False),
-    Column("is_open", Boolean, nullable=False),
+    *required(config=String(512), origin=String(16), status=String(16)),
+    *optional(commit_sha=String(64), agent=String(512), retry_of=String(36)),
+    *required(place=String(53), received_at=BigInteger, revision=BigInteger, is_open=Boolean),
+    Column("log_bytes", BigInteger, nullable=False, server_default="0"),
     Column("archive", String(8), nullable=False, server_default="none"),
     Column("rules", String(16), nullable=False, server_default=""),
     Column("search", Text, nullable=False),
     Column("tail", String(6), Computed(_TAIL, persisted=False)),
-    Column("view", _LONG_TEXT, nullable=False),
-    Column("state", _LONG_TEXT, nullable=False),
+    *required(view=_LONG_TEXT, state=_LONG_TEXT),
     Index("builds_by_place", "place"),
     Index("builds_by_receipt", "received_at"),
     Index("builds_by_project", "project", "place"),
@@ -70,14 +63,16 @@ chunks = Table(
     metadata,
     Column("build_id", String(36), primary_key=True),
     Column("first_seq", BigInteger, primary_key=True, autoincrement=False),
-    Column("last_seq", BigInteger, nullable=False),
-    Column("first_line", BigInteger, nullable=False),
-    Column("last_line", BigInteger, nullable=False),
-    Column("first_byte", BigInteger, nullable=False),
-    Column("end_byte", BigInteger, nullable=False),
-    Column("continues", Boolean, nullable=False),
-    Column("text", _LONG_BYTES, nullable=False),
-    Column("index", _LONG_BYTES, nullable=False),
+    *required(
+        last_seq=BigInteger,
+        first_line=BigInteger,
+        last_line=BigInteger,
+        first_byte=BigInteger,
+        end_byte=BigInteger,
+        continues=Boolean,
+        text=_LONG_BYTES,
+        index=_LONG_BYTES,
+    ),
     Column("events", _LONG_BYTES),
     Index("chunks_by_line", "build_id", "last_line", "first_seq"),
     Index("chunks_by_byte", "build_id", "end_byte", "first_seq"),
@@ -87,8 +82,7 @@ failures = Table(
     "failures",
     metadata,
     Column("build_id", String(36), primary_key=True),
-    Column("text_bytes", BigInteger, nullable=False),
-    Column("found", _LONG_TEXT, nullable=False),
+    *required(text_bytes=BigInteger, found=_LONG_TEXT),
 )
 
 results = Table(
@@ -97,23 +91,27 @@ results = Table(
     Column("build_id", String(36), primary_key=True),
     Column("source", String(8), primary_key=True),
     Column("number", BigInteger, primary_key=True, autoincrement=False),
-    Column("count", Integer, nullable=False),
-    Column("packed", _LONG_BYTES, nullable=False),
+    *required(count=Integer, packed=_LONG_BYTES),
 )
 
 feedback = Table(
     "feedback",
     metadata,
     Column("id", String(32), primary_key=True),
-    Column("build_id", String(36), nullable=False),
-    Column("project", String(64), nullable=False),
-    Column("place", String(49), nullable=False),
-    Column("body", _LONG_TEXT, nullable=False),
+    *required(build_id=String(36), project=String(64), place=String(49), body=_LONG_TEXT),
     Index("feedback_by_build", "build_id"),
     Index("feedback_by_place", "place"),
 )
 
-OWNED = (chunks, starts, failures, results, feedback)
+green_logs = Table(
+    "green_logs",
+    metadata,
+    Column("build_id", String(36), primary_key=True),
+    *required(project=String(64), config=String(512), place=String(53), lines=_LONG_BYTES),
+    Index("green_logs_by_place", "project", "place"),
+)
+
+OWNED = (chunks, starts, failures, results, feedback, green_logs)
 """What goes with its build."""
 
 claims = Table(
