@@ -6,10 +6,12 @@ from typing import Any
 import pytest
 from build_chassis.projects import Projects
 from build_history.consumer import record
-from build_history.projections.commits import CommitInfo, CommitRow, answers
+from build_history.projections.commits import CommitInfo, CommitRow, answers, cells_of
 from build_history.projections.config_state import overdue
+from build_history.projections.grid import grid_of
 from build_history.projections.lanes import state_of
 from build_history.refresh.config_watch import ConfigWatcher
+from build_history.store.contract import RowQuery
 from build_protocol.project_config import Project
 
 FILE = """
@@ -33,7 +35,7 @@ def config_file(tmp_path):
 
 async def incidents(store, label="open"):
     """Faces and configs of the incidents listed so, once they are published."""
-    rows = await store.rows("incident", labels=[label], limit=9)
+    rows = await store.rows(RowQuery("incident", labels=[label], limit=9))
     bodies = [json.loads(row.body) for row in rows]
     return {
         (tuple(face["signature"] for face in body["faces"]), tuple(member["config"] for member in body["members"]))
@@ -80,7 +82,7 @@ async def test_an_incident_of_staging_becomes_everybodys_with_its_first_producti
     for verdict in (builds.verdict(1, config="asan"), builds.verdict(2, "failed", "sig", config="asan")):
         await record([verdict], store=sqlite_store, excluded_configs=config_watcher.excluded_configs)
 
-    (hidden,) = await sqlite_store.rows("incident", labels=["staging_open"], limit=9)
+    (hidden,) = await sqlite_store.rows(RowQuery("incident", labels=["staging_open"], limit=9))
     assert await incidents(sqlite_store) == set()
     await record(
         [builds.verdict(3, "failed", "sig", config="release")],
@@ -88,7 +90,7 @@ async def test_an_incident_of_staging_becomes_everybodys_with_its_first_producti
         excluded_configs=config_watcher.excluded_configs,
     )
 
-    (shown,) = await sqlite_store.rows("incident", labels=["open"], limit=9)
+    (shown,) = await sqlite_store.rows(RowQuery("incident", labels=["open"], limit=9))
     assert (hidden.key, set()) == (shown.key, await incidents(sqlite_store, "staging_open"))
 
 
@@ -118,3 +120,33 @@ def test_a_commit_nobody_builds_yet_is_expected_by_cadence(builds):
         "asan": ("not_built", "staging", None),
         "release": ("not_built", "production", builds.noon_at + 6 * builds.hour_ms + builds.hour_ms // 2),
     }
+
+
+def test_a_grid_column_names_what_it_is_grouped_and_hidden_by(builds):
+    """Owner and tags as config.yaml has them; greens in a row count up to the newest red, and not those unfinished."""
+    file = {"release": {"owner": "ann@example.com", "tags": ["target:riscv64", "nightly"]}}
+    colours = ("succeeded", "failed", "succeeded", "lost", "succeeded", "running")
+    points = {
+        "release": [
+            builds.point(n, status, *(["sig"] if status == "failed" else []), config="release")
+            for n, status in enumerate(colours)
+        ],
+        "asan": [builds.point(0, "failed", "sig", config="asan")],
+    }
+    lanes = [state_of(own, None, None) for own in points.values()]
+
+    grid = grid_of("p", "main", [], lanes, None, configured=Project.model_validate({"configs": file}))
+
+    assert [(c.config, c.owner, c.tags, c.green_builds) for c in grid.columns] == [
+        ("asan", None, [], 0),
+        ("release", "ann@example.com", ["target:riscv64", "nightly"], 2),
+    ]
+
+
+def test_a_cell_is_failing_while_its_build_runs_and_cannot_end_green(builds):
+    """What the grid shows of a running build with a failed step, until its verdict."""
+    running = builds.point(1, "running", failing=("sig",), failing_at=builds.noon_at)
+
+    (cell,) = cells_of([running], {})
+
+    assert (cell.status, cell.failing) == ("running", True)

@@ -10,6 +10,7 @@ from build_history.consumer import record
 from build_history.metrics import Metrics
 from build_history.retention import Retention
 from build_history.store import open_store
+from build_history.store.contract import RowQuery
 from prometheus_client import CollectorRegistry
 
 ARRIVAL = ("id", "revision", "transitions", "absorbed")
@@ -37,7 +38,7 @@ async def rows_of(store):
     """Every derived row, without what says when something was judged."""
     found = {}
     for kind in KINDS:
-        for row in await store.rows(kind, limit=5000):
+        for row in await store.rows(RowQuery(kind, limit=5000)):
             body = json.loads(row.body)
             if kind == "commit":
                 body["cells"] = [{k: v for k, v in cell.items() if k != "judged"} for cell in body.get("cells", ())]
@@ -149,7 +150,7 @@ async def test_sixty_configs_broken_and_fixed_are_one_incident(sqlite_store, bui
         for batch in cut([builds.verdict(n, *how, config=config) for config in configs], 7):
             await record(batch, store=sqlite_store)
 
-    (row,) = await sqlite_store.rows("incident", limit=10)
+    (row,) = await sqlite_store.rows(RowQuery("incident", limit=10))
     incident = json.loads(row.body)
 
     assert (incident["state"], len(incident["members"])) == ("closed", 60)
@@ -175,6 +176,6 @@ async def test_retention_forgets_builds_and_keeps_what_was_counted(sqlite_store,
 
     assert not may_be_more
     assert [builds.id(24 * 40, "new")] == list(await sqlite_store.facts([builds.id(0), builds.id(24 * 40, "new")]))
-    assert len(await sqlite_store.rows("day", limit=9)) == 2
-    assert len(await sqlite_store.rows("group", limit=9)) == 1
-    assert [builds.sha(24 * 40)] == [row.label for row in await sqlite_store.rows("commit", limit=9)]
+    assert len(await sqlite_store.rows(RowQuery("day", limit=9))) == 2
+    assert len(await sqlite_store.rows(RowQuery("group", limit=9))) == 1
+    assert [builds.sha(24 * 40)] == [row.label for row in await sqlite_store.rows(RowQuery("commit", limit=9))]

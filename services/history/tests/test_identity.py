@@ -10,6 +10,7 @@ from build_history.projections.config_state import ConfigStates
 from build_history.refresh import branch, folding, row_kinds
 from build_history.refresh.override import decide
 from build_history.retention import Retention
+from build_history.store.contract import RowQuery
 from build_protocol.incidents import IncidentState
 from build_protocol.messages import BuildFailing
 from prometheus_client import CollectorRegistry
@@ -47,7 +48,7 @@ class Story:
 
     async def incidents(self):
         """All incidents, the earliest first."""
-        rows = await self.store.rows("incident", limit=500, newest_first=False)
+        rows = await self.store.rows(RowQuery("incident", limit=500, newest_first=False))
         return [row_kinds.read_as(IncidentState, row) for row in rows]
 
     async def shown(self):
@@ -125,7 +126,7 @@ async def test_a_failing_build_has_no_colour_before_its_verdict(story, builds, e
     """Its lane stays green while it runs."""
     await story.after(builds.start(2), builds.verdict(1), early(2, "s"))
 
-    (lane,) = await story.store.rows("lane", limit=9)
+    (lane,) = await story.store.rows(RowQuery("lane", limit=9))
     assert "green" == lane.label
 
 
@@ -407,6 +408,7 @@ async def test_builds_of_long_ago_are_no_reason_to_call_them_gone(story, builds)
     assert ["open"] == [incident.state for incident in await story.incidents()]
 
 
+@pytest.mark.slow
 async def test_old_incidents_are_settled_and_the_row_stays_small(story, builds, monkeypatch):
     """A branch that breaks every other build does not grow for ever, and what is open goes on."""
     monkeypatch.setattr(folding, "RECORDS_MAX", 5)
@@ -414,7 +416,7 @@ async def test_old_incidents_are_settled_and_the_row_stays_small(story, builds, 
     for n in range(0, 40, 2):
         await story.after(builds.verdict(n + 2), builds.verdict(n + 3, "failed", f"s-{n}"))
 
-    (row,) = await story.store.rows("branch", limit=9)
+    (row,) = await story.store.rows(RowQuery("branch", limit=9))
     assert len(row_kinds.read_as(row_kinds.Branch, row).incidents) <= 7
     assert 21 == len(await story.incidents())
     await story.after(builds.verdict(60, config="asan"))

@@ -2,19 +2,19 @@
 
 import asyncio
 from collections import Counter
-from contextlib import asynccontextmanager
 from types import SimpleNamespace
 
 import pytest
-import uvicorn
 from build_chassis.auth import Principal, principal_reader
 from build_chassis.projects import Projects
 from build_chassis.service_client import HttpServiceClient, ServiceUnavailable
 from build_history.consumer import record
 from build_history.metrics import Metrics
 from build_history.routes.reader import Reader
+from build_history.store.contract import RowQuery
 from build_history.test_history.importer import Importer
 from build_protocol.views import TestPage
+from build_testkit.served import served
 from build_testkit.signing import SECRET
 from fastapi import FastAPI, HTTPException, Request
 from prometheus_client import CollectorRegistry
@@ -49,20 +49,6 @@ class Ingest:
             after = str(cursor + 2) if cursor + 2 < len(results) else None
             counts = dict(Counter(outcome for _, outcome in results))
             return TestPage(items=page, counts=counts, next_cursor=after).model_dump(mode="json", by_alias=True)
-
-
-@asynccontextmanager
-async def served(app):
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, lifespan="off"))
-    serving = asyncio.create_task(server.serve())
-    async with asyncio.timeout(10):
-        while True:
-            if server.started:
-                break
-            await asyncio.sleep(0.01)
-    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    server.should_exit = True
-    await serving
 
 
 @pytest.fixture
@@ -143,7 +129,7 @@ async def test_a_build_that_cannot_be_read_keeps_nobody_waiting(  # noqa: PLR091
     await test_importer.step()
     assert await shown(reader) == {("t", "default"): (1, 0, 0)}
     hours = 0
-    while await sqlite_store.rows("reading", limit=1):
+    while await sqlite_store.rows(RowQuery("reading", limit=1)):
         hours += 1
         clock.now_ms += builds.hour_ms
         await test_importer.step()
@@ -161,9 +147,10 @@ async def test_nothing_is_lost_while_ingest_is_away(sqlite_store, builds):
         await Importer(sqlite_store, peer, Metrics(CollectorRegistry()), lambda: 2**52).step()
 
     await peer.close()
-    assert len(await sqlite_store.rows("reading", limit=9)) == 1
+    assert len(await sqlite_store.rows(RowQuery("reading", limit=9))) == 1
 
 
+@pytest.mark.slow
 async def test_two_replicas_reading_the_same_leave_one_result(ingest, test_importer, sqlite_store, reader, builds):
     """Both enter the same columns: whoever loses the race enters again, nothing counts twice."""
     for n in range(1, 5):
@@ -173,4 +160,4 @@ async def test_two_replicas_reading_the_same_leave_one_result(ingest, test_impor
     await asyncio.gather(*(test_importer.step() for _ in range(3)))
 
     assert set((await shown(reader)).values()) == {(4, 0, 0)}
-    assert await sqlite_store.rows("reading", limit=9) == []
+    assert await sqlite_store.rows(RowQuery("reading", limit=9)) == []

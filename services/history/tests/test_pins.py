@@ -1,7 +1,7 @@
 """Pins: who is on which upstream commit, how that goes, and what is safe to bump to."""
 
-from build_history.builds.fact import PinAt
 from build_history.projections.pins import leading, lines_of, matrix
+from build_protocol.messages import PinAt
 
 
 def at(builds, n, pin, *how, project="p", config="default", branch="main", committed=True):

@@ -1,7 +1,8 @@
 """Regressions: a mark stands where builds became lastingly slower or faster, and nowhere else."""
 
-from build_history.builds.fact import PinAt, PointMetrics
-from build_history.projections.regressions import marks_of, measure_marks_of
+from build_history.builds.fact import PointMetrics
+from build_history.projections.regressions import marks_of
+from build_protocol.messages import PinAt
 
 
 def lane(builds, *durations, **fields):
@@ -16,7 +17,9 @@ def test_a_lasting_step_is_marked_once_at_its_first_build(builds):
 
     marks = marks_of(points)
 
-    assert [("slower", points[10].id, 100, 150)] == [(m.direction, m.build_id, m.before_ms, m.after_ms) for m in marks]
+    assert [("duration_ms", "up", points[10].id, 100, 150)] == [
+        (m.measure, m.direction, m.build_id, m.before, m.after) for m in marks
+    ]
     assert [new] == marks[0].changed_pins
 
 
@@ -24,7 +27,7 @@ def test_a_step_down_is_marked_faster(builds):
     """A cache that starts to work shows as a mark, too."""
     marks = marks_of(lane(builds, *[100] * 10, *[40] * 6))
 
-    assert [(m.direction, m.before_ms, m.after_ms) for m in marks] == [("faster", 100, 40)]
+    assert [(m.measure, m.direction, m.before, m.after) for m in marks] == [("duration_ms", "down", 100, 40)]
 
 
 def test_one_slow_build_and_noise_are_no_mark(builds):
@@ -64,7 +67,7 @@ def test_memory_cache_and_tests_are_marked_like_durations(builds):
         disk_bytes=[None] * 20,
     )
 
-    marks = {m.measure: (m.direction, m.build_id, m.before, m.after) for m in measure_marks_of(points)}
+    marks = {m.measure: (m.direction, m.build_id, m.before, m.after) for m in marks_of(points)}
 
     assert marks == {
         "peak_rss_bytes": ("up", points[10].id, 2 * 1024**3, 3 * 1024**3),
@@ -82,4 +85,4 @@ def test_a_change_of_next_to_nothing_is_no_mark(builds):
         cache_misses=[99] * 10 + [95] * 10,
     )
 
-    assert measure_marks_of(points) == []
+    assert marks_of(points) == []

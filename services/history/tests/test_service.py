@@ -465,3 +465,38 @@ async def test_retention_that_fails_ends_no_other_duty(tmp_path, builds, caplog)
                 await asyncio.sleep(0.02)
         await service.publish(builds.verdict(28, config="new"))
         await service.settled(3)
+
+
+async def test_people_own_incidents_of_their_projects(service, builds):
+    """A developer acknowledges, assigns, writes and links; a viewer reads it; who may not see the project gets 404."""
+    await service.publish(builds.verdict(0), builds.verdict(1, "failed", "s", commits=[builds.commit(1)]))
+    await service.settled(2)
+    (incident,) = (await service.answer("/api/incidents", state="open"))["items"]
+    path = f"/api/incidents/{incident['id']}"
+    ann = Principal("ann", "developer", frozenset({"p"}))
+
+    taken = await service.send("PUT", f"{path}/acknowledgement", ann)
+    assert (taken.status_code, taken.json()["acknowledgedBy"]) == (200, "ann")
+    for method, below, body in (
+        ("PUT", "assignee", {"assignee": "bob"}),
+        ("POST", "notes", {"text": "the fuse is gone"}),
+        ("POST", "links", {"kind": "revert", "url": "https://example.com/2"}),
+    ):
+        answer = await service.send(method, f"{path}/{below}", ann, json=body)
+        assert answer.is_success, answer.text
+        for stranger, status in ((Principal("eve", "developer", frozenset({"q"})), 404), (EVERYTHING, 403)):
+            assert (await service.send(method, f"{path}/{below}", stranger, json=body)).status_code == status
+
+    (listed,) = (await service.answer("/api/incidents"))["items"]
+    shown = await service.answer(path)
+    assert listed["ownership"] == shown["ownership"]
+    assert (shown["ownership"]["acknowledgedBy"], shown["ownership"]["assignee"]) == ("ann", "bob")
+    assert [event["kind"] for event in shown["ownership"]["events"]] == ["acknowledged", "assigned", "noted", "linked"]
+    assert f"git revert --no-edit {builds.sha(1)}" in shown["revert"]["commands"]
+    bad = await service.send("POST", f"{path}/links", ann, json={"url": "javascript:alert(1)"})
+    assert bad.status_code == 422
+
+    await service.publish(builds.verdict(2))
+    await service.settled(3)
+    refused = await service.send("PUT", f"{path}/acknowledgement", ann)
+    assert (refused.status_code, "is closed (fixed)" in refused.text) == (409, True)

@@ -5,6 +5,7 @@ import json
 from build_history.builds.fact import with_verdict
 from build_history.builds.index_keys import EVERY, Touched, colour_tag, coloured_tag, tags_of
 from build_history.store import FactWrite, Row
+from build_history.store.contract import PointQuery, RowQuery
 
 MARK = Touched("lane", ("p", "main", "default"))
 
@@ -54,9 +55,9 @@ async def test_a_changed_fact_is_filed_anew(store, builds):
     await store.put_facts([FactWrite(red, frozenset())])
     await store.put_facts([FactWrite(green, frozenset(), replaces=1, old=red)])
 
-    assert await store.points(colour_tag(red.lane, "red"), limit=5) == []
-    assert [green.point] == await store.points(colour_tag(red.lane, "green"), limit=5)
-    assert [green.point] == await store.points(EVERY, limit=5, before_at=red.started_at)
+    assert await store.points(PointQuery(colour_tag(red.lane, "red"), limit=5)) == []
+    assert [green.point] == await store.points(PointQuery(colour_tag(red.lane, "green"), limit=5))
+    assert [green.point] == await store.points(PointQuery(EVERY, limit=5, before_at=red.started_at))
 
 
 async def test_points_come_by_start_within_bounds(store, builds):
@@ -65,16 +66,16 @@ async def test_points_come_by_start_within_bounds(store, builds):
     tag = coloured_tag("p", "main")
 
     async def found(**how):
-        return [(p.started_at - builds.noon_at) // builds.hour_ms for p in await store.points(tag, **how)]
+        return [(p.started_at - builds.noon_at) // builds.hour_ms for p in await store.points(PointQuery(tag, **how))]
 
     assert await found(limit=9) == [4, 3, 2, 1]
     assert await found(limit=2, newest_first=False) == [1, 2]
     hour = builds.noon_at + 2 * builds.hour_ms
     assert await found(limit=9, since_at=hour) == [4, 3, 2]
     assert await found(limit=9, before_at=hour) == [1]
-    assert await store.points("f" * 32, limit=9) == []
+    assert await store.points(PointQuery("f" * 32, limit=9)) == []
     newest = await store.points_by_tag([tag, "f" * 32], limit=3)
-    assert newest == {tag: await store.points(tag, limit=3), "f" * 32: []}
+    assert newest == {tag: await store.points(PointQuery(tag, limit=3)), "f" * 32: []}
 
 
 async def test_a_page_asked_for_again_holds_the_newest_of_now(store, builds):
@@ -83,21 +84,21 @@ async def test_a_page_asked_for_again_holds_the_newest_of_now(store, builds):
     tag = coloured_tag("p", "main")
     await store.put_facts([FactWrite(fact, frozenset()) for fact in facts[:4]])
 
-    first = await store.points(tag, limit=2)
+    first = await store.points(PointQuery(tag, limit=2))
     await store.put_facts([FactWrite(facts[4], frozenset())])
-    second = await store.points(tag, limit=2)
+    second = await store.points(PointQuery(tag, limit=2))
     await store.drop_facts(facts[3:])
 
-    pages = [first, second, await store.points(tag, limit=2)]
+    pages = [first, second, await store.points(PointQuery(tag, limit=2))]
     assert [[facts[n - 1].point for n in page] for page in ([4, 3], [5, 4], [3, 2])] == pages
 
     await store.put_rows([row(f"{n:032x}", n) for n in range(1, 5)])
-    first = await store.rows("k", limit=2)
+    first = await store.rows(RowQuery("k", limit=2))
     await store.put_rows([row(f"{5:032x}", 5)])
-    second = await store.rows("k", limit=2)
+    second = await store.rows(RowQuery("k", limit=2))
     await store.drop_rows(second)
 
-    pages = [first, second, await store.rows("k", limit=2)]
+    pages = [first, second, await store.rows(RowQuery("k", limit=2))]
     assert [[4, 3], [5, 4], [3, 2]] == [[found.rank for found in page] for page in pages]
 
 
@@ -121,7 +122,7 @@ async def test_dropped_facts_are_gone_from_every_tag(store, builds):
         await store.drop_facts([fact])
 
     assert await store.facts([fact.id]) == {}
-    assert [point for tag in tags_of(fact) for point in await store.points(tag, limit=1)] == []
+    assert [point for tag in tags_of(fact) for point in await store.points(PointQuery(tag, limit=1))] == []
 
 
 async def test_rows_are_written_over_the_version_read_only(store):
@@ -145,21 +146,25 @@ async def test_rows_are_listed_by_rank_and_key_from_a_cursor_on(store):
     await store.put_rows([*rows, row("f" * 32, kind="other")])
 
     seen, after = [], None
-    while page := await store.rows("k", limit=3, after=after):
+    while page := await store.rows(RowQuery("k", limit=3, after=after)):
         seen += [r.key for r in page]
         after = (page[-1].rank, page[-1].key)
 
     assert keys[::-1] == seen
-    assert keys == [r.key for r in await store.rows("k", limit=9, newest_first=False)]
-    assert [keys[5], keys[3], keys[1]] == [r.key for r in await store.rows("k", limit=9, project="q")]
-    assert [keys[5]] == [r.key for r in await store.rows("k", limit=9, label_prefix="1", since_rank=2)]
-    assert len(await store.rows("k", limit=9, labels=["0x", "1x", "2x"])) == 7
-    assert await store.rows("k", limit=9, label_prefix="%") == []
-    assert len(await store.rows("k", limit=9, scopes=["s"], labels=["0x"])) == 4
-    assert keys[3:] == [r.key for r in await store.rows("k", limit=9, newest_first=False, after=(1, keys[2]))]
-    assert keys[3:5] == [r.key for r in await store.rows("k", limit=2, newest_first=False, after=(1, keys[2]))]
-    assert [keys[3], keys[2]] == [r.key for r in await store.rows("k", limit=9, after=(2, keys[4]), since_rank=1)]
-    assert await store.rows("k", limit=9, after=(1, "f" * 32), since_rank=2) == []
+    assert keys == [r.key for r in await store.rows(RowQuery("k", limit=9, newest_first=False))]
+    assert [keys[5], keys[3], keys[1]] == [r.key for r in await store.rows(RowQuery("k", limit=9, project="q"))]
+    assert [keys[5]] == [r.key for r in await store.rows(RowQuery("k", limit=9, label_prefix="1", since_rank=2))]
+    assert len(await store.rows(RowQuery("k", limit=9, labels=["0x", "1x", "2x"]))) == 7
+    assert await store.rows(RowQuery("k", limit=9, label_prefix="%")) == []
+    assert len(await store.rows(RowQuery("k", limit=9, scopes=["s"], labels=["0x"]))) == 4
+    assert keys[3:] == [r.key for r in await store.rows(RowQuery("k", limit=9, newest_first=False, after=(1, keys[2])))]
+    assert keys[3:5] == [
+        r.key for r in await store.rows(RowQuery("k", limit=2, newest_first=False, after=(1, keys[2])))
+    ]
+    assert [keys[3], keys[2]] == [
+        r.key for r in await store.rows(RowQuery("k", limit=9, after=(2, keys[4]), since_rank=1))
+    ]
+    assert await store.rows(RowQuery("k", limit=9, after=(1, "f" * 32), since_rank=2)) == []
 
 
 async def test_opening_twice_keeps_what_is_there(store, builds):

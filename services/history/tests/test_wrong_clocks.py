@@ -11,6 +11,7 @@ from build_history.projections.lanes import LaneState
 from build_history.refresh import row_kinds
 from build_history.retention import Retention
 from build_history.store import open_store
+from build_history.store.contract import RowQuery
 from build_protocol.clock import DAY_MS, HOUR_MS
 from build_protocol.incidents import IncidentState
 from prometheus_client import CollectorRegistry
@@ -34,12 +35,12 @@ def skewed(builds, n, skew_ms, *how, earliest_at=0, **fields):
 
 
 async def incidents_of(store):
-    rows = await store.rows("incident", limit=50, newest_first=False)
+    rows = await store.rows(RowQuery("incident", limit=50, newest_first=False))
     return [row_kinds.read_as(IncidentState, row) for row in rows]
 
 
 async def lane_of(store):
-    (row,) = await store.rows("lane", limit=9)
+    (row,) = await store.rows(RowQuery("lane", limit=9))
     return row_kinds.read_as(LaneState, row)
 
 
@@ -81,8 +82,8 @@ async def test_days_are_those_of_the_server(sqlite_store, builds):
     """A build of a machine three days ahead counts on the day on which it began."""
     await record([skewed(builds, 1, 3 * DAY_MS, "failed", "s")], store=sqlite_store)
 
-    (row,) = await sqlite_store.rows("day", limit=9)
-    (group,) = await sqlite_store.rows("group", limit=9)
+    (row,) = await sqlite_store.rows(RowQuery("day", limit=9))
+    (group,) = await sqlite_store.rows(RowQuery("group", limit=9))
 
     assert row.rank == builds.noon_at // DAY_MS
     assert group.rank == builds.noon_at + HOUR_MS
@@ -151,7 +152,7 @@ async def test_machines_at_1970_and_2000_lose_no_build(store, builds):
 
     assert counts == [3, 1]
     assert (await store.count_facts(), await store.count_facts(builds.noon_at)) == (1, 0)
-    assert [row.label for row in await store.rows("commit", limit=9)] == [builds.sha(3)]
+    assert [row.label for row in await store.rows(RowQuery("commit", limit=9))] == [builds.sha(3)]
 
 
 async def test_what_was_backfilled_is_kept_from_its_receipt(sqlite_store, builds):
@@ -167,7 +168,7 @@ async def test_what_was_backfilled_is_kept_from_its_receipt(sqlite_store, builds
     counts = []
     for days in (29, 31):
         await retention.forget_old(now_ms + days * DAY_MS)
-        counts.append([len(await sqlite_store.rows(kind, limit=9)) for kind in kinds])
+        counts.append([len(await sqlite_store.rows(RowQuery(kind, limit=9))) for kind in kinds])
 
     assert counts == [[3, 1, 1], [0, 0, 1]]
 
@@ -180,7 +181,10 @@ async def test_a_commit_that_a_kept_build_names_stays(sqlite_store, builds):
     await Retention(sqlite_store, Metrics(CollectorRegistry()), keep_days=30).forget_old(builds.noon_at + 41 * DAY_MS)
 
     assert len(await sqlite_store.facts([builds.id(1)])) == 0
-    assert {row.label for row in await sqlite_store.rows("commit", limit=9)} == {builds.sha(1), builds.sha(24 * 40)}
+    assert {row.label for row in await sqlite_store.rows(RowQuery("commit", limit=9))} == {
+        builds.sha(1),
+        builds.sha(24 * 40),
+    }
 
 
 async def test_wrong_clocks_change_nothing(tmp_path, builds):
@@ -193,7 +197,7 @@ async def test_wrong_clocks_change_nothing(tmp_path, builds):
         verdicts = [skewed(builds, n, (-1) ** n * n * step_ms, *how[n]) for n in range(30)]
         await record(verdicts, store=store, clock=lambda: builds.noon_at + 99 * HOUR_MS)
         kinds = ("lane", "day", "group", "incident", "commit")
-        rows = [row for kind in kinds for row in await store.rows(kind, limit=99)]
+        rows = [row for kind in kinds for row in await store.rows(RowQuery(kind, limit=99))]
         bodies.append({row.key: json.loads(row.body) for row in rows})
         await store.close()
 

@@ -2,21 +2,14 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Unpack
 
 from build_chassis.bus import Bus, Delivery
-from build_chassis.consumer import consumer_duty
-from build_chassis.health import Health
 from build_chassis.projects import Projects
-from build_chassis.replay import replay_duty
-from build_chassis.retention_guard import RetentionGuard
-from build_chassis.server_clock import ServerClock
-from build_chassis.service import create_service_app
-from build_chassis.service_client import NO_PEERS, Peers, ServiceClient
-from build_chassis.supervisor import Duty, supervised_lifespan
-from build_protocol.clock import HOUR_SECONDS, Clock
-from build_protocol.topology import queue_name
+from build_chassis.service_core import Given, ServiceCore
+from build_chassis.supervisor import Duty
+from build_protocol.clock import HOUR_SECONDS
 from fastapi import FastAPI
-from prometheus_client import CollectorRegistry
 
 from build_history.consumer import handle
 from build_history.dependencies import Dependencies
@@ -24,6 +17,7 @@ from build_history.metrics import Metrics
 from build_history.refresh.branch import withdraw_idle
 from build_history.refresh.config_watch import ConfigWatcher
 from build_history.refresh.outbox import Outbox
+from build_history.refresh.rebuild import Rebuild
 from build_history.retention import Retention
 from build_history.routes import routers
 from build_history.settings import Settings
@@ -41,42 +35,32 @@ CONFIG_WATCH_SECONDS = 5.0
 """How soon a changed config.yaml is in force."""
 
 
-def create_app(
-    settings: Settings,
-    bus: Bus,
-    *,
-    peers: Peers = NO_PEERS,
-    store: HistoryStore | None = None,
-    clock: Clock | None = None,
-) -> FastAPI:
+def create_app(settings: Settings, bus: Bus, **given: Unpack[Given[HistoryStore]]) -> FastAPI:
     """The service on this bus. The bus is opened and closed by whoever made it; the store and the peers are ours.
 
     Tests and steps are read from the peer `ingest`; without it there are none.
     """
-    registry = CollectorRegistry()
+    core = ServiceCore(settings, bus, open_store, given)
+    projects = Projects(Path(settings.config_path))
+    config_watcher = ConfigWatcher(core.store, projects, core.clock)
+    ingest = core.peers.get("ingest")
+    rebuild = None if ingest is None else Rebuild(core.store, ingest, core.clock, config_watcher.excluded_configs)
     parts = Dependencies(
         settings=settings,
-        clock=clock or ServerClock(),
-        registry=registry,
-        store=store or open_store(settings.store_url),
-        projects=Projects(Path(settings.config_path)),
+        clock=core.clock,
+        registry=core.registry,
+        store=core.store,
+        projects=projects,
         statistics=StatisticsCache(),
+        bus=bus,
+        rebuild=rebuild,
     )
-    guard = RetentionGuard(settings, parts.clock, parts.store, registry)
-    duties = _duties(parts, bus, peers.get("ingest"), Metrics(registry), guard)
-
-    closing = [*(peer.close for peer in peers.values()), parts.store.close]
-    lifespan = supervised_lifespan("history", duties, open_store=parts.store.open, closing=closing)
-    return create_service_app(
-        "history", parts, bus, lifespan=lifespan, routers=routers(settings), notices=[lambda: guard.reason]
-    )
+    return core.app(parts, routers(settings), core.lifespan(_duties(parts, core, config_watcher)))
 
 
-def _duties(
-    parts: Dependencies, bus: Bus, ingest: ServiceClient | None, metrics: Metrics, guard: RetentionGuard
-) -> Sequence[Duty]:
-    settings, store, clock = parts.settings, parts.store, parts.clock
-    config_watcher = ConfigWatcher(store, parts.projects, clock)
+def _duties(parts: Dependencies, core: ServiceCore[HistoryStore], config_watcher: ConfigWatcher) -> Sequence[Duty]:
+    settings, store, clock, guard = parts.settings, core.store, core.clock, core.guard
+    metrics = Metrics(core.registry)
     retention = Retention(store, metrics, settings.keep_days, guard)
 
     async def record(deliveries: Sequence[Delivery]) -> None:
@@ -89,17 +73,16 @@ def _duties(
         if await guard.is_clock_right():
             await withdraw_idle(store, config_watcher.excluded_configs, clock)
 
-    health = Health(store.ping)
     duties = [
-        consumer_duty(bus, queue_name("history"), record, prefetch=settings.prefetch, health=health),
-        replay_duty(bus, "history", health),
-        guard.duty(),
+        *core.consuming(record, settings.prefetch),
         Duty("withdraw idle incidents", withdraw, HOUR_SECONDS),
         Duty("forget old builds", lambda: retention.forget_old(clock()), HOUR_SECONDS),
         Duty("follow config.yaml", config_watcher.step, CONFIG_WATCH_SECONDS),
-        Duty("publish incidents", Outbox(store, bus, clock).step, PUBLISH_SECONDS),
+        Duty("publish incidents", Outbox(store, core.bus, clock).step, PUBLISH_SECONDS),
     ]
-    if ingest is not None:
+    ingest, rebuild = core.peers.get("ingest"), parts.rebuild
+    if ingest is not None and rebuild is not None:
         importer = Importer(store, ingest, metrics, clock, config_watcher.excluded_configs)
+        duties.append(Duty("rebuild from ingest", rebuild.step, None, wake=rebuild.wake))
         duties.append(Duty("read the tests of ended builds", importer.step, IMPORT_SECONDS))
     return duties

@@ -9,8 +9,9 @@ from types import MappingProxyType
 
 from build_chassis.bus import Delivery
 from build_protocol.clock import Clock, now_ms
+from build_protocol.clocks import StartTime
 from build_protocol.messages import BuildFailing, BuildStart, BuildVerdict, build_message
-from build_protocol.start_time import StartTime, receipt_of, start_time_of
+from build_protocol.start_time import receipt_of, start_time_of
 
 from build_history.builds.fact import UNSTAMPED, Fact, with_failing, with_start, with_verdict
 from build_history.projections.config_state import ExcludedConfigs, no_config_excluded

@@ -9,12 +9,14 @@ from collections.abc import Mapping, Sequence
 
 from build_chassis.retention_guard import RetentionGuard
 from build_protocol.clock import DAY_MS
+from build_protocol.incidents import IncidentState
 
 from build_history.builds.fact import Fact
 from build_history.builds.index_keys import EVERY, commit_tag, includes_tag
 from build_history.metrics import Metrics
 from build_history.refresh import row_kinds
 from build_history.store import HistoryStore, Row
+from build_history.store.contract import PointQuery, RowQuery
 
 BATCH = 500
 
@@ -63,12 +65,16 @@ class Retention:
 
     async def _old_rows(self, before_at: int) -> Sequence[Row]:
         """Rows of builds that are all gone: those ranked before the first start of any that is kept."""
-        oldest = await self._store.points(EVERY, limit=1, newest_first=False)
+        oldest = await self._store.points(PointQuery(EVERY, limit=1, newest_first=False))
         before_rank = min([before_at, *(point.started_at for point in oldest)])
         closed = ["closed", row_kinds.staging_label("closed")]
         listed = [
             row
             for kind, labels in (("incident", closed), ("partition", None), ("statistics", None))
-            for row in await self._store.rows(kind, labels=labels, limit=BATCH, newest_first=False)
+            for row in await self._store.rows(RowQuery(kind, labels=labels, limit=BATCH, newest_first=False))
         ]
-        return [row for row in listed if row.rank < before_rank]
+        old = [row for row in listed if row.rank < before_rank]
+        incidents = row_kinds.read_all(IncidentState, [row for row in old if row.kind == "incident"])
+        owned = await self._store.rows_by_key([row_kinds.OWNERSHIP.key(state.id) for state in incidents])
+        # Ownership first: it is found by its incident.
+        return [*owned.values(), *old]

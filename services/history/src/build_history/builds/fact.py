@@ -6,7 +6,9 @@ A verdict's fields win over the start's, a later revision over an earlier one; a
 from typing import Any, NamedTuple
 
 from build_protocol.clock import DAY_MS
+from build_protocol.clocks import StartTime
 from build_protocol.messages import (
+    BuildFacts,
     BuildFailing,
     BuildMetrics,
     BuildStart,
@@ -15,12 +17,12 @@ from build_protocol.messages import (
     Commit,
     FailureData,
     Fault,
-    Origin,
     Pin,
+    PinAt,
     StepTime,
+    TrendMetrics,
 )
 from build_protocol.model import BuildId, Count, EpochMs, ProjectName, WireModel
-from build_protocol.start_time import StartTime
 from pydantic import Field
 
 from build_history.builds.colour import Colour, colour_of
@@ -48,17 +50,8 @@ class Lane(NamedTuple):
     config: str
 
 
-class PointMetrics(WireModel):
-    """The numbers of a build that trends are made of."""
-
-    cpu_ms: Count | None = None
-    peak_rss_bytes: Count | None = None
-    disk_bytes: Count | None = None
-    cache_hits: Count | None = None
-    cache_misses: Count | None = None
-    tests_passed: Count | None = None
-    tests_failed: Count | None = None
-    tests_skipped: Count | None = None
+class PointMetrics(TrendMetrics):
+    """The numbers of a build that trends are made of, and what they come to."""
 
     @property
     def tests(self) -> int | None:
@@ -71,14 +64,6 @@ class PointMetrics(WireModel):
         """Of all look-ups in the compiler cache; None where there were none."""
         hits, misses = self.cache_hits or 0, self.cache_misses or 0
         return round(100 * hits / (hits + misses)) if hits + misses else None
-
-
-class PinAt(WireModel):
-    """An upstream and the commit a build's tree was at."""
-
-    name: str
-    commit: str
-    committed_at: EpochMs | None = None
 
 
 class Point(WireModel):
@@ -132,19 +117,11 @@ class Point(WireModel):
         return self.started_at // DAY_MS
 
 
-class Fact(WireModel):
+class Fact(BuildFacts):
     """Everything history keeps of one build; `revision` 0 means that no verdict arrived yet."""
 
     id: BuildId
     project: ProjectName
-    branch: str | None = None
-    config: str = "default"
-    origin: Origin = "ci"
-    backfill: bool = False
-    commit: str | None = None
-    commit_subject: str | None = None
-    commit_author: str | None = None
-    committed_at: EpochMs | None = None
     agent: str | None = None
     retry_of: BuildId | None = None
     pins: list[Pin] = Field(default_factory=list)
@@ -325,18 +302,7 @@ def _judged(fact: Fact | None, message: BuildVerdict | BuildFailing, judgement: 
     return Fact(id=message.build_id, project=message.project, **fields)
 
 
-_JUDGED = (
-    "branch",
-    "config",
-    "origin",
-    "backfill",
-    "commit",
-    "commit_subject",
-    "commit_author",
-    "committed_at",
-    "pins",
-    "commits",
-)
+_JUDGED = (*BuildFacts.model_fields, "pins", "commits")
 """What a verdict has too: once it came, a late BUILD_START no longer changes it."""
 
 

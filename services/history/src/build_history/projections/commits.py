@@ -44,6 +44,7 @@ class Cell(WireModel):
     signature: str | None = None
     attempts: Count = Field(description="Builds of this commit in this config.")
     both_ways: bool = Field(description="Some of the attempts were green, some red.")
+    failing: bool = Field(False, description="It runs and cannot end green any more.")
     judged: Judged | None = Field(None, description="Of a failed build, as of when its verdict arrived.")
 
 
@@ -136,6 +137,7 @@ def cells_of(points: Sequence[Point], judged: Mapping[str, Judged]) -> list[Cell
             signature=next(iter(built[-1].signatures), None),
             attempts=len(built),
             both_ways={"green", "red"} <= {point.colour for point in built},
+            failing=bool(built[-1].failing),
             judged=judged.get(built[-1].id),
         )
         for config, built in sorted(attempts.items())

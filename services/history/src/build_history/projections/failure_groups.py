@@ -134,11 +134,4 @@ def merged(groups: Iterable[Group], today: int, sparkline_days: int, builds_max:
 
 
 def _build(point: Point) -> GroupBuild:
-    return GroupBuild(
-        id=point.id,
-        project=point.project,
-        branch=point.branch,
-        config=point.config,
-        commit=point.commit,
-        started_at=point.started_at,
-    )
+    return GroupBuild(**{name: getattr(point, name) for name in GroupBuild.model_fields})

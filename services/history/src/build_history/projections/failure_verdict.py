@@ -8,11 +8,11 @@ from typing import NamedTuple
 
 from build_analysis.verdict import History, PastBuild, Symptom, verdict
 from build_protocol.incidents import Face, IncidentState, VerdictKind
-from build_protocol.messages import Commit
+from build_protocol.messages import Commit, PinAt
 from build_protocol.model import BuildId, WireModel
 from pydantic import Field, field_validator
 
-from build_history.builds.fact import UNCLASSIFIED, Lane, PinAt, Point
+from build_history.builds.fact import UNCLASSIFIED, Lane, Point
 from build_history.builds.override import Override
 
 

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 
 from build_protocol.messages import BuildStatus
-from build_protocol.model import WireModel
+from build_protocol.model import Count, WireModel
 from build_protocol.project_config import Project
 from pydantic import Field
 
 from build_history.builds.colour import Colour
 from build_history.projections.commits import CommitPlace, CommitRow
-from build_history.projections.config_state import State, declared_config
+from build_history.projections.config_state import DeclaredConfig, State, declared_config
 from build_history.projections.lanes import LaneState
 
 
@@ -22,7 +22,10 @@ class Column(WireModel):
     latest_status: BuildStatus
     last_green: str | None = Field(None, description="Commit of the last green build; absent = none is known.")
     first_red: str | None = Field(None, description="Commit of the first red build since, while the config is red.")
-    red_builds: int = 0
+    red_builds: Count = 0
+    green_builds: Count = Field(0, description="Green builds in a row up to the newest.")
+    owner: str | None = Field(None, description="As config.yaml names it.")
+    tags: list[str] = Field(default_factory=list, description="As config.yaml gives them; `target:riscv64` is an axis.")
 
 
 class Grid(WireModel):
@@ -51,8 +54,7 @@ def grid_of(
         project=project,
         branch=branch,
         columns=[
-            _column(lane, declared_config(file, lane.config).state)
-            for lane in sorted(lanes, key=lambda lane: lane.config)
+            _column(lane, declared_config(file, lane.config)) for lane in sorted(lanes, key=lambda lane: lane.config)
         ],
         rows=[],
         next_cursor=next_cursor,
@@ -66,13 +68,16 @@ def unknown_of(rows: Sequence[CommitPlace]) -> list[str]:
     return [f"the parents of {orphans} of {len(rows)} commits: those stand by time"] if orphans else []
 
 
-def _column(lane: LaneState, state: State) -> Column:
+def _column(lane: LaneState, declared: DeclaredConfig) -> Column:
     return Column(
         config=lane.config,
-        state=state,
+        state=declared.state,
+        owner=declared.owner,
+        tags=declared.tags,
         colour=lane.colour,
         latest_status=lane.latest.status,
         last_green=lane.last_green.commit if lane.last_green else None,
         first_red=lane.red.first.commit if lane.red else None,
         red_builds=lane.red.builds if lane.red else 0,
+        green_builds=lane.green_builds,
     )

@@ -214,17 +214,13 @@ def evidence_of(fact: Fact, signature: str | None = None) -> Evidence:
     named = [f for f in fact.failures if (f.signature or UNCLASSIFIED) == signature]
     return Evidence(
         build_id=fact.id,
-        config=fact.config,
-        started_at=fact.started_at,
-        ended_at=fact.ended_at,
-        duration_ms=fact.duration_ms,
-        commit=fact.commit,
-        agent=fact.agent,
-        exit_code=fact.exit_code,
-        error=fact.error,
-        log_lines=fact.log_lines,
         failure=next(iter(named or fact.failures), None),
+        **{name: getattr(fact, name) for name in _AS_KNOWN},
     )
+
+
+_AS_KNOWN = Evidence.model_fields.keys() & Fact.model_fields.keys()
+"""What the evidence has just as the fact has it."""
 
 
 def override_of(found: Break, facts: Mapping[str, Fact]) -> IncidentOverride | None:

@@ -1,6 +1,7 @@
 """Lanes: the present state of each (project, branch, config), computed from its newest builds."""
 
 from collections.abc import Sequence
+from itertools import takewhile
 
 from build_protocol.messages import BuildStatus
 from build_protocol.model import BuildId, Count, EpochMs, WireModel
@@ -10,7 +11,7 @@ from build_history.builds.colour import Colour
 from build_history.builds.fact import Point
 from build_history.builds.in_lane import InLane
 from build_history.projections.flaky import FlakySign, signs_of
-from build_history.projections.regressions import Mark, MeasureMark, marks_of, measure_marks_of
+from build_history.projections.regressions import Mark, marks_of
 from build_history.projections.trends import Pace, pace_of, quantile
 
 WINDOW = 200
@@ -46,6 +47,7 @@ class LaneBrief(InLane):
     latest: BuildRef
     last_green: BuildRef | None = None
     red: RedSpell | None = None
+    green_builds: Count = Field(0, description="Green builds in a row up to the newest; at least, of the newest 200.")
     running: list[BuildRef]
     usual_ms: Count | None = Field(None, description="Median duration of the last 20 succeeded builds.")
     pace: Pace
@@ -55,7 +57,6 @@ class LaneState(LaneBrief):
     """What is known of one lane."""
 
     marks: list[Mark]
-    measure_marks: list[MeasureMark] = Field(default_factory=list)
     flaky: list[FlakySign]
 
 
@@ -74,11 +75,11 @@ def state_of(points: Sequence[Point], last_green: Point | None, first_red: Point
         latest=ref(newest),
         last_green=ref(last_green) if last_green else None,
         red=_spell(coloured, first_red) if colour == "red" and first_red is not None else None,
+        green_builds=sum(1 for _ in takewhile(lambda point: point.colour == "green", reversed(coloured))),
         running=[ref(p) for p in ordered if p.status in ("queued", "running")][-RUNNING_MAX:],
         usual_ms=quantile(timed[-USUAL_OF:], 0.5),
         pace=pace_of(ordered),
         marks=marks_of(ordered),
-        measure_marks=measure_marks_of(ordered),
         flaky=signs_of(ordered),
     )
 

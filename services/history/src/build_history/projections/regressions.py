@@ -6,12 +6,13 @@ builds before them; the next mark is measured against the builds since this one.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from statistics import median
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
+from build_protocol.messages import PinAt
 from build_protocol.model import BuildId, Count, EpochMs, WireModel
 from pydantic import Field
 
-from build_history.builds.fact import PinAt, Point, PointMetrics
+from build_history.builds.fact import Point, PointMetrics
 from build_history.projections.trends import quantile
 
 RECENT = 5
@@ -19,30 +20,11 @@ EARLIER_MIN = 8
 EARLIER_MAX = 40
 TOLERANCE = 0.20
 
-Measure = Literal["peak_rss_bytes", "disk_bytes", "cpu_ms", "cache_hit_percent", "tests"]
+Measure = Literal["duration_ms", "peak_rss_bytes", "disk_bytes", "cpu_ms", "cache_hit_percent", "tests"]
 
 
-class _Change(WireModel):
-    """A lasting change of something, and the first build that shows it."""
-
-    build_id: BuildId
-    commit: str | None = None
-    started_at: EpochMs
-    changed_pins: list[PinAt] = Field(default_factory=list, description="Pins that moved with this build.")
-
-
-class Mark(_Change):
-    """A lasting change of duration."""
-
-    direction: Literal["slower", "faster"]
-    before_ms: Count = Field(description="Median of the earlier builds.")
-    after_ms: Count = Field(description="Median of the five builds from this one on.")
-    band_low_ms: Count
-    band_high_ms: Count
-
-
-class MeasureMark(_Change):
-    """A lasting change of a measure other than duration; its unit is in the measure's name, `tests` counts them."""
+class Mark(WireModel):
+    """A lasting change of a measure, and the first build that shows it; the unit is in the measure's name."""
 
     measure: Measure
     direction: Literal["up", "down"]
@@ -50,6 +32,10 @@ class MeasureMark(_Change):
     after: Count = Field(description="Median of the five builds from this one on.")
     band_low: Count
     band_high: Count
+    build_id: BuildId
+    commit: str | None = None
+    started_at: EpochMs
+    changed_pins: list[PinAt] = Field(default_factory=list, description="Pins that moved with this build.")
 
 
 class _Shift(NamedTuple):
@@ -63,69 +49,51 @@ class _Shift(NamedTuple):
     high: int
     changed_pins: list[PinAt]
 
-    @property
-    def change(self) -> dict[str, Any]:
-        """What every mark says of it."""
-        point = self.point
-        return {
-            "build_id": point.id,
-            "commit": point.commit,
-            "started_at": point.started_at,
-            "changed_pins": self.changed_pins,
-        }
-
 
 class _Kind(NamedTuple):
-    read: Callable[[PointMetrics], int | None]
+    read: Callable[[Point], int | None]
     least: int
     """A change smaller than this is noise, however small the numbers are."""
 
 
+def _of_metrics(read: Callable[[PointMetrics], int | None], least: int) -> _Kind:
+    return _Kind(lambda point: None if point.metrics is None else read(point.metrics), least)
+
+
 _MEASURES: Mapping[Measure, _Kind] = {
-    "peak_rss_bytes": _Kind(lambda metrics: metrics.peak_rss_bytes, 64 * 1024**2),
-    "disk_bytes": _Kind(lambda metrics: metrics.disk_bytes, 64 * 1024**2),
-    "cpu_ms": _Kind(lambda metrics: metrics.cpu_ms, 10_000),
-    "cache_hit_percent": _Kind(lambda metrics: metrics.cache_hit_percent, 10),
-    "tests": _Kind(lambda metrics: metrics.tests, 5),
+    "duration_ms": _Kind(lambda point: point.duration_ms, 0),
+    "peak_rss_bytes": _of_metrics(lambda metrics: metrics.peak_rss_bytes, 64 * 1024**2),
+    "disk_bytes": _of_metrics(lambda metrics: metrics.disk_bytes, 64 * 1024**2),
+    "cpu_ms": _of_metrics(lambda metrics: metrics.cpu_ms, 10_000),
+    "cache_hit_percent": _of_metrics(lambda metrics: metrics.cache_hit_percent, 10),
+    "tests": _of_metrics(lambda metrics: metrics.tests, 5),
 }
 
 
 def marks_of(points: Sequence[Point]) -> list[Mark]:
-    """Every lasting change of duration in one lane, oldest first; only succeeded builds are measured."""
-    return [
-        Mark(
-            direction="slower" if shift.is_up else "faster",
-            before_ms=shift.before,
-            after_ms=shift.after,
-            band_low_ms=shift.low,
-            band_high_ms=shift.high,
-            **shift.change,
-        )
-        for shift in _shifts([(p.duration_ms, p) for p in _succeeded(points) if p.duration_ms is not None], 0)
-    ]
-
-
-def measure_marks_of(points: Sequence[Point]) -> list[MeasureMark]:
-    """Every lasting change of the other measures in one lane, oldest first; only succeeded builds are measured."""
-    measured = [(p.metrics, p) for p in _succeeded(points) if p.metrics is not None]
+    """Every lasting change of each measure in one lane, oldest first; only succeeded builds are measured."""
+    succeeded = _succeeded(points)
     marks = [
-        MeasureMark(
+        Mark(
             measure=measure,
             direction="up" if shift.is_up else "down",
             before=shift.before,
             after=shift.after,
             band_low=shift.low,
             band_high=shift.high,
-            **shift.change,
+            build_id=shift.point.id,
+            commit=shift.point.commit,
+            started_at=shift.point.started_at,
+            changed_pins=shift.changed_pins,
         )
         for measure, kind in _MEASURES.items()
-        for shift in _shifts(_series(kind, measured), kind.least)
+        for shift in _shifts(_series(kind, succeeded), kind.least)
     ]
     return sorted(marks, key=lambda mark: (mark.started_at, mark.measure))
 
 
-def _series(kind: _Kind, measured: Sequence[tuple[PointMetrics, Point]]) -> list[tuple[int, Point]]:
-    read = [(kind.read(metrics), point) for metrics, point in measured]
+def _series(kind: _Kind, points: Sequence[Point]) -> list[tuple[int, Point]]:
+    read = [(kind.read(point), point) for point in points]
     return [(value, point) for value, point in read if value is not None]
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from math import ceil
 from statistics import median
 
+from build_protocol.messages import TrendMetrics
 from build_protocol.model import Count, WireModel
 from pydantic import Field
 
@@ -11,8 +12,8 @@ from build_history.builds.fact import Point, PointMetrics
 from build_history.builds.in_lane import InLane
 
 
-class Day(InLane):
-    """The builds of one lane that started on one day (UTC), in numbers."""
+class Day(InLane, TrendMetrics):
+    """The builds of one lane that started on one day (UTC), in numbers; tests are those of its last that ran any."""
 
     day: Count = Field(description="Days since the Unix epoch, UTC.")
     builds: Count
@@ -27,14 +28,6 @@ class Day(InLane):
     p90_ms: Count | None = None
     queue_p50_ms: Count | None = Field(None, description="Absent when no agent reported when builds were queued.")
     queue_ms: Count | None = Field(None, description="Sum of all waits, as far as known.")
-    cache_hits: Count | None = None
-    cache_misses: Count | None = None
-    peak_rss_bytes: Count | None = None
-    disk_bytes: Count | None = None
-    cpu_ms: Count | None = None
-    tests_passed: Count | None = Field(None, description="Of the day's last build that ran tests, as the other two.")
-    tests_failed: Count | None = None
-    tests_skipped: Count | None = None
     last_commit: str | None = None
     last_pins: list[str] = Field(default_factory=list, description="`name@commit` of the day's last build.")
 
@@ -92,9 +85,7 @@ def day_of(points: Sequence[Point]) -> Day:
         peak_rss_bytes=_largest(m.peak_rss_bytes for m in metrics),
         disk_bytes=_largest(m.disk_bytes for m in metrics),
         cpu_ms=_total(m.cpu_ms for m in metrics),
-        tests_passed=tested.tests_passed,
-        tests_failed=tested.tests_failed,
-        tests_skipped=tested.tests_skipped,
+        **tested.model_dump(include={"tests_passed", "tests_failed", "tests_skipped"}),
         last_commit=newest.commit,
         last_pins=[f"{pin.name}@{pin.commit}" for pin in newest.pins],
     )

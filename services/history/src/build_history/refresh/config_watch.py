@@ -11,6 +11,7 @@ from build_history.projections.config_state import ConfigStates, states_in
 from build_history.refresh import row_kinds
 from build_history.refresh.refresh import refresh
 from build_history.store import HistoryStore
+from build_history.store.contract import RowQuery
 
 BRANCHES_MAX = 10_000
 
@@ -33,7 +34,7 @@ class ConfigWatcher:
         current = self._projects.current()
         if current is self._applied:
             return 0
-        rows = await self._store.rows("branch", limit=BRANCHES_MAX)
+        rows = await self._store.rows(RowQuery("branch", limit=BRANCHES_MAX))
         branches = [row_kinds.read_as(row_kinds.Branch, row) for row in rows]
         stale = {
             Touched("branch", (branch.project, branch.branch))

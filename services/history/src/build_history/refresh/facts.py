@@ -23,6 +23,8 @@ async def change_facts(
     change: Callable[[str, Fact | None], Fact | None],
     excluded_configs: ExcludedConfigs,
     clock: Clock,
+    *,
+    is_rebuild: bool = False,
 ) -> dict[str, Fact]:
     """Replace these builds' facts by what a function makes of them, and refresh what follows. Key: build id.
 
@@ -32,6 +34,7 @@ async def change_facts(
         change: Decides only: it is called again with the newer fact where another replica was faster. None: none.
         excluded_configs: As config.yaml has them now.
         clock: The time of what becomes of incidents.
+        is_rebuild: Whether rows of facts that do not change are counted again, too, and nobody is notified of it.
 
     Returns:
         What the function made of them.
@@ -60,7 +63,8 @@ async def change_facts(
             if fact != old:
                 marks |= touched_by(fact) | (touched_by(old) if old else frozenset())
                 writes[build_id] = FactWrite(fact, marks, version, old)
-            elif marks:
+            elif marks or is_rebuild:
+                marks |= touched_by(fact) if is_rebuild else frozenset()
                 facts[build_id], versions[build_id] = fact, version
                 stale |= marks
         written = await store.put_facts(list(writes.values()))
@@ -74,7 +78,7 @@ async def change_facts(
     if stale:
         fail_at("history.filed")
         # Together, for they share lanes, days and branches.
-        await refresh(store, stale, facts, excluded_configs, clock)
+        await refresh(store, stale, facts, excluded_configs, clock, is_quiet=is_rebuild)
         fail_at("history.counted")
         await store.settle(versions)
     return made

@@ -12,6 +12,7 @@ from build_history.builds.override import Override
 from build_history.projections.failure_verdict import Case, Judged, judge
 from build_history.refresh import row_kinds
 from build_history.store import HistoryStore
+from build_history.store.contract import PointQuery, RowQuery
 
 BEFORE_MAX = 40
 """Builds before the failing one that its verdict looks at; further back says little about now."""
@@ -51,21 +52,21 @@ async def judge_case(
     override: Override | None = None,
 ) -> Judged:
     """The verdict of one failure; a branch that history does not know is judged against the branch `base`."""
-    before = await store.points(lane_tag(case.lane), limit=BEFORE_MAX, before_at=case.started_at)
+    before = await store.points(PointQuery(lane_tag(case.lane), limit=BEFORE_MAX, before_at=case.started_at))
     is_branch_unknown = not any(point.colour != "none" for point in before)
     judged_by = base if is_branch_unknown and base != case.lane.branch else None
     if judged_by is not None:
         case = case._replace(lane=case.lane._replace(branch=judged_by))
-        before = await store.points(lane_tag(case.lane), limit=BEFORE_MAX, before_at=case.started_at)
+        before = await store.points(PointQuery(lane_tag(case.lane), limit=BEFORE_MAX, before_at=case.started_at))
     project, branch, _ = case.lane
     if same_commit is None:
         tag = commit_tag(project, branch, case.commit) if case.commit else None
-        same_commit = await store.points(tag, limit=SAME_COMMIT_MAX) if tag else ()
+        same_commit = await store.points(PointQuery(tag, limit=SAME_COMMIT_MAX)) if tag else ()
     incidents: list[IncidentState] = []
     if next((point.colour for point in before if point.colour != "none"), None) != "green":
         # After a green build of this very config an incident of others clears nobody: then they are not asked for.
         scope = row_kinds.branch_scope(project, branch)
-        rows = await store.rows("incident", scopes=[scope], labels=["open"], limit=INCIDENTS_MAX)
+        rows = await store.rows(RowQuery("incident", scopes=[scope], labels=["open"], limit=INCIDENTS_MAX))
         incidents = row_kinds.read_all(IncidentState, rows)
     judged = judge(
         symptom,

@@ -15,6 +15,7 @@ from build_protocol.topology import branch_routing_key
 
 from build_history.refresh import row_kinds
 from build_history.store import HistoryStore, Row
+from build_history.store.contract import RowQuery
 from build_history.store.versions import version_of
 
 BRANCHES_PER_STEP = 50
@@ -37,11 +38,14 @@ class Outbox:
             StoreUnavailable: The same.
         """
         count = 0
-        rows = await self._store.rows("branch", labels=[row_kinds.DUE], limit=BRANCHES_PER_STEP, newest_first=False)
+        rows = await self._store.rows(
+            RowQuery("branch", labels=[row_kinds.DUE], limit=BRANCHES_PER_STEP, newest_first=False)
+        )
         for row in rows:
-            outbox = row_kinds.read_as(row_kinds.Branch, row).outbox
+            branch = row_kinds.read_as(row_kinds.Branch, row)
+            outbox, quiet = branch.outbox, set(branch.quiet)
             await self._write_rows(outbox)
-            await self._bus.publish([outgoing(state, self._clock()) for state in outbox])
+            await self._bus.publish([outgoing(state, self._clock(), is_baseline=state.id in quiet) for state in outbox])
             fail_at("history.published")
             await self._strike_off(row, outbox)
             count += len(outbox)
@@ -65,7 +69,8 @@ class Outbox:
             nonlocal row
             branch = row_kinds.read_as(row_kinds.Branch, row)
             left = [state for state in branch.outbox if state.revision > done.get(state.id, -1)]
-            after = branch.model_copy(update={"outbox": left})
+            quiet = [each for each in branch.quiet if any(state.id == each for state in left)]
+            after = branch.model_copy(update={"outbox": left, "quiet": quiet})
             if await self._store.put_rows([row_kinds.BRANCH.row(row_kinds.BranchAt(after, row.rank), row.version)]):
                 return None
             row = (await self._store.rows_by_key([row.key]))[row.key]
@@ -74,8 +79,10 @@ class Outbox:
         await update("history", f"the outbox of {len(done)} incidents", attempt)
 
 
-def outgoing(state: IncidentState, at: int) -> Outgoing:
+def outgoing(state: IncidentState, at: int, *, is_baseline: bool = False) -> Outgoing:
     """The message of an incident's state, as the bus takes it."""
-    message = IncidentChanged(build_id=state.opening.build_id, project=state.project, timestamp=at, data=state)
+    message = IncidentChanged(
+        build_id=state.opening.build_id, project=state.project, timestamp=at, data=state, is_baseline=is_baseline
+    )
     key = branch_routing_key(message.type, state.project, state.branch)
     return Outgoing(key, message.to_json().encode(), {"build_id": message.build_id, "incident": state.id})

@@ -25,7 +25,7 @@ from build_history.refresh import row_kinds
 from build_history.refresh.branch import refresh_branch
 from build_history.refresh.judge import judge_first
 from build_history.store import HistoryStore, Row
-from build_history.store.contract import READS_AT_ONCE
+from build_history.store.contract import READS_AT_ONCE, PointQuery
 from build_history.store.versions import differs, version_of
 
 DAY_BUILDS_MAX = 5000
@@ -38,8 +38,13 @@ async def refresh(
     facts: Mapping[str, Fact],
     excluded_configs: ExcludedConfigs = no_config_excluded,
     clock: Clock = now_ms,
+    *,
+    is_quiet: bool = False,
 ) -> None:
-    """Refresh every row named by `stale`; `facts` are the facts that touched them, by build id."""
+    """Refresh every row named by `stale`; `facts` are the facts that touched them, by build id.
+
+    `is_quiet`: nobody is notified of what becomes of incidents.
+    """
     words = defaultdict(set)
     for touched in stale:
         words[touched.kind].add(touched.words)
@@ -52,7 +57,9 @@ async def refresh(
         _Readings(words["reading"], facts),
     )
     branches = (
-        refresh_branch(store, project, branch, frozenset(facts), excluded_configs(project), clock=clock)
+        refresh_branch(
+            store, project, branch, frozenset(facts), excluded_configs(project), clock=clock, is_quiet=is_quiet
+        )
         for project, branch in sorted(words["branch"])
     )
     # Together, so that their writes share commits.
@@ -109,13 +116,13 @@ async def _lane_state(store: HistoryStore, lane: Lane, points: Sequence[Point]) 
     points = list(reversed(effective(points)))
     green = next((point for point in points if point.colour == "green"), None)
     if green is None and len(points) == WINDOW:
-        green = next(iter(await store.points(colour_tag(lane, "green"), limit=1)), None)
+        green = next(iter(await store.points(PointQuery(colour_tag(lane, "green"), limit=1))), None)
     reds = [p for p in points if p.colour == "red" and (green is None or p.order > green.order)]
     red = min(reds, key=lambda point: point.order, default=None)
     is_older_unseen = len(points) == WINDOW and (green is None or green.order < points[-1].order)
     if is_older_unseen:
         since_at = green.started_at if green else None
-        oldest = await store.points(colour_tag(lane, "red"), limit=1, newest_first=False, since_at=since_at)
+        oldest = await store.points(PointQuery(colour_tag(lane, "red"), limit=1, newest_first=False, since_at=since_at))
         red = next(iter(oldest), None)
     return state_of(points, green, red)
 

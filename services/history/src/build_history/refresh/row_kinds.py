@@ -11,6 +11,7 @@ from pydantic import Field, TypeAdapter
 
 from build_history.builds.fact import Fact, Lane
 from build_history.builds.index_keys import digest
+from build_history.builds.ownership import OwnershipRow
 from build_history.projections.commits import CommitRow
 from build_history.projections.config_state import ConfigStates
 from build_history.projections.failure_groups import Group
@@ -57,7 +58,7 @@ def staging_label(state: str) -> str:
 class Branch(WireModel):
     """A branch that has coloured builds: the identity of its incidents, and what is still to be published of them.
 
-    Unlike every other row it is source data: it cannot be counted anew from the facts.
+    Like ownership, and unlike every other row, it is source data: it cannot be counted anew from the facts.
     """
 
     project: str
@@ -67,6 +68,9 @@ class Branch(WireModel):
     since_at: EpochMs = Field(0, description="Builds that started earlier are settled.")
     incidents: list[Record] = Field(default_factory=list, description="In the order in which they were published.")
     outbox: list[IncidentState] = Field(default_factory=list)
+    quiet: list[str] = Field(
+        default_factory=list, description="Those of the outbox that nobody is notified of: a rebuild found them out."
+    )
 
     @property
     def states(self) -> ConfigStates:
@@ -212,6 +216,12 @@ INCIDENT = Kind[IncidentState](
     ),
 )
 """Listed by branch, by state and by whose business it is; ranked by the start of the opening build."""
+
+OWNERSHIP = Kind[OwnershipRow](
+    "ownership",
+    lambda row: Place(row.project, (row.incident,), row.first_started_at, digest("scope", row.incident)),
+)
+"""Source data, as branches are: found by the incident's id, forgotten with it."""
 
 PIN = Kind[PinLine](
     "pin",

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from fastapi import APIRouter
 
-from build_history.routes import breaks, commits, internal, tests, trends, verdicts
+from build_history.routes import breaks, commits, internal, ownership, rebuild, tests, trends, verdicts
 from build_history.settings import Settings
 
 __all__ = ["routers"]
@@ -12,4 +12,13 @@ __all__ = ["routers"]
 
 def routers(_: Settings) -> Sequence[APIRouter]:
     """Every route of the service."""
-    return breaks.router, commits.router, internal.router, tests.router, trends.router, verdicts.router
+    return (
+        breaks.router,
+        commits.router,
+        internal.router,
+        ownership.router,
+        rebuild.router,
+        tests.router,
+        trends.router,
+        verdicts.router,
+    )

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Path, Query
 
 from build_history.projections.failure_groups import FailureGroup
 from build_history.refresh import row_kinds
+from build_history.refresh.ownership import read_ownerships
 from build_history.routes.dependencies import BranchQuery, Cursor, Limit, Now, ProjectQuery, Reads, found
 from build_history.routes.schemas import FailureGroupList, Incident, IncidentList, IncidentSummary
 
@@ -49,10 +50,14 @@ async def list_incidents(
     incidents = row_kinds.read_all(IncidentState, page.rows)
     if branch is not None:
         incidents = [incident for incident in incidents if (incident.branch or "") == branch]
-    return IncidentList(items=[IncidentSummary.of(i) for i in incidents], next_cursor=page.next_cursor)
+    owned = await read_ownerships(reads.store, incidents)
+    items = [IncidentSummary.of(incident, owned.get(incident.id)) for incident in incidents]
+    return IncidentList(items=items, next_cursor=page.next_cursor)
 
 
 @router.get("/api/incidents/{incident_id}", response_model_exclude_none=True)
 async def get_incident(reads: Reads, incident_id: Annotated[str, Path(max_length=64)]) -> Incident:
-    """One incident with every config it hit and everything that became of it."""
-    return Incident.of(found(await reads.incident(incident_id), "incident"))
+    """One incident with every config it hit, everything that became of it, and what people did about it."""
+    state = found(await reads.incident(incident_id), "incident")
+    owned = await read_ownerships(reads.store, [state])
+    return Incident.of_all(state, owned.get(state.id), reads.projects.get(state.project).repo_url)

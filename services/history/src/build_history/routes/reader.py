@@ -25,6 +25,7 @@ from build_history.projections.slow_steps import StepOverBuilds, slowest_steps
 from build_history.refresh import row_kinds
 from build_history.routes.schemas import CommitOnBranch, TestInConfig, TestList
 from build_history.store import HistoryStore, Row
+from build_history.store.contract import PointQuery, RowQuery
 from build_history.test_history.matrix import partition_of, unpacked
 from build_history.test_history.statistics import LaneStatistics, Order, StatisticsCache, runs_of, selected
 
@@ -102,10 +103,10 @@ class Reader:
         """The branch asked for, else the project's most lately built one; None when there is none to see."""
         if branch is not None or not self.caller.may_see(project):
             return branch if self.caller.may_see(project) else None
-        newest = await self.store.rows("branch", project=project, limit=1)
+        newest = await self.store.rows(RowQuery("branch", project=project, limit=1))
         if newest:
             return row_kinds.read_as(row_kinds.Branch, newest[0]).branch
-        lanes = await self.store.rows("lane", project=project, limit=1)
+        lanes = await self.store.rows(RowQuery("lane", project=project, limit=1))
         return row_kinds.read_as(LaneState, lanes[0]).branch if lanes else None
 
     async def overdue(self, lanes: Sequence[LaneState], project: str | None, now_ms: int) -> list[Overdue]:
@@ -132,7 +133,9 @@ class Reader:
         lanes = {row_kinds.lane_scope_of(state): state.config for state in states}
         days: dict[str, list[str]] = {config: [] for config in lanes.values()}
         # All lanes in one question: for a page of 60 configs the round trips would cost more than the rows.
-        for row in await self.store.rows("day", scopes=lanes, since_rank=since_day, newest_first=False, limit=DAYS_MAX):
+        for row in await self.store.rows(
+            RowQuery("day", scopes=lanes, since_rank=since_day, newest_first=False, limit=DAYS_MAX)
+        ):
             days[lanes[row.scope]].append(row.body)
         return days
 
@@ -149,7 +152,7 @@ class Reader:
         """What every config of its branch says of a commit."""
         lanes = await self.lanes(row.project, row.branch)
         tag = includes_tag(row.project, row.branch, row.info.sha)
-        including = await self.store.points(tag, limit=INCLUDING_MAX, newest_first=False)
+        including = await self.store.points(PointQuery(tag, limit=INCLUDING_MAX, newest_first=False))
         unknown = []
         if not including and any(lane.config not in {cell.config for cell in row.cells} for lane in lanes):
             unknown.append("whether later builds include this commit: no agent sent a range that names it")
@@ -247,7 +250,7 @@ class Reader:
 
     async def _group_rows(self, labels: Collection[str], project: str | None) -> list[Row]:
         """The groups of these signatures in every project the caller sees, or in the one asked for."""
-        rows = await self.store.rows("group", labels=labels, limit=GROUP_ROWS_MAX)
+        rows = await self.store.rows(RowQuery("group", labels=labels, limit=GROUP_ROWS_MAX))
         return [row for row in rows if self.caller.may_see(row.project) and project in (None, row.project)]
 
     async def _page(
@@ -284,14 +287,16 @@ class Reader:
             for_projects = sorted(self.caller.projects)
         listings = [
             await self.store.rows(
-                kind,
-                limit=limit,
-                # A branch's scope names its project: one filter is what one index answers.
-                project=name if scopes is None else None,
-                scopes=scopes,
-                labels=labels,
-                label_prefix=label_prefix,
-                after=after,
+                RowQuery(
+                    kind,
+                    limit=limit,
+                    # A branch's scope names its project: one filter is what one index answers.
+                    project=name if scopes is None else None,
+                    scopes=scopes,
+                    labels=labels,
+                    label_prefix=label_prefix,
+                    after=after,
+                )
             )
             for name in for_projects
             if name is None or self.caller.may_see(name)

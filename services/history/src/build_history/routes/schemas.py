@@ -13,11 +13,13 @@ from build_protocol.incidents import (
     VerdictKind,
 )
 from build_protocol.messages import Commit, FailureData
-from build_protocol.model import Count, EpochMs, RequestModel, WireModel
+from build_protocol.model import Count, EpochMs, RequestModel, WebUrl, WireModel
 from pydantic import Field
 
 from build_history.builds.colour import Colour
 from build_history.builds.in_lane import InLane
+from build_history.builds.ownership import Ownership
+from build_history.builds.proposal import RevertProposal, github_home, propose_revert
 from build_history.projections.commits import CommitInfo, CommitRow, ConfigAnswer
 from build_history.projections.config_state import DeclaredConfig, Overdue
 from build_history.projections.failure_groups import FailureGroup
@@ -25,7 +27,7 @@ from build_history.projections.failure_verdict import Judged
 from build_history.projections.flaky import FlakySign
 from build_history.projections.lanes import LaneBrief, LaneState
 from build_history.projections.pins import PinMatrix
-from build_history.projections.regressions import Mark, MeasureMark
+from build_history.projections.regressions import Mark
 from build_history.projections.slow_steps import StepOverBuilds
 from build_history.projections.trends import Day
 from build_history.test_history.statistics import TestRun, TestStatistic
@@ -63,10 +65,11 @@ class IncidentSummary(WireModel):
     authors: list[str] = Field(description="Of the suspects.")
     failure: FailureData | None = None
     override: IncidentOverride | None = None
+    ownership: Ownership | None = Field(None, description="Absent: nobody did anything about it yet.")
     unknown: list[str] = Field(description="What this answer does not know, in sentences.")
 
     @classmethod
-    def of(cls, state: IncidentState) -> "IncidentSummary":
+    def of(cls, state: IncidentState, ownership: Ownership | None) -> "IncidentSummary":
         """The summary of an incident."""
         opening = state.opening
         unknown = []
@@ -85,6 +88,7 @@ class IncidentSummary(WireModel):
             recovered_configs=[member.config for member in state.members if member.recovered_at is not None],
             authors=list(dict.fromkeys(commit.author for commit in state.suspects or () if commit.author)),
             failure=opening.failure,
+            ownership=ownership,
             unknown=unknown,
         )
 
@@ -100,14 +104,21 @@ class Incident(IncidentSummary):
     merged_into: str | None = None
     absorbed: list[str]
     transitions: list[Transition]
+    revert: RevertProposal | None = Field(None, description="Absent unless one commit alone is suspect.")
+    repository: WebUrl | None = Field(None, description="Where issues of it are filed, at GitHub.")
 
     @classmethod
-    def of(cls, state: IncidentState) -> "Incident":
+    def of_all(cls, state: IncidentState, ownership: Ownership | None, repo_url: str | None) -> "Incident":
         """All of an incident."""
-        summary = IncidentSummary.of(state)
+        summary = IncidentSummary.of(state, ownership)
         fields = {name: getattr(summary, name) for name in IncidentSummary.model_fields}
-        added = cls.model_fields.keys() - fields.keys()
-        return cls(**fields, **{name: getattr(state, name) for name in added})
+        added = (cls.model_fields.keys() - fields.keys()) & IncidentState.model_fields.keys()
+        return cls(
+            **fields,
+            **{name: getattr(state, name) for name in added},
+            revert=propose_revert(state, repo_url),
+            repository=github_home(repo_url),
+        )
 
 
 class IncidentList(Page):
@@ -231,7 +242,6 @@ class Trend(InLane):
 
     days: list[Day]
     marks: list[Mark]
-    measure_marks: list[MeasureMark]
 
 
 class TrendList(Page):
@@ -270,15 +280,9 @@ class Summary(Page):
 
 
 class LaneMark(InLane):
-    """A lasting change of duration and where."""
-
-    mark: Mark
-
-
-class LaneMeasureMark(InLane):
     """A lasting change of a measure and where."""
 
-    mark: MeasureMark
+    mark: Mark
 
 
 class StepList(WireModel):
@@ -292,7 +296,6 @@ class RegressionList(Page):
     """Marks, newest first."""
 
     items: list[LaneMark]
-    measures: list[LaneMeasureMark] = Field(default_factory=list, description="Of memory, disk, CPU, cache and tests.")
 
 
 class LaneFlakySign(InLane):

@@ -14,7 +14,6 @@ from build_history.routes.schemas import (
     FlakyList,
     LaneFlakySign,
     LaneMark,
-    LaneMeasureMark,
     LaneSummary,
     RegressionList,
     StepList,
@@ -59,7 +58,6 @@ async def list_trends(
                 config=lane.config,
                 days=[],
                 marks=lane.marks,
-                measure_marks=lane.measure_marks,
             ),
             "days",
             by_config[lane.config],
@@ -108,22 +106,14 @@ async def list_steps(
 async def list_regressions(
     reads: Reads, project: ProjectQuery = None, branch: BranchQuery = None, limit: Limit = 50
 ) -> RegressionList:
-    """Where builds became lastingly slower or faster, newest first."""
+    """Where builds became lastingly slower or faster, or need more or less of something, newest first."""
     lanes = await reads.lanes(project, branch)
     marks = [
         LaneMark(project=lane.project, branch=lane.branch, config=lane.config, mark=mark)
         for lane in lanes
         for mark in lane.marks
     ]
-    measures = [
-        LaneMeasureMark(project=lane.project, branch=lane.branch, config=lane.config, mark=mark)
-        for lane in lanes
-        for mark in lane.measure_marks
-    ]
-    return RegressionList(
-        items=sorted(marks, key=lambda item: item.mark.started_at, reverse=True)[:limit],
-        measures=sorted(measures, key=lambda item: item.mark.started_at, reverse=True)[:limit],
-    )
+    return RegressionList(items=sorted(marks, key=lambda item: item.mark.started_at, reverse=True)[:limit])
 
 
 @router.get("/api/history/flaky", response_model_exclude_none=True)

@@ -3,7 +3,7 @@
 from typing import Annotated, NamedTuple
 
 from build_chassis.auth import Caller
-from build_chassis.errors import Forbidden, NotFound
+from build_chassis.errors import NotFound
 from build_protocol.messages import Fault
 from fastapi import APIRouter, Path, Query
 
@@ -99,9 +99,8 @@ async def _judged(reads: Reader, symptom: _Symptom, case: Case, fact: Fact | Non
 
 
 async def _decide(reads: Reader, now: int, build_id: str, signature: str, override: Override | None) -> None:
-    if reads.caller.role == "viewer":
-        raise Forbidden("this needs role developer or admin")
-    found(await reads.fact(build_id), "build: history keeps builds of origin ci")
+    fact = found(await reads.fact(build_id), "build: history keeps builds of origin ci")
+    reads.caller.require(fact.project, "developer")
     try:
         await decide(reads.store, build_id, signature, override, reads.states, clock=lambda: now)
     except NoSuchFailure as error:

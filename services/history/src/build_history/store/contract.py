@@ -6,7 +6,7 @@ writes nothing and learns it, a repeated write changes nothing. Everything else 
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Protocol
 
 from build_chassis.store.contract import Store
@@ -55,6 +55,37 @@ class Row:
     version: int = field(default=0, compare=False)
 
 
+@dataclass(frozen=True, slots=True)
+class PointQuery:
+    """The points filed under a tag: from `since_at` on, before `before_at`, at most `limit`."""
+
+    tag: str
+    _: KW_ONLY
+    limit: int
+    newest_first: bool = True
+    since_at: int | None = None
+    before_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RowQuery:
+    """The rows of a kind, beyond (rank, key) `after`, with rank >= `since_rank`, at most `limit`.
+
+    It is the one listing of the service: a filter per column beats a method per question.
+    """
+
+    kind: str
+    _: KW_ONLY
+    limit: int
+    project: str | None = None
+    scopes: Collection[str] | None = None
+    labels: Collection[str] | None = None
+    label_prefix: str | None = None
+    newest_first: bool = True
+    after: tuple[int, str] | None = None
+    since_rank: int | None = None
+
+
 class HistoryStore(Store, Protocol):
     """The store; every method raises StoreUnavailable when it does not answer."""
 
@@ -74,16 +105,8 @@ class HistoryStore(Store, Protocol):
         """Forget these facts; one that is already gone changes nothing. Key: build id."""
         ...
 
-    async def points(
-        self,
-        tag: str,
-        *,
-        limit: int,
-        newest_first: bool = True,
-        since_at: int | None = None,
-        before_at: int | None = None,
-    ) -> list[Point]:
-        """Points filed under a tag by start: from `since_at` on, before `before_at`, at most `limit`."""
+    async def points(self, query: PointQuery) -> list[Point]:
+        """Points filed under a tag, by start."""
         ...
 
     async def received(self, *, before_at: int, limit: int) -> list[Point]:
@@ -110,18 +133,6 @@ class HistoryStore(Store, Protocol):
         """Drop each row whose version still is the one read. Key: the row's key."""
         ...
 
-    async def rows(  # the one listing of the service: a filter per column beats a method per question
-        self,
-        kind: str,
-        *,
-        limit: int,
-        project: str | None = None,
-        scopes: Collection[str] | None = None,
-        labels: Collection[str] | None = None,
-        label_prefix: str | None = None,
-        newest_first: bool = True,
-        after: tuple[int, str] | None = None,
-        since_rank: int | None = None,
-    ) -> list[Row]:
-        """Rows of a kind by (rank, key), beyond `after`, with rank >= `since_rank`, that match every filter given."""
+    async def rows(self, query: RowQuery) -> list[Row]:
+        """Rows of a kind that match every filter given, by (rank, key)."""
         ...

@@ -14,9 +14,18 @@ from pymongo.errors import BulkWriteError
 from typing_extensions import override
 
 from build_history.builds.fact import Fact, Point
-from build_history.builds.index_keys import Touched, tags_of
-from build_history.store.contract import READS_AT_ONCE, FactWrite, HistoryStore, Row, StoredFact
+from build_history.builds.index_keys import tags_of
+from build_history.store.contract import (
+    READS_AT_ONCE,
+    FactWrite,
+    HistoryStore,
+    PointQuery,
+    Row,
+    RowQuery,
+    StoredFact,
+)
 from build_history.store.page_hints import PageHints
+from build_history.store.rows import row_values, stale_of, stale_values
 
 Document = dict[str, Any]
 _KEYS_AT_ONCE = 1000
@@ -53,9 +62,8 @@ class MongoHistoryStore(MongoStore, HistoryStore):
         with available(self._database):
             wanted = {"_id": {"$in": list(build_ids)}}
             async for document in self._facts.find(wanted, {"version": 1, "stale": 1, "fact": 1}):
-                stale = frozenset(Touched(kind, tuple(words)) for kind, *words in document["stale"])
                 fact = Fact.model_validate(document["fact"])
-                found[document["_id"]] = StoredFact(fact, document["version"], stale)
+                found[document["_id"]] = StoredFact(fact, document["version"], stale_of(document["stale"]))
         return found
 
     @override
@@ -80,29 +88,23 @@ class MongoHistoryStore(MongoStore, HistoryStore):
             await self._facts.delete_many({"_id": {"$in": [fact.id for fact in facts]}})
 
     @override
-    async def points(
-        self,
-        tag: str,
-        *,
-        limit: int,
-        newest_first: bool = True,
-        since_at: int | None = None,
-        before_at: int | None = None,
-    ) -> list[Point]:
+    async def points(self, query: PointQuery) -> list[Point]:
+        tag, limit = query.tag, query.limit
+
         async def ask(begin_at: int | None) -> list[Point]:
-            query: Document = {"tags": tag}
-            between = {"$gte": begin_at, "$lt": before_at}
+            wanted: Document = {"tags": tag}
+            between = {"$gte": begin_at, "$lt": query.before_at}
             if bounds := {operator: bound for operator, bound in between.items() if bound is not None}:
-                query["started_at"] = bounds
-            way = DESCENDING if newest_first else ASCENDING
+                wanted["started_at"] = bounds
+            way = DESCENDING if query.newest_first else ASCENDING
             with available(self._database):
-                cursor = self._facts.find(query, {"_id": 0, "point": 1}, batch_size=limit)
+                cursor = self._facts.find(wanted, {"_id": 0, "point": 1}, batch_size=limit)
                 documents = await cursor.sort([("started_at", way), ("_id", way)]).limit(limit).to_list()
             return [Point.model_validate(document["point"]) for document in documents]
 
-        if newest_first and since_at is None and before_at is None:
+        if query.newest_first and query.since_at is None and query.before_at is None:
             return await self._begins.page(tag, limit, ask, lambda point: point.started_at)
-        return await ask(since_at)
+        return await ask(query.since_at)
 
     @override
     async def received(self, *, before_at: int, limit: int) -> list[Point]:
@@ -122,7 +124,9 @@ class MongoHistoryStore(MongoStore, HistoryStore):
         return dict(
             zip(
                 asked,
-                await bounded_gather(asked, lambda tag: self.points(tag, limit=limit), at_once=READS_AT_ONCE),
+                await bounded_gather(
+                    asked, lambda tag: self.points(PointQuery(tag, limit=limit)), at_once=READS_AT_ONCE
+                ),
                 strict=True,
             )
         )
@@ -147,58 +151,42 @@ class MongoHistoryStore(MongoStore, HistoryStore):
                 )
 
     @override
-    async def rows(
-        self,
-        kind: str,
-        *,
-        limit: int,
-        project: str | None = None,
-        scopes: Collection[str] | None = None,
-        labels: Collection[str] | None = None,
-        label_prefix: str | None = None,
-        newest_first: bool = True,
-        after: tuple[int, str] | None = None,
-        since_rank: int | None = None,
-    ) -> list[Row]:
+    async def rows(self, query: RowQuery) -> list[Row]:
         # The closest filter first: a planner that looks at one of them alone takes the first that has an index.
-        query: Document = {}
-        if label_prefix is not None:
-            query["label"] = {"$gte": label_prefix, "$lt": label_prefix + _AFTER_ALL}
-        if labels is not None:
-            query["label"] = _any_of(labels)
-        if scopes is not None:
-            query["scope"] = _any_of(scopes)
-        if project is not None:
-            query["project"] = project
-        query["kind"] = kind
-        if since_rank is not None:
-            query["rank"] = {"$gte": since_rank}
-        if scopes is None or len(scopes) == 1 or since_rank is None:
-            return await self._page(query, limit=limit, newest_first=newest_first, after=after)
+        wanted: Document = {}
+        if query.label_prefix is not None:
+            wanted["label"] = {"$gte": query.label_prefix, "$lt": query.label_prefix + _AFTER_ALL}
+        if query.labels is not None:
+            wanted["label"] = _any_of(query.labels)
+        if query.scopes is not None:
+            wanted["scope"] = _any_of(query.scopes)
+        if query.project is not None:
+            wanted["project"] = query.project
+        wanted["kind"] = query.kind
+        if query.since_rank is not None:
+            wanted["rank"] = {"$gte": query.since_rank}
+        if query.scopes is None or len(query.scopes) == 1 or query.since_rank is None:
+            return await self._page(wanted, query)
         # A stretch of the index for each; asked for together they would be sorted first and cut last.
         pages = await bounded_gather(
-            scopes,
-            lambda scope: self._page({**query, "scope": scope}, limit=limit, newest_first=newest_first, after=after),
-            at_once=READS_AT_ONCE,
+            query.scopes, lambda scope: self._page({**wanted, "scope": scope}, query), at_once=READS_AT_ONCE
         )
-        return sorted(chain(*pages), key=lambda row: (row.rank, row.key), reverse=newest_first)[:limit]
+        return sorted(chain(*pages), key=lambda row: (row.rank, row.key), reverse=query.newest_first)[: query.limit]
 
-    async def _page(
-        self, query: Document, *, limit: int, newest_first: bool, after: tuple[int, str] | None
-    ) -> list[Row]:
-        if after is None:
-            return await self._listed(query, limit=limit, newest_first=newest_first)
+    async def _page(self, wanted: Document, query: RowQuery) -> list[Row]:
+        if query.after is None:
+            return await self._listed(wanted, limit=query.limit, newest_first=query.newest_first)
         # Two questions that an index answers each, where one with `$or` would be sorted.
-        rank, key = after
-        beyond = "$lt" if newest_first else "$gt"
-        between = query.get("rank", {})
+        rank, key = query.after
+        beyond = "$lt" if query.newest_first else "$gt"
+        between = wanted.get("rank", {})
         found: list[Row] = []
         if rank >= between.get("$gte", rank):
-            alike = {**query, "rank": rank, "_id": {beyond: key}}
-            found = await self._listed(alike, limit=limit, newest_first=newest_first)
-        if len(found) < limit:
-            further = {**query, "rank": {**between, beyond: rank}}
-            found += await self._listed(further, limit=limit - len(found), newest_first=newest_first)
+            alike = {**wanted, "rank": rank, "_id": {beyond: key}}
+            found = await self._listed(alike, limit=query.limit, newest_first=query.newest_first)
+        if len(found) < query.limit:
+            further = {**wanted, "rank": {**between, beyond: rank}}
+            found += await self._listed(further, limit=query.limit - len(found), newest_first=query.newest_first)
         return found
 
     async def _listed(self, query: Document, *, limit: int, newest_first: bool) -> list[Row]:
@@ -259,23 +247,14 @@ def _fact_document(write: FactWrite) -> Document:
         "started_at": fact.started_at,
         "kept_from": fact.kept_from,
         "tags": sorted(tags_of(fact)),
-        "stale": sorted([touched.kind, *touched.words] for touched in write.stale),
+        "stale": stale_values(write.stale),
         "point": fact.point.model_dump(mode="json", by_alias=True, exclude_none=True),
         "fact": fact.model_dump(mode="json", by_alias=True, exclude_none=True),
     }
 
 
 def _row_document(row: Row) -> Document:
-    return {
-        "_id": row.key,
-        "kind": row.kind,
-        "project": row.project,
-        "scope": row.scope,
-        "label": row.label,
-        "rank": row.rank,
-        "version": row.version + 1,
-        "body": row.body,
-    }
+    return {"_id": row.key, **row_values(row)}
 
 
 def _row(document: Document) -> Row:

@@ -1,6 +1,7 @@
 """History on SQL (SQLite, MySQL, MariaDB): every method is one transaction."""
 
 import json
+import operator
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
@@ -11,8 +12,9 @@ from pydantic import TypeAdapter
 from typing_extensions import override
 
 from build_history.builds.fact import Fact, Point
-from build_history.builds.index_keys import Touched, tags_of
-from build_history.store.contract import FactWrite, HistoryStore, Row, StoredFact
+from build_history.builds.index_keys import tags_of
+from build_history.store.contract import FactWrite, HistoryStore, PointQuery, Row, RowQuery, StoredFact
+from build_history.store.rows import row_values, stale_of, stale_values
 from build_history.store.tables import FACTS, FILED, METADATA, ROWS, TAGS
 
 _POINTS: TypeAdapter[list[Point]] = TypeAdapter(list[Point])
@@ -45,7 +47,7 @@ class SqlHistoryStore(SqlStore, HistoryStore):
             ]
 
         found = [
-            StoredFact(Fact.model_validate_json(row.fact), row.version, _stale(row.stale))
+            StoredFact(Fact.model_validate_json(row.fact), row.version, stale_of(json.loads(row.stale)))
             for row in await self._engine.read(read)
         ]
         return {stored.fact.id: stored for stored in found}
@@ -97,21 +99,13 @@ class SqlHistoryStore(SqlStore, HistoryStore):
         await self._engine.write(write)
 
     @override
-    async def points(
-        self,
-        tag: str,
-        *,
-        limit: int,
-        newest_first: bool = True,
-        since_at: int | None = None,
-        before_at: int | None = None,
-    ) -> list[Point]:
-        bounds = {"b_limit": limit, "b_since": since_at or 0, "b_before": before_at or _NEVER_AT}
-        return await self._engine.read(lambda connection: _points(connection, newest_first, tag, bounds))
+    async def points(self, query: PointQuery) -> list[Point]:
+        bounds = {"b_limit": query.limit, "b_since": query.since_at or 0, "b_before": query.before_at or _NEVER_AT}
+        return await self._engine.read(lambda connection: _points(connection, query.newest_first, query.tag, bounds))
 
     @override
     async def received(self, *, before_at: int, limit: int) -> list[Point]:
-        return await self.points(_RECEIVED, limit=limit, newest_first=False, before_at=before_at)
+        return await self.points(PointQuery(_RECEIVED, limit=limit, newest_first=False, before_at=before_at))
 
     @override
     async def count_facts(self, before_at: int | None = None) -> int:
@@ -169,37 +163,27 @@ class SqlHistoryStore(SqlStore, HistoryStore):
         await self._engine.write(lambda connection: _many(connection, statement, values))
 
     @override
-    async def rows(
-        self,
-        kind: str,
-        *,
-        limit: int,
-        project: str | None = None,
-        scopes: Collection[str] | None = None,
-        labels: Collection[str] | None = None,
-        label_prefix: str | None = None,
-        newest_first: bool = True,
-        after: tuple[int, str] | None = None,
-        since_rank: int | None = None,
-    ) -> list[Row]:
-        statement = sa.select(*_LISTED).where(ROWS.c.kind == kind)
-        if project is not None:
-            statement = statement.where(ROWS.c.project == project)
-        if scopes is not None:
-            statement = statement.where(ROWS.c.scope.in_(scopes))
-        if labels is not None:
-            statement = statement.where(ROWS.c.label.in_(labels))
-        if label_prefix is not None:
+    async def rows(self, query: RowQuery) -> list[Row]:
+        columns, prefix = ROWS.c, query.label_prefix
+        statement = sa.select(*_LISTED).where(columns.kind == query.kind)
+        if query.project is not None:
+            statement = statement.where(columns.project == query.project)
+        if query.scopes is not None:
+            statement = statement.where(columns.scope.in_(query.scopes))
+        if query.labels is not None:
+            statement = statement.where(columns.label.in_(query.labels))
+        if prefix is not None:
             # A range instead of LIKE: any store answers it from the index, and the prefix needs no escaping.
-            statement = statement.where(ROWS.c.label >= label_prefix, ROWS.c.label < label_prefix + "\uffff")
-        if since_rank is not None:
-            statement = statement.where(ROWS.c.rank >= since_rank)
-        if after is not None:
-            rank, key = after
-            beyond = (ROWS.c.rank < rank, ROWS.c.key < key) if newest_first else (ROWS.c.rank > rank, ROWS.c.key > key)
-            statement = statement.where(sa.or_(beyond[0], sa.and_(ROWS.c.rank == rank, beyond[1])))
-        order = sa.desc if newest_first else sa.asc
-        statement = statement.order_by(order(ROWS.c.rank), order(ROWS.c.key)).limit(limit)
+            statement = statement.where(columns.label >= prefix, columns.label < prefix + "\uffff")
+        if query.since_rank is not None:
+            statement = statement.where(columns.rank >= query.since_rank)
+        if query.after is not None:
+            rank, key = query.after
+            is_beyond = operator.lt if query.newest_first else operator.gt
+            same = sa.and_(columns.rank == rank, is_beyond(columns.key, key))
+            statement = statement.where(sa.or_(is_beyond(columns.rank, rank), same))
+        order = sa.desc if query.newest_first else sa.asc
+        statement = statement.order_by(order(columns.rank), order(columns.key)).limit(query.limit)
         return [_row(row) for row in await self._engine.read(lambda connection: connection.execute(statement).all())]
 
     async def _unless_lost(self, write: Callable[[sa.Connection], set[str]]) -> set[str]:
@@ -252,27 +236,14 @@ def _fact_values(write: FactWrite) -> dict[str, Any]:
     return {
         "build_id": write.fact.id,
         "version": write.replaces + 1,
-        "stale": json.dumps(sorted([touched.kind, *touched.words] for touched in write.stale)),
+        "stale": json.dumps(stale_values(write.stale)),
         "point": write.fact.point.to_json(),
         "fact": write.fact.to_json(),
     }
 
 
-def _stale(text: str) -> frozenset[Touched]:
-    return frozenset(Touched(kind, tuple(words)) for kind, *words in json.loads(text))
-
-
 def _row_values(row: Row) -> dict[str, Any]:
-    return {
-        "key": row.key,
-        "kind": row.kind,
-        "project": row.project,
-        "scope": row.scope,
-        "label": row.label,
-        "rank": row.rank,
-        "version": row.version + 1,
-        "body": row.body,
-    }
+    return {"key": row.key, **row_values(row)}
 
 
 def _row(values: Any) -> Row:

@@ -3,7 +3,7 @@
 from typing import Any
 
 import sqlalchemy as sa
-from build_chassis.store.columns import LONG_TEXT, ascii_text, exact_text
+from build_chassis.store.columns import LONG_TEXT, ascii_text, exact_text, required
 
 METADATA = sa.MetaData()
 
@@ -11,10 +11,7 @@ FACTS = sa.Table(
     "history_facts",
     METADATA,
     sa.Column("build_id", ascii_text(36), primary_key=True),
-    sa.Column("version", sa.Integer, nullable=False),
-    sa.Column("stale", LONG_TEXT, nullable=False),
-    sa.Column("point", LONG_TEXT, nullable=False),
-    sa.Column("fact", LONG_TEXT, nullable=False),
+    *required(version=sa.Integer, stale=LONG_TEXT, point=LONG_TEXT, fact=LONG_TEXT),
 )
 TAGS = sa.Table(
     "history_tags",
@@ -29,13 +26,9 @@ ROWS = sa.Table(
     "history_rows",
     METADATA,
     sa.Column("key", ascii_text(32), primary_key=True),
-    sa.Column("kind", exact_text(64), nullable=False),
-    sa.Column("project", exact_text(64), nullable=False),
-    sa.Column("scope", exact_text(64), nullable=False),
-    sa.Column("label", exact_text(64), nullable=False),
+    *required(kind=exact_text(64), project=exact_text(64), scope=exact_text(64), label=exact_text(64)),
     sa.Column("rank", sa.BigInteger, nullable=False, quote=True),
-    sa.Column("version", sa.Integer, nullable=False),
-    sa.Column("body", LONG_TEXT, nullable=False),
+    *required(version=sa.Integer, body=LONG_TEXT),
     sa.Index("history_rows_kind", "kind", "rank", "key"),
     sa.Index("history_rows_project", "kind", "project", "rank", "key"),
     sa.Index("history_rows_scope", "kind", "scope", "rank", "key"),

@@ -26,6 +26,7 @@ from build_history.projections.config_state import ExcludedConfigs, no_config_ex
 from build_history.refresh import row_kinds
 from build_history.refresh.facts import change_facts
 from build_history.store import HistoryStore, Row
+from build_history.store.contract import RowQuery
 from build_history.store.versions import version_of
 from build_history.test_history.matrix import PARTITIONS, Column, Entry, Partition, entries_of, packed, unpacked
 from build_history.test_history.statistics import statistics_of
@@ -62,7 +63,7 @@ class Importer:
 
     async def step(self) -> bool:
         """Read what is due; whether anything was. Raises ServiceUnavailable or StoreUnavailable: nothing is lost."""
-        rows = await self.store.rows("reading", limit=BUILDS_AT_ONCE, newest_first=False)
+        rows = await self.store.rows(RowQuery("reading", limit=BUILDS_AT_ONCE, newest_first=False))
         due = {row_kinds.read_as(row_kinds.Reading, row).build_id: row for row in rows if row.rank <= self.clock()}
         stored = await self.store.facts(due)
         await self.store.drop_rows([row for build_id, row in due.items() if build_id not in stored])
