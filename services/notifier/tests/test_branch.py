@@ -146,3 +146,21 @@ def test_closed_incidents_are_forgotten_beyond_a_number(story, broken):
         story.after(broken(n).fixed(n + 1).message()).claimed()
 
     assert len(story.branch.subjects) <= CLOSED_KEPT + 1
+
+
+def test_a_baseline_notifies_nobody_and_loses_nobody(story, broken):
+    """What it tells is known from then on; what waited goes on waiting; what happens after it is news."""
+    incident = broken()
+    first, joined = incident.message(), incident.joined("asan").message()
+
+    def as_baseline(message):
+        return message.model_copy(update={"is_baseline": True})
+
+    assert story.after(as_baseline(first), first).pending() == []
+    assert [subject.id for subject in story.branch.open_subjects("break")] == [first.data.id]
+    fixed = incident.fixed(3).message()
+    assert [kind for kind, _ in story.after(joined, fixed).pending()][-1] == "fixed"
+
+    again = Story(story.now_ms)
+    assert again.after(first).pending() == [("opened", "opened")]
+    assert again.after(as_baseline(joined), as_baseline(fixed)).pending() == [("opened", "opened")]

@@ -4,9 +4,13 @@ import shutil
 
 import pytest
 from build_notifier.messages import render
+from build_notifier.messages.actions import ActionLinks, Permission
 from build_protocol.messages import FailureData
 
 pytestmark = pytest.mark.browser
+
+ACTS = ActionLinks("secret", "https://builds.example.com").of(Permission("a@b.c", "i", "p", "main", None, None), 0)
+FINGER_PIXELS = 44
 
 CONTRAST = """
 () => {
@@ -62,7 +66,7 @@ def test_every_word_is_readable(browser, claim, theme, width):
     asked = []
     page.on("request", lambda request: asked.append(request.url))
     for kind in ("opened", "fixed"):
-        page.set_content(render.html(message.model_copy(update={"kind": kind, "red_ms": 1000})))
+        page.set_content(render.html(message.model_copy(update={"kind": kind, "red_ms": 1000}), ACTS))
 
         assert page.evaluate(CONTRAST) == []
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
@@ -78,4 +82,21 @@ def test_the_first_screen_answers(browser, claim):
     for selector in (".word", "pre .hit", ".go", "text=Suspects:"):
         box = page.locator(selector).first.bounding_box()
         assert box["y"] + box["height"] <= 700
+    page.close()
+
+
+def test_every_link_that_acts_is_as_large_as_a_finger(browser, claim):
+    """On a phone the three of them are high enough to hit, and none covers another."""
+    page = browser.new_page(viewport={"width": 390, "height": 844})
+    page.set_content(render.html(claim().message, ACTS))
+    links = page.locator("a.go[href*='/act/']").all()
+    boxes = [link.bounding_box() for link in links]
+
+    assert len(boxes) == 3
+    assert all(box["height"] >= FINGER_PIXELS for box in boxes)
+    for at, box in enumerate(boxes):
+        for other in boxes[at + 1 :]:
+            is_beside = other["x"] >= box["x"] + box["width"] or box["x"] >= other["x"] + other["width"]
+            is_below = other["y"] >= box["y"] + box["height"] or box["y"] >= other["y"] + other["height"]
+            assert is_beside or is_below
     page.close()

@@ -6,6 +6,7 @@ from typing import Any, cast
 import pytest
 from build_chassis.errors import StoreUnavailable
 from build_notifier.consumer import Recorder
+from build_notifier.messages.context import ServiceContexts
 from build_notifier.messages.extract import NoExtract
 from build_notifier.messages.message import LogLine
 from build_notifier.metrics import Metrics
@@ -54,7 +55,13 @@ class Office:
         settings = Settings(_env_file=None, quiet_seconds=30, **{"keep_days": 36500, **fields})
         self.recorder = Recorder(store, self.config, settings)
         self.planner = Planner(
-            store, self.config, settings, self.extracts, metrics=Metrics(CollectorRegistry()), clock=clock
+            store,
+            self.config,
+            settings,
+            self.extracts,
+            ServiceContexts({}),
+            metrics=Metrics(CollectorRegistry()),
+            clock=clock,
         )
         self.scheduled_work = ScheduledWork(store, self.config, settings, clock)
 
@@ -235,6 +242,33 @@ async def test_the_digest_is_sent_once_a_day_while_something_is_red(office, brok
     assert sent == [0, 1, 1, 1, 2, 2]
 
 
+async def test_what_happened_before_a_restore_is_news_to_nobody(office, broken):
+    """Read again from agents, late or not: decided, shown with the reason and not sent; what happens next is sent."""
+    office.clock.move(7 * 3600)
+    await office.store.note_time("restored", office.clock.ms)
+    await office.receive(broken(2).message())
+    office.clock.move(60)
+    await office.receive(broken(3, "t", at=office.clock.ms).message())
+
+    await office.plan()
+
+    rows = await office.store.list_notifications(NotificationQuery(limit=100))
+    assert {broken(2).id: "suppressed", broken(3, "t").id: "queued"} == {row.incident: row.state for row in rows}
+
+
+async def test_a_restore_repeats_no_digest_of_its_day(office, broken):
+    """The one of the next morning is sent."""
+    office.config.project = TEAM.model_copy(update={"notify": ("still_red",)})
+    await office.receive(broken().message())
+    office.clock.move(24 * 3600)
+    await office.store.note_time("restored", office.clock.ms)
+    await office.scheduled_work.sweep()
+    assert await office.decided() == []
+    office.clock.move(24 * 3600)
+    await office.scheduled_work.sweep()
+    assert len(await office.decided()) == 1
+
+
 async def test_an_overdue_config_is_missed_after_the_services_own_start(office, builds):
     """After an outage of our own nobody is called overdue before what was missed has been read."""
     office.config.project = TEAM.model_copy(
@@ -303,4 +337,30 @@ async def test_a_mute_follows_the_incident_into_another(office, builds, broken):
         (False, "opened", "suppressed"),
         (True, "fixed", "suppressed"),
         (True, "opened", "queued"),
+    ]
+
+
+async def test_a_mute_until_fixed_ends_with_its_incident(office, builds, broken):
+    """Another face is silent, the fix is notified of, and what breaks again is news: the mute is gone."""
+    incident = broken(2)
+    mute = Mute(
+        id="m", project="p", incident=incident.id, until_at=2**52, until_fixed=True, created_by="ann", created_at=1
+    )
+    await office.receive(incident.message())
+    await office.plan()
+    await office.store.put_mute(mute)
+    await office.receive(incident.changed(3, "t").message())
+    await office.plan()
+    await office.receive(incident.fixed(4).message())
+    await office.plan()
+    assert await office.store.mutes() == []
+    await office.receive(incident.reopened(5).message())
+    await office.plan()
+
+    rows = await office.store.list_notifications(NotificationQuery(limit=9))
+    assert sorted((row.transition, row.state) for row in rows) == [
+        ("changed:t", "suppressed"),
+        ("fixed", "queued"),
+        ("opened", "queued"),
+        ("reopened", "queued"),
     ]

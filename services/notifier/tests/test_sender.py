@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 from build_notifier.channels import NotApplicable, NotSent
-from build_notifier.records.notification import EVIDENCE_MS, LEASE_MS, TRIES
+from build_notifier.records.notification import EVIDENCE_MS, LEASE_MS, RESTORED, TRIES
 
 
 class Scripted:
@@ -205,3 +205,20 @@ async def test_evidence_that_came_meanwhile_stays(office, sqlite_store, claim):
     await sender.post_next()
 
     assert (await sender.stored(claim(1))).state == "delivered"
+
+
+async def test_what_a_backup_had_decided_is_not_sent_by_whoever_restores_it(office, sqlite_store, claim, clock):
+    """It may have been sent since; it is shown with the reason. What is decided after the restore is sent."""
+    channel = Scripted()
+    sender = office(channel)
+    await sqlite_store.claim([claim(1), claim(2, channel="gone")])
+    clock.move(60)
+    await sqlite_store.note_time("restored", clock.ms)
+    await sqlite_store.claim([claim(3, created_at=clock.ms)])
+
+    while await sender.post_next():
+        pass
+
+    assert channel.sent == [claim(3).id]
+    for known in [await sender.stored(claim(1)), await sender.stored(claim(2))]:
+        assert ("suppressed", RESTORED) == (known.state, known.reason)

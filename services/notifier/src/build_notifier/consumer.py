@@ -10,7 +10,7 @@ from functools import partial, reduce
 
 from build_chassis.bus import Delivery
 from build_chassis.projects import Projects, config_of
-from build_protocol.incidents import IncidentChanged
+from build_protocol.incidents import IncidentChanged, IncidentState
 from build_protocol.messages import BuildVerdict, build_message
 
 from build_notifier.channels.registry import reached
@@ -54,6 +54,14 @@ class Recorder:
                 steps[message.project, message.data.branch].append(self._verdict(message, now_ms))
         for (project, branch), due in steps.items():
             await change_branch(self._store, Branch(project=project, branch=branch), partial(_taken, due), makes=True)
+        await self._end_mutes([message.data for message in messages if isinstance(message, IncidentChanged)])
+
+    async def _end_mutes(self, states: Sequence[IncidentState]) -> None:
+        """End the mutes that were to last until these incidents are fixed."""
+        if any(state.state == "closed" for state in states):
+            for mute in await self._store.mutes():
+                if any(mute.ends_with(state) for state in states):
+                    await self._store.drop_mute(mute.id)
 
     def _incident(self, message: IncidentChanged, now_ms: int) -> Step:
         return lambda branch: apply_incident(branch, message, now_ms=now_ms, quiet_ms=self._settings.quiet_ms)

@@ -5,7 +5,7 @@ from typing import Annotated
 from uuid import uuid4
 
 from build_chassis.auth import Caller, Principal
-from build_chassis.errors import Conflict, Forbidden, Invalid, NotFound, Unauthenticated
+from build_chassis.errors import Conflict, Invalid, NotFound, Unauthenticated
 from build_chassis.pagination import decode_cursor, encode_cursor
 from build_chassis.store.optimistic import LOST, Lost, update
 from fastapi import APIRouter, Path, Query, Request, Response
@@ -69,7 +69,7 @@ async def list_mutes(caller: Caller, needs: Needs) -> MuteList:
 @router.post("/mutes", status_code=201, response_model_exclude_none=True)
 async def create_mute(wanted: MuteRequest, caller: Caller, needs: Needs) -> Mute:
     """Send nothing about a project, a branch, a config or an incident until a time."""
-    _may_mute(caller, wanted.project)
+    caller.require(wanted.project, "developer")
     _ends_later(wanted, needs.clock())
     if len(await needs.store.mutes()) >= MUTES_MAX:
         raise Conflict(f"there are {MUTES_MAX} mutes already: delete some")
@@ -82,8 +82,8 @@ async def create_mute(wanted: MuteRequest, caller: Caller, needs: Needs) -> Mute
 async def change_mute(mute_id: MuteId, wanted: MuteRequest, caller: Caller, needs: Needs) -> Mute:
     """Replace what a mute covers, or its end."""
     known = await _visible(mute_id, caller, needs.store)
-    _may_mute(caller, known.project)
-    _may_mute(caller, wanted.project)
+    caller.require(known.project, "developer")
+    caller.require(wanted.project, "developer")
     _ends_later(wanted, needs.clock())
     mute = Mute(**wanted.model_dump(), id=known.id, created_by=caller.name, created_at=known.created_at)
     await needs.store.put_mute(mute)
@@ -93,7 +93,7 @@ async def change_mute(mute_id: MuteId, wanted: MuteRequest, caller: Caller, need
 @router.delete("/mutes/{mute_id}", status_code=204)
 async def delete_mute(mute_id: MuteId, caller: Caller, needs: Needs) -> Response:
     """Notify again; what was suppressed meanwhile stays suppressed."""
-    _may_mute(caller, (await _visible(mute_id, caller, needs.store)).project)
+    caller.require((await _visible(mute_id, caller, needs.store)).project, "developer")
     await needs.store.drop_mute(mute_id)
     return Response(status_code=204)
 
@@ -150,13 +150,8 @@ async def _visible(mute_id: str, caller: Principal, store: NotifierStore) -> Mut
     raise NotFound("no such mute")
 
 
-def _may_mute(caller: Principal, project: str) -> None:
-    if not caller.may_see(project):
-        raise NotFound(f"no project {project}")
-    if caller.role == "viewer":
-        raise Forbidden("this needs role developer or admin")
-
-
 def _ends_later(wanted: MuteRequest, now_ms: int) -> None:
     if wanted.until_at <= now_ms:
         raise Invalid("body.untilAt: a mute ends in the future")
+    if wanted.until_fixed and wanted.incident is None:
+        raise Invalid("body.untilFixed: name the incident that it ends with")

@@ -46,8 +46,10 @@ class Sender:
         """Take one notification that is due through its next step; False when nothing was due."""
         for due in await self.store.due_notifications(self.clock(), LOOKED_AT):
             channel = self.channels.get(due.channel)
+            if due.created_at < (await self.store.noted_time("restored") or 0):
+                return await self._suppress(due, steps.RESTORED)
             if channel is None:
-                return await self._suppress(due)
+                return await self._suppress(due, lacking(due.channel))
             taken = await self.store.put_notification(steps.take(due, self.clock(), self.must_arrive))
             if taken is None:
                 continue  # another sender was faster
@@ -67,8 +69,7 @@ class Sender:
             with self.metrics.send_seconds.labels(taken.channel).time():
                 provider_id = await channel.send(taken)
         except NotApplicable as error:
-            reason = str(error)
-            return taken.noting(self.clock(), f"suppressed: {reason}", state="suppressed", reason=reason, due_at=None)
+            return steps.suppressed(taken, self.clock(), str(error))
         except NotSent as error:
             return self._after(taken, error)
         except Exception:
@@ -103,9 +104,8 @@ class Sender:
 
         await update("notifier", f"notification {taken.id}", write)
 
-    async def _suppress(self, due: Notification) -> bool:
-        reason = lacking(due.channel)
-        suppressed = due.noting(self.clock(), f"suppressed: {reason}", state="suppressed", reason=reason, due_at=None)
+    async def _suppress(self, due: Notification, reason: str) -> bool:
+        suppressed = steps.suppressed(due, self.clock(), reason)
         if await self.store.put_notification(suppressed) is not None:
             self._count(suppressed)
         return True

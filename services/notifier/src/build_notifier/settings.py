@@ -19,6 +19,8 @@ class Settings(ServiceSettings):
     port: int = 8082
     prefetch: int = Field(200, ge=1, le=2000, description="Deliveries in one batch, at most.")
     ingest_url: str = Field("http://127.0.0.1:8081", description="Where log extracts are read.")
+    history_url: str = Field("http://127.0.0.1:8084", description="Where verdicts are read, and deeds are noted.")
+    artifacts_url: str = Field("http://127.0.0.1:8083", description="Where it is asked what a build left.")
     dashboard_url: str = Field(
         "http://127.0.0.1:8080", validation_alias="BUILD_DASHBOARD_URL", description="Where links of a mail lead."
     )
@@ -37,18 +39,20 @@ class Settings(ServiceSettings):
     senders: int = Field(4, ge=1, le=64, description="Notifications in flight at once.")
 
     notification_email: str = Field("", validation_alias="NOTIFICATION_EMAIL", description="Sender of every mail.")
-    sendgrid_api_key: SecretStr = Field(SecretStr(""), validation_alias="SECRET_API_KEY")
-    sendgrid_host: str = "https://api.sendgrid.com"
+    sendgrid_api_key: SecretStr = Field(
+        SecretStr(""), validation_alias="SECRET_API_KEY", description="SendGrid's key; empty: SMTP."
+    )
+    sendgrid_host: str = Field("https://api.sendgrid.com", description="Where SendGrid is.")
     sendgrid_webhook_key: str = Field("", description="Public key of the signed Event Webhook, base64 as shown there.")
 
     smtp_host: str = Field("", description="Used where there is no SendGrid key.")
-    smtp_port: int = Field(587, gt=0, lt=65536)
-    smtp_username: str = ""
-    smtp_password: SecretStr = SecretStr("")
+    smtp_port: int = Field(587, gt=0, lt=65536, description="Its port.")
+    smtp_username: str = Field("", description="Empty: no log-in.")
+    smtp_password: SecretStr = Field(SecretStr(""), description="Of that user.")
     smtp_tls: bool = Field(True, description="STARTTLS, which must succeed; from the first byte on port 465.")
 
     github_token: SecretStr = Field(SecretStr(""), description="For channels `github://owner/repository`.")
-    github_host: str = "https://api.github.com"
+    github_host: str = Field("https://api.github.com", description="Where the API of GitHub is.")
 
     @model_validator(mode="after")
     def _known_rules(self) -> Self:
@@ -81,7 +85,7 @@ class Settings(ServiceSettings):
     @property
     def peer_urls(self) -> Mapping[str, str]:
         """Where the services are that this one asks, by name."""
-        return {"ingest": self.ingest_url}
+        return {"ingest": self.ingest_url, "history": self.history_url, "artifacts": self.artifacts_url}
 
 
 def credential(value: SecretStr) -> str:

@@ -6,30 +6,15 @@ from pydantic import Field
 from build_notifier.channels.registry import label
 from build_notifier.messages import render
 from build_notifier.records.mutes import Mute
-from build_notifier.records.notification import Entry, Notification, Rule, State
+from build_notifier.records.notification import Notification, NotificationFacts
 
 
-class NotificationRow(WireModel):
+class NotificationRow(NotificationFacts):
     """One message to one recipient, and where it stands."""
 
-    id: str
-    project: str
-    branch: str | None = None
-    rule: Rule
-    incident: str
-    transition: str
-    build_id: str | None = None
-    channel: str
     channel_label: str = Field(description="What pages call the channel.")
-    recipient: str
     subject: str
-    state: State
-    reason: str | None = None
-    tries: Count
     next_try_at: EpochMs | None = None
-    provider_id: str | None = None
-    created_at: EpochMs
-    log: list[Entry] = Field(description="Everything that happened to it, oldest first.")
 
     @classmethod
     def of(cls, notification: Notification) -> "NotificationRow":
@@ -68,8 +53,7 @@ class WebhookResult(WireModel):
 
 
 def _facts(notification: Notification) -> dict[str, object]:
-    shared = set(NotificationRow.model_fields) & set(Notification.model_fields)
-    facts: dict[str, object] = {name: getattr(notification, name) for name in shared}
+    facts: dict[str, object] = {name: getattr(notification, name) for name in NotificationFacts.model_fields}
     return facts | {
         "channel_label": label(notification.channel),
         "subject": notification.message.subject,

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 from build_chassis.projects import Projects
 
-from build_notifier.records.notification import Notification
+from build_notifier.records.notification import Notification, State
 from build_notifier.settings import Settings
 
 Audience = Literal["people", "rooms", "changes", "commits"]
@@ -52,6 +52,31 @@ class Channel(Protocol):
 
     async def close(self) -> None:
         """Close pooled connections."""
+        ...
+
+
+class SearchRefused(Exception):
+    """The provider does not answer such questions: of this account never (`is_final`), or not now."""
+
+    def __init__(self, reason: str, *, is_final: bool) -> None:
+        super().__init__(reason)
+        self.is_final = is_final
+
+
+class Found(NamedTuple):
+    """What the provider has of a notification."""
+
+    state: State
+    """`accepted`, `delivered` or `failed`."""
+    provider_id: str | None
+
+
+@runtime_checkable
+class Searchable(Protocol):
+    """A channel whose provider can be asked later whether it took a notification."""
+
+    async def find(self, notification: Notification) -> Found | None:
+        """What the provider has; None: nothing yet, which proves nothing. Raises SearchRefused; ends in a minute."""
         ...
 
 

@@ -11,7 +11,8 @@ from build_chassis.projects import Projects
 from typing_extensions import override
 
 from build_notifier.channels.contract import Channel, NotSent
-from build_notifier.channels.mail import Mail, mail_of, registration
+from build_notifier.channels.mail import Mail, links_of, mail_of, registration
+from build_notifier.messages.actions import NO_LINKS, ActionLinks
 from build_notifier.records.notification import Notification
 from build_notifier.settings import Settings, credential
 
@@ -33,15 +34,18 @@ class Server:
 class SmtpChannel(Channel):
     """The channel `mail`, by SMTP."""
 
-    def __init__(self, server: Server, sender: str, send_seconds: float = SEND_SECONDS) -> None:
+    def __init__(
+        self, server: Server, sender: str, send_seconds: float = SEND_SECONDS, links: ActionLinks = NO_LINKS
+    ) -> None:
         self._server = server
         self._sender = sender
+        self._links = links
         self._send_seconds = send_seconds
 
     @override
     async def send(self, notification: Notification) -> str | None:
         """Send the mail; its Message-ID."""
-        message = _message(mail_of(notification, self._sender))
+        message = _message(mail_of(notification, self._sender, self._links))
         is_under_way = asyncio.Event()
         try:
             async with asyncio.timeout(self._send_seconds):
@@ -98,7 +102,7 @@ def _open(settings: Settings, _: Projects) -> Channel | None:
         return None
     password = credential(settings.smtp_password)
     server = Server(settings.smtp_host, settings.smtp_port, settings.smtp_username, password, use_tls=settings.smtp_tls)
-    return SmtpChannel(server, settings.notification_email)
+    return SmtpChannel(server, settings.notification_email, links=links_of(settings))
 
 
 SMTP = registration(_open)

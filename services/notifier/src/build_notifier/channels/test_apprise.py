@@ -9,6 +9,8 @@ from build_notifier.channels.apprise import AppriseChannel
 from build_notifier.channels.contract import NotSent
 from build_notifier.records.notification import Notification
 
+pytestmark = pytest.mark.slow  # a second of imports: Apprise knows a hundred services
+
 Claim = Callable[..., Notification]
 
 

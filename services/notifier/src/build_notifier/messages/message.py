@@ -1,5 +1,6 @@
 """A message: its whole content as facts; the same facts make a mail, a chat line and a comment."""
 
+import re
 from typing import Literal
 from urllib.parse import quote
 
@@ -8,10 +9,21 @@ from build_protocol.messages import Commit
 from build_protocol.model import Count, EpochMs, WireModel
 from pydantic import Field
 
+from build_notifier.messages.context import BuildContext
 from build_notifier.messages.text import counted, one_line
 
 MessageKind = Literal[
-    "opened", "changed", "reopened", "fixed", "overridden", "missing", "returned", "digest", "summary", "status"
+    "opened",
+    "changed",
+    "reopened",
+    "fixed",
+    "overridden",
+    "missing",
+    "returned",
+    "digest",
+    "summary",
+    "status",
+    "trial",
 ]
 NO_BRANCH = "(no branch)"
 """What people read where builds name no branch."""
@@ -27,8 +39,18 @@ _VERBS = {
     "digest": "still broken",
     "summary": "summed up",
     "status": "built",
+    "trial": "reached",
 }
 SUBJECT_CHARACTERS = 120
+_FORGE = re.compile(r"(?:https://|ssh://git@|git@)(github\.com|gitlab\.com)[/:]([\w.-]+(?:/[\w.-]+)+)/?")
+
+_VERDICTS = {
+    "new": "New here",
+    "already_red": "It was red before",
+    "flaky": "Looks flaky",
+    "infra": "Looks like the machine's fault",
+    "unknown": "Nobody can tell yet whose it is",
+}
 
 
 class LogLine(WireModel):
@@ -70,6 +92,10 @@ class Message(WireModel):
     items: list[StillRed] = Field(default_factory=list)
     dashboard_url: str
     source_url: str | None = Field(None, description="Where the failing line can be read in its repository.")
+    incident: str | None = Field(None, description="The incident it is about.")
+    context: BuildContext = BuildContext()
+    commits_url: str | None = Field(None, description="What a commit's sha is appended to, at its forge.")
+    because: str = Field("", description="Why this recipient gets it, in a sentence.")
 
     @property
     def verb(self) -> str:
@@ -94,12 +120,21 @@ class Message(WireModel):
             return f"{counted(len(self.items), 'incident')} still open"
         if self.kind == "summary":
             return f"{self.where_branch}: what happened to {counted(len(self.items), 'incident')} meanwhile"
+        if self.kind == "trial":
+            return "this is a test of the dashboard's messages"
         if self.kind == "status" and self.evidence is not None:
             return f"{self.evidence.config} {self.verb}"
         if self.kind in ("missing", "returned") and self.evidence is not None:
             who = f"agent {self.evidence.agent}" if self.evidence.agent else f"config {self.evidence.config}"
             return f"{who} {self.verb} ({self.where_branch}, {self.where})"
         return f"{self.where_branch} is {self.verb} on {self.where}"
+
+    @property
+    def why(self) -> str:
+        """Why whoever reads it got it."""
+        if self.kind == "trial":
+            return "You get this because an operator of the dashboard tries whether its messages arrive."
+        return f"You get this because {self.because or f'config.yaml names you for {self.project}'}."
 
     @property
     def where_branch(self) -> str:
@@ -129,6 +164,24 @@ class Message(WireModel):
             return ""
         name = one_line(failure.file, 200)
         return f"{name}:{failure.line}" if failure.line is not None else name
+
+    @property
+    def headline(self) -> str:
+        """What it is about first: the error in words where something broke, else what happened."""
+        return self.message if self.is_break and self.message else self.title
+
+    @property
+    def verdict(self) -> str:
+        """Whose the failure is, and why, in a sentence; empty where nobody judged it."""
+        if self.context.verdict is None or not self.is_break:
+            return ""
+        whose = _VERDICTS.get(self.context.verdict, self.context.verdict)
+        return one_line(": ".join([whose, *self.context.verdict_evidence[:2]]), 500)
+
+    @property
+    def incident_url(self) -> str:
+        """The incident's page; empty where it is about none."""
+        return f"{self.dashboard_url}/incidents/{quote(self.incident)}" if self.incident and self.is_break else ""
 
     @property
     def subject(self) -> str:
@@ -162,3 +215,12 @@ def source_url(template: str | None, evidence: Evidence) -> str | None:
     for name, word in words.items():
         filled = filled.replace(f"{{{name}}}", word)
     return filled if filled.startswith(("https://", "http://")) else None
+
+
+def commits_url(repo_url: str | None) -> str | None:
+    """Where a repository at GitHub or GitLab shows its commits, up to the sha; None where it is elsewhere."""
+    match = _FORGE.fullmatch(repo_url.strip()) if repo_url else None
+    if match is None:
+        return None
+    between = "/-/commit/" if match[1] == "gitlab.com" else "/commit/"
+    return f"https://{match[1]}/{match[2].removesuffix('.git')}{between}"

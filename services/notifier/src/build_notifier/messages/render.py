@@ -1,15 +1,20 @@
 """Rendering: a message as a mail (HTML and plain text), as a chat message, as a comment on a pull request."""
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from build_notifier.messages.message import Message, build_url
+from build_notifier.messages.actions import Deed
+from build_notifier.messages.message import LogLine, Message, build_url
 from build_notifier.messages.text import counted, duration, inert, one_line
 
 COMMITS_SHOWN = 5
 CONFIGS_SHOWN = 12
+
+NO_ACTS: Mapping[Deed, str] = {}
+"""Where a message is only shown, it has no links that act."""
 
 _EMPTY_LINES = re.compile(r"\n{3,}")
 _FILTERS = {"duration": duration, "one_line": one_line, "counted": counted, "inert": inert}
@@ -33,14 +38,14 @@ _MARKUP = _environment(autoescape=True)
 _PLAIN = _environment(autoescape=False)
 
 
-def html(message: Message) -> str:
+def html(message: Message, acts: Mapping[Deed, str] = NO_ACTS) -> str:
     """The mail as HTML; everything a build printed or a commit has is escaped."""
-    return _MARKUP.get_template("mail.html.j2").render(_words(message))
+    return _MARKUP.get_template("mail.html.j2").render(_words(message) | {"acts": acts})
 
 
-def plain(message: Message) -> str:
+def plain(message: Message, acts: Mapping[Deed, str] = NO_ACTS) -> str:
     """The mail as plain text."""
-    return _tidy(_PLAIN.get_template("mail.txt.j2").render(_words(message)))
+    return _tidy(_PLAIN.get_template("mail.txt.j2").render(_words(message) | {"acts": acts}))
 
 
 def chat(message: Message) -> str:
@@ -91,8 +96,15 @@ def _words(message: Message) -> dict[str, object]:
         "configs_more": max(0, len(message.configs) - CONFIGS_SHOWN),
         "build_url": build_url,
         "is_bad": message.is_break or message.kind in ("missing", "digest", "summary"),
+        "extract": [(line, _without_place(line, message)) for line in message.extract],
         "width": max((len(str(line.number)) for line in message.extract), default=1),
     }
+
+
+def _without_place(line: LogLine, message: Message) -> str:
+    """The line; of the one that has the error, from the error on: its place stands above, and a phone is narrow."""
+    at = line.text.find(message.message) if line.is_hit and message.message and message.location else -1
+    return line.text[at:] if at > 0 else line.text
 
 
 def _tidy(text: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from build_protocol.messages import BuildVerdict
 from build_protocol.project_config import Project
 
-from build_notifier.messages.message import NO_BRANCH, LogLine, Message, StillRed, source_url
+from build_notifier.messages.message import NO_BRANCH, LogLine, Message, StillRed, commits_url, source_url
 from build_notifier.messages.text import one_line
 from build_notifier.records.branch import Branch, Subject, Transition, evidence_of
 
@@ -32,6 +32,8 @@ def news(branch: Branch, transition: Transition, project: Project, dashboard_url
         red_ms=max(0, transition.at - subject.opened_at) if transition.kind == "fixed" else None,
         dashboard_url=dashboard_url,
         source_url=source_url(project.source_url, transition.evidence),
+        incident=subject.id if subject.kind == "break" else None,
+        commits_url=commits_url(project.repo_url),
     )
 
 

@@ -16,12 +16,14 @@ from build_protocol.clock import HOUR_MS, Clock
 from build_notifier.channels.contract import Recipient
 from build_notifier.channels.mail import MAIL
 from build_notifier.channels.registry import BY_NAME
+from build_notifier.messages.context import Contexts
 from build_notifier.messages.extract import Extracts, NoExtract
 from build_notifier.messages.message import Message
 from build_notifier.metrics import Metrics
 from build_notifier.planning import compose
-from build_notifier.planning.recipients import RULES, not_before, recipients_of
+from build_notifier.planning.recipients import RULES, not_before, reason_of, recipients_of
 from build_notifier.records import mutes
+from build_notifier.records import notification as steps
 from build_notifier.records.branch import Branch, Transition
 from build_notifier.records.mutes import Mute
 from build_notifier.records.notification import Notification, claim_on
@@ -50,6 +52,7 @@ class Planner:
     projects: Projects
     settings: Settings
     extracts: Extracts
+    contexts: Contexts
     _: KW_ONLY
     metrics: Metrics
     clock: Clock
@@ -65,12 +68,15 @@ class Planner:
         now_ms = self.clock()
         pending = stored.branch.pending
         muted = await self.store.mutes()
-        stale = [known for known in pending if _is_stale(known)]
+        restored_at = await self.store.noted_time("restored") or 0
+        stale = [known for known in pending if _is_stale(known) and known.at >= restored_at]
         planned, claimed = await self._sum_up(stored.branch, stale, muted, now_ms)
-        due = [known for known in pending if known.due_at <= now_ms and not _is_stale(known)]
+        due = [known for known in pending if known.due_at <= now_ms and known not in stale]
         waiting: list[Transition] = []
         for transition in sorted(due, key=lambda transition: transition.at):
-            notifications = await self._notifications(stored.branch, transition, muted, now_ms)
+            notifications = await self._notifications(
+                stored.branch, transition, muted, now_ms, is_of_before=transition.at < restored_at
+            )
             if notifications is None:
                 waiting.append(transition)
                 continue
@@ -133,7 +139,11 @@ class Planner:
         if mutes.covering(muted, subject, branch.project, branch.branch, now_ms) is not None:
             return []
         project = self.projects.get(branch.project)
-        return [r for r in recipients_of(project, subject, transition.kind) if not BY_NAME[r.channel].is_edited]
+        return [
+            known
+            for known in recipients_of(project, subject, transition.kind)
+            if not BY_NAME[known.channel].is_edited and mutes.left(muted, branch.project, known.address, now_ms) is None
+        ]
 
     def _summary(
         self, branch: Branch, recipient: Recipient, happened: Sequence[Transition], now_ms: int
@@ -154,9 +164,12 @@ class Planner:
         )
 
     async def _notifications(
-        self, branch: Branch, transition: Transition, muted: Sequence[Mute], now_ms: int
+        self, branch: Branch, transition: Transition, muted: Sequence[Mute], now_ms: int, *, is_of_before: bool
     ) -> list[Notification] | None:
-        """The claims on notifying of this transition; None while its extract is waited for."""
+        """The claims on notifying of this transition; None while its extract is waited for.
+
+        `is_of_before`: it happened before the store was restored.
+        """
         project = self.projects.get(branch.project)
         if RULES[transition.kind] not in project.notify:
             return []
@@ -167,12 +180,21 @@ class Planner:
             return None
         mute = mutes.covering(muted, subject, branch.project, branch.branch, now_ms)
         reason = None
-        if mute is not None:
+        if is_of_before:
+            reason = steps.RESTORED
+        elif mute is not None:
             reason = f"muted by {mute.created_by}" + (f": {mute.reason}" if mute.reason else "")
         elif not recipients:
             reason = f"config.yaml names nobody to notify for {branch.project}"
         return [
-            self._notification(branch, transition, recipient, message, suppressed=reason, now_ms=now_ms)
+            self._notification(
+                branch,
+                transition,
+                recipient,
+                message.model_copy(update={"because": reason_of(project, branch.project, subject, recipient)}),
+                suppressed=reason or mutes.left(muted, branch.project, recipient.address, now_ms),
+                now_ms=now_ms,
+            )
             for recipient in recipients or [NOBODY]
         ]
 
@@ -182,6 +204,8 @@ class Planner:
         message = compose.news(branch, transition, project, url, now_ms)
         if not message.is_break:
             return message
+        context = await self.contexts.of(transition.evidence, branch.project)
+        message = message.model_copy(update={"context": context})
         try:
             extract = await self.extracts.around(transition.evidence, branch.project)
         except NoExtract as error:
@@ -220,9 +244,7 @@ class Planner:
         )
         if suppressed is None:
             return notification
-        return notification.noting(
-            now_ms, f"suppressed: {suppressed}", state="suppressed", reason=suppressed, due_at=None
-        )
+        return steps.suppressed(notification, now_ms, suppressed)
 
     async def _replace(
         self, stored: StoredBranch, planned: Sequence[Transition], waiting: Sequence[Transition], now_ms: int

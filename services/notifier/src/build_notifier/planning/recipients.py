@@ -50,6 +50,21 @@ def recipients_of(project: Project, subject: Subject, kind: NewsKind) -> list[Re
     return list(once.values())[::-1]
 
 
+def reason_of(project: Project, name: str, subject: Subject, recipient: Recipient) -> str:
+    """Why this recipient is notified, by the rule that made them one."""
+    address = recipient.address.lower()
+    if recipient.channel != MAIL:
+        return f"{name} names this room in its channels"
+    if address in {known.lower() for known in project.notification_emails}:
+        return f"you are in notification_emails of {name}"
+    owned = [config for config in subject.configs if (config_of(project, config).owner or "").lower() == address]
+    if owned:
+        return f"you own the config {owned[0]} of {name}"
+    if any((commit.author_email or "").lower() == address for commit in subject.suspects or ()):
+        return "you wrote a commit that may have broken it"
+    return f"{name} notifies you"
+
+
 def everybody(project: Project) -> list[Recipient]:
     """Those who are notified of everything that concerns the whole project."""
     return [*_people(project.notification_emails), *reached(project, "rooms")]

@@ -55,6 +55,8 @@ class ScheduledWork:
         hour_ms = self._settings.digest_hour * HOUR_MS
         day = (now_ms - hour_ms) // DAY_MS
         since_at = day * DAY_MS + hour_ms
+        if since_at < (await self._store.noted_time("restored") or 0):
+            return  # that of today may have been sent before the store was restored
         project = self._projects.get(name)
         red = [
             (branch, subject)

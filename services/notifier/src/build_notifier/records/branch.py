@@ -173,7 +173,10 @@ class Branch(WireModel):
 
 
 def apply_incident(branch: Branch, message: IncidentChanged, *, now_ms: int, quiet_ms: int) -> Branch:
-    """The branch once history published this of an incident; an old or repeated message changes nothing."""
+    """The branch once history published this of an incident; an old or repeated message changes nothing.
+
+    Of a baseline all transitions are taken as known: what of them still waits to be planned goes on waiting.
+    """
     state = message.data
     known = next((subject for subject in branch.subjects if subject.id == state.id), None)
     if known is not None and known.revision >= state.revision:
@@ -181,7 +184,7 @@ def apply_incident(branch: Branch, message: IncidentChanged, *, now_ms: int, qui
     noted = set(known.noted if known else ())
     after = branch.model_copy(update={"touched_at": now_ms})
     for published in state.transitions:
-        if published.key in noted or not published.news or published.kind not in NEWS:
+        if message.is_baseline or published.key in noted or not published.news or published.kind not in NEWS:
             continue
         kind = NEWS[published.kind]
         transition = Transition(

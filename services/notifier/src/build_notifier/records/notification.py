@@ -16,7 +16,10 @@ from pydantic import Field
 from build_notifier.messages.message import Message
 from build_notifier.records import ids
 
-Rule = NotifyOn | Literal["commit_status", "summary"]
+RESTORED = "it is of before this dashboard was restored from a backup; who was notified since is not known"
+"""Why nobody is notified of it again."""
+
+Rule = NotifyOn | Literal["commit_status", "summary", "trial"]
 State = Literal["queued", "sending", "accepted", "delivered", "failed", "unknown", "suppressed"]
 
 LEASE_MS = 120_000
@@ -41,8 +44,8 @@ class Entry(WireModel):
     )
 
 
-class Notification(WireModel):
-    """The claim on notifying one recipient of one thing, its content, and its delivery log."""
+class NotificationFacts(WireModel):
+    """Whom one message is for, about what, and where it stands."""
 
     id: str = Field(description="sha256(rule, incident, transition, recipient)")
     project: str
@@ -53,15 +56,20 @@ class Notification(WireModel):
     build_id: BuildId | None = None
     channel: str = Field(description="Its name in `channels.registry`.")
     recipient: str = Field(description="An address; never a secret.")
-    message: Message
     state: State = "queued"
     reason: str | None = Field(None, description="Why it stands where it stands.")
     tries: Count = 0
-    due_at: EpochMs | None = Field(None, description="When the next step is due; absent when there is none.")
     provider_id: str | None = None
-    is_second: bool = Field(False, description="Sent once more because its rule must arrive.")
     created_at: EpochMs
-    log: list[Entry] = Field(default_factory=list)
+    log: list[Entry] = Field([], description="Everything that happened to it, oldest first.")
+
+
+class Notification(NotificationFacts):
+    """The claim on notifying one recipient of one thing, its content, and its delivery log."""
+
+    message: Message
+    due_at: EpochMs | None = Field(None, description="When the next step is due; absent when there is none.")
+    is_second: bool = Field(False, description="Sent once more because its rule must arrive.")
     version: Count = 0
 
     def noting(self, at: int, what: str, event_id: str | None = None, **update: object) -> "Notification":
@@ -116,10 +124,22 @@ def take(notification: Notification, now_ms: int, must_arrive: Collection[str]) 
     )
 
 
+def suppressed(notification: Notification, now_ms: int, reason: str) -> Notification:
+    """It is kept and shown, and nobody is notified."""
+    return notification.noting(now_ms, f"suppressed: {reason}", state="suppressed", reason=reason, due_at=None)
+
+
 def accepted(notification: Notification, now_ms: int, provider_id: str | None) -> Notification:
     """The provider took it."""
     what = f"accepted as {provider_id}" if provider_id else "accepted"
     return notification.noting(now_ms, what, state="accepted", reason=None, due_at=None, provider_id=provider_id)
+
+
+def found(notification: Notification, now_ms: int, state: State, provider_id: str | None) -> Notification:
+    """The provider was asked about a notification in doubt, and has it."""
+    what = f"found at the provider: {state}"
+    reason = "the provider could not deliver it" if state == "failed" else None
+    return notification.noting(now_ms, what, state=state, reason=reason, due_at=None, provider_id=provider_id)
 
 
 def refused(notification: Notification, now_ms: int, reason: str) -> Notification:

@@ -14,6 +14,7 @@ from build_notifier.records.branch import Branch
 from build_notifier.records.mutes import Mute
 from build_notifier.records.notification import Notification
 from build_notifier.store.contract import NotificationQuery, NotifierStore, StoredBranch
+from build_notifier.store.rows import branch_of, branch_values, notification_of, notification_values
 
 Document = dict[str, Any]
 
@@ -45,14 +46,7 @@ class MongoNotifierStore(MongoStore, NotifierStore):
 
     @override
     async def put_branch(self, branch: Branch, replaces: int) -> bool:
-        document = {
-            "_id": branch.key,
-            "project": branch.project,
-            "due_at": branch.due_at,
-            "touched_at": branch.touched_at,
-            "version": replaces + 1,
-            "body": branch.to_json(),
-        }
+        document = {"_id": branch.key, **branch_values(branch, replaces + 1)}
         if replaces == 0:
             return await self._insert(self._branches, document)
         with available(self._database):
@@ -163,22 +157,12 @@ class MongoNotifierStore(MongoStore, NotifierStore):
 
 
 def _branch(document: Document) -> StoredBranch:
-    return StoredBranch(Branch.model_validate_json(document["body"]), document["version"])
+    return branch_of(document["body"], document["version"])
 
 
 def _notification(document: Document) -> Notification:
-    return Notification.model_validate_json(document["body"]).model_copy(update={"version": document["version"]})
+    return notification_of(document["body"], document["version"])
 
 
 def _document(notification: Notification, version: int) -> Document:
-    return {
-        "_id": notification.id,
-        "project": notification.project,
-        "state": notification.state,
-        "incident": notification.incident,
-        "build_id": notification.build_id,
-        "due_at": notification.due_at,
-        "created_at": notification.created_at,
-        "version": version,
-        "body": notification.to_json(),
-    }
+    return {"_id": notification.id, **notification_values(notification, version)}

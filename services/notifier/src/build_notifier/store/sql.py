@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 import sqlalchemy as sa
-from build_chassis.store.columns import LONG_TEXT, ascii_text
+from build_chassis.store.columns import LONG_TEXT, ascii_text, optional, required
 from build_chassis.store.sql_store import SqlStore
 from typing_extensions import override
 
@@ -12,6 +12,7 @@ from build_notifier.records.branch import Branch
 from build_notifier.records.mutes import Mute
 from build_notifier.records.notification import Notification
 from build_notifier.store.contract import NotificationQuery, NotifierStore, StoredBranch
+from build_notifier.store.rows import branch_of, branch_values, notification_of, notification_values
 
 _METADATA = sa.MetaData()
 
@@ -21,9 +22,7 @@ BRANCHES = sa.Table(
     sa.Column("key", ascii_text(32), primary_key=True),
     sa.Column("project", ascii_text(64), nullable=False),
     sa.Column("due_at", sa.BigInteger),
-    sa.Column("touched_at", sa.BigInteger, nullable=False),
-    sa.Column("version", sa.Integer, nullable=False),
-    sa.Column("body", LONG_TEXT, nullable=False),
+    *required(touched_at=sa.BigInteger, version=sa.Integer, body=LONG_TEXT),
     sa.Index("notifier_branches_due", "due_at"),
     sa.Index("notifier_branches_project", "project", "touched_at"),
 )
@@ -31,14 +30,9 @@ NOTIFICATIONS = sa.Table(
     "notifier_notifications",
     _METADATA,
     sa.Column("id", ascii_text(64), primary_key=True),
-    sa.Column("project", ascii_text(64), nullable=False),
-    sa.Column("state", ascii_text(16), nullable=False),
-    sa.Column("incident", ascii_text(64), nullable=False),
-    sa.Column("build_id", ascii_text(36)),
-    sa.Column("due_at", sa.BigInteger),
-    sa.Column("created_at", sa.BigInteger, nullable=False),
-    sa.Column("version", sa.Integer, nullable=False),
-    sa.Column("body", LONG_TEXT, nullable=False),
+    *required(project=ascii_text(64), state=ascii_text(16), incident=ascii_text(64)),
+    *optional(build_id=ascii_text(36), due_at=sa.BigInteger),
+    *required(created_at=sa.BigInteger, version=sa.Integer, body=LONG_TEXT),
     sa.Index("notifier_notifications_due", "due_at"),
     sa.Index("notifier_notifications_created", "created_at", "id"),
     sa.Index("notifier_notifications_project", "project", "created_at", "id"),
@@ -49,8 +43,7 @@ MUTES = sa.Table(
     "notifier_mutes",
     _METADATA,
     sa.Column("id", ascii_text(64), primary_key=True),
-    sa.Column("until_at", sa.BigInteger, nullable=False),
-    sa.Column("body", LONG_TEXT, nullable=False),
+    *required(until_at=sa.BigInteger, body=LONG_TEXT),
 )
 
 
@@ -63,18 +56,11 @@ class SqlNotifierStore(SqlStore, NotifierStore):
     @override
     async def branches(self, keys: Collection[str]) -> dict[str, StoredBranch]:
         rows = await self._all(sa.select(BRANCHES).where(BRANCHES.c.key.in_(keys)))
-        return {row.key: _branch(row) for row in rows}
+        return {row.key: branch_of(row.body, row.version) for row in rows}
 
     @override
     async def put_branch(self, branch: Branch, replaces: int) -> bool:
-        values = {
-            "key": branch.key,
-            "project": branch.project,
-            "due_at": branch.due_at,
-            "touched_at": branch.touched_at,
-            "version": replaces + 1,
-            "body": branch.to_json(),
-        }
+        values = {"key": branch.key, **branch_values(branch, replaces + 1)}
         if replaces == 0:
             return bool(await self._insert(BRANCHES, BRANCHES.c.key, [values]))
         guarded = sa.update(BRANCHES).where(BRANCHES.c.key == branch.key, BRANCHES.c.version == replaces)
@@ -83,12 +69,15 @@ class SqlNotifierStore(SqlStore, NotifierStore):
     @override
     async def due_branches(self, now_ms: int, limit: int) -> list[StoredBranch]:
         due = sa.select(BRANCHES).where(BRANCHES.c.due_at <= now_ms).order_by(BRANCHES.c.due_at).limit(limit)
-        return [_branch(row) for row in await self._all(due)]
+        return [branch_of(row.body, row.version) for row in await self._all(due)]
 
     @override
     async def branches_of(self, project: str, limit: int) -> list[StoredBranch]:
         of_project = sa.select(BRANCHES).where(BRANCHES.c.project == project)
-        return [_branch(row) for row in await self._all(of_project.order_by(BRANCHES.c.touched_at.desc()).limit(limit))]
+        return [
+            branch_of(row.body, row.version)
+            for row in await self._all(of_project.order_by(BRANCHES.c.touched_at.desc()).limit(limit))
+        ]
 
     @override
     async def claim(self, notifications: Sequence[Notification]) -> set[str]:
@@ -98,13 +87,13 @@ class SqlNotifierStore(SqlStore, NotifierStore):
     @override
     async def notifications(self, ids: Collection[str]) -> dict[str, Notification]:
         rows = await self._all(sa.select(NOTIFICATIONS).where(NOTIFICATIONS.c.id.in_(ids)))
-        return {row.id: _notification(row) for row in rows}
+        return {row.id: notification_of(row.body, row.version) for row in rows}
 
     @override
     async def due_notifications(self, now_ms: int, limit: int) -> list[Notification]:
         due = sa.select(NOTIFICATIONS).where(NOTIFICATIONS.c.due_at <= now_ms)
         rows = await self._all(due.order_by(NOTIFICATIONS.c.due_at, NOTIFICATIONS.c.created_at).limit(limit))
-        return [_notification(row) for row in rows]
+        return [notification_of(row.body, row.version) for row in rows]
 
     @override
     async def put_notification(self, notification: Notification) -> Notification | None:
@@ -130,7 +119,7 @@ class SqlNotifierStore(SqlStore, NotifierStore):
             same = sa.and_(columns.created_at == created_at, columns.id < last_id)
             listed = listed.where(sa.or_(columns.created_at < created_at, same))
         rows = await self._all(listed.order_by(columns.created_at.desc(), columns.id.desc()).limit(query.limit))
-        return [_notification(row) for row in rows]
+        return [notification_of(row.body, row.version) for row in rows]
 
     @override
     async def put_mute(self, mute: Mute) -> None:
@@ -201,23 +190,5 @@ class SqlNotifierStore(SqlStore, NotifierStore):
             return await self._engine.write(write)
 
 
-def _branch(row: Any) -> StoredBranch:
-    return StoredBranch(Branch.model_validate_json(row.body), row.version)
-
-
-def _notification(row: Any) -> Notification:
-    return Notification.model_validate_json(row.body).model_copy(update={"version": row.version})
-
-
 def _values(notification: Notification, version: int) -> dict[str, Any]:
-    return {
-        "id": notification.id,
-        "project": notification.project,
-        "state": notification.state,
-        "incident": notification.incident,
-        "build_id": notification.build_id,
-        "due_at": notification.due_at,
-        "created_at": notification.created_at,
-        "version": version,
-        "body": notification.to_json(),
-    }
+    return {"id": notification.id, **notification_values(notification, version)}

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import httpx
+from build_chassis import tls
 from build_chassis.projects import Projects
 
 from build_notifier.channels.contract import Audience, Channel, NotSent, Registration
@@ -21,6 +22,7 @@ class GitHub:
         self._client = httpx.AsyncClient(
             base_url=host,
             timeout=ANSWER_SECONDS,
+            verify=tls.trusted(),
             headers={
                 "Authorization": f"Bearer {token}",
                 "Accept": "application/vnd.github+json",

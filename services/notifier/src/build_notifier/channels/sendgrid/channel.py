@@ -2,9 +2,11 @@
 
 import asyncio
 import http.client
+import json
 import socket
 import ssl
 import urllib.error
+from collections.abc import Mapping
 
 from build_chassis.projects import Projects
 from python_http_client.exceptions import HTTPError  # type: ignore[import-untyped]  # it ships no types
@@ -13,32 +15,40 @@ from sendgrid.helpers.mail import ClickTracking, CustomArg, Header, OpenTracking
 from sendgrid.helpers.mail import Mail as SendGridMail
 from typing_extensions import override
 
-from build_notifier.channels.contract import Channel, NotSent
-from build_notifier.channels.mail import Mail, mail_of, registration
+from build_notifier.channels.contract import Channel, Found, NotSent, Searchable, SearchRefused
+from build_notifier.channels.mail import Mail, links_of, mail_of, registration
 from build_notifier.channels.retry_after import retry_after_seconds
-from build_notifier.records.notification import Notification
+from build_notifier.messages.actions import NO_LINKS, ActionLinks
+from build_notifier.records.notification import Notification, State
 from build_notifier.settings import Settings, credential
 
 SOCKET_SECONDS = 20.0
 SEND_SECONDS = 50.0
+_FOUND: Mapping[str, State] = {"processed": "accepted", "delivered": "delivered", "not_delivered": "failed"}
 NOTIFICATION_ARG = "notification_id"
 """Comes back in every event SendGrid posts about the mail."""
 
 
-class SendGridChannel(Channel):
+class SendGridChannel(Channel, Searchable):
     """The channel `mail`, by SendGrid."""
 
     def __init__(
-        self, api_key: str, sender: str, host: str = "https://api.sendgrid.com", socket_seconds: float = SOCKET_SECONDS
+        self,
+        api_key: str,
+        sender: str,
+        host: str = "https://api.sendgrid.com",
+        socket_seconds: float = SOCKET_SECONDS,
+        links: ActionLinks = NO_LINKS,
     ) -> None:
         self._client = SendGridAPIClient(api_key, host=host)
         self._sender = sender
+        self._links = links
         self._socket_seconds = socket_seconds
 
     @override
     async def send(self, notification: Notification) -> str | None:
         """Send the mail; SendGrid's id of it."""
-        body = _body(mail_of(notification, self._sender), notification.id)
+        body = _body(mail_of(notification, self._sender, self._links), notification.id)
         try:
             async with asyncio.timeout(SEND_SECONDS):
                 return await asyncio.to_thread(self._post, body)
@@ -46,8 +56,32 @@ class SendGridChannel(Channel):
             raise NotSent("SendGrid did not answer in time", ambiguous=True) from error
 
     @override
+    async def find(self, notification: Notification) -> Found | None:
+        """Ask SendGrid's activity feed, which an account may not have."""
+        try:
+            async with asyncio.timeout(SEND_SECONDS):
+                return await asyncio.to_thread(self._search, notification.id)
+        except TimeoutError as error:
+            raise SearchRefused("SendGrid did not answer in time", is_final=False) from error
+
+    @override
     async def close(self) -> None:
         """Nothing is pooled."""
+
+    def _search(self, notification_id: str) -> Found | None:
+        query = {"limit": "1", "query": f"unique_args['{NOTIFICATION_ARG}']=\"{notification_id}\""}
+        try:
+            answer = self._client.client.messages.get(query_params=query, timeout=self._socket_seconds)
+            found = json.loads(answer.body)["messages"]
+            return Found(_FOUND[found[0]["status"]], str(found[0]["msg_id"])) if found else None
+        except HTTPError as error:
+            status = int(error.status_code)
+            is_final = status < 500 and status != 429
+            raise SearchRefused(f"SendGrid's activity feed answered {status}", is_final=is_final) from error
+        except (OSError, http.client.HTTPException) as error:
+            raise SearchRefused(f"SendGrid was not reached: {error}", is_final=False) from error
+        except (ValueError, KeyError, TypeError, IndexError) as error:
+            raise SearchRefused(f"SendGrid's activity feed is of another form: {error!r}", is_final=True) from error
 
     def _post(self, body: object) -> str | None:
         try:
@@ -96,7 +130,7 @@ def _open(settings: Settings, _: Projects) -> Channel | None:
     key = credential(settings.sendgrid_api_key)
     if not settings.notification_email or not key:
         return None
-    return SendGridChannel(key, settings.notification_email, settings.sendgrid_host)
+    return SendGridChannel(key, settings.notification_email, settings.sendgrid_host, links=links_of(settings))
 
 
 SENDGRID = registration(_open)
