@@ -77,7 +77,7 @@ class IngestClient:
             raise ServiceUnavailable("ingest", "away")
         asked = parse_qs(urlsplit(path).query)["build"]
         known = {each: self.owners.get(each, (AGENT.name, "p")) for each in asked}
-        return {each: {"agent": owner[0], "project": owner[1]} for each, owner in known.items() if owner}
+        return {each: {"stored": 9, "agent": owner[0], "project": owner[1]} for each, owner in known.items() if owner}
 
     async def close(self) -> None:
         """Nothing is pooled."""

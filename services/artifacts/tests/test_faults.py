@@ -59,5 +59,5 @@ async def test_an_upload_reported_while_the_store_is_down_is_verified_later(serv
     state = (await service.call("GET", f"/api/artifacts/{offer.artifact_id('ci-1')}")).json()["state"]
     await asyncio.to_thread(seaweedfs.start)
 
-    assert (ready.status_code, state) == (503, "uploading")
+    assert (ready.status_code, ready.json()["missing"], state) == (503, ["objects"], "uploading")
     await service.until(offer.artifact_id("ci-1"), "verified")

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import secrets
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, cast
 
 import boto3
@@ -15,6 +16,7 @@ from build_artifacts.settings import Settings
 from build_chassis.errors import StoreUnavailable
 from build_testkit.seaweedfs import BUCKET
 from build_testkit.signing import SECRET
+from build_testkit.web import serving
 from pydantic import ValidationError
 
 PART = 5 * 1024 * 1024
@@ -311,6 +313,44 @@ async def test_an_s3_that_refuses_us_is_unavailable(s3_settings, made):
     with pytest.raises(StoreUnavailable):
         await objects.seal(made(CONTENT))
     await objects.close()
+
+
+@pytest.mark.slow
+async def test_a_bucket_that_takes_no_writes_is_not_there():
+    """It answers whoever asks for it all the same; once it has taken a write, asking is enough until it fails."""
+    seen, answers = [], {"HEAD": 200, "PUT": 500}
+
+    class Bucket(BaseHTTPRequestHandler):
+        def do_PUT(self) -> None:
+            seen.append(self.command)
+            self.rfile.read(int(self.headers["Content-Length"] or 0))
+            self.send_response(answers[self.command])
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        do_HEAD = do_PUT  # noqa: N815  its name
+
+        def log_message(self, *arguments: object) -> None:
+            """Say nothing."""
+
+    with serving(ThreadingHTTPServer(("127.0.0.1", 0), Bucket)) as url:
+        objects = open_objects(
+            Settings(_env_file=None, s3_bucket="b", s3_endpoint=url, aws_access_key="k", aws_secret_key="s" * 40)
+        )
+        with pytest.raises(StoreUnavailable):
+            await objects.ping()
+        answers["PUT"] = 200
+        seen.clear()
+        await objects.ping()
+        await objects.ping()
+        assert seen == ["PUT", "HEAD"]
+        answers["HEAD"] = 403
+        with pytest.raises(StoreUnavailable):
+            await objects.ping()
+        seen.clear()
+        await objects.ping()
+        assert seen == ["PUT"]
+        await objects.close()
 
 
 @pytest.mark.s3

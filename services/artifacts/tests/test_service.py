@@ -112,6 +112,27 @@ async def test_too_large_is_refused_before_a_byte_moves(service, offers, tmp_pat
     assert (await service.offer(offers(b"x" * 10))).status_code == 200
 
 
+async def test_a_project_takes_so_many_bytes_and_names_what_it_refused(service, offers, tmp_path):
+    """Its artifacts_max_bytes, over all builds: the refused one is named by its build, and taken once there is room."""
+    config = tmp_path / "config.yaml"
+    config.write_text("projects: {p: {artifacts_max_bytes: 20, artifact_max_bytes: 18}}")
+    await service.upload(offers(b"x" * 12, name="first"), b"x" * 12)
+    late, huge = offers(b"y" * 9, name="late"), offers(b"z" * 19, name="huge")
+
+    refused = await service.offer(late)
+    assert 413 == refused.status_code
+    assert "has 12 of the 20 bytes" in refused.json()["detail"]
+    assert [413, 413] == [(await service.offer(each)).status_code for each in (late, huge)]
+
+    listed = (await service.call("GET", f"/api/builds/{late.build_id}/artifacts")).json()["items"]
+    states = {item["name"]: (item["state"], item.get("problem", "")) for item in listed}
+    assert "artifacts_max_bytes" in states["late"][1]
+    assert ("refused", True) == (states["huge"][0], "takes 18" in states["huge"][1])
+    config.write_text("projects: {p: {artifacts_max_bytes: 21}}")
+    await service.upload(late, b"y" * 9)
+    await service.until(late.artifact_id("ci-1"), "verified")
+
+
 async def test_a_build_brings_a_bounded_number(tmp_path, run_service, offers):
     """One more than the limit is refused; one that is known is not."""
     async with run_service(f"sqlite:///{tmp_path}/bus.sqlite", tmp_path, per_build=2) as service:

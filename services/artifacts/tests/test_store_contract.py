@@ -55,6 +55,17 @@ async def test_the_untouched_are_listed_oldest_first(store, made, fresh_note):
     assert [artifact.name for artifact in await store.untouched(["verified"], 2, 5)] == ["done"]
 
 
+async def test_a_projects_bytes_are_counted(store, made, fresh_note):
+    """Those that are there or promised; not the refused ones, nor what a service holds, nor another project's."""
+    assert 0 == await store.project_bytes("p")
+    for n, name in enumerate(("a", "b", "c")):
+        await store.add(made(b"x" * (n + 1), name=name), fresh_note())
+    gone = made(b"x" * 3, name="c")
+    await store.change(gone.become("refused", NOON_AT, problem="x"))
+
+    assert (3, 0) == (await store.project_bytes(gone.project), await store.project_bytes("other"))
+
+
 async def test_an_agents_unfinished_are_counted(store, made, fresh_note):
     """Those that wait for bytes, for a report or for their build; neither the others' nor what a service holds."""
     for n, name in enumerate(("a", "b", "c")):

@@ -18,12 +18,13 @@ from build_chassis.store.optimistic import LOST, Lost, update
 from build_protocol.clock import HOUR_MS
 from build_protocol.messages import ArtifactReady, ArtifactReadyData, ArtifactUploaded, BuildVerdict, build_message
 from build_protocol.topology import routing_key
+from build_protocol.views import StoredBuild
 
 from build_artifacts.artifact import Artifact
 from build_artifacts.kept_builds import judged
 from build_artifacts.metrics import Metrics
 from build_artifacts.objects import NotWhole, Objects
-from build_artifacts.owners import Owner, Owners
+from build_artifacts.owners import Owners, is_of
 from build_artifacts.settings import Settings
 from build_artifacts.store import ArtifactStore
 
@@ -118,7 +119,7 @@ class ArtifactConsumer:
     async def _receive(
         self,
         report: "Report",
-        owners: Mapping[str, Owner],
+        owners: Mapping[str, StoredBuild],
         announce: Callable[[Artifact], Awaitable[None]] | None = None,
     ) -> Artifact | None:
         """The artifact, verified; None when there is nothing to announce. `announce` comes before that is stored."""
@@ -144,11 +145,11 @@ class ArtifactConsumer:
 
         return await update("artifacts", f"artifact {report.artifact_id}", verify)
 
-    async def _judge(self, artifact: Artifact, owner: Owner | None) -> Artifact:
+    async def _judge(self, artifact: Artifact, owner: StoredBuild | None) -> Artifact:
         if not (artifact.is_owned or artifact.is_held):
             if owner is None:
                 return self._waits(artifact)
-            if not owner.has(artifact):
+            if not is_of(artifact, owner):
                 log.warning("refused artifact %s of agent %s: %s", artifact.id, artifact.agent, NOT_YOURS)
                 return artifact.become("refused", self._clock(), upload_id=artifact.upload_id, problem=NOT_YOURS)
             artifact = artifact.model_copy(update={"is_owned": True})

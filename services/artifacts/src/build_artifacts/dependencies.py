@@ -1,5 +1,6 @@
 """What the routes of artifacts stand on: made once by `create_app`, the same for every request."""
 
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -30,10 +31,10 @@ class Dependencies(ServiceParts[Settings, ArtifactStore]):
     relay: Relay
     consumer: ArtifactConsumer
 
+    @property
     @override
-    async def ping(self) -> None:
-        await self.store.ping()
-        await self.objects.ping()
+    def pings(self) -> Mapping[str, Callable[[], Awaitable[object]]]:
+        return {"store": self.store.ping, "objects": self.objects.ping}
 
 
 Needs = Annotated[Dependencies, Depends(dependencies_of)]

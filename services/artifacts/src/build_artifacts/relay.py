@@ -6,6 +6,7 @@ It stores nothing: each request of a plan is signed into the address that the ag
 from collections.abc import AsyncIterator
 
 import httpx
+from build_chassis import tls
 from build_chassis.errors import StoreUnavailable
 
 from build_artifacts.artifact import Artifact
@@ -23,7 +24,7 @@ class Relay:
     def __init__(self, tickets: Tickets, seconds: int) -> None:
         self._tickets = tickets
         self._seconds = seconds
-        self._http = httpx.AsyncClient(timeout=TIMEOUT)
+        self._http = httpx.AsyncClient(timeout=TIMEOUT, verify=tls.trusted())
 
     async def close(self) -> None:
         """Close pooled connections."""

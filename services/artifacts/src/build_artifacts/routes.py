@@ -15,7 +15,7 @@ from build_artifacts.artifact import Artifact, Offer
 from build_artifacts.dependencies import Dependencies, Needs
 from build_artifacts.downloads import HANDED_OUT, Damaged
 from build_artifacts.settings import Settings
-from build_artifacts.upload_planner import Refused
+from build_artifacts.upload_planner import Limits, Refused
 from build_artifacts.views import ArtifactList, ArtifactView, Destination, Link, UploadPlan
 
 router = APIRouter(tags=["artifacts"])
@@ -44,18 +44,18 @@ class OfferVia(Offer):
 @router.post("/api/artifacts", response_model_exclude_none=True)
 async def offer_artifact(offer: OfferVia, caller: Caller, needs: Needs) -> UploadPlan:
     """Ask to upload to a build of the agent's own; the same offer again continues. A refusal is 403, 409 or 413."""
-    if caller.kind == "user" or caller.role == "viewer":
+    if caller.kind == "user":
         raise Forbidden("this needs the key of the agent whose build it is")
-    if not caller.may_see(offer.project):
-        raise NotFound(f"no project {offer.project}")
+    caller.require(offer.project, "developer")
     now, settings = needs.clock(), needs.settings
     is_relayed = "gateway" in (offer.via, settings.s3_transfer)
     try:
         if caller.kind == "service":
             planned = await needs.upload_planner.hold(offer, now)
         else:
-            max_bytes = needs.projects.get(offer.project).artifact_max_bytes
-            planned = await needs.upload_planner.answer(offer, caller.name, max_bytes, now, is_inside=is_relayed)
+            project = needs.projects.get(offer.project)
+            limits = Limits(project.artifact_max_bytes, project.artifacts_max_bytes)
+            planned = await needs.upload_planner.answer(offer, caller.name, limits, now, is_inside=is_relayed)
     except Refused as refused:
         needs.metrics.offers.labels(refused.reason).inc()
         raise _KINDS[refused.reason](str(refused)) from refused

@@ -23,8 +23,8 @@ class Settings(ServiceSettings):
     directory: str = Field("artifacts-objects", description="Where the bytes are when there is no bucket.")
     s3_bucket: str = Field("", validation_alias="S3_BUCKET", description="Empty: the bytes are in the directory.")
     aws_access_key: str = Field("", validation_alias="AWS_ACCESS_KEY", description="Empty: boto3's own search.")
-    aws_secret_key: str = Field("", validation_alias="AWS_SECRET_KEY")
-    aws_region: str = Field("us-east-1", validation_alias="AWS_REGION")
+    aws_secret_key: str = Field("", validation_alias="AWS_SECRET_KEY", description="Of that access key.")
+    aws_region: str = Field("us-east-1", validation_alias="AWS_REGION", description="Region of the bucket.")
     s3_endpoint: str = Field("", description="Address of an S3 that is not Amazon's, as this service reaches it.")
     s3_public_endpoint: str = Field("", description="The same, as agents and browsers reach it.")
     s3_transfer: Literal["direct", "gateway"] = Field(

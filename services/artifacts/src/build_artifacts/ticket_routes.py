@@ -57,7 +57,9 @@ async def relay_object(ticket: SignedText, needs: Needs, request: Request) -> Re
     return Response(status_code=204)
 
 
-@downloads.get(ROUTE + "{ticket}", response_class=StreamingResponse)
+@downloads.get(
+    ROUTE + "{ticket}", response_class=StreamingResponse, responses={200: {"content": {"application/octet-stream": {}}}}
+)
 async def get_object(ticket: SignedText, needs: Needs, request: Request) -> Response:
     """The bytes, to be saved and never displayed: the ticket is the whole permission, nobody is logged in."""
     try:

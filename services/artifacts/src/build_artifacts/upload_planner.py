@@ -8,7 +8,7 @@ from build_chassis.store.optimistic import LOST, Lost, update
 from build_artifacts.artifact import Artifact, Content, Offer
 from build_artifacts.kept_builds import unjudged
 from build_artifacts.objects import Objects, Put, UploadGone
-from build_artifacts.owners import Owners
+from build_artifacts.owners import Owners, is_of
 from build_artifacts.store import ArtifactStore
 
 Reason = Literal["too_large", "too_many", "conflict", "not_yours"]
@@ -31,6 +31,14 @@ class Planned:
 
 
 @dataclass(frozen=True)
+class Limits:
+    """What a project takes: one artifact, and all of them together (None: as much as there is)."""
+
+    artifact_bytes: int
+    project_bytes: int | None = None
+
+
+@dataclass(frozen=True)
 class UploadPlanner:
     """Answers offers."""
 
@@ -42,25 +50,46 @@ class UploadPlanner:
     upload_seconds: int
 
     async def answer(
-        self, offer: Offer, agent: str, max_bytes: int, now_ms: int, *, is_inside: bool = False
+        self, offer: Offer, agent: str, limits: Limits, now_ms: int, *, is_inside: bool = False
     ) -> Planned:
         """The plan for an agent's offer; the same offer made again continues its upload. Raises Refused.
+
+        What is too large is kept as refused, so that the build's page names it; offered again it is looked at again.
 
         A build that ingest does not know yet may be the agent's: its bytes are taken, and shown to nobody until ingest
         says so.
         """
-        if offer.size_bytes > max_bytes:
-            raise Refused("too_large", f"{offer.size_bytes} bytes; project {offer.project} takes {max_bytes}")
         artifact = await self.store.find(offer.artifact_id(agent))
         if artifact is None or not artifact.is_owned:
             fresh = Artifact.of(offer, now_ms, agent=agent)
             owner = (await self.owners.of([offer.build_id])).get(offer.build_id)
-            if owner is not None and not owner.has(fresh):
+            if owner is not None and not is_of(fresh, owner):
                 raise Refused("not_yours", "another agent started this build, or in another project")
             if artifact is None:
                 await self._check_quotas(offer, agent)
-                artifact = await self._take(fresh.model_copy(update={"is_owned": owner is not None}))
+                fresh = fresh.model_copy(update={"is_owned": owner is not None})
+                fault = await self._fault(offer, limits)
+                if fault is not None:
+                    await self._take(fresh.model_copy(update={"state": "refused", "problem": fault}))
+                    raise Refused("too_large", fault)
+                artifact = await self._take(fresh)
+        if artifact.state == "refused" and (fault := await self._fault(offer, limits)) is not None:
+            raise Refused("too_large", fault)
         return await self._plan(artifact, offer, now_ms, is_inside=is_inside)
+
+    async def _fault(self, offer: Offer, limits: Limits) -> str | None:
+        """Why the project does not take so many bytes; None where it does."""
+        if offer.size_bytes > limits.artifact_bytes:
+            return f"{offer.size_bytes} bytes; project {offer.project} takes {limits.artifact_bytes}"
+        if limits.project_bytes is None:
+            return None
+        stored_bytes = await self.store.project_bytes(offer.project)
+        if stored_bytes + offer.size_bytes <= limits.project_bytes:
+            return None
+        return (
+            f"{offer.size_bytes} bytes; project {offer.project} has {stored_bytes} of the {limits.project_bytes} bytes "
+            "of artifacts that it may keep (artifacts_max_bytes)"
+        )
 
     async def _check_quotas(self, offer: Offer, agent: str) -> None:
         own = [known for known in await self.store.of_build(offer.build_id) if known.agent == agent]

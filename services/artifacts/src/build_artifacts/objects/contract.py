@@ -43,7 +43,7 @@ class Objects(Protocol):
         ...
 
     async def ping(self) -> None:
-        """Return if the storage answers, and of a directory: takes a write."""
+        """Return if the storage takes a write: a bucket without a writable volume still answers whoever asks for it."""
         ...
 
     async def begin(self, artifact: Artifact) -> str:

@@ -31,6 +31,8 @@ _NO_UPLOAD = frozenset({"NoSuchUpload", "404", "NotFound"})
 _NO_OBJECT = frozenset({"NoSuchKey", "NoSuchVersion", "404", "NotFound"})
 _OTHER_OBJECT = _NO_OBJECT | {"PreconditionFailed", "412", "InvalidRange"}
 _NO_BUCKET = frozenset({"NoSuchBucket", "404", "NotFound"})
+_WRITE_PROBE = "write-probe"
+"""An object that is written before the bucket counts as there; no artifact's key has this form."""
 
 T = TypeVar("T")
 
@@ -42,12 +44,13 @@ class S3Objects(Objects):
         self._bucket = settings.s3_bucket
         self._prefix = settings.s3_prefix
         self._region = settings.aws_region
-        self._client = _client(settings, settings.s3_endpoint)
+        self._client = connect(settings, settings.s3_endpoint)
         # A URL's host is part of its signature: agents may know the store under another name than this service.
         public = settings.s3_public_endpoint or settings.s3_endpoint
-        self._signer = self._client if public == settings.s3_endpoint else _client(settings, public)
+        self._signer = self._client if public == settings.s3_endpoint else connect(settings, public)
         self._encryption = _encryption(settings)
         self._is_direct = settings.s3_transfer == "direct"
+        self._takes_writes = False
 
     @property
     @override
@@ -72,7 +75,13 @@ class S3Objects(Objects):
 
     @override
     async def ping(self) -> None:
-        await self._call(lambda: self._client.head_bucket(Bucket=self._bucket))
+        if self._takes_writes:
+            await self._call(lambda: self._client.head_bucket(Bucket=self._bucket))
+            return
+        # Only after an outage: in a bucket with versions each write stays.
+        at = {"Bucket": self._bucket, "Key": f"{self._prefix}{_WRITE_PROBE}"}
+        await self._call(lambda: self._client.put_object(**at, Body=b"1", **self._encryption))
+        self._takes_writes = True
 
     @override
     async def begin(self, artifact: Artifact) -> str:
@@ -257,8 +266,10 @@ class S3Objects(Objects):
             if error.response.get("Error", {}).get("Code", "") in missing:
                 raise _Missing from error
             # Denied, throttled, broken: none of it is the artifact's fault, and all of it can be fixed.
+            self._takes_writes = False
             raise StoreUnavailable("objects", error) from error
         except (BotoCoreError, OSError) as error:
+            self._takes_writes = False
             raise StoreUnavailable("objects", error) from error
 
 
@@ -297,7 +308,8 @@ class _Missing(Exception):
 _TYPE = "application/octet-stream"
 
 
-def _client(settings: Settings, endpoint: str) -> Any:
+def connect(settings: Settings, endpoint: str) -> Any:
+    """A client of the object store at this address; of Amazon's where it is empty."""
     return boto3.client(
         "s3",
         endpoint_url=endpoint or None,

@@ -36,6 +36,10 @@ class ArtifactStore(Store, Protocol):
         """How many artifacts of this agent are neither verified nor damaged nor being deleted."""
         ...
 
+    async def project_bytes(self, project: str) -> int:
+        """How large the artifacts of the project are together, those that are held or refused left out."""
+        ...
+
     async def forget(self, artifact_ids: Collection[str]) -> None:
         """Delete those of these artifacts that are expired. Key: artifact id."""
         ...

@@ -14,7 +14,7 @@ from typing_extensions import override
 from build_artifacts.artifact import Artifact, State
 from build_artifacts.kept_builds import BuildNote, KeptBuild
 from build_artifacts.store.contract import ArtifactStore
-from build_artifacts.store.rows import UNFINISHED, artifact_row
+from build_artifacts.store.rows import COUNTED, UNFINISHED, artifact_row
 
 Document = dict[str, Any]
 
@@ -77,6 +77,14 @@ class MongoArtifactStore(MongoStore, ArtifactStore):
     async def unfinished(self, agent: str) -> int:
         with available(self._database):
             return await self._artifacts.count_documents({"agent": agent, "state": {"$in": list(UNFINISHED)}})
+
+    @override
+    async def project_bytes(self, project: str) -> int:
+        own = {"project": project, "state": {"$in": list(COUNTED)}, "is_held": {"$ne": True}}
+        total = {"$group": {"_id": None, "total": {"$sum": "$size_bytes"}}}
+        with available(self._database):
+            found = await (await self._artifacts.aggregate([{"$match": own}, total])).to_list()
+        return int(found[0]["total"]) if found else 0
 
     @override
     async def forget(self, artifact_ids: Collection[str]) -> None:

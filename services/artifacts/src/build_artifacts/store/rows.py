@@ -7,7 +7,9 @@ from build_artifacts.artifact import Artifact, State
 
 UNFINISHED: Sequence[State] = ("pending", "uploading", "reported", "refused")
 """States that a report or another offer ends; they count against an agent."""
-_INDEXED = {"id", "build_id", "state", "updated_at", "version", "is_held", "agent"}
+COUNTED: Sequence[State] = ("pending", "uploading", "reported", "verified", "damaged")
+"""States in which bytes are, or are promised to be, in the object store."""
+_INDEXED = {"id", "build_id", "project", "size_bytes", "state", "updated_at", "version", "is_held", "agent"}
 
 
 def artifact_row(artifact: Artifact) -> dict[str, Any]:

@@ -5,13 +5,14 @@ from collections.abc import Callable, Collection
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
+from build_chassis.store.sql import additions
 from build_chassis.store.sql_store import SqlStore
 from typing_extensions import override
 
 from build_artifacts.artifact import Artifact, State
 from build_artifacts.kept_builds import BuildNote, KeptBuild
 from build_artifacts.store.contract import ArtifactStore
-from build_artifacts.store.rows import UNFINISHED, artifact_row
+from build_artifacts.store.rows import COUNTED, UNFINISHED, artifact_row
 from build_artifacts.store.tables import ARTIFACTS, METADATA, NOTES
 
 T = TypeVar("T")
@@ -21,7 +22,7 @@ class SqlArtifactStore(SqlStore, ArtifactStore):
     """The store on one SQL database; each method is one transaction."""
 
     def __init__(self, url: str) -> None:
-        super().__init__(url, METADATA)
+        super().__init__(url, METADATA, steps=[additions(METADATA)])
 
     @override
     async def add(self, artifact: Artifact, note: BuildNote) -> Artifact:
@@ -66,6 +67,12 @@ class SqlArtifactStore(SqlStore, ArtifactStore):
     async def unfinished(self, agent: str) -> int:
         statement = sa.select(sa.func.count()).where(ARTIFACTS.c.agent == agent, ARTIFACTS.c.state.in_(UNFINISHED))
         return await self._engine.read(lambda connection: int(connection.execute(statement).scalar_one()))
+
+    @override
+    async def project_bytes(self, project: str) -> int:
+        own = (ARTIFACTS.c.project == project, ARTIFACTS.c.state.in_(COUNTED), ARTIFACTS.c.is_held.is_(False))
+        statement = sa.select(sa.func.sum(ARTIFACTS.c.size_bytes)).where(*own)
+        return await self._engine.read(lambda connection: int(connection.execute(statement).scalar() or 0))
 
     @override
     async def forget(self, artifact_ids: Collection[str]) -> None:

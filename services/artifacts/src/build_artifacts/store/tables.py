@@ -1,7 +1,7 @@
 """Artifacts' tables in SQL: artifacts, and what retention knows of their builds."""
 
 import sqlalchemy as sa
-from build_chassis.store.columns import LONG_TEXT, ascii_text
+from build_chassis.store.columns import LONG_TEXT, ascii_text, required
 
 METADATA = sa.MetaData()
 
@@ -9,16 +9,16 @@ ARTIFACTS = sa.Table(
     "artifacts",
     METADATA,
     sa.Column("id", ascii_text(36), primary_key=True),
-    sa.Column("build_id", ascii_text(36), nullable=False),
-    sa.Column("state", ascii_text(16), nullable=False),
-    sa.Column("updated_at", sa.BigInteger, nullable=False),
-    sa.Column("version", sa.Integer, nullable=False),
+    *required(build_id=ascii_text(36), state=ascii_text(16), updated_at=sa.BigInteger, version=sa.Integer),
     sa.Column("is_held", sa.Boolean, nullable=False, server_default=sa.false()),
     # A key's name: letters, digits, dots, dashes. What is held has none.
     sa.Column("agent", ascii_text(128)),
+    sa.Column("project", ascii_text(64)),
+    sa.Column("size_bytes", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("body", LONG_TEXT, nullable=False),
     sa.Index("artifacts_agent", "agent", "state"),
     sa.Index("artifacts_build", "build_id"),
+    sa.Index("artifacts_project", "project", "state"),
     sa.Index("artifacts_state", "state", "updated_at"),
 )
 NOTES = sa.Table(
@@ -26,10 +26,7 @@ NOTES = sa.Table(
     METADATA,
     sa.Column("build_id", ascii_text(36), primary_key=True),
     # A lane is three names long: its digest is what is looked up.
-    sa.Column("lane_digest", ascii_text(64), nullable=False),
-    sa.Column("lane", LONG_TEXT, nullable=False),
-    sa.Column("is_good", sa.Boolean, nullable=False),
-    sa.Column("at", sa.BigInteger, nullable=False),
+    *required(lane_digest=ascii_text(64), lane=LONG_TEXT, is_good=sa.Boolean, at=sa.BigInteger),
     sa.Column("received_at", sa.BigInteger),
     sa.Column("revision", sa.Integer, nullable=False),
     sa.Index("artifact_builds_lane", "lane_digest", "at"),
