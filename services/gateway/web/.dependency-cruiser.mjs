@@ -3,7 +3,7 @@
 const ROOMS = ['theme', 'wire', 'format', 'source', 'keyboard', 'i18n', 'live', 'api', 'ui', 'address']
 
 /** Plain functions and classes over the wire's types. */
-const PURE = ['features/build/log/model', 'shared/format', 'shared/source']
+const PURE = ['features/build/log/model', 'features/grid/model', 'shared/format', 'shared/source']
 
 /** @type {import('dependency-cruiser').IConfiguration} */
 export default {

@@ -9,12 +9,14 @@ function process(fields: Partial<AgentView>): AgentView {
     host: 'h',
     version: '1',
     connected: false,
+    transport: 'websocket',
     connectedAt: 0,
     lastSeenAt: 0,
     spoolBytes: 0,
     builds: [],
     serves: [],
     unbuildable: [],
+    sources: [],
     ...fields,
   }
 }

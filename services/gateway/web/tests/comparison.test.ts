@@ -24,7 +24,6 @@ function detail(given: Partial<BuildDetail>): BuildDetail {
     sections: [],
     compileHotspots: [],
     configurationChanges: [],
-    notes: [],
     missingFacts: [],
     ...given,
   }

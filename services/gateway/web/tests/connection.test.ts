@@ -12,7 +12,7 @@ class FakeSocket implements Socket {
   readonly sent: Record<string, unknown>[] = []
 
   send(text: string) {
-    this.sent.push(JSON.parse(text))
+    this.sent.push(JSON.parse(text) as Record<string, unknown>)
   }
 
   close() {
@@ -44,12 +44,13 @@ class FakeSocket implements Socket {
 let sockets: FakeSocket[]
 let tokens: { accessToken: () => Promise<string>; renew: ReturnType<typeof vi.fn<() => Promise<string>>> }
 
-function connect(): Connection {
-  const connection = new Connection(tokens, () => {
+function connect(reach?: () => Promise<unknown>): Connection {
+  const open = () => {
     const socket = new FakeSocket()
     sockets.push(socket)
     return socket
-  })
+  }
+  const connection = new Connection(tokens, open, reach)
   connection.start()
   return connection
 }
@@ -201,4 +202,52 @@ test('stopped, it stays away', async () => {
 
   expect(sockets).toHaveLength(1)
   expect(sockets[0]?.readyState).toBe(3)
+})
+
+test('where no socket is let in and REST answers, everything is read again every few seconds', async () => {
+  const reach = vi.fn(async () => undefined)
+  const connection = connect(reach)
+  const read: unknown[] = []
+  connection.listen({ onResync: (buildId) => read.push(buildId) })
+  await settle()
+
+  newest().cut(1006)
+  await settle()
+  expect(connection.snapshot().state).toBe('polling')
+  await vi.advanceTimersByTimeAsync(9000)
+
+  expect(read).toEqual([undefined, undefined, undefined, undefined])
+  expect(sockets).toHaveLength(2)
+})
+
+test('a socket that is swallowed is given up, and one that passes later takes over from polling', async () => {
+  const connection = connect(async () => undefined)
+  let count = 0
+  connection.listen({ onResync: () => void (count += 1) })
+  await settle()
+
+  await vi.advanceTimersByTimeAsync(5001)
+  expect(connection.snapshot().state).toBe('polling')
+  while (newest().readyState === 3) await vi.advanceTimersByTimeAsync(1000)
+  newest().welcome()
+  await settle()
+  const before = count
+  await vi.advanceTimersByTimeAsync(10_000)
+
+  expect(connection.snapshot().state).toBe('live')
+  expect(count).toBe(before)
+})
+
+test('where neither a socket nor REST answers the page is offline', async () => {
+  const reach = vi.fn(async () => undefined)
+  const connection = connect(reach)
+  await settle()
+  newest().cut(1006)
+  await settle()
+  expect(connection.snapshot().state).toBe('polling')
+
+  reach.mockRejectedValue(new Error('away'))
+  await vi.advanceTimersByTimeAsync(3001)
+
+  expect(connection.snapshot().state).toBe('offline')
 })

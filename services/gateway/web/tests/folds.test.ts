@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { RowMap } from '@/features/build/log/model/row-map'
 import { hiddenBy, hiderOf, sectionsOf } from '@/features/build/log/model/sections'
 import { Viewport } from '@/features/build/log/model/viewport'
-import type { PhaseSpan } from '@/shared/wire'
+import type { PhaseSpan, Section as SourceSection } from '@/shared/wire'
 
 const PHASES: PhaseSpan[] = [
   { phase: 'configure', startedAt: 0, endedAt: 4000, firstLine: 1 },
@@ -10,17 +10,38 @@ const PHASES: PhaseSpan[] = [
   { phase: 'test', startedAt: 9000, firstLine: 901 },
 ]
 
+const PHASED = { phases: PHASES, sections: [], logLines: 1000 }
+
 test('each phase that printed is a section up to the next one, the last up to wherever the log goes', () => {
-  expect(sectionsOf(PHASES)).toEqual([
-    { phase: 'configure', first: 1, last: 100, tookMs: 4000 },
-    { phase: 'build', first: 101, last: 900, tookMs: 5000 },
-    { phase: 'test', first: 901, last: Infinity, tookMs: undefined },
+  expect(sectionsOf(PHASED).map(({ phase, first, last, tookMs }) => [phase, first, last, tookMs])).toEqual([
+    ['configure', 1, 100, 4000],
+    ['build', 101, 900, 5000],
+    ['test', 901, Infinity, undefined],
   ])
-  expect(sectionsOf([{ phase: 'link', startedAt: 1 }])).toEqual([])
+  expect(sectionsOf({ ...PHASED, phases: [{ phase: 'link', startedAt: 1 }] })).toEqual([])
+})
+
+test('a CI that names its steps is shown by them; one that printed nothing is named by the section behind it', () => {
+  const steps: SourceSection[] = [
+    { name: 'worker_preparation', firstLine: 1, result: 'succeeded' },
+    { name: 'build', firstLine: 1, startedAt: 1000, endedAt: 5000, result: 'failed', url: 'https://ci.example/1' },
+    { name: 'test', firstLine: 41, startedAt: 5000, result: 'succeeded' },
+    { name: 'upload', firstLine: 51, result: 'error' },
+  ]
+  const sections = sectionsOf({ ...PHASED, sections: steps, logLines: 50 })
+
+  expect(sections.map(({ name, first, last, silent }) => [name, first, last, silent.map((step) => step.name)])).toEqual(
+    [
+      ['build', 1, 40, ['worker_preparation']],
+      ['test', 41, 50, ['upload']],
+    ],
+  )
+  expect(sections[0]).toMatchObject({ result: 'failed', tookMs: 4000, url: 'https://ci.example/1' })
+  expect(sections[1]?.silent[0]?.result).toBe('error')
 })
 
 test('a folded section keeps the row of its heading, and a line in it is known to be hidden by it', () => {
-  const sections = sectionsOf(PHASES)
+  const sections = sectionsOf(PHASED)
   const folded = new Set([101])
 
   expect(hiddenBy(sections, folded)).toEqual([{ first: 102, last: 900 }])

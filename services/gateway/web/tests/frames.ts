@@ -20,6 +20,7 @@ export function buildRow(given: Partial<Build> & { id: string }): Build {
     untrusted: false,
     tags: [],
     failureCount: 0,
+    failing: false,
     gaps: [],
     ...given,
   }

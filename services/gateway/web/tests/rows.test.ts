@@ -1,5 +1,7 @@
+import { countsOf, runsOf } from '@/features/builds/runs'
 import { expect, test } from 'vitest'
 import { MAX_ROWS, mergedList, newest, NO_ROWS, withRows } from '@/shared/live/rows'
+import type { Build } from '@/shared/wire'
 import { buildRow } from './frames'
 
 test('the greater revision wins, whichever came last', () => {
@@ -60,4 +62,29 @@ test('what the server found by text is listed, also where the row alone would no
   const read = [buildRow({ id: 'a', status: 'failed' })]
 
   expect(mergedList(read, [], NO_ROWS, { text: 'only-in-the-log' }, true)).toHaveLength(1)
+})
+
+test('what will fail is listed before what only runs', () => {
+  const rows = [buildRow({ id: 'runs', startedAt: 9 }), buildRow({ id: 'fails', startedAt: 1, failing: true })]
+
+  expect(mergedList([], rows, NO_ROWS, {}, true).map(({ id }) => id)).toEqual(['fails', 'runs'])
+})
+
+test('many builds of one commit are one row that counts them, the worst first; few stand alone', () => {
+  const of = (commit: string | null, ids: string[], status: Build['status'] = 'succeeded') =>
+    ids.map((id) => buildRow({ id, commit, status }))
+  const many = [...of('a', ['1', '2', '3', '4', '5']), ...of('a', ['6'], 'failed')]
+
+  const runs = runsOf([...of('b', ['7', '8']), ...many, ...of(null, ['9', '10', '11', '12', '13', '14'])])
+
+  expect(runs.map(({ builds, isFolded }) => [builds.length, isFolded])).toEqual([
+    [1, false],
+    [1, false],
+    [6, true],
+    ...Array.from({ length: 6 }, () => [1, false]),
+  ])
+  expect(countsOf(many)).toEqual([
+    ['failed', 1],
+    ['succeeded', 5],
+  ])
 })

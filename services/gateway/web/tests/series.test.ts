@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { isEmpty, seriesOf, spanOf } from '@/features/trends/series'
+import { changedFirst, isEmpty, seriesOf, spanOf } from '@/features/trends/series'
 import type { Trend } from '@/shared/wire'
 
 function trend(...days: Partial<Trend['days'][number]>[]): Trend {
@@ -10,7 +10,6 @@ function trend(...days: Partial<Trend['days'][number]>[]): Trend {
     config: 'c',
     days: days.map((day) => ({ ...empty, succeeded: 0, failed: 0, buildMs: 0, ...day })),
     marks: [],
-    measureMarks: [],
   }
 }
 
@@ -36,4 +35,16 @@ test('a measure is drawn of the days that reported it, a rate of what was counte
   expect(valuesOf('tests')).toEqual([null, 10])
   expect(isEmpty(seriesOf(days, 1, 2, 'memory'))).toBe(true)
   expect(isEmpty(seriesOf(days, 1, 2, 'cache'))).toBe(false)
+})
+
+test('what changed lastingly in the shown measure is drawn first', () => {
+  const marked = (config: string, measure: 'duration_ms' | 'tests', startedAt: number): Trend => {
+    const mark = { measure, buildId: config, startedAt, direction: 'up', before: 1, after: 2 } as Trend['marks'][number]
+    return { ...trend(), config, marks: [mark] }
+  }
+  const trends = [{ ...trend(), config: 'calm' }, marked('old', 'duration_ms', 1), marked('new', 'duration_ms', 9)]
+
+  const order = changedFirst([...trends, marked('other', 'tests', 99)], 'duration_ms').map(({ config }) => config)
+
+  expect(order).toEqual(['new', 'old', 'calm', 'other'])
 })

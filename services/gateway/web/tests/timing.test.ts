@@ -1,3 +1,4 @@
+import { statusOf } from '@/shared/format/status'
 import { expect, test } from 'vitest'
 import { ALMOST_MS, beganAt, elapsedMs, overAt, remainingMs } from '@/shared/format/timing'
 import * as format from '@/shared/format'
@@ -58,4 +59,10 @@ test('times and sizes read like a person wrote them', () => {
   expect([0, 2500, 59_000, 61_000, 3_661_000].map(format.duration)).toEqual(['0 s', '2.5 s', '59 s', '1:01', '1:01:01'])
   expect([500, 4.5 * 2 ** 20, 11.2e9].map(format.bytes)).toEqual(['500 B', '4.5 MiB', '10.4 GiB'])
   expect([1000, 90_000, 7.2e6].map(format.ago)).toEqual(['just now', '1 min ago', '2 h ago'])
+})
+
+test('a build is failing only while it runs', () => {
+  expect(statusOf(buildRow({ id: 'a', failing: true }))).toBe('failing')
+  expect(statusOf(buildRow({ id: 'a', failing: true, status: 'cancelled' }))).toBe('cancelled')
+  expect(statusOf(buildRow({ id: 'a' }))).toBe('running')
 })

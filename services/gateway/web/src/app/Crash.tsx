@@ -2,6 +2,7 @@
 import { Button } from '@mantine/core'
 import { Component, type ReactNode } from 'react'
 import { crash } from '@/shared/i18n'
+import layout from '@/shared/ui/layout.module.css'
 import classes from './Crash.module.css'
 
 interface State {
@@ -18,7 +19,7 @@ export class Crash extends Component<{ children: ReactNode }, State> {
   override render(): ReactNode {
     if (this.state.error === undefined) return this.props.children
     return (
-      <div className={classes.notice} role="alert">
+      <div className={`${layout.notice} ${layout.alone} ${classes.crash}`} role="alert">
         <h1>{crash.title}</h1>
         <p>{crash.text}</p>
         <code>{this.state.error.message}</code>

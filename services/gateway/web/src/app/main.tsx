@@ -22,7 +22,11 @@ const session = new Session()
 const api = new Api(session)
 const rows = new RowStore(paced(ROWS_MS))
 const socketUrl = `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/ws`
-const connection = new Connection(session, () => new WebSocket(socketUrl, VIEWER_SUBPROTOCOL))
+const connection = new Connection(
+  session,
+  () => new WebSocket(socketUrl, VIEWER_SUBPROTOCOL),
+  () => api.get('/auth/me'),
+)
 
 const queries = new QueryClient({
   defaultOptions: {
@@ -65,7 +69,7 @@ document.addEventListener('visibilitychange', () => {
 })
 
 session.subscribe(() => {
-  if (session.snapshot().state === 'signed-in') connection.start()
+  if (['signed-in', 'visiting'].includes(session.snapshot().state)) connection.start()
   else {
     connection.stop()
     rows.clear()

@@ -7,20 +7,28 @@ import { onDemand } from '@/shared/ui/on-demand'
 import { Crash } from './Crash'
 import { NowPage } from './NowPage'
 
+const AccountPage = onDemand(() => import('@/features/account/AccountPage').then((module) => module.AccountPage))
 const AgentsPage = onDemand(() => import('@/features/agents/AgentsPage').then((module) => module.AgentsPage))
+const AuditPage = onDemand(() => import('@/features/audit/AuditPage').then((module) => module.AuditPage))
 const BuildPage = onDemand(() => import('@/features/build/BuildPage').then((module) => module.BuildPage))
 const CommitPage = onDemand(() => import('@/features/commits/CommitPage').then((module) => module.CommitPage))
 const CommitsPage = onDemand(() => import('@/features/commits/CommitsPage').then((module) => module.CommitsPage))
 const FailurePage = onDemand(() => import('@/features/failures/FailurePage').then((module) => module.FailurePage))
 const FailuresPage = onDemand(() => import('@/features/failures/FailuresPage').then((module) => module.FailuresPage))
+const GrantPage = onDemand(() => import('@/features/account/GrantPage').then((module) => module.GrantPage))
 const GridPage = onDemand(() => import('@/features/grid/GridPage').then((module) => module.GridPage))
+const IncidentPage = onDemand(() => import('@/features/incidents/IncidentPage').then((module) => module.IncidentPage))
 const TrendsPage = onDemand(() => import('@/features/trends/TrendsPage').then((module) => module.TrendsPage))
 const NotificationsPage = onDemand(() =>
   import('@/features/notifications/NotificationsPage').then((module) => module.NotificationsPage),
 )
+const OperationPage = onDemand(() =>
+  import('@/features/operation/OperationPage').then((module) => module.OperationPage),
+)
 const PinsPage = onDemand(() => import('@/features/pins/PinsPage').then((module) => module.PinsPage))
 const ProjectsPage = onDemand(() => import('@/features/grid/ProjectsPage').then((module) => module.ProjectsPage))
 const SettingsPage = onDemand(() => import('@/features/settings/SettingsPage').then((module) => module.SettingsPage))
+const SourcesPage = onDemand(() => import('@/features/sources/SourcesPage').then((module) => module.SourcesPage))
 const TestsPage = onDemand(() => import('@/features/tests/TestsPage').then((module) => module.TestsPage))
 
 const PAGES = {
@@ -29,14 +37,20 @@ const PAGES = {
   '/p/:project/*': GridPage,
   '/failures': FailuresPage,
   '/failures/:signature': FailurePage,
+  '/incidents/:id': IncidentPage,
   '/tests': TestsPage,
   '/history': TrendsPage,
   '/pins': PinsPage,
   '/c': CommitsPage,
   '/c/:sha': CommitPage,
   '/agents': AgentsPage,
+  '/sources': SourcesPage,
   '/notifications': NotificationsPage,
+  '/operation': OperationPage,
   '/settings': SettingsPage,
+  '/audit': AuditPage,
+  '/account': AccountPage,
+  '/account/grant': GrantPage,
 }
 
 /** Begins to load the page of an address, while it is still found out who is signed in. */
@@ -51,7 +65,7 @@ export function Pages() {
   if (session.state === 'starting') return null
   if (session.state === 'signed-out') return <LoginPage />
   return (
-    <Shell user={session.user}>
+    <Shell user={session.state === 'visiting' ? undefined : session.user}>
       <Crash key={pathname}>
         <Routes>
           <Route path="/" element={<NowPage />} />

@@ -82,6 +82,8 @@ function Choice({ onDone }: { onDone: () => void }) {
       />
       <div id={list} role="listbox" aria-label={text.title} className={classes.offers}>
         {offers.map((offer, place) => (
+          // The field above has the focus and its keys, and names the option that is chosen.
+          // eslint-disable-next-line jsx-a11y/click-events-have-key-events, jsx-a11y/interactive-supports-focus -- see above
           <div
             key={offer.to}
             id={`${list}-${place}`}

@@ -12,7 +12,14 @@ export function ConnectionPill() {
   const label = link.state === 'offline' ? text.offlineFor(age(now - link.since)) : text[link.state]
   return (
     <Tooltip label={`${text.hint[link.state]} (${instant(link.since)})`} multiline maw={280} position="bottom-end">
-      <span className={classes.pill} data-testid="connection" data-state={link.state} tabIndex={0} aria-label={label}>
+      <span
+        className={classes.pill}
+        data-testid="connection"
+        data-state={link.state}
+        tabIndex={0}
+        role="note"
+        aria-label={label}
+      >
         <i className={classes.dot} />
         {label}
       </span>

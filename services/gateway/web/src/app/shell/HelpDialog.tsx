@@ -1,20 +1,14 @@
 /** Help dialog: the shortcuts that work on the page that is open. */
-import { Kbd, Modal } from '@mantine/core'
+import { Kbd } from '@mantine/core'
 import { keys } from '@/shared/i18n'
 import { byTitle } from '@/shared/keyboard/shortcuts'
 import { shortcuts } from '@/shared/keyboard/useShortcuts'
+import { Dialog } from '@/shared/ui/Dialog'
 import classes from './HelpDialog.module.css'
 
 export function HelpDialog({ isOpen, onClose }: { isOpen: boolean; onClose: () => void }) {
   return (
-    <Modal
-      opened={isOpen}
-      onClose={onClose}
-      title={keys.title}
-      size="lg"
-      lockScroll={false}
-      closeButtonProps={{ 'aria-label': keys.close }}
-    >
+    <Dialog isOpen={isOpen} onClose={onClose} title={keys.title} size="lg">
       <dl className={classes.list}>
         {isOpen &&
           byTitle([...shortcuts.list(), ...keys.everywhere]).map(({ title, chords }) => (
@@ -33,6 +27,6 @@ export function HelpDialog({ isOpen, onClose }: { isOpen: boolean; onClose: () =
             </div>
           ))}
       </dl>
-    </Modal>
+    </Dialog>
   )
 }

@@ -1,17 +1,20 @@
 /** Agent strip: who builds, who could, who is gone; in one line. */
 import { Link } from 'react-router'
+import { useIsVisitor } from '@/shared/api/app-context'
 import { ago, instant } from '@/shared/format'
 import { agents as text } from '@/shared/i18n'
 import { useNow } from '@/shared/live/clock'
 import classes from './AgentStrip.module.css'
 import { agentsOf, countByState } from './hosts'
-import { useAgents } from './queries'
+import { useAgents } from '@/shared/api/queries/agents'
 
 const SHOWN = 12
 
 export function AgentStrip() {
-  const { data } = useAgents()
+  const isVisitor = useIsVisitor()
+  const { data } = useAgents(!isVisitor)
   const now = useNow()
+  if (isVisitor) return null
   if (data === undefined) return <div className={classes.strip} aria-busy="true" />
   const agents = agentsOf(data.items)
   if (agents.length === 0) return null

@@ -14,7 +14,7 @@ import { Page } from '@/shared/ui/Page'
 import { Table } from '@/shared/ui/Table'
 import type { CommandView, NewCommand } from '@/shared/wire'
 import { agentsOf, countByState, type Agent } from './hosts'
-import { useAgents } from './queries'
+import { useAgents } from '@/shared/api/queries/agents'
 
 const COLUMNS = [
   text.name,
@@ -74,6 +74,11 @@ function Row({ agent: { newest, state, builds, unbuildable, processes } }: { age
       <td>
         {newest.host ?? text.none}
         {processes > 1 && <div className={layout.faint}>{text.processes(processes)}</div>}
+        {newest.transport === 'post' && state !== 'gone' && (
+          <div className={layout.faint} title={text.postsHint} data-testid="posts">
+            {text.posts}
+          </div>
+        )}
         {isWrong(newest.clockSkewMs) && (
           <div className={layout.warned} title={text.skewHint}>
             {text.skew(newest.clockSkewMs)}

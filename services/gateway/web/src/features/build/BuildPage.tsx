@@ -13,8 +13,10 @@ import { ApiError } from '@/shared/api/client'
 import { useBuildDetail } from '@/shared/api/queries/builds'
 import { count } from '@/shared/format'
 import { nameOf } from '@/shared/format/build-id'
+import { statusOf } from '@/shared/format/status'
 import { build as text, list } from '@/shared/i18n'
 import { newest } from '@/shared/live/rows'
+import layout from '@/shared/ui/layout.module.css'
 import { onDemand } from '@/shared/ui/on-demand'
 import { useTabSubject } from '@/shared/ui/useTabState'
 import type { BuildDetail } from '@/shared/wire'
@@ -23,35 +25,23 @@ import { NamedBuild } from './NamedBuild'
 
 const waiting = <div className={classes.skeletonLog} aria-busy="true" />
 
-// Loaded when they are opened: most readers want the log, and want it now.
-const ArtifactsTab = onDemand(
-  () => import('@/features/build/artifacts/ArtifactsTab').then((module) => module.ArtifactsTab),
-  waiting,
-)
-const CompareTab = onDemand(
-  () => import('@/features/build/compare/CompareTab').then((module) => module.CompareTab),
-  waiting,
-)
-const ConfigurationTab = onDemand(
-  () => import('@/features/build/configuration/ConfigurationTab').then((module) => module.ConfigurationTab),
-  waiting,
-)
-const EventsTab = onDemand(
-  () => import('@/features/build/events/EventsTab').then((module) => module.EventsTab),
-  waiting,
-)
-const FailuresTab = onDemand(
-  () => import('@/features/build/failures/FailuresTab').then((module) => module.FailuresTab),
-  waiting,
-)
-const MetricsTab = onDemand(
-  () => import('@/features/build/metrics/MetricsTab').then((module) => module.MetricsTab),
-  waiting,
-)
-const StepsTab = onDemand(() => import('@/features/build/steps/StepsTab').then((module) => module.StepsTab), waiting)
-const TestsTab = onDemand(() => import('@/features/build/tests/TestsTab').then((module) => module.TestsTab), waiting)
+type TabContent = ComponentType<{ build: BuildDetail; reading: RefObject<Reading | undefined> }>
 
-const CONTENT: Record<Tab, ComponentType<{ build: BuildDetail; reading: RefObject<Reading | undefined> }>> = {
+// Loaded when they are opened: most readers want the log, and want it now.
+function opened<Name extends string>(name: Name, load: () => Promise<Record<Name, TabContent>>) {
+  return onDemand(() => load().then((module) => module[name]), waiting)
+}
+
+const ArtifactsTab = opened('ArtifactsTab', () => import('@/features/build/artifacts/ArtifactsTab'))
+const CompareTab = opened('CompareTab', () => import('@/features/build/compare/CompareTab'))
+const ConfigurationTab = opened('ConfigurationTab', () => import('@/features/build/configuration/ConfigurationTab'))
+const EventsTab = opened('EventsTab', () => import('@/features/build/events/EventsTab'))
+const FailuresTab = opened('FailuresTab', () => import('@/features/build/failures/FailuresTab'))
+const MetricsTab = opened('MetricsTab', () => import('@/features/build/metrics/MetricsTab'))
+const StepsTab = opened('StepsTab', () => import('@/features/build/steps/StepsTab'))
+const TestsTab = opened('TestsTab', () => import('@/features/build/tests/TestsTab'))
+
+const CONTENT: Record<Tab, TabContent> = {
   log: LogView,
   failures: FailuresTab,
   tests: TestsTab,
@@ -91,16 +81,10 @@ function OneBuild({ id }: { id: string }) {
     return query.isError ? <Missing error={query.error} onRetry={() => void query.refetch()} /> : <Skeleton />
   }
   return (
-    <article className={classes.page} data-testid="build" data-build={build.id} data-status={build.status}>
+    <article className={classes.page} data-testid="build" data-build={build.id} data-status={statusOf(build)}>
       <BuildHeader build={build} />
       <PhaseStrip build={build} />
-      {build.notes.length > 0 && (
-        <ul className={classes.notes} aria-label={text.notes} data-testid="notes">
-          {build.notes.map((note) => (
-            <li key={note}>{note}</li>
-          ))}
-        </ul>
-      )}
+      <MissingTests build={build} />
       {build.firstFailure != null && tab !== 'failures' && <FailureBox build={build} failure={build.firstFailure} />}
       <nav className={classes.tabs} aria-label={text.parts}>
         {TABS.map((each) => (
@@ -131,6 +115,21 @@ function TabLink({ tab, isCurrent, badge }: { tab: Tab; isCurrent: boolean; badg
   )
 }
 
+/** What of the build's tests could not be read: without a word, fewer tests would look like all of them. */
+function MissingTests({ build }: { build: BuildDetail }) {
+  const missing = build.missingFacts.filter(({ name }) => name === 'tests')
+  if (missing.length === 0) return null
+  return (
+    <ul className={classes.notes} aria-label={text.missingTests} data-testid="missing-tests">
+      {missing.map(({ reason, remedy }) => (
+        <li key={reason} title={remedy}>
+          {reason}
+        </li>
+      ))}
+    </ul>
+  )
+}
+
 /** How much is wrong in a tab, shown on its name. */
 function badgeOf({ failureCount, metrics }: BuildDetail, tab: Tab): number {
   if (tab === 'failures') return failureCount
@@ -140,9 +139,9 @@ function badgeOf({ failureCount, metrics }: BuildDetail, tab: Tab): number {
 function Missing({ error, onRetry }: { error: Error; onRetry: () => void }) {
   const isMissing = error instanceof ApiError && (error.isMissing || error.status === 422)
   return (
-    <div className={classes.missing} role="alert">
+    <div className={`${layout.notice} ${layout.alone}`} role="alert">
       <p>{isMissing ? text.missing : text.failedToLoad}</p>
-      {!isMissing && <p className={classes.faint}>{error.message}</p>}
+      {!isMissing && <p className={layout.faint}>{error.message}</p>}
       <div className={classes.actions}>
         {!isMissing && (
           <Button size="xs" onClick={onRetry}>

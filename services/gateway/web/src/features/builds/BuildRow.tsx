@@ -3,11 +3,12 @@ import { memo } from 'react'
 import { Link } from 'react-router'
 import { count, percent, shortSha } from '@/shared/format'
 import { plainText } from '@/shared/format/ansi'
+import { statusOf } from '@/shared/format/status'
 import { beganAt, overAt } from '@/shared/format/timing'
 import { build as text, list, phaseName, statusName } from '@/shared/i18n'
 import { Ago, Elapsed, Remaining } from '@/shared/ui/Elapsed'
 import { ProgressLine } from '@/shared/ui/ProgressLine'
-import { StatusGlyph } from '@/shared/ui/StatusGlyph'
+import { StatusGlyph, StatusWord } from '@/shared/ui/StatusGlyph'
 import type { Build } from '@/shared/wire'
 import { isFinal } from '@/shared/wire'
 import classes from './BuildRow.module.css'
@@ -19,9 +20,9 @@ export const BuildRow = memo(function BuildRow({ build }: { build: Build }) {
       className={classes.row}
       data-testid="build-row"
       data-build={build.id}
-      data-status={build.status}
+      data-status={statusOf(build)}
     >
-      <StatusGlyph status={build.status} />
+      <StatusGlyph status={statusOf(build)} />
       <div className={classes.what}>
         <div className={classes.first}>
           <strong>{build.project}</strong>
@@ -66,7 +67,8 @@ function Advance({ build }: { build: Build }) {
   return (
     <>
       <div className={classes.first}>
-        <span>{build.phase ? phaseName[build.phase] : statusName[build.status]}</span>
+        {build.failing && <StatusWord status="failing" className={classes.verdict} />}
+        <span>{build.phase ? phaseName[build.phase] : !build.failing && statusName[build.status]}</span>
         {build.progress != null && <span className={classes.tabular}>{percent(build.progress)}</span>}
         {stepsDone != null && stepsTotal != null && (
           <span className={`${classes.soft} ${classes.tabular}`}>
@@ -74,7 +76,9 @@ function Advance({ build }: { build: Build }) {
           </span>
         )}
         {build.failureCount > 0 && <span className={classes.failing}>{text.failing(build.failureCount)}</span>}
-        <code className={classes.last}>{plainText(build.lastLine ?? build.step ?? '')}</code>
+        <code className={classes.last}>
+          {plainText((build.failing && build.firstFailure?.message) || (build.lastLine ?? build.step ?? ''))}
+        </code>
       </div>
       <div className={classes.progress}>
         <ProgressLine build={build} />
@@ -89,7 +93,7 @@ function Outcome({ build }: { build: Build }) {
   return (
     <>
       <div className={classes.first}>
-        <span className={classes.verdict}>{statusName[build.status]}</span>
+        <StatusWord status={build.status} className={classes.verdict} />
         {build.provisional && <span className={classes.soft}>{text.provisional}</span>}
         {build.exitCode != null && build.exitCode !== 0 && (
           <span className={classes.soft}>{list.exit(build.exitCode)}</span>

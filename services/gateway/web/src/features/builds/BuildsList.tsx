@@ -16,6 +16,8 @@ import { BuildFilters } from './BuildFilters'
 import { BuildRow } from './BuildRow'
 import classes from './BuildsList.module.css'
 import { EmptyBuilds } from './EmptyBuilds'
+import { RunRow } from './RunRow'
+import { runsOf } from './runs'
 
 interface Props {
   title: string
@@ -90,9 +92,9 @@ function Section({ title, total, builds }: { title: string; total?: number; buil
         {title} {total !== undefined && <span className={classes.faint}>{count(total)}</span>}
       </h2>
       <div className={classes.rows}>
-        {builds.map((build) => (
-          <BuildRow key={build.id} build={build} />
-        ))}
+        {runsOf(builds).map((run) =>
+          run.isFolded ? <RunRow key={run.key} run={run} /> : <BuildRow key={run.key} build={run.builds[0]} />,
+        )}
       </div>
     </section>
   )
@@ -114,7 +116,7 @@ function Skeletons() {
 
 /** Moves the focus from row to row. */
 function step(page: HTMLElement | null, by: number): void {
-  const rows = [...(page?.querySelectorAll<HTMLElement>('[data-testid=build-row]') ?? [])]
+  const rows = [...(page?.querySelectorAll<HTMLElement>('[data-testid=build-row], [data-testid=run-row]') ?? [])]
   const at = rows.indexOf(document.activeElement as HTMLElement)
   const next = at === -1 ? (by > 0 ? 0 : rows.length - 1) : at + by
   rows[Math.min(rows.length - 1, Math.max(0, next))]?.focus()

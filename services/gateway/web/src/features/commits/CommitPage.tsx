@@ -17,6 +17,7 @@ import { Page, Section } from '@/shared/ui/Page'
 import { Table } from '@/shared/ui/Table'
 import type { CommitOnBranch, ConfigAnswer } from '@/shared/wire'
 import { useCommit } from './queries'
+import { WhatBroke } from './WhatBroke'
 
 const COLUMNS = [text.config, text.answer, text.why, text.build]
 /** In the order in which they ask for attention. */
@@ -76,6 +77,7 @@ function Branch({ item }: { item: CommitOnBranch }) {
           {text.inGrid}
         </Link>
       </p>
+      <WhatBroke configs={configs} />
       <Table label={text.answers} columns={COLUMNS}>
         {[...configs].sort(byUrgency).map((answer) => (
           <Row key={answer.config} answer={answer} />

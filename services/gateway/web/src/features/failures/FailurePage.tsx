@@ -6,6 +6,7 @@ import { toGrid } from '@/shared/address/links'
 import { BuildLink, CommitLink } from '@/shared/address/ShortLinks'
 import { useChoice } from '@/shared/address/useChoice'
 import { ApiError } from '@/shared/api/client'
+import { useFailureOf } from '@/shared/api/queries/logs'
 import { count } from '@/shared/format'
 import { plainText } from '@/shared/format/ansi'
 import { failures as text } from '@/shared/i18n'
@@ -13,6 +14,7 @@ import { Answer } from '@/shared/ui/Answer'
 import { Ago } from '@/shared/ui/Elapsed'
 import { FactList, type NamedFact } from '@/shared/ui/FactList'
 import layout from '@/shared/ui/layout.module.css'
+import { LogExcerpt } from '@/shared/ui/LogExcerpt'
 import { Page, Section } from '@/shared/ui/Page'
 import { PlaceName } from '@/shared/ui/PlaceName'
 import { Table } from '@/shared/ui/Table'
@@ -42,11 +44,16 @@ export function FailurePage() {
 
 function Group({ group }: { group: FailureGroup }) {
   const { sample } = group
+  const [newest] = group.builds
+  const shown = useFailureOf(newest?.id, group.signature)
   return (
     <>
       <div className={classes.sample}>
         {sample?.file && <PlaceName failure={sample} className={classes.place} />}
         <pre data-known={sample != null}>{sample ? plainText(sample.message) : text.unclassified}</pre>
+        {newest !== undefined && shown !== undefined && (
+          <LogExcerpt key={newest.id} buildId={newest.id} failure={shown} />
+        )}
       </div>
       <dl className={classes.numbers}>
         <Fact name={text.builds}>{count(group.count)}</Fact>

@@ -36,7 +36,11 @@ export function FailuresPage() {
 function Groups({ choice, groups }: { choice: Choice; groups: readonly FailureGroup[] }) {
   if (groups.length === 0) return <Nothing choice={choice} title={text.emptyTitle} hint={text.empty} />
   return (
-    <Table label={text.title} columns={[text.failure, text.where, text.days, text.builds, text.lastSeenAt]}>
+    <Table
+      className={classes.list}
+      label={text.title}
+      columns={[text.failure, text.where, text.days, text.builds, text.lastSeenAt]}
+    >
       {groups.map((group) => (
         <tr key={group.signature} data-testid="failure-group">
           <td className={classes.what}>
@@ -54,11 +58,11 @@ function Groups({ choice, groups }: { choice: Choice; groups: readonly FailureGr
               </p>
             )}
           </td>
-          <td className={layout.soft}>
+          <td className={`${layout.soft} ${classes.where}`} title={group.configs.join(', ')}>
             {group.projects.join(', ')}
-            <p className={classes.facts}>{group.configs.join(', ')}</p>
+            <p className={classes.facts}>{shortList(group.configs)}</p>
           </td>
-          <td>
+          <td className={classes.chart}>
             <Sparkline days={group.sparkline} />
           </td>
           <td>{count(group.count)}</td>
@@ -69,4 +73,12 @@ function Groups({ choice, groups }: { choice: Choice; groups: readonly FailureGr
       ))}
     </Table>
   )
+}
+
+/** Sixty names say less than their number. */
+const NAMED = 3
+
+function shortList(names: readonly string[]): string {
+  const more = names.length > NAMED ? text.andMore(names.length - NAMED) : ''
+  return `${names.slice(0, NAMED).join(', ')}${more}`
 }

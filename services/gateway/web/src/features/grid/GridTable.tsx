@@ -1,143 +1,252 @@
-/** Grid table: a row a commit, a column a configuration; a cell can be pinned, and the arrow keys move between cells. */
-import { memo, useEffect, useRef, useState, type KeyboardEvent } from 'react'
-import { Link, useNavigate } from 'react-router'
-import { toCommit } from '@/shared/address/links'
-import { shortSha } from '@/shared/format'
-import { grid as text } from '@/shared/i18n'
-import { Ago } from '@/shared/ui/Elapsed'
-import type { Cell, Column, CommitRow } from '@/shared/wire'
+/**
+ * Grid table: a row a commit, a column a configuration or a folded group of them; names and commits stay in sight.
+ *
+ * Only what is on the screen is drawn: rows by themselves, columns in blocks. The table has the focus as a whole; arrow
+ * keys move its active cell, which is named to assistive technology.
+ */
+import { useEffect, useMemo, useRef, useState, type CSSProperties, type KeyboardEvent } from 'react'
+import { useNavigate } from 'react-router'
+import type { CommitRow } from '@/shared/wire'
 import { CellCard } from './CellCard'
-import classes from './GridPage.module.css'
-import { SYMBOL, resultOf, type SuspectRange } from './model'
+import { GridHead } from './GridHead'
+import { GridRow } from './GridRow'
+import classes from './GridTable.module.css'
+import type { Group } from './model/groups'
+import { moved, type Place } from './model/moves'
+import {
+  blocksOf,
+  blocksOn,
+  headHeight,
+  leftOf,
+  ROW_HEIGHT,
+  rowsOn,
+  widthOf,
+  type Span,
+  type TableColumn,
+} from './model/table'
 
 interface Props {
   label: string
-  columns: readonly Column[]
+  project: string
+  branch: string
+  columns: readonly TableColumn[]
   rows: readonly CommitRow[]
-  ranges: readonly SuspectRange[]
+  suspects: ReadonlyMap<string, ReadonlySet<string>>
+  /** The commit to begin with. */
+  focusedSha: string | undefined
+  onFold: (group: Group) => void
 }
 
-interface Pinned {
-  cell: Cell
+interface Pinned extends Place {
   at: DOMRect
 }
 
-export function GridTable({ label, columns, rows, ranges }: Props) {
+interface Screen {
+  rows: Span
+  blocks: Span
+}
+
+export function GridTable(props: Props) {
+  const { label, columns, rows, suspects, focusedSha, onFold } = props
   const navigate = useNavigate()
+  const scroller = useRef<HTMLDivElement>(null)
+  const corner = useRef<HTMLDivElement>(null)
+  const [active, setActive] = useState<Place>({ row: 0, column: 0 })
   const [pinned, setPinned] = useState<Pinned>()
-  const table = useRef<HTMLTableElement>(null)
+  const blocks = useMemo(() => blocksOf(columns), [columns])
+  const width = leftOf(columns, columns.length)
+  const [screen, look] = useScreen(scroller, corner, rows.length, blocks)
   const close = () => setPinned(undefined)
   useClosing(close, pinned !== undefined)
 
-  const cellOf = (target: EventTarget): HTMLElement | null => (target as HTMLElement).closest('[data-build]')
-  const find = (element: HTMLElement | null): Cell | undefined =>
-    rows.flatMap((row) => row.cells ?? []).find((cell) => cell.buildId === element?.dataset.build)
+  // What is shown stays where it is looked for: with other columns or fewer rows the active cell is one of them.
+  const row = Math.min(active.row, rows.length - 1)
+  const column = Math.min(active.column, Math.max(0, columns.length - 1))
 
+  // Another choice moves the reader, not a row that was added.
+  const focusedAt = rows.findIndex(({ info }) => info.sha === focusedSha)
+  const [gone, setGone] = useState<string>()
+  if (focusedSha !== gone && (focusedSha === undefined || focusedAt !== -1)) {
+    setGone(focusedSha)
+    if (focusedAt !== -1) setActive({ row: focusedAt, column: 0 })
+  }
+  const newestFocus = useRef(focusedAt)
+  useEffect(() => {
+    newestFocus.current = focusedAt
+  })
+  useEffect(() => {
+    if (gone === undefined || newestFocus.current === -1) return
+    scroller.current?.scrollTo({ top: Math.max(0, (newestFocus.current - 4) * ROW_HEIGHT), left: 0 })
+  }, [gone])
+
+  const pin = (place: Place) => {
+    const element = document.getElementById(idOf(place))
+    if (element !== null) setPinned({ ...place, at: element.getBoundingClientRect() })
+  }
+  const go = (place: Place) => {
+    setActive(place)
+    close()
+    showPlace(
+      scroller.current,
+      corner.current,
+      place.row,
+      leftOf(columns, place.column),
+      widthAt(columns, place.column),
+    )
+  }
+  const onKeyDown = (event: KeyboardEvent) => {
+    if (event.target !== event.currentTarget) return
+    const cell = rows[row]?.cells?.find(({ config }) => config === columns[column]?.column?.config)
+    if (event.key === 'Enter' || event.key === ' ') pin({ row, column })
+    else if (event.key === 'o' && cell !== undefined) void navigate(`/builds/${cell.buildId}`)
+    else {
+      const next = moved({ row, column }, event, { rows: rows.length, columns: columns.length })
+      if (next === undefined) return
+      go(next)
+    }
+    event.preventDefault()
+    event.stopPropagation()
+  }
+
+  const shownRows = rows.slice(screen.rows.from, screen.rows.to)
+  const shownBlocks = blocks.slice(screen.blocks.from, screen.blocks.to)
+  const pinnedRow = pinned && rows[pinned.row]
+  const pinnedColumn = pinned && columns[pinned.column]
   return (
-    <div className={classes.scroll} role="region" aria-label={label} tabIndex={0} onScroll={close}>
-      <table
-        ref={table}
-        className={classes.grid}
-        onKeyDown={(event) => move(event, table.current)}
+    <>
+      <div
+        ref={scroller}
+        className={classes.scroller}
+        role="grid"
+        aria-label={label}
+        aria-rowcount={rows.length + 1}
+        aria-colcount={columns.length + 1}
+        aria-activedescendant={rows.length > 0 && columns.length > 0 ? idOf({ row, column }) : undefined}
+        tabIndex={0}
+        style={{ '--cells': `${width}px` } as CSSProperties}
+        data-testid="grid"
+        onKeyDown={onKeyDown}
+        onScroll={() => {
+          look()
+          close()
+        }}
         onClick={(event) => {
-          const element = cellOf(event.target)
-          const cell = find(element)
-          if (cell !== undefined && element !== null) setPinned({ cell, at: element.getBoundingClientRect() })
+          const place = placeOf(event.target)
+          if (place === undefined) return
+          setActive(place)
+          pin(place)
         }}
         onDoubleClick={(event) => {
-          const cell = find(cellOf(event.target))
-          if (cell !== undefined) void navigate(`/builds/${cell.buildId}`)
+          const build = (event.target as HTMLElement).closest<HTMLElement>('[data-build]')?.dataset.build
+          if (build !== undefined) void navigate(`/builds/${build}`)
         }}
+        onPointerOver={(event) => nameCell(event.target)}
       >
-        <thead>
-          <tr>
-            <th scope="col">{text.time}</th>
-            <th scope="col">{text.commit}</th>
-            <th scope="col" className={classes.subjectHead}>
-              {text.subject}
-            </th>
-            <th scope="col">{text.author}</th>
-            {columns.map((column) => (
-              <th key={column.config} scope="col" className={classes.turned} data-colour={column.colour}>
-                <div>
-                  <span>
-                    {column.config}
-                    {column.state !== 'production' && <em> {text.states[column.state]}</em>}
-                  </span>
-                </div>
-              </th>
-            ))}
-            <th className={classes.rest} aria-hidden="true" />
-          </tr>
-        </thead>
-        <tbody>
-          {rows.map((row) => (
-            <Row key={row.info.sha} row={row} columns={columns} ranges={ranges} pinned={pinned?.cell.buildId} />
+        <GridHead corner={corner} blocks={shownBlocks} width={width} height={headHeight(columns)} onFold={onFold} />
+        <div role="rowgroup" className={classes.body} style={{ height: rows.length * ROW_HEIGHT }}>
+          {shownRows.map((each, at) => (
+            <GridRow
+              key={each.info.sha}
+              row={each}
+              at={screen.rows.from + at}
+              blocks={blocks}
+              from={screen.blocks.from}
+              to={screen.blocks.to}
+              suspectIn={suspects.get(each.info.sha)}
+              active={screen.rows.from + at === row ? column : undefined}
+            />
           ))}
-        </tbody>
-      </table>
-      {pinned !== undefined && <CellCard key={pinned.cell.buildId} cell={pinned.cell} at={pinned.at} onClose={close} />}
-    </div>
+        </div>
+      </div>
+      {pinned !== undefined && pinnedRow !== undefined && pinnedColumn !== undefined && (
+        <CellCard
+          key={`${pinnedRow.info.sha} ${pinnedColumn.key}`}
+          project={props.project}
+          branch={props.branch}
+          row={pinnedRow}
+          column={pinnedColumn}
+          at={pinned.at}
+          onClose={close}
+          onUnfold={() => onFold(pinnedColumn.group)}
+        />
+      )}
+    </>
   )
 }
 
-interface RowProps {
-  row: CommitRow
-  columns: readonly Column[]
-  ranges: readonly SuspectRange[]
-  pinned: string | undefined
+function idOf({ row, column }: Place): string {
+  return `cell-${row}-${column}`
 }
 
-const Row = memo(function Row({ row, columns, ranges, pinned }: RowProps) {
-  const { sha, subject, author, committedAt } = row.info
-  const suspectIn = new Set(ranges.filter((range) => range.suspects.includes(sha)).map(({ column }) => column.config))
-  return (
-    <tr>
-      <td className={classes.faint}>
-        <Ago at={committedAt ?? row.firstBuiltAt} />
-      </td>
-      <td>
-        <Link to={toCommit(sha)} className={classes.sha}>
-          <code>{shortSha(sha)}</code>
-        </Link>
-      </td>
-      <td className={classes.subject} title={subject ?? undefined}>
-        {subject}
-      </td>
-      <td className={classes.author}>{author}</td>
-      {columns.map(({ config }) => {
-        const cell = row.cells?.find((each) => each.config === config)
-        return (
-          <td
-            key={config}
-            className={classes.cell}
-            data-suspect={suspectIn.has(config) || undefined}
-            title={suspectIn.has(config) ? text.range : undefined}
-          >
-            {cell !== undefined && <CellButton cell={cell} isPinned={cell.buildId === pinned} />}
-          </td>
-        )
-      })}
-      <td />
-    </tr>
-  )
-})
+/** Which rows and blocks are on the screen; looked at again whenever it scrolls or is resized. */
+function useScreen(
+  scroller: React.RefObject<HTMLDivElement | null>,
+  corner: React.RefObject<HTMLDivElement | null>,
+  rows: number,
+  blocks: ReturnType<typeof blocksOf>,
+): [Screen, () => void] {
+  const [screen, setScreen] = useState<Screen>({ rows: rowsOn(rows, 0, 600), blocks: blocksOn(blocks, 0, 900) })
+  const look = () => {
+    const element = scroller.current
+    if (element === null) return
+    const { scrollTop, scrollLeft, clientHeight, clientWidth } = element
+    const beside = corner.current?.offsetWidth ?? 0
+    const next = {
+      rows: rowsOn(rows, scrollTop, clientHeight),
+      blocks: blocksOn(blocks, scrollLeft, Math.max(0, clientWidth - beside)),
+    }
+    setScreen((last) => (isSame(last.rows, next.rows) && isSame(last.blocks, next.blocks) ? last : next))
+  }
+  const newest = useRef(look)
+  useEffect(() => {
+    newest.current = look
+  })
+  useEffect(() => newest.current(), [rows, blocks])
+  useEffect(() => {
+    if (scroller.current === null) return
+    const observer = new ResizeObserver(() => newest.current())
+    observer.observe(scroller.current)
+    return () => observer.disconnect()
+  }, [scroller])
+  return [screen, look]
+}
 
-function CellButton({ cell, isPinned }: { cell: Cell; isPinned: boolean }) {
-  const result = resultOf(cell)
-  return (
-    <button
-      type="button"
-      className={classes.symbol}
-      data-result={result}
-      data-build={cell.buildId}
-      aria-label={`${cell.config} ${text.cell[result]}`}
-      aria-expanded={isPinned}
-      title={`${cell.config}: ${text.cell[result]}`}
-    >
-      {SYMBOL[result]}
-    </button>
-  )
+function isSame(a: Span, b: Span): boolean {
+  return a.from === b.from && a.to === b.to
+}
+
+function placeOf(target: EventTarget): Place | undefined {
+  const [, row, column] = /^cell-(\d+)-(\d+)$/.exec((target as HTMLElement).closest('[role=gridcell]')?.id ?? '') ?? []
+  return row === undefined || column === undefined ? undefined : { row: Number(row), column: Number(column) }
+}
+
+/** A pointer at rest is given the cell's name, which thousands of cells need not carry all the time. */
+function nameCell(target: EventTarget): void {
+  const cell = (target as HTMLElement).closest<HTMLElement>('[role=gridcell]')
+  if (cell !== null && cell.title === '') cell.title = cell.ariaLabel ?? ''
+}
+
+function widthAt(columns: readonly TableColumn[], at: number): number {
+  const column = columns[at]
+  return column === undefined ? 0 : widthOf(column)
+}
+
+/** Scrolls as far as it takes to see a cell beside the commits and below the names. */
+function showPlace(
+  scroller: HTMLElement | null,
+  corner: HTMLElement | null,
+  row: number,
+  left: number,
+  width: number,
+): void {
+  if (scroller === null || corner === null) return
+  const roomX = scroller.clientWidth - corner.offsetWidth
+  const roomY = scroller.clientHeight - corner.offsetHeight
+  const top = row * ROW_HEIGHT
+  if (left < scroller.scrollLeft) scroller.scrollLeft = left
+  else if (left + width > scroller.scrollLeft + roomX) scroller.scrollLeft = left + width - roomX
+  if (top < scroller.scrollTop) scroller.scrollTop = top
+  else if (top + ROW_HEIGHT > scroller.scrollTop + roomY) scroller.scrollTop = top + ROW_HEIGHT - roomY
 }
 
 /** Esc and a press elsewhere let the pinned card go. */
@@ -150,7 +259,8 @@ function useClosing(close: () => void, isOpen: boolean): void {
     if (!isOpen) return
     const onKey = (event: globalThis.KeyboardEvent) => event.key === 'Escape' && newest.current()
     const onPress = (event: PointerEvent) => {
-      if ((event.target as HTMLElement).closest('[data-testid=cell-card], [data-build]') === null) newest.current()
+      const inside = '[data-testid=cell-card], [role=gridcell], [role=dialog]'
+      if ((event.target as HTMLElement).closest(inside) === null) newest.current()
     }
     addEventListener('keydown', onKey)
     addEventListener('pointerdown', onPress)
@@ -159,22 +269,4 @@ function useClosing(close: () => void, isOpen: boolean): void {
       removeEventListener('pointerdown', onPress)
     }
   }, [isOpen])
-}
-
-/** Moves the focus to the nearest cell that way; a gap is stepped over. */
-function move(event: KeyboardEvent, table: HTMLTableElement | null): void {
-  const [down, right] = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[event.key] ?? []
-  const from = (event.target as HTMLElement).closest('td')
-  if (down === undefined || right === undefined || table === null || from === null) return
-  let row = (from.parentElement as HTMLTableRowElement).rowIndex + down
-  let column = from.cellIndex + right
-  for (; row > 0 && row < table.rows.length && column >= 0; row += down, column += right) {
-    const cell = table.rows[row]?.cells[column]
-    if (cell === undefined) return
-    const button = cell.querySelector('button')
-    if (button === null) continue
-    event.preventDefault()
-    button.focus()
-    return
-  }
 }

@@ -14,6 +14,9 @@ import classes from './ProjectsPage.module.css'
 
 const PARTS = ['project'] as const
 
+/** Green is counted; of what is not, so many are named. */
+const NAMED = 8
+
 export function ProjectsPage() {
   const choice = useChoice({ parts: PARTS })
   const { project } = choice
@@ -25,9 +28,11 @@ export function ProjectsPage() {
           if (shown.length === 0) return <Nothing choice={choice} title={text.emptyTitle} hint={text.empty} />
           return (
             <Table label={text.title} columns={[text.project, text.branch, text.configs, text.latest]}>
-              {branchesOf(shown).map((lanes) => (
-                <Branch key={`${lanes[0]?.project}\n${lanes[0]?.branch}`} lanes={lanes} />
-              ))}
+              {branchesOf(shown)
+                .sort(worstFirst)
+                .map((lanes) => (
+                  <Branch key={`${lanes[0]?.project}\n${lanes[0]?.branch}`} lanes={lanes} />
+                ))}
             </Table>
           )
         }}
@@ -39,6 +44,7 @@ export function ProjectsPage() {
 function Branch({ lanes }: { lanes: readonly LaneSummary[] }) {
   const [first] = lanes
   if (first === undefined) return null
+  const { red, other, green } = byColour(lanes)
   return (
     <tr>
       <td>
@@ -49,7 +55,8 @@ function Branch({ lanes }: { lanes: readonly LaneSummary[] }) {
       <td className={layout.soft}>{first.branch}</td>
       <td>
         <div className={classes.configs}>
-          {lanes.map(({ config, colour, latest }) => (
+          {red.length > 0 && <strong className={layout.red}>{text.red(red.length)}</strong>}
+          {[...red.slice(0, NAMED), ...other.slice(0, NAMED)].map(({ config, colour, latest }) => (
             <Link
               key={config}
               to={`/builds/${latest.id}`}
@@ -60,6 +67,12 @@ function Branch({ lanes }: { lanes: readonly LaneSummary[] }) {
               {config}
             </Link>
           ))}
+          {red.length > NAMED && (
+            <Link to={`${toGrid(first.project, first.branch)}?state=red`} className={layout.link}>
+              {text.moreRed(red.length - NAMED)}
+            </Link>
+          )}
+          {green.length > 0 && <span className={classes.green}>{text.green(green.length)}</span>}
         </div>
       </td>
       <td className={layout.nowrap}>
@@ -67,6 +80,22 @@ function Branch({ lanes }: { lanes: readonly LaneSummary[] }) {
       </td>
     </tr>
   )
+}
+
+interface ByColour {
+  red: readonly LaneSummary[]
+  green: readonly LaneSummary[]
+  other: readonly LaneSummary[]
+}
+
+function byColour(lanes: readonly LaneSummary[]): ByColour {
+  const of = (colour: LaneSummary['colour']) => lanes.filter((lane) => lane.colour === colour)
+  return { red: of('red'), green: of('green'), other: of('none') }
+}
+
+/** What is red in most configurations first; else as they came. */
+function worstFirst(a: readonly LaneSummary[], b: readonly LaneSummary[]): number {
+  return byColour(b).red.length - byColour(a).red.length
 }
 
 /** Lanes of the same branch together, in the order they came (by project, then branch). */

@@ -1,5 +1,5 @@
 /** Mutes: what nobody is notified of, and until when; each ends by itself. */
-import { Button, NumberInput, Select, TextInput } from '@mantine/core'
+import { Button, NumberInput, Select } from '@mantine/core'
 import { useMutation, useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
 import { offered } from '@/shared/address/choice'
@@ -9,7 +9,7 @@ import { age, instant } from '@/shared/format'
 import { notifications as text } from '@/shared/i18n'
 import { useNow } from '@/shared/live/clock'
 import { Answer } from '@/shared/ui/Answer'
-import { Form } from '@/shared/ui/Form'
+import { Field, Form } from '@/shared/ui/Form'
 import layout from '@/shared/ui/layout.module.css'
 import { Section } from '@/shared/ui/Page'
 import type { Mute, MuteRequest } from '@/shared/wire'
@@ -59,7 +59,9 @@ function OneMute({ mute }: { mute: Mute }) {
     <div className={classes.mute} data-testid="mute">
       <strong>{mute.project}</strong>
       <span>{[mute.branch ?? text.muteAll, mute.config, mute.incident].filter(Boolean).join(' · ')}</span>
-      <span title={instant(mute.untilAt)}>{left > 0 ? text.muteLeft(age(left)) : text.muteEnded}</span>
+      <span title={instant(mute.untilAt)}>
+        {mute.untilFixed ? text.muteUntilFixed : left > 0 ? text.muteLeft(age(left)) : text.muteEnded}
+      </span>
       <span className={layout.faint}>{[mute.reason, mute.createdBy].filter(Boolean).join(' · ')}</span>
       <Button size="compact-xs" variant="default" loading={end.isPending} onClick={() => end.mutate()}>
         {text.muteRemove}
@@ -83,7 +85,8 @@ function MuteForm({ of }: { of: string | undefined }) {
   })
   const submit = () => {
     if (project === null) return
-    mute.mutate({ project, branch: branch || null, reason, untilAt: Date.now() + Math.round(Number(hours) * HOUR_MS) })
+    const untilAt = Date.now() + Math.round(Number(hours) * HOUR_MS)
+    mute.mutate({ project, branch: branch || null, reason, untilAt, untilFixed: false })
   }
   return (
     <Form action={text.muteAdd} isIncomplete={project === null} sending={mute} onSubmit={submit}>
@@ -98,20 +101,9 @@ function MuteForm({ of }: { of: string | undefined }) {
         }}
         required
       />
-      <TextInput
-        size="xs"
-        label={text.muteBranch}
-        placeholder={text.muteAll}
-        value={branch}
-        onChange={(event) => setBranch(event.currentTarget.value)}
-      />
+      <Field label={text.muteBranch} placeholder={text.muteAll} value={branch} onChange={setBranch} />
       <NumberInput size="xs" label={text.muteHours} min={1} value={hours} onChange={setHours} hideControls required />
-      <TextInput
-        size="xs"
-        label={text.muteReason}
-        value={reason}
-        onChange={(event) => setReason(event.currentTarget.value)}
-      />
+      <Field label={text.muteReason} value={reason} onChange={setReason} />
     </Form>
   )
 }

@@ -1,12 +1,12 @@
 /** Red now: the open incidents: where, since when, who is suspect, and the first error. */
 import { IconCircleCheckFilled, IconCircleXFilled } from '@tabler/icons-react'
 import { Link } from 'react-router'
-import { toArtifacts, toFailure, toGrid } from '@/shared/address/links'
+import { toArtifacts, toGrid, toIncident } from '@/shared/address/links'
 import { isWanted, useFilter } from '@/shared/address/useFilter'
 import { useArtifacts } from '@/shared/api/queries/artifacts'
 import { useOpenIncidents, useSummary } from '@/shared/api/queries/history'
 import { plainText } from '@/shared/format/ansi'
-import { now as text, verdict } from '@/shared/i18n'
+import { incident as incidentText, now as text, verdict } from '@/shared/i18n'
 import type { Filter } from '@/shared/live/rows'
 import { Ago } from '@/shared/ui/Elapsed'
 import { PlaceName } from '@/shared/ui/PlaceName'
@@ -61,7 +61,7 @@ function Incident({ incident }: { incident: IncidentSummary }) {
         </div>
       </div>
       <div className={classes.what}>
-        <Link to={toFailure(incident.signature)} className={classes.message} data-known={failure != null}>
+        <Link to={toIncident(incident.id)} className={classes.message} data-known={failure != null}>
           {failure ? plainText(failure.message).split('\n')[0] : text.noFailure}
         </Link>
         <div className={classes.small}>
@@ -78,6 +78,11 @@ function Incident({ incident }: { incident: IncidentSummary }) {
           {incident.suspects ? text.suspects(incident.suspects.length) : text.suspectsUnknown}
         </div>
         <div className={classes.small}>{incident.authors.join(', ')}</div>
+        <div className={classes.small} data-testid="on-it">
+          {incident.ownership?.acknowledgedBy != null
+            ? incidentText.isOn(incident.ownership.acknowledgedBy)
+            : incidentText.nobody}
+        </div>
       </div>
       <div className={classes.since}>
         <Ago at={incident.openedAt} />

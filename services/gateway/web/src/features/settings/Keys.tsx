@@ -1,28 +1,41 @@
 /** Keys: what agents sign in with: create (the value is shown once), see, revoke. */
-import { Button, CopyButton, TextInput } from '@mantine/core'
 import { useMutation, useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
 import { useApp } from '@/shared/api/app-context'
+import { instant } from '@/shared/format'
 import { settings as text } from '@/shared/i18n'
 import { Answer } from '@/shared/ui/Answer'
+import { Confirm } from '@/shared/ui/Confirm'
 import { Ago } from '@/shared/ui/Elapsed'
-import { Form } from '@/shared/ui/Form'
-import form from '@/shared/ui/form.module.css'
+import { Field, Form } from '@/shared/ui/Form'
 import layout from '@/shared/ui/layout.module.css'
 import { Section } from '@/shared/ui/Page'
+import { projectsFrom, projectsShown } from '@/shared/ui/projects'
+import { ShownOnce } from '@/shared/ui/ShownOnce'
 import { Table } from '@/shared/ui/Table'
 import type { KeyView, NewKey, NewKeyView } from '@/shared/wire'
-import { Confirm } from './Confirm'
-import { projectsFrom, projectsShown } from './projects'
 import { KEYS, useKeys } from './queries'
+import { Release } from './Release'
 import classes from './settings.module.css'
 
-const COLUMNS = [text.name, text.projects, text.state, text.lastUsed, text.created, '']
+const COLUMNS = [text.name, text.projects, text.state, text.lastUsed, text.expires, text.created, '']
+const STATE_CLASS: Record<string, string | undefined> = { active: layout.green, onHold: layout.warned }
+const DAY_MS = 86_400_000
 
 export function Keys() {
+  const [created, setCreated] = useState<NewKeyView>()
   return (
     <Section title={text.keys}>
-      <NewKeyForm />
+      {created === undefined ? (
+        <NewKeyForm onCreated={setCreated} />
+      ) : (
+        <ShownOnce
+          lead={text.newKey(created.name)}
+          value={created.value}
+          testId="new-key"
+          onDone={() => setCreated(undefined)}
+        />
+      )}
       <Answer read={useKeys()}>
         {({ items }) =>
           items.length === 0 ? (
@@ -30,7 +43,7 @@ export function Keys() {
           ) : (
             <Table label={text.keys} columns={COLUMNS}>
               {items.map((key) => (
-                <Row key={key.id} apiKey={key} />
+                <Row key={key.id} apiKey={key} onCreated={setCreated} />
               ))}
             </Table>
           )
@@ -40,93 +53,82 @@ export function Keys() {
   )
 }
 
-function NewKeyForm() {
+interface Creates {
+  onCreated: (created: NewKeyView) => void
+}
+
+function NewKeyForm({ onCreated }: Creates) {
   const { api } = useApp()
   const queries = useQueryClient()
   const [name, setName] = useState('')
   const [projects, setProjects] = useState('')
+  const [days, setDays] = useState('')
   const create = useMutation({
     mutationFn: (key: Partial<NewKey>) => api.post<NewKeyView>('/keys', key),
-    onSuccess: () => {
-      setName('')
-      setProjects('')
+    onSuccess: (created) => {
+      onCreated(created)
       return queries.invalidateQueries({ queryKey: KEYS })
     },
   })
   const submit = () => {
-    create.mutate({ name, projects: projectsFrom(projects) })
+    const expiresAt = days === '' ? null : Date.now() + Number(days) * DAY_MS
+    create.mutate({ name, projects: projectsFrom(projects), expiresAt })
   }
-  if (create.data !== undefined) return <Created created={create.data} onDone={create.reset} />
   return (
     <Form action={text.create} sending={create} onSubmit={submit}>
-      <TextInput
-        size="xs"
-        label={text.name}
-        required
-        pattern="[A-Za-z0-9][A-Za-z0-9_.\-]*"
-        value={name}
-        onChange={(event) => setName(event.currentTarget.value)}
-      />
-      <TextInput
-        size="xs"
-        className={form.wide}
-        label={text.projectsHint}
-        value={projects}
-        onChange={(event) => setProjects(event.currentTarget.value)}
-      />
+      <Field label={text.name} required pattern="[A-Za-z0-9][A-Za-z0-9_.\-]*" value={name} onChange={setName} />
+      <Field label={text.projectsHint} isWide value={projects} onChange={setProjects} />
+      <Field label={text.expiresHint} pattern="[1-9][0-9]{0,3}" inputMode="numeric" value={days} onChange={setDays} />
     </Form>
   )
 }
 
-function Created({ created, onDone }: { created: NewKeyView; onDone: () => void }) {
-  return (
-    <div className={classes.created} role="status" data-testid="new-key">
-      <p>{text.newKey(created.name)}</p>
-      <code>{created.value}</code>
-      <div className={classes.actions}>
-        <CopyButton value={created.value}>
-          {({ copied, copy }) => (
-            <Button size="xs" onClick={copy}>
-              {copied ? text.copied : text.copy}
-            </Button>
-          )}
-        </CopyButton>
-        <Button size="xs" variant="default" onClick={onDone}>
-          {text.done}
-        </Button>
-      </div>
-    </div>
-  )
-}
-
-function Row({ apiKey }: { apiKey: KeyView }) {
+function Row({ apiKey, onCreated }: { apiKey: KeyView } & Creates) {
   const { api } = useApp()
   const queries = useQueryClient()
   const revoke = useMutation({
     mutationFn: () => api.delete(`/keys/${encodeURIComponent(apiKey.id)}`),
     onSuccess: () => queries.invalidateQueries({ queryKey: KEYS }),
   })
-  const state = apiKey.revokedAt != null ? 'revoked' : isOver(apiKey) ? 'expired' : 'active'
+  const rotate = useMutation({
+    mutationFn: () => api.post<NewKeyView>(`/keys/${encodeURIComponent(apiKey.id)}/rotate`, {}),
+    onSuccess: (created) => {
+      onCreated(created)
+      return queries.invalidateQueries({ queryKey: KEYS })
+    },
+  })
+  const state = apiKey.revokedAt != null ? 'revoked' : isOver(apiKey) ? 'expired' : apiKey.onHold ? 'onHold' : 'active'
   return (
     <tr data-testid="key" data-state={state}>
       <td>
         <strong>{apiKey.name}</strong>
       </td>
       <td className={layout.soft}>{projectsShown(apiKey.projects)}</td>
-      <td className={state === 'active' ? layout.green : layout.faint}>{text[state]}</td>
+      <td className={STATE_CLASS[state] ?? layout.faint}>{text[state]}</td>
       <td className={layout.nowrap}>{apiKey.lastUsedAt == null ? text.never : <Ago at={apiKey.lastUsedAt} />}</td>
+      <td className={layout.nowrap}>{apiKey.expiresAt == null ? text.never : instant(apiKey.expiresAt)}</td>
       <td className={layout.nowrap}>
         <Ago at={apiKey.createdAt} /> <span className={layout.faint}>{apiKey.createdBy}</span>
       </td>
       <td className={classes.act}>
-        {state === 'active' && (
-          <Confirm
-            label={text.revoke}
-            title={text.revokeTitle(apiKey.name)}
-            explanation={text.revokeText}
-            error={revoke.error}
-            onConfirm={() => revoke.mutate()}
-          />
+        {state === 'onHold' && <Release path={`/keys/${encodeURIComponent(apiKey.id)}`} changed={KEYS} />}
+        {(state === 'active' || state === 'onHold') && (
+          <>
+            <Confirm
+              label={text.rotate}
+              title={text.rotateTitle(apiKey.name)}
+              explanation={text.rotateText}
+              error={rotate.error}
+              onConfirm={() => rotate.mutate()}
+            />
+            <Confirm
+              label={text.revoke}
+              title={text.revokeTitle(apiKey.name)}
+              explanation={text.revokeText}
+              error={revoke.error}
+              onConfirm={() => revoke.mutate()}
+            />
+          </>
         )}
       </td>
     </tr>

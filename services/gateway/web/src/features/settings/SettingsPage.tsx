@@ -4,6 +4,7 @@ import { settings as text } from '@/shared/i18n'
 import { Answer } from '@/shared/ui/Answer'
 import { Notice } from '@/shared/ui/Notice'
 import { Page } from '@/shared/ui/Page'
+import { Groups } from './Groups'
 import { Keys } from './Keys'
 import { Users } from './Users'
 
@@ -16,6 +17,7 @@ export function SettingsPage() {
             <>
               <Keys />
               <Users self={name} />
+              <Groups />
             </>
           ) : (
             <Notice title={text.adminsOnly}>

@@ -1,5 +1,5 @@
 /** Users: who may sign in, as what, and for which projects. */
-import { Button, PasswordInput, Select, TextInput } from '@mantine/core'
+import { Button, PasswordInput } from '@mantine/core'
 import { useMutation, useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
 import { useApp } from '@/shared/api/app-context'
@@ -7,18 +7,17 @@ import { settings as text } from '@/shared/i18n'
 import { Answer } from '@/shared/ui/Answer'
 import { Ago } from '@/shared/ui/Elapsed'
 import { Failed } from '@/shared/ui/Failed'
-import { Form } from '@/shared/ui/Form'
-import form from '@/shared/ui/form.module.css'
+import { Choice, Field, Form } from '@/shared/ui/Form'
 import layout from '@/shared/ui/layout.module.css'
 import { Section } from '@/shared/ui/Page'
 import { Table } from '@/shared/ui/Table'
 import type { NewUser, UserChange, UserView } from '@/shared/wire'
-import { projectsFrom, projectsShown } from './projects'
+import { rightsFrom, rightsShown } from '@/shared/ui/projects'
 import { USERS, useUsers } from './queries'
+import { Release } from './Release'
 import classes from './settings.module.css'
 
 const COLUMNS = [text.name, text.role, text.projects, text.state, text.created, '']
-const ROLES = Object.entries(text.roles).map(([value, label]) => ({ value, label }))
 
 export function Users({ self }: { self: string }) {
   return (
@@ -43,6 +42,7 @@ function NewUserForm() {
   const { api } = useApp()
   const queries = useQueryClient()
   const [typed, setTyped] = useState(NOBODY)
+  const type = (part: Partial<typeof NOBODY>) => setTyped({ ...typed, ...part })
   const create = useMutation({
     mutationFn: (user: NewUser) => api.post<UserView>('/users', user),
     onSuccess: () => {
@@ -51,18 +51,11 @@ function NewUserForm() {
     },
   })
   const submit = () => {
-    create.mutate({ ...typed, projects: projectsFrom(typed.projects) })
+    create.mutate({ ...typed, ...rightsFrom(typed.projects) })
   }
   return (
     <Form action={text.addUser} sending={create} onSubmit={submit}>
-      <TextInput
-        size="xs"
-        label={text.name}
-        required
-        autoComplete="off"
-        value={typed.name}
-        onChange={(event) => setTyped({ ...typed, name: event.currentTarget.value })}
-      />
+      <Field label={text.name} required autoComplete="off" value={typed.name} onChange={(name) => type({ name })} />
       <PasswordInput
         size="xs"
         label={text.password}
@@ -70,23 +63,10 @@ function NewUserForm() {
         minLength={8}
         autoComplete="new-password"
         value={typed.password}
-        onChange={(event) => setTyped({ ...typed, password: event.currentTarget.value })}
+        onChange={(event) => type({ password: event.currentTarget.value })}
       />
-      <Select
-        size="xs"
-        label={text.role}
-        data={ROLES}
-        value={typed.role}
-        allowDeselect={false}
-        onChange={(role) => setTyped({ ...typed, role: role as NewUser['role'] })}
-      />
-      <TextInput
-        size="xs"
-        className={form.wide}
-        label={text.projectsHint}
-        value={typed.projects}
-        onChange={(event) => setTyped({ ...typed, projects: event.currentTarget.value })}
-      />
+      <Choice label={text.role} names={text.roles} value={typed.role} onChange={(role) => type({ role })} />
+      <Field label={text.rightsHint} isWide value={typed.projects} onChange={(projects) => type({ projects })} />
     </Form>
   )
 }
@@ -104,12 +84,15 @@ function Row({ user, isSelf }: { user: UserView; isSelf: boolean }) {
         <strong>{user.name}</strong>
       </td>
       <td>{text.roles[user.role]}</td>
-      <td className={layout.soft}>{projectsShown(user.projects)}</td>
-      <td className={user.disabled ? layout.faint : layout.green}>{user.disabled ? text.disabled : text.active}</td>
+      <td className={layout.soft}>{rightsShown(user)}</td>
+      <td className={user.disabled ? layout.faint : user.onHold ? layout.warned : layout.green}>
+        {user.disabled ? text.disabled : user.onHold ? text.onHold : text.active}
+      </td>
       <td className={layout.nowrap}>
         <Ago at={user.createdAt} />
       </td>
       <td className={classes.act}>
+        {user.onHold && <Release path={`/users/${encodeURIComponent(user.name)}`} changed={USERS} />}
         {!isSelf && (
           <Button
             size="compact-xs"

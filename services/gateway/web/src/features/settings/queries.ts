@@ -1,10 +1,16 @@
 /** Queries: how the pages read accounts and keys. */
 import { useQuery } from '@tanstack/react-query'
 import { useApp } from '@/shared/api/app-context'
-import type { KeyList, UserList } from '@/shared/wire'
+import type { GroupList, KeyList, UserList } from '@/shared/wire'
 
+export const GROUPS = ['groups']
 export const KEYS = ['keys']
 export const USERS = ['users']
+
+export function useGroups() {
+  const { api } = useApp()
+  return useQuery({ queryKey: GROUPS, queryFn: ({ signal }) => api.get<GroupList>('/groups', {}, signal) })
+}
 
 export function useKeys() {
   const { api } = useApp()

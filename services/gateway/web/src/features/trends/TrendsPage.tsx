@@ -1,6 +1,6 @@
 /** Trends page: how long the builds of a branch take and how many succeed, per configuration and day. */
-import { Select, SegmentedControl } from '@mantine/core'
-import { useMemo } from 'react'
+import { Button, Select, SegmentedControl } from '@mantine/core'
+import { useMemo, useState } from 'react'
 import { Link } from 'react-router'
 import { PARTS } from '@/shared/address/choice'
 import { Chosen } from '@/shared/address/Chosen'
@@ -17,10 +17,14 @@ import { Chart } from './Chart'
 import classes from './TrendsPage.module.css'
 import { useTrends } from './queries'
 import { SCALES } from './scale'
-import { isEmpty, MEASURES, seriesOf, spanOf, type Measure } from './series'
+import { changedFirst, isEmpty, MEASURES, seriesOf, spanOf, type Measure } from './series'
 
 const DAYS = ['30', '90', '365']
 const USUAL_DAYS = '90'
+
+/** So many charts are read at a glance; sixty are not. */
+const SHOWN = 8
+
 const NAMES = Object.keys(MEASURES) as Measure[]
 const KNOWN = { days: DAYS, measure: NAMES }
 
@@ -78,12 +82,15 @@ interface ChartsProps {
 }
 
 function Charts({ list, measure, lanes }: ChartsProps) {
+  const [isWhole, setWhole] = useState(false)
   const span = spanOf(list.items)
   if (span === undefined) return <Empty />
+  const ordered = changedFirst(list.items, MEASURES[measure])
+  const shown = isWhole ? ordered : ordered.slice(0, SHOWN)
   return (
     <>
       <p className={layout.faint}>{text.hint}</p>
-      {list.items.map((trend) => (
+      {shown.map((trend) => (
         <Section
           key={trend.config}
           title={trend.config}
@@ -92,6 +99,11 @@ function Charts({ list, measure, lanes }: ChartsProps) {
           <Lane trend={trend} measure={measure} first={span.first} last={span.last} />
         </Section>
       ))}
+      {shown.length < ordered.length && (
+        <Button className={layout.more} variant="default" size="xs" onClick={() => setWhole(true)}>
+          {text.showAll(ordered.length)}
+        </Button>
+      )}
       <Unknown sentences={list.unknown} />
     </>
   )
@@ -111,7 +123,7 @@ function Lane({ trend, measure, first, last }: LaneProps) {
     <>
       <Chart label={text.chart(trend.config, text.measures[measure])} measure={measure} series={series} />
       {marksOf(trend, measure).map((mark) => (
-        <p key={mark.buildId} className={classes.mark} data-direction={mark.direction}>
+        <p key={mark.buildId} className={classes.mark} data-measure={measure} data-direction={mark.direction}>
           {mark.words}
           {mark.commit != null && (
             <Link to={toCommit(mark.commit)}>
@@ -130,17 +142,15 @@ function Lane({ trend, measure, first, last }: LaneProps) {
 }
 
 /** Lasting changes of what is shown, in words. */
-function marksOf({ marks, measureMarks }: Trend, measure: Measure) {
-  if (measure === 'duration') {
-    return marks.map((mark) => ({
-      ...mark,
-      words: text.mark(text[mark.direction], duration(mark.beforeMs), duration(mark.afterMs)),
-    }))
-  }
+function marksOf({ marks }: Trend, measure: Measure) {
   const { write } = SCALES[measure]
-  return measureMarks
+  const [up, down] = measure === 'duration' ? [text.slower, text.faster] : [text.up, text.down]
+  return marks
     .filter((mark) => mark.measure === MEASURES[measure])
-    .map((mark) => ({ ...mark, words: text.mark(text[mark.direction], write(mark.before), write(mark.after)) }))
+    .map((mark) => ({
+      ...mark,
+      words: text.mark(mark.direction === 'up' ? up : down, write(mark.before), write(mark.after)),
+    }))
 }
 
 function Facts({ lane }: { lane: LaneSummary | undefined }) {

@@ -1,17 +1,17 @@
 /** Series: the days of a configuration as the columns a chart draws; a day without a build is a gap, not a zero. */
-import type { Day, MeasureMark, Trend } from '@/shared/wire'
+import type { Day, Mark, Trend } from '@/shared/wire'
 
 const DAY_SECONDS = 86_400
 
 /** What a chart can show of the days, and the mark of its lasting changes. */
 export const MEASURES = {
-  duration: undefined,
+  duration: 'duration_ms',
   memory: 'peak_rss_bytes',
   cpu: 'cpu_ms',
   disk: 'disk_bytes',
   cache: 'cache_hit_percent',
   tests: 'tests',
-} satisfies Record<string, MeasureMark['measure'] | undefined>
+} satisfies Record<string, Mark['measure']>
 
 export type Measure = keyof typeof MEASURES
 type LineName = 'p50' | 'p90' | 'value' | 'failed'
@@ -86,4 +86,11 @@ function cacheOf({ cacheHits, cacheMisses }: Day): number | null {
 
 function testsOf({ testsPassed, testsFailed }: Day): number | null {
   return testsPassed == null && testsFailed == null ? null : (testsPassed ?? 0) + (testsFailed ?? 0)
+}
+
+/** What changed lastingly in this measure first, the latest change before others; else as they came. */
+export function changedFirst(trends: readonly Trend[], measure: string): Trend[] {
+  const changedAt = ({ marks }: Trend) =>
+    Math.max(0, ...marks.filter((mark) => mark.measure === measure).map(({ startedAt }) => startedAt))
+  return [...trends].sort((a, b) => changedAt(b) - changedAt(a))
 }

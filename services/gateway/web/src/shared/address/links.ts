@@ -22,3 +22,7 @@ export function toCommit(sha: string): string {
 export function toArtifacts(buildId: string): string {
   return `/builds/${buildId}?tab=artifacts`
 }
+
+export function toIncident(id: string): string {
+  return `/incidents/${encodeURIComponent(id)}`
+}

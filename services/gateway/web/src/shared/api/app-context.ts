@@ -26,6 +26,11 @@ export function useSession(): SessionState {
   return useSyncExternalStore(session.subscribe, session.snapshot)
 }
 
+/** Whether nobody is signed in: what changes something is not offered then. */
+export function useIsVisitor(): boolean {
+  return useSession().state === 'visiting'
+}
+
 export function useLink(): Link {
   const { connection } = useApp()
   return useSyncExternalStore(connection.subscribe, connection.snapshot)

@@ -34,6 +34,12 @@ export class Api {
     return this.send('POST', path, body)
   }
 
+  /** For an answer that has no body. */
+  async postSilent(path: string, body: unknown): Promise<void> {
+    const headers = { 'content-type': 'application/json' }
+    await this.ask(path, { method: 'POST', headers, body: JSON.stringify(body) })
+  }
+
   patch<T>(path: string, body: unknown): Promise<T> {
     return this.send('PATCH', path, body)
   }
@@ -54,19 +60,21 @@ export class Api {
   private async send<T>(method: string, path: string, body: unknown): Promise<T> {
     const headers = { 'content-type': 'application/json' }
     const answer = await this.ask(path, { method, headers, body: JSON.stringify(body) })
-    return (await answer.json()) as T
+    return (answer.status === 204 ? undefined : await answer.json()) as T
   }
 
   private async ask(path: string, init: RequestInit): Promise<Response> {
-    let answer = await this.askOnce(path, init, await this.session.accessToken())
+    const token = await this.session.accessToken()
+    let answer = await this.askOnce(path, init, token)
     // Revoked or ended early by a clock that is off: one new token, then the answer counts.
-    if (answer.status === 401) answer = await this.askOnce(path, init, await this.session.renew())
+    if (answer.status === 401 && token !== '') answer = await this.askOnce(path, init, await this.session.renew())
     if (!answer.ok) throw await errorOf(answer)
     return answer
   }
 
   private askOnce(path: string, init: RequestInit, token: string): Promise<Response> {
-    return fetch(`/api${path}`, { ...init, headers: { ...init.headers, authorization: `Bearer ${token}` } })
+    const headers = token === '' ? init.headers : { ...init.headers, authorization: `Bearer ${token}` }
+    return fetch(`/api${path}`, { ...init, headers })
   }
 }
 

@@ -1,7 +1,9 @@
 /** Session: who is signed in. Holds the access token, in memory only, and renews it by the refresh cookie. */
-import type { AccessGrant } from '@/shared/wire'
+import type { AccessGrant, SignInOptions } from '@/shared/wire'
 
-export type SessionState = { state: 'starting' } | { state: 'signed-out' } | { state: 'signed-in'; user: string }
+/** Who visits has no login and sees what is public. */
+export type SessionState =
+  { state: 'starting' } | { state: 'signed-out' } | { state: 'visiting' } | { state: 'signed-in'; user: string }
 
 /** Set while there may be a refresh cookie, which the page itself cannot see. */
 const VISITED = 'build-dashboard-visited'
@@ -16,7 +18,11 @@ export class SignedOut extends Error {
 }
 
 export class SignInFailed extends Error {
-  constructor(readonly status: number) {
+  constructor(
+    readonly status: number,
+    /** The password is right, and the code of the second factor is missing. */
+    readonly isCodeMissing = false,
+  ) {
     super(`signing in was answered with ${status}`)
   }
 }
@@ -34,15 +40,26 @@ export class Session {
 
   readonly snapshot = (): SessionState => this.now
 
-  /** Signs in by the cookie of an earlier visit, if there was one. */
+  /** Signs in by the cookie of an earlier visit, if there was one; else visits what is public, if anything is. */
   async resume(): Promise<void> {
-    if (localStorage.getItem(VISITED) === null) this.forget()
-    else await this.renew().catch(() => this.become({ state: 'signed-out' }))
+    if (localStorage.getItem(VISITED) === null) await this.visit()
+    else await this.renew().catch(() => this.visit())
   }
 
-  async signIn(username: string, password: string): Promise<void> {
-    const answer = await post('/api/auth/login', { username, password })
-    if (!answer.ok) throw new SignInFailed(answer.status)
+  /** A visitor wants to sign in. */
+  askToSignIn(): void {
+    this.forget()
+  }
+
+  /** The next page load finds a cookie: the browser goes to sign in elsewhere and comes back with one. */
+  expectCookie(): void {
+    localStorage.setItem(VISITED, 'yes')
+  }
+
+  /** `code`: of the second factor, for an account that has one. */
+  async signIn(username: string, password: string, code?: string): Promise<void> {
+    const answer = await post('/api/auth/login', { username, password, code })
+    if (!answer.ok) throw new SignInFailed(answer.status, answer.headers.get('www-authenticate') === 'Totp')
     this.take((await answer.json()) as AccessGrant)
   }
 
@@ -52,16 +69,23 @@ export class Session {
     await post('/api/auth/logout', {}, token).catch(() => undefined)
   }
 
-  /** A token that is good for a while; rejects with SignedOut when there is none to be had. */
+  /** A token that is good for a while, a visitor's is empty; rejects with SignedOut when there is none to be had. */
   async accessToken(): Promise<string> {
+    if (this.now.state === 'visiting') return ''
     if (this.token !== undefined && this.token.endsAt - Date.now() > MARGIN_MS) return this.token.value
     return this.renew()
   }
 
   /** A new token, at any age of the present one: the server refused it, or it is about to end. */
   renew(): Promise<string> {
+    if (this.now.state === 'visiting') return Promise.resolve('')
     this.renewal ??= this.askForRenewal().finally(() => (this.renewal = undefined))
     return this.renewal
+  }
+
+  private async visit(): Promise<void> {
+    const options = await signInOptions().catch(() => undefined)
+    this.become({ state: options?.isPublic ? 'visiting' : 'signed-out' })
   }
 
   private async askForRenewal(): Promise<string> {
@@ -93,11 +117,19 @@ export class Session {
   }
 }
 
+/** How one may sign in here, and whether one needs to. */
+export async function signInOptions(): Promise<SignInOptions> {
+  const answer = await fetch('/api/auth/options')
+  if (!answer.ok) throw new SignInFailed(answer.status)
+  return (await answer.json()) as SignInOptions
+}
+
 /** The name in a token; for showing only, the server judges the token. */
 function subjectOf(token: string): string {
   try {
     const claims = token.split('.')[1] ?? ''
-    return String(JSON.parse(atob(claims.replaceAll('-', '+').replaceAll('_', '/'))).sub ?? '')
+    const { sub } = JSON.parse(atob(claims.replaceAll('-', '+').replaceAll('_', '/'))) as { sub?: unknown }
+    return typeof sub === 'string' ? sub : ''
   } catch {
     return ''
   }

@@ -12,6 +12,9 @@ export const statusName: Record<BuildStatus, string> = {
   lost: 'Lost',
 }
 
+/** As shown: `statusOf`. */
+export const shownStatusName = { ...statusName, failing: 'Failing' }
+
 export const phaseName: Record<Phase, string> = {
   configure: 'Configure',
   build: 'Build',
@@ -33,6 +36,8 @@ export const list = {
   more: 'Show older builds',
   exit: (code: number) => `exit ${code}`,
   warnings: (count: number) => (count === 1 ? '1 warning' : `${count} warnings`),
+  unfold: (count: number) => `Show all ${count} builds of this commit`,
+  fold: 'Show them as one',
   none: 'No build matches.',
   clear: 'Clear the filters',
   failedToLoad: 'The builds could not be read.',
@@ -80,6 +85,14 @@ export const build = {
   etaHint:
     'Estimated from the last build in this directory, the progress so far, or what this configuration usually takes.',
   failing: (count: number) => `${count} failing`,
+  failsIn: (age: string) => `fails in about ${age}`,
+  failsSoon: 'fails soon',
+  willFail: 'This build will fail.',
+  failedSteps: (count: number) =>
+    count <= 1 ? 'A step of it failed, and the rest goes on.' : `${count} failures so far, and the rest goes on.`,
+  stopNow: 'Stop it now',
+  letFinish: 'Let it finish',
+  goesOn: 'It goes on, so that all of its failures are found.',
   noProgress: 'No progress reported yet',
   almost: 'almost done',
   parts: 'Parts of this build',
@@ -94,6 +107,7 @@ export const build = {
     compare: 'Compare',
     events: 'Events',
   },
+  excerpt: (line: string) => `The log around line ${line}`,
   message: (line: string) => `Error message of line ${line}`,
   details: 'Details',
   failure: 'First failure',
@@ -113,7 +127,7 @@ export const build = {
   cancelSent: 'Cancelling…',
   cancelFailed: 'The build could not be cancelled:',
   retryOf: 'Retry of',
-  notes: 'What could not be learned of this build',
+  missingTests: 'What of its tests could not be read',
   source: 'Taken from',
 }
 
@@ -173,6 +187,14 @@ export const log = {
   emptyEnded: 'This build printed nothing.',
   failedToLoad: 'Lines could not be read; trying again.',
   lines: (count: string) => `${count} lines`,
+  sectionResult: {
+    succeeded: 'succeeded',
+    warnings: 'with warnings',
+    failed: 'failed',
+    skipped: 'skipped',
+    cancelled: 'cancelled',
+    error: 'broken CI',
+  },
   cut: (more: string) => `… ${more} more characters: download the log to read them`,
   gap: (what: string, reason: string) => `${what} not kept: ${reason}`,
   gapLines: (count: string) => `${count} lines`,

@@ -1,7 +1,10 @@
 /** Strings: every English word of the page, in one folder. */
+export * from './account'
+export * from './audit'
 export * from './build-tabs'
 export * from './builds'
 export * from './history'
+export * from './incidents'
 export * from './operation'
 export * from './shell'
 export * from './tests'

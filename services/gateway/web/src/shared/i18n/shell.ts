@@ -10,25 +10,35 @@ export const nav = {
   history: 'History',
   pins: 'Pins',
   agents: 'Agents',
+  sources: 'Sources',
   commits: 'Commits',
   notifications: 'Notifications',
+  operation: 'Operation',
   settings: 'Settings',
+  account: 'Account',
+  audit: 'Audit',
   main: 'Main',
   skip: 'Skip to the content',
 }
 
-export const tab = { red: (count: number) => `${count} red`, running: (count: number) => `${count} running` }
+export const tab = {
+  red: (count: number) => `${count} red`,
+  running: (count: number) => `${count} running`,
+  failing: (count: number) => `${count} failing`,
+}
 
 export const link = {
   connecting: 'Connecting',
   'catching-up': 'Catching up',
   live: 'Live',
+  polling: 'Every 3 s',
   offline: 'Offline',
   offlineFor: (age: string) => `Offline for ${age}`,
   hint: {
     connecting: 'Opening the live connection.',
     'catching-up': 'Connected again; reading what changed meanwhile.',
     live: 'Changes appear here as they are stored.',
+    polling: 'No WebSocket passes between here and the dashboard: the page asks every few seconds instead.',
     offline: 'The page shows what it last received, and keeps trying to connect.',
   },
 }
@@ -37,13 +47,22 @@ export const login = {
   username: 'User name',
   password: 'Password',
   submit: 'Sign in',
+  by: (label: string) => `Sign in with ${label}`,
+  code: 'Code of your authenticator, or a recovery code',
   wrong: 'User name or password is wrong.',
+  wrongCode: 'This code is wrong, or was used before. Wait for the next one.',
   throttled: 'Too many tries. Wait a moment, then try again.',
   unreachable: 'The dashboard does not answer. Check that it is running and reachable.',
   hint: 'On a new dashboard the user is admin; the password was printed when it started.',
 }
 
-export const account = { menu: 'Account', signOut: 'Sign out', signedInAs: (user: string) => `Signed in as ${user}` }
+export const account = {
+  menu: 'Account',
+  signIn: 'Sign in',
+  signOut: 'Sign out',
+  signedInAs: (user: string) => `Signed in as ${user}`,
+  visiting: 'Not signed in: you see what is public',
+}
 
 export const keys = {
   title: 'Keyboard',

@@ -1,9 +1,12 @@
-/** Connection: the page's one WebSocket. Signs in, subscribes, hands frames on, and comes back after any cut. */
+/**
+ * Connection: the page's one WebSocket. Signs in, subscribes, hands frames on, and comes back after any cut.
+ * Where no WebSocket passes, and REST does, everything is read again every few seconds instead.
+ */
 import { CLOSE_BAD_TOKEN, type BuildChanged, type LogAppended, type ViewerEvent } from '@/shared/wire'
 import { backoffMs } from './backoff'
 
-/** `catching-up`: connected, and reading again what changed meanwhile. */
-export type LinkState = 'connecting' | 'catching-up' | 'live' | 'offline'
+/** `catching-up`: connected, and reading again what changed meanwhile. `polling`: no WebSocket passes, REST does. */
+export type LinkState = 'connecting' | 'catching-up' | 'live' | 'polling' | 'offline'
 
 export interface Link {
   state: LinkState
@@ -40,6 +43,12 @@ export interface Socket {
 const OPEN = 1
 const PING_MS = 20_000
 const SILENCE_MS = 45_000
+/** A socket that is not let in by then never is: something swallows it. */
+const READY_MS = 5_000
+const POLL_MS = 3_000
+const HIDDEN_POLL_MS = 30_000
+/** While polling, a socket is tried again about this often. */
+const PROBE_MS = 60_000
 
 export class Connection {
   private now: Link = { state: 'connecting', since: Date.now() }
@@ -50,6 +59,9 @@ export class Connection {
   private retry: ReturnType<typeof setTimeout> | undefined
   private heartbeat: ReturnType<typeof setInterval> | undefined
   private renewal: ReturnType<typeof setTimeout> | undefined
+  private awaited: ReturnType<typeof setTimeout> | undefined
+  private polling: ReturnType<typeof setTimeout> | undefined
+  private isReaching = false
   private lastFrameAt = 0
   /** Counts subscriptions, so that only the newest one's reading decides when the link is live. */
   private round = 0
@@ -61,6 +73,8 @@ export class Connection {
   constructor(
     private readonly tokens: Tokens,
     private readonly openSocket: () => Socket,
+    /** Resolves where the server answers by REST. */
+    private readonly reach: () => Promise<unknown> = () => Promise.reject(new Error('not asked')),
   ) {}
 
   readonly subscribe = (watcher: () => void): (() => void) => {
@@ -93,6 +107,7 @@ export class Connection {
 
   stop(): void {
     this.isWanted = false
+    this.stopPolling()
     this.drop()
   }
 
@@ -128,6 +143,7 @@ export class Connection {
       if (this.socket === socket) this.lost(event.code)
     }
     this.lastFrameAt = Date.now()
+    this.awaited = setTimeout(() => this.lost(undefined), READY_MS)
     this.heartbeat = setInterval(() => this.ping(), PING_MS)
   }
 
@@ -138,6 +154,8 @@ export class Connection {
         this.renewLater(frame.expiresAt - frame.serverAt)
         if (!this.isReady) {
           this.isReady = true
+          clearTimeout(this.awaited)
+          this.stopPolling()
           this.sendSubscription()
         }
         return
@@ -154,6 +172,9 @@ export class Connection {
         for (const listener of this.listeners) listener.onResync?.(frame.buildId ?? undefined)
         return
       case 'PONG':
+        return
+      case 'WARNING':
+        console.warn(frame.detail)
         return
       // A frame of a newer gateway is none of ours.
       default:
@@ -178,12 +199,12 @@ export class Connection {
   private renewLater(lifeMs: number): void {
     clearTimeout(this.renewal)
     this.renewal = setTimeout(
-      async () => {
-        try {
-          this.send({ type: 'AUTH', token: await this.tokens.renew() })
-        } catch {
-          // The gateway closes with "bad token" at the end; that path decides what the reader is shown.
-        }
+      () => {
+        // The gateway closes with "bad token" at the end; that path decides what the reader is shown.
+        this.tokens.renew().then(
+          (token) => this.send({ type: 'AUTH', token }),
+          () => undefined,
+        )
       },
       Math.max(1000, lifeMs * 0.75),
     )
@@ -195,19 +216,50 @@ export class Connection {
   }
 
   private lost(code: number | undefined): void {
+    const wasReady = this.isReady
     this.drop()
     if (!this.isWanted) return
-    if (this.now.state !== 'offline') this.become('offline')
+    if (this.now.state !== 'offline' && this.now.state !== 'polling') this.become('offline')
     this.failures += 1
     const again = () => {
-      this.retry = setTimeout(() => void this.open(), backoffMs(this.failures, Math.random()))
+      const waitMs = this.now.state === 'polling' ? PROBE_MS : backoffMs(this.failures, Math.random())
+      this.retry = setTimeout(() => void this.open(), waitMs)
     }
+    // A gateway that goes takes its sockets along; one that lets none in may still answer.
+    if (!wasReady && code !== CLOSE_BAD_TOKEN && this.polling === undefined) void this.poll()
     // A refused token is renewed first; when that is refused too the session ends and so does this connection.
     if (code === CLOSE_BAD_TOKEN) void this.tokens.renew().then(again, again)
     else again()
   }
 
+  /** Reads everything again by REST, and goes on doing so for as long as no socket is let in. */
+  private async poll(): Promise<void> {
+    if (this.isReaching) return
+    this.isReaching = true
+    const isThere = await this.reach().then(
+      () => true,
+      () => false,
+    )
+    this.isReaching = false
+    if (!this.isWanted || this.isReady) return
+    this.polling = undefined
+    if (!isThere) {
+      if (this.now.state === 'polling') this.become('offline')
+      return
+    }
+    if (this.now.state !== 'polling') this.become('polling')
+    for (const listener of this.listeners) listener.onResync?.(undefined)
+    const waitMs = globalThis.document?.visibilityState === 'hidden' ? HIDDEN_POLL_MS : POLL_MS
+    this.polling = setTimeout(() => void this.poll(), waitMs)
+  }
+
+  private stopPolling(): void {
+    clearTimeout(this.polling)
+    this.polling = undefined
+  }
+
   private drop(): void {
+    clearTimeout(this.awaited)
     clearInterval(this.heartbeat)
     clearTimeout(this.renewal)
     clearTimeout(this.retry)

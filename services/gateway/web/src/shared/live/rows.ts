@@ -69,7 +69,8 @@ function searchable(build: Build): (string | null | undefined)[] {
 
 function byActivity(a: Build, b: Build): number {
   const ended = Number(isFinal(a.status)) - Number(isFinal(b.status))
-  return ended || startOf(b) - startOf(a) || (a.id < b.id ? 1 : -1)
+  // What will fail is what somebody can still do something about.
+  return ended || Number(b.failing) - Number(a.failing) || startOf(b) - startOf(a) || (a.id < b.id ? 1 : -1)
 }
 
 function startOf(build: Build): number {

@@ -7,8 +7,15 @@ import { build as text } from '@/shared/i18n'
 import { useNow } from '@/shared/live/clock'
 import type { Build, LaneSummary } from '@/shared/wire'
 
+/** The time up to which the page knows anything: without a connection that is when it was lost. */
+export function useKnownNow(): number {
+  const now = useNow()
+  const { state, since } = useLink()
+  return state === 'offline' ? Math.min(now, since) : now
+}
+
 export function Elapsed({ build }: { build: Build }) {
-  const elapsed = elapsedMs(build, useNow())
+  const elapsed = elapsedMs(build, useKnownNow())
   return <>{elapsed === undefined ? '–' : duration(build.status === 'running' ? wholeSeconds(elapsed) : elapsed)}</>
 }
 
@@ -16,10 +23,19 @@ export function Remaining({ build }: { build: Build }) {
   const usual = useSummary().data?.items.find((lane) => isLaneOf(build, lane))?.usualMs
   const remaining = remainingMs(build, useNow(), usual)
   // Without a connection the build may have ended, or waited, for as long as that.
-  const isLive = useLink().state === 'live'
+  const { state } = useLink()
+  const isLive = state === 'live' || state === 'polling'
   return remaining === undefined || !isLive ? null : (
-    <span title={text.etaHint}>{remaining < ALMOST_MS ? text.almost : text.left(age(remaining))}</span>
+    <span title={text.etaHint} data-testid="remaining">
+      {remainingText(remaining, build.failing)}
+    </span>
   )
+}
+
+/** An end that is known to be a bad one is not announced like a good one. */
+function remainingText(ms: number, isFailing: boolean): string {
+  if (ms < ALMOST_MS) return isFailing ? text.failsSoon : text.almost
+  return isFailing ? text.failsIn(age(ms)) : text.left(age(ms))
 }
 
 export function Ago({ at }: { at: number | null | undefined }) {

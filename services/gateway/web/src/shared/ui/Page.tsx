@@ -8,13 +8,15 @@ interface Props {
   /** One sentence under the title, where the page needs one. */
   lead?: ReactNode
   tools?: ReactNode
+  /** Of a page that is laid out otherwise. */
+  className?: string
   children: ReactNode
 }
 
-export function Page({ title, lead, tools, children }: Props) {
+export function Page({ title, lead, tools, className = '', children }: Props) {
   useTabName(title)
   return (
-    <div className={classes.page}>
+    <div className={`${classes.page} ${className}`}>
       <div className={classes.head}>
         <div>
           <h1 className={classes.title}>{title}</h1>
@@ -27,9 +29,16 @@ export function Page({ title, lead, tools, children }: Props) {
   )
 }
 
-export function Section({ title, children, aside }: { title: string; children: ReactNode; aside?: ReactNode }) {
+interface SectionProps {
+  title: string
+  aside?: ReactNode
+  className?: string
+  children: ReactNode
+}
+
+export function Section({ title, aside, className = classes.section, children }: SectionProps) {
   return (
-    <section className={classes.section}>
+    <section className={className}>
       <h2>
         {title}
         {aside !== undefined && <span>{aside}</span>}

@@ -1,4 +1,5 @@
 /** Progress line: how far a build is, by the percent its agent reported. */
+import { statusOf } from '@/shared/format/status'
 import type { Build } from '@/shared/wire'
 import classes from './ProgressLine.module.css'
 
@@ -9,12 +10,12 @@ export function ProgressLine({ build, size = 4 }: { build: Build; size?: number 
     <div
       className={classes.track}
       role="progressbar"
-      aria-label={`${build.project} ${build.status}`}
+      aria-label={`${build.project} ${statusOf(build)}`}
       aria-valuemin={0}
       aria-valuemax={100}
       aria-valuenow={isKnown ? Math.floor(value) : undefined}
       data-testid="progress"
-      data-status={build.status}
+      data-status={statusOf(build)}
       style={{ height: size }}
     >
       {/* The failing edges of a build that goes on are as true as its progress. */}

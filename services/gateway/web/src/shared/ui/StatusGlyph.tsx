@@ -8,11 +8,11 @@ import {
   IconPlayerStopFilled,
   type Icon,
 } from '@tabler/icons-react'
-import { statusName } from '@/shared/i18n'
-import type { BuildStatus } from '@/shared/wire'
+import type { ShownStatus } from '@/shared/format/status'
+import { shownStatusName } from '@/shared/i18n'
 import classes from './StatusGlyph.module.css'
 
-const ICONS: Record<Exclude<BuildStatus, 'running'>, Icon> = {
+const ICONS: Record<Exclude<ShownStatus, 'running' | 'failing'>, Icon> = {
   queued: IconCircleDashed,
   succeeded: IconCircleCheckFilled,
   failed: IconCircleXFilled,
@@ -21,11 +21,33 @@ const ICONS: Record<Exclude<BuildStatus, 'running'>, Icon> = {
   lost: IconAlertTriangleFilled,
 }
 
-export function StatusGlyph({ status, size = 18 }: { status: BuildStatus; size?: number }) {
-  const Icon = status === 'running' ? undefined : ICONS[status]
+export function StatusGlyph({ status, size = 18 }: { status: ShownStatus; size?: number }) {
+  const Icon = status === 'running' || status === 'failing' ? undefined : ICONS[status]
   return (
-    <span className={classes.glyph} data-status={status} role="img" aria-label={statusName[status]}>
+    <span
+      className={`${classes.glyph} ${classes.ink}`}
+      data-status={status}
+      role="img"
+      aria-label={shownStatusName[status]}
+    >
       {Icon ? <Icon size={size} /> : <Ring size={size} />}
+    </span>
+  )
+}
+
+/** The status by its name, in its colour. */
+export function StatusWord({
+  status,
+  className,
+  testId,
+}: {
+  status: ShownStatus
+  className?: string
+  testId?: string
+}) {
+  return (
+    <span className={`${classes.ink} ${className}`} data-status={status} data-testid={testId}>
+      {shownStatusName[status]}
     </span>
   )
 }

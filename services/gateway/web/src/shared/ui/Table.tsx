@@ -7,13 +7,15 @@ interface Props {
   columns: readonly string[]
   /** Those of them that hold figures. */
   figures?: readonly string[]
+  /** Of a table that is laid out otherwise on a narrow screen. */
+  className?: string
   children: ReactNode
 }
 
-export function Table({ label, columns, figures = [], children }: Props) {
+export function Table({ label, columns, figures = [], className = '', children }: Props) {
   return (
     <div className={classes.scroll} role="region" aria-label={label} tabIndex={0}>
-      <table className={classes.table}>
+      <table className={`${classes.table} ${className}`}>
         <thead>
           <tr>
             {columns.map((column) =>

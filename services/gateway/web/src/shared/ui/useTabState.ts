@@ -2,7 +2,8 @@
 import { useEffect, useSyncExternalStore } from 'react'
 import { useLink, useRows } from '@/shared/api/app-context'
 import { percent } from '@/shared/format'
-import { product, statusName, tab } from '@/shared/i18n'
+import { statusOf, type ShownStatus } from '@/shared/format/status'
+import { product, shownStatusName, tab } from '@/shared/i18n'
 import type { Build } from '@/shared/wire'
 
 let subject: Build | undefined
@@ -32,33 +33,52 @@ export function useTabState(red: number): void {
   const build = useSyncExternalStore(subscribe, () => subject)
   const name = useSyncExternalStore(subscribe, () => pageName)
   useEffect(() => {
-    const running = [...rows.values()].filter((row) => row.status === 'running').length
-    document.title = build === undefined ? overviewTitle(name, running, red) : buildTitle(build)
+    const shown = [...rows.values()].map(statusOf)
+    const count = (status: ShownStatus) => shown.filter((each) => each === status).length
+    const [running, failing] = [count('running'), count('failing')]
+    document.title = build === undefined ? overviewTitle(name, running, failing, red) : buildTitle(build)
     const icon =
-      link.state === 'offline' ? 'offline' : build === undefined ? overviewIcon(running, red) : buildIcon(build)
+      link.state === 'offline'
+        ? 'offline'
+        : build === undefined
+          ? overviewIcon(running, failing, red)
+          : buildIcon(build)
     document.getElementById('favicon')?.setAttribute('href', `/icon-${icon}.svg`)
   }, [link.state, rows, build, name, red])
 }
 
-function overviewTitle(name: string | undefined, running: number, red: number): string {
-  const state = [red > 0 && tab.red(red), running > 0 && tab.running(running)].filter(Boolean).join(', ')
-  return [state, name, product].filter(Boolean).join(' · ')
+function overviewTitle(name: string | undefined, running: number, failing: number, red: number): string {
+  const counts = [red > 0 && tab.red(red), failing > 0 && tab.failing(failing), running > 0 && tab.running(running)]
+    .filter(Boolean)
+    .join(', ')
+  return [counts, name, product].filter(Boolean).join(' · ')
 }
 
-function overviewIcon(running: number, red: number): string {
+function overviewIcon(running: number, failing: number, red: number): string {
+  if (failing > 0) return 'failing'
   if (red > 0) return 'failed'
   return running > 0 ? 'running' : 'idle'
 }
 
 function buildTitle(build: Build): string {
   const isRunning = build.status === 'running' && build.progress != null
-  const state = isRunning ? percent(build.progress ?? 0) : statusName[build.status]
+  const state = [
+    build.failing && shownStatusName.failing,
+    isRunning ? percent(build.progress ?? 0) : !build.failing && shownStatusName[build.status],
+  ]
+    .filter(Boolean)
+    .join(' ')
   return `${state} · ${build.project} · ${product}`
 }
 
 function buildIcon(build: Build): string {
-  const icons: Partial<Record<Build['status'], string>> = { running: 'running', succeeded: 'passed', failed: 'failed' }
-  return icons[build.status] ?? (build.status === 'timed_out' || build.status === 'lost' ? 'failed' : 'idle')
+  const icons: Partial<Record<ShownStatus, string>> = {
+    running: 'running',
+    failing: 'failing',
+    succeeded: 'passed',
+    failed: 'failed',
+  }
+  return icons[statusOf(build)] ?? (build.status === 'timed_out' || build.status === 'lost' ? 'failed' : 'idle')
 }
 
 function setSubject(build: Build | undefined): void {

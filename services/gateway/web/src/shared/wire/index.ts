@@ -1,13 +1,17 @@
 /** The words on the wire, by the names the page uses; the types themselves are generated from the protocol. */
 import type { components } from './rest'
-import type { Build, BuildChanged, LogAppended, Pong, Ready, Resync, Subscribed } from './wire'
+import type { Build, BuildChanged, FrameWarning, LogAppended, Pong, Ready, Resync, Subscribed } from './wire'
 
 export type * from './wire'
 
 type Rest = components['schemas']
 
 export type AccessGrant = Rest['AccessGrant']
+export type AdoptedClocks = Rest['AdoptedClocks']
 export type AgentList = Rest['AgentList']
+export type AuditCheck = Rest['AuditCheck']
+export type AuditEntry = Rest['AuditEntry']
+export type AuditEntries = Rest['AuditPage']
 export type AgentView = Rest['AgentView']
 export type ArtifactLink = Rest['Link']
 export type ArtifactList = Rest['ArtifactList']
@@ -26,7 +30,11 @@ export type Downstream = Rest['Downstream']
 export type FailureGroup = Rest['FailureGroup']
 export type FailureGroupList = Rest['FailureGroupList']
 export type Failures = Rest['Failures']
+export type GroupList = Rest['GroupList']
+export type GroupRights = Rest['GroupRights']
+export type GroupView = Rest['GroupView']
 export type Grid = Rest['Grid']
+export type Incident = Rest['Incident']
 export type IncidentList = Rest['IncidentList']
 export type IncidentSummary = Rest['IncidentSummary']
 export type Judged = Rest['Judged']
@@ -39,15 +47,30 @@ export type MuteRequest = Rest['MuteRequest']
 export type NewCommand = Rest['NewCommand']
 export type NewKey = Rest['NewKey']
 export type NewKeyView = Rest['NewKeyView']
+export type NewToken = Rest['NewToken']
+export type NewTokenView = Rest['NewTokenView']
 export type NewUser = Rest['NewUser']
+export type NoticeList = Rest['NoticeList']
 export type NotificationList = Rest['NotificationList']
 export type NotificationRow = Rest['NotificationRow']
+export type OfferedSecondFactor = Rest['OfferedSecondFactor']
 export type Overdue = Rest['Overdue']
 export type Override = Rest['Override']
+export type Ownership = Rest['Ownership']
+export type OwnershipEvent = Rest['OwnershipEvent']
+export type ParkedList = Rest['ParkedList']
+export type ParkedMessage = Rest['ParkedMessage']
+export type ParkedView = Rest['ParkedView']
 export type PinList = Rest['PinList']
 export type PinMatrix = Rest['PinMatrix']
+export type RecoveryCodes = Rest['RecoveryCodes']
 export type Remark = Rest['Remark']
+export type SecondFactorState = Rest['SecondFactorState']
+export type SignInOptions = Rest['SignInOptions']
 export type Summary = Rest['Summary']
+export type TokenGrant = Rest['TokenGrant']
+export type TokenList = Rest['TokenList']
+export type TokenView = Rest['TokenView']
 export type TestHistory = Rest['TestHistory']
 export type TestList = Rest['TestList']
 export type TestRun = Rest['TestRun']
@@ -58,7 +81,7 @@ export type UserChange = Rest['UserChange']
 export type UserList = Rest['UserList']
 export type UserView = Rest['UserView']
 export type Me = Rest['Me']
-export type MeasureMark = Rest['MeasureMark']
+export type Mark = Rest['Mark']
 export type Mute = Rest['Mute']
 export type RecordPage = Rest['Events']
 
@@ -67,7 +90,7 @@ export type Phase = NonNullable<Build['phase']>
 export type Stream = 'out' | 'err' | 'pty'
 
 /** A frame from the gateway to a viewer. */
-export type ViewerEvent = Ready | Subscribed | BuildChanged | LogAppended | Resync | Pong
+export type ViewerEvent = Ready | Subscribed | BuildChanged | LogAppended | Resync | Pong | FrameWarning
 
 /** The viewer's WebSocket subprotocol; its name carries the version. */
 export const VIEWER_SUBPROTOCOL = 'build-dashboard.viewer.v2'

@@ -15,6 +15,22 @@ export interface components {
              */
             tokenType: string;
         };
+        /** AdoptedClocks */
+        AdoptedClocks: {
+            /** Items */
+            items: components["schemas"]["AdoptedClock"][];
+        };
+        /** AdoptedClock */
+        AdoptedClock: {
+            /** Service */
+            service: string;
+            /** Isadopted */
+            isAdopted: boolean;
+            /** Detail */
+            detail?: string | null;
+            /** Remedy */
+            remedy?: string | null;
+        };
         /** AgentList */
         AgentList: {
             /** Items */
@@ -34,13 +50,22 @@ export interface components {
             version: string;
             /** Connected */
             connected: boolean;
+            /**
+             * Transport
+             * @default websocket
+             * @enum {string}
+             */
+            transport: "websocket" | "post";
             /** Connectedat */
             connectedAt: number;
             /** Lastseenat */
             lastSeenAt: number;
             /** Clockskewms */
             clockSkewMs?: number | null;
-            /** Spoolbytes */
+            /**
+             * Spoolbytes
+             * @default 0
+             */
             spoolBytes: number;
             /** Oldestunackedms */
             oldestUnackedMs?: number | null;
@@ -52,6 +77,8 @@ export interface components {
             serves: string[];
             /** Unbuildable */
             unbuildable: components["schemas"]["UnbuildableProject"][];
+            /** Sources */
+            sources: components["schemas"]["SourceHealth"][];
         };
         /** UnbuildableProject */
         UnbuildableProject: {
@@ -68,6 +95,54 @@ export interface components {
             failures: number;
             /** Retryseconds */
             retrySeconds: number;
+        };
+        /** SourceHealth */
+        SourceHealth: {
+            /** Name */
+            name: string;
+            /** Kind */
+            kind: string;
+            /** Url */
+            url?: string | null;
+            /** Projects */
+            projects?: string[];
+            /** Readat */
+            readAt?: number | null;
+            /** Lagms */
+            lagMs?: number | null;
+            /** Failingsinceat */
+            failingSinceAt?: number | null;
+            /** Problem */
+            problem?: string | null;
+            /**
+             * Openbuilds
+             * @default 0
+             */
+            openBuilds: number;
+            /**
+             * Waitingbuilds
+             * @default 0
+             */
+            waitingBuilds: number;
+            /**
+             * Requestsperminute
+             * @default 0
+             */
+            requestsPerMinute: number;
+            /** Requestsleft */
+            requestsLeft?: number | null;
+            /** Requestsrenewedat */
+            requestsRenewedAt?: number | null;
+            /**
+             * Refusedrequests
+             * @default 0
+             */
+            refusedRequests: number;
+            /**
+             * Lostlogs
+             * @default 0
+             */
+            lostLogs: number;
         };
         /** ArtifactList */
         ArtifactList: {
@@ -100,21 +175,83 @@ export interface components {
             /** Createdat */
             createdAt: number;
         };
+        /** AuditCheck */
+        AuditCheck: {
+            /** Entries */
+            entries: number;
+            broken?: components["schemas"]["AuditEntry"] | null;
+        };
+        /** AuditEntry */
+        AuditEntry: {
+            /** At */
+            at: number;
+            /** Who */
+            who: string;
+            /** Action */
+            action: string;
+            /** Subject */
+            subject: string;
+            /** Detail */
+            detail?: string | null;
+            /** Address */
+            address?: string | null;
+            /** Result */
+            result?: string | null;
+            /** Requestid */
+            requestId?: string | null;
+            /**
+             * Chain
+             * @default
+             */
+            chain: string;
+            /**
+             * Number
+             * @default 0
+             */
+            number: number;
+            /**
+             * Before
+             * @default
+             */
+            before: string;
+            /**
+             * Hash
+             * @default
+             */
+            hash: string;
+        };
+        /** AuditPage */
+        AuditPage: {
+            /** Items */
+            items: components["schemas"]["AuditEntry"][];
+            /** Nextbeforeat */
+            nextBeforeAt?: number | null;
+        };
         /** CommandView */
         CommandView: {
             /** Id */
             id: string;
-            /** Kind */
-            kind: string;
-            /** State */
-            state: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "cancel" | "trigger" | "drain" | "resume";
+            /**
+             * State
+             * @default queued
+             * @enum {string}
+             */
+            state: "queued" | "sent" | "accepted" | "done" | "rejected" | "expired";
             /** Agent */
             agent: string;
             /** Buildid */
             buildId?: string | null;
             /** Project */
             project?: string | null;
-            /** Args */
+            /**
+             * Args
+             * @default {}
+             */
             args: {
                 [key: string]: string;
             };
@@ -419,6 +556,15 @@ export interface components {
              * @default 0
              */
             redBuilds: number;
+            /**
+             * Greenbuilds
+             * @default 0
+             */
+            greenBuilds: number;
+            /** Owner */
+            owner?: string | null;
+            /** Tags */
+            tags?: string[];
         };
         /** CommitRow */
         CommitRow: {
@@ -460,7 +606,257 @@ export interface components {
             attempts: number;
             /** Bothways */
             bothWays: boolean;
+            /**
+             * Failing
+             * @default false
+             */
+            failing: boolean;
             judged?: components["schemas"]["Judged"] | null;
+        };
+        /** GroupList */
+        GroupList: {
+            /** Items */
+            items: components["schemas"]["GroupView"][];
+            /** Nextcursor */
+            nextCursor?: string | null;
+        };
+        /** GroupView */
+        GroupView: {
+            /**
+             * Role
+             * @enum {string}
+             */
+            role: "viewer" | "developer" | "maintainer" | "admin";
+            /** Projects */
+            projects?: string[] | null;
+            /** Roles */
+            roles?: {
+                [key: string]: "viewer" | "developer" | "maintainer";
+            };
+            /** Name */
+            name: string;
+            /** Createdat */
+            createdAt: number;
+            /** Members */
+            members: string[];
+        };
+        /** GroupRights */
+        GroupRights: {
+            /**
+             * Role
+             * @default viewer
+             * @enum {string}
+             */
+            role: "viewer" | "developer" | "maintainer" | "admin";
+            /** Projects */
+            projects?: string[] | null;
+            /** Roles */
+            roles?: {
+                [key: string]: "viewer" | "developer" | "maintainer";
+            };
+        };
+        Incident: components["schemas"]["IncidentSummary"] & {
+            /** Revision */
+            revision: number;
+            /** Firststartedat */
+            firstStartedAt: number;
+            /** Members */
+            members: components["schemas"]["build_protocol__incidents__Member"][];
+            /** Faces */
+            faces: components["schemas"]["Face"][];
+            closing?: components["schemas"]["Evidence"] | null;
+            /** Mergedinto */
+            mergedInto?: string | null;
+            /** Absorbed */
+            absorbed: string[];
+            /** Transitions */
+            transitions: components["schemas"]["Transition"][];
+            revert?: components["schemas"]["RevertProposal"] | null;
+            /** Repository */
+            repository?: string | null;
+        };
+        /** Commit */
+        Commit: {
+            /** Sha */
+            sha: string;
+            /** Parents */
+            parents?: string[];
+            /** Author */
+            author?: string | null;
+            /** Authoremail */
+            authorEmail?: string | null;
+            /** Committedat */
+            committedAt?: number | null;
+            /** Subject */
+            subject?: string | null;
+        };
+        /** IncidentOverride */
+        IncidentOverride: {
+            /**
+             * Verdict
+             * @enum {string}
+             */
+            verdict: "new" | "already_red" | "flaky" | "infra" | "unknown";
+            /**
+             * Reason
+             * @default
+             */
+            reason: string;
+            /** By */
+            by: string;
+            /** At */
+            at: number;
+        };
+        /** Ownership */
+        Ownership: {
+            /** Acknowledgedby */
+            acknowledgedBy?: string | null;
+            /** Acknowledgedat */
+            acknowledgedAt?: number | null;
+            /** Assignee */
+            assignee?: string | null;
+            /** Notes */
+            notes?: components["schemas"]["IncidentNote"][];
+            /** Links */
+            links?: components["schemas"]["IncidentLink"][];
+            /** Events */
+            events?: components["schemas"]["OwnershipEvent"][];
+        };
+        /** IncidentNote */
+        IncidentNote: {
+            /** Text */
+            text: string;
+            /** By */
+            by: string;
+            /** At */
+            at: number;
+        };
+        /** IncidentLink */
+        IncidentLink: {
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "issue" | "revert" | "other";
+            /** Url */
+            url: string;
+            /** By */
+            by: string;
+            /** At */
+            at: number;
+        };
+        /** OwnershipEvent */
+        OwnershipEvent: {
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "acknowledged" | "released" | "assigned" | "noted" | "linked" | "unlinked";
+            /** By */
+            by: string;
+            /** At */
+            at: number;
+            /**
+             * Text
+             * @default
+             */
+            text: string;
+        };
+        /** Member */
+        build_protocol__incidents__Member: {
+            /** Config */
+            config: string;
+            /**
+             * State
+             * @default production
+             * @enum {string}
+             */
+            state: "production" | "staging";
+            /** Firstbuild */
+            firstBuild: string;
+            /** Firstcommit */
+            firstCommit?: string | null;
+            /** Joinedat */
+            joinedAt: number;
+            /** Lastbuild */
+            lastBuild: string;
+            /** Lastredat */
+            lastRedAt: number;
+            /** Recoveredat */
+            recoveredAt?: number | null;
+            /** Recoveredby */
+            recoveredBy?: string | null;
+            /**
+             * Isnews
+             * @default true
+             */
+            isNews: boolean;
+        };
+        /** Face */
+        Face: {
+            /** Signature */
+            signature: string;
+            evidence: components["schemas"]["Evidence"];
+            /** Suspects */
+            suspects?: components["schemas"]["Commit"][] | null;
+        };
+        /** Evidence */
+        Evidence: {
+            /** Buildid */
+            buildId: string;
+            /** Config */
+            config: string;
+            /** Startedat */
+            startedAt: number;
+            /** Endedat */
+            endedAt?: number | null;
+            /** Durationms */
+            durationMs?: number | null;
+            /** Commit */
+            commit?: string | null;
+            /** Agent */
+            agent?: string | null;
+            /** Exitcode */
+            exitCode?: number | null;
+            /** Error */
+            error?: string | null;
+            /**
+             * Loglines
+             * @default 0
+             */
+            logLines: number;
+            failure?: components["schemas"]["FailureData"] | null;
+        };
+        /** Transition */
+        Transition: {
+            /** Key */
+            key: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "opened" | "joined" | "changed" | "reopened" | "fixed" | "overridden" | "merged" | "withdrawn";
+            /** At */
+            at: number;
+            /** News */
+            news: boolean;
+            /** Buildid */
+            buildId: string;
+            /** Config */
+            config: string;
+        };
+        /** RevertProposal */
+        RevertProposal: {
+            /** Commit */
+            commit: string;
+            /** Subject */
+            subject?: string | null;
+            /** Commands */
+            commands: string[];
+            /** Commiturl */
+            commitUrl?: string | null;
+            /** Proposeurl */
+            proposeUrl?: string | null;
         };
         /** IncidentList */
         IncidentList: {
@@ -506,40 +902,9 @@ export interface components {
             authors: string[];
             failure?: components["schemas"]["FailureData"] | null;
             override?: components["schemas"]["IncidentOverride"] | null;
+            ownership?: components["schemas"]["Ownership"] | null;
             /** Unknown */
             unknown: string[];
-        };
-        /** Commit */
-        Commit: {
-            /** Sha */
-            sha: string;
-            /** Parents */
-            parents?: string[];
-            /** Author */
-            author?: string | null;
-            /** Authoremail */
-            authorEmail?: string | null;
-            /** Committedat */
-            committedAt?: number | null;
-            /** Subject */
-            subject?: string | null;
-        };
-        /** IncidentOverride */
-        IncidentOverride: {
-            /**
-             * Verdict
-             * @enum {string}
-             */
-            verdict: "new" | "already_red" | "flaky" | "infra" | "unknown";
-            /**
-             * Reason
-             * @default
-             */
-            reason: string;
-            /** By */
-            by: string;
-            /** At */
-            at: number;
         };
         /** JudgedFailure */
         JudgedFailure: {
@@ -567,7 +932,12 @@ export interface components {
             id: string;
             /** Name */
             name: string;
-            /** Scopes */
+            /**
+             * Scopes
+             * @default [
+             *       "agent"
+             *     ]
+             */
             scopes: ("agent" | "read")[];
             /** Projects */
             projects?: string[] | null;
@@ -581,6 +951,13 @@ export interface components {
             revokedAt?: number | null;
             /** Lastusedat */
             lastUsedAt?: number | null;
+            /** Subject */
+            subject?: string | null;
+            /**
+             * Onhold
+             * @default false
+             */
+            onHold: boolean;
         };
         /** Link */
         Link: {
@@ -593,33 +970,24 @@ export interface components {
         Me: {
             /** Name */
             name: string;
-            /** Role */
-            role: string;
+            /**
+             * Role
+             * @enum {string}
+             */
+            role: "viewer" | "developer" | "maintainer" | "admin";
             /** Projects */
             projects?: string[] | null;
+            /** Roles */
+            roles?: {
+                [key: string]: "viewer" | "developer" | "maintainer";
+            } | null;
         };
         /** MuteList */
         MuteList: {
             /** Items */
             items: components["schemas"]["Mute"][];
         };
-        /** Mute */
-        Mute: {
-            /** Project */
-            project: string;
-            /** Branch */
-            branch?: string | null;
-            /** Config */
-            config?: string | null;
-            /** Incident */
-            incident?: string | null;
-            /** Untilat */
-            untilAt: number;
-            /**
-             * Reason
-             * @default
-             */
-            reason: string;
+        Mute: components["schemas"]["MuteRequest"] & {
             /** Id */
             id: string;
             /** Createdby */
@@ -637,8 +1005,15 @@ export interface components {
             config?: string | null;
             /** Incident */
             incident?: string | null;
+            /** Recipient */
+            recipient?: string | null;
             /** Untilat */
             untilAt: number;
+            /**
+             * Untilfixed
+             * @default false
+             */
+            untilFixed: boolean;
             /**
              * Reason
              * @default
@@ -674,26 +1049,29 @@ export interface components {
             /** Expiresat */
             expiresAt?: number | null;
         };
-        /** NewKeyView */
-        NewKeyView: {
-            /** Id */
-            id: string;
+        NewKeyView: components["schemas"]["KeyView"] & {
+            /** Value */
+            value: string;
+        };
+        /** NewToken */
+        NewToken: {
             /** Name */
             name: string;
-            /** Scopes */
-            scopes: ("agent" | "read")[];
+            /**
+             * Level
+             * @default read
+             * @enum {string}
+             */
+            level: "read" | "write" | "admin";
             /** Projects */
             projects?: string[] | null;
-            /** Createdby */
-            createdBy: string;
-            /** Createdat */
-            createdAt: number;
-            /** Expiresat */
-            expiresAt?: number | null;
-            /** Revokedat */
-            revokedAt?: number | null;
-            /** Lastusedat */
-            lastUsedAt?: number | null;
+            /**
+             * Expiresinseconds
+             * @default 7776000
+             */
+            expiresInSeconds: number;
+        };
+        NewTokenView: components["schemas"]["TokenView"] & {
             /** Value */
             value: string;
         };
@@ -708,9 +1086,31 @@ export interface components {
              * @default viewer
              * @enum {string}
              */
-            role: "viewer" | "developer" | "admin";
+            role: "viewer" | "developer" | "maintainer" | "admin";
             /** Projects */
             projects?: string[] | null;
+            /** Roles */
+            roles?: {
+                [key: string]: "viewer" | "developer" | "maintainer";
+            };
+        };
+        /** NoticeList */
+        NoticeList: {
+            /** Items */
+            items: components["schemas"]["Notice"][];
+        };
+        /** Notice */
+        Notice: {
+            /** Kind */
+            kind: string;
+            /** Service */
+            service: string;
+            /** Text */
+            text: string;
+            /** Remedy */
+            remedy: string;
+            /** Clockat */
+            clockAt?: number | null;
         };
         /** NotificationList */
         NotificationList: {
@@ -728,7 +1128,7 @@ export interface components {
             /** Branch */
             branch?: string | null;
             /** Rule */
-            rule: ("broken" | "fixed" | "new_signature" | "still_red" | "agent_missing") | ("commit_status" | "summary");
+            rule: ("broken" | "fixed" | "new_signature" | "still_red" | "agent_missing") | ("commit_status" | "summary" | "trial");
             /** Incident */
             incident: string;
             /** Transition */
@@ -737,29 +1137,36 @@ export interface components {
             buildId?: string | null;
             /** Channel */
             channel: string;
-            /** Channellabel */
-            channelLabel: string;
             /** Recipient */
             recipient: string;
-            /** Subject */
-            subject: string;
             /**
              * State
+             * @default queued
              * @enum {string}
              */
             state: "queued" | "sending" | "accepted" | "delivered" | "failed" | "unknown" | "suppressed";
             /** Reason */
             reason?: string | null;
-            /** Tries */
+            /**
+             * Tries
+             * @default 0
+             */
             tries: number;
-            /** Nexttryat */
-            nextTryAt?: number | null;
             /** Providerid */
             providerId?: string | null;
             /** Createdat */
             createdAt: number;
-            /** Log */
+            /**
+             * Log
+             * @default []
+             */
             log: components["schemas"]["Entry"][];
+            /** Channellabel */
+            channelLabel: string;
+            /** Subject */
+            subject: string;
+            /** Nexttryat */
+            nextTryAt?: number | null;
         };
         /** Entry */
         Entry: {
@@ -769,6 +1176,53 @@ export interface components {
             what: string;
             /** Eventid */
             eventId?: string | null;
+        };
+        /** ParkedList */
+        ParkedList: {
+            /** Items */
+            items: components["schemas"]["ParkedView"][];
+            /** Nextcursor */
+            nextCursor?: string | null;
+        };
+        /** ParkedView */
+        ParkedView: {
+            /** Id */
+            id: string;
+            /** Queue */
+            queue: string;
+            /** Type */
+            type: string;
+            /** Project */
+            project: string;
+            /** Buildid */
+            buildId?: string | null;
+            /** Reason */
+            reason: string;
+            /** Attempts */
+            attempts: number;
+            /** Replays */
+            replays: number;
+            /** Isfinal */
+            isFinal: boolean;
+            /** Parkedat */
+            parkedAt: number;
+            /** Sizebytes */
+            sizeBytes: number;
+        };
+        ParkedMessage: components["schemas"]["ParkedView"] & {
+            /** Headers */
+            headers: {
+                [key: string]: string;
+            };
+            /** Body */
+            body: string;
+        };
+        /** OfferedSecondFactor */
+        OfferedSecondFactor: {
+            /** Secret */
+            secret: string;
+            /** Address */
+            address: string;
         };
         /** PinList */
         PinList: {
@@ -829,6 +1283,11 @@ export interface components {
             /** Red */
             red: string;
         };
+        /** RecoveryCodes */
+        RecoveryCodes: {
+            /** Codes */
+            codes: string[];
+        };
         /** Remark */
         Remark: {
             /** Line */
@@ -837,6 +1296,23 @@ export interface components {
             signature?: string | null;
             /** Note */
             note?: string | null;
+        };
+        /** SecondFactorState */
+        SecondFactorState: {
+            /** Ison */
+            isOn: boolean;
+            /**
+             * Recoverycodesleft
+             * @default 0
+             */
+            recoveryCodesLeft: number;
+        };
+        /** SignInOptions */
+        SignInOptions: {
+            /** Ispublic */
+            isPublic: boolean;
+            /** Sso */
+            sso?: string | null;
         };
         /** Summary */
         Summary: {
@@ -875,6 +1351,11 @@ export interface components {
             latest: components["schemas"]["BuildRef"];
             lastGreen?: components["schemas"]["BuildRef"] | null;
             red?: components["schemas"]["RedSpell"] | null;
+            /**
+             * Greenbuilds
+             * @default 0
+             */
+            greenBuilds: number;
             /** Running */
             running: components["schemas"]["BuildRef"][];
             /** Usualms */
@@ -971,6 +1452,64 @@ export interface components {
             lastStartedAt?: number | null;
             /** Overduems */
             overdueMs?: number | null;
+        };
+        /** TokenGrant */
+        TokenGrant: {
+            /** Name */
+            name: string;
+            /**
+             * Level
+             * @default read
+             * @enum {string}
+             */
+            level: "read" | "write" | "admin";
+            /** Projects */
+            projects?: string[] | null;
+            /**
+             * Expiresinseconds
+             * @default 7776000
+             */
+            expiresInSeconds: number;
+            /** Id */
+            id: string;
+            /** Sha256 */
+            sha256: string;
+        };
+        /** TokenList */
+        TokenList: {
+            /** Items */
+            items: components["schemas"]["TokenView"][];
+            /** Nextcursor */
+            nextCursor?: string | null;
+        };
+        /** TokenView */
+        TokenView: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** User */
+            user: string;
+            /**
+             * Level
+             * @enum {string}
+             */
+            level: "read" | "write" | "admin";
+            /** Projects */
+            projects?: string[] | null;
+            /** Createdat */
+            createdAt: number;
+            /** Expiresat */
+            expiresAt: number;
+            /** Revokedat */
+            revokedAt?: number | null;
+            /** Lastusedat */
+            lastUsedAt?: number | null;
+            /**
+             * Onhold
+             * @default false
+             */
+            onHold: boolean;
         };
         /** TestHistory */
         TestHistory: {
@@ -1074,11 +1613,25 @@ export interface components {
             days: components["schemas"]["Day"][];
             /** Marks */
             marks: components["schemas"]["Mark"][];
-            /** Measuremarks */
-            measureMarks: components["schemas"]["MeasureMark"][];
         };
         /** Day */
         Day: {
+            /** Cpums */
+            cpuMs?: number | null;
+            /** Peakrssbytes */
+            peakRssBytes?: number | null;
+            /** Diskbytes */
+            diskBytes?: number | null;
+            /** Cachehits */
+            cacheHits?: number | null;
+            /** Cachemisses */
+            cacheMisses?: number | null;
+            /** Testspassed */
+            testsPassed?: number | null;
+            /** Testsfailed */
+            testsFailed?: number | null;
+            /** Testsskipped */
+            testsSkipped?: number | null;
             /** Project */
             project: string;
             /** Branch */
@@ -1111,22 +1664,6 @@ export interface components {
             queueP50Ms?: number | null;
             /** Queuems */
             queueMs?: number | null;
-            /** Cachehits */
-            cacheHits?: number | null;
-            /** Cachemisses */
-            cacheMisses?: number | null;
-            /** Peakrssbytes */
-            peakRssBytes?: number | null;
-            /** Diskbytes */
-            diskBytes?: number | null;
-            /** Cpums */
-            cpuMs?: number | null;
-            /** Testspassed */
-            testsPassed?: number | null;
-            /** Testsfailed */
-            testsFailed?: number | null;
-            /** Testsskipped */
-            testsSkipped?: number | null;
             /** Lastcommit */
             lastCommit?: string | null;
             /** Lastpins */
@@ -1134,52 +1671,11 @@ export interface components {
         };
         /** Mark */
         Mark: {
-            /** Buildid */
-            buildId: string;
-            /** Commit */
-            commit?: string | null;
-            /** Startedat */
-            startedAt: number;
-            /** Changedpins */
-            changedPins?: components["schemas"]["PinAt"][];
-            /**
-             * Direction
-             * @enum {string}
-             */
-            direction: "slower" | "faster";
-            /** Beforems */
-            beforeMs: number;
-            /** Afterms */
-            afterMs: number;
-            /** Bandlowms */
-            bandLowMs: number;
-            /** Bandhighms */
-            bandHighMs: number;
-        };
-        /** PinAt */
-        PinAt: {
-            /** Name */
-            name: string;
-            /** Commit */
-            commit: string;
-            /** Committedat */
-            committedAt?: number | null;
-        };
-        /** MeasureMark */
-        MeasureMark: {
-            /** Buildid */
-            buildId: string;
-            /** Commit */
-            commit?: string | null;
-            /** Startedat */
-            startedAt: number;
-            /** Changedpins */
-            changedPins?: components["schemas"]["PinAt"][];
             /**
              * Measure
              * @enum {string}
              */
-            measure: "peak_rss_bytes" | "disk_bytes" | "cpu_ms" | "cache_hit_percent" | "tests";
+            measure: "duration_ms" | "peak_rss_bytes" | "disk_bytes" | "cpu_ms" | "cache_hit_percent" | "tests";
             /**
              * Direction
              * @enum {string}
@@ -1193,15 +1689,36 @@ export interface components {
             bandLow: number;
             /** Bandhigh */
             bandHigh: number;
+            /** Buildid */
+            buildId: string;
+            /** Commit */
+            commit?: string | null;
+            /** Startedat */
+            startedAt: number;
+            /** Changedpins */
+            changedPins?: components["schemas"]["PinAt"][];
+        };
+        /** PinAt */
+        PinAt: {
+            /** Name */
+            name: string;
+            /** Commit */
+            commit: string;
+            /** Committedat */
+            committedAt?: number | null;
         };
         /** UserChange */
         UserChange: {
             /** Password */
             password?: string | null;
             /** Role */
-            role?: ("viewer" | "developer" | "admin") | null;
+            role?: ("viewer" | "developer" | "maintainer" | "admin") | null;
             /** Projects */
             projects?: string[] | null;
+            /** Roles */
+            roles?: {
+                [key: string]: "viewer" | "developer" | "maintainer";
+            } | null;
             /** Disabled */
             disabled?: boolean | null;
         };
@@ -1214,20 +1731,34 @@ export interface components {
         };
         /** UserView */
         UserView: {
-            /** Name */
-            name: string;
             /**
              * Role
              * @enum {string}
              */
-            role: "viewer" | "developer" | "admin";
+            role: "viewer" | "developer" | "maintainer" | "admin";
             /** Projects */
             projects?: string[] | null;
+            /** Roles */
+            roles?: {
+                [key: string]: "viewer" | "developer" | "maintainer";
+            };
+            /** Name */
+            name: string;
+            /**
+             * Groups
+             * @default []
+             */
+            groups: string[];
             /**
              * Disabled
              * @default false
              */
             disabled: boolean;
+            /**
+             * Onhold
+             * @default false
+             */
+            onHold: boolean;
             /** Createdat */
             createdAt: number;
         };

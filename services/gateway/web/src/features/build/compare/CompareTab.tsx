@@ -16,6 +16,7 @@ import { useNow } from '@/shared/live/clock'
 import { Answer } from '@/shared/ui/Answer'
 import layout from '@/shared/ui/layout.module.css'
 import { Notice } from '@/shared/ui/Notice'
+import { statusOf } from '@/shared/format/status'
 import { StatusGlyph } from '@/shared/ui/StatusGlyph'
 import type { Build, BuildDetail } from '@/shared/wire'
 import classes from './CompareTab.module.css'
@@ -139,7 +140,7 @@ function Head({ name, build }: { name: string; build: Build }) {
     <div>
       <span className={layout.faint}>{name}</span>
       <p>
-        <StatusGlyph status={build.status} size={16} />
+        <StatusGlyph status={statusOf(build)} size={16} />
         <BuildLink id={build.id} />
         <strong>{statusName[build.status]}</strong>
         {build.commit && <code>{shortSha(build.commit)}</code>}

@@ -16,7 +16,7 @@ export function ConfigurationTab({ build }: { build: BuildDetail }) {
         <Block title={text.missing}>
           <dl className={classes.table} data-testid="missing-facts">
             {build.missingFacts.map(({ name, reason, remedy }) => (
-              <div key={name}>
+              <div key={`${name} ${reason}`}>
                 <dt>{name}</dt>
                 <dd>
                   {reason}

@@ -40,7 +40,7 @@ export function EventsTab({ build }: { build: Build }) {
 function Records({ records }: { records: readonly RecordRow[] }) {
   if (records.length === 0) return <Notice title={text.none} />
   return (
-    <Table label={text.title} columns={[text.seq, text.time, text.type, text.data]}>
+    <Table className={classes.records} label={text.title} columns={[text.seq, text.time, text.type, text.data]}>
       {records.map((record, at) => (
         <tr key={at}>
           <td className={classes.number}>{record.seq}</td>

@@ -5,10 +5,11 @@ import { toFailure } from '@/shared/address/links'
 import { failed as text } from '@/shared/i18n'
 import { reproOf } from '@/shared/source/command-line'
 import { Answer } from '@/shared/ui/Answer'
+import { LogExcerpt } from '@/shared/ui/LogExcerpt'
 import { Notice } from '@/shared/ui/Notice'
 import { isFinal, type BuildDetail, type FailureData } from '@/shared/wire'
 import classes from './failure.module.css'
-import { FailureHead, FailureMessage } from './FailureHead'
+import { FailureHead } from './FailureHead'
 import { useFailures } from './queries'
 import { WrongLine } from './WrongLine'
 
@@ -33,7 +34,7 @@ function Card({ build, failure }: { build: BuildDetail; failure: FailureData }) 
   return (
     <article className={classes.box} data-testid="failure-card" data-signature={failure.signature ?? undefined}>
       <FailureHead build={build} failure={failure} />
-      <FailureMessage failure={failure} />
+      <LogExcerpt buildId={build.id} failure={failure} />
       <div className={classes.acts}>
         {failure.signature != null && (
           <Link to={toFailure(failure.signature)} className={classes.link}>

@@ -1,11 +1,12 @@
 /** Override form: a person's word on whose a failure is, with a reason; taken back the same way. */
-import { Button, Select, TextInput } from '@mantine/core'
+import { Button, Select } from '@mantine/core'
 import { useMutation, useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
 import { useApp } from '@/shared/api/app-context'
 import { HISTORY } from '@/shared/api/queries/history'
-import { useMe } from '@/shared/api/queries/me'
+import { mayChange, useMe } from '@/shared/api/queries/me'
 import { verdict as text } from '@/shared/i18n'
+import { Field } from '@/shared/ui/Form'
 import type { JudgedFailure, Override } from '@/shared/wire'
 import classes from './failure.module.css'
 
@@ -33,7 +34,7 @@ export function OverrideForm({ buildId, signature, current, onDone }: Props) {
       onDone()
     },
   })
-  if (me === undefined || me.role === 'viewer') return null
+  if (me === undefined || !mayChange(me)) return null
   return (
     <form
       className={classes.override}
@@ -51,14 +52,7 @@ export function OverrideForm({ buildId, signature, current, onDone }: Props) {
         allowDeselect={false}
         comboboxProps={{ withinPortal: false }}
       />
-      <TextInput
-        size="xs"
-        label={text.reason}
-        required
-        maxLength={500}
-        value={reason}
-        onChange={(event) => setReason(event.currentTarget.value)}
-      />
+      <Field label={text.reason} required maxLength={500} value={reason} onChange={setReason} />
       {change.isError && <p role="alert">{change.error.message}</p>}
       <div className={classes.acts}>
         <Button type="submit" size="compact-xs" loading={change.isPending}>

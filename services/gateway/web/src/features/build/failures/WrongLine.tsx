@@ -1,14 +1,16 @@
 /** Wrong line: a reader reports that a failure was found at the wrong place, so that the rule behind it gets better. */
-import { Button, Modal, NumberInput, Textarea } from '@mantine/core'
+import { Button, NumberInput, Textarea } from '@mantine/core'
 import { useMutation } from '@tanstack/react-query'
 import { useState } from 'react'
-import { useApp } from '@/shared/api/app-context'
-import { keys, wrongLine as text } from '@/shared/i18n'
+import { useApp, useIsVisitor } from '@/shared/api/app-context'
+import { wrongLine as text } from '@/shared/i18n'
 import type { Build, FailureData, Remark } from '@/shared/wire'
+import { Dialog } from '@/shared/ui/Dialog'
 import classes from './failure.module.css'
 
 export function WrongLine({ build, failure }: { build: Build; failure: FailureData | undefined }) {
   const { api } = useApp()
+  const isVisitor = useIsVisitor()
   const [isOpen, setOpen] = useState(false)
   const [line, setLine] = useState<number | string>('')
   const [note, setNote] = useState('')
@@ -21,20 +23,14 @@ export function WrongLine({ build, failure }: { build: Build; failure: FailureDa
       } satisfies Remark),
     onSuccess: () => setOpen(false),
   })
+  if (isVisitor) return null
   if (send.isSuccess) return <span role="status">{text.thanks}</span>
   return (
     <>
       <Button size="compact-xs" variant="subtle" color="gray" onClick={() => setOpen(true)}>
         {failure === undefined ? text.missed : text.button}
       </Button>
-      <Modal
-        opened={isOpen}
-        onClose={() => setOpen(false)}
-        title={text.title}
-        lockScroll={false}
-        centered
-        closeButtonProps={{ 'aria-label': keys.close }}
-      >
+      <Dialog isOpen={isOpen} onClose={() => setOpen(false)} title={text.title}>
         <form
           className={classes.override}
           onSubmit={(event) => {
@@ -75,7 +71,7 @@ export function WrongLine({ build, failure }: { build: Build; failure: FailureDa
             </Button>
           </div>
         </form>
-      </Modal>
+      </Dialog>
     </>
   )
 }

@@ -3,32 +3,34 @@ import { Tooltip } from '@mantine/core'
 import { IconChevronLeft, IconRosetteDiscountCheck } from '@tabler/icons-react'
 import type { ReactNode } from 'react'
 import { Link } from 'react-router'
+import { useIsVisitor } from '@/shared/api/app-context'
 import { count, percent, shortSha } from '@/shared/format'
 import { shortId } from '@/shared/format/build-id'
+import { statusOf } from '@/shared/format/status'
 import { beganAt } from '@/shared/format/timing'
-import { build as text, phaseName, statusName } from '@/shared/i18n'
+import { build as text, phaseName } from '@/shared/i18n'
 import { Ago, Elapsed, Remaining } from '@/shared/ui/Elapsed'
 import { ProgressLine } from '@/shared/ui/ProgressLine'
-import { StatusGlyph } from '@/shared/ui/StatusGlyph'
+import { StatusGlyph, StatusWord } from '@/shared/ui/StatusGlyph'
 import { isFinal, type Build, type BuildDetail } from '@/shared/wire'
 import classes from './BuildHeader.module.css'
 import { CancelButton } from './CancelButton'
+import { FailingNotice } from './FailingNotice'
 import { metricsOf } from './metrics'
-import { RebuildButton } from './RebuildButton'
+import { RebuildButton } from '@/shared/ui/RebuildButton'
 
 export function BuildHeader({ build }: { build: BuildDetail }) {
+  const isVisitor = useIsVisitor()
   return (
-    <header className={classes.header} data-status={build.status}>
+    <header className={classes.header} data-status={statusOf(build)}>
       <div className={classes.top}>
         <Link className={classes.back} to="/" aria-label={text.back} title={text.back}>
           <IconChevronLeft size={18} stroke={1.8} />
         </Link>
-        <StatusGlyph status={build.status} size={26} />
+        <StatusGlyph status={statusOf(build)} size={26} />
         <div className={classes.title}>
           <h1>
-            <span className={classes.status} data-testid="status">
-              {statusName[build.status]}
-            </span>
+            <StatusWord status={statusOf(build)} className={classes.status} testId="status" />
             <span>{build.project}</span>
             {build.branch && <span className={classes.soft}>{build.branch}</span>}
             {build.config !== 'default' && <span className={classes.chip}>{build.config}</span>}
@@ -48,7 +50,7 @@ export function BuildHeader({ build }: { build: BuildDetail }) {
             {build.dirty && <span className={classes.warned}>{text.dirty}</span>}
           </p>
         </div>
-        {isFinal(build.status) ? <RebuildButton build={build} /> : <CancelButton buildId={build.id} />}
+        {!isVisitor && (isFinal(build.status) ? <RebuildButton order={build} /> : <CancelButton buildId={build.id} />)}
       </div>
       {build.error && !build.firstFailure && <p className={classes.error}>{build.error}</p>}
       <dl className={classes.facts}>
@@ -88,6 +90,7 @@ export function BuildHeader({ build }: { build: BuildDetail }) {
         )}
       </dl>
       {!isFinal(build.status) && <Advance build={build} />}
+      {statusOf(build) === 'failing' && <FailingNotice build={build} />}
     </header>
   )
 }
@@ -125,34 +128,10 @@ function Advance({ build }: { build: Build }) {
 function Badges({ build }: { build: Build }) {
   return (
     <>
-      {!isFinal(build.status) && !build.connected && (
-        <Tooltip label={text.silentHint} multiline maw={280}>
-          <span className={classes.badge} tabIndex={0}>
-            {text.silent}
-          </span>
-        </Tooltip>
-      )}
-      {build.backfill && (
-        <Tooltip label={text.backfillHint} multiline maw={280}>
-          <span className={classes.chip} tabIndex={0}>
-            {text.backfill}
-          </span>
-        </Tooltip>
-      )}
-      {build.untrusted && (
-        <Tooltip label={text.untrustedHint} multiline maw={280}>
-          <span className={classes.badge} tabIndex={0} data-testid="untrusted">
-            {text.untrusted}
-          </span>
-        </Tooltip>
-      )}
-      {build.provisional && (
-        <Tooltip label={text.provisionalHint} multiline maw={280}>
-          <span className={classes.badge} tabIndex={0}>
-            {text.provisional}
-          </span>
-        </Tooltip>
-      )}
+      {!isFinal(build.status) && !build.connected && <Badge text={text.silent} hint={text.silentHint} />}
+      {build.backfill && <Badge text={text.backfill} hint={text.backfillHint} className={classes.chip} />}
+      {build.untrusted && <Badge text={text.untrusted} hint={text.untrustedHint} testId="untrusted" />}
+      {build.provisional && <Badge text={text.provisional} hint={text.provisionalHint} />}
       {build.verified && (
         <Tooltip label={`${text.verified}: ${text.verifiedHint}`} multiline maw={280}>
           <span className={classes.verified} tabIndex={0} role="img" aria-label={text.verified}>
@@ -161,6 +140,23 @@ function Badges({ build }: { build: Build }) {
         </Tooltip>
       )}
     </>
+  )
+}
+
+interface BadgeProps {
+  text: string
+  hint: string
+  className?: string
+  testId?: string
+}
+
+function Badge({ text, hint, className = classes.badge, testId }: BadgeProps) {
+  return (
+    <Tooltip label={hint} multiline maw={280}>
+      <span className={className} tabIndex={0} role="note" data-testid={testId}>
+        {text}
+      </span>
+    </Tooltip>
   )
 }
 

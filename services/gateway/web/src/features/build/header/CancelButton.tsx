@@ -1,21 +1,17 @@
 /** Cancel button: asks once, then orders the agent to stop the build. */
-import { Alert, Button, Modal } from '@mantine/core'
-import { useMutation, useQueryClient } from '@tanstack/react-query'
+import { Alert, Button } from '@mantine/core'
+import { useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
-import { useApp } from '@/shared/api/app-context'
 import { ApiError } from '@/shared/api/client'
 import { build as text, keys } from '@/shared/i18n'
-import type { CommandView, NewCommand } from '@/shared/wire'
-import classes from './CancelButton.module.css'
+import { Dialog } from '@/shared/ui/Dialog'
+import classes from '@/shared/ui/dialog.module.css'
+import { useCancel } from './useCancel'
 
 export function CancelButton({ buildId }: { buildId: string }) {
-  const { api } = useApp()
   const queries = useQueryClient()
   const [isAsking, setAsking] = useState(false)
-  const cancel = useMutation({
-    mutationFn: () => api.post<CommandView>('/commands', { kind: 'cancel', buildId } satisfies Partial<NewCommand>),
-    onSuccess: () => setAsking(false),
-  })
+  const cancel = useCancel(buildId, () => setAsking(false))
   const isOver = cancel.error instanceof ApiError && cancel.error.status === 409
   const close = () => {
     setAsking(false)
@@ -36,14 +32,7 @@ export function CancelButton({ buildId }: { buildId: string }) {
       >
         {cancel.isSuccess ? text.cancelSent : text.cancel}
       </Button>
-      <Modal
-        opened={isAsking}
-        onClose={close}
-        title={text.cancelTitle}
-        lockScroll={false}
-        centered
-        closeButtonProps={{ 'aria-label': keys.close }}
-      >
+      <Dialog isOpen={isAsking} onClose={close} title={text.cancelTitle}>
         <p>{text.cancelText}</p>
         {cancel.isError && (
           <Alert color="red" mt="sm" role="alert">
@@ -60,7 +49,7 @@ export function CancelButton({ buildId }: { buildId: string }) {
             </Button>
           )}
         </div>
-      </Modal>
+      </Dialog>
     </>
   )
 }

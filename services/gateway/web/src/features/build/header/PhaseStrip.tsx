@@ -1,12 +1,12 @@
 /** Phase strip: the phases of a build, each as wide as it took long. */
 import { duration } from '@/shared/format'
 import { phaseName } from '@/shared/i18n'
-import { useNow } from '@/shared/live/clock'
+import { useKnownNow } from '@/shared/ui/Elapsed'
 import { isFinal, type BuildDetail, type PhaseSpan } from '@/shared/wire'
 import classes from './PhaseStrip.module.css'
 
 export function PhaseStrip({ build }: { build: BuildDetail }) {
-  const now = useNow()
+  const now = useKnownNow()
   if (build.phases.length === 0) return null
   const end = build.endedAt ?? (isFinal(build.status) ? (build.updatedAt ?? now) : now)
   return (

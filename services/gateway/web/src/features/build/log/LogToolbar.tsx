@@ -16,6 +16,7 @@ import { useApp } from '@/shared/api/app-context'
 import { count } from '@/shared/format'
 import { keys, log } from '@/shared/i18n'
 import { useShortcuts } from '@/shared/keyboard/useShortcuts'
+import { save } from '@/shared/ui/save'
 import type { Build } from '@/shared/wire'
 import classes from './LogView.module.css'
 import type { Search } from './useLogSearch'
@@ -194,13 +195,4 @@ function Toggle({ label, isOn, onClick, children }: ToggleProps) {
       </ActionIcon>
     </Tooltip>
   )
-}
-
-function save(blob: Blob, name: string): void {
-  const url = URL.createObjectURL(blob)
-  const anchor = document.createElement('a')
-  anchor.href = url
-  anchor.download = name
-  anchor.click()
-  setTimeout(() => URL.revokeObjectURL(url), 1000)
 }

@@ -1,6 +1,6 @@
-/** Section row: the heading of what a phase printed; folds it. */
+/** Section row: the heading of what a phase or step printed; folds it. */
 import { IconChevronDown, IconChevronRight } from '@tabler/icons-react'
-import type { Section } from '@/features/build/log/model/sections'
+import type { Section, SilentStep } from '@/features/build/log/model/sections'
 import { count, duration } from '@/shared/format'
 import { log, phaseName } from '@/shared/i18n'
 import type { Gap } from '@/shared/wire'
@@ -27,10 +27,22 @@ export function SectionRow({ section, total, gaps, isFolded, onFold }: Props) {
       data-testid="log-section"
     >
       <Icon size={14} stroke={2} aria-hidden />
-      <strong>{phaseName[section.phase]}</strong>
+      <strong>{section.phase === undefined ? section.name : phaseName[section.phase]}</strong>
+      <Result of={section.result} />
       <span>{log.lines(count(last - section.first + 1))}</span>
       {section.tookMs !== undefined && <span>{duration(section.tookMs)}</span>}
       {isFolded && lost > 0 && <em>{log.lost(lost)}</em>}
+      {section.silent.map(({ name, result }, at) => (
+        <small key={at}>
+          {name} <Result of={result} />
+        </small>
+      ))}
     </button>
   )
+}
+
+/** How it ended, in a word, where that was not well. */
+function Result({ of }: { of: SilentStep['result'] }) {
+  if (of == null || of === 'succeeded') return undefined
+  return <em data-result={of}>{log.sectionResult[of]}</em>
 }

@@ -1,4 +1,4 @@
-/** Folds: which phases' output a reader has folded away, and the log's sections with it. */
+/** Folds: which sections a reader has folded away, and the log's sections with it. */
 import { useMemo, useState } from 'react'
 import { hiddenBy, hiderOf, sectionsOf, type Section } from '@/features/build/log/model/sections'
 import type { LineRange } from '@/shared/format/line-range'
@@ -22,7 +22,8 @@ const NONE: ReadonlySet<number> = new Set<number>()
 
 export function useFolds(build: BuildDetail, foldedBefore = NONE): Folds {
   const [folded, setFolded] = useState(foldedBefore)
-  const sections = useMemo(() => sectionsOf(build.phases), [build.phases])
+  const { phases, sections: steps, logLines } = build
+  const sections = useMemo(() => sectionsOf({ phases, sections: steps, logLines }), [phases, steps, logLines])
   const headings = useMemo(() => new Map(sections.map((section) => [section.first, section])), [sections])
   const hidden = useMemo(() => hiddenBy(sections, folded), [sections, folded])
 

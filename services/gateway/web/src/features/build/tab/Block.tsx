@@ -1,15 +1,8 @@
 /** Block: a part of a tab under its heading. */
-import type { ReactNode } from 'react'
+import type { ComponentProps } from 'react'
+import { Section } from '@/shared/ui/Page'
 import classes from './Block.module.css'
 
-export function Block({ title, aside, children }: { title: string; aside?: string; children: ReactNode }) {
-  return (
-    <section className={classes.block}>
-      <h2>
-        {title}
-        {aside !== undefined && <span>{aside}</span>}
-      </h2>
-      {children}
-    </section>
-  )
+export function Block(props: Omit<ComponentProps<typeof Section>, 'className'>) {
+  return <Section {...props} className={classes.block} />
 }

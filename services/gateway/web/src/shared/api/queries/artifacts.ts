@@ -14,7 +14,6 @@ export function useArtifacts(buildId: string) {
   return useQuery({
     queryKey: ['artifacts', buildId],
     queryFn: ({ signal }) => api.get<ArtifactList>(`/builds/${buildId}/artifacts`, {}, signal),
-    refetchInterval: (query) =>
-      query.state.data?.items.some(({ state }) => ON_THE_WAY.has(state)) ? LIVE_MS : false,
+    refetchInterval: (query) => (query.state.data?.items.some(({ state }) => ON_THE_WAY.has(state)) ? LIVE_MS : false),
   })
 }

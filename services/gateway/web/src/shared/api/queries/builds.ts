@@ -48,7 +48,7 @@ export function useBuildsNamed(digits: string) {
 }
 
 /** Reads builds, and adds them to the row store: what counts builds counts those nobody has pushed yet too. */
-async function readBuilds({ api, rows }: App, params: Params, signal: AbortSignal): Promise<BuildList> {
+export async function readBuilds({ api, rows }: App, params: Params, signal: AbortSignal): Promise<BuildList> {
   const list = await api.get<BuildList>('/builds', params, signal)
   for (const build of list.items) rows.push(build)
   return list

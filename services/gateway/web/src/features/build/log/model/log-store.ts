@@ -156,10 +156,11 @@ export class LogStore {
   /** Reads the page of a line again, soon: a piece of that line may have been missed. */
   private revalidate(line: number): void {
     if (this.doubt !== undefined) return
-    this.doubt = setTimeout(async () => {
+    this.doubt = setTimeout(() => {
       this.doubt = undefined
-      await this.readTail(line).catch((error: unknown) => (this.failed = error))
-      this.changed()
+      void this.readTail(line)
+        .catch((error: unknown) => (this.failed = error))
+        .then(() => this.changed())
     }, REVALIDATE_MS)
   }
 

@@ -1,4 +1,5 @@
 /** Marks: the lines of a log known to be errors or warnings, found by jumping and drawn beside the bar. */
+import { lowerBound } from './lower-bound'
 import type { Severity } from './severity'
 
 /** More marks than rows of any screen show nothing more. */
@@ -18,7 +19,7 @@ export class Marks {
 
   add(severity: Severity, line: number): void {
     const lines = this.lines[severity]
-    const at = firstAtOrAfter(lines, line)
+    const at = lowerBound(lines, line)
     if (lines[at] === line || lines.length >= MAX_MARKS) return
     lines.splice(at, 0, line)
     this.version += 1
@@ -26,14 +27,14 @@ export class Marks {
 
   /** Which mark, from 1, a line is; 0 where it is none. */
   placeOf(severity: Severity, line: number): number {
-    const at = firstAtOrAfter(this.lines[severity], line)
+    const at = lowerBound(this.lines[severity], line)
     return this.lines[severity][at] === line ? at + 1 : 0
   }
 
   /** The nearest mark after (1) or before (-1) a line, if there is one. */
   next(severity: Severity, line: number, direction: 1 | -1): number | undefined {
     const lines = this.lines[severity]
-    return direction === 1 ? lines[firstAtOrAfter(lines, line + 1)] : lines[firstAtOrAfter(lines, line) - 1]
+    return direction === 1 ? lines[lowerBound(lines, line + 1)] : lines[lowerBound(lines, line) - 1]
   }
 }
 
@@ -49,17 +50,4 @@ export function stripOf(marks: Marks, heightPx: number, placeOf: (line: number) 
     }
   }
   return strip
-}
-
-function firstAtOrAfter(lines: readonly number[], line: number): number {
-  // Lines mostly come in order.
-  if (lines.length === 0 || (lines.at(-1) ?? 0) < line) return lines.length
-  let low = 0
-  let high = lines.length
-  while (low < high) {
-    const middle = (low + high) >> 1
-    if ((lines[middle] ?? 0) < line) low = middle + 1
-    else high = middle
-  }
-  return low
 }

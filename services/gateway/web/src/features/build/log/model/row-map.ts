@@ -4,6 +4,7 @@
  * hidden ones take none. Lines are numbered from 1, rows from 0.
  */
 import type { LineRange } from '@/shared/format/line-range'
+import { lowerBound } from './lower-bound'
 
 interface Index {
   /** Lines with extra rows, ascending, and the running sum of their extra rows. */
@@ -148,18 +149,6 @@ function isWithin(ranges: readonly LineRange[], line: number): boolean {
 function runningSums(numbers: readonly number[]): number[] {
   let sum = 0
   return numbers.map((number) => (sum += number))
-}
-
-/** How many of the ascending numbers are smaller than `value`. */
-function lowerBound(numbers: readonly number[], value: number): number {
-  let low = 0
-  let high = numbers.length
-  while (low < high) {
-    const middle = (low + high) >> 1
-    if ((numbers[middle] ?? 0) < value) low = middle + 1
-    else high = middle
-  }
-  return low
 }
 
 /** How many of the ascending ranges begin at or before a line. */

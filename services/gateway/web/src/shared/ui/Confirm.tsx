@@ -1,9 +1,10 @@
 /** Confirm: a button that asks before it does what cannot be undone. */
-import { Button, Modal } from '@mantine/core'
+import { Button } from '@mantine/core'
 import { useState } from 'react'
-import { keys, settings as text } from '@/shared/i18n'
-import { Failed } from '@/shared/ui/Failed'
-import classes from './settings.module.css'
+import { answer as text } from '@/shared/i18n'
+import classes from './Confirm.module.css'
+import { Dialog } from './Dialog'
+import { Failed } from './Failed'
 
 interface Props {
   label: string
@@ -21,14 +22,7 @@ export function Confirm({ label, title, explanation, error, onConfirm }: Props) 
         {label}
       </Button>
       {error !== null && <Failed error={error} />}
-      <Modal
-        opened={isOpen}
-        onClose={() => setOpen(false)}
-        title={title}
-        size="sm"
-        lockScroll={false}
-        closeButtonProps={{ 'aria-label': keys.close }}
-      >
+      <Dialog isOpen={isOpen} onClose={() => setOpen(false)} title={title} size="sm">
         <p>{explanation}</p>
         <div className={classes.confirm}>
           <Button size="xs" variant="default" onClick={() => setOpen(false)}>
@@ -45,7 +39,7 @@ export function Confirm({ label, title, explanation, error, onConfirm }: Props) 
             {label}
           </Button>
         </div>
-      </Modal>
+      </Dialog>
     </>
   )
 }

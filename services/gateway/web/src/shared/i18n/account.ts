@@ -1,0 +1,42 @@
+/** Strings: the account page, and the page on which a program is let in. */
+
+export const tokens = {
+  title: 'Account',
+  section: 'Personal tokens',
+  lead: 'For programs and the command line: each may what you may, within its level and projects, until it ends.',
+  name: 'Name',
+  level: 'Level',
+  levels: { read: 'Read', write: 'Read and change', admin: 'Administrate' },
+  days: 'Days it is good',
+  create: 'Create token',
+  none: 'No tokens.',
+  created: (name: string) => `The token ${name} was created. Its value is shown this once:`,
+  expires: 'Expires',
+  lastUsed: 'Last used',
+  revoke: 'Revoke',
+  revokeTitle: (name: string) => `Revoke the token ${name}?`,
+  revokeText: 'Programs that use it are refused within seconds. This cannot be undone.',
+  grantTitle: 'Let a program in?',
+  grantLead: (user: string) => `A program asks to act as ${user}. Say yes only if you started it yourself, just now.`,
+  grantName: 'Program',
+  grantCode: 'Code',
+  grantCodeHint: 'The program shows the same code. If it does not, somebody else sent you here: say no.',
+  grantYes: 'Yes, let it in',
+  grantNo: 'No',
+  granted: 'Done: the program is let in. You can close this page.',
+  grantOdd: 'This link is not whole. Start the login again, and open the link as it is shown.',
+}
+
+export const secondFactor = {
+  section: 'Second factor',
+  off: 'A log-in needs your password only. With an authenticator it needs a code of yours, too.',
+  on: (left: number) => `On: a log-in needs a code, too. ${left} recovery codes are left.`,
+  password: 'Password',
+  code: 'Code',
+  setUp: 'Set up',
+  scan: 'Add this to your authenticator, then type the code that it shows:',
+  address: 'Open it in an authenticator on this device',
+  confirm: 'Turn on',
+  codes: 'It is on. These recovery codes are shown this once; each opens your account once, without the authenticator:',
+  end: 'Turn off',
+}
