@@ -90,6 +90,60 @@ async def test_last_green_is_answered_when_the_agent_knows_its_branch(gateway: G
         assert "commit" not in await receive(socket, "LAST_GREEN", buildId=BUILD)
 
 
+async def test_a_mirror_learns_how_much_of_a_build_is_stored(gateway: Gateway) -> None:
+    """By STORED_QUERY: its own builds with records, lines and bytes, another's as foreign, unknown ones not at all."""
+    own = {"stored": 41, "agent": "default", "project": "torch-mlir", "log_lines": 7, "log_bytes": 90, "complete": True}
+    others, elsewhere = OTHER_BUILD, OTHER_BUILD[:-1] + "9"
+    gateway.ingest.builds[BUILD] = own
+    gateway.ingest.builds[others] = {"stored": 3, "agent": "somebody", "project": "torch-mlir"}
+    gateway.ingest.builds[elsewhere] = {"stored": 3, "agent": "default", "project": "iree"}
+    asked = [{"buildId": each, "project": "torch-mlir"} for each in (BUILD, others, elsewhere, OTHER_BUILD[:-1] + "8")]
+
+    async with gateway.agent() as socket:
+        await hello(socket)
+        await say(socket, type="STORED_QUERY", query="q1", builds=asked)
+        answer = await receive(socket, "STORED_BUILDS")
+        gateway.ingest.is_away = True
+        await say(socket, type="STORED_QUERY", query="q2", builds=asked)
+        unknown = await receive(socket, "STORED_BUILDS")
+
+    assert "q1" == answer["query"]
+    extent = answer["builds"][BUILD]
+    assert (41, 7, 90, True) == tuple(extent[name] for name in ("stored", "logLines", "logBytes", "complete"))
+    assert {BUILD, others, elsewhere} == set(answer["builds"])
+    assert [True, True] == [answer["builds"][each]["isForeign"] for each in (others, elsewhere)]
+    assert "builds" not in unknown, "a mirror waits rather than send everything again"
+
+
+async def test_the_health_of_a_mirrored_ci_is_shown_to_those_of_its_projects(gateway: Gateway) -> None:
+    """As HEARTBEAT has it, without the names of projects that the person may not see."""
+    eve = {"name": "eve", "password": "four geese on a bicycle", "role": "viewer", "projects": ["iree"]}
+    ada = {"name": "ada", "password": "four geese on a bicycle", "role": "viewer", "projects": ["llvm"]}
+    for person in (eve, ada):
+        await gateway.as_admin("POST", "/api/users", person)
+    health = {"name": "lab", "kind": "buildbot", "projects": ["iree", "torch-mlir"], "lagMs": 900, "openBuilds": 3}
+    roster = gateway.app.state.dependencies.roster
+
+    async with gateway.agent() as socket:
+        await hello(socket)
+        await say(socket, type="HEARTBEAT", sources=[health])
+        async with asyncio.timeout(5):
+            while not next(iter(roster)).row.sources:  # noqa: ASYNC110  nothing to await
+                await asyncio.sleep(0.01)
+        await roster.write_changes()
+        seen = {}
+        for name in ("eve", "ada"):
+            token = await gateway.login(name, "four geese on a bicycle")
+            async with gateway.http as client:
+                answer = await client.get("/api/agents", headers={"Authorization": f"Bearer {token}"})
+            seen[name] = [source for agent in answer.json()["items"] for source in agent["sources"]]
+
+    assert [] == seen["ada"]
+    assert [("lab", ["iree"], 900, 3)] == [
+        (each["name"], each["projects"], each["lagMs"], each["openBuilds"]) for each in seen["eve"]
+    ]
+
+
 async def test_an_agent_is_served_without_ingest(gateway: Gateway) -> None:
     """`stored` is left out when ingest does not answer, and records are accepted all the same."""
     gateway.ingest.is_away = True

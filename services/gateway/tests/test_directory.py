@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from build_chassis.projects import Projects
 from build_gateway.accounts.directory import ENDED_SESSIONS, LEEWAY_MS, Directory
 from build_gateway.accounts.passwords import Passwords
 from build_gateway.accounts.tokens import TokenInvalid, Tokens
@@ -42,7 +43,14 @@ async def directory(tmp_path: Path, clock: Clock) -> AsyncIterator[Directory]:
     passwords = Passwords(time_cost=1, memory_kib=64)
     tokens = Tokens(SECRET, "HS256", 600, clock)
     found = Directory(
-        store, passwords, tokens, refresh_seconds=3600, session_seconds=7200, announce=announce, clock=clock
+        store,
+        passwords,
+        tokens,
+        refresh_seconds=3600,
+        session_seconds=7200,
+        announce=announce,
+        projects=Projects(tmp_path / "config.yaml"),
+        clock=clock,
     )
     await found.ensure_admin(PASSWORD)
     yield found

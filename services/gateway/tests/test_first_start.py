@@ -48,7 +48,7 @@ async def test_a_first_start_creates_admin_and_key(
     assert [("default", "environment")] == [(key.name, key.created_by) for key in await store_of(again).list_keys()]
     assert ["admin"] == [user.name for user in await store_of(again).list_users()]
     assert await again.login()
-    assert caplog.records == []
+    assert [record for record in caplog.records if record.name != "access"] == []  # requests are logged elsewhere
 
 
 async def test_a_revoked_first_key_stays_revoked(start_gateway: StartGateway, caplog: pytest.LogCaptureFixture) -> None:
@@ -73,7 +73,7 @@ async def test_a_first_key_that_expired_or_was_narrowed_stays_so(
     first = await start_gateway()
     (key,) = await store_of(first).list_keys()
     narrowed = key.model_copy(update={"scopes": ("agent",), "projects": ("torch-mlir",), "expires_at": 1})
-    await store_of(first).save_key(narrowed)
+    await store_of(first).change_key(narrowed.id, lambda _: narrowed)
 
     again = await start_gateway()
 
@@ -201,7 +201,7 @@ async def test_reset_admin_is_the_way_back_in(
         me = "/api/auth/me"
         answer = (await client.get(me, headers={"Authorization": f"Bearer {fresh}"})).json()
         assert (await client.get(me, headers={"Authorization": f"Bearer {token}"})).status_code == 401
-    assert {"name": "admin", "role": "admin", "projects": None} == {"projects": None, **answer}
+    assert {"name": "admin", "role": "admin"} == {name: value for name, value in answer.items() if value is not None}
     assert ("reset admin", "admin") in [(entry.action, entry.subject) for entry in await store.list_audit()]
 
 

@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from typing import Any
 
 import pytest
+from build_gateway.agents.owners import BuildOwners
+from build_gateway.ingest_view import IngestView
 from build_testkit.gateway import BUILD, OTHER_BUILD, Gateway, closed_with, hello, receive, record, say
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
@@ -143,3 +145,18 @@ async def test_an_agent_is_shown_to_those_who_may_see_one_of_its_projects(gatewa
     assert "torch-host" not in json.dumps(seen["iree"])
     assert seen["none"] == []
     assert idle == {"default": ([], ["torch-mlir"]), "wide": ([], [])}
+
+
+def test_an_untrusted_builds_room_outlives_its_connections() -> None:
+    """What it may send is counted over all connections, and what is sent again is counted once."""
+    owners = BuildOwners(IngestView(None))
+    owners.limit("b", 10)
+    first = owners.room("b")
+    assert first is not None
+    assert first.take(1, 6)
+
+    owners.limit("b", 10)
+    again = owners.room("b")
+    assert again is not None
+    assert (again.take(1, 6), again.take(2, 4), again.take(3, 1)) == (True, True, False)
+    assert owners.room("trusted") is None

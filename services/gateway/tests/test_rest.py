@@ -29,6 +29,8 @@ OWN_ROUTES = [
     ("GET", "/api/keys"),
     ("POST", "/api/keys"),
     ("DELETE", "/api/keys/x"),
+    ("POST", "/api/keys/x/confirm"),
+    ("POST", "/api/users/x/confirm"),
     ("GET", "/api/agents"),
     ("GET", "/api/commands"),
     ("POST", "/api/commands"),

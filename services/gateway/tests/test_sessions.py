@@ -24,6 +24,7 @@ class Session:
         self.there = there
         self.admin = admin
         self.token = ""
+        self.config = Path()
 
     async def begin(self, stack: AsyncExitStack) -> None:
         """Log in, and open the socket."""
@@ -39,6 +40,10 @@ class Session:
         async with self.there.http as client:
             answer = await client.get("/api/auth/me", headers={"Authorization": f"Bearer {self.token}"})
         return answer.status_code
+
+    async def ask(self, method: str, path: str, body: Any = None) -> None:
+        """An admin's request."""
+        (await self.admin.as_admin(method, path, body)).raise_for_status()
 
     async def change(self, method: str = "PATCH", **body: Any) -> None:
         """An admin's change of the person."""
@@ -91,18 +96,30 @@ async def start_sessions(names: list[str], here: Gateway, there: Gateway, stack:
     return sessions
 
 
-@pytest.mark.parametrize("is_announced", [True, False], ids=["announced", "announcement lost"])
+async def two_gateways(
+    start_gateway: StartGateway, directory: Path, stack: AsyncExitStack, *, is_announced: bool
+) -> tuple[Gateway, Gateway]:
+    """Two of one store; on one bus, or where what one announces does not reach the other."""
+    options = {}
+    if not is_announced:
+        options["bus"] = EmbeddedBus(directory / "elsewhere.sqlite")
+        await options["bus"].open()
+        stack.push_async_callback(options["bus"].close)
+    return await start_gateway(), await start_gateway(**options)
+
+
+announced_or_not = pytest.mark.parametrize(
+    "is_announced", [True, pytest.param(False, marks=pytest.mark.slow)], ids=["announced", "announcement lost"]
+)
+
+
+@announced_or_not
 async def test_what_ends_a_session_ends_it_everywhere(
     start_gateway: StartGateway, tmp_path: Path, is_announced: bool
 ) -> None:
     """Access token, refresh cookie and open socket, also at a gateway that the announcement does not reach."""
     async with AsyncExitStack() as stack:
-        options = {}
-        if not is_announced:
-            options["bus"] = EmbeddedBus(tmp_path / "elsewhere.sqlite")
-            await options["bus"].open()
-            stack.push_async_callback(options["bus"].close)
-        here, there = await start_gateway(), await start_gateway(**options)
+        here, there = await two_gateways(start_gateway, tmp_path, stack, is_announced=is_announced)
         sessions = await start_sessions([*ENDS, "bystander"], here, there, stack)
 
         await asyncio.gather(*(ENDS[session.name](session) for session in sessions[:-1]))
@@ -110,6 +127,59 @@ async def test_what_ends_a_session_ends_it_everywhere(
             await asyncio.gather(*(session.ended() for session in sessions[:-1]))
 
         assert await sessions[-1].status() == 200
+
+
+def in_config(session: Session) -> Awaitable[None]:
+    async def write() -> None:
+        text = "projects: {iree: {groups: {of-config: developer}}}"
+        await asyncio.to_thread(session.config.write_text, text)
+
+    return write()
+
+
+RIGHTS: dict[str, Callable[[Session], Awaitable[object]]] = {
+    "group-changed": lambda session: session.ask("PUT", "/api/groups/of-group-changed", {"projects": ["iree"]}),
+    "group-deleted": lambda session: session.ask("DELETE", "/api/groups/of-group-deleted"),
+    "joined": lambda session: session.ask("PUT", "/api/groups/joined-by/members/joined"),
+    "left": lambda session: session.ask("DELETE", "/api/groups/of-left/members/left"),
+    "role-in-project": lambda session: session.ask(
+        "PUT", "/api/projects/iree/members/role-in-project", {"role": "maintainer"}
+    ),
+    "out-of-project": lambda session: session.ask("DELETE", "/api/projects/iree/members/out-of-project"),
+    "config": in_config,
+}
+
+
+@announced_or_not
+async def test_other_rights_end_tokens_and_sockets_and_not_the_log_in(
+    start_gateway: StartGateway, tmp_path: Path, is_announced: bool
+) -> None:
+    """By a group, by the project's maintainers, by config.yaml: everywhere within 5 s; the cookie gives new ones."""
+    async with AsyncExitStack() as stack:
+        here, there = await two_gateways(start_gateway, tmp_path, stack, is_announced=is_announced)
+        names = [*RIGHTS, "bystander"]
+        for name in names:
+            (await here.as_admin("POST", "/api/users", {"name": name, "password": GEESE, "projects": ["iree"]}))
+            for group, role in ((f"of-{name}", "developer"), (f"{name}-by", "maintainer")):
+                wanted = {"role": role, "projects": ["torch-mlir"]}
+                (await here.as_admin("PUT", f"/api/groups/{group}", wanted)).raise_for_status()
+            (await here.as_admin("PUT", f"/api/groups/of-{name}/members/{name}")).raise_for_status()
+        sessions = [Session(name, await stack.enter_async_context(here.http), there, here) for name in names]
+        for session in sessions:
+            session.config = tmp_path / "config.yaml"
+            await session.begin(stack)
+
+        await asyncio.gather(*(RIGHTS[session.name](session) for session in sessions[:-1]))
+        async with asyncio.timeout(5):
+            for session in sessions[:-1]:
+                assert await closed_with(session.socket) == 4401, session.name
+                assert await session.status() == 401, session.name
+
+        assert await sessions[-1].status() == 200
+        for session in sessions[:-1]:
+            answer = await session.here.post("/api/auth/refresh")
+            session.token = answer.json()["accessToken"]
+            assert await session.status() == 200, session.name
 
 
 async def test_a_log_out_leaves_the_other_log_ins_alone(gateway: Gateway) -> None:

@@ -29,6 +29,24 @@ async def test_everything_beside_them_needs_a_login(gateway: Gateway, method: st
 
 @pytest.mark.parametrize(
     ("method", "path", "status"),
+    [
+        ("GET", "x/mute", 503),
+        ("POST", "x/mute", 503),
+        ("PUT", "x/mute", 401),
+        ("POST", "x", 401),
+        ("GET", "x/y/z", 401),
+    ],
+)
+async def test_links_of_mails_pass_without_a_login(gateway: Gateway, method: str, path: str, status: int) -> None:
+    """What notifier signed goes to notifier, by GET and POST only; nothing beside it does."""
+    async with gateway.http as client:
+        answer = await client.request(method, f"/api/notifications/act/{path}")
+
+    assert answer.status_code == status
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
     [("PUT", "x", 503), ("GET", "x", 503), ("POST", "x", 401), ("PUT", "x/y", 401), ("GET", "", 404)],
 )
 async def test_tickets_of_the_artifacts_directory_pass_without_a_login(

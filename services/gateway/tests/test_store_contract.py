@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from build_gateway.store import GatewayStore, open_store
 from build_gateway.store.contract import LastAdmin
-from build_gateway.store.rows import AgentRow, AuditEntry, CommandRow, CommandState, Key, RefreshToken, User
+from build_gateway.store.rows import AgentRow, AuditEntry, CommandRow, CommandState, Group, Key, RefreshToken, User
 from build_testkit.stores import store_fixture
 
 QUEUED: tuple[CommandState, ...] = ("queued",)
@@ -120,10 +120,26 @@ async def test_admins_who_disable_each_other_at_once_leave_one(store: GatewaySto
         await other.close()
 
 
+async def test_a_group_is_put_listed_and_dropped(store: GatewayStore) -> None:
+    """By its name, whatever was there; dropping what is gone is known as that."""
+    leads = Group(name="leads", role="developer", projects=(), roles={"iree": "maintainer"}, created_at=1)
+    for group in (leads, leads.model_copy(update={"name": "all", "projects": None})):
+        await store.put_group(group)
+        await store.put_group(group)
+    changed = leads.model_copy(update={"roles": {}})
+    await store.put_group(changed)
+
+    assert ["all", "leads"] == [group.name for group in await store.list_groups()]
+    assert changed in await store.list_groups()
+    assert await store.drop_group("all")
+    assert not await store.drop_group("all")
+    assert [changed] == await store.list_groups()
+
+
 async def test_a_key_is_found_by_its_hash(store: GatewayStore) -> None:
     """The newest key is listed first; an unknown hash finds nothing."""
-    await store.save_key(key("k1"))
-    await store.save_key(key("k2", created_at=2))
+    await store.add_key(key("k1"))
+    await store.add_key(key("k2", created_at=2))
 
     assert await store.find_key("hash of k1") == key("k1")
     assert await store.find_key("hash of k3") is None
@@ -142,7 +158,7 @@ async def test_a_key_is_added_once(store: GatewayStore, store_url: str) -> None:
 
     assert sorted(added) == [False] * 9 + [True]
     (only,) = await store.list_keys()
-    await store.save_key(only.model_copy(update={"revoked_at": 5}))
+    await store.change_key(only.id, lambda now: now.model_copy(update={"revoked_at": 5}))
     assert not await store.add_key(key("k9", sha256="one value"))
     assert not await store.add_key(only)
     assert await store.list_keys() == [only.model_copy(update={"revoked_at": 5})]
@@ -150,10 +166,10 @@ async def test_a_key_is_added_once(store: GatewayStore, store_url: str) -> None:
 
 async def test_noting_a_use_never_undoes_a_revocation(store: GatewayStore) -> None:
     """A key revoked while it was in use stays revoked, and one revoked twice keeps its use."""
-    await store.save_key(key())
-    await store.save_key(key(revoked_at=5))
+    await store.add_key(key())
+    await store.change_key("k1", lambda now: now.model_copy(update={"revoked_at": 5}))
     await store.touch_key("k1", 7)
-    await store.save_key(key(revoked_at=5))
+    await store.change_key("k1", lambda now: now.model_copy(update={"on_hold": False}))
 
     assert await store.find_key("hash of k1") == key(revoked_at=5, last_used_at=7)
 

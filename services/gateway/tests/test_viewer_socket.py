@@ -79,6 +79,26 @@ async def test_a_page_keeps_its_session_by_a_fresh_token(gateway: Gateway) -> No
     assert pong["serverAt"] > 0
 
 
+async def test_what_has_no_effect_is_answered_with_a_warning(gateway: Gateway) -> None:
+    """The rest of the frame counts; the warning follows the frame's own answer, and names what was meant."""
+    async with gateway.viewer() as socket:
+        await say(socket, type="AUTH", token=await gateway.login(), user="ann")
+        assert (await receive(socket, "READY"))["user"] == "admin"
+        assert (await receive(socket, "WARNING"))["fields"] == ["user"]
+
+        await say(socket, type="SUBSCRIBE", buildIDs=[OTHER_BUILD], build_ids=[BUILD])
+        assert json.loads(await socket.recv())["type"] == "SUBSCRIBED"
+        warning = await receive(socket, "WARNING")
+        await gateway.announce_log(1, "followed all the same")
+        assert (await receive(socket, "LOG"))["buildId"] == BUILD
+
+        assert (warning["code"], warning["frame"], warning["fields"]) == ("unknown_fields", "SUBSCRIBE", ["buildIDs"])
+        assert "did you mean buildIds?" in warning["detail"]
+
+        await say(socket, type="UNSUBSCRIBE")
+        assert (await receive(socket, "WARNING"))["code"] == "unknown_frame"
+
+
 async def test_an_expired_token_ends_the_session(start_gateway: Callable[..., Awaitable[Gateway]]) -> None:
     """4401 within seconds after the token's end."""
     gateway = await start_gateway(access_seconds=1)

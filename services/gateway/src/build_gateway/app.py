@@ -1,34 +1,37 @@
 """The gateway's app: its parts, wired; routes, `/ws`, forwarding and the page around them."""
 
 import secrets
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Unpack
 
 from build_chassis.bus import Bus
 from build_chassis.projects import Projects
-from build_chassis.retention_guard import RetentionGuard
-from build_chassis.server_clock import ServerClock
-from build_chassis.service import create_service_app
-from build_chassis.service_client import NO_PEERS, Peers, ServiceClient
-from build_chassis.supervisor import supervised_lifespan
-from build_protocol.clock import Clock
+from build_chassis.service_core import Given, ServiceCore
 from fastapi import FastAPI
-from prometheus_client import CollectorRegistry
 from starlette.middleware.cors import CORSMiddleware
-from starlette.routing import WebSocketRoute
+from starlette.routing import Route, WebSocketRoute
 
 from build_gateway import forward, openapi, page
 from build_gateway.accounts.attempts import Attempts
 from build_gateway.accounts.directory import Directory
 from build_gateway.accounts.passwords import Passwords
+from build_gateway.accounts.provider import Asked, Provider
+from build_gateway.accounts.sealing import Sealing
+from build_gateway.accounts.second_factor import SecondFactors
+from build_gateway.accounts.sso import SingleSignOn
 from build_gateway.accounts.tokens import Tokens
+from build_gateway.accounts.visitor_rates import VisitorRates
 from build_gateway.agents.owners import BuildOwners
 from build_gateway.agents.roster import Roster
 from build_gateway.agents.session import AgentEdges
 from build_gateway.agents.valve import Valve
 from build_gateway.audit import Audit
 from build_gateway.audited import Audited
+from build_gateway.auto_stop import AutoStop
+from build_gateway.ci.issuers import Issuers
+from build_gateway.ci.jobs import Jobs
 from build_gateway.commands import Commands
 from build_gateway.control import Control
 from build_gateway.dependencies import Dependencies
@@ -55,26 +58,22 @@ def create_app(
     settings: Settings,
     bus: Bus,
     *,
-    peers: Peers = NO_PEERS,
-    store: GatewayStore | None = None,
-    clock: Clock | None = None,
     passwords: Passwords | None = None,
     page_folder: Path = page.PAGE,
+    **given: Unpack[Given[GatewayStore]],
 ) -> FastAPI:
     """The service on this bus. Its creator opens and closes the bus; this app the store and the service clients.
 
     `peers` are the service clients that forward requests; where one is missing the answer is 503.
     """
-    registry = CollectorRegistry()
-    rows = store or open_store(settings.store_url)
-    clock = clock or ServerClock()
-    guard = RetentionGuard(settings, clock, rows, registry)
-    parts = _wire(settings, bus, rows, peers, registry, clock=clock, passwords=passwords or Passwords())
-    gateway = Gateway(parts, guard)
-
-    closing = [parts.roster.write_changes, *(client.close for client in peers.values()), rows.close]
-    running = supervised_lifespan(
-        "gateway", gateway.duties(), open_store=gateway.prepare, closing=closing, first_try_seconds=START_SECONDS
+    core = ServiceCore(settings, bus, open_store, given)
+    parts = _wire(settings, core, passwords or Passwords())
+    gateway = Gateway(parts)
+    running = core.lifespan(
+        gateway.duties(),
+        open_store=gateway.prepare,
+        closing=[parts.roster.write_changes],
+        first_try_seconds=START_SECONDS,
     )
 
     @asynccontextmanager
@@ -83,11 +82,9 @@ def create_app(
             with drain_first(parts.roster.drain):
                 yield
 
-    app = create_service_app(
-        "gateway", parts, bus, lifespan=lifespan, routers=routers(settings), notices=[lambda: guard.reason]
-    )
+    app = core.app(parts, routers(settings), lifespan)
     app.add_middleware(Audited, audit=parts.audit)
-    app.router.routes.append(WebSocketRoute("/ws", parts.endpoint))
+    app.router.routes += [WebSocketRoute("/ws", parts.endpoint), Route("/ws", parts.endpoint.post, methods=["POST"])]
     app.include_router(openapi.router)
     app.include_router(forward.router)
     app.include_router(page.page_router(page_folder))
@@ -106,20 +103,14 @@ def create_app(
     return app
 
 
-def _wire(
-    settings: Settings,
-    bus: Bus,
-    store: GatewayStore,
-    peers: Mapping[str, ServiceClient],
-    registry: CollectorRegistry,
-    *,
-    clock: Clock,
-    passwords: Passwords,
-) -> Dependencies:
-    metrics, control, roster, audience = Metrics(registry), Control(bus), Roster(store), Audience()
+def _wire(settings: Settings, core: ServiceCore[GatewayStore], passwords: Passwords) -> Dependencies:
+    bus, store, peers, clock = core.bus, core.store, core.peers, core.clock
+    metrics, control, roster, audience = Metrics(core.registry), Control(bus), Roster(store), Audience()
     keys, commands = Keys(store, control.announce, lambda: clock() / 1000), Commands(store, control.announce)
+    projects = Projects(Path(settings.config_path))
     ingest = IngestView(peers.get("ingest"))
     tokens = Tokens(settings.jwt_secret_key, settings.jwt_algorithm, settings.access_seconds)
+    second_factors = SecondFactors(store, settings.jwt_secret_key)
     directory = Directory(
         store,
         passwords,
@@ -127,6 +118,9 @@ def _wire(
         refresh_seconds=settings.refresh_seconds,
         session_seconds=settings.session_seconds,
         announce=control.announce,
+        projects=projects,
+        personal_tokens=keys.find,
+        second_factors=second_factors,
     )
     valve = Valve(
         bus,
@@ -151,26 +145,52 @@ def _wire(
         frames_per_second=settings.frames_per_second,
         dashboard_url=settings.dashboard_url,
     )
+    projects, audit = Projects(Path(settings.config_path)), Audit(store)
+    auto_stop = AutoStop(projects, commands, audit)
     return Dependencies(
         settings=settings,
         clock=clock,
-        registry=registry,
+        registry=core.registry,
         store=store,
         bus=bus,
+        guard=core.guard,
         peers=peers,
-        projects=Projects(Path(settings.config_path)),
+        projects=projects,
         metrics=metrics,
         passwords=passwords,
+        second_factors=second_factors,
         attempts=Attempts(),
-        audit=Audit(store),
+        audit=audit,
         control=control,
         keys=keys,
+        jobs=Jobs(projects.trusted_ci, Issuers()),
         directory=directory,
         ingest=ingest,
         commands=commands,
         roster=roster,
         audience=audience,
-        live=Live(bus, audience, roster, metrics),
+        live=Live(bus, audience, roster, metrics, auto_stop),
+        auto_stop=auto_stop,
         valve=valve,
-        endpoint=Endpoint(settings, keys, agents, ViewerEdges(directory, audience, metrics)),
+        endpoint=Endpoint(settings, keys, agents, ViewerEdges(directory, audience, metrics, projects)),
+        visitor_rates=VisitorRates(settings.visitor_requests_per_second),
+        sso=_single_sign_on(settings, store, directory),
     )
+
+
+def _single_sign_on(settings: Settings, store: GatewayStore, directory: Directory) -> SingleSignOn | None:
+    if not settings.oidc_issuer:
+        return None
+    asked = Asked(
+        issuer=settings.oidc_issuer,
+        client_id=settings.oidc_client_id,
+        client_secret=settings.oidc_client_secret.get_secret_value(),
+        scopes=settings.oidc_scopes,
+        name_claim=settings.oidc_name_claim,
+        groups_claim=settings.oidc_groups_claim,
+    )
+    sso = SingleSignOn(
+        Provider(asked), store, directory, Sealing(settings.jwt_secret_key), away_seconds=settings.oidc_away_seconds
+    )
+    directory.confirm = sso.confirm
+    return sso

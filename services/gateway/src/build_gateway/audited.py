@@ -3,7 +3,7 @@
 import re
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from build_chassis.access_log import shown_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -17,16 +17,17 @@ REFUSALS_A_MINUTE = 30
 ADDRESSES_MAX = 10_000
 
 _DOWNLOAD = re.compile(r"/api/(?:artifacts/(?:[^/]+/download|objects/[^/]+)|audit/export|builds/[^/]+/log\.txt)")
-_QUIET = frozenset({("POST", "/api/auth/refresh")})
-"""Asked every few minutes by every open page: only its refusals are news."""
+_QUIET = frozenset({("POST", "/api/auth/refresh"), ("POST", "/api/tokens/awaited")})
+"""Asked again and again, by every open page or by a program that waits: only refusals are news."""
 
 
 class Audited:
     """Middleware that notes each of these before it is answered: what a client knows of is in the trail."""
 
-    def __init__(self, app: ASGIApp, *, audit: Audit) -> None:
+    def __init__(self, app: ASGIApp, *, audit: Audit, now: Callable[[], float] = time.monotonic) -> None:
         self._app = app
         self._audit = audit
+        self._now = now
         self._refusals: OrderedDict[str, tuple[int, int]] = OrderedDict()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -65,7 +66,7 @@ class Audited:
             await self._audit.write(act, address=address, result=str(status), request_id=state.get("request_id"))
 
     def _is_noted(self, address: str) -> bool:
-        minute = int(time.monotonic() // 60)
+        minute = int(self._now() // 60)
         of, count = self._refusals.pop(address, (minute, 0))
         count = count + 1 if of == minute else 1
         self._refusals[address] = (minute, count)

@@ -8,6 +8,7 @@ from build_chassis.auth import Principal
 from build_chassis.errors import Forbidden, Unauthenticated
 from fastapi import Depends, Request
 
+from build_gateway.accounts.directory import is_personal
 from build_gateway.accounts.tokens import TokenInvalid
 from build_gateway.dependencies import Dependencies, Needs
 
@@ -29,12 +30,30 @@ def client_address(request: Request) -> str:
 
 async def person(request: Request, needs: Needs) -> Principal:
     """The person whose access token this is; an API key is none. Raises Unauthenticated."""
+    principal, _ = await _person_by(request, needs)
+    return principal
+
+
+async def _person_by(request: Request, needs: Dependencies) -> tuple[Principal, str | None]:
+    """The person, and the level of the personal token this is; None: a log-in."""
     try:
-        principal, _ = await needs.directory.principal(bearer(request))
+        principal, claims = await needs.directory.principal(bearer(request))
     except TokenInvalid as error:
         raise Unauthenticated(str(error), _UNAUTHORIZED) from error
     note_caller(request, principal.name)
-    return principal
+    if claims.level == "read" and request.method not in ("GET", "HEAD"):
+        raise Forbidden(
+            "this token only reads", remedy="make one of level `write`: build-dashboard login --level write."
+        )
+    return principal, claims.level
+
+
+async def logged_in(request: Request, needs: Needs) -> Principal:
+    """A person who has logged in: a token that was taken makes no other, and changes no password. Raises Forbidden."""
+    caller, level = await _person_by(request, needs)
+    if level is not None:
+        raise Forbidden("this needs a log-in, not a token", remedy="log in on the page, or by POST /api/auth/login.")
+    return caller
 
 
 async def admin(caller: Annotated[Principal, Depends(person)]) -> Principal:
@@ -44,16 +63,11 @@ async def admin(caller: Annotated[Principal, Depends(person)]) -> Principal:
     return caller
 
 
-async def developer(caller: Annotated[Principal, Depends(person)]) -> Principal:
-    """A person with role developer or admin. Raises Forbidden."""
-    if caller.role == "viewer":
-        raise Forbidden("this needs role developer or admin")
-    return caller
-
-
 async def person_or_key(request: Request, needs: Dependencies, *, is_artifact: bool) -> Principal:
     """A person; or a key with scope `read` that reads; or an agent's key on the artifacts' routes. Raises 401."""
     value = bearer(request)
+    if is_personal(value):
+        return await person(request, needs)
     if value.count(".") == 2:
         # The shape of an access token; a key that somebody chose may look like one, too.
         with suppress(Unauthenticated):
@@ -70,5 +84,5 @@ async def person_or_key(request: Request, needs: Dependencies, *, is_artifact: b
 
 
 Person = Annotated[Principal, Depends(person)]
-Developer = Annotated[Principal, Depends(developer)]
+LoggedIn = Annotated[Principal, Depends(logged_in)]
 Admin = Annotated[Principal, Depends(admin)]

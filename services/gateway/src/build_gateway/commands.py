@@ -11,6 +11,7 @@ from build_chassis.errors import StoreUnavailable
 from build_chassis.failpoints import fail_at
 from build_protocol import clock
 from build_protocol.frames import Command, CommandAck, CommandStored
+from build_protocol.views import StoredBuild
 
 from build_gateway.store.contract import GatewayStore
 from build_gateway.store.rows import AgentRow, CommandKind, CommandRow, CommandState
@@ -31,21 +32,17 @@ ACCEPTED_SECONDS: Mapping[CommandKind, int] = {
 """What an agent has taken ends within this; a trigger waits for the builds before it."""
 
 UNACKED: tuple[CommandState, ...] = ("queued", "sent")
+_AS_STORED = Command.model_fields.keys() & CommandRow.model_fields.keys()
+"""What an agent receives just as it is stored."""
+
 UNFINISHED: tuple[CommandState, ...] = ("queued", "sent", "accepted")
 
 
-class EndedBuild(Protocol):
-    """What ingest knows of a build."""
-
-    complete: bool
-    status: str | None
-
-
-AskBuilds = Callable[[Sequence[str]], Awaitable[Mapping[str, EndedBuild] | None]]
+AskBuilds = Callable[[Sequence[str]], Awaitable[Mapping[str, StoredBuild] | None]]
 """What is known of these builds; None: nobody knows now."""
 
 
-def ended(row: CommandRow, now_ms: int, build: EndedBuild | None = None) -> CommandRow | None:
+def ended(row: CommandRow, now_ms: int, build: StoredBuild | None = None) -> CommandRow | None:
     """The command as it ended by itself, with the reason; None while it goes on.
 
     Args:
@@ -228,17 +225,7 @@ class Commands:
             return
         sent = row.model_copy(update={"state": "sent", "session": session.row.instance, "updated_at": now_ms})
         if await self._store.move_command(sent, (row.state,)):
-            session.send_command(
-                Command(
-                    command_id=row.id,
-                    kind=row.kind,
-                    build_id=row.build_id,
-                    project=row.project,
-                    args=row.args,
-                    requested_by=row.requested_by,
-                    expires_at=row.expires_at,
-                )
-            )
+            session.send_command(Command(command_id=row.id, **{name: getattr(row, name) for name in _AS_STORED}))
 
 
 def _serves(agent: AgentRow, project: str | None) -> bool:

@@ -1,8 +1,13 @@
-"""`/ws`, the one WebSocket endpoint: with an API key an agent, without one a viewer. Refusals come before accept."""
+"""`/ws`, the one endpoint of sockets: with an API key an agent, without one a viewer. Refusals come before accept.
+
+Agents whose network passes no WebSocket post the same frames there.
+"""
 
 import logging
+import math
 from collections import Counter
-from contextlib import ExitStack
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, urlsplit
 
@@ -17,11 +22,14 @@ from build_chassis.errors import (
     Unavailable,
 )
 from build_protocol.frames import AGENT_SUBPROTOCOL, VIEWER_SUBPROTOCOL, Close
-from fastapi import Response
+from build_protocol.limits import POST_WAIT_SECONDS
+from fastapi import Request, Response
+from starlette.requests import ClientDisconnect, HTTPConnection
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from build_gateway.accounts.attempts import network_of
+from build_gateway.agents.post import Post, PostSession
 from build_gateway.agents.session import AgentEdges, AgentSession
 from build_gateway.keys import Keys
 from build_gateway.settings import Settings
@@ -30,6 +38,7 @@ from build_gateway.store.rows import Key
 from build_gateway.viewers.session import ViewerEdges, ViewerSession
 
 logger = logging.getLogger("gateway")
+_NO_STORE = {"Cache-Control": "no-store"}
 SECRET_PARAMETERS = ("token", "key", "api_key", "apikey", "access_token", "authorization")
 
 
@@ -48,48 +57,74 @@ class Endpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one upgrade to its end: the ASGI app of `/ws`."""
         websocket = WebSocket(scope, receive, send)
+        try:
+            with self._place("agent" if "authorization" in websocket.headers else "viewer"):
+                _check_query(websocket)
+                if "authorization" in websocket.headers:
+                    async with self._agent(websocket) as key:
+                        await self._serve_agent(websocket, send, key)
+                else:
+                    await self._viewer(websocket, send)
+        except ServiceError as refusal:
+            logger.info("refuse upgrade %d: %s", refusal.status, refusal)
+            await websocket.send_denial_response(problems.problem(refusal, "/ws"))
+
+    async def post(self, request: Request) -> Response:
+        """Answer the frames that an agent posts, a line each, with the lines that it would receive by a socket.
+
+        Query parameter `wait`: how long the answer may wait for news, in seconds.
+        """
+        try:
+            with self._place("agent"):
+                _check_query(request)
+                if "authorization" not in request.headers:
+                    raise Unauthenticated("agents post here: send the key as `Authorization: Bearer`")
+                async with self._agent(request) as key:
+                    post = Post(request.stream(), self.settings.frame_bytes)
+                    with self.agents.metrics.agents.track_inprogress():
+                        await PostSession(post, key, self.agents, wait_seconds=_wait(request)).run()
+                    return Response(post.answer(), media_type="application/x-ndjson", headers=_NO_STORE)
+        except ServiceError as refusal:
+            logger.info("refuse post %d: %s", refusal.status, refusal)
+            return problems.problem(refusal, "/ws")
+        except ClientDisconnect:
+            return Response(status_code=400)  # nobody reads it
+
+    @contextmanager
+    def _place(self, kind: str) -> Iterator[None]:
         # Counted apart: pages that anybody may open never keep agents out.
-        kind = "agent" if "authorization" in websocket.headers else "viewer"
         if self._connections[kind] >= self.settings.connections:
-            await self._refuse(websocket, Unavailable("this gateway is full: try another, or later"))
-            return
+            raise Unavailable("this gateway is full: try another, or later")
         self._connections[kind] += 1
         try:
-            await self._admit(websocket, send)
-        except ServiceError as refusal:
-            await self._refuse(websocket, refusal)
+            yield
         finally:
             self._connections[kind] -= 1
 
-    async def _admit(self, websocket: WebSocket, send: Send) -> None:
-        # Query strings end up in logs: a secret there is refused even when it is right.
-        if any(name.lower() in SECRET_PARAMETERS for name, _ in parse_qsl(websocket.url.query, keep_blank_values=True)):
-            raise Malformed("no secrets in the URL: send the key as `Authorization: Bearer`")
-        if "authorization" in websocket.headers:
-            await self._agent(websocket, send)
-        else:
-            await self._viewer(websocket, send)
-
-    async def _agent(self, websocket: WebSocket, send: Send) -> None:
-        if "origin" in websocket.headers:
+    @asynccontextmanager
+    async def _agent(self, connection: HTTPConnection) -> AsyncIterator[Key]:
+        if "origin" in connection.headers:
             raise Forbidden("browsers are not agents: an agent sends no Origin")
-        key = await self._key(websocket)
+        key = await self._key(connection)
         roster = self.agents.roster
         if roster.connections[key.id] >= self.settings.connections_per_key:
             raise RateLimited("too many connections with this key")
         roster.connections[key.id] += 1
         try:
-            socket = await _accept(websocket, send, AGENT_SUBPROTOCOL)
-            if socket is not None:
-                with self.agents.metrics.agents.track_inprogress():
-                    await AgentSession(socket, key, self.agents).run()
+            yield key
         finally:
             roster.connections[key.id] -= 1
             if roster.connections[key.id] <= 0:
                 del roster.connections[key.id]
 
-    async def _key(self, websocket: WebSocket) -> Key:
-        scheme, _, value = websocket.headers["authorization"].partition(" ")
+    async def _serve_agent(self, websocket: WebSocket, send: Send, key: Key) -> None:
+        socket = await _accept(websocket, send, AGENT_SUBPROTOCOL)
+        if socket is not None:
+            with self.agents.metrics.agents.track_inprogress():
+                await AgentSession(socket, key, self.agents).run()
+
+    async def _key(self, connection: HTTPConnection) -> Key:
+        scheme, _, value = connection.headers["authorization"].partition(" ")
         try:
             key = await self.keys.find(value.strip()) if scheme.lower() == "bearer" else None
         except StoreUnavailable as error:
@@ -119,10 +154,22 @@ class Endpoint:
         if self._unproven[address] <= 0:
             del self._unproven[address]
 
-    async def _refuse(self, websocket: WebSocket, refusal: ServiceError) -> None:
-        logger.info("refuse upgrade %d: %s", refusal.status, refusal)
-        answer: Response = problems.problem(refusal, "/ws")
-        await websocket.send_denial_response(answer)
+
+def _check_query(connection: HTTPConnection) -> None:
+    # Query strings end up in logs: a secret there is refused even when it is right.
+    names = (name.lower() for name, _ in parse_qsl(connection.url.query, keep_blank_values=True))
+    if any(name in SECRET_PARAMETERS for name in names):
+        raise Malformed("no secrets in the URL: send the key as `Authorization: Bearer`")
+
+
+def _wait(request: Request) -> float:
+    try:
+        seconds = float(request.query_params.get("wait", "0"))
+    except ValueError:
+        seconds = math.nan
+    if not math.isfinite(seconds):
+        raise Malformed("wait: a number of seconds")
+    return min(max(seconds, 0.0), POST_WAIT_SECONDS)
 
 
 async def _accept(websocket: WebSocket, send: Send, subprotocol: str) -> Socket | None:

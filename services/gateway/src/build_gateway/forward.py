@@ -6,12 +6,14 @@ A request arrives with a path that `build_chassis.paths` let pass, so its segmen
 from collections.abc import Sequence
 
 from build_chassis import problems
+from build_chassis.access_log import note_route
 from build_chassis.auth import Principal
 from build_chassis.errors import NotFound, Unavailable
 from fastapi import APIRouter, Request, Response
 
 from build_gateway.caller import person_or_key
 from build_gateway.dependencies import Needs
+from build_gateway.visitors import show, visitor_at
 
 router = APIRouter()
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
@@ -34,6 +36,9 @@ _SIGNED = frozenset({("POST", "notifications/webhooks/sendgrid")})
 _TICKETS = ("artifacts", "objects")
 """What is below it is a ticket, signed by the artifacts service: a click on a download carries no token."""
 
+_ACTS = ("notifications", "act")
+"""What is below it is a permission, signed by notifier for the recipient of a mail, and what it is used for."""
+
 _NOBODY = Principal("nobody", "viewer", frozenset(), kind="key")
 """The caller of such a request: it may see nothing, and its signature or ticket is its whole permission."""
 
@@ -54,13 +59,24 @@ async def forward(path: str, request: Request, needs: Needs) -> Response:
     owner = owner_of(segments)
     if owner is None:
         return problems.problem(NotFound(f"no route /api/{path[:200]}"), request.url.path)
+    note_route(request, f"/api/... of {owner}")
     is_signed = (request.method, path) in _SIGNED or _is_ticket(request.method, segments)
-    principal = _NOBODY if is_signed else await person_or_key(request, needs, is_artifact=owner == "artifacts")
+    is_visit = not is_signed and "authorization" not in request.headers
+    if is_signed:
+        principal = _NOBODY
+    elif is_visit:
+        principal = visitor_at(request, segments, needs)
+    else:
+        principal = await person_or_key(request, needs, is_artifact=owner == "artifacts")
     client = needs.peers.get(owner)
     if client is None:
         return problems.problem(Unavailable(f"service {owner} is not part of this system"), request.url.path)
+    if is_visit:
+        return await show(client, request, segments, principal)
     return await client.forward(request, ["api", *segments], principal)
 
 
 def _is_ticket(method: str, segments: Sequence[str]) -> bool:
+    if method in ("GET", "POST") and len(segments) == 4:
+        return tuple(segments[:2]) == _ACTS
     return method in ("GET", "PUT") and tuple(segments[:-1]) == _TICKETS

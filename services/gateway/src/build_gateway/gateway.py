@@ -7,7 +7,6 @@ from functools import partial
 
 from build_chassis.backoff import Backoff
 from build_chassis.errors import StoreUnavailable
-from build_chassis.retention_guard import RetentionGuard
 from build_chassis.secret_rules import ADMIN_PASSWORD
 from build_chassis.supervisor import Duty
 from build_protocol.clock import HOUR_SECONDS
@@ -35,9 +34,8 @@ LISTEN_SECONDS = 1.0
 class Gateway:
     """The work of one gateway."""
 
-    def __init__(self, parts: Dependencies, guard: RetentionGuard) -> None:
+    def __init__(self, parts: Dependencies) -> None:
         self._parts = parts
-        self._guard = guard
 
     async def prepare(self) -> None:
         """Open the store and create the first admin and key unless they exist; repeating it changes nothing.
@@ -48,7 +46,7 @@ class Gateway:
         await store.open()
         # Before anything is received: it is placed by this clock. A store that takes no writes is read all the same.
         with suppress(StoreUnavailable):
-            await self._guard.look()
+            await self._parts.guard.look()
         if settings.admin_password is not None:
             await self._parts.directory.ensure_admin(settings.admin_password.get_secret_value())
         if settings.api_key is not None:
@@ -61,7 +59,7 @@ class Gateway:
         parts, retention = self._parts, Retention(self._parts.store)
 
         async def forget_old() -> None:
-            if await self._guard.is_clock_right():
+            if await parts.guard.is_clock_right():
                 await retention.forget_old(parts.clock())
 
         soon = partial(Backoff, max_seconds=LISTEN_SECONDS)
@@ -73,17 +71,20 @@ class Gateway:
             Duty("watch viewers", parts.audience.watch, AUDIENCE_SECONDS, rests_first=True),
             Duty("watch keys", self._watch_keys, KEYS_SECONDS, rests_first=True),
             Duty("remember agents", parts.roster.write_changes, WRITE_SECONDS, rests_first=True),
+            Duty("stop failing builds", parts.auto_stop.order, interval_seconds=None, wake=parts.auto_stop.wake),
             Duty("end commands", self._end_commands, COMMANDS_SECONDS),
-            Duty("count parked messages", self._count_parked, PARKED_SECONDS),
-            self._guard.duty(),
+            Duty("count waiting and parked messages", self._count_messages, PARKED_SECONDS),
             Duty("forget old sessions", forget_old, HOUR_SECONDS),
         )
 
     async def _end_commands(self) -> None:
         await self._parts.commands.end_due(self._parts.ingest.stored)
 
-    async def _count_parked(self) -> None:
-        self._parts.metrics.parked_messages.set(await self._parts.bus.count_parked())
+    async def _count_messages(self) -> None:
+        metrics, bus = self._parts.metrics, self._parts.bus
+        metrics.parked_messages.set(await bus.count_parked())
+        for queue, depth in (await bus.depths()).items():
+            metrics.queue_messages.labels(queue).set(depth)
 
     async def _answer(self, event: Revoked | CommandStored | AgentConnected) -> None:
         roster = self._parts.roster
@@ -91,9 +92,9 @@ class Gateway:
             for session in roster.of_agent(event.agent):
                 await self._parts.commands.deliver(session)
         elif isinstance(event, AgentConnected):
-            older = roster.find_process(event.agent, event.instance)
-            if older is not None and older.row.session != event.session:
-                older.end(Close.SUPERSEDED, "a newer connection of this agent took over")
+            for session in roster.of_process(event.agent, event.instance):
+                if session.row.session != event.session:
+                    session.end(Close.SUPERSEDED, "a newer connection of this agent took over")
         else:
             await self._revoke(event)
 
@@ -104,13 +105,21 @@ class Gateway:
         if event.user is not None:
             self._parts.directory.forget(event.user)
             await self._parts.audience.look_at(event.user)
+        if event.group is not None:
+            self._parts.directory.forget_groups()
+            await self._parts.audience.watch()
 
     async def _watch_keys(self) -> None:
-        """End sessions whose key expired or was revoked while the control exchange was away."""
+        """End sessions whose key expired or was revoked while the control exchange was away; note what is in use."""
         if len(self._parts.roster) == 0:
             return
         now_ms = self._parts.clock()
-        usable = {key.id for key in await self._parts.store.list_keys() if key.is_usable(now_ms)}
+        usable = {key.id: key for key in await self._parts.store.list_keys() if key.is_usable(now_ms)}
+        used: set[str] = set()
         for session in self._parts.roster:
-            if session.key.id not in usable:
+            if session.key.id in usable:
+                used.add(session.key.id)
+            else:
                 session.end(Close.BAD_TOKEN, "this API key was revoked or has expired")
+        for key_id in used:
+            await self._parts.keys.touch(usable[key_id])

@@ -4,10 +4,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
+from build_chassis.questions import ask
 from build_chassis.service_client import JsonClient
 from build_protocol.frames import HelloBuild, LastGreen, LastGreenQuery
 
-from build_gateway.questions import ask
+from build_gateway.ingest_view import GATEWAY
 
 LAST_GREENS = 20
 
@@ -28,7 +29,7 @@ class HistoryView:
             f"/internal/last-green?{urlencode({'project': project, 'branch': branch or '', 'config': config})}"
             for project, branch, config in wanted
         ]
-        answers = await ask(self.client, *questions) or []
+        answers = await ask(self.client, GATEWAY, questions) or []
         return [
             LastGreen(project=project, branch=branch, config=config, commit=answer["commit"])
             for (project, branch, config), answer in zip(wanted, answers, strict=False)

@@ -1,29 +1,15 @@
 """What the gateway asks ingest for its agents: how far builds are stored, and who owns them."""
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
-from urllib.parse import urlencode
 
+from build_chassis.auth import Principal
+from build_chassis.questions import stored_builds
 from build_chassis.service_client import JsonClient
-from pydantic import BaseModel, TypeAdapter
+from build_protocol.views import StoredBuild
 
-from build_gateway.questions import ask
-
-BUILDS_PER_QUESTION = 100
-
-
-class StoredBuild(BaseModel):
-    """What ingest holds of a build."""
-
-    stored: int
-    verified: bool = False
-    agent: str | None = None
-    project: str
-    status: str | None = None
-    complete: bool = False
-
-
-_stored_builds = TypeAdapter(dict[str, StoredBuild])
+GATEWAY = Principal(name="gateway", role="admin", projects=None, kind="service")
+"""As whom the gateway itself asks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,19 +18,6 @@ class IngestView:
 
     client: JsonClient | None
 
-    async def stored(self, build_ids: Sequence[str]) -> dict[str, StoredBuild] | None:
+    async def stored(self, build_ids: Collection[str]) -> dict[str, StoredBuild] | None:
         """What is stored of these builds; those ingest does not know are absent. None: no answer in time."""
-        if not build_ids:
-            return {}
-        chunks = [
-            build_ids[first : first + BUILDS_PER_QUESTION] for first in range(0, len(build_ids), BUILDS_PER_QUESTION)
-        ]
-        answers = await ask(
-            self.client,
-            *(f"/internal/stored?{urlencode([('build', build_id) for build_id in chunk])}" for chunk in chunks),
-        )
-        if answers is None:
-            return None
-        return {
-            build_id: build for answer in answers for build_id, build in _stored_builds.validate_python(answer).items()
-        }
+        return await stored_builds(self.client, GATEWAY, build_ids)

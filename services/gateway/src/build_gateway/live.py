@@ -13,9 +13,10 @@ from build_protocol.frames import Stored
 from pydantic import ValidationError
 
 from build_gateway.agents.roster import Roster
+from build_gateway.auto_stop import AutoStop
 from build_gateway.metrics import Metrics
 from build_gateway.viewers.audience import Audience
-from build_gateway.viewers.events import LogEvent, read_build, read_log
+from build_gateway.viewers.events import BuildEvent, LogEvent, read_build, read_log
 from build_gateway.viewers.log_pace import LogPace
 from build_gateway.viewers.pace import Pace
 
@@ -29,11 +30,12 @@ ALWAYS = ("build.#", "stored.#")
 class Live:
     """One listener for all viewers and agents of this gateway."""
 
-    def __init__(self, bus: Bus, audience: Audience, roster: Roster, metrics: Metrics) -> None:
+    def __init__(self, bus: Bus, audience: Audience, roster: Roster, metrics: Metrics, auto_stop: AutoStop) -> None:
         self._bus = bus
         self._audience = audience
         self._roster = roster
         self._metrics = metrics
+        self._auto_stop = auto_stop
         self._pace = Pace()
         self._log_pace = LogPace()
         self._held = asyncio.Event()
@@ -97,11 +99,7 @@ class Live:
         self._metrics.live_events.labels(kind).inc()
         try:
             if kind == "build":
-                event = self._pace.offer(read_build(announcement.body), time.monotonic())
-                if event is None:
-                    self._held.set()
-                else:
-                    self._audience.show_build(event)
+                self._take_build(read_build(announcement.body))
             elif kind == "log":
                 for text in self._log_pace.offer(read_log(announcement.body), time.monotonic()):
                     self._show_log(text)
@@ -111,6 +109,15 @@ class Live:
                 self._roster.stored(Stored.model_validate_json(announcement.body))
         except ValidationError as error:
             logger.warning("ignore live event %s: %s", announcement.routing_key, error)
+
+    def _take_build(self, build: BuildEvent) -> None:
+        if build.failing:
+            self._auto_stop.notice(build.build_id, project=build.project, agent=build.agent, origin=build.origin)
+        event = self._pace.offer(build, time.monotonic())
+        if event is None:
+            self._held.set()
+        else:
+            self._audience.show_build(event)
 
     def _show_log(self, event: LogEvent) -> None:
         # Showing is sending, as long as viewers read: the time it takes is what it costs.

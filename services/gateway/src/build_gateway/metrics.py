@@ -1,6 +1,6 @@
 """What the gateway counts, in its own registry: several services may share one process."""
 
-from prometheus_client import CollectorRegistry, Counter, Gauge
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 
 class Metrics:
@@ -18,5 +18,14 @@ class Metrics:
         self.resyncs = Counter("gateway_resyncs", "RESYNC frames sent to viewers", registry=registry)
         self.parked_messages = Gauge(
             "parked_messages", "Messages set aside, for a person or until they replay themselves", registry=registry
+        )
+        self.queue_messages = Gauge(
+            "queue_messages", "Messages that wait in a work queue, at most 20,000 counted", ["queue"], registry=registry
+        )
+        self.clock_skew_seconds = Histogram(
+            "gateway_agent_clock_skew_seconds",
+            "How far an agent's wall clock is from ours, either way, at each of its connections",
+            buckets=(0.1, 0.5, 1, 5, 30, 60, 300, 3600, 86400),
+            registry=registry,
         )
         self.logins = Counter("gateway_logins", "Login attempts", ["outcome"], registry=registry)

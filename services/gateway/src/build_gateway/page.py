@@ -17,7 +17,7 @@ FRESH = "no-cache"
 COMPRESSED = frozenset({".html", ".js", ".css", ".svg", ".json", ".map", ".txt"})
 NOT_BUILT = """The dashboard's page is not built.
 
-From a checkout: `npm install && npm run build` (or `make page`), then reload.
+From a checkout: `npm install && npm run build`, then reload.
 Release wheels and images carry the page; the API under /api/ works without it.
 """
 

@@ -58,7 +58,7 @@ async def _reset(store: GatewayStore, password: str) -> None:
     try:
         await store.open()
         fresh = new_admin(await Passwords().hash(password), now_ms())
-        rights = fresh.model_dump(include={"role", "projects", "disabled", "password_hash"})
+        rights = fresh.model_dump(include={"role", "projects", "disabled", "on_hold", "password_hash", "second_factor"})
         if not await store.add_user(fresh):
             await store.change_user(ADMIN, lambda user: ending_tokens(user.model_copy(update=rights)))
         await Audit(store).note(f"uid {os.getuid()} on the server", "reset admin", ADMIN)

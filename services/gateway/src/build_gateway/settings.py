@@ -7,11 +7,12 @@ from urllib.parse import urlsplit
 from build_chassis.secret_rules import ADMIN_PASSWORD, API_KEY, SIGNING_KEY, Rule
 from build_chassis.settings import ServiceSettings
 from build_protocol import limits
-from build_protocol.clock import DAY_SECONDS
+from build_protocol.clock import DAY_SECONDS, HOUR_SECONDS
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from build_gateway import keys
+from build_gateway.accounts.provider import is_plain
 from build_gateway.headers import hostname
 
 LOOPBACK = "127.0.0.1,::1"
@@ -25,28 +26,57 @@ class Settings(ServiceSettings):
 
     service: str = "gateway"
     name: str = Field("", description="This gateway's own name among several; random where unset.")
-    jwt_algorithm: Literal["HS256", "HS384", "HS512"] = Field("HS256", validation_alias="JWT_ALGORITHM")
+    jwt_algorithm: Literal["HS256", "HS384", "HS512"] = Field(
+        "HS256", validation_alias="JWT_ALGORITHM", description="How tokens are signed."
+    )
     access_seconds: int = Field(600, gt=0, description="Life of an access token.")
     refresh_seconds: int = Field(14 * DAY_SECONDS, gt=0, description="Life of a refresh cookie.")
     session_seconds: int = Field(30 * DAY_SECONDS, gt=0, description="Life of a log-in, however often it is renewed.")
-    admin_password: SecretStr | None = Field(None, validation_alias="BUILD_DASHBOARD_ADMIN_PASSWORD")
-    api_key: SecretStr | None = Field(None, validation_alias="BUILD_DASHBOARD_API_KEY")
+    admin_password: SecretStr | None = Field(
+        None,
+        validation_alias="BUILD_DASHBOARD_ADMIN_PASSWORD",
+        description="Of the user `admin`, who is made at the first start.",
+    )
+    api_key: SecretStr | None = Field(
+        None,
+        validation_alias="BUILD_DASHBOARD_API_KEY",
+        description="An agent's key for all projects, made at the first start.",
+    )
+    ci_token_seconds: int = Field(
+        HOUR_SECONDS, ge=60, le=DAY_SECONDS, description="Life of a key that a CI's job gets for its token."
+    )
     dashboard_url: str | None = Field(
         None, validation_alias="BUILD_DASHBOARD_URL", description="The address people use; https:// decides cookies."
     )
     allowed_origins: str = Field("", description="Origins of pages served elsewhere; the own host is always allowed.")
     allowed_hosts: str = Field("", description="Names it is reached by, beside that of BUILD_DASHBOARD_URL.")
-    ingest_url: str = "http://127.0.0.1:8081"
-    notifier_url: str | None = None
-    artifacts_url: str | None = None
-    history_url: str | None = None
+    ingest_url: str = Field("http://127.0.0.1:8081", description="Where ingest is.")
+    notifier_url: str | None = Field(None, description="Where the notifier is.")
+    artifacts_url: str | None = Field(None, description="Where artifacts is.")
+    history_url: str | None = Field(None, description="Where history is.")
     frame_bytes: int = Field(limits.FRAME_BYTES, gt=0, description="Largest WebSocket frame, bytes.")
     window_bytes: int = Field(limits.WINDOW_BYTES, gt=0, description="Unconfirmed bytes one agent may have sent.")
     inflight_bytes: int = Field(64 * 1024 * 1024, gt=0, description="Unconfirmed bytes of all agents together.")
-    connections_per_key: int = Field(500, gt=0)
+    connections_per_key: int = Field(500, gt=0, description="Connections that agents with one key may have at once.")
     connections: int = Field(5000, gt=0, description="Agents this gateway holds at most, and as many viewers.")
     unproven_per_address: int = Field(
         100, gt=0, description="Pages of one address whose sockets are open and not logged in yet."
+    )
+    oidc_issuer: str = Field("", description="The single sign-on's issuer; its configuration is read from there.")
+    oidc_client_id: str = Field("", description="As what the dashboard is registered there.")
+    oidc_client_secret: SecretStr = Field(SecretStr(""), description="Of that client.")
+    oidc_scopes: str = Field("openid profile email", description="What is asked for; `offline_access` where needed.")
+    oidc_name_claim: str = Field("preferred_username", description="The claim that is the user name here.")
+    oidc_groups_claim: str = Field("groups", description="The claim that lists a person's groups.")
+    oidc_label: str = Field("single sign-on", description="What the log-in page calls it.")
+    oidc_only: bool = Field(False, description="Passwords let in user `admin` only, for emergencies.")
+    oidc_away_seconds: int = Field(
+        900,
+        ge=60,
+        description="How long people stay in while the provider does not answer; a refusal counts at once.",
+    )
+    visitor_requests_per_second: int = Field(
+        10, gt=0, description="Requests without a login that one address may make, sustained; twice as many at once."
     )
     frames_per_second: int = Field(1000, gt=0, description="Frames one agent may send per second, sustained.")
 
@@ -85,6 +115,18 @@ class Settings(ServiceSettings):
         if value is not None and len(value.get_secret_value()) > keys.LONGEST:
             raise ValueError(f"{API_KEY.name} has more than {keys.LONGEST} characters: {API_KEY.remedy}")
         return _seed(API_KEY, value)
+
+    @model_validator(mode="after")
+    def _sso_is_whole(self) -> Self:
+        if not self.oidc_issuer:
+            return self
+        if is_plain(self.oidc_issuer):
+            raise ValueError(f"GATEWAY_OIDC_ISSUER: {self.oidc_issuer!r} has no TLS; write https://...")
+        if not self.oidc_client_id or not self.oidc_client_secret.get_secret_value():
+            raise ValueError("GATEWAY_OIDC_CLIENT_ID and GATEWAY_OIDC_CLIENT_SECRET: the provider shows both")
+        if not self.dashboard_url:
+            raise ValueError("BUILD_DASHBOARD_URL: the single sign-on sends people back there, so it must be known")
+        return self
 
     @model_validator(mode="after")
     def _known_origins(self) -> Self:

@@ -5,17 +5,21 @@ import logging
 import secrets
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
 
-from build_chassis.auth import Principal
+from build_chassis.auth import Principal, ProjectRole, rank_of
+from build_chassis.projects import Projects
 from build_chassis.secret_rules import ADMIN_PASSWORD
+from build_protocol.credentials import TOKEN_PREFIX
 from build_protocol.frames import Revoked
 
 from build_gateway.accounts.passwords import Passwords
+from build_gateway.accounts.rights import GroupRoles, fingerprint, group_roles, principal_of
+from build_gateway.accounts.second_factor import SecondFactors
 from build_gateway.accounts.tokens import Claims, TokenInvalid, Tokens
 from build_gateway.store.contract import GatewayStore
-from build_gateway.store.rows import RefreshToken, User
+from build_gateway.store.rows import Group, Key, RefreshToken, Rights, TokenLevel, User
 
 logger = logging.getLogger("gateway")
 FRESH_SECONDS = 3.0
@@ -26,6 +30,9 @@ ENDED_SESSIONS = 200
 """Log-outs a person's row holds; with more of them inside one access token's life, all of the person's sessions end."""
 CACHED_USERS = 10_000
 ADMIN = "admin"
+_MOST: Mapping[TokenLevel | None, ProjectRole] = {"read": "viewer", "write": "developer"}
+"""The highest role of a personal token of this level, whatever its person's is."""
+
 RESET = "where nobody can log in, `build-dashboard reset-admin` on the server (`… serve gateway reset-admin`) helps"
 
 
@@ -52,6 +59,9 @@ class Directory:
         refresh_seconds: int,
         session_seconds: int,
         announce: Callable[[Revoked], Awaitable[None]],
+        projects: Projects,
+        personal_tokens: Callable[[str], Awaitable[Key | None]] | None = None,
+        second_factors: SecondFactors | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._store = store
@@ -60,8 +70,15 @@ class Directory:
         self._refresh_seconds = refresh_seconds
         self._session_seconds = session_seconds
         self._announce = announce
+        self._personal_tokens = personal_tokens
+        self._second_factors = second_factors
         self._clock = clock
+        self._projects = projects
         self._seen: OrderedDict[str, tuple[float, User | None]] = OrderedDict()
+        self._groups: tuple[float, dict[str, Group]] = (float("-inf"), {})
+        self._configured: tuple[object, GroupRoles] = (None, {})
+        self.confirm: Callable[[User], Awaitable[User | None]] | None = None
+        """Asks the single sign-on about its people; without one none of them gets in."""
 
     async def ensure_admin(self, password: str) -> None:
         """User `admin` exists, with this password where it is new; one that is there stays as it is in every respect.
@@ -87,24 +104,51 @@ class Directory:
                 RESET,
             )
 
-    async def change(self, name: str, change: Callable[[User], User]) -> User | None:
+    async def change(self, name: str, change: Callable[[User], User], *, ends_sessions: bool = True) -> User | None:
         """Change a user as stored now; tokens issued before are no longer valid, sockets close.
 
         None: there is no such user. Raises LastAdmin.
+
+        Args:
+            name: The user's.
+            change: Pure, and called again where others change the user, too.
+            ends_sessions: Whether the person has to log in again; if not, only tokens with other rights end.
         """
-        changed = await self._store.change_user(name, lambda user: ending_tokens(change(user)))
+        changed = await self._store.change_user(
+            name, lambda user: ending_tokens(change(user)) if ends_sessions else change(user)
+        )
         if changed is None:
             return None
         self.forget(name)
         await self._announce(Revoked(user=name))
         return changed
 
-    async def login(self, name: str, password: str) -> Grant | None:
-        """A grant when the password is right; None takes as long, whether or not the user exists."""
+    async def put_group(self, group: Group) -> None:
+        """Put the group in place of the one of its name; tokens of its members that had other rights end."""
+        await self._store.put_group(group)
+        await self._group_changed(group.name)
+
+    async def drop_group(self, name: str) -> bool:
+        """Delete the group; whether there was one. Its members stay members of a group that gives nothing."""
+        was_there = await self._store.drop_group(name)
+        await self._group_changed(name)
+        return was_there
+
+    async def login(self, name: str, password: str, code: str | None = None) -> Grant | None:
+        """A grant when the password is right, and the code where one is needed.
+
+        None takes as long, whether or not the user exists. Raises SecondFactorMissing, TooManyFailures.
+        """
         user = await self._store.find_user(name)
         is_right = await self._passwords.check(password, user.password_hash if user else None)
-        if user is None or not is_right or user.disabled:
+        if user is None or not is_right or not user.may_log_in:
             return None
+        if self._second_factors is not None and not await self._second_factors.check(user, code):
+            return None
+        return await self.begin_session(user)
+
+    async def begin_session(self, user: User) -> Grant:
+        """A grant for somebody who has proven who they are."""
         ends_at = int(self._clock()) + self._session_seconds
         return await self._grant(user, secrets.token_hex(16), secrets.token_urlsafe(32), ends_at)
 
@@ -123,9 +167,10 @@ class Directory:
             await self.end_session(row.user, row.family)
             return None
         user = await self._store.find_user(row.user)
-        if user is None or user.disabled or user.version != row.user_version:
-            return None
-        if now_ms >= min(row.expires_at, row.session_ends_at):
+        if user is not None:
+            user = await self._confirmed(user)
+        is_over = now_ms >= min(row.expires_at, row.session_ends_at)
+        if user is None or not user.may_log_in or user.version != row.user_version or is_over:
             return None
         grant = await self._grant(user, row.family, self._tokens.successor(token), row.session_ends_at // 1000)
         # A log-out meanwhile either sees the new token and deletes it, or is seen here.
@@ -157,8 +202,8 @@ class Directory:
         await self._announce(Revoked(user=name))
 
     async def principal(self, token: str) -> tuple[Principal, Claims]:
-        """The user of this access token, as stored now. Raises TokenInvalid."""
-        claims = self._tokens.read(token)
+        """The user of this access token or personal token, as stored now. Raises TokenInvalid."""
+        claims = await self._personal(token) if is_personal(token) else self._tokens.read(token)
         return await self.still(claims), claims
 
     async def still(self, claims: Claims) -> Principal:
@@ -168,17 +213,51 @@ class Directory:
             # Given after we looked, by another gateway or after `reset-admin`: it is signed, so it is no guess.
             self.forget(claims.user)
             user = await self._find(claims.user)
-        if user is None or user.disabled or user.version != claims.version or self._clock() >= claims.expires_at:
+        if user is None or not user.may_log_in or user.version != claims.version or self._clock() >= claims.expires_at:
             raise TokenInvalid
         if claims.session in user.ended_sessions:
             raise TokenInvalid
-        return Principal(
-            name=user.name, role=user.role, projects=None if user.projects is None else frozenset(user.projects)
-        )
+        user = await self._confirmed(user)
+        if user is None or user.version != claims.version:
+            raise TokenInvalid
+        principal = await self.principal_now(user)
+        if claims.rights not in (None, fingerprint(principal)):
+            # A gateway that has not read the newest groups yet takes a token of one that has.
+            self.forget_groups()
+            principal = await self.principal_now(user)
+            if claims.rights != fingerprint(principal):
+                raise TokenInvalid
+        return narrowed(principal, claims)
+
+    async def principal_now(self, user: User) -> Principal:
+        """Who the user is with the rights of the own row, of the groups and of config.yaml."""
+        given: list[Rights] = [user]
+        if user.groups:
+            groups, configured = await self._known_groups(), self._in_config()
+            given += [groups[name] for name in user.groups if name in groups]
+            given += [
+                Rights(role="viewer", projects=(), roles=dict(configured[name]))
+                for name in user.groups
+                if name in configured
+            ]
+        return principal_of(user.name, given)
+
+    async def _personal(self, token: str) -> Claims:
+        """A personal token as the claims of a session that it would be: its person's rights are read each time."""
+        key = None if self._personal_tokens is None else await self._personal_tokens(token)
+        user = None if key is None or key.user is None else await self._find(key.user)
+        if key is None or user is None or key.expires_at is None or key.password != password_mark(user):
+            raise TokenInvalid
+        only = None if key.projects is None else frozenset(key.projects)
+        return Claims(user.name, user.version, key.id, key.expires_at // 1000, level=key.level, only=only)
 
     def forget(self, name: str) -> None:
         """Read this user from the store again."""
         self._seen.pop(name, None)
+
+    def forget_groups(self) -> None:
+        """Read the groups from the store again."""
+        self._groups = (float("-inf"), {})
 
     async def _grant(self, user: User, session: str, refresh_token: str, ends_at: int) -> Grant:
         left_seconds = ends_at - int(self._clock())
@@ -194,8 +273,32 @@ class Directory:
                 expires_at=int((self._clock() + refresh_seconds) * 1000),
             )
         )
-        access_token = self._tokens.mint(user.name, user.version, session, access_seconds)
+        rights = fingerprint(await self.principal_now(user))
+        access_token = self._tokens.mint(user.name, user.version, session, access_seconds, rights)
         return Grant(access_token, access_seconds, refresh_token, refresh_seconds, user)
+
+    async def _confirmed(self, user: User) -> User | None:
+        """The user; of the single sign-on, as the provider has them by now."""
+        if not user.identity:
+            return user
+        return None if self.confirm is None else await self.confirm(user)
+
+    async def _group_changed(self, name: str) -> None:
+        self.forget_groups()
+        await self._announce(Revoked(group=name))
+
+    async def _known_groups(self) -> dict[str, Group]:
+        read_at, groups = self._groups
+        if self._clock() - read_at >= FRESH_SECONDS:
+            groups = {group.name: group for group in await self._store.list_groups()}
+            self._groups = (self._clock(), groups)
+        return groups
+
+    def _in_config(self) -> GroupRoles:
+        projects = self._projects.current()
+        if self._configured[0] is not projects:
+            self._configured = (projects, group_roles(projects))
+        return self._configured[1]
 
     async def _find(self, name: str) -> User | None:
         read_at, user = self._seen.get(name, (float("-inf"), None))
@@ -209,9 +312,31 @@ class Directory:
         return user
 
 
+def narrowed(principal: Principal, claims: Claims) -> Principal:
+    """The principal with no more than a personal token may; all of it for a log-in."""
+    if claims.level in _MOST:
+        most = _MOST[claims.level]
+        roles = {project: min(role, most, key=rank_of) for project, role in principal.roles.items()}
+        principal = replace(principal, role=min(principal.role, most, key=rank_of), roles=roles)
+    if claims.only is None:
+        return principal
+    only = claims.only if principal.projects is None else principal.projects & claims.only
+    return replace(principal, projects=only)
+
+
+def password_mark(user: User) -> str:
+    """What differs once the password is another: tokens of before end then, whoever made them."""
+    return _sha256(user.password_hash)[:16]
+
+
 def new_admin(password_hash: str, now_ms: int) -> User:
     """User `admin` with every right."""
     return User(name=ADMIN, role="admin", password_hash=password_hash, created_at=now_ms)
+
+
+def is_personal(token: str) -> bool:
+    """Whether this is the form of a person's own token."""
+    return token.startswith(f"{TOKEN_PREFIX}_")
 
 
 def ending_tokens(user: User) -> User:

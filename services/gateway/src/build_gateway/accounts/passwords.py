@@ -37,7 +37,8 @@ class Passwords:
         """Whether the password is right; None (no such user) takes as long and is never right. Raises PasswordsBusy."""
         async with self.slot():
             is_right = await asyncio.to_thread(self._verify, password, password_hash or self._nobody)
-        return is_right and password_hash is not None
+        # Without a hash it was checked against nobody's, so that it takes as long.
+        return is_right and bool(password_hash)
 
     @asynccontextmanager
     async def slot(self) -> AsyncIterator[None]:

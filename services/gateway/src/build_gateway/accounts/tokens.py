@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from build_chassis import signing
 from build_chassis.signing import JWTError
 
+from build_gateway.store.rows import TokenLevel
+
 ISSUER = "build-dashboard"
 AUDIENCE = "build-dashboard-people"
 TOKEN_CHARACTERS = 4096
@@ -27,13 +29,18 @@ class TokenInvalid(ValueError):
 class Claims:
     """Who a token is for; `version` ends it when the user changes, `session` when they log out.
 
-    `expires_at` in seconds since the Unix epoch.
+    `rights` ends it when a group of theirs, or config.yaml, gives other rights. `expires_at` in seconds since the Unix
+    epoch. `level`: of a personal token, what it may; None: a log-in's.
     """
 
     user: str
     version: int
     session: str
     expires_at: int
+    rights: str | None = None
+    level: TokenLevel | None = None
+    only: frozenset[str] | None = None
+    """Of a personal token: the projects that it is limited to; None: all of its person's."""
 
 
 class Tokens:
@@ -45,8 +52,8 @@ class Tokens:
         self._clock = clock
         self.seconds = seconds
 
-    def mint(self, user: str, version: int, session: str, seconds: int) -> str:
-        """A token for this user and session, valid for that many seconds."""
+    def mint(self, user: str, version: int, session: str, seconds: int, rights: str) -> str:
+        """A token for this user, session and fingerprint of rights, valid for that many seconds."""
         now = int(self._clock())
         claims = {
             "iss": ISSUER,
@@ -54,6 +61,7 @@ class Tokens:
             "sub": user,
             "ver": version,
             "sid": session,
+            "rights": rights,
             "jti": secrets.token_hex(16),
             "iat": now,
             "exp": now + seconds,
@@ -73,6 +81,7 @@ class Tokens:
                 version=int(claims["ver"]),
                 session=str(claims["sid"]),
                 expires_at=int(claims["exp"]),
+                rights=claims.get("rights"),
             )
         except (JWTError, KeyError, TypeError, ValueError, RecursionError) as error:
             raise TokenInvalid from error

@@ -9,13 +9,13 @@ from build_protocol.frames import Refused, Stored
 from build_protocol.limits import UNTRUSTED_BUILD_BYTES
 from build_protocol.messages import BuildHeartbeat, BuildStart, Record
 from build_protocol.topology import routing_key
+from build_protocol.views import StoredBuild
 
 from build_gateway.agents.decode import Admitted
 from build_gateway.agents.owners import BuildOwners
 from build_gateway.agents.pipeline import Batch
 from build_gateway.agents.receipt import Receipt
 from build_gateway.agents.window import BuildWindow, Run
-from build_gateway.ingest_view import StoredBuild
 from build_gateway.store.rows import Key
 
 BUILDS_PER_SESSION = 5000
@@ -33,8 +33,6 @@ class SessionBuild:
     window: BuildWindow = field(default_factory=BuildWindow)
     closed_after: int | None = None
     is_own: bool = False
-    room_bytes: int | None = None
-    """What an untrusted build may still send."""
 
 
 class Admission:
@@ -199,16 +197,15 @@ class Admission:
     def _fits(self, record: Record, build: SessionBuild, size_bytes: int) -> bool:
         code, detail = None, ""
         if isinstance(record, BuildStart) and record.data.untrusted:
-            build.room_bytes = UNTRUSTED_BUILD_BYTES
-        if build.room_bytes is not None:
-            build.room_bytes -= size_bytes
+            self._owners.limit(record.build_id, UNTRUSTED_BUILD_BYTES)
+        room = self._owners.room(record.build_id)
         if record.project != build.project:
             code, detail = "malformed", f"project: {record.project} differs from the build's, {build.project}"
         elif (
             build.closed_after is not None and record.seq > build.closed_after and record.type != "ARTIFACT_UPLOADED"  # type: ignore[attr-defined]  # as above
         ):
             code, detail = "closed", "the build is complete; only artifacts may follow"
-        elif build.room_bytes is not None and build.room_bytes < 0:
+        elif room is not None and not room.take(record.seq, size_bytes):
             code, detail = "too_large", f"an untrusted build sends at most {UNTRUSTED_BUILD_BYTES} bytes"
         if code is None:
             return True

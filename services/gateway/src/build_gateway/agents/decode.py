@@ -11,20 +11,29 @@ from typing import Any, TypeVar
 
 from build_protocol import limits
 from build_protocol.clocks import AgentClock, ClockAnchor
-from build_protocol.frames import CommandAck, Heartbeat, Hello, LastGreenQuery, Records, Refused, agent_frame
+from build_protocol.frames import (
+    CommandAck,
+    Heartbeat,
+    Hello,
+    LastGreenQuery,
+    Records,
+    Refused,
+    StoredQuery,
+    agent_frame,
+)
 from build_protocol.messages import BuildLog, Record, agent_record
 from build_protocol.model import WireModel
 from pydantic import ValidationError
 
 Model = TypeVar("Model", bound=WireModel)
-AgentFrame = Hello | Records | Heartbeat | CommandAck | LastGreenQuery
+AgentFrame = Hello | Records | Heartbeat | CommandAck | LastGreenQuery | StoredQuery
 NESTING = 16
 KEY_CHARACTERS = 256
 INT64 = 2**63 - 1
 RECORD_SLACK_BYTES = 512
 """The gateway's encoding of a record may differ from the agent's in escapes and spaces: no reason to refuse it."""
 
-_FRAME_TYPES = ("HELLO", "RECORDS", "HEARTBEAT", "COMMAND_ACK", "LAST_GREEN_QUERY")
+_FRAME_TYPES = ("HELLO", "RECORDS", "HEARTBEAT", "COMMAND_ACK", "LAST_GREEN_QUERY", "STORED_QUERY")
 _RECORD_TYPES = ("BUILD_START", "BUILD_UPDATE", "BUILD_LOG", "BUILD_COMPLETE", "ARTIFACT_UPLOADED")
 
 
@@ -40,7 +49,7 @@ class Admitted:
 class Decoded:
     """What one WebSocket message held. `unknown`: a frame type of a newer agent, ignored and counted."""
 
-    frame: Hello | Heartbeat | CommandAck | LastGreenQuery | None = None
+    frame: Hello | Heartbeat | CommandAck | LastGreenQuery | StoredQuery | None = None
     records: list[Admitted] = field(default_factory=list)
     refused: list[Refused] = field(default_factory=list)
     unknown: bool = False

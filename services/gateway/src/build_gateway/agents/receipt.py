@@ -4,14 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
-from build_protocol.clocks import (
-    ANCHOR_HEADER,
-    CLOCK_HEADER,
-    KEY_CREATED_AT_HEADER,
-    RECEIVED_AT_HEADER,
-    AgentClock,
-    ClockAnchor,
-)
+from build_protocol import clocks
+from build_protocol.clocks import AgentClock, ClockAnchor
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +20,11 @@ class Receipt:
         cls, received_at: int, clock: AgentClock | None, anchor: ClockAnchor | None, *, key_created_at: int
     ) -> Self:
         """The stamp of a frame received at `received_at`, ms since the Unix epoch by the gateway's clock."""
-        clocks = ((CLOCK_HEADER, clock), (ANCHOR_HEADER, anchor))
+        readings = ((clocks.CLOCK_HEADER, clock), (clocks.ANCHOR_HEADER, anchor))
         return cls(
-            {RECEIVED_AT_HEADER: str(received_at)},
+            {clocks.RECEIVED_AT_HEADER: str(received_at)},
             {
-                KEY_CREATED_AT_HEADER: str(key_created_at),
-                **{name: reading.to_json() for name, reading in clocks if reading is not None},
+                clocks.KEY_CREATED_AT_HEADER: str(key_created_at),
+                **{name: reading.to_json() for name, reading in readings if reading is not None},
             },
         )

@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from typing import ClassVar, Protocol
 
 from build_chassis.bus import Bus
 from build_chassis.failpoints import fail_at
@@ -15,21 +16,27 @@ from build_protocol.clock import Clock
 from build_protocol.frames import (
     Ack,
     AgentConnected,
+    BuildExtent,
     Close,
     Command,
     CommandAck,
     Drain,
     Heartbeat,
     Hello,
+    LastGreen,
     LastGreenAnswer,
     LastGreenQuery,
     Limits,
     Refused,
     Stored,
+    StoredAnswer,
+    StoredQuery,
     Welcome,
 )
+from build_protocol.views import StoredBuild
 
 from build_gateway.agents.admission import Admission, SessionBuild
+from build_gateway.agents.backlog import Backlog
 from build_gateway.agents.decode import decode
 from build_gateway.agents.owners import BuildOwners
 from build_gateway.agents.pipeline import Batch, Pipeline
@@ -40,8 +47,8 @@ from build_gateway.commands import Commands
 from build_gateway.history_view import HistoryView
 from build_gateway.metrics import Metrics
 from build_gateway.rate import Rate
-from build_gateway.socket import Socket, SocketGone
-from build_gateway.store.rows import AgentRow, Key
+from build_gateway.socket import SocketGone
+from build_gateway.store.rows import AgentRow, Key, Transport
 
 logger = logging.getLogger("gateway")
 ACK_SECONDS = 0.02
@@ -69,11 +76,28 @@ class AgentEdges:
     dashboard_url: str | None = None
 
 
+class AgentSocket(Protocol):
+    """What carries frames both ways."""
+
+    async def receive(self) -> str | bytes:
+        """The next frame. Raises SocketGone at the end."""
+        ...
+
+    async def send(self, text: str) -> None:
+        """Send one frame. Raises SocketGone."""
+        ...
+
+    async def close(self, code: Close, reason: str) -> None:
+        """Say why this ends."""
+        ...
+
+
 @dataclass(eq=False)
 class AgentSession:
     """The session of one agent process."""
 
-    socket: Socket
+    transport: ClassVar[Transport] = "websocket"
+    socket: AgentSocket
     key: Key
     edges: AgentEdges
     id: str = field(default_factory=lambda: secrets.token_hex(8))
@@ -85,6 +109,8 @@ class AgentSession:
         self._outbox: deque[str] = deque()
         self._wake = asyncio.Event()
         self._ending: tuple[Close, str] | None = None
+        self._backlog = Backlog()
+        self._is_held = False
         self._pipeline = Pipeline(self.edges.bus, self.edges.valve, self._confirmed)
         self._admission = Admission(
             self.key,
@@ -101,12 +127,12 @@ class AgentSession:
         if hello is None:
             return
         await self._welcome(hello)
-        self.edges.roster.join(self)
+        self._join()
         self.edges.valve.join(self._window_changed)
         sender = asyncio.create_task(self._send())
         reader = asyncio.create_task(self._read())
         try:
-            await self.edges.announce(AgentConnected(agent=self.key.name, instance=hello.instance, session=self.id))
+            await self._announce(hello)
             for build_id in self._builds:
                 self.edges.roster.add_build(self, build_id)
             await self.edges.commands.deliver(self)
@@ -116,11 +142,20 @@ class AgentSession:
             reader.cancel()
             await asyncio.gather(sender, reader, return_exceptions=True)
             self.edges.valve.leave(self._window_changed)
-            self.edges.roster.leave(self, self._builds)
+            self._leave()
             await self._pipeline.close()
             if self._ending is not None:
                 await self.socket.close(*self._ending)
             logger.info("end session %s of agent %s", self.id, self.key.name)
+
+    def _join(self) -> None:
+        self.edges.roster.join(self)
+
+    def _leave(self) -> None:
+        self.edges.roster.leave(self, self._builds)
+
+    async def _announce(self, hello: Hello) -> None:
+        await self.edges.announce(AgentConnected(agent=self.key.name, instance=hello.instance, session=self.id))
 
     # --- called by others
 
@@ -130,8 +165,13 @@ class AgentSession:
         build = self._admission.stored(event)
         if build is None:
             self.edges.roster.drop_build(self, event.build_id)
-        elif build.window.store(event.upto, event.resend_from, event.verified):
+            self._backlog.forget(event.build_id)
+            return
+        self._backlog.stored(event.build_id, event.upto, time.monotonic())
+        if build.window.store(event.upto, event.resend_from, event.verified):
             self._acknowledge(event.build_id)
+        if self._is_held:
+            self._release()
 
     def send_command(self, command: Command) -> None:
         """Put a command on the socket."""
@@ -173,7 +213,7 @@ class AgentSession:
         now_ms = self.edges.clock()
         stored, last_green = await asyncio.gather(
             self.edges.owners.ask([build.build_id for build in hello.builds]),
-            self.edges.history.last_green(build for build in hello.builds if self.key.may_use(build.project)),
+            self._last_green(hello),
         )
         own: dict[str, int] = {}
         for build in hello.builds:
@@ -194,6 +234,7 @@ class AgentSession:
             gateway=self.edges.gateway,
             session=self.id,
             connected=True,
+            transport=self.transport,
             connected_at=now_ms,
             last_seen_at=now_ms,
             builds={build_id: build.project for build_id, build in self._builds.items() if build.is_own},
@@ -212,12 +253,20 @@ class AgentSession:
             dashboard_url=self.edges.dashboard_url,
         )
         self._enqueue(welcome.to_json())
+        if self.row.clock_skew_ms is not None:
+            self.edges.metrics.clock_skew_seconds.observe(abs(self.row.clock_skew_ms) / 1000)
         logger.info("welcome agent %s session %s builds %d", self.key.name, self.id, len(hello.builds))
+
+    async def _last_green(self, hello: Hello) -> list[LastGreen]:
+        return await self.edges.history.last_green(build for build in hello.builds if self.key.may_use(build.project))
 
     # --- reading
 
+    def _rate(self) -> Rate:
+        return Rate(self.edges.frames_per_second)
+
     async def _read(self) -> None:
-        rate = Rate(self.edges.frames_per_second)
+        rate = self._rate()
         try:
             while True:
                 message = await self.socket.receive()
@@ -247,6 +296,8 @@ class AgentSession:
             await self.edges.commands.acked(self.key.name, decoded.frame)
         elif isinstance(decoded.frame, LastGreenQuery):
             await self._answer_last_green(decoded.frame)
+        elif isinstance(decoded.frame, StoredQuery):
+            await self._answer_stored(decoded.frame)
         elif isinstance(decoded.frame, Hello):
             self._refuse(Refused(code="malformed", detail="HELLO is sent once, first"))
 
@@ -257,6 +308,9 @@ class AgentSession:
             return
         self.edges.metrics.records.inc(len(batch.messages))
         self.edges.metrics.record_bytes.inc(size_bytes)
+        now = time.monotonic()
+        for build_id, _, run in batch.runs:
+            self._backlog.sent(build_id, run.last, batch.size_bytes // len(batch.runs), now)
         self._pipeline.submit(batch)
         if self._pipeline.unconfirmed_bytes > 2 * self.edges.window_bytes + self.edges.frame_bytes:
             self.end(Close.RATE_LIMITED, "more than twice the window is unconfirmed: wait for ACK")
@@ -270,14 +324,17 @@ class AgentSession:
                 "disk_free_bytes": heartbeat.disk_free_bytes,
                 "builds": self._own(heartbeat.builds),
                 "unbuildable": tuple(each for each in heartbeat.unbuildable if self.key.may_use(each.project)),
+                "sources": tuple(heartbeat.sources),
             }
-        ).with_projects(())
+        ).with_projects({name for source in heartbeat.sources for name in source.projects if self.key.may_use(name)})
         self.edges.roster.changed(self.row)
         if not self.edges.valve.is_open:
             # A heartbeat behind a stuck broker would arrive stale; the next one comes in seconds. Send an ACK instead:
             # an agent that receives nothing for a minute takes its connection for dead, and all reconnect at once.
             self._window_changed()
             return
+        if self._is_held:
+            self._release()
         batch = self._admission.heartbeats(heartbeat.builds)
         if batch is not None:
             self._pipeline.submit(batch)
@@ -289,6 +346,19 @@ class AgentSession:
         found = await self.edges.history.last_green([query]) if may_know else []
         commit = found[0].commit if found else None
         self._enqueue(LastGreenAnswer(build_id=query.build_id, commit=commit).to_json())
+
+    async def _answer_stored(self, query: StoredQuery) -> None:
+        asked = {build.build_id: build.project for build in query.builds if self.key.may_use(build.project)}
+        known = await self.edges.owners.ask(list(asked)) if asked else {}
+        answer = None if known is None else {id_: self._extent(asked[id_], stored) for id_, stored in known.items()}
+        self._enqueue(StoredAnswer(query=query.query, builds=answer).to_json())
+
+    def _extent(self, project: str, known: StoredBuild) -> BuildExtent:
+        if known.agent != self.key.name or known.project != project:
+            return BuildExtent(is_foreign=True)
+        return BuildExtent(
+            stored=known.stored, log_lines=known.log_lines, log_bytes=known.log_bytes, complete=known.complete
+        )
 
     def _own(self, build_ids: Sequence[str]) -> dict[str, str]:
         """Those of these builds that are the agent's, with their projects; others are only what it claims."""
@@ -315,6 +385,16 @@ class AgentSession:
     def _window_changed(self) -> None:
         self._dirty.update(self._builds)
         self._wake.set()
+
+    def _window(self) -> int:
+        """What may be unconfirmed: nothing while much of this session is not stored, though ingest stores."""
+        self._is_held = self._backlog.is_large(time.monotonic())
+        return 0 if self._is_held else self.edges.valve.window()
+
+    def _release(self) -> None:
+        """Give the window back once the backlog is small, or ingest is away: any of its builds carries it."""
+        if not self._backlog.is_large(time.monotonic()):
+            self._window_changed()
 
     def _acknowledge(self, build_id: str) -> None:
         self._dirty.add(build_id)
@@ -349,7 +429,7 @@ class AgentSession:
         while self._outbox:
             await self.socket.send(self._outbox.popleft())
         dirty, self._dirty = self._dirty, set()
-        window_bytes = self.edges.valve.window()
+        window_bytes = self._window()
         for build_id in dirty:
             build = self._builds.get(build_id)
             if build is None:
@@ -372,3 +452,4 @@ class AgentSession:
         # The agent deletes the build's spool; only late artifacts may still follow, met anew.
         self.edges.roster.drop_build(self, build_id)
         self._builds.pop(build_id, None)
+        self._backlog.forget(build_id)

@@ -1,11 +1,15 @@
 """The audit trail, for administrators: a page of it, and all of it as a file."""
 
-from collections.abc import AsyncIterator
-from typing import Annotated
+import csv
+import io
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Literal
 
 from build_protocol.model import EpochMs, WireModel
 from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
+from pydantic import BaseModel, ConfigDict, Field
 
 from build_gateway.audit import broken_at
 from build_gateway.caller import Admin
@@ -14,75 +18,128 @@ from build_gateway.store.contract import AUDIT_LISTED, GatewayStore
 from build_gateway.store.rows import AuditEntry
 
 router = APIRouter(prefix="/api/audit", tags=["audit"])
+LOOKED_AT = 10_000
+"""So many entries a page looks at: who narrows it to what is rare asks again, and waits for nobody else."""
 
-
-class AuditView(WireModel):
-    """Who did what to whom, from where, with what result; `before` is the hash of entry `number` - 1 of the chain."""
-
-    at: EpochMs
-    who: str
-    action: str
-    subject: str
-    detail: str | None = None
-    address: str | None = None
-    result: str | None = None
-    request_id: str | None = None
-    chain: str
-    number: int
-    before: str
-    hash: str
+COLUMNS = ("at", "who", "action", "subject", "result", "address", "detail", "request_id", "chain", "number", "hash")
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+Text = Annotated[str | None, Field(max_length=256)]
 
 
 class AuditPage(WireModel):
-    """Entries, the newest first."""
+    """Entries, the newest first; with `nextBeforeAt` there may be more, and those of that moment come again."""
 
-    items: list[AuditView]
+    items: list[AuditEntry]
+    next_before_at: EpochMs | None = None
+
+
+class Wanted(BaseModel):
+    """Which entries: those that have all of these, in any case; of `before_at` and earlier, of `after_at` and later."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    who: Text = None
+    action: Text = None
+    subject: Text = None
+    result: Text = None
+    before_at: EpochMs | None = None
+    after_at: EpochMs | None = None
+
+    def has(self, entry: AuditEntry) -> bool:
+        """Whether this entry is wanted; its time is for whoever reads them in order."""
+        return all(
+            text is None or text.lower() in (getattr(entry, name) or "").lower()
+            for name, text in (
+                ("who", self.who),
+                ("action", self.action),
+                ("subject", self.subject),
+                ("result", self.result),
+            )
+        )
 
 
 class AuditCheck(WireModel):
     """Whether the trail is as it was written; `broken` is the first entry that does not follow from the one before."""
 
     entries: int
-    broken: AuditView | None = None
+    broken: AuditEntry | None = None
+
+
+class Export(Wanted):
+    """What of the trail, and how."""
+
+    format: Literal["jsonl", "csv"] = "jsonl"
 
 
 @router.get("")
 async def list_audit(
     needs: Needs,
     caller: Admin,  # noqa: ARG001  only admins
-    before_at: Annotated[EpochMs | None, Query(description="Entries of this time and earlier.")] = None,
+    wanted: Annotated[Wanted, Query()],
 ) -> AuditPage:
-    """The newest entries; `before_at` goes on where a page ended."""
-    return AuditPage(items=[_view(entry) for entry in await needs.store.list_audit(before_at)])
+    """The newest entries that are wanted; `before_at` goes on where a page ended."""
+    items: list[AuditEntry] = []
+    looked_at = 0
+    async for entry in _all(needs.store, wanted):
+        looked_at += 1
+        if wanted.has(entry):
+            items.append(entry)
+        if len(items) == AUDIT_LISTED or looked_at == LOOKED_AT:
+            return AuditPage(items=items, next_before_at=entry.at)
+    return AuditPage(items=items)
 
 
 @router.get("/check")
 async def check_audit(needs: Needs, caller: Admin) -> AuditCheck:  # noqa: ARG001  as above
     """Read the whole trail, and tell whether an entry was changed, taken out or put in between."""
     entries = [entry async for entry in _all(needs.store)]
-    broken = broken_at(entries)
-    return AuditCheck(entries=len(entries), broken=_view(broken) if broken else None)
+    return AuditCheck(entries=len(entries), broken=broken_at(entries))
 
 
-@router.get("/export", response_class=StreamingResponse)
-async def export_audit(needs: Needs, caller: Admin) -> StreamingResponse:  # noqa: ARG001  as above
-    """The whole trail, one JSON object a line, the newest first."""
-    lines = (f"{_view(entry).to_json()}\n" async for entry in _all(needs.store))
-    disposition = {"Content-Disposition": 'attachment; filename="audit.jsonl"'}
-    return StreamingResponse(lines, media_type="application/x-ndjson", headers=disposition)
+@router.get(
+    "/export",
+    response_class=StreamingResponse,
+    responses={200: {"content": {"application/x-ndjson": {}, "text/csv": {}}}},
+)
+async def export_audit(
+    needs: Needs,
+    caller: Admin,  # noqa: ARG001  as above
+    wanted: Annotated[Export, Query()],
+) -> StreamingResponse:
+    """All entries that are wanted, the newest first: one JSON object a line, or a table for spreadsheets."""
+    entries = (entry async for entry in _all(needs.store, wanted) if wanted.has(entry))
+    is_table = wanted.format == "csv"
+    lines = _table(entries) if is_table else (f"{entry.to_json()}\n" async for entry in entries)
+    disposition = {"Content-Disposition": f'attachment; filename="audit.{wanted.format}"'}
+    media_type = "text/csv; charset=utf-8" if is_table else "application/x-ndjson"
+    return StreamingResponse(lines, media_type=media_type, headers=disposition)
 
 
-def _view(entry: AuditEntry) -> AuditView:
-    return AuditView.model_validate(entry.model_dump())
+async def _table(entries: AsyncIterator[AuditEntry]) -> AsyncIterator[str]:
+    yield _row(COLUMNS)
+    async for entry in entries:
+        fields = entry.model_dump()
+        fields["at"] = datetime.fromtimestamp(entry.at / 1000, UTC).isoformat(timespec="milliseconds")
+        yield _row(["" if fields[name] is None else str(fields[name]) for name in COLUMNS])
 
 
-async def _all(store: GatewayStore) -> AsyncIterator[AuditEntry]:
-    before: int | None = None
+def _row(fields: Sequence[str]) -> str:
+    # A spreadsheet runs what begins like a formula, and people choose their names: there it becomes text.
+    line = io.StringIO()
+    csv.writer(line).writerow(f"'{field}" if field.startswith(FORMULA) else field for field in fields)
+    return line.getvalue()
+
+
+async def _all(store: GatewayStore, wanted: Wanted | None = None) -> AsyncIterator[AuditEntry]:
+    before = None if wanted is None else wanted.before_at
+    after = None if wanted is None else wanted.after_at
     last: set[str] = set()  # of the page before: pages overlap in the millisecond where they meet
     while True:
         page = await store.list_audit(before)
         new = [entry for entry in page if entry.model_dump_json() not in last]
         for entry in new:
+            if after is not None and entry.at < after:
+                return
             yield entry
         if len(page) < AUDIT_LISTED or not new:
             return

@@ -24,7 +24,7 @@ FRESH_SECONDS = 60
 _BADGES = Principal(name="badge", role="viewer", projects=None, kind="service")
 
 
-@router.get("/{project}/badge.svg", response_class=Response)
+@router.get("/{project}/badge.svg", response_class=Response, responses={200: {"content": {"image/svg+xml": {}}}})
 async def get_badge(
     project: ProjectName,
     request: Request,
@@ -34,7 +34,7 @@ async def get_badge(
 ) -> Response:
     """How the project stands, as an SVG."""
     known = needs.projects.current().get(project)
-    if known is None or not known.public_badge:
+    if known is None or not (known.public or known.public_badge):
         caller = await person_or_key(request, needs, is_artifact=False)
         if not caller.may_see(project):
             raise NotFound(f"no project {project}")

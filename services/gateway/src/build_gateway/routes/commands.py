@@ -6,13 +6,13 @@ from build_chassis.auth import Principal
 from build_chassis.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
 from build_protocol.branches import branch_fault
 from build_protocol.ids import short_id
-from build_protocol.model import BuildId, EpochMs, ProjectName, RequestModel, ShortText, WireModel
+from build_protocol.model import BuildId, ProjectName, RequestModel, ShortText, WireModel
 from fastapi import APIRouter, Query
 from pydantic import ConfigDict, Field
 
-from build_gateway.caller import Developer, Person
+from build_gateway.caller import Person
 from build_gateway.dependencies import Needs
-from build_gateway.store.rows import CommandRow
+from build_gateway.store.rows import CommandRow, CommandView
 
 router = APIRouter(prefix="/api/commands", tags=["commands"])
 
@@ -29,24 +29,6 @@ class NewCommand(RequestModel):
     args: dict[ShortText, ShortText] = Field(default_factory=dict, max_length=32)
 
 
-class CommandView(WireModel):
-    """A command and what became of it."""
-
-    id: str
-    kind: str
-    state: str
-    agent: str = Field(description="On whose socket it is sent.")
-    build_id: str | None = None
-    project: str | None = None
-    args: dict[str, str]
-    requested_by: str
-    created_at: EpochMs
-    updated_at: EpochMs
-    expires_at: EpochMs = Field(description="It is carried out before this or never.")
-    detail: str | None = None
-    result_build_id: str | None = None
-
-
 class CommandList(WireModel):
     """Commands, newest first."""
 
@@ -55,7 +37,7 @@ class CommandList(WireModel):
 
 
 @router.post("", status_code=202)
-async def order(body: NewCommand, needs: Needs, caller: Developer) -> CommandView:
+async def order(body: NewCommand, needs: Needs, caller: Person) -> CommandView:
     """Store a command and send it to its agent; its state shows how far it came. A build is cancelled once."""
     if body.kind == "cancel":
         row = await _cancel(body, needs, caller)
@@ -110,6 +92,7 @@ async def _cancel(body: NewCommand, needs: Needs, caller: Principal) -> CommandR
     build = known.get(body.build_id)
     if build is None or build.agent is None or not caller.may_see(build.project):
         raise NotFound(f"no build {body.build_id}")
+    caller.require(build.project, "developer")
     if build.complete:
         ended = (build.status or "over").replace("_", " ")
         raise Conflict(f"build {short_id(body.build_id)} is already {ended}: nothing to cancel")
@@ -120,10 +103,9 @@ async def _cancel(body: NewCommand, needs: Needs, caller: Principal) -> CommandR
 async def _builder(body: NewCommand, needs: Needs, caller: Principal) -> tuple[str, str | None]:
     if body.project is None:
         raise Invalid("project: name the project to trigger")
+    caller.require(body.project, "developer")
     if fault := branch_fault(body.args.get("branch", "main")):
         raise Invalid(f"args.branch: {fault}")
-    if not caller.may_see(body.project):
-        raise NotFound(f"no project {body.project}")
     agents = [
         agent
         for agent in await needs.store.list_agents()

@@ -4,8 +4,9 @@ from build_protocol.model import WireModel
 from build_protocol.project_config import BuildConfig
 from fastapi import APIRouter
 
-from build_gateway.caller import Person
 from build_gateway.dependencies import Needs
+from build_gateway.public_view import VISITOR, without_private
+from build_gateway.visitors import PersonOrVisitor
 
 router = APIRouter(prefix="/api/projects", tags=["projects"])
 
@@ -29,10 +30,10 @@ class ProjectList(WireModel):
 
 
 @router.get("")
-async def list_projects(needs: Needs, caller: Person) -> ProjectList:
-    """The projects of config.yaml; the file is read again when it changed."""
+async def list_projects(needs: Needs, caller: PersonOrVisitor) -> ProjectList:
+    """The projects of config.yaml; the file is read again when it changed. Visitors see the public ones."""
     known = needs.projects.current()
-    return ProjectList(
+    projects = ProjectList(
         items=[
             ProjectView(
                 name=name,
@@ -46,3 +47,6 @@ async def list_projects(needs: Needs, caller: Person) -> ProjectList:
         ],
         fault=needs.projects.fault if caller.is_full_admin else None,
     )
+    if caller.name == VISITOR:
+        return ProjectList.model_validate(without_private(projects.model_dump(by_alias=True)))
+    return projects

@@ -2,18 +2,18 @@
 
 from typing import Annotated
 
-from build_chassis.auth import Role
+from build_chassis.auth import ProjectRole, Role
 from build_chassis.errors import Conflict, Forbidden, NotFound
 from build_chassis.secret_rules import USER_PASSWORD
-from build_protocol.model import EpochMs, ProjectName, RequestModel, WireModel
+from build_protocol.model import ProjectName, RequestModel, WireModel
 from fastapi import APIRouter, Path, Request
 from pydantic import AfterValidator, ConfigDict, Field
 
-from build_gateway.caller import Admin, Person, client_address
+from build_gateway.caller import Admin, LoggedIn, client_address
 from build_gateway.dependencies import Needs
 from build_gateway.routes.auth import NAME_PATTERN
 from build_gateway.store.contract import LastAdmin
-from build_gateway.store.rows import User
+from build_gateway.store.rows import User, UserView
 
 router = APIRouter(prefix="/api/users", tags=["users"])
 UserName = Annotated[str, Path(pattern=NAME_PATTERN, max_length=128)]
@@ -27,16 +27,6 @@ def _strong(password: str) -> str:
 
 
 NewPassword = Annotated[str, Field(min_length=USER_PASSWORD.least, max_length=1024), AfterValidator(_strong)]
-
-
-class UserView(WireModel):
-    """A person, without what must stay secret; `projects` absent means all."""
-
-    name: str
-    role: Role
-    projects: list[str] | None = None
-    disabled: bool = False
-    created_at: EpochMs
 
 
 class UserList(WireModel):
@@ -55,6 +45,7 @@ class NewUser(RequestModel):
     password: NewPassword
     role: Role = "viewer"
     projects: list[ProjectName] | None = Field(None, max_length=1000)
+    roles: dict[ProjectName, ProjectRole] = Field(default_factory=dict, max_length=1000)
 
 
 class UserChange(RequestModel):
@@ -65,6 +56,7 @@ class UserChange(RequestModel):
     password: NewPassword | None = None
     role: Role | None = None
     projects: list[ProjectName] | None = Field(None, max_length=1000)
+    roles: dict[ProjectName, ProjectRole] | None = Field(None, max_length=1000)
     disabled: bool | None = None
 
 
@@ -90,6 +82,7 @@ async def create_user(body: NewUser, needs: Needs, caller: Admin) -> UserView:
         name=body.name,
         role=body.role,
         projects=None if body.projects is None else tuple(body.projects),
+        roles=dict(body.roles),
         password_hash=await needs.passwords.hash(body.password),
         created_at=needs.clock(),
     )
@@ -100,7 +93,7 @@ async def create_user(body: NewUser, needs: Needs, caller: Admin) -> UserView:
 
 
 @router.put("/me/password", status_code=204)
-async def change_own_password(body: OwnPassword, request: Request, needs: Needs, caller: Person) -> None:
+async def change_own_password(body: OwnPassword, request: Request, needs: Needs, caller: LoggedIn) -> None:
     """Change the own password; every session of the person ends. Wrong old ones are throttled as at log-in."""
     user = await _get(needs, caller.name)
     async with needs.attempts.attempt(caller.name, client_address(request)) as attempt:
@@ -141,14 +134,23 @@ async def disable_user(name: UserName, needs: Needs, caller: Admin) -> None:
     await needs.audit.note(caller.name, "disable user", name)
 
 
+@router.post("/{name}/confirm")
+async def confirm_user(name: UserName, needs: Needs, caller: Admin) -> UserView:
+    """Let a person who is on hold since a restore log in again. Confirming twice is harmless; disabled stays so."""
+    confirmed = await _change(needs, name, {"on_hold": False})
+    await needs.audit.note(caller.name, "confirm user", name)
+    return _view(confirmed)
+
+
 async def _get(needs: Needs, name: str) -> User:
     user = await needs.store.find_user(name)
     if user is None:
-        raise _nobody(name)
+        raise nobody(name)
     return user
 
 
-def _nobody(name: str) -> NotFound:
+def nobody(name: str) -> NotFound:
+    """There is no such person."""
     return NotFound(f"no user {name}")
 
 
@@ -159,15 +161,9 @@ async def _change(needs: Needs, name: str, changes: dict[str, object]) -> User:
     except LastAdmin as error:
         raise Conflict(str(error)) from error
     if changed is None:
-        raise _nobody(name)
+        raise nobody(name)
     return changed
 
 
 def _view(user: User) -> UserView:
-    return UserView(
-        name=user.name,
-        role=user.role,
-        projects=None if user.projects is None else list(user.projects),
-        disabled=user.disabled,
-        created_at=user.created_at,
-    )
+    return UserView(**user.model_dump(include=set(UserView.model_fields)))

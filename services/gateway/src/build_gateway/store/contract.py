@@ -5,7 +5,7 @@ from typing import Protocol
 
 from build_chassis.store.contract import Store
 
-from build_gateway.store.rows import AgentRow, AuditEntry, CommandRow, CommandState, Key, RefreshToken, User
+from build_gateway.store.rows import AgentRow, AuditEntry, CommandRow, CommandState, Group, Key, RefreshToken, User
 
 AGENTS_LISTED = 1000
 COMMANDS_LISTED = 200
@@ -23,7 +23,7 @@ class LastAdmin(RuntimeError):
 
 
 class GatewayStore(Store, Protocol):
-    """Accounts, keys, agents, commands and the audit trail. Calls raise StoreUnavailable when it does not answer."""
+    """Accounts, groups, keys, agents, commands and the audit trail. Calls raise StoreUnavailable without an answer."""
 
     async def find_user(self, name: str) -> User | None:
         """The user, or None."""
@@ -45,6 +45,18 @@ class GatewayStore(Store, Protocol):
         """
         ...
 
+    async def list_groups(self) -> list[Group]:
+        """All groups by name."""
+        ...
+
+    async def put_group(self, group: Group) -> None:
+        """Put the group in place of the one of this name; repeating changes nothing."""
+        ...
+
+    async def drop_group(self, name: str) -> bool:
+        """Delete; False where there is none."""
+        ...
+
     async def find_key(self, sha256: str) -> Key | None:
         """The key whose value has this hash, or None."""
         ...
@@ -57,12 +69,19 @@ class GatewayStore(Store, Protocol):
         """Add; False when a key with this value or id is known, which stays as it is."""
         ...
 
-    async def save_key(self, key: Key) -> None:
-        """Put the key in place of the one with this id; repeating changes nothing."""
+    async def change_key(self, key_id: str, change: Callable[[Key], Key]) -> Key | None:
+        """Change the key as stored now; None where there is none. No change made meanwhile is lost.
+
+        `change` is pure and may be called several times.
+        """
         ...
 
     async def touch_key(self, key_id: str, now_ms: int) -> None:
         """Note when the key was last used and change nothing else of it."""
+        ...
+
+    async def drop_lent_keys(self, until: int) -> None:
+        """Delete keys that were lent to jobs and expired before that; repeating changes nothing."""
         ...
 
     async def add_refresh(self, token: RefreshToken) -> None:

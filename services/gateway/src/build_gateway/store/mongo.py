@@ -16,7 +16,7 @@ from typing_extensions import override
 
 from build_gateway.store import contract, rows
 from build_gateway.store.contract import GatewayStore, LastAdmin
-from build_gateway.store.rows import AgentRow, AuditEntry, CommandRow, CommandState, Key, RefreshToken, User
+from build_gateway.store.rows import AgentRow, AuditEntry, CommandRow, CommandState, Group, Key, RefreshToken, User
 
 SCHEMA_VERSION = 1
 CHANGES_TRIED = 60
@@ -24,7 +24,7 @@ PATIENT = 20
 """An announced change of an admin that is not done after so many looks, some 2 s, is taken back."""
 PAUSE_SECONDS = 0.02
 _INDEXES: dict[str, list[tuple[list[tuple[str, int]], bool]]] = {
-    "api_keys": [([("sha256", ASCENDING)], True)],
+    "api_keys": [([("sha256", ASCENDING)], True), ([("lent_until_at", ASCENDING)], False)],
     "refresh_tokens": [([("family", ASCENDING)], False), ([("expires_at", ASCENDING)], False)],
     "agents": [([("last_seen_at", DESCENDING)], False)],
     "commands": [
@@ -38,7 +38,7 @@ _INDEXES: dict[str, list[tuple[list[tuple[str, int]], bool]]] = {
 
 
 class MongoGatewayStore(MongoStore, GatewayStore):
-    """The gateway's rows in six collections; `_id` is the row's key."""
+    """The gateway's rows in seven collections; `_id` is the row's key."""
 
     def __init__(self, url: str) -> None:
         super().__init__(url)
@@ -116,6 +116,20 @@ class MongoGatewayStore(MongoStore, GatewayStore):
             return (await self._database["users"].update_one(query, update)).matched_count == 1
 
     @override
+    async def list_groups(self) -> list[Group]:
+        documents = await self._list("groups", {}, [("_id", ASCENDING)])
+        return [Group.model_validate_json(document["body"]) for document in documents]
+
+    @override
+    async def put_group(self, group: Group) -> None:
+        await self._put("groups", group.name, {"body": group.model_dump_json()})
+
+    @override
+    async def drop_group(self, name: str) -> bool:
+        with mongo.available(self._database):
+            return (await self._database["groups"].delete_one({"_id": name})).deleted_count == 1
+
+    @override
     async def find_key(self, sha256: str) -> Key | None:
         document = await self._find("api_keys", {"sha256": sha256})
         return None if document is None else _key(document)
@@ -130,13 +144,29 @@ class MongoGatewayStore(MongoStore, GatewayStore):
         return await self._add("api_keys", {"_id": key.id, **rows.key_row(key)})
 
     @override
-    async def save_key(self, key: Key) -> None:
-        await self._put("api_keys", key.id, rows.key_row(key))
+    async def change_key(self, key_id: str, change: Callable[[Key], Key]) -> Key | None:
+        for attempt in range(CHANGES_TRIED):
+            document = await self._find("api_keys", {"_id": key_id})
+            if document is None:
+                return None
+            after = change(_key(document))
+            as_read = {"_id": key_id, "body": document["body"]}
+            with mongo.available(self._database):
+                written = await self._database["api_keys"].update_one(as_read, {"$set": rows.key_row(after)})
+            if written.matched_count == 1:
+                return after
+            await asyncio.sleep(random.uniform(0, PAUSE_SECONDS * (attempt + 1)))  # noqa: S311  no secret
+        reason = f"key {key_id} is being changed all the time"
+        raise StoreUnavailable(f"mongodb:{self._database.name}", reason, reason)
 
     @override
     async def touch_key(self, key_id: str, now_ms: int) -> None:
         with mongo.available(self._database):
             await self._database["api_keys"].update_one({"_id": key_id}, {"$set": {"last_used_at": now_ms}})
+
+    @override
+    async def drop_lent_keys(self, until: int) -> None:
+        await self._drop("api_keys", {"lent_until_at": {"$lt": until}})
 
     @override
     async def add_refresh(self, token: RefreshToken) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection
 from contextlib import suppress
 from typing import Any
 
+from build_chassis.store.sql import additions
 from build_chassis.store.sql_store import SqlStore
 from sqlalchemy import (
     BigInteger,
@@ -21,11 +22,12 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import mysql
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.schema import SchemaItem
 from typing_extensions import override
 
 from build_gateway.store import contract, rows
 from build_gateway.store.contract import GatewayStore, LastAdmin
-from build_gateway.store.rows import AgentRow, AuditEntry, CommandRow, CommandState, Key, RefreshToken, User
+from build_gateway.store.rows import AgentRow, AuditEntry, CommandRow, CommandState, Group, Key, RefreshToken, User
 
 # Names are compared byte by byte, as SQLite does: `Ann` and `ann` are two people.
 _EXACT: dict[str, Any] = {"mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_bin"}
@@ -35,70 +37,62 @@ _BODY = Text().with_variant(mysql.MEDIUMTEXT(), "mysql", "mariadb")
 
 metadata = MetaData()
 
-users = Table(
-    "users", metadata, Column("name", String(128), primary_key=True), Column("body", _BODY, nullable=False), **_EXACT
-)
 
-keys = Table(
+def _table(name: str, *parts: SchemaItem) -> Table:
+    """A table of rows that stand as JSON in `body`, beside the columns that are searched."""
+    return Table(name, metadata, *parts, Column("body", _BODY, nullable=False), **_EXACT)
+
+
+users = _table("users", Column("name", String(128), primary_key=True))
+
+groups = _table("groups_of_people", Column("name", String(128), primary_key=True))
+
+keys = _table(
     "api_keys",
-    metadata,
     Column("id", String(32), primary_key=True),
     Column("sha256", String(64), nullable=False, unique=True),
     Column("created_at", BigInteger, nullable=False),
     Column("last_used_at", BigInteger),
-    Column("body", _BODY, nullable=False),
-    **_EXACT,
+    Column("lent_until_at", BigInteger, index=True),
 )
 
-refresh_tokens = Table(
+refresh_tokens = _table(
     "refresh_tokens",
-    metadata,
     Column("sha256", String(64), primary_key=True),
     Column("family", String(64), nullable=False, index=True),
     Column("expires_at", BigInteger, nullable=False, index=True),
     Column("spent_at", BigInteger),
-    Column("body", _BODY, nullable=False),
-    **_EXACT,
 )
 
-agents = Table(
+agents = _table(
     "agents",
-    metadata,
     # By its hash: name and instance together are longer than an index key may be.
     Column("process", String(64), primary_key=True),
     Column("last_seen_at", BigInteger, nullable=False, index=True),
-    Column("body", _BODY, nullable=False),
-    **_EXACT,
 )
 
-commands = Table(
+commands = _table(
     "commands",
-    metadata,
     Column("id", String(64), primary_key=True),
     Column("agent", String(128), nullable=False),
     Column("build_id", String(64), index=True),
     Column("state", String(16), nullable=False, index=True),
     Column("created_at", BigInteger, nullable=False, index=True),
-    Column("body", _BODY, nullable=False),
     Index("commands_of_agent", "agent", "state", "created_at"),
-    **_EXACT,
 )
 
-audit = Table(
+audit = _table(
     "audit",
-    metadata,
     Column("id", _COUNTER, primary_key=True),
     Column("at", BigInteger, nullable=False, index=True),
-    Column("body", _BODY, nullable=False),
-    **_EXACT,
 )
 
 
 class SqlGatewayStore(SqlStore, GatewayStore):
-    """The gateway's rows in six tables."""
+    """The gateway's rows in seven tables."""
 
     def __init__(self, url: str) -> None:
-        super().__init__(url, metadata)
+        super().__init__(url, metadata, steps=[additions(metadata)])
 
     @override
     async def find_user(self, name: str) -> User | None:
@@ -137,6 +131,20 @@ class SqlGatewayStore(SqlStore, GatewayStore):
         return await self._engine.write(apply)
 
     @override
+    async def list_groups(self) -> list[Group]:
+        bodies = await self._bodies(select(groups.c.body).order_by(groups.c.name))
+        return [Group.model_validate_json(body) for body in bodies]
+
+    @override
+    async def put_group(self, group: Group) -> None:
+        await self._put(groups, {"name": group.name}, {"body": group.model_dump_json()})
+
+    @override
+    async def drop_group(self, name: str) -> bool:
+        mine = delete(groups).where(groups.c.name == name)
+        return await self._engine.write(lambda db: db.execute(mine).rowcount == 1)
+
+    @override
     async def find_key(self, sha256: str) -> Key | None:
         rows = await self._rows(select(keys.c.body, keys.c.last_used_at).where(keys.c.sha256 == sha256))
         return _key(*rows[0]) if rows else None
@@ -151,14 +159,28 @@ class SqlGatewayStore(SqlStore, GatewayStore):
         return await self._add(keys, {"id": key.id, **rows.key_row(key)})
 
     @override
-    async def save_key(self, key: Key) -> None:
-        await self._put(keys, {"id": key.id}, rows.key_row(key))
+    async def change_key(self, key_id: str, change: Callable[[Key], Key]) -> Key | None:
+        mine = keys.c.id == key_id
+
+        def apply(db: Connection) -> Key | None:
+            row = db.execute(select(keys.c.body, keys.c.last_used_at).where(mine).with_for_update()).first()
+            if row is None:
+                return None
+            after = change(_key(row.body, row.last_used_at))
+            db.execute(update(keys).where(mine).values(rows.key_row(after)))
+            return after
+
+        return await self._engine.write(apply)
 
     @override
     async def touch_key(self, key_id: str, now_ms: int) -> None:
         await self._engine.write(
             lambda db: db.execute(update(keys).where(keys.c.id == key_id).values(last_used_at=now_ms)).rowcount
         )
+
+    @override
+    async def drop_lent_keys(self, until: int) -> None:
+        await self._engine.write(lambda db: db.execute(delete(keys).where(keys.c.lent_until_at < until)).rowcount)
 
     @override
     async def add_refresh(self, token: RefreshToken) -> None:

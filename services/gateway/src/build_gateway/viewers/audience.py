@@ -1,5 +1,6 @@
 """The audience: the viewers of this gateway, what is shown to whom, and whose rights have ended."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
@@ -91,9 +92,8 @@ class Audience:
             await viewer.look()
 
     async def watch(self) -> None:
-        """Look at every session."""
-        for viewer in list(self._viewers):
-            await viewer.look()
+        """Look at every session; one whose rights take a while to be found out keeps no other waiting."""
+        await asyncio.gather(*(viewer.look() for viewer in list(self._viewers)))
 
 
 async def _nothing(build_id: str) -> None:

@@ -8,23 +8,26 @@ from dataclasses import dataclass
 
 from build_chassis.auth import Principal
 from build_chassis.errors import StoreUnavailable
+from build_chassis.projects import Projects
 from build_protocol import clock, limits
-from build_protocol.frames import Auth, Close, Ping, Pong, Ready, Subscribe, Subscribed, viewer_frame
-from pydantic import ValidationError
+from build_protocol.frames import Auth, Close, Ping, Pong, Ready, Subscribe, Subscribed
 
 from build_gateway.accounts.directory import Directory
 from build_gateway.accounts.tokens import Claims, TokenInvalid
 from build_gateway.metrics import Metrics
+from build_gateway.public_view import public_projects, visitor_of
 from build_gateway.rate import Rate
 from build_gateway.socket import Socket, SocketGone
 from build_gateway.viewers.audience import Audience
-from build_gateway.viewers.events import BuildEvent, LogEvent
+from build_gateway.viewers.decode import Decoded, decode
+from build_gateway.viewers.events import BuildEvent, LogEvent, public
 from build_gateway.viewers.outbox import Outbox
 from build_gateway.viewers.subscription import Subscription
 
 logger = logging.getLogger("gateway")
 FRAMES_PER_SECOND = 20
-FRAME_CHARACTERS = 64 * 1024
+VISIT_SECONDS = 3600
+"""A visitor has nothing that ends; after this the page says again that it has no token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,14 @@ class ViewerEdges:
     directory: Directory
     audience: Audience
     metrics: Metrics
+    projects: Projects
+
+    def visitor(self) -> Principal:
+        """Who comes without a login. Raises TokenInvalid where no project is public."""
+        public = public_projects(self.projects.current())
+        if not public:
+            raise TokenInvalid
+        return visitor_of(public)
 
 
 class ViewerSession:
@@ -52,7 +63,8 @@ class ViewerSession:
         """What is left of the last push."""
         self._subscription: Subscription | None = None
         self._principal: Principal
-        self._claims: Claims
+        self._claims: Claims | None = None
+        """None: a visitor's session."""
         self._ending: tuple[Close, str] | None = None
         self.user = ""
 
@@ -60,7 +72,9 @@ class ViewerSession:
         """Serve the viewer until either side ends the session."""
         if not await self._authenticate():
             return
-        self._authenticated()
+        if self._claims is not None:
+            # A visitor's socket stays among those that an address may have so many of.
+            self._authenticated()
         self._edges.audience.join(self)
         tasks = [asyncio.create_task(step) for step in (self._send(), self._read(), self._ended.wait())]
         try:
@@ -80,6 +94,8 @@ class ViewerSession:
         """Show a changed row, if it is wanted."""
         if self._subscription is None or not self._subscription.wants_build(event):
             return
+        if self._claims is None:
+            event = public(event)
         if self._is_idle:
             self._push(event.text)
         else:
@@ -104,7 +120,10 @@ class ViewerSession:
         if self._socket.is_stuck:
             self._end(Close.TRY_LATER, "you read too slowly")
         try:
-            self._principal = await self._edges.directory.still(self._claims)
+            if self._claims is None:
+                self._principal = self._edges.visitor()
+            else:
+                self._principal = await self._edges.directory.still(self._claims)
         except TokenInvalid as error:
             self._end(Close.BAD_TOKEN, str(error))
         except StoreUnavailable:
@@ -119,24 +138,28 @@ class ViewerSession:
     async def _authenticate(self) -> bool:
         try:
             async with asyncio.timeout(limits.HELLO_SECONDS):
-                frame = _decode(await self._socket.receive())
+                decoded = decode(await self._socket.receive())
         except TimeoutError:
             await self._socket.close(Close.HELLO_LATE, f"send AUTH within {limits.HELLO_SECONDS:g} s")
             return False
         except SocketGone:
             return False
-        if not isinstance(frame, Auth):
+        if not isinstance(decoded.frame, Auth):
             await self._socket.close(Close.BAD_FRAME, "the first frame is AUTH")
             return False
-        if not await self._accept(frame):
+        if not await self._accept(decoded.frame):
             assert self._ending is not None  # noqa: S101  a token that is not accepted ends the session
             await self._socket.close(*self._ending)
             return False
+        self._warn(decoded)
         return True
 
     async def _accept(self, auth: Auth) -> bool:
         try:
-            principal, claims = await self._edges.directory.principal(auth.token)
+            if auth.token:
+                principal, claims = await self._edges.directory.principal(auth.token)
+            else:
+                principal, claims = self._edges.visitor(), None
         except TokenInvalid as error:
             self._end(Close.BAD_TOKEN, str(error))
             return False
@@ -148,7 +171,9 @@ class ViewerSession:
             return False
         self.user = principal.name
         self._principal, self._claims = principal, claims
-        ready = Ready(user=principal.name, server_at=clock.now_ms(), expires_at=claims.expires_at * 1000)
+        now_ms = clock.now_ms()
+        expires_at = now_ms + VISIT_SECONDS * 1000 if claims is None else claims.expires_at * 1000
+        ready = Ready(user=principal.name, server_at=now_ms, expires_at=expires_at)
         self._reply(ready.to_json())
         return True
 
@@ -160,13 +185,14 @@ class ViewerSession:
                 if not rate.take(time.monotonic()):
                     self._end(Close.RATE_LIMITED, f"at most {FRAMES_PER_SECOND} frames a second")
                     return
-                await self._take(_decode(message))
+                await self._take(decode(message))
         except SocketGone:
             return
 
-    async def _take(self, frame: Auth | Subscribe | Ping | str | None) -> None:
-        if isinstance(frame, str):
-            self._end(Close.BAD_FRAME, frame)
+    async def _take(self, decoded: Decoded) -> None:
+        frame = decoded.frame
+        if decoded.fault is not None:
+            self._end(Close.BAD_FRAME, decoded.fault)
         elif isinstance(frame, Auth):
             await self._accept(frame)
         elif isinstance(frame, Subscribe):
@@ -178,6 +204,12 @@ class ViewerSession:
             self._reply(Pong(server_at=clock.now_ms()).to_json())
         else:
             self._edges.metrics.unknown_frames.inc()
+        self._warn(decoded)
+
+    def _warn(self, decoded: Decoded) -> None:
+        """After the frame's own answer: whoever waits for that one reads it first."""
+        for warning in decoded.warnings:
+            self._reply(warning.to_json())
 
     def _followed(self) -> frozenset[str]:
         return self._subscription.followed if self._subscription is not None else frozenset()
@@ -225,19 +257,3 @@ class ViewerSession:
         rest, self._rest = self._rest, None
         if rest is not None:
             await rest
-
-
-def _decode(message: str | bytes) -> Auth | Subscribe | Ping | str | None:
-    """The frame; a sentence when it is malformed; None when its type is not known here (ignored and counted)."""
-    if isinstance(message, bytes):
-        return "send text frames: JSON, UTF-8"
-    if len(message) > FRAME_CHARACTERS:
-        return f"a viewer's frame has at most {FRAME_CHARACTERS} characters"
-    try:
-        frame: Auth | Subscribe | Ping = viewer_frame.validate_json(message, strict=True)
-    except ValidationError as error:
-        fault = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        if fault["type"] == "union_tag_invalid":
-            return None
-        return f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}"
-    return frame
