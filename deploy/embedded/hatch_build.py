@@ -24,5 +24,10 @@ class ServerPackages(BuildHookInterface[Any]):
                 build_data["force_include"] |= {
                     str(path): str(path.relative_to(package.parent))
                     for path in package.rglob("*")
-                    if path.is_file() and path.suffix != ".pyc" and not path.match("test_*.py")
+                    if path.is_file() and path.suffix != ".pyc" and not _is_test(path.relative_to(package))
                 }
+
+
+def _is_test(path: Path) -> bool:
+    """Whether a package's file is a test: those stand beside channels only; elsewhere `test_` names a subject."""
+    return path.parts[0] == "channels" and path.match("test_*.py")

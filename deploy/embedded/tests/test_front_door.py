@@ -1,37 +1,26 @@
 """The front door with all five real services behind it, mounted and over HTTP: what reaches a service, and for whom."""
 
-import asyncio
 import itertools
 import json
 import re
-import secrets
 import time
-from collections.abc import AsyncIterator, Iterable, Iterator
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 from urllib.parse import urlencode
 
 import httpx
 import pytest
 from build_chassis.auth import Kind, Principal, mint_internal
 from build_chassis.bodies import BODY_BYTES, limit_of
-from build_chassis.bus import Outgoing
 from build_chassis.pagination import encode_cursor
-from build_chassis.service_client import HttpServiceClient, MountedServiceClient
-from build_embedded.system import Place, create_system
 from build_protocol.ids import new_build_id
-from build_protocol.messages import BuildStart
-from build_protocol.topology import routing_key
-from build_testkit.served import chunked, send_raw, served
+from build_testkit.front_door import SECRET, Door, api_routes, front_door, routes_of, stored_build
+from build_testkit.served import chunked, send_raw
 from fastapi import FastAPI
-from fastapi.routing import APIRoute
-from starlette.routing import BaseRoute
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 pytestmark = pytest.mark.slow
 
-SECRET = secrets.token_hex(32)
 SERVICES = ("artifacts", "history", "ingest", "notifier")
 CLIMBS = ("..", "%2e%2e", ".%2e", "%2E%2E", "%252e%252e", "..;", "..%20", "%ef%bc%8e%ef%bc%8e", "%c0%ae%c0%ae", "..%00")
 """A way up, as different programs may read one."""
@@ -63,89 +52,12 @@ TARGETS = (
 OWNED = ("builds", "artifacts", "artifacts/objects", "history", "notifications", "notifications/webhooks")
 
 
-class Arrivals:
-    """A service, and what arrives at it."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-        self.paths: list[str] = []
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self.paths.append(scope["raw_path"].decode())
-        await self._app(scope, receive, send)
-
-
-class Door:
-    """A whole system, and everybody who may ask it something."""
-
-    def __init__(self, url: str, gateway: FastAPI, apps: dict[str, FastAPI], arrivals: dict[str, Arrivals]) -> None:
-        self.url = url
-        self.apps = {**apps, "gateway": gateway}
-        self.arrivals = arrivals
-        self.callers: dict[str, str | None] = {"nobody": None}
-
-    async def ask(self, method: str, path: str, caller: str = "admin", **options: Any) -> tuple[int, str]:
-        token = self.callers[caller]
-        headers = [*options.pop("headers", ()), *([f"Authorization: Bearer {token}"] if token else [])]
-        return await send_raw(self.url, path, method=method, headers=headers, **options)
-
-    def arrived(self) -> list[str]:
-        return [path for each in self.arrivals.values() for path in each.paths]
-
-
 @pytest.fixture(params=["mounted", "http"])
 async def door(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Door]:
     """The embedded system; over HTTP, each of its services has a server of its own."""
-    password = secrets.token_urlsafe(12)
     monkeypatch.setenv("NOTIFIER_SENDGRID_WEBHOOK_KEY", "")
-    system = create_system(Place(tmp_path, "127.0.0.1", 0, tmp_path / "config.yaml", SECRET, password))
-    mounted: dict[str, MountedServiceClient] = system.app.state.dependencies.peers
-    apps = {name: cast("FastAPI", client._app) for name, client in mounted.items()}
-    arrivals = {name: Arrivals(app) for name, app in apps.items()}
-    async with AsyncExitStack() as stack:
-        peers: dict[str, Any] = {name: MountedServiceClient(name, app, SECRET) for name, app in arrivals.items()}
-        if request.param == "http":
-            for name, app in arrivals.items():
-                peers[name] = HttpServiceClient(name, await stack.enter_async_context(served(app)), SECRET)
-                stack.push_async_callback(peers[name].close)
-        mounted.clear()
-        mounted.update(peers)
-        await system.app.state.bus.open()
-        stack.push_async_callback(system.app.state.bus.close)
-        await stack.enter_async_context(system.app.router.lifespan_context(system.app))
-        door = Door(await stack.enter_async_context(served(system.app)), system.app, apps, arrivals)
-        async with httpx.AsyncClient(base_url=door.url) as client:
-            await _let_in(client, door, password)
+    async with front_door(tmp_path, is_mounted=request.param == "mounted") as door:
         yield door
-
-
-async def _let_in(client: httpx.AsyncClient, door: Door, password: str) -> None:
-    async def token(name: str, password: str) -> str:
-        answer = await client.post("/api/auth/login", json={"username": name, "password": password})
-        return str(answer.json()["accessToken"])
-
-    door.callers["admin"] = admin = await token("admin", password)
-    client.headers["Authorization"] = f"Bearer {admin}"
-    new = {"name": "vic", "password": "four geese on a bicycle", "projects": ["mine"]}
-    (await client.post("/api/users", json=new)).raise_for_status()
-    for scope in ("read", "agent"):
-        made = await client.post("/api/keys", json={"name": scope, "scopes": [scope], "projects": ["mine"]})
-        door.callers[f"{scope} key"] = made.json()["value"]
-    door.callers["viewer"] = await token("vic", "four geese on a bicycle")
-
-
-def routes_of(app: FastAPI) -> Iterator[tuple[str, str]]:
-    """Every method and path of an app."""
-    for route in api_routes(app.routes):
-        yield from ((method, route.path) for method in sorted(route.methods or ()))
-
-
-def api_routes(routes: Iterable[BaseRoute]) -> Iterator[APIRoute]:
-    for route in routes:
-        if isinstance(route, APIRoute):
-            yield route
-        elif hasattr(route, "original_router"):  # FastAPI no longer copies what a router has into its app
-            yield from api_routes(route.original_router.routes)
 
 
 def filled(path: str) -> str:
@@ -254,19 +166,6 @@ async def test_who_asks_arrives_as_what_they_are(door: Door) -> None:
     for caller in ("viewer", "read key", "agent key"):
         assert await door.ask("GET", f"/api/builds/{build_id}/artifacts", caller) == (200, '{"items":[]}')
     assert all(status == 400 and build_id not in text for status, text in climbed)
-
-
-async def stored_build(door: Door, project: str) -> str:
-    """The id of a build of this project, once it can be read."""
-    build_id = new_build_id(int(time.time() * 1000))
-    facts = {"buildId": build_id, "project": project, "seq": 1, "timestamp": 1, "data": {}}
-    record = BuildStart.model_validate(facts)
-    key = routing_key(record.type, build_id, project)
-    await door.apps["gateway"].state.bus.publish([Outgoing(key, record.to_json().encode(), {"agent": "a"})])
-    async with asyncio.timeout(20):
-        while (await door.ask("GET", f"/api/builds/{build_id}"))[0] != 200:  # noqa: ASYNC110  stored behind a REST API
-            await asyncio.sleep(0.05)
-    return build_id
 
 
 async def operations(door: Door) -> list[tuple[str, str, dict[str, Any], dict[str, Any]]]:

@@ -18,6 +18,8 @@ ROOT = Path(__file__).parents[3]
 PYTEST_PLUGIN = "build_dashboard/pytest_plugin.py"
 """Part of the product: it is loaded by the pytest of whoever has both."""
 
+IMPORTS = re.compile(r"^\s*(?:from|import) (\w+)", re.MULTILINE)
+TEST_CODE = {"pytest", "build_testkit", "testcontainers"}
 DISTRIBUTIONS = {"build-dashboard": ROOT, "build-dashboard-server": ROOT / "deploy/embedded"}
 
 
@@ -60,8 +62,23 @@ def test_no_release_carries_test_code(wheels) -> None:
     for wheel in wheels.values():
         for name in wheel.namelist():
             if name.endswith(".py") and name != PYTEST_PLUGIN:
-                imports = re.findall(r"^\s*(?:from|import) (\w+)", wheel.read(name).decode(), flags=re.M)
-                assert not {"pytest", "build_testkit", "testcontainers"} & set(imports), name
+                assert not TEST_CODE & set(IMPORTS.findall(wheel.read(name).decode())), name
+
+
+def test_a_release_lacks_no_module(wheels) -> None:
+    """Whatever a module is called: what is in a package and tests nothing is in its wheel."""
+    carried = {name for wheel in wheels.values() for name in wheel.namelist()}
+    sources = [path for folder in ("libs", "services", "deploy") for path in ROOT.glob(f"{folder}/*/src/*/**/*.py")]
+    lacking = [
+        name
+        for path in sources
+        if (name := path.relative_to(next(each for each in path.parents if each.name == "src")).as_posix())
+        not in carried
+        and not name.startswith("build_testkit/")
+        and not TEST_CODE & set(IMPORTS.findall(path.read_text()))
+    ]
+
+    assert [] == lacking
 
 
 def test_the_distributions_are_pinned_to_each_other(wheels) -> None:
@@ -70,7 +87,11 @@ def test_the_distributions_are_pinned_to_each_other(wheels) -> None:
 
     assert version == metadata_of(wheels["build-dashboard-server"])["Version"]
     assert f"build-dashboard=={version}" in metadata_of(wheels["build-dashboard-server"]).get_all("Requires-Dist")
-    extra = [line for line in metadata_of(wheels["build-dashboard"]).get_all("Requires-Dist") if "extra ==" in line]
+    extra = [
+        line
+        for line in metadata_of(wheels["build-dashboard"]).get_all("Requires-Dist")
+        if "extra == 'server'" in line.replace('"', "'")
+    ]
     assert [f"build-dashboard-server=={version}"] == [line.split(";")[0].strip() for line in extra]
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from build_chassis.parts import ServiceParts
+from build_chassis.service_core import Given
 from build_chassis.settings import ServiceSettings
 from build_chassis.store.contract import Store
 from build_embedded.serve import SERVICES
@@ -65,12 +66,13 @@ def test_it_has_the_same_modules(service: str) -> None:
 
 
 def test_it_is_created_in_the_same_way(service: str) -> None:
-    """Settings and bus, then by name peers, store and clock; what a service needs beyond that has a default."""
-    parameters = inspect.signature(module(service, "app").create_app).parameters
-    first = [(name, parameter.kind is inspect.Parameter.KEYWORD_ONLY) for name, parameter in parameters.items()][:5]
+    """Settings and bus; by name what all may be given, its own store among it; beyond that all has a default."""
+    settings, bus, *more, given = inspect.signature(module(service, "app").create_app).parameters.values()
 
-    assert first == [("settings", False), ("bus", False), ("peers", True), ("store", True), ("clock", True)]
-    more = list(parameters.values())[2:]
+    assert (settings.name, bus.name, given.name) == ("settings", "bus", "given")
+    (shared,) = typing.get_args(given.annotation)
+    assert typing.get_origin(shared) is Given
+    assert is_store_of(service, *typing.get_args(shared))
     assert [] == [each.name for each in more if each.default is each.empty or each.kind is not each.KEYWORD_ONLY]
 
 

@@ -251,6 +251,10 @@ def test_the_founding_env_starts_as_it_is(tmp_path: Path, is_exported: bool) -> 
     assert SIGNING_KEY.fault(kept[SIGNING]) is None
     assert kept[SIGNING] not in printed
     assert f"log in as admin / {kept[PASSWORD]}" in printed
+    data = tmp_path / "data"
+    assert f"  MYSQL_URI: not used, its data are SQLite files in {data}" in printed
+    assert f"  S3_BUCKET: not used, artifacts are files in {data}" in printed
+    assert "AMQP_URL" not in printed
 
 
 def test_a_lost_secrets_file_shows_no_wrong_password(tmp_path: Path) -> None:
@@ -273,7 +277,7 @@ def test_a_lost_secrets_file_shows_no_wrong_password(tmp_path: Path) -> None:
 
 async def _revoke_all(store: GatewayStore) -> None:
     for key in await store.list_keys():
-        await store.save_key(key.model_copy(update={"revoked_at": 1}))
+        await store.change_key(key.id, lambda now: now.model_copy(update={"revoked_at": 1}))
 
 
 def test_reset_admin_of_a_data_directory(tmp_path: Path) -> None:

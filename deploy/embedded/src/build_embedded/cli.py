@@ -17,7 +17,9 @@ from build_gateway import reset_admin as reset
 from build_gateway.accounts.directory import ADMIN
 from build_gateway.store import open_store
 
+from build_embedded.mirrors import mirroring
 from build_embedded.secrets_file import KEY, PASSWORD, SIGNING, forget, given, load_secrets
+from build_embedded.set_aside import set_aside
 from build_embedded.system import Place, create_system
 
 
@@ -47,7 +49,9 @@ def up(arguments: Sequence[str] | None = None) -> None:
     for name, origin in secrets.origins.items():
         shown = f": {labels[name]} {secrets.values[name]}" if name in labels and name in secrets.made else ""
         print(f"  {name}: {origin}{shown}", file=sys.stderr)
-    with owned:
+    for name, why in set_aside(str(data)).items():
+        print(f"  {name}: {why}", file=sys.stderr)
+    with owned, mirroring(options.config, data, url, secrets.values.get(KEY)):
         serve(system.app, system.settings, frame_bytes=system.settings.frame_bytes)
 
 

@@ -84,7 +84,7 @@ def load_secrets(
     refused elsewhere. For a variable in `exists`, which only seeds what the store has already, nothing is made or kept.
     """
     path = data / "secrets.json"
-    kept = _read(path)
+    kept = kept_secrets(data)
     values: dict[str, str] = {}
     made: dict[str, str] = {}
     origins: dict[str, str] = {}
@@ -114,7 +114,7 @@ def load_secrets(
 def forget(data: Path, name: str) -> None:
     """Keep this secret no longer: another one is in force."""
     path = data / "secrets.json"
-    kept = _read(path)
+    kept = kept_secrets(data)
     if kept.pop(name, None) is not None:
         write_whole(path, _text(kept))
 
@@ -130,8 +130,9 @@ def _refuse_weak(name: str, value: str, origin: str) -> None:
         sys.exit(f"build-dashboard up: in {origin}: {fault}")
 
 
-def _read(path: Path) -> dict[str, str]:
-    """What is kept; SystemExit where the file cannot be used."""
+def kept_secrets(data: Path) -> dict[str, str]:
+    """What was made and kept for the system in `data`; SystemExit where the file cannot be used."""
+    path = data / "secrets.json"
     try:
         kept = json.loads(path.read_text())
     except FileNotFoundError:

@@ -65,14 +65,17 @@ def create_system(place: Place) -> System:
     )
     to_ingest = {"ingest": MountedServiceClient("ingest", ingest, place.secret)}
     of_artifacts |= to_ingest
+    history = build_history.app.create_app(
+        _settings(place, build_history.settings.Settings, "history"), bus, peers=to_ingest
+    )
+    to_history = {"history": MountedServiceClient("history", history, place.secret)}
+    to_read = to_ingest | to_artifacts | to_history
     services = {
         # First in, last out: ingest brings logs to it.
         "artifacts": artifacts,
         "ingest": ingest,
-        "history": build_history.app.create_app(
-            _settings(place, build_history.settings.Settings, "history"), bus, peers=to_ingest
-        ),
-        "notifier": build_notifier.app.create_app(_notifier_settings(place), bus, peers=to_ingest),
+        "history": history,
+        "notifier": build_notifier.app.create_app(_notifier_settings(place), bus, peers=to_read),
     }
     settings = _settings(
         place,

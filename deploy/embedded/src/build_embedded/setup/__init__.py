@@ -1,0 +1,1 @@
+"""`build-dashboard setup`: a server from nothing, and again: the same server with this release."""
