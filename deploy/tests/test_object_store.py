@@ -20,8 +20,9 @@ from build_artifacts.settings import Settings
 from build_protocol.ids import new_build_id
 from build_testkit.stack import free_port, wait_until
 
-from .test_compose import ACCESS_KEY, SECRET_KEY
+from .test_compose import ROOT, make_secrets
 from .test_compose import composed as composed  # noqa: PLC0414  a fixture, shared
+from .test_compose import secrets_folder as secrets_folder  # noqa: PLC0414  a fixture, shared
 
 PART = 5 * 1024 * 1024
 NETWORK = "127.0.0.3"
@@ -30,17 +31,26 @@ NETWORK = "127.0.0.3"
 PORTS = [f"{part}.port{kind}" for part in ("master", "filer", "volume", "s3") for kind in ("", ".grpc")]
 
 
-def command_of(composed: dict[str, Any], *more: str) -> list[str]:
-    """What the engine starts; `$$` is Compose's way to write `$`."""
-    service = composed["services"]["objects"]
-    return [word.replace("$$", "$") for word in (*service["entrypoint"], *service["command"])] + list(more)
+START = str(ROOT / "deploy" / "objects" / "start.sh")
+"""What the container starts with."""
+
+
+OWN = ("AWS_", "S3_", "ARTIFACTS_S3_")
+"""Variables of the artifacts service that are about the store."""
 
 
 class Store:
     """The running store: where S3 answers, and the ports of all its parts."""
 
-    def __init__(self, ports: dict[str, int], environment: dict[str, str]) -> None:
-        self.ports, self.environment = ports, environment
+    def __init__(
+        self, ports: dict[str, int], environment: dict[str, str], secrets_folder: Path, directory: Path
+    ) -> None:
+        self.ports, self.directory = ports, directory
+        keys = {name: str(secrets_folder / name) for name in ("s3_access_key", "s3_secret_key")}
+        self.environment = {
+            name: keys.get(Path(value).name, value) for name, value in environment.items() if name.startswith(OWN)
+        }
+        self.access_key, self.secret_key = (Path(path).read_text().strip() for path in keys.values())
         self.endpoint = f"http://{NETWORK}:{ports['s3.port']}"
 
     def client(self, access_key: str, secret_key: str) -> Any:
@@ -56,22 +66,29 @@ class Store:
 
 
 @pytest.fixture(scope="module")
-def store(composed: dict[str, Any], weed: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    """Started by the compose file's own command, with the ports and the directory of this test."""
+def store(
+    composed: dict[str, Any], secrets_folder: Path, weed: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Store]:
+    """Started by the container's own command, with the ports and the directory of this test."""
     directory = tmp_path_factory.mktemp("objects")
     ports = {name: free_port() for name in [*PORTS, "s3.port.iceberg", "s3.port.lance"]}
     more = [f"-dir={directory}", f"-s3.ip.bind={NETWORK}", *(f"-{name}={port}" for name, port in ports.items())]
     environment = composed["services"]["objects"]["environment"]
     with (directory / "output").open("wb") as output:
         process = subprocess.Popen(
-            command_of(composed, *more),
-            env={"PATH": f"{weed.parent}:{os.environ['PATH']}", "TMPDIR": str(directory), **environment},
+            [START, *more],
+            env={
+                "PATH": f"{weed.parent}:{os.environ['PATH']}",
+                "TMPDIR": str(directory),
+                "SECRETS": str(secrets_folder),
+                **environment,
+            },
             stdout=output,
             stderr=output,
             cwd=directory,
         )
     try:
-        running = Store(ports, composed["services"]["artifacts"]["environment"])
+        running = Store(ports, composed["services"]["artifacts"]["environment"], secrets_folder, directory)
 
         def is_up() -> bool:
             assert process.poll() is None, (directory / "output").read_text()[-2000:]
@@ -136,6 +153,17 @@ async def test_the_artifacts_service_brings_and_reads(bucket: Settings, part: in
 
 
 @pytest.mark.s3
+async def test_what_lies_on_the_disk_is_encrypted(store: Store, bucket: Settings) -> None:
+    """Nobody reads an artifact from the store's volume."""
+    content = secrets.token_bytes(100_000)
+    await brought(bucket, content)
+    paths = [path for path in store.directory.rglob("*") if path.is_file() and path.name != "output"]
+
+    assert sum(path.stat().st_size for path in paths) > len(content)
+    assert not [path for path in paths if content[:28] in path.read_bytes()]
+
+
+@pytest.mark.s3
 async def test_without_a_signature_nothing_is_done(store: Store, bucket: Settings) -> None:
     """Reading, listing, writing, removing, parts, policies, buckets: 403 each, and what is there stays."""
     key = await brought(bucket, b"kept")
@@ -152,7 +180,7 @@ async def test_without_a_signature_nothing_is_done(store: Store, bucket: Setting
         answers = {request: (await anybody.request(*request, content=b"x")).status_code for request in requests}
 
     assert answers == dict.fromkeys(requests, 403)
-    own = store.client(ACCESS_KEY, SECRET_KEY)
+    own = store.client(store.access_key, store.secret_key)
     assert own.get_object(Bucket=bucket.s3_bucket, Key=key)["Body"].read() == b"kept"
 
 
@@ -160,16 +188,19 @@ async def test_without_a_signature_nothing_is_done(store: Store, bucket: Setting
 @pytest.mark.parametrize(
     "keys",
     [
-        (ACCESS_KEY, "0" * 36),
+        ("OWN", "0" * 36),
         ("dashboard", "dashboard-secret"),
         ("your_key", "your_secret"),
-        ("admin", SECRET_KEY),
-        ("", SECRET_KEY),
+        ("admin", "OWN"),
+        ("", "OWN"),
     ],
 )
 def test_another_key_is_no_key(store: Store, bucket: Settings, keys: tuple[str, str]) -> None:
     """A wrong secret, the defaults of earlier releases, another name: 403."""
-    stranger = store.client(*keys)
+    access_key, secret_key = keys
+    stranger = store.client(
+        store.access_key if access_key == "OWN" else access_key, store.secret_key if secret_key == "OWN" else secret_key
+    )
     for ask in (
         lambda: stranger.list_objects_v2(Bucket=bucket.s3_bucket),
         lambda: stranger.put_object(Bucket=bucket.s3_bucket, Key="x", Body=b"x"),
@@ -183,7 +214,7 @@ def test_another_key_is_no_key(store: Store, bucket: Settings, keys: tuple[str, 
 @pytest.mark.s3
 def test_the_services_own_key_opens_its_own_bucket_only(store: Store) -> None:
     """No other bucket is made or written to with it."""
-    own = store.client(ACCESS_KEY, SECRET_KEY)
+    own = store.client(store.access_key, store.secret_key)
     with pytest.raises(ClientError, match="AccessDenied"):
         own.create_bucket(Bucket="another")
     with pytest.raises(ClientError, match="AccessDenied"):
@@ -202,28 +233,34 @@ def test_what_asks_for_no_key_listens_on_loopback_only(store: Store, port: str) 
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"AWS_ACCESS_KEY": ""}, "AWS_ACCESS_KEY is not set"),
-        ({"AWS_SECRET_KEY": ""}, "AWS_SECRET_KEY is shorter than 32 characters"),
-        ({"AWS_ACCESS_KEY": "your_key", "AWS_SECRET_KEY": "your_secret"}, "a placeholder"),
-        ({"AWS_ACCESS_KEY": "your_key"}, "AWS_ACCESS_KEY is not set, or a placeholder"),
-        ({"AWS_SECRET_KEY": "dashboard-secret"}, "AWS_SECRET_KEY is shorter than 32 characters"),
-        ({"AWS_SECRET_KEY": 'x"}], "actions": ["Admin"]}], "accounts": ["'}, "other characters"),
-        ({"AWS_ACCESS_KEY": "key\nkey"}, "other characters"),
+        ({"s3_access_key": ""}, "s3_access_key is empty"),
+        ({"s3_secret_key": ""}, "s3_secret_key is shorter than 32 characters"),
+        ({"s3_access_key": "your_key", "s3_secret_key": "your_secret"}, "a placeholder"),
+        ({"s3_access_key": "your_key"}, "s3_access_key is empty, or a placeholder"),
+        ({"s3_secret_key": "dashboard-secret"}, "s3_secret_key is shorter than 32 characters"),
+        ({"s3_secret_key": 'x"}], "actions": ["Admin"]}], "accounts": ["'}, "other characters"),
+        ({"s3_access_key": "key\nkey"}, "other characters"),
         ({"S3_BUCKET": 'a"'}, "other characters"),
     ],
 )
-def test_it_does_not_start_without_a_key_of_its_own(
-    composed: dict[str, Any], tmp_path: Path, changes: dict[str, str], reason: str
-) -> None:
-    """Missing, a placeholder, guessable, or more than a key: one sentence with the variable's name, and no server."""
-    environment = {"PATH": os.environ["PATH"], **composed["services"]["objects"]["environment"], **changes}
+def test_it_does_not_start_without_a_key_of_its_own(tmp_path: Path, changes: dict[str, str], reason: str) -> None:
+    """Missing, a placeholder, guessable, or more than a key: one sentence with the secret's name, and no server."""
+    secrets = make_secrets(tmp_path / "secrets")
+    for name in set(changes) - {"S3_BUCKET"}:
+        (secrets / name).chmod(0o600)
+        (secrets / name).write_text(changes[name])
     weed = tmp_path / "weed"
     weed.write_text("#!/bin/sh\necho started\n")
     weed.chmod(0o755)
 
     answer = subprocess.run(
-        command_of(composed),
-        env=environment | {"PATH": f"{tmp_path}:{environment['PATH']}", "TMPDIR": str(tmp_path)},
+        [START],
+        env={
+            "PATH": f"{tmp_path}:{os.environ['PATH']}",
+            "TMPDIR": str(tmp_path),
+            "SECRETS": str(secrets),
+            "S3_BUCKET": changes.get("S3_BUCKET", "build-artifacts"),
+        },
         capture_output=True,
         text=True,
         timeout=30,
@@ -232,4 +269,4 @@ def test_it_does_not_start_without_a_key_of_its_own(
 
     assert (1, "") == (answer.returncode, answer.stdout)
     assert reason in answer.stderr
-    assert "openssl rand -hex 20" in answer.stderr
+    assert "make compose-secrets" in answer.stderr
