@@ -103,7 +103,7 @@ class Breakage:
     """One way to break an example, how it is built, and what is known about the failure; no `fault` is not knowable.
 
     `configure` holds further arguments of `build.sh`, and `environment` its variables. `compilers` are those that show
-    the failure, `needs` files that the machine must have; a `long` one takes more than a few seconds.
+    the failure, `needs` files and programs that the machine must have; a `long` one takes more than a few seconds.
     """
 
     name: str

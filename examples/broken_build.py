@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,7 +57,7 @@ class BrokenBuild:
         """
         command, environment = self.command, self.environment
         if breakage is not None:
-            if absent := [file for file in breakage.needs if not Path(file).exists()]:
+            if absent := [need for need in breakage.needs if not _is_there(need, environment)]:
                 raise CannotBreakHere(f"there is no {', '.join(absent)}")
             directory = self.directory_of(breakage)
             directory.mkdir(parents=True, exist_ok=True)
@@ -99,3 +100,13 @@ def _limited(command: list[str], limits: Limits, directory: Path) -> list[str]:
             raise CannotBreakHere("a private file system cannot be mounted (user namespaces)")
         command = [*private, *place, *command]
     return command
+
+
+def _is_there(need: str, environment: Mapping[str, str]) -> bool:
+    """A file by its path; a program by its name, if it runs: a shim may stand for what was never installed."""
+    if "/" in need:
+        return Path(need).exists()
+    program = shutil.which(need, path=environment["PATH"])
+    return (
+        program is not None and not subprocess.run([program, "--version"], capture_output=True, check=False).returncode
+    )

@@ -82,7 +82,7 @@ def check(build: BrokenBuild, breakage: Breakage) -> Outcome:
     try:
         code, log = build.run(breakage)
         differences = ["the build passed"] if code == 0 else []
-        report = analyze(log)
+        report = analyze(log, code)
         if breakage.expect.comes_and_goes:
             differences += _differs_from_flaky(report, *build.run(breakage))
     finally:
@@ -105,11 +105,11 @@ def check(build: BrokenBuild, breakage: Breakage) -> Outcome:
     return Outcome(breakage.name, str(told), str(answer), differences, log, time.monotonic() - began)
 
 
-def analyze(log: str) -> Report:
-    """The analyser's report of a whole log."""
+def analyze(log: str, code: int | None = None) -> Report:
+    """The analyser's report of a whole log, and of its command's exit code where that is known."""
     analyzer = LogAnalyzer()
     analyzer.feed(1, log.split("\n"))
-    return analyzer.finish()
+    return analyzer.finish(code)
 
 
 @dataclass(frozen=True)

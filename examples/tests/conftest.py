@@ -35,6 +35,12 @@ def tensor_demo_by_clang(tmp_path_factory: pytest.TempPathFactory) -> BrokenBuil
 
 
 @pytest.fixture(scope="session")
+def toolbox(tmp_path_factory: pytest.TempPathFactory) -> BrokenBuild:
+    """Small programs, one a tool."""
+    return copy("toolbox", tmp_path_factory.mktemp("toolbox"), "gcc")
+
+
+@pytest.fixture(scope="session")
 def mlir_standalone(tmp_path_factory: pytest.TempPathFactory) -> BrokenBuild:
     """The MLIR dialect; skipped where the packages are missing, which in CI is a failure."""
     missing = missing_mlir_packages()

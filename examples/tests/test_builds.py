@@ -102,6 +102,13 @@ def test_what_broke_it_is_found_with_clang_too(tensor_demo_by_clang: BrokenBuild
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("name", breakages("toolbox"))
+def test_what_a_tool_of_the_toolbox_prints_is_found(toolbox: BrokenBuild, name: str) -> None:
+    """Each breakage is answered with its category, its first line, its place and its test; a missing tool skips."""
+    check_is_found(toolbox, name)
+
+
+@pytest.mark.slow
 @pytest.mark.mlir
 def test_the_mlir_dialect_builds_and_passes_its_tests(mlir_standalone: BrokenBuild) -> None:
     """One command configures, builds against the installed MLIR, and runs the lit tests; nothing is wrong."""

@@ -1,0 +1,3 @@
+module example/ops
+
+go 1.19

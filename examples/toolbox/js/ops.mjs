@@ -1,0 +1,3 @@
+export function size(rows, columns) {
+  return rows * columns;
+}

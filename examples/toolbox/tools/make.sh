@@ -1,0 +1,2 @@
+set -eu
+make -C c OUT="$1" ${MAKE_FLAGS-}

@@ -1,0 +1,2 @@
+set -eu
+cd py && python -B -m unittest -v

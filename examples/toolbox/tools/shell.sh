@@ -1,0 +1,2 @@
+set -eu
+bash shell/check.sh shell/table.txt
