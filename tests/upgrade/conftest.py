@@ -1,0 +1,6 @@
+"""The way to this folder's own modules."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
