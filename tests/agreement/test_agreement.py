@@ -26,7 +26,9 @@ from build_history.refresh.outbox import Outbox
 from build_history.refresh.override import NoSuchFailure, decide
 from build_history.store import HistoryStore
 from build_history.store import open_store as open_history
+from build_history.store.contract import RowQuery
 from build_notifier.consumer import Recorder
+from build_notifier.messages.context import ServiceContexts
 from build_notifier.messages.message import LogLine
 from build_notifier.metrics import Metrics
 from build_notifier.planning.planner import Planner
@@ -376,7 +378,9 @@ class Life:
         chosen = Settings(_env_file=None, quiet_seconds=30, keep_days=36500)
         metrics = Metrics(CollectorRegistry())
         self._recorder = Recorder(world.notifier, config, chosen)
-        self._planner = Planner(world.notifier, config, chosen, Extracts(), metrics=metrics, clock=self._clock)
+        self._planner = Planner(
+            world.notifier, config, chosen, Extracts(), ServiceContexts({}), metrics=metrics, clock=self._clock
+        )
 
     async def unfold(self) -> None:
         """Let everything happen, in the order in which it arrives, and then let both services finish."""
@@ -395,7 +399,7 @@ class Life:
             turn += 1
         for at, verdict, _ in overrides:
             await self._override(at, verdict)
-        while await self._world.history.rows("branch", project=self._project, labels=["due"], limit=1):
+        while await self._world.history.rows(RowQuery("branch", project=self._project, labels=["due"], limit=1)):
             await self._publish()
         await self._notify()
         while await self._planner.plan_due():
@@ -452,9 +456,12 @@ def _states(_project: str) -> ConfigStates:
 
 
 async def _check(world: World, project: str) -> None:
-    rows = await world.history.rows("incident", project=project, limit=500)
+    rows = await world.history.rows(RowQuery("incident", project=project, limit=500))
     incidents = [row_kinds.read_as(IncidentState, row) for row in rows]
-    lanes = [row_kinds.read_as(LaneState, row) for row in await world.history.rows("lane", project=project, limit=500)]
+    lanes = [
+        row_kinds.read_as(LaneState, row)
+        for row in await world.history.rows(RowQuery("lane", project=project, limit=500))
+    ]
     sent = await _sent(world, project)
     await _check_fixes(world, incidents)
     for incident in incidents:

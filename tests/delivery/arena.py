@@ -178,6 +178,8 @@ def separate_arena(
             "JWT_SECRET_KEY": secrets.token_hex(32),
             **{f"GATEWAY_{name.upper()}_URL": f"http://127.0.0.1:{ports[name]}" for name in _FORWARDED},
             "NOTIFIER_INGEST_URL": f"http://127.0.0.1:{ports['ingest']}",
+            "NOTIFIER_HISTORY_URL": f"http://127.0.0.1:{ports['history']}",
+            "NOTIFIER_ARTIFACTS_URL": f"http://127.0.0.1:{ports['artifacts']}",
             "HISTORY_INGEST_URL": f"http://127.0.0.1:{ports['ingest']}",
             "ARTIFACTS_INGEST_URL": f"http://127.0.0.1:{ports['ingest']}",
             "INGEST_ARTIFACTS_URL": f"http://127.0.0.1:{ports['artifacts']}",

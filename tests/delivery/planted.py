@@ -62,7 +62,7 @@ def nothing_is_deduplicated(is_awake: Callable[[], bool]) -> None:
             died.touch()
             os.kill(os.getpid(), signal.SIGKILL)
 
-    def bad(state: Any, waiting: Any, arrivals: Sequence[Any]) -> Any:
+    def bad(state: Any, waiting: Any, arrivals: Sequence[Any], *rest: Any) -> Any:
         if is_awake() and state is not None:
             following = state.applied + 1
             again = []
@@ -72,7 +72,7 @@ def nothing_is_deduplicated(is_awake: Callable[[], bool]) -> None:
                 following += is_repeat
                 again.append(replace(arrival, record=record))
             arrivals = again
-        return plan_build(state, waiting, arrivals)
+        return plan_build(state, waiting, arrivals, *rest)
 
     consumer.plan_build = bad
     SqlBuildStore.advance = die_once_with_lines
@@ -181,16 +181,16 @@ def verified_without_comparing(is_awake: Callable[[], bool]) -> None:
 
     agrees, plan_build = lifecycle.agrees, consumer.plan_build
 
-    async def bad_agrees(*args: Any) -> bool:
-        return True if is_awake() else await agrees(*args)
+    async def bad_agrees(*args: Any, **named: Any) -> bool:
+        return True if is_awake() else await agrees(*args, **named)
 
-    def bad_plan(state: Any, waiting: Any, arrivals: Sequence[Any]) -> Any:
+    def bad_plan(state: Any, waiting: Any, arrivals: Sequence[Any], *rest: Any) -> Any:
         if is_awake():
             for arrival in arrivals:
                 if arrival.log is not None:
                     lines = arrival.log.data.lines
                     lines[:] = [line.replace(" line 7 ", " line 8 ") for line in lines]
-        return plan_build(state, waiting, arrivals)
+        return plan_build(state, waiting, arrivals, *rest)
 
     lifecycle.agrees, consumer.plan_build = bad_agrees, bad_plan
 

@@ -6,11 +6,10 @@ from pathlib import Path
 
 import pytest
 from build_dashboard.recording.spool import Spool, SpoolFull
+from build_testkit.memory_disk import memory_disk
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
-
-MEMORY = Path("/dev/shm")
 
 
 class Spooling(RuleBasedStateMachine):
@@ -18,8 +17,7 @@ class Spooling(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        where = MEMORY if MEMORY.is_dir() else None
-        self.folder = tempfile.TemporaryDirectory(prefix="spool-", dir=where)
+        self.folder = tempfile.TemporaryDirectory(prefix="spool-", dir=memory_disk())
         self.records: list[bytes] = []
         self.checkpoint = b""
         self.stored = 0

@@ -404,12 +404,12 @@ def later_confirms_count_for_earlier(patch: pytest.MonkeyPatch) -> None:
 
 
 def repeats_are_stored_again(patch: pytest.MonkeyPatch) -> None:
-    def bad(state: Any, waiting: Any, arrivals: Any) -> Any:
+    def bad(state: Any, waiting: Any, arrivals: Any, *rest: Any) -> Any:
         if state is not None:
             following = state.applied + 1
             moved = [each.record.model_copy(update={"seq": following + place}) for place, each in enumerate(arrivals)]
             arrivals = [replace(each, record=record) for each, record in zip(arrivals, moved, strict=True)]
-        return plan_build(state, waiting, arrivals)
+        return plan_build(state, waiting, arrivals, *rest)
 
     patch.setattr(sys.modules[__name__], "plan_build_", bad)
 

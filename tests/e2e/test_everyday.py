@@ -1,6 +1,7 @@
 """What people do every day: look for an error, stop a build, change the theme, find a line among very many."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -63,6 +64,26 @@ def test_now_says_what_is_red_since_when_and_why(page: Page, story: Story) -> No
     red = page.get_by_test_id("red-now")
     expect(red).to_contain_text(story.project)
     expect(red).to_contain_text("no member named 'find'")
+
+
+def test_an_incident_is_owned_from_its_page(page: Page, story: Story) -> None:
+    """On a phone, from Now: be on it, write why, mute it until it is fixed; Now shows who is on it."""
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto("/")
+    incident = page.get_by_test_id("red-now").locator("article").filter(has_text=story.project)
+    expect(incident.get_by_test_id("on-it")).to_have_text("nobody is on it")
+    incident.get_by_text("no member named").click()
+    page.get_by_role("button", name=re.compile("m on it")).click()
+    expect(page.get_by_test_id("on-it")).to_have_text("admin is on it")
+    page.get_by_label("Note").fill("the rename missed part 2")
+    page.get_by_role("button", name="Add note").click()
+    expect(page.get_by_test_id("note")).to_contain_text("the rename missed part 2")
+    page.get_by_role("button", name="Mute until fixed").click()
+    expect(page.get_by_role("status").filter(has_text="until it is fixed")).to_be_visible()
+    expect(page.get_by_test_id("timeline")).to_contain_text("admin is on it")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.goto("/")
+    expect(incident.get_by_test_id("on-it")).to_have_text("admin is on it")
 
 
 def test_a_commit_answers_whether_it_broke_something(page: Page, story: Story) -> None:

@@ -74,7 +74,7 @@ def test_an_artifact_is_shown_when_it_is_ready(stack: Stack, page: Page, tmp_pat
     agent = subprocess.Popen(command, env=stack.agent_environment, cwd=tmp_path, stdout=subprocess.DEVNULL)
     try:
         find = lambda: stack.get("/api/builds?project=keeps")["items"]  # noqa: E731  one line, used once
-        build_id = wait_until(find, 20, "the build is there")[0]["id"]
+        build_id = wait_until(find, 60, "the build is there")[0]["id"]
         page.goto(f"/builds/{build_id}?tab=artifacts")
         expect(page.get_by_text("This build kept no artifacts")).to_be_visible()
         before = len(asked)

@@ -82,7 +82,7 @@ def test_a_cut_connection_resumes_without_a_gap(stack: Stack, page: Page) -> Non
         seen |= shown_lines(page)
         page.mouse.wheel(0, -200)
         wait_until(lambda: True, 1, "a frame")
-    wait_until(lambda: seen.update(shown_lines(page)) or 60 == len(seen), 10, "all 60 lines were shown")
+    wait_until(lambda: seen.update(shown_lines(page)) or 60 == len(seen), 60, "all 60 lines were shown")
     assert all(f"number {number - 1}" in text for number, text in seen.items())
 
 

@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 import yaml
-from build_testkit.stack import Stack, wait_until
+from build_testkit.oidc_issuer import issuing
+from build_testkit.stack import Stack, embedded_stack, free_port, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -143,6 +144,27 @@ def test_github_action(repository, machine, embedded, tmp_path, newest, ending, 
     assert embedded.get_bytes(f"/api/builds/{build['id']}/logs?format=text").decode() == 'it is "quoted"\n'
     artifacts = embedded.get(f"/api/builds/{build['id']}/artifacts")["items"]
     assert "a.whl" in [artifact["name"] for artifact in artifacts]
+
+
+def test_github_action_without_a_key(repository, machine, tmp_path) -> None:
+    """A job that may have tokens needs no key: its build, its artifact and its end arrive by GitHub's own token."""
+    with issuing() as issuer:
+        entry = {"agent": "github", "issuer": issuer.url, "projects": ["keyless"]}
+        port = free_port()
+        url = f"http://127.0.0.1:{port}"
+        trusted = [{**entry, "audience": url, "claims": {"repository": "llvm/torch-mlir"}}]
+        config = tmp_path / "config.yaml"
+        config.write_text(yaml.safe_dump({"projects": {"keyless": {}}, "trusted_ci": trusted}))
+        (tmp_path / "system").mkdir()
+        with embedded_stack(tmp_path / "system", port=port, options=["--config", str(config)]) as stack:
+            inputs = {"command": "echo wheel > a.whl", "project": "keyless", "endpoint": url, "artifacts": "*.whl"}
+            job = {**machine, **issuer.job}
+            assert run_action(repository / "deploy/github-action/action.yml", inputs, job, tmp_path) == [0, 0, 0]
+
+            (build,) = stack.get("/api/builds?project=keyless")["items"]
+            assert (build["status"], build["agent"]) == ("succeeded", "github")
+            artifacts = stack.get(f"/api/builds/{build['id']}/artifacts")["items"]
+            assert ["a.whl"] == [artifact["name"] for artifact in artifacts]
 
 
 def test_github_fork(repository, machine, embedded, tmp_path, newest) -> None:

@@ -1,15 +1,13 @@
 """Whole systems: huge bodies cost no memory, and no path climbs to what services say only to services."""
 
-import asyncio
 import itertools
 import json
 import urllib.request
-from collections.abc import Coroutine, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
+from build_testkit.apart import run_apart
 from build_testkit.served import chunked, send_raw
 from build_testkit.stack import Stack
 
@@ -37,12 +35,6 @@ BODIES = [
 ]
 
 
-def _ran(asked: Coroutine[Any, Any, tuple[int, str]]) -> tuple[int, str]:
-    """Its result, from a thread: a browser's suite may have left this one a loop of its own."""
-    with ThreadPoolExecutor(1) as threads:
-        return threads.submit(asyncio.run, asked).result()
-
-
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize(("method", "path", "statuses"), BODIES)
@@ -52,7 +44,7 @@ def test_a_huge_body_costs_no_memory(stack: Stack, method: str, path: str, statu
     before = {name: _forget_peak(pid) for name, pid in _processes(stack)}
     body = chunked(itertools.repeat(b'"' + b"x" * 65534 + b"\n", 200 * MIB // 65536))
 
-    status, _ = _ran(
+    status, _ = run_apart(
         send_raw(stack.url, path, method=method, headers=headers, body=body, seconds=120, until_closed=True)
     )
 
@@ -80,7 +72,9 @@ def test_a_service_reached_directly_keeps_its_memory(separate: Stack, service: s
     headers = ["Transfer-Encoding: chunked", "Content-Type: application/json"]
     url = f"http://127.0.0.1:{process.port}"
 
-    status, _ = _ran(send_raw(url, path, method=method, headers=headers, body=body, seconds=120, until_closed=True))
+    status, _ = run_apart(
+        send_raw(url, path, method=method, headers=headers, body=body, seconds=120, until_closed=True)
+    )
 
     assert status == 413
     assert _peak_kib(process.popen.pid) - before < GROWTH_KIB
@@ -103,7 +97,7 @@ def test_a_key_of_one_project_learns_nothing_of_another(stack: Stack) -> None:
         (f"internal/stored?build={BUILD}", "internal/openapi.json", "metrics", "readyz", "healthz"),
     ):
         target = f"/api/builds/{up}/{up}/{page}"
-        status, text = _ran(send_raw(stack.url, target, headers=[f"Authorization: Bearer {bearer}"]))
+        status, text = run_apart(send_raw(stack.url, target, headers=[f"Authorization: Bearer {bearer}"]))
         assert (status, json.loads(text)["title"]) == (400, "Bad Request"), target
 
 

@@ -201,6 +201,18 @@ def test_status_never_mixes_commits(stack: Stack, agent: Agent, project: str, be
     assert cli(stack, "status", "--project", project, f" {OTHER_COMMIT.upper()}\n").returncode == 0
 
 
+def test_digits_of_a_build_and_of_a_commit_are_neither(stack: Stack, agent: Agent, beginning: str) -> None:
+    """Where either may be named, digits of both are an error that lists both; one more digit is clear."""
+    build_id = agent.build(f"{beginning}-0001-7000-8000-000000000001", "failed", commit=f"{beginning}{'f' * 32}")
+
+    unclear = cli(stack, "why", beginning)
+
+    assert (unclear.returncode, unclear.stdout) == (1, "")
+    assert f"{build_id[-8:]} and the commit {beginning}{'f' * 32}: give more digits" in unclear.stderr
+    assert cli(stack, "open", "--url", f"{beginning}0").stdout.strip().endswith(f"/builds/{build_id}")
+    assert cli(stack, "open", "--url", f"{beginning}f").stdout.strip().endswith(f"/c/{beginning}{'f' * 32}")
+
+
 @pytest.mark.parametrize("sha", ["", " ", "HEAD", "c0f", "g0ffee", "c" * 65])
 def test_status_of_what_is_no_commit_is_not_another_commits(embedded: Stack, sha: str) -> None:
     """An unset variable, a branch or too few digits never answer for the checkout one happens to stand in."""

@@ -124,7 +124,7 @@ def test_a_dashboard_that_is_down_neither_fails_nor_delays_the_build(stack: Stac
     up = stack.agent_environment | {"XDG_STATE_HOME": str(tmp_path)}
     subprocess.run([sys.executable, "-m", "build_dashboard", "run", "--resume"], env=up, check=True, timeout=30)
 
-    (build,) = wait_until(lambda: builds(stack, "offline"), 10, "the build that ran offline")
+    (build,) = wait_until(lambda: builds(stack, "offline"), 60, "the build that ran offline")
     assert (build["status"], build["exitCode"]) == ("failed", 3)
     assert stack.get(f"/api/builds/{build['id']}/logs?first=1&count=10")["lines"] == ["built while away"]
 
