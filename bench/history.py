@@ -31,6 +31,7 @@ from build_history.projections.failure_groups import Group
 from build_history.refresh.row_kinds import PARTITION, STATISTICS, PartitionText, StatisticsText, read_as
 from build_history.settings import Settings
 from build_history.store import HistoryStore
+from build_history.store.contract import RowQuery
 from build_history.test_history.importer import Importer
 from build_history.test_history.matrix import BUILDS_MAX, PARTITIONS, Column, Partition, entries_of, packed
 from build_history.test_history.statistics import statistics_of
@@ -160,8 +161,8 @@ async def enter_tests(store: HistoryStore, tests: int) -> None:
     begin, cpu = time.perf_counter(), time.process_time()
     await importer.step()
     wall, cpu = time.perf_counter() - begin, time.process_time() - cpu
-    kept = await store.rows("partition", project="tested", limit=1000)
-    kept += await store.rows("statistics", project="tested", limit=10)
+    kept = await store.rows(RowQuery("partition", project="tested", limit=1000))
+    kept += await store.rows(RowQuery("statistics", project="tested", limit=10))
     size = sum(len(row.body) for row in kept)
     print(
         f"  imported    {IMPORTED} builds of {tests:,} tests into {BUILDS_MAX}: {wall:.1f} s, {cpu:.1f} s CPU;"
@@ -236,13 +237,13 @@ async def measure(store_url: str, arguments: argparse.Namespace, folder: Path) -
     await bus.open()
     app = create_app(Settings(store_url=store_url, jwt_secret_key=SECRET), bus)
     async with app.router.lifespan_context(app):
-        if not await app.state.dependencies.store.rows("lane", limit=1):
+        if not await app.state.dependencies.store.rows(RowQuery("lane", limit=1)):
             await fill(app.state.dependencies.store, count)
         gc.collect()
         gc.freeze()  # as chassis.service.serve does
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://history") as client:
-            groups = await app.state.dependencies.store.rows("group", project="iree", limit=1)
+            groups = await app.state.dependencies.store.rows(RowQuery("group", project="iree", limit=1))
             asked = questions(count, read_as(Group, groups[0]).signature if groups else "none")
             if tests:
                 await enter_tests(app.state.dependencies.store, tests)
