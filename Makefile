@@ -1,6 +1,8 @@
 # Every habit is a target; `make help` lists them. Each target does all of its own set-up.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
+# The plugin where docker has it, else Compose's own command.
+COMPOSE ?= $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
 # In a git hook these name the hook's repository: what the demo and the tests commit would land there.
 unexport $(shell git rev-parse --local-env-vars 2>/dev/null)
 export PATH := $(CURDIR)/.cache/bin:$(CURDIR)/.cache/uv/bin:$(PATH)
@@ -19,8 +21,22 @@ demo: .cache/python $(PAGE) ## the whole system with real builds, in a browser (
 	@$(SETUP) compiler git
 	@$(RUN) python -m tools.demo
 
-up: .cache/python $(PAGE) ## the embedded system, empty, on http://127.0.0.1:8080
+server: .cache/python $(PAGE) ## the embedded system, empty, on http://127.0.0.1:8080
 	@$(RUN) build-dashboard up
+
+up: compose-secrets ## the whole system in containers, on https://localhost (docker-compose.yml); waits until it is ready
+	$(COMPOSE) up --build --detach --wait --wait-timeout 300
+	@echo "https://$${FRONT_HOST:-localhost}: log in as admin, password in secrets/admin_password; agents' key in secrets/api_key"
+
+down: ## stop it; what is stored stays in its volumes
+	$(COMPOSE) --profile '*' down
+
+compose-secrets: ## ./secrets: a password for each account of docker-compose.yml, made once
+	@deploy/compose/secrets.sh secrets
+
+compose-digests: ## deploy/compose/digests.yml: the images of docker-compose.yml by digest, as their registry has them today
+	$(COMPOSE) --profile '*' config --lock-image-digests > deploy/compose/.digests.yml
+	mv deploy/compose/.digests.yml deploy/compose/digests.yml
 
 ##@ Work on it
 setup: .cache/python $(PAGE) ## everything a checkout needs to run
@@ -36,12 +52,14 @@ types: .cache/python
 	$(RUN) mypy
 
 fast-tests: .cache/python
-	$(RUN) pytest -q --numprocesses 2 --dist worksteal -m "not slow and not rabbitmq and not mariadb and not mongodb and not s3 and not browser and not mlir"
+	$(RUN) pytest -q --numprocesses 2 --dist worksteal -m "not slow and not rabbitmq and not mariadb and not mongodb and not s3 and not browser and not mlir and not docker"
 
 test: .cache/python $(PAGE) ## everything, on real servers (installs them where it can)
 	$(SETUP) compiler git browser rabbitmq mariadb
-	$(if $(CI),$(SETUP) ccache gtest mlir)
+	$(if $(CI),$(SETUP) ccache gtest mlir promtool kubectl)
+	$(if $(FULL),$(SETUP) engine caddy checkov)
 	@$(MAKE) --no-print-directory style types
+	npm run check --silent
 	npm test --silent
 	$(RUN) pytest -q --numprocesses 2 --dist worksteal
 
@@ -49,15 +67,25 @@ test-delivery: .cache/python $(PAGE) ## the proof that nothing is lost or shown 
 	$(SETUP) compiler rabbitmq mariadb
 	FULL=$(FULL) $(RUN) pytest -q tests/delivery
 
+simulate: .cache/python ## the whole system under virtual time and faults: SEED=7, SEED=1-50 or MINUTES=10 (FAULTS=1,4: only these; SHRINK=1)
+	@PYTHONPATH=tests $(RUN) python -m simulation $(if $(SEED),--seed $(SEED),--minutes $(or $(MINUTES),5)) \
+		$(if $(FAULTS),--faults $(FAULTS)) $(if $(SHRINK),--shrink) $(if $(SYSTEM),--system $(SYSTEM)) $(if $(LENGTH),--length $(LENGTH))
+
 test-truth: .cache/python $(PAGE) ## real builds, compared with what their tools recorded (FULL=1: all of them)
 	$(SETUP) compiler
 	FULL=$(FULL) $(RUN) pytest -q tests/truth
+
+docs: .cache/python ## dist/docs: the documents as a site; a link that leads nowhere fails
+	NO_MKDOCS_2_WARNING=1 $(RUN) mkdocs build
+
+reference: .cache/python ## the generated parts of the documents, anew
+	@$(RUN) python -m tools.reference
 
 format: .cache/python ## let ruff format everything
 	$(RUN) ruff check --fix .
 	$(RUN) ruff format .
 
-dev: .cache/python .cache/npm ## the page with hot reload, in front of `make up`
+dev: .cache/python .cache/npm ## the page with hot reload, in front of `make server`
 	npm run dev
 
 ##@ Measure
@@ -74,8 +102,15 @@ wheels: .cache/python $(PAGE) ## dist/*.whl; they carry the page, installing the
 	uv build --quiet --wheel --out-dir dist --package build-dashboard
 	uv build --quiet --wheel --out-dir dist --package build-dashboard-server
 
-requirements: .cache/python ## requirements.txt, and requirements.lock with hashes, from uv.lock
-	$(EXPORT) --no-emit-workspace --no-annotate --no-header --no-hashes --output-file requirements.txt
+agent-binary: .cache/python $(PAGE) ## dist/build-dashboard-linux-x86_64: the agent as one file, for machines without Python
+	$(SETUP) compiler zlib
+	uv build --quiet --wheel --out-dir dist --package build-dashboard
+	@$(RUN) python deploy/agent-binary/build.py dist/build_dashboard-*.whl dist/build-dashboard-linux-x86_64
+	$(RUN) pytest -q -rP deploy/tests/test_agent_binary.py
+
+requirements: .cache/python ## from uv.lock: requirements.txt, all of a checkout for pip; requirements.lock, the server with hashes
+	printf -- '-e .\n-e ./deploy/embedded\n-e ./libs/testkit\n' > requirements.txt
+	uv export --quiet --frozen --all-packages --no-emit-workspace --no-annotate --no-header --no-hashes >> requirements.txt
 	$(EXPORT) --no-emit-workspace --no-annotate --no-header --output-file requirements.lock
 
 audit: .cache/npm ## known weaknesses of everything that is shipped; fails as well where they cannot be looked up
@@ -91,7 +126,7 @@ release: wheels sbom ## what a release consists of: wheels, and what they are ma
 clean: ## forget caches, the demo's data and everything built
 	rm -rf .cache .demo .venv dist build node_modules services/gateway/web/node_modules $(dir $(PAGE)) examples/*/build
 
-.PHONY: help demo up setup check style types fast-tests test test-delivery format dev bench screenshots wheels requirements audit sbom release clean
+.PHONY: help demo server up down compose-secrets compose-digests setup check style types fast-tests test test-delivery format dev bench screenshots wheels requirements audit sbom release clean reference simulate docs agent-binary
 
 .cache/python: $(MANIFESTS)
 	@$(SETUP) uv
