@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from build_notifier.channels.contract import Channel
 from build_notifier.channels.smtp import Server, SmtpChannel
+from build_notifier.messages.context import ServiceContexts
 from build_notifier.messages.message import LogLine, Message
 from build_notifier.metrics import Metrics
 from build_notifier.records.branch import evidence_of
@@ -256,12 +257,15 @@ class Office:
 
 @pytest.fixture
 def office(sqlite_store: NotifierStore, clock: Clock) -> Callable[..., Office]:
-    """Makes a sender of mails; without a channel none is configured."""
+    """Makes a sender of mails, or of the channel of this name; without a channel none is configured."""
 
-    def make(channel: Channel | None, must_arrive: Collection[str] = ()) -> Office:
-        channels = {"mail": channel} if channel else {}
+    def make(
+        channel: Channel | None, must_arrive: Collection[str] = (), *, name: str = "mail", contexts: Any = None
+    ) -> Office:
+        channels = {name: channel} if channel else {}
         metrics = Metrics(CollectorRegistry())
-        sender = Sender(sqlite_store, channels, must_arrive, metrics=metrics, clock=clock, draw=lambda: 0.5)
+        known = ServiceContexts({}) if contexts is None else contexts
+        sender = Sender(sqlite_store, channels, must_arrive, known, metrics=metrics, clock=clock, draw=lambda: 0.5)
         return Office(sender, sqlite_store, metrics)
 
     return make

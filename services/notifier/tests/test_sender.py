@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 from build_notifier.channels import NotApplicable, NotSent
+from build_notifier.messages.context import BuildContext
 from build_notifier.records.notification import EVIDENCE_MS, LEASE_MS, RESTORED, TRIES
 
 
@@ -13,9 +14,11 @@ class Scripted:
     def __init__(self, *answers):
         self.answers = list(answers)
         self.sent = []
+        self.verdicts = []
 
     async def send(self, notification):
         self.sent.append(notification.id)
+        self.verdicts.append(notification.message.context.verdict)
         answer = self.answers.pop(0) if self.answers else "id"
         if isinstance(answer, Exception):
             raise answer
@@ -222,3 +225,59 @@ async def test_what_a_backup_had_decided_is_not_sent_by_whoever_restores_it(offi
     assert channel.sent == [claim(3).id]
     for known in [await sender.stored(claim(1)), await sender.stored(claim(2))]:
         assert ("suppressed", RESTORED) == (known.state, known.reason)
+
+
+class Judging:
+    """History as the sender asks it: each answer is a verdict, or None while it has none."""
+
+    def __init__(self, *verdicts):
+        self.verdicts = list(verdicts)
+        self.asked = []
+
+    async def judged(self, evidence, project, branch, *, is_premerge):
+        self.asked.append((project, branch, is_premerge))
+        return BuildContext(verdict=self.verdicts.pop(0) if len(self.verdicts) > 1 else self.verdicts[0])
+
+
+def check_of(claim, **fields):
+    message = claim().message.model_copy(update={"kind": "status", "succeeded": False, **fields})
+    return claim(1, channel="github_check", message=message)
+
+
+async def test_a_check_run_waits_for_its_verdict(office, sqlite_store, claim, clock):
+    """History may read of the build after us: it is asked again until it has judged, and then sent once."""
+    channel, history = Scripted("7"), Judging(None, "flaky")
+    sender = office(channel, name="github_check", contexts=history)
+    await sqlite_store.claim([check_of(claim, is_premerge=True)])
+
+    await sender.post_next()
+    assert [] == channel.sent
+    clock.ms = (await sender.stored(claim(1))).due_at
+    await sender.post_next()
+
+    assert ["flaky"] == channel.verdicts
+    assert [("p", "main", True)] * 2 == history.asked
+
+
+async def test_a_verdict_that_does_not_come_is_not_waited_for(office, sqlite_store, claim, clock):
+    """Without history it leaves after a moment, and shows that nobody can tell: it blocks nothing."""
+    channel = Scripted("7")
+    sender = office(channel, name="github_check")
+    await sqlite_store.claim([check_of(claim)])
+    while (claimed := await sender.stored(claim(1))).state == "queued":
+        clock.ms = claimed.due_at
+        await sender.post_next()
+
+    assert [None] == channel.verdicts
+    assert clock.ms - claimed.created_at < 60_000
+    assert (await sender.stored(claim(1))).state == "accepted"
+
+
+async def test_a_build_that_passed_is_not_judged(office, sqlite_store, claim):
+    """There is nothing to ask about."""
+    channel, history = Scripted("7"), Judging("new")
+    sender = office(channel, name="github_check", contexts=history)
+    await sqlite_store.claim([check_of(claim, succeeded=True)])
+    await sender.post_next()
+
+    assert ([None], []) == (channel.verdicts, history.asked)

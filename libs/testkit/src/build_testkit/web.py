@@ -23,9 +23,9 @@ def serving(http: ThreadingHTTPServer) -> Iterator[str]:
 
 
 class Web:
-    """An HTTP server: `routes` maps `METHOD path` to (status, JSON), else 404; `headers` are in every answer.
+    """An HTTP server: `routes` maps `METHOD path` to (status, JSON or bytes), else 404; `headers` are in every answer.
 
-    `seen` is what it was asked: method, path, parsed body.
+    `seen` is what it was asked: method, path, parsed body; `authorized` its header `Authorization`, of each request.
     """
 
     def __init__(self, url: str = "") -> None:
@@ -33,14 +33,16 @@ class Web:
         self.routes: dict[str, tuple[int, Any]] = {}
         self.headers: dict[str, str] = {}
         self.seen: list[tuple[str, str, Any]] = []
+        self.authorized: list[str] = []
 
     def answer(self, request: BaseHTTPRequestHandler) -> None:
         """Answer a request as the routes have it."""
         body = request.rfile.read(int(request.headers.get("Content-Length") or 0))
         path = request.path.partition("?")[0]
         self.seen.append((request.command, path, json.loads(body) if body else None))
+        self.authorized.append(request.headers.get("Authorization", ""))
         status, answer = self.routes.get(f"{request.command} {path}", (404, {}))
-        content = json.dumps(answer).encode()
+        content = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
         request.send_response(status)
         for name, value in self.headers.items():
             request.send_header(name, value)

@@ -67,7 +67,7 @@ def _duties(
     recorder = Recorder(store, projects, settings)
     contexts = ServiceContexts(core.peers)
     planner = Planner(store, projects, settings, extracts, contexts, metrics=metrics, clock=clock)
-    sender = Sender(store, channels, settings.must_arrive_rules, metrics=metrics, clock=clock)
+    sender = Sender(store, channels, settings.must_arrive_rules, contexts, metrics=metrics, clock=clock)
     scheduled_work = ScheduledWork(store, projects, settings, clock)
     settler = Settler(store, channels, metrics, clock)
     retention = Retention(store, settings.keep_days, core.guard)

@@ -13,13 +13,16 @@ from build_chassis.projects import Projects, config_of
 from build_protocol.incidents import IncidentChanged, IncidentState
 from build_protocol.messages import BuildVerdict, build_message
 
-from build_notifier.channels.registry import reached
+from build_notifier.channels.registry import BY_NAME, reached
 from build_notifier.planning import compose, missing
 from build_notifier.records.branch import Branch, apply_incident
 from build_notifier.records.notification import Notification, claim_on
 from build_notifier.settings import Settings
 from build_notifier.store import NotifierStore
 from build_notifier.store.branches import change_branch
+
+JUDGED_AFTER_MS = 1_500
+"""History reads of a build when we do, and has judged it a moment later."""
 
 Step = Callable[[Branch], Branch]
 
@@ -95,6 +98,7 @@ class Recorder:
                 branch=data.branch,
                 build_id=verdict.build_id,
                 now_ms=now_ms,
+                due_at=now_ms + (JUDGED_AFTER_MS if BY_NAME[recipient.channel].is_judged else 0),
             )
             for recipient in reached(self._projects.get(verdict.project), "commits")
         ]

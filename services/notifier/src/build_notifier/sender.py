@@ -14,13 +14,17 @@ from build_chassis.store.optimistic import LOST, Lost, update
 from build_protocol.clock import Clock
 
 from build_notifier.channels import Channel, NotApplicable, NotSent
-from build_notifier.channels.registry import lacking
+from build_notifier.channels.registry import BY_NAME, lacking
+from build_notifier.messages.context import Contexts
 from build_notifier.metrics import Metrics
 from build_notifier.records import notification as steps
 from build_notifier.records.notification import Notification
 from build_notifier.store import NotifierStore
 
 log = logging.getLogger("notifier")
+
+JUDGED_WITHIN_MS = 20_000
+"""A failure that history has not judged by then is shown as one of which nobody can tell."""
 
 LOOKED_AT = 20
 """Due rows a sender looks at; several senders take different ones."""
@@ -33,6 +37,7 @@ class Sender:
     store: NotifierStore
     channels: Mapping[str, Channel]
     must_arrive: Collection[str]
+    contexts: Contexts
     _: KW_ONLY
     metrics: Metrics
     clock: Clock
@@ -67,7 +72,7 @@ class Sender:
         """What became of one try."""
         try:
             with self.metrics.send_seconds.labels(taken.channel).time():
-                provider_id = await channel.send(taken)
+                provider_id = await channel.send(await self._judged(taken))
         except NotApplicable as error:
             return steps.suppressed(taken, self.clock(), str(error))
         except NotSent as error:
@@ -77,6 +82,19 @@ class Sender:
             log.exception("failed to send notification %s", taken.id, extra={"build_id": taken.build_id})
             return steps.doubted(taken, self.clock(), "an unforeseen error, see the log", self.must_arrive)
         return steps.accepted(taken, self.clock(), provider_id)
+
+    async def _judged(self, taken: Notification) -> Notification:
+        """With the verdict of its build's failure, where its channel shows it; raises NotSent while there is none."""
+        message = taken.message
+        known = BY_NAME.get(taken.channel)
+        if known is None or not known.is_judged or message.succeeded or message.evidence is None:
+            return taken
+        context = await self.contexts.judged(
+            message.evidence, taken.project, taken.branch, is_premerge=message.is_premerge
+        )
+        if context.verdict is None and self.clock() - taken.created_at < JUDGED_WITHIN_MS:
+            raise NotSent("history has not judged it yet")
+        return taken.model_copy(update={"message": message.model_copy(update={"context": context})})
 
     def _after(self, taken: Notification, error: NotSent) -> Notification:
         now_ms, reason = self.clock(), str(error)

@@ -52,6 +52,10 @@ class Settings(ServiceSettings):
     smtp_tls: bool = Field(True, description="STARTTLS, which must succeed; from the first byte on port 465.")
 
     github_token: SecretStr = Field(SecretStr(""), description="For channels `github://owner/repository`.")
+    github_app_id: str = Field(
+        "", description="A GitHub App, as which check runs are made (channels `github-checks://owner/repository`)."
+    )
+    github_app_key: SecretStr = Field(SecretStr(""), description="Its private key, PEM.")
     github_host: str = Field("https://api.github.com", description="Where the API of GitHub is.")
 
     @model_validator(mode="after")

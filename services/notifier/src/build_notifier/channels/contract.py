@@ -104,6 +104,8 @@ class Registration:
     """Of the URLs among config.yaml's `channels` that are its, or `ANY_OTHER`; none where people have addresses."""
     address: Callable[[str], str] = str
     """What the recipient behind such a URL is called where people read it: never a secret."""
+    is_judged: bool = False
+    """Whether what it shows of a build that failed is whose the failure is."""
 
     @property
     def is_edited(self) -> bool:

@@ -8,14 +8,14 @@ from build_protocol.project_config import Project
 
 from build_notifier.channels.apprise import APPRISE
 from build_notifier.channels.contract import ANY_OTHER, Audience, Channel, Recipient, Registration
-from build_notifier.channels.github import COMMENTS, STATUSES
+from build_notifier.channels.github import CHECKS, COMMENTS, STATUSES
 from build_notifier.channels.sendgrid import SENDGRID
 from build_notifier.channels.smtp import SMTP
 from build_notifier.settings import Settings
 
 log = logging.getLogger("notifier")
 
-CHANNELS = (SENDGRID, SMTP, APPRISE, STATUSES, COMMENTS)
+CHANNELS = (SENDGRID, SMTP, APPRISE, STATUSES, CHECKS, COMMENTS)
 """Of two under one name the first that can be opened is used."""
 
 BY_NAME: Mapping[str, Registration] = {known.name: known for known in reversed(CHANNELS)}

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from typing import Any, Protocol
+from urllib.parse import urlencode
 
 from build_chassis.auth import Principal
 from build_chassis.service_client import JsonClient, ServiceRefused, ServiceUnavailable
@@ -35,6 +36,17 @@ class Contexts(Protocol):
         """What is known now; a service that does not answer leaves its part out."""
         ...
 
+    async def judged(self, evidence: Evidence, project: str, branch: str | None, *, is_premerge: bool) -> BuildContext:
+        """Whose the build's failure is, as of now; no verdict where nobody judged it yet.
+
+        Args:
+            evidence: The build.
+            project: Its project.
+            branch: Its branch.
+            is_premerge: History keeps nothing of it: it is judged by what it shows.
+        """
+        ...
+
 
 class ServiceContexts(Contexts):
     """Contexts read from ingest and history, where there are such."""
@@ -45,9 +57,8 @@ class ServiceContexts(Contexts):
     @override
     async def of(self, evidence: Evidence, project: str) -> BuildContext:
         build = await self._ask("ingest", f"/api/builds/{evidence.build_id}", project)
-        judged = await self._ask("history", f"/api/history/verdicts/{evidence.build_id}", project)
+        judged = await self.judged(evidence, project, None, is_premerge=False)
         kept = await self._ask("artifacts", f"/api/builds/{evidence.build_id}/artifacts", project)
-        first: Mapping[str, Any] = next(iter(judged.get("items", ())), {})
         failure = evidence.failure
         repro = repro_lines(
             commit=evidence.commit,
@@ -57,8 +68,8 @@ class ServiceContexts(Contexts):
             failed_command=failure.command if failure else None,
         )
         return BuildContext(
-            verdict=first.get("verdict"),
-            verdict_evidence=[one_line(sentence, 300) for sentence in first.get("evidence", ())],
+            verdict=judged.verdict,
+            verdict_evidence=judged.verdict_evidence,
             repro=[one_line(line, 2000) for line in repro] if build else [],
             artifacts=[
                 one_line(each["name"], 120)
@@ -66,6 +77,28 @@ class ServiceContexts(Contexts):
                 if each["state"] == "verified" and each["name"] != LOG_ARCHIVE
             ][:ARTIFACTS_SHOWN],
         )
+
+    @override
+    async def judged(self, evidence: Evidence, project: str, branch: str | None, *, is_premerge: bool) -> BuildContext:
+        failure = evidence.failure
+        if is_premerge:
+            asked = {
+                "project": project,
+                "branch": branch,
+                "config": evidence.config,
+                "commit": evidence.commit,
+                "buildId": evidence.build_id,
+                "signature": failure.signature if failure else None,
+                "category": failure.category if failure else None,
+                "fault": failure.fault if failure else None,
+            }
+            query = urlencode({name: value for name, value in asked.items() if value})
+            first = await self._ask("history", f"/api/history/verdict?{query}", project)
+        else:
+            all_of_it = await self._ask("history", f"/api/history/verdicts/{evidence.build_id}", project)
+            first = next(iter(all_of_it.get("items", ())), {})
+        sentences = [one_line(sentence, 300) for sentence in first.get("evidence", ())]
+        return BuildContext(verdict=first.get("verdict"), verdict_evidence=sentences)
 
     async def _ask(self, service: str, path: str, project: str) -> Mapping[str, Any]:
         """The answer; nothing where there is no such service, or it does not answer: a message waits for none."""

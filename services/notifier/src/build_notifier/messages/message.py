@@ -89,6 +89,9 @@ class Message(WireModel):
     suspect_count: Count = 0
     red_ms: Count | None = Field(None, description="How long it was broken.")
     succeeded: bool | None = None
+    is_premerge: bool = Field(
+        False, description="It is of a change that is not merged, of which history keeps nothing."
+    )
     items: list[StillRed] = Field(default_factory=list)
     dashboard_url: str
     source_url: str | None = Field(None, description="Where the failing line can be read in its repository.")
@@ -173,7 +176,8 @@ class Message(WireModel):
     @property
     def verdict(self) -> str:
         """Whose the failure is, and why, in a sentence; empty where nobody judged it."""
-        if self.context.verdict is None or not self.is_break:
+        is_red = self.is_break or (self.kind == "status" and not self.succeeded)
+        if self.context.verdict is None or not is_red:
             return ""
         whose = _VERDICTS.get(self.context.verdict, self.context.verdict)
         return one_line(": ".join([whose, *self.context.verdict_evidence[:2]]), 500)

@@ -1,7 +1,7 @@
 """Rendering: a message as a mail (HTML and plain text), as a chat message, as a comment on a pull request."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -69,6 +69,12 @@ def chat(message: Message) -> str:
 def comment(message: Message) -> str:
     """A comment in GitHub's Markdown; build output stands in a fence it cannot close."""
     return _tidy(_PLAIN.get_template("comment.md.j2").render(_words(message) | {"fence": _fence(message)}))
+
+
+def check(message: Message, owners: Sequence[str], took: str) -> str:
+    """The summary of a check run in GitHub's Markdown: nobody whom it names is notified."""
+    words = {"message": message, "fence": _fence(message), "owners": owners, "took": took}
+    return _tidy(_PLAIN.get_template("check.md.j2").render(words))
 
 
 def suspects(message: Message) -> str:

@@ -52,6 +52,7 @@ def status(verdict: BuildVerdict, dashboard_url: str, now_ms: int) -> Message:
         at=now_ms,
         evidence=evidence_of(verdict),
         succeeded=verdict.data.status == "succeeded",
+        is_premerge=verdict.data.origin == "premerge",
         dashboard_url=dashboard_url,
     )
 

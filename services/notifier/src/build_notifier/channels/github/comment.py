@@ -43,7 +43,7 @@ class GitHubComments(Channel):
 
     async def _find(self, path: str, mark: str) -> int | None:
         for page in range(1, PAGES_MAX + 1):
-            comments = await self._github.call("GET", path, query={"per_page": PER_PAGE, "page": page})
+            comments = await self._github.call("GET", path, query={"per_page": str(PER_PAGE), "page": str(page)})
             for comment in comments:
                 if str(comment.get("body", "")).startswith(mark):
                     return int(comment["id"])

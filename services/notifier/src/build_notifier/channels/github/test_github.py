@@ -9,6 +9,7 @@ from build_testkit.web import Web
 from build_notifier.channels.contract import NotApplicable, NotSent
 from build_notifier.channels.github import GitHubComments, GitHubStatuses
 from build_notifier.channels.github.api import GitHub
+from build_notifier.channels.github.app_tokens import OneToken
 from build_notifier.records.notification import Notification
 
 Claim = Callable[..., Notification]
@@ -18,7 +19,7 @@ REPOSITORY = "github://llvm/torch-mlir"
 
 @pytest.fixture
 async def github(web: Web) -> AsyncIterator[GitHub]:
-    api = GitHub("token", web.url)
+    api = GitHub(OneToken("token"), web.url)
     yield api
     await api.close()
 
