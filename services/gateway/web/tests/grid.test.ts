@@ -163,13 +163,16 @@ test('only the blocks and rows on the screen are drawn, and a few beside it', ()
   const blocks = blocksOf(columns)
 
   expect([blocks.length, leftOf(columns, 200)]).toEqual([25, 4800])
-  expect(blocksOn(blocks, 0, 900)).toEqual({ from: 0, to: 6 })
-  expect(blocksOn(blocks, 1000, 900)).toEqual({ from: 4, to: 11 })
-  expect(blocksOn(blocks, 4000, 900)).toEqual({ from: 19, to: 25 })
-  expect(blocksOn([], 0, 900)).toEqual({ from: 0, to: 0 })
-  const { from, to } = rowsOn(100, 1400, 600)
-  expect(from <= 50 && to >= 72 && to - from < 50).toBe(true)
-  expect(rowsOn(3, 0, 600)).toEqual({ from: 0, to: 3 })
+  expect(blocksOn(blocks, 0, 900, 1)).toEqual({ from: 0, to: 6 })
+  expect(blocksOn(blocks, 1000, 900, 1)).toEqual({ from: 4, to: 11 })
+  expect(blocksOn(blocks, 4000, 900, 1)).toEqual({ from: 19, to: 25 })
+  expect(blocksOn([], 0, 900, 1)).toEqual({ from: 0, to: 0 })
+  expect(blocksOn(blocks, 1000, 900, 0)).toEqual({ from: 5, to: 10 })
+  expect(rowsOn(100, 1400, 600, 0)).toEqual({ from: 48, to: 72 })
+  expect(rowsOn(100, 1400, 600, 4)).toEqual({ from: 44, to: 76 })
+  expect(rowsOn(3, 0, 600, 4)).toEqual({ from: 0, to: 3 })
+  // Fewer rows than before, and the screen has not followed yet.
+  expect(rowsOn(10, 1400, 600, 4)).toEqual({ from: 10, to: 10 })
 })
 
 test('a folded group is one column, and a fold is undone by the same key', () => {

@@ -80,11 +80,10 @@ const Cells = memo(function Cells({ row, at, block, suspectIn, active }: CellsPr
             className={classes.cell}
             data-group={column.column === undefined || undefined}
             data-result={shown?.result}
-            data-build={shown?.build}
             data-suspect={isSuspect || undefined}
             data-active={active === block.at + offset || undefined}
           >
-            {shown && <i aria-hidden>{shown.symbol}</i>}
+            {shown?.symbol}
           </div>
         )
       })}
@@ -97,14 +96,14 @@ function shownOf({ column, group }: TableColumn, cells: ReadonlyMap<string, Cell
     const cell = cells.get(column.config)
     if (cell === undefined) return undefined
     const result = resultOf(cell)
-    return { result, symbol: SYMBOL[result], name: text.cell[result], build: cell.buildId }
+    return { result, symbol: SYMBOL[result], name: text.cell[result] }
   }
   const built = group.members.flatMap(({ config }) => cells.get(config) ?? [])
   const worst = worstOf(built)
   if (worst === undefined) return undefined
   const { result, count } = worst
   const symbol = result === 'passed' ? SYMBOL.passed : `${SYMBOL[result]} ${count}`
-  return { result, symbol, name: text.worst(count, built.length, text.cell[result]), build: undefined }
+  return { result, symbol, name: text.worst(count, built.length, text.cell[result]) }
 }
 
 /** A group's cell has words to be read out, and what is called out by voice is what is seen. */

@@ -4,7 +4,16 @@
  * Only what is on the screen is drawn: rows by themselves, columns in blocks. The table has the focus as a whole; arrow
  * keys move its active cell, which is named to assistive technology.
  */
-import { useEffect, useMemo, useRef, useState, type CSSProperties, type KeyboardEvent } from 'react'
+import {
+  startTransition,
+  useEffect,
+  useLayoutEffect,
+  useMemo,
+  useRef,
+  useState,
+  type CSSProperties,
+  type KeyboardEvent,
+} from 'react'
 import { useNavigate } from 'react-router'
 import type { CommitRow } from '@/shared/wire'
 import { CellCard } from './CellCard'
@@ -20,6 +29,8 @@ import {
   leftOf,
   ROW_HEIGHT,
   rowsOn,
+  SPARE_BLOCKS,
+  SPARE_ROWS,
   widthOf,
   type Span,
   type TableColumn,
@@ -79,6 +90,10 @@ export function GridTable(props: Props) {
     scroller.current?.scrollTo({ top: Math.max(0, (newestFocus.current - 4) * ROW_HEIGHT), left: 0 })
   }, [gone])
 
+  const cellAt = (place: Place) => {
+    const config = columns[place.column]?.column?.config
+    return rows[place.row]?.cells?.find((cell) => cell.config === config)
+  }
   const pin = (place: Place) => {
     const element = document.getElementById(idOf(place))
     if (element !== null) setPinned({ ...place, at: element.getBoundingClientRect() })
@@ -96,7 +111,7 @@ export function GridTable(props: Props) {
   }
   const onKeyDown = (event: KeyboardEvent) => {
     if (event.target !== event.currentTarget) return
-    const cell = rows[row]?.cells?.find(({ config }) => config === columns[column]?.column?.config)
+    const cell = cellAt({ row, column })
     if (event.key === 'Enter' || event.key === ' ') pin({ row, column })
     else if (event.key === 'o' && cell !== undefined) void navigate(`/builds/${cell.buildId}`)
     else {
@@ -137,7 +152,8 @@ export function GridTable(props: Props) {
           pin(place)
         }}
         onDoubleClick={(event) => {
-          const build = (event.target as HTMLElement).closest<HTMLElement>('[data-build]')?.dataset.build
+          const place = placeOf(event.target)
+          const build = place && cellAt(place)?.buildId
           if (build !== undefined) void navigate(`/builds/${build}`)
         }}
         onPointerOver={(event) => nameCell(event.target)}
@@ -178,36 +194,49 @@ function idOf({ row, column }: Place): string {
   return `cell-${row}-${column}`
 }
 
-/** Which rows and blocks are on the screen; looked at again whenever it scrolls or is resized. */
+const NOTHING: Screen = { rows: { from: 0, to: 0 }, blocks: { from: 0, to: 0 } }
+
+/**
+ * Which rows and blocks are on the screen; looked at again whenever it scrolls or is resized.
+ *
+ * Nothing is drawn before the screen's size is known, so that no cell is laid out in vain; and what is beside the screen,
+ * for whoever scrolls, only once it can be seen what is on it.
+ */
 function useScreen(
   scroller: React.RefObject<HTMLDivElement | null>,
   corner: React.RefObject<HTMLDivElement | null>,
   rows: number,
   blocks: ReturnType<typeof blocksOf>,
 ): [Screen, () => void] {
-  const [screen, setScreen] = useState<Screen>({ rows: rowsOn(rows, 0, 600), blocks: blocksOn(blocks, 0, 900) })
+  const [screen, setScreen] = useState(NOTHING)
+  const [hasSpare, spare] = useState(false)
   const look = () => {
     const element = scroller.current
     if (element === null) return
     const { scrollTop, scrollLeft, clientHeight, clientWidth } = element
     const beside = corner.current?.offsetWidth ?? 0
     const next = {
-      rows: rowsOn(rows, scrollTop, clientHeight),
-      blocks: blocksOn(blocks, scrollLeft, Math.max(0, clientWidth - beside)),
+      rows: rowsOn(rows, scrollTop, clientHeight, hasSpare ? SPARE_ROWS : 0),
+      blocks: blocksOn(blocks, scrollLeft, Math.max(0, clientWidth - beside), hasSpare ? SPARE_BLOCKS : 0),
     }
     setScreen((last) => (isSame(last.rows, next.rows) && isSame(last.blocks, next.blocks) ? last : next))
   }
   const newest = useRef(look)
-  useEffect(() => {
+  useLayoutEffect(() => {
     newest.current = look
   })
-  useEffect(() => newest.current(), [rows, blocks])
+  useLayoutEffect(() => newest.current(), [rows, blocks, hasSpare])
   useEffect(() => {
     if (scroller.current === null) return
     const observer = new ResizeObserver(() => newest.current())
     observer.observe(scroller.current)
     return () => observer.disconnect()
   }, [scroller])
+  useEffect(() => {
+    // Once the frame with the cells has been painted.
+    const frame = requestAnimationFrame(() => setTimeout(() => startTransition(() => spare(true))))
+    return () => cancelAnimationFrame(frame)
+  }, [])
   return [screen, look]
 }
 

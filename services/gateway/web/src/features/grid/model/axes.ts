@@ -30,8 +30,16 @@ const FAMILY = 'family'
 /** A tag that names its axis. */
 const TAG = /^([a-z][a-z0-9_-]*)[:=](.+)$/i
 
+const known = new WeakMap<Named, Axes>()
+
 /** The axes of one configuration. A version belongs to the word before it: `gcc-12` is a compiler. */
-export function axesOf({ config, tags = [] }: Named): Axes {
+export function axesOf(named: Named): Axes {
+  let axes = known.get(named)
+  if (axes === undefined) known.set(named, (axes = read(named)))
+  return axes
+}
+
+function read({ config, tags = [] }: Named): Axes {
   const axes: Record<string, string> = {}
   for (const word of wordsOf(config)) {
     const axis = axisOfWord(word)
@@ -54,14 +62,14 @@ export function axesAmong(configs: readonly Named[]): string[] {
       values.set(axis, counts.set(value, (counts.get(value) ?? 0) + 1))
     }
   }
-  const known = IN_NAMES.map(([axis]) => axis)
+  const inNames = IN_NAMES.map(([axis]) => axis)
   const grouping = [...values].filter(([, counts]) => {
     const among = [...counts.values()].reduce((sum, count) => sum + count, 0)
     return counts.size > 1 && counts.size <= configs.length / 2 && among >= configs.length / 2
   })
   const names = grouping.map(([axis]) => axis)
-  const tagged = names.filter((axis) => !known.includes(axis) && axis !== FAMILY).sort()
-  const named = known.filter((axis) => names.includes(axis))
+  const tagged = names.filter((axis) => !inNames.includes(axis) && axis !== FAMILY).sort()
+  const named = inNames.filter((axis) => names.includes(axis))
   const first = [...tagged, ...named]
   return first.length > 0 || !names.includes(FAMILY) ? first : [FAMILY]
 }

@@ -15,6 +15,8 @@ export const MANY = 17
 
 export const UNGROUPED = 'none'
 
+const BY_NAME = new Intl.Collator('en', { numeric: true })
+
 /** The axis to group by: as asked for, else the first one where there are many; undefined: no groups. */
 export function axisOf(asked: string | undefined, columns: readonly Column[]): string | undefined {
   if (asked === UNGROUPED) return undefined
@@ -28,7 +30,9 @@ export function grouped(columns: readonly Column[], axis: string | undefined): G
   const members = new Map<string, Column[]>()
   for (const column of [...columns].sort(redFirst)) {
     const value = axis === undefined ? '' : (axesOf(column)[axis] ?? '')
-    members.set(value, [...(members.get(value) ?? []), column])
+    const own = members.get(value)
+    if (own === undefined) members.set(value, [column])
+    else own.push(column)
   }
   return [...members]
     .map(([value, own]) => ({ value, members: own, red: own.filter(isRed).length }))
@@ -42,7 +46,7 @@ function share({ red, members }: Group): number {
 }
 
 function named(a: Group, b: Group): number {
-  return a.value.localeCompare(b.value, 'en', { numeric: true })
+  return BY_NAME.compare(a.value, b.value)
 }
 
 function isRed(column: Column): boolean {
@@ -51,5 +55,5 @@ function isRed(column: Column): boolean {
 
 function redFirst(a: Column, b: Column): number {
   const rank = (column: Column) => (isRed(column) ? 0 : column.colour === 'red' ? 1 : 2)
-  return rank(a) - rank(b) || a.config.localeCompare(b.config, 'en', { numeric: true })
+  return rank(a) - rank(b) || BY_NAME.compare(a.config, b.config)
 }

@@ -10,7 +10,12 @@ export const GROUP_WIDTH = 48
 
 /** Columns are drawn in blocks: scrolling sideways adds a block, and leaves the others alone. */
 const BLOCK = 8
-const SPARE_ROWS = 4
+/** As rows are in steps of these. */
+const ROW_STEP = 4
+
+/** So much is drawn on each side of the screen, for whoever scrolls. */
+export const SPARE_ROWS = 4
+export const SPARE_BLOCKS = 1
 
 /** One column on the screen: a configuration, or a folded group. */
 export interface TableColumn {
@@ -69,19 +74,23 @@ export function blocksOf(columns: readonly TableColumn[]): Block[] {
   return blocks
 }
 
-/** The blocks that are on a screen which begins at `left` and is `width` wide, and one more on each side. */
-export function blocksOn(blocks: readonly Block[], left: number, width: number): Span {
+/** The blocks that are on a screen which begins at `left` and is `width` wide, and `spare` more on each side. */
+export function blocksOn(blocks: readonly Block[], left: number, width: number, spare: number): Span {
   const first = blocks.findIndex((block) => block.left + block.width > left)
   if (first === -1) return { from: 0, to: Math.min(1, blocks.length) }
   const after = blocks.findIndex((block) => block.left >= left + width)
-  return { from: Math.max(0, first - 1), to: Math.min(blocks.length, (after === -1 ? blocks.length : after) + 1) }
+  return {
+    from: Math.max(0, first - spare),
+    to: Math.min(blocks.length, (after === -1 ? blocks.length : after) + spare),
+  }
 }
 
-/** The rows that are on a screen, and some more; in steps, so that not every pixel of a scroll changes them. */
-export function rowsOn(count: number, top: number, height: number): Span {
-  const from = Math.max(0, Math.floor(top / ROW_HEIGHT) - SPARE_ROWS)
-  const even = from - (from % 4)
-  return { from: even, to: Math.min(count, even + Math.ceil(height / ROW_HEIGHT) + 2 * SPARE_ROWS + 4) }
+/** The rows that are on a screen, and `spare` more on each side; in steps, so that not every pixel of a scroll changes them. */
+export function rowsOn(count: number, top: number, height: number, spare: number): Span {
+  const first = Math.max(0, Math.floor(top / ROW_HEIGHT) - spare)
+  const from = first - (first % ROW_STEP)
+  const after = Math.ceil((top + height) / ROW_HEIGHT) + spare
+  return { from: Math.min(count, from), to: Math.min(count, after + ROW_STEP - 1 - ((after - 1) % ROW_STEP)) }
 }
 
 const CHARACTER = 7
