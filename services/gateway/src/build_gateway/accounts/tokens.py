@@ -6,6 +6,7 @@ import time
 from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from build_chassis import signing
 from build_chassis.signing import JWTError
@@ -15,6 +16,7 @@ from build_gateway.store.rows import TokenLevel
 ISSUER = "build-dashboard"
 AUDIENCE = "build-dashboard-people"
 TOKEN_CHARACTERS = 4096
+TOKENS_KEPT = 1024
 _REQUIRED = {f"require_{claim}": True for claim in ("exp", "aud", "iss", "sub", "jti")}
 
 
@@ -73,16 +75,7 @@ class Tokens:
         if len(token) > TOKEN_CHARACTERS:
             raise TokenInvalid
         try:
-            claims = signing.decode(
-                token, self._secret, algorithm=self._algorithm, audience=AUDIENCE, issuer=ISSUER, options=_REQUIRED
-            )
-            read = Claims(
-                user=claims["sub"],
-                version=int(claims["ver"]),
-                session=str(claims["sid"]),
-                expires_at=int(claims["exp"]),
-                rights=claims.get("rights"),
-            )
+            read = _read(token, self._secret, self._algorithm)
         except (JWTError, KeyError, TypeError, ValueError, RecursionError) as error:
             raise TokenInvalid from error
         if self._clock() >= read.expires_at:
@@ -94,3 +87,16 @@ class Tokens:
         key = signing.keys_of(self._secret)[0]
         digest = hmac.digest(key.encode(), f"refresh:{refresh_token}".encode(), "sha256")
         return urlsafe_b64encode(digest).decode().rstrip("=")
+
+
+@lru_cache(TOKENS_KEPT)
+def _read(token: str, secret: str, algorithm: str) -> Claims:
+    """What a token says that was signed here; kept, as a page asks with the same one for minutes. Errors are not."""
+    claims = signing.decode(token, secret, algorithm=algorithm, audience=AUDIENCE, issuer=ISSUER, options=_REQUIRED)
+    return Claims(
+        user=claims["sub"],
+        version=int(claims["ver"]),
+        session=str(claims["sid"]),
+        expires_at=int(claims["exp"]),
+        rights=claims.get("rights"),
+    )
