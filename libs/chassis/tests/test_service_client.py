@@ -3,7 +3,8 @@
 import asyncio
 import json
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from typing import cast
 from urllib.parse import quote
 
 import httpx
@@ -21,6 +22,7 @@ from build_testkit.served import chunked, send_raw, served
 from build_testkit.signing import SECRET
 from fastapi import FastAPI, HTTPException, Request, Response
 from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 ALICE = Principal("alice", "developer", frozenset({"iree"}))
 
@@ -148,6 +150,27 @@ async def test_a_reader_who_leaves_stops_the_service(way: Way) -> None:
         async with way.client.stream("GET", "/api/stream") as answer:
             await anext(answer.aiter_raw())
         await way.history.state.cancelled.wait()
+
+
+async def test_a_mounted_service_that_is_ahead_of_a_reader_who_leaves_ends() -> None:
+    """Nothing of it waits on for somebody to take what is there."""
+
+    async def endless(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        while True:
+            await send({"type": "http.response.body", "body": b"more", "more_body": True})
+
+    client = MountedServiceClient("history", endless, SECRET)
+    asked = Request({"type": "http", "method": "GET", "path": "/", "query_string": b"", "headers": []})
+    answer = await client.forward(asked, ["api", "stream"], ALICE)
+    assert isinstance(answer, StreamingResponse)
+    pieces = cast("AsyncGenerator[bytes, None]", answer.body_iterator)
+    assert await anext(pieces) == b"more"
+    (running,) = client._running
+    await pieces.aclose()
+    async with asyncio.timeout(20):
+        await asyncio.wait([running])
+    assert running.cancelled()
 
 
 async def test_errors_of_the_service_pass(way: Way) -> None:

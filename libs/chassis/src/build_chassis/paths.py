@@ -20,6 +20,9 @@ _DECODINGS = 4
 _UP = re.compile(r"[. ]*(;.*)?|[. ]+[?#].*", re.DOTALL)
 """Nothing or dots, also for who ends a name where parameters, a query or a fragment would begin."""
 
+_PLAIN = re.compile(r"[A-Za-z0-9_-]+")
+"""One name whoever decodes or tidies it: nearly every segment, known at a glance."""
+
 _HEX = frozenset(b"0123456789abcdefABCDEF")
 
 
@@ -88,6 +91,8 @@ def build(segments: Iterable[str]) -> str:
 
 def check(segment: str) -> None:
     """Raise BadPath unless a decoded segment stays one name when it is decoded or tidied again."""
+    if _PLAIN.fullmatch(segment):
+        return
     form = segment
     for _ in range(_DECODINGS):
         plain = unicodedata.normalize("NFKC", form)  # a full-width dot becomes a dot, as some file systems have it

@@ -7,7 +7,6 @@ that is built here from decoded segments: what a client sent as its path reaches
 import asyncio
 import json
 import logging
-from collections import deque
 from collections.abc import AsyncIterator, Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -253,10 +252,13 @@ class MountedServiceClient(_Client):
         scope = _scope(request.method, paths.build(segments), request.scope["query_string"], headers)
         exchange = _Exchange(self._app, scope, request.receive, self._running)
         try:
-            start = await exchange.start()
+            start, piece = await exchange.begin()
         except ServiceUnavailable as error:
             return _unavailable(self._service, error, request)
-        return _stream(start["status"], start.get("headers", ()), exchange.body())
+        headers = start.get("headers", ())
+        if _is_last(piece):
+            return _with_headers(Response(piece.get("body", b""), start["status"]), headers)
+        return _stream(start["status"], headers, exchange.body(piece))
 
     @override
     async def _call(self, method: str, path: str, headers: Headers, body: bytes) -> Answer:
@@ -265,8 +267,8 @@ class MountedServiceClient(_Client):
         parts = urlsplit(path)
         scope = _scope(method, parts.path, parts.query.encode(), raw)
         exchange = _Exchange(self._app, scope, _whole(body), self._running)
-        start = await exchange.start()
-        answered = b"".join([chunk async for chunk in exchange.body()])
+        start, piece = await exchange.begin()
+        answered = b"".join([chunk async for chunk in exchange.body(piece)])
         names = {name.decode("latin-1"): value.decode("latin-1") for name, value in start.get("headers", ())}
         return Answer(start["status"], names, answered)
 
@@ -279,60 +281,53 @@ class _Exchange:
     """One call of an ASGI app: it runs in a task of its own and is held back while its reader is behind."""
 
     def __init__(self, app: ASGIApp, scope: Scope, receive: Receive, running: set[asyncio.Task[None]]) -> None:
-        self._waiting: deque[Message] = deque()
-        self._changed = asyncio.Condition()
-        self._has_ended = False
+        self._messages: asyncio.Queue[Message | None] = asyncio.Queue(CHUNKS_WAITING)
         self._task = asyncio.create_task(self._run(app, scope, receive))
         running.add(self._task)  # what an app does behind its answer outlives this exchange
         self._task.add_done_callback(running.discard)
 
-    async def start(self) -> Message:
-        """Status and headers; raises ServiceUnavailable when the app ended without."""
+    async def begin(self) -> tuple[Message, Message]:
+        """Status and headers, and the first piece of the body; raises ServiceUnavailable when the app ended before."""
         try:
-            message = await self._next()
+            return await self._next("it ended without an answer"), await self._next(_BROKE_OFF)
         except BaseException:
             self._task.cancel()
             raise
-        if message is None:
-            raise ServiceUnavailable("mounted", "it ended without an answer")
-        return message
 
-    async def body(self) -> AsyncIterator[bytes]:
-        """The body's chunks; leaving early cancels the app. Raises ServiceUnavailable when the app broke off."""
+    async def body(self, piece: Message) -> AsyncIterator[bytes]:
+        """The body from this piece on; leaving early cancels the app. Raises ServiceUnavailable when it broke off."""
         is_whole = False
         try:
-            while not is_whole:
-                message = await self._next()
-                if message is None:
-                    raise ServiceUnavailable("mounted", "it broke off its answer")
-                if message.get("body"):
-                    yield message["body"]
-                is_whole = not message.get("more_body", False)
+            while True:
+                is_whole = _is_last(piece)
+                if piece.get("body"):
+                    yield piece["body"]
+                if is_whole:
+                    return
+                piece = await self._next(_BROKE_OFF)
         finally:
             if not is_whole:
                 self._task.cancel()
 
-    async def _next(self) -> Message | None:
-        async with self._changed:
-            await self._changed.wait_for(lambda: self._waiting or self._has_ended)
-            self._changed.notify_all()
-            return self._waiting.popleft() if self._waiting else None
-
-    async def _send(self, message: Message) -> None:
-        async with self._changed:
-            await self._changed.wait_for(lambda: len(self._waiting) < CHUNKS_WAITING)
-            self._waiting.append(message)
-            self._changed.notify_all()
+    async def _next(self, otherwise: str) -> Message:
+        message = await self._messages.get()
+        if message is None:
+            raise ServiceUnavailable("mounted", otherwise)
+        return message
 
     async def _run(self, app: ASGIApp, scope: Scope, receive: Receive) -> None:
         try:
-            await app(scope, receive, self._send)
+            await app(scope, receive, self._messages.put)
         except Exception:
             log.exception("failed to answer %s %s", scope["method"], scope["path"])
-        finally:
-            async with self._changed:
-                self._has_ended = True
-                self._changed.notify_all()
+        await self._messages.put(None)  # not when it is cancelled: then nobody reads
+
+
+_BROKE_OFF = "it broke off its answer"
+
+
+def _is_last(piece: Message) -> bool:
+    return not piece.get("more_body", False)
 
 
 def _scope(method: str, path: str, query: bytes, headers: Iterable[tuple[bytes, bytes]]) -> MutableMapping[str, Any]:
@@ -373,7 +368,10 @@ def _has_body(request: Request) -> bool:
 
 
 def _stream(status: int, headers: Iterable[tuple[bytes, bytes]], body: AsyncIterator[bytes]) -> Response:
-    answer = StreamingResponse(body, status_code=status)
+    return _with_headers(StreamingResponse(body, status_code=status), headers)
+
+
+def _with_headers(answer: Response, headers: Iterable[tuple[bytes, bytes]]) -> Response:
     answer.raw_headers = [(name.lower(), value) for name, value in headers if name.lower().decode() not in _HOP_BY_HOP]
     return answer
 

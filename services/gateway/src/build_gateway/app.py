@@ -85,6 +85,7 @@ def create_app(
     app = core.app(parts, routers(settings), lifespan)
     app.add_middleware(Audited, audit=parts.audit)
     app.router.routes += [WebSocketRoute("/ws", parts.endpoint), Route("/ws", parts.endpoint.post, methods=["POST"])]
+    app.router.routes.insert(0, forward.FORWARDED)
     app.include_router(openapi.router)
     app.include_router(forward.router)
     app.include_router(page.page_router(page_folder))

@@ -9,10 +9,14 @@ from build_chassis import problems
 from build_chassis.access_log import note_route
 from build_chassis.auth import Principal
 from build_chassis.errors import NotFound, Unavailable
+from build_chassis.parts import dependencies_of
 from fastapi import APIRouter, Request, Response
+from starlette.routing import Match, Route
+from starlette.types import Scope
+from typing_extensions import override
 
 from build_gateway.caller import person_or_key
-from build_gateway.dependencies import Needs
+from build_gateway.dependencies import Dependencies
 from build_gateway.visitors import show, visitor_at
 
 router = APIRouter()
@@ -52,13 +56,30 @@ def owner_of(segments: Sequence[str]) -> str | None:
     return _OWNERS.get(segments[0])
 
 
+class Forwarded(Route):
+    """What services own, which is most of what is asked for: it is found before our own routes are looked through."""
+
+    @override
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        match, child = super().matches(scope)
+        owner = owner_of(child["path_params"]["path"].split("/")) if match is Match.FULL else None
+        if owner is None:
+            return Match.NONE, {}
+        return match, {**child, "path_params": child["path_params"] | {"owner": owner}}
+
+
 @router.api_route("/api/{path:path}", methods=METHODS, include_in_schema=False)
-async def forward(path: str, request: Request, needs: Needs) -> Response:
+async def unknown(path: str, request: Request) -> Response:
+    """Nobody owns the path."""
+    return problems.problem(NotFound(f"no route /api/{path[:200]}"), request.url.path)
+
+
+async def forward(request: Request) -> Response:
     """Forward the request to its owner and stream the answer back."""
+    needs: Dependencies = await dependencies_of(request)
+    path: str = request.path_params["path"]
+    owner: str = request.path_params["owner"]
     segments = path.split("/")
-    owner = owner_of(segments)
-    if owner is None:
-        return problems.problem(NotFound(f"no route /api/{path[:200]}"), request.url.path)
     note_route(request, f"/api/... of {owner}")
     is_signed = (request.method, path) in _SIGNED or _is_ticket(request.method, segments)
     is_visit = not is_signed and "authorization" not in request.headers
@@ -74,6 +95,9 @@ async def forward(path: str, request: Request, needs: Needs) -> Response:
     if is_visit:
         return await show(client, request, segments, principal)
     return await client.forward(request, ["api", *segments], principal)
+
+
+FORWARDED = Forwarded("/api/{path:path}", forward, methods=METHODS, include_in_schema=False)
 
 
 def _is_ticket(method: str, segments: Sequence[str]) -> bool:
