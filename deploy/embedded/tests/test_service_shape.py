@@ -17,6 +17,7 @@ from build_embedded.serve import SERVICES
 from build_protocol.topology import queues_of
 from build_testkit.signing import SECRET
 from fastapi import APIRouter
+from fastapi.routing import APIRoute
 
 MODULES = ("app", "dependencies", "metrics", "retention", "routes", "settings", "store.contract", "__main__")
 CONSUMERS = tuple(service for service in SERVICES if queues_of(service))
@@ -103,13 +104,32 @@ def test_nothing_else_hangs_on_the_app(service: str) -> None:
     assert reads == []
 
 
+def routers_of(service: str) -> list[Any]:
+    settings = module(service, "settings").Settings(_env_file=None, jwt_secret_key=SECRET)
+    return list(module(service, "routes").routers(settings))
+
+
 def test_its_routers_have_one_name(service: str) -> None:
     """`routes.routers(settings)` are all of them."""
-    settings = module(service, "settings").Settings(_env_file=None, jwt_secret_key=SECRET)
-    routers = module(service, "routes").routers(settings)
+    routers = routers_of(service)
 
     assert routers
     assert all(isinstance(router, APIRouter) for router in routers)
+
+
+def test_what_its_routes_depend_on_takes_no_thread(service: str) -> None:
+    """A dependency that is no coroutine function is run in a thread, which takes longer than the rest of an answer."""
+    asked = [
+        needed
+        for router in routers_of(service)
+        for route in router.routes
+        if isinstance(route, APIRoute)
+        for needed in route.dependant.dependencies
+    ]
+    for needed in asked:  # it grows by what they depend on themselves
+        assert inspect.iscoroutinefunction(needed.call), needed.call
+        asked += needed.dependencies
+    assert asked
 
 
 def test_its_retention_has_one_name(service: str) -> None:

@@ -1,6 +1,7 @@
 """Builds: the list, one build, its failures, tests and events."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from build_chassis.auth import Caller
@@ -46,8 +47,8 @@ class Events(WireModel):
 async def list_builds(  # noqa: PLR0917  query parameters; nobody passes them by position
     caller: Caller,
     needs: Needs,
-    project: Annotated[list[ShortText], Query(default_factory=list, max_length=100)],
-    status: Annotated[list[BuildStatus], Query(default_factory=list, max_length=10)],
+    project: Annotated[Sequence[ShortText], Query(max_length=100)] = (),
+    status: Annotated[Sequence[BuildStatus], Query(max_length=10)] = (),
     branch: ShortText | None = None,
     config: ShortText | None = None,
     commit: Annotated[str | None, Query(pattern=r"^[0-9a-fA-F]{1,64}$", description="A prefix will do.")] = None,
@@ -121,7 +122,7 @@ async def analyse_again(state: VisibleBuild, caller: Caller, needs: Needs) -> Re
 async def list_tests(  # noqa: PLR0917  query parameters; nobody passes them by position
     state: VisibleBuild,
     needs: Needs,
-    outcome: Annotated[list[Outcome], Query(default_factory=list, max_length=10)],
+    outcome: Annotated[Sequence[Outcome], Query(max_length=10)] = (),
     q: Annotated[str | None, Query(max_length=200, description="Part of a name, in any case.")] = None,
     sort: Sort = "order",
     limit: Annotated[int, Query(ge=1, le=500)] = 100,

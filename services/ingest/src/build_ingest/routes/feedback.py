@@ -1,5 +1,6 @@
 """Feedback: "wrong line?" on a build's failures, and all of it for those who keep the rules."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from build_chassis.auth import Caller
@@ -58,7 +59,7 @@ async def list_of_build(state: VisibleBuild, needs: Needs) -> FeedbackList:
 async def export(
     caller: Caller,
     needs: Needs,
-    project: Annotated[list[ShortText], Query(default_factory=list, max_length=100)],
+    project: Annotated[Sequence[ShortText], Query(max_length=100)] = (),
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
     cursor: Cursor = None,
 ) -> FeedbackList:

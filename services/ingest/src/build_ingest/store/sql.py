@@ -33,6 +33,9 @@ from build_ingest.store.contract import BuildQuery, BuildStore, Claim, Conflict
 from build_ingest.store.sql_findings import SqlFindings
 from build_ingest.store.tables import OWNED, builds, chunks, claims, metadata, starts
 
+# Made once: to build a statement takes longer than the answer of a small database to it.
+_ONE = select(builds.c.view, builds.c.state).where(builds.c.id == bindparam("of"))
+_START = select(starts.c.record).where(starts.c.build_id == bindparam("of"))
 _LAST = {"line": chunks.c.last_line, "byte": chunks.c.end_byte}
 
 
@@ -94,8 +97,7 @@ class SqlBuildStore(SqlFindings, BuildStore):
 
     @override
     async def find(self, build_id: str) -> BuildState | None:
-        query = select(builds.c.view, builds.c.state).where(builds.c.id == build_id)
-        row = await self._engine.read(lambda db: db.execute(query).mappings().first())
+        row = await self._engine.read(lambda db: db.execute(_ONE, {"of": build_id}).mappings().first())
         return None if row is None else rows.build_state(row)
 
     @override
@@ -105,8 +107,7 @@ class SqlBuildStore(SqlFindings, BuildStore):
 
     @override
     async def find_start(self, build_id: str) -> BuildStart | None:
-        query = select(starts.c.record).where(starts.c.build_id == build_id)
-        record = await self._engine.read(lambda db: db.execute(query).scalar())
+        record = await self._engine.read(lambda db: db.execute(_START, {"of": build_id}).scalar())
         return None if record is None else BuildStart.model_validate_json(record)
 
     @override
