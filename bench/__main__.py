@@ -19,6 +19,7 @@ def main() -> None:
     bench("flood")
     bench("latency")
     bench("page")
+    bench("rest")
     with tempfile.TemporaryDirectory(prefix="bench-") as build:
         example = ROOT / "examples" / "tensor-demo"
         configure = ["cmake", "-S", str(example), "-B", build, "-G", "Ninja"]
