@@ -96,6 +96,24 @@ async def broken_and_fixed(service, builds):
     await service.handled()
 
 
+async def test_the_same_break_of_another_farm_is_named(service, builds):
+    """Whoever sees both projects reads where it is red; to others the other project does not exist."""
+    red = [
+        builds.verdict(1, config="nightly", project="q"),
+        builds.verdict(2, "failed", "sig", config="nightly", project="q"),
+    ]
+    await broken_and_fixed(service, builds)
+    await service.publish(*red)
+    await service.handled()
+
+    everywhere = (await service.answer("/api/failures/sig"))["redAt"]
+    assert [("p", ["release"]), ("q", ["nightly"])] == sorted((at["project"], at["configs"]) for at in everywhere)
+    incident = await service.answer(f"/api/incidents/{everywhere[0]['incident']}")
+    assert incident["firstStartedAt"] == everywhere[0]["firstStartedAt"]
+    own = (await service.answer("/api/failures/sig", Principal("x", "viewer", frozenset({"p"}))))["redAt"]
+    assert ["p"] == [at["project"] for at in own]
+
+
 async def test_a_break_is_shown_on_every_page(service, builds):
     """Group, incident, commit, grid, pins, trends and summary agree about one break."""
     await broken_and_fixed(service, builds)

@@ -21,6 +21,7 @@ const REST_MODELS = [
   'Failures',
   'FailureGroup',
   'FailureGroupList',
+  'FailureGroupNow',
   'FeedbackList',
   'Grid',
   'GroupList',

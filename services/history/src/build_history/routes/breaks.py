@@ -6,11 +6,10 @@ from build_protocol.clock import DAY_MS
 from build_protocol.incidents import IncidentState
 from fastapi import APIRouter, Path, Query
 
-from build_history.projections.failure_groups import FailureGroup
 from build_history.refresh import row_kinds
 from build_history.refresh.ownership import read_ownerships
 from build_history.routes.dependencies import BranchQuery, Cursor, Limit, Now, ProjectQuery, Reads, found
-from build_history.routes.schemas import FailureGroupList, Incident, IncidentList, IncidentSummary
+from build_history.routes.schemas import FailureGroupList, FailureGroupNow, Incident, IncidentList, IncidentSummary
 
 router = APIRouter(tags=["history"])
 
@@ -27,9 +26,10 @@ async def list_failures(
 @router.get("/api/failures/{signature}", response_model_exclude_none=True)
 async def get_failure(
     reads: Reads, now: Now, signature: Annotated[str, Path(max_length=512)], project: ProjectQuery = None
-) -> FailureGroup:
-    """One failure group and the newest builds that showed it."""
-    return found(await reads.group(signature, project, now // DAY_MS), "failure group")
+) -> FailureGroupNow:
+    """One failure group, the newest builds that showed it, and the branches on which it is red now."""
+    group = found(await reads.group(signature, project, now // DAY_MS), "failure group")
+    return FailureGroupNow(**dict(group), red_at=await reads.red_places(signature, group.projects))
 
 
 @router.get("/api/incidents", response_model_exclude_none=True)

@@ -21,6 +21,7 @@ from build_history.projections.failure_groups import FailureGroup, Group, merged
 from build_history.projections.failure_verdict import Case
 from build_history.projections.lanes import BuildRef, LaneState
 from build_history.projections.pins import PinLine
+from build_history.projections.red_places import RedPlace, red_places
 from build_history.projections.slow_steps import StepOverBuilds, slowest_steps
 from build_history.refresh import row_kinds
 from build_history.routes.schemas import CommitOnBranch, TestInConfig, TestList
@@ -33,6 +34,8 @@ LANES_MAX = 2000
 DAYS_MAX = 4000
 PIN_LINES_MAX = 2000
 INCLUDING_MAX = 500
+OPEN_INCIDENTS_MAX = 200
+ALIKE_PROJECTS_MAX = 50
 GROUP_ROWS_MAX = 5000
 SPARKLINE_DAYS = 30
 STEP_BUILDS = 20
@@ -203,6 +206,16 @@ class Reader:
         """One failure group with its newest builds; None when the caller sees no project that has it."""
         found = await self._group_rows([row_kinds.signature_label(signature)], project)
         return merged(row_kinds.read_all(Group, found), today, SPARKLINE_DAYS, builds_max=50) if found else None
+
+    async def red_places(self, signature: str, projects: Sequence[str]) -> list[RedPlace]:
+        """On which branches of these projects, all of which the caller sees, this failure is red now."""
+        if signature == UNCLASSIFIED:
+            return []
+        listings = [
+            await self._listed("incident", limit=OPEN_INCIDENTS_MAX, project=project, labels=["open"])
+            for project in projects[:ALIKE_PROJECTS_MAX]
+        ]
+        return red_places(signature, row_kinds.read_all(IncidentState, [row for rows in listings for row in rows]))
 
     async def pin_lines(self, name: str | None) -> list[PinLine]:
         """Every pin line the caller sees, of one upstream or of all."""

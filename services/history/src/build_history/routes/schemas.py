@@ -27,6 +27,7 @@ from build_history.projections.failure_verdict import Judged
 from build_history.projections.flaky import FlakySign
 from build_history.projections.lanes import LaneBrief, LaneState
 from build_history.projections.pins import PinMatrix
+from build_history.projections.red_places import RedPlace
 from build_history.projections.regressions import Mark
 from build_history.projections.slow_steps import StepOverBuilds
 from build_history.projections.trends import Day
@@ -37,6 +38,12 @@ class Page(WireModel):
     """Part of a list; `next_cursor` asks for the following page."""
 
     next_cursor: str | None = None
+
+
+class FailureGroupNow(FailureGroup):
+    """One failure signature over all projects the caller sees, and where it is red now."""
+
+    red_at: list[RedPlace] = Field(description="Branches with an open incident that shows it, the oldest first.")
 
 
 class FailureGroupList(Page):

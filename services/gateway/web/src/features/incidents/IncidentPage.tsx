@@ -6,6 +6,7 @@ import { BuildLink, CommitLink } from '@/shared/address/ShortLinks'
 import { ApiError } from '@/shared/api/client'
 import { plainText } from '@/shared/format/ansi'
 import { incident as text, now } from '@/shared/i18n'
+import { AlsoRed } from '@/shared/ui/AlsoRed'
 import { Answer } from '@/shared/ui/Answer'
 import { Ago } from '@/shared/ui/Elapsed'
 import layout from '@/shared/ui/layout.module.css'
@@ -60,6 +61,7 @@ function Whole({ incident }: { incident: Incident }) {
   return (
     <>
       {incident.failure?.file && <PlaceName failure={incident.failure} />}
+      <AlsoRed signature={incident.signature} project={incident.project} branch={incident.branch} />
       <Owned incident={incident} />
       <Suspects incident={incident} />
       <Revert incident={incident} />

@@ -20,6 +20,13 @@ const DONE: Record<string, string> = {
   unlinked: 'removed the link',
 }
 
+export const alsoRed = {
+  title: 'Also red at',
+  configs: (names: readonly string[]) =>
+    names.length > 1 ? `${names[0] ?? ''} and ${names.length - 1} more` : (names[0] ?? ''),
+  more: (count: number) => `and ${count} more`,
+}
+
 export const incident = {
   title: 'Incident',
   missing: 'No such incident',

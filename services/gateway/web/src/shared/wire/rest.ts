@@ -481,6 +481,23 @@ export interface components {
             /** Items */
             items: components["schemas"]["FailureGroup"][];
         };
+        FailureGroupNow: components["schemas"]["FailureGroup"] & {
+            /** Redat */
+            redAt: components["schemas"]["RedPlace"][];
+        };
+        /** RedPlace */
+        RedPlace: {
+            /** Project */
+            project: string;
+            /** Branch */
+            branch?: string | null;
+            /** Incident */
+            incident: string;
+            /** Firststartedat */
+            firstStartedAt: number;
+            /** Configs */
+            configs: string[];
+        };
         /** FeedbackList */
         FeedbackList: {
             /** Items */

@@ -2,6 +2,7 @@
 import { Link } from 'react-router'
 import { searchOf } from '@/features/build/tab/tabs'
 import { build as text } from '@/shared/i18n'
+import { AlsoRed } from '@/shared/ui/AlsoRed'
 import type { BuildDetail, FailureData } from '@/shared/wire'
 import classes from './failure.module.css'
 import { FailureHead, FailureMessage } from './FailureHead'
@@ -16,6 +17,7 @@ export function FailureBox({ build, failure }: { build: BuildDetail; failure: Fa
         </Link>
       </FailureHead>
       <FailureMessage failure={failure} />
+      <AlsoRed signature={failure.signature} project={build.project} branch={build.branch} />
     </section>
   )
 }

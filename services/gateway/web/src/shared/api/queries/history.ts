@@ -2,7 +2,7 @@
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query'
 import { useApp } from '@/shared/api/app-context'
 import type { Params } from '@/shared/api/client'
-import type { IncidentList, Summary } from '@/shared/wire'
+import type { FailureGroupNow, IncidentList, Summary } from '@/shared/wire'
 import { PAGED } from './pages'
 
 export const HISTORY = 'history'
@@ -13,6 +13,11 @@ export function useSummary() {
 
 export function useOpenIncidents(project?: string, branch?: string) {
   return useRead<IncidentList>('/incidents', { project, branch, state: 'open', limit: 100 })
+}
+
+/** One failure over all projects (or in one), and where it is red now. */
+export function useFailureGroup(signature: string, project?: string, isAsked = true) {
+  return useRead<FailureGroupNow>(`/failures/${encodeURIComponent(signature)}`, { project }, isAsked)
 }
 
 /** One answer of history, read again when history changed. */
