@@ -267,3 +267,22 @@ def test_a_flood_and_what_is_only_counted_are_read_like_all_else() -> None:
             analyzer.feed(start + 1, lines[start : start + 500])
 
     assert quick.finish() == slow.finish()
+
+
+def test_a_failed_step_s_block_ends_before_the_next_step() -> None:
+    """The page marks a failure's lines: what ninja reports of the next step is none of them."""
+    lines = [
+        "[1/9] Building CXX object a.o",
+        "FAILED: a.o",
+        "/usr/bin/c++ -c a.cpp -o a.o",
+        "a.cpp:3:10: error: use of undeclared identifier 'x'",
+        "    3 | int y = x;",
+        "      |         ^",
+        "[2/9] Building CXX object b.o",
+        "ninja: build stopped: subcommand failed.",
+    ]
+    analyzer = LogAnalyzer()
+    analyzer.feed(1, lines)
+
+    (failure,) = analyzer.finish(1).failures
+    assert (failure.first_line, failure.last_line) == (4, 6)

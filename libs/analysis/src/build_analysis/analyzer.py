@@ -520,7 +520,8 @@ class LogAnalyzer:
                         failed = True  # another test prints, which is no result of this one
                     if inner.kind == rule.scope:
                         inner.target = inner.target or groups.get("target")
-                    self._close(inner, number, failed=failed)
+                    # A line that only shows that something else goes on is none of it.
+                    self._close(inner, number - (rule.outcome is None), failed=failed)
                 del self._scopes[at:]
                 return
         if rule.outcome == "failed" and rule.scope == "gtest" and self._root.best is not None:
