@@ -11,7 +11,7 @@ from build_ingest.analysis import build_cursor
 from build_ingest.analysis.analyst import Analyst
 from build_ingest.analysis.early_alert import EarlyAlert
 from build_ingest.analysis.log_reader import LogReader
-from build_ingest.findings.failures import on_wire
+from build_ingest.findings.failures import ranked
 from build_ingest.logs.pages import stream_text
 from build_ingest.records import fold
 
@@ -42,7 +42,7 @@ def offline(lines: list[str]) -> list[dict]:
     """The analyser's own answer for the whole log at once."""
     analyzer = LogAnalyzer()
     analyzer.feed(1, lines)
-    return [fields(on_wire(failure)) for failure in analyzer.finish(1).failures]
+    return [fields(failure) for failure in ranked(analyzer.finish(1).failures).items]
 
 
 def fields(failure) -> dict:
@@ -164,6 +164,43 @@ async def test_the_verdict_carries_the_ranked_failures(bench, bus, reporter) -> 
     assert state.is_analysed
     assert state.build.first_failure == verdict.data.first_failure == verdict.data.failures[0]
     assert bus.events("BUILD")[-1].build.failure_count == 3
+
+
+async def test_failures_with_one_cause_know_it_and_their_number(bench, bus, reporter) -> None:
+    """A header that three files miss is one thing to fix: row, verdict and list say of which failure, and how many."""
+    lines = [
+        line
+        for n, header in enumerate(["ops.h.inc", "other.h", "ops.h.inc", "ops.h.inc"])
+        for line in [
+            f"FAILED: f{n}.cpp.o",
+            f"c++ -c f{n}.cpp -o f{n}.cpp.o",
+            f"f{n}.cpp:{n + 3}:10: fatal error: {header}: No such file or directory",
+        ]
+    ]
+    await feed(bench, reporter, reporter.start(), *records(reporter, lines[:7]))
+    await bench.analyst.read_due()
+    assert (await bench.store.find(reporter.id)).build.first_failure.root_count == 1
+    await feed(bench, reporter, *records(reporter, lines[7:]), reporter.complete("failed", exit_code=1))
+
+    await bench.lifecycle.settle_due()
+
+    shares = [(failure.first_line, failure.root_line, failure.root_count) for failure in bus.verdicts[0].data.failures]
+    assert shares == [(3, 3, 3), (6, 6, 1), (9, 3, 3), (12, 3, 3)]
+    assert (await bench.store.find_failures(reporter.id)).items == bus.verdicts[0].data.failures
+    assert bus.events("BUILD")[-1].build.first_failure.root_count == 3
+
+
+async def test_a_weighed_line_says_why_it_was_taken(bench, bus, reporter) -> None:
+    """Where no rule knows the tool, the reasons travel with its line; what a rule found needs none."""
+    lines = ["spinning 40 threads", "spindle 7: could not find thread `blue`", "make: *** [loom.mk:3: spin] Error 3"]
+    await feed(bench, reporter, reporter.start(), *records(reporter, lines))
+    await feed(bench, reporter, reporter.complete("failed", exit_code=2))
+
+    await bench.lifecycle.settle_due()
+
+    first = bus.verdicts[0].data.first_failure
+    assert first.first_line == 2
+    assert "word find" in first.why
 
 
 async def test_a_verdict_carries_no_more_than_fifty(bench, bus, reporter) -> None:

@@ -7,6 +7,8 @@ from build_analysis.rule_set import RuleSet, default_rules, parse_rules
 from build_ingest.analysis import log_reader, reanalysis, rules_version
 from build_ingest.analysis.reanalysis import Reanalysis
 from build_ingest.archive.texts import Texts
+from build_ingest.findings.failures import Found
+from build_ingest.records import fold
 
 DAY = 86_400
 STARTED = 1_700_000_000
@@ -115,6 +117,24 @@ async def test_the_same_answer_is_no_news(bench, bus, reporter, change_rules) ->
     state = await bench.store.find(reporter.id)
     assert (state.rules, state.verdict_revision, len(bus.published)) == ("new", 1, 1)
     assert bench.metrics.reanalysed._value.get() == 1
+
+
+async def test_what_shares_the_cause_is_no_news(bench, bus, reporter, change_rules) -> None:
+    """A build of the time before causes were counted: its failures are kept anew, and nobody is notified again."""
+    await ended(bench, reporter, LOG[:5] + LOG[6:])
+    was = (await bench.store.find(reporter.id)).build
+    old = was.first_failure.model_copy(update={"root_line": None, "root_count": None})
+    await bench.store.keep_failures(reporter.id, was.log_bytes, Found(items=[old], count=1))
+    await bench.consumer.change(reporter.id, lambda now: fold.mark_failures(now, old, 1, is_analysed=True, rules="old"))
+    assert (await bench.store.find_failures(reporter.id)).first.root_count is None
+    change_rules()
+
+    await again(bench).read_stale()
+    await bench.lifecycle.settle_due()
+
+    state = await bench.store.find(reporter.id)
+    assert (state.rules, state.verdict_revision, len(bus.published)) == ("new", 1, 1)
+    assert state.build.first_failure.root_count == 1
 
 
 async def test_only_red_builds_of_the_last_days_are_read(bench, make_reporter, change_rules) -> None:

@@ -196,6 +196,19 @@ class FailureData(OpenWireModel):
     first_line: Count = Field(description="1-based line of the build's log.")
     last_line: Count | None = None
     signature: ShortText | None = None
+    root_line: Count | None = Field(
+        None,
+        description="The first line of the failure that stands for all of this build with the same cause: its own, "
+        "where it stands for itself; absent where nobody looked for a common cause.",
+    )
+    root_count: Count | None = Field(
+        None, description="How many failures of the build have this cause, this one included; absent like rootLine."
+    )
+    why: list[ShortText] | None = Field(
+        None,
+        max_length=32,
+        description="What spoke most for this line, where no rule knows it and it was weighed against others.",
+    )
 
 
 class CommitFacts(WireModel):

@@ -131,6 +131,12 @@ class Reanalysis:
             return None
 
 
+_HOW_FOUND = frozenset({"root_line", "root_count", "why"})
+"""How a failure was chosen, and what else has its cause: another answer is no news of the failure itself."""
+
+
 def _facts(failure: FailureData | None) -> dict[str, object] | None:
     """What people see of a failure and groups are made by; how it was found is left out."""
-    return None if failure is None else {name: getattr(failure, name) for name in FailureData.model_fields}
+    if failure is None:
+        return None
+    return {name: getattr(failure, name) for name in FailureData.model_fields if name not in _HOW_FOUND}

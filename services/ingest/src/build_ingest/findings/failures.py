@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from build_analysis.failure import Failure
+from build_analysis.roots import Root, roots
 from build_analysis.rule import UNKNOWN, WRAPPER
 from build_protocol.messages import FailureData
 from build_protocol.model import Count, WireModel
@@ -29,9 +30,15 @@ class Found(WireModel):
 
 
 def ranked(failures: Iterable[Failure], dropped: int = 0) -> Found:
-    """Failures that the analyser has ranked, for the wire."""
-    items = [on_wire(failure) for failure in failures]
+    """Failures that the analyser has ranked, for the wire; each knows how many others have its cause."""
+    listed = list(failures)
+    shares = {id(one): _share(root) for root in roots(listed) for one in root.failures}
+    items = [_on_wire(one).model_copy(update=shares[id(one)]) for one in listed]
     return Found(items=items, count=len(items) + dropped)
+
+
+def _share(root: Root) -> dict[str, int]:
+    return {"root_line": root.first.first_line, "root_count": root.count}
 
 
 def so_far(failures: Iterable[Failure]) -> Found:
@@ -39,7 +46,7 @@ def so_far(failures: Iterable[Failure]) -> Found:
     return ranked(sorted(failures, key=lambda found: (found.rank >= WRAPPER, found.rank >= UNKNOWN, found.first_line)))
 
 
-def on_wire(failure: Failure) -> FailureData:
+def _on_wire(failure: Failure) -> FailureData:
     """One failure as every other service and the page see it."""
     return FailureData.model_validate(_cut(failure.to_json()))
 
@@ -49,6 +56,6 @@ def _cut(fields: Mapping[str, Any]) -> dict[str, Any]:
     for name, value in fields.items():
         if isinstance(value, str):
             cut[name] = value[: LONG_CHARACTERS if name in _LONG_FIELDS else SHORT_CHARACTERS]
-        elif value is not None:
+        elif value not in (None, []):
             cut[name] = value
     return cut

@@ -10,6 +10,8 @@ export const failed = {
   unclassified: 'No known failure was found in this log',
   unread: 'This log was not analysed to its end',
   unclassifiedHint: 'The build did not succeed all the same: read the end of its log.',
+  sameCause: (others: number) => (others === 1 ? '1 more with the same cause' : `${others} more with the same cause`),
+  why: 'No rule knows this tool; chosen among the last lines for:',
 }
 
 export const tests = {

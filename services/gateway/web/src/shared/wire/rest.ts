@@ -436,6 +436,12 @@ export interface components {
             lastLine?: number | null;
             /** Signature */
             signature?: string | null;
+            /** Rootline */
+            rootLine?: number | null;
+            /** Rootcount */
+            rootCount?: number | null;
+            /** Why */
+            why?: string[] | null;
         } & {
             [key: string]: unknown;
         };

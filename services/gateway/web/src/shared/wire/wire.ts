@@ -124,6 +124,9 @@ export interface FailureData {
   firstLine: number
   lastLine?: number | null
   signature?: string | null
+  rootLine?: number | null
+  rootCount?: number | null
+  why?: string[] | null
   [k: string]: unknown
 }
 /**

@@ -11,6 +11,7 @@ import { isFinal, type BuildDetail, type FailureData } from '@/shared/wire'
 import classes from './failure.module.css'
 import { FailureHead } from './FailureHead'
 import { useFailures } from './queries'
+import { rootsOf, type Root } from './roots'
 import { WrongLine } from './WrongLine'
 
 export function FailuresTab({ build }: { build: BuildDetail }) {
@@ -22,7 +23,7 @@ export function FailuresTab({ build }: { build: BuildDetail }) {
           items.length === 0 ? (
             <None build={build} isAnalysed={analysed} />
           ) : (
-            items.map((failure, at) => <Card key={at} build={build} failure={failure} />)
+            rootsOf(items).map((root, at) => <RootCard key={at} build={build} root={root} />)
           )
         }
       </Answer>
@@ -30,11 +31,42 @@ export function FailuresTab({ build }: { build: BuildDetail }) {
   )
 }
 
-function Card({ build, failure }: { build: BuildDetail; failure: FailureData }) {
+function RootCard({ build, root: { first, others } }: { build: BuildDetail; root: Root }) {
   return (
-    <article className={classes.box} data-testid="failure-card" data-signature={failure.signature ?? undefined}>
+    <article className={classes.box} data-testid="failure-card" data-signature={first.signature ?? undefined}>
+      <Card build={build} failure={first} />
+      {others.length > 0 && <Others build={build} failures={others} />}
+    </article>
+  )
+}
+
+/** The rest of a group: one line each, and its excerpt only where it is asked for. */
+function Others({ build, failures }: { build: BuildDetail; failures: FailureData[] }) {
+  return (
+    <details className={classes.others} data-testid="same-cause">
+      <summary>{text.sameCause(failures.length)}</summary>
+      <ul>
+        {failures.map((failure) => (
+          <li key={failure.firstLine}>
+            <FailureHead build={build} failure={failure} />
+          </li>
+        ))}
+      </ul>
+    </details>
+  )
+}
+
+function Card({ build, failure }: { build: BuildDetail; failure: FailureData }) {
+  const why = failure.why ?? []
+  return (
+    <>
       <FailureHead build={build} failure={failure} />
       <LogExcerpt buildId={build.id} failure={failure} />
+      {why.length > 0 && (
+        <p className={classes.why} data-testid="why">
+          {text.why} {why.join(', ')}
+        </p>
+      )}
       <div className={classes.acts}>
         {failure.signature != null && (
           <Link to={toFailure(failure.signature)} className={classes.link}>
@@ -50,7 +82,7 @@ function Card({ build, failure }: { build: BuildDetail; failure: FailureData }) 
         </CopyButton>
         <WrongLine build={build} failure={failure} />
       </div>
-    </article>
+    </>
   )
 }
 
