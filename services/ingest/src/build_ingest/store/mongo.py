@@ -37,6 +37,7 @@ _BUILD_INDEXES = [
     IndexModel([("received_at", ASCENDING)]),
     IndexModel([("project", ASCENDING), ("place", DESCENDING)]),
     IndexModel([("status", ASCENDING), ("place", DESCENDING)]),
+    *(IndexModel([(name, ASCENDING), ("place", DESCENDING)]) for name in ("branch", "config", "agent")),
     IndexModel([("commit_sha", ASCENDING)]),
     IndexModel([("is_open", ASCENDING), ("shard", ASCENDING)]),
     IndexModel([("retry_of", ASCENDING)]),

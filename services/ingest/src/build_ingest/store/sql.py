@@ -8,9 +8,11 @@ from build_protocol.ids import BuildName
 from build_protocol.messages import BuildStart
 from build_protocol.views import Build
 from sqlalchemy import (
+    ColumnElement,
     Connection,
     Select,
     Subquery,
+    UnaryExpression,
     and_,
     bindparam,
     delete,
@@ -22,6 +24,9 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql import operators
+from sqlalchemy.sql.compiler import SQLCompiler
 from typing_extensions import override
 
 from build_ingest.records.archive_label import ArchiveStep
@@ -290,10 +295,10 @@ def _listing(query: BuildQuery) -> Select[Any]:
     source = builds if query.name is None else _named(query.name)
     known = source.c
     listing = select(known.view)
-    if query.projects is not None:
-        listing = listing.where(known.project.in_(query.projects))
-    if query.statuses:
-        listing = listing.where(known.status.in_(query.statuses))
+    is_narrow = any(wanted is not None for wanted in (query.branch, query.config, query.agent))
+    for column, among in ((known.project, query.projects), (known.status, query.statuses or None)):
+        if among is not None:
+            listing = listing.where((_Unindexed(column) if is_narrow else column).in_(among))
     for column, wanted in (
         (known.branch, query.branch),
         (known.config, query.config),
@@ -311,6 +316,28 @@ def _listing(query: BuildQuery) -> Select[Any]:
     if query.before is not None:
         listing = listing.where(known.place < query.before)
     return listing.order_by(known.place.desc()).limit(query.limit)
+
+
+class _Unindexed(UnaryExpression[Any]):
+    """A column by whose index SQLite does not look: it takes all to be alike, and a project or status has most builds.
+
+    By one of them a branch that has no builds would be sought through all of the project's. Servers know how many.
+    """
+
+    inherit_cache = True
+
+    def __init__(self, column: ColumnElement[Any]) -> None:
+        super().__init__(column, operator=operators.custom_op("+"), type_=column.type)
+
+
+@compiles(_Unindexed)
+def _as_it_is(expression: _Unindexed, compiler: SQLCompiler, **options: Any) -> str:
+    return compiler.process(expression.element, **options)
+
+
+@compiles(_Unindexed, "sqlite")
+def _without_index(expression: _Unindexed, compiler: SQLCompiler, **options: Any) -> str:
+    return "+" + compiler.process(expression.element, **options)
 
 
 def _named(name: BuildName) -> Subquery:
