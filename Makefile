@@ -131,6 +131,8 @@ clean: ## forget caches, the demo's data and everything built
 .cache/python: $(MANIFESTS)
 	@$(SETUP) uv
 	uv sync --quiet --frozen --all-packages
+	@# Where Python may not write what it compiled (PYTHONDONTWRITEBYTECODE), each start would compile again.
+	@$(RUN) python -m compileall -q -j 2 libs/*/src services/*/src deploy/embedded/src
 	@touch $@
 
 .cache/npm: package-lock.json .cache/python

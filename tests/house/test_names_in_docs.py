@@ -9,7 +9,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
-from build_dashboard.cli.main import GROUP
+from build_dashboard.cli.other_commands import GROUP
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))  # `tools` is no package that is installed

@@ -9,8 +9,8 @@ from typing import Any
 from unittest.mock import patch
 
 import typer
+from build_dashboard.builds.run_options import parse
 from build_dashboard.cli.commands import app
-from build_dashboard.cli.run import parse
 from build_dashboard.cli.schemas import ANSWERS
 
 

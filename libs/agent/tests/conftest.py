@@ -225,6 +225,7 @@ class Agent:
             "WS_ENDPOINT": url,
             "BUILD_DASHBOARD_API_KEY": KEY,
             "BUILD_DASHBOARD_SPOOL": str(spool),
+            "XDG_CACHE_HOME": str(spool.parent / "cache"),
             "PYTHONUNBUFFERED": "1",
         }
         self.program = [sys.executable, "-m", "build_dashboard"]
@@ -283,7 +284,7 @@ def wait_until() -> Callable[..., None]:
     return _wait_until
 
 
-def _wait_until(condition: Callable[[], Any], seconds: float = 10.0) -> None:
+def _wait_until(condition: Callable[[], Any], seconds: float = 30.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from build_dashboard.ci_key import CiKey, CiKeyFailed
 from build_dashboard.endpoint import find_endpoint
-from build_dashboard.redaction.environment import child_environment
+from build_dashboard.redaction.own_key import child_environment
 
 
 class Server(ThreadingHTTPServer):

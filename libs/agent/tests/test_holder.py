@@ -15,7 +15,8 @@ from typing import IO
 
 import pytest
 from build_dashboard.holder import raw
-from build_dashboard.holder.holding import parse_end, start
+from build_dashboard.holder.ending import parse_end
+from build_dashboard.holder.holding import start
 from build_dashboard.recording.directory import BuildDirectory
 
 pytestmark = pytest.mark.slow

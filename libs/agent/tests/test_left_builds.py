@@ -1,13 +1,19 @@
 """What becomes of builds left in the spool: those of a copied disk, and those that nobody ever verifies."""
 
 import json
+import os
 import time
 from pathlib import Path
 
 import pytest
-from build_dashboard.recording.directory import BuildBusy, BuildDirectory, build_facts, left_builds
+from build_dashboard.builds.run_options import parse
+from build_dashboard.cli.run import first_facts
+from build_dashboard.holder.holding import start
+from build_dashboard.recording.directory import BuildDirectory, build_facts, left_builds
 from build_dashboard.recording.machine import ELSEWHERE_SECONDS, machine_id
+from build_dashboard.recording.places import BuildBusy, Places
 from build_dashboard.recording.spool import Spool
+from build_protocol.new_id import new_build_id
 
 pytestmark = pytest.mark.slow
 
@@ -120,3 +126,27 @@ def test_a_build_of_an_older_release_is_left_and_reported(agent, lone_agent, gat
 
     assert (done.returncode, gateway.log(gateway.only_build()), agent.left()) == (0, ["hi"], [old])
     assert 1 == done.stderr.decode().count(f"{old} holds no build: it was begun by an agent before 0.1.0")
+
+
+def test_an_agent_killed_right_after_the_start_loses_no_build(agent, gateway, spool, tmp_path) -> None:
+    """Its first facts are on the disk before the command runs: it arrives, with all that it printed."""
+    places = Places(str(spool), new_build_id(now_ms := time.time_ns() // 1_000_000), now_ms)
+    places.note(first_facts(parse(["--project", "p", "--", "echo", "hi"]), places, str(tmp_path), is_terminal=False))
+    with (tmp_path / "out").open("wb") as out:  # a descriptor of its own: pytest's is no place for a build's output
+        stdout = os.dup(1)
+        os.dup2(out.fileno(), 1)
+        try:
+            holding = start(places.path, ["echo", "hi"], os.environ, is_terminal=False)
+        finally:
+            os.dup2(stdout, 1)
+            os.close(stdout)
+    assert holding.wait() == 0
+    os.close(holding.status_fd)
+    os.close(places.lock_fd)  # as the kernel does when it is killed
+
+    done = agent.run("run", "--resume")
+
+    assert (done.returncode, gateway.log(places.build_id), agent.left()) == (0, ["hi"], [])
+    begun = gateway.of(places.build_id, "BUILD_START")[0]
+    assert (begun["data"]["command"], begun["project"]) == (["echo"], "p")
+    assert gateway.of(places.build_id, "BUILD_COMPLETE")[0]["data"]["status"] == "succeeded"

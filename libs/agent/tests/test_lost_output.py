@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from build_dashboard.holder import raw
-from build_dashboard.holder.holding import parse_end
+from build_dashboard.holder.ending import parse_end
 from build_dashboard.recording.directory import BuildDirectory
 
 pytestmark = pytest.mark.slow

@@ -8,6 +8,7 @@ import pytest
 from build_dashboard.evidence import checkout_facts, facts
 from build_dashboard.evidence.checkout_facts import git_facts
 from build_dashboard.evidence.commit_range import range_fault
+from build_dashboard.evidence.known_tools import KnownTools
 from build_dashboard.evidence.missing import MissingFact
 from build_protocol.messages import MissingFact as WireFact
 
@@ -155,7 +156,7 @@ def test_a_tool_that_hangs(tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     monkeypatch.setattr(facts, "TOOLS", ("make",))
     monkeypatch.setattr(facts, "TOOLS_SECONDS", 1.0)
-    found = facts.tool_versions({"CC": "mycc"})
+    found = facts.tool_versions({"CC": "mycc"}, KnownTools(None))
 
     assert found["tools"] == {"make": "GNU Make 4"}
     assert "mycc did not say a version within 1 s" in found["missing"][0].reason

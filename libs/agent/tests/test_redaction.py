@@ -18,8 +18,9 @@ from build_dashboard.recording.records import Recorder
 from build_dashboard.recording.sealed import seal, unseal
 from build_dashboard.recording.spool import Spool
 from build_dashboard.redaction import literals
-from build_dashboard.redaction.environment import child_environment, declared_secrets
+from build_dashboard.redaction.environment import declared_secrets
 from build_dashboard.redaction.names import is_secret_name
+from build_dashboard.redaction.own_key import child_environment
 from build_dashboard.redaction.redactor import Redactor, shape_spans
 from build_dashboard.redaction.values import environment_secrets
 from hypothesis import given, settings

@@ -35,7 +35,9 @@ def find_backoff(project: str, path: Path | None = None) -> Backoff:
     """How to reconnect for this project, by its `websocket:` where there is a config.yaml that says so."""
     path = path or config_path()
     try:
-        websocket = _load(path)["projects"][project]["websocket"] if path.is_file() else {}
+        # Loading YAML takes longer than a short build: most files of this name say nothing of it.
+        says_how = path.is_file() and "websocket" in read_text(path)
+        websocket = _load(path)["projects"][project]["websocket"] if says_how else {}
         interval_ms, attempts = websocket.get("reconnect_interval", 1000), websocket.get("reconnect_attempts", 5)
         return Backoff(max(float(interval_ms), 1.0) / 1000, int(attempts))
     except (ConfigError, KeyError, TypeError, ValueError, AttributeError):

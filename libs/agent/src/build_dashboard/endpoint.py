@@ -8,6 +8,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from build_dashboard.ci_key import CiKey
 from build_dashboard.config_error import ConfigError
+from build_dashboard.recording.places import spool_path
 
 DEFAULT_URL = "http://127.0.0.1:8080"
 
@@ -81,8 +82,5 @@ def websocket_url(address: str) -> str:
 
 
 def spool_directory(path: str | None = None, environment: Mapping[str, str] = os.environ) -> Path:
-    """Where builds are kept until stored: by argument, BUILD_DASHBOARD_SPOOL, else the user's state directory."""
-    if chosen := path or environment.get("BUILD_DASHBOARD_SPOOL"):
-        return Path(chosen)
-    state = environment.get("XDG_STATE_HOME") or str(Path(environment.get("HOME", "/tmp")) / ".local/state")  # noqa: S108  (0700)
-    return Path(state) / "build-dashboard" / "spool"
+    """Where builds are kept until stored, see `spool_path`."""
+    return Path(spool_path(path, environment))

@@ -1,9 +1,11 @@
 """Identifiers: UUIDv7 build ids, how people name a build by them, and the shard a build belongs to, for life."""
 
-import os
 import zlib
 from typing import NamedTuple
-from uuid import UUID
+
+from build_protocol.new_id import new_build_id
+
+__all__ = ["BadBuildName", "BuildName", "new_build_id", "read_build_name", "shard_of", "shard_of_branch", "short_id"]
 
 SHARDS = 8
 """Number of ingest shards, for life: a build's shard is part of every routing key already stored."""
@@ -72,23 +74,6 @@ def short_id(build_id: str) -> str:
 
 def _dashed(digits: str) -> str:
     return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
-
-
-def new_build_id(now_ms: int, random: bytes | None = None) -> str:
-    """A new UUIDv7 (RFC 9562): ids sort by their time, and 74 random bits make them unique.
-
-    Args:
-        now_ms: The time, in milliseconds since the Unix epoch.
-        random: At least 10 bytes to use instead of the system's random ones.
-
-    Returns:
-        The id, in lower case with dashes.
-    """
-    noise = int.from_bytes(os.urandom(10) if random is None else random[:10], "big")
-    value = (
-        (now_ms & 0xFFFF_FFFF_FFFF) << 80 | 0x7 << 76 | (noise >> 62 & 0xFFF) << 64 | 0b10 << 62 | noise & (2**62 - 1)
-    )
-    return str(UUID(int=value))
 
 
 def shard_of(build_id: str) -> int:

@@ -15,7 +15,8 @@ from build_dashboard.evidence.collector import EvidenceCollector
 from build_dashboard.evidence.commit_range import gather_range, may_deepen
 from build_dashboard.holder.holding import GRACE_SECONDS, start
 from build_dashboard.recording.directory import BuildDirectory, build_facts
-from build_dashboard.redaction.environment import child_environment, redactor_of
+from build_dashboard.redaction.environment import redactor_of
+from build_dashboard.redaction.own_key import child_environment
 from build_dashboard.redaction.redactor import Redactor
 
 ENVIRONMENT_MAX = 64
@@ -84,7 +85,7 @@ def build(
     directory = _directory(plan, spool, redactor, is_terminal=is_terminal)
     trees = find_trees(plan.command, plan.cwd)
     holding = start(
-        directory.path,
+        str(directory.path),
         plan.command,
         {
             **child_environment(os.environ, keep_key=plan.keep_key),

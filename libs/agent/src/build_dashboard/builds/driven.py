@@ -19,7 +19,7 @@ from build_dashboard.builds.handlers import Handlers
 from build_dashboard.builds.reporter import BuildReporter
 from build_dashboard.evidence.facts import Gathering
 from build_dashboard.holder import raw
-from build_dashboard.holder.holding import End
+from build_dashboard.holder.ending import End
 from build_dashboard.holder.raw import RawWriter
 from build_dashboard.recording.directory import BuildDirectory
 from build_dashboard.reportable import Outcome, Phase, Stream

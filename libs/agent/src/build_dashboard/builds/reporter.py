@@ -6,7 +6,6 @@ The same whether the command was just started or an earlier agent died and left 
 import contextlib
 import os
 import select
-import threading
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -19,7 +18,8 @@ from build_dashboard.delivery.delivery import Delivery
 from build_dashboard.evidence.collector import EvidenceCollector
 from build_dashboard.evidence.facts import Gathering, host_facts, origin_of
 from build_dashboard.evidence.usage import tree_usage
-from build_dashboard.holder.holding import End, Holding
+from build_dashboard.holder.ending import End
+from build_dashboard.holder.holding import Holding
 from build_dashboard.recording.directory import BuildDirectory
 from build_dashboard.recording.log_recorder import LogRecorder
 from build_dashboard.recording.normalise import Normaliser
@@ -89,7 +89,6 @@ class BuildReporter:
 
     def start(self, gathering: Gathering | None) -> None:
         """Record BUILD_START with the facts there are."""
-        threading.Thread(target=self.redactor.prepare, name="redaction", daemon=True).start()
         if gathering is not None:
             gathering.wait(FACTS_SECONDS, FIRST_FACTS)
         start = self.directory.facts["start"]

@@ -1,12 +1,12 @@
 """Resuming: builds that an earlier process left in the spool are reported to their end, and delivered."""
 
-import argparse
 import logging
 import os
 import platform
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from build_dashboard.builds.console import say
 from build_dashboard.builds.reporter import BuildReporter
@@ -14,6 +14,9 @@ from build_dashboard.delivery.delivery import Delivery
 from build_dashboard.endpoint import find_endpoint, spool_directory
 from build_dashboard.recording.directory import BuildDirectory, left_builds
 from build_dashboard.redaction.redactor import Redactor
+
+if TYPE_CHECKING:
+    from build_dashboard.builds.run_options import RunOptions
 
 logger = logging.getLogger("build_dashboard")
 
@@ -24,7 +27,7 @@ ADOPTED_LIMIT = 100
 """Builds of earlier processes that one process takes on; the next takes more."""
 
 
-def resume(options: argparse.Namespace) -> int:
+def resume(options: "RunOptions") -> int:
     """Deliver everything in the spool; 0 when nothing is left."""
     spool = spool_directory(options.spool)
     delivery = Delivery(find_endpoint(options.endpoint), platform.node(), str(spool))

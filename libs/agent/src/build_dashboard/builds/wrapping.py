@@ -1,6 +1,5 @@
 """Wrapping: everything that happens beside a running command until it is reported to the dashboard."""
 
-import argparse
 import os
 import platform
 import threading
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 from build_dashboard.builds.console import say
 from build_dashboard.builds.reporter import BuildReporter
 from build_dashboard.builds.resume import adopt_left_builds
+from build_dashboard.builds.run_options import RunOptions
 from build_dashboard.config import find_backoff
 from build_dashboard.delivery.delivery import Delivery
 from build_dashboard.endpoint import find_endpoint, spool_directory
@@ -20,11 +20,46 @@ from build_dashboard.evidence.collector import EvidenceCollector
 from build_dashboard.evidence.commit_range import gather_range
 from build_dashboard.holder.holding import Holding
 from build_dashboard.holder.signals import Signals
-from build_dashboard.recording.directory import BuildDirectory
+from build_dashboard.recording.directory import BuildDirectory, build_facts
+from build_dashboard.recording.places import Places
 from build_dashboard.redaction.redactor import Redactor
 
 if TYPE_CHECKING:
     from build_dashboard.builds.status_line import StatusLine
+
+
+def wrap(
+    places: Places,
+    holding: Holding,
+    options: RunOptions,
+    signals: Signals,
+    trees: Sequence[BuildTree],
+    *,
+    cwd: str,
+    is_terminal: bool,
+) -> "Wrapping":
+    """Begin to report a command that runs already.
+
+    Raises:
+        OSError: the spool takes nothing more.
+    """
+    redactor = Redactor.of(os.environ, options.secret, options.redact)
+    noted = build_facts(
+        options.project,
+        redactor.command(options.command),
+        branch=options.branch,
+        commit=options.commit,
+        config=options.config_name,
+        origin=options.origin,
+        retry_of=options.retry_of,
+        artifacts=options.artifact,
+        junit=options.junit,
+        is_terminal=is_terminal,
+        cwd=cwd,
+        begun=(places.build_id, places.began_at),
+    )
+    directory = BuildDirectory.begun(places, noted)
+    return Wrapping(directory, holding, options, signals, trees, redactor=redactor)
 
 
 class Wrapping:
@@ -34,12 +69,13 @@ class Wrapping:
         self,
         directory: BuildDirectory,
         holding: Holding,
-        options: argparse.Namespace,
+        options: RunOptions,
         signals: Signals,
         trees: Sequence[BuildTree],
         *,
         redactor: Redactor,
     ) -> None:
+        directory.seal_redaction(redactor)
         self._directory = directory
         self._holding = holding
         self._signals = signals
@@ -54,7 +90,6 @@ class Wrapping:
         self._collector = EvidenceCollector(directory.facts, trees, os.environ, spool, redactor)
         self._reporter = BuildReporter(directory, redactor, self._delivery, is_new=True, collector=self._collector)
         self._collector.begin()
-        directory.seal_redaction(redactor)
         self._delivery.start()
         gather_range(self._gathering, self._delivery, directory.facts, may_deepen=options.deepen)
         # What earlier builds left goes out after what this one says.

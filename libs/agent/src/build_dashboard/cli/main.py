@@ -6,8 +6,6 @@ the arguments behind it. It is loaded only when called; `build-dashboard up` com
 
 import sys
 
-GROUP = "build_dashboard.commands"
-
 
 def main() -> None:
     """Entry point."""
@@ -19,11 +17,11 @@ def main() -> None:
         code = run(arguments[1:])
         _leave_lost_output()
         sys.exit(code)
-    from importlib.metadata import entry_points  # noqa: PLC0415  (as above)
+    from build_dashboard.cli.other_commands import load, other_commands  # noqa: PLC0415  (as above)
 
-    others = {entry.name: entry for entry in entry_points(group=GROUP)}
+    others = other_commands()
     if arguments and arguments[0] in others:
-        sys.exit(others[arguments[0]].load()(arguments[1:]))
+        sys.exit(load(others[arguments[0]])(arguments[1:]))
     from build_dashboard.cli.commands import app  # noqa: PLC0415  (as above)
 
     for name in others:

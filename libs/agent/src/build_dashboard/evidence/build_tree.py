@@ -7,13 +7,11 @@ command line, CMake and ninja name in what they print.
 
 import contextlib
 import os
-import re
 from collections.abc import Iterator, Sequence
 
 TREES_MAX = 8
 LOG_BYTES = 64 * 1024 * 1024
 
-_NAMED = re.compile(r"(?:^|\s)(?:-C|-B|--build|--directory|--output_base)(?:[ =]|(?<=-[CB]))[\"']?([^\s\"';&|]+)")
 _MARKS = (".ninja_log", "CMakeCache.txt", "build.ninja")
 _ANNOUNCING = ("-- Build files have been written to: ", "ninja: Entering directory `")
 
@@ -68,6 +66,11 @@ def announced_trees(lines: Sequence[str], cwd: str) -> Iterator[str]:
 
 
 def _named(command: Sequence[str]) -> Iterator[str]:
+    if not any("-" in argument for argument in command):
+        return
+    import re  # noqa: PLC0415  (a command without options does not wait for it)
+
+    pattern = re.compile(r"(?:^|\s)(?:-C|-B|--build|--directory|--output_base)(?:[ =]|(?<=-[CB]))[\"']?([^\s\"';&|]+)")
     for text in (" ".join(command), *(argument for argument in command if " " in argument)):
-        for match in _NAMED.finditer(text):
+        for match in pattern.finditer(text):
             yield match[1]

@@ -14,6 +14,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from build_dashboard.evidence.checkout_facts import TEXT_CHARACTERS, git_facts
+from build_dashboard.evidence.known_tools import KnownTools
 from build_dashboard.evidence.missing import MissingFact
 from build_dashboard.git import git_environment
 from build_dashboard.programs import ProgramFailed, ProgramSlow, run_program
@@ -97,7 +98,8 @@ class Gathering:
 
 def gather(cwd: str, environment: Mapping[str, str]) -> Gathering:
     """Begin to gather what can be known in this directory."""
-    return Gathering({"git": lambda: git_facts(cwd), "tools": lambda: tool_versions(environment)})
+    known = KnownTools.of(environment)
+    return Gathering({"git": lambda: git_facts(cwd), "tools": lambda: tool_versions(environment, known)})
 
 
 def origin_of(known: Mapping[str, Any], environment: Mapping[str, str], *, is_terminal: bool) -> str:
@@ -128,13 +130,13 @@ def environment_facts(environment: Mapping[str, str]) -> dict[str, str]:
     return {name: environment[name][:TEXT_CHARACTERS] for name in listed[:64]}
 
 
-def tool_versions(environment: Mapping[str, str]) -> dict[str, Any]:
+def tool_versions(environment: Mapping[str, str], known: KnownTools) -> dict[str, Any]:
     """Versions of the tools a build may use, as the first line they print; asked side by side."""
     versions: dict[str, str] = {}
     slow: set[str] = set()
     names = dict.fromkeys([*TOOLS, *filter(None, (environment.get("CC"), environment.get("CXX")))])
 
-    def ask(name: str) -> None:
+    def ask(name: str, identity: str) -> None:
         try:
             printed = run_program(
                 # A tool may be a wrapper that asks git where it is.
@@ -149,9 +151,16 @@ def tool_versions(environment: Mapping[str, str]) -> dict[str, Any]:
             pass  # not installed, or none that has a version
         else:
             if line := printed.strip().partition("\n")[0].strip():
-                versions[name[:TEXT_CHARACTERS]] = line[:TEXT_CHARACTERS]
+                versions[name] = line[:TEXT_CHARACTERS]
+                known.keep(identity, versions[name])
 
-    threads = {name: threading.Thread(target=ask, args=(name,), daemon=True) for name in names}
+    found = {name: known.find(name, environment) for name in names}
+    versions |= {name: version for name, (_, version) in found.items() if version is not None}
+    threads = {
+        name: threading.Thread(target=ask, args=(name, identity), daemon=True)
+        for name, (identity, version) in found.items()
+        if version is None
+    }
     for thread in threads.values():
         thread.start()
     deadline = time.monotonic() + TOOLS_SECONDS
@@ -159,9 +168,10 @@ def tool_versions(environment: Mapping[str, str]) -> dict[str, Any]:
         thread.join(max(0.0, deadline - time.monotonic()))
         if thread.is_alive():
             slow.add(name)
+    known.save()
     reason = f"{', '.join(sorted(slow))} did not say a version within {TOOLS_SECONDS:g} s"
     missing = [MissingFact("tools", reason, "run them with --version where the build runs: they may hang")]
     return {
-        "tools": {name: versions[name] for name in names if name in versions},
+        "tools": {name[:TEXT_CHARACTERS]: versions[name] for name in names if name in versions},
         "missing": missing if slow else [],
     }

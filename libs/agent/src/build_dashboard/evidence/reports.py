@@ -80,8 +80,6 @@ def find_reports(
         patterns: What the person named as reports.
         since: When the build began.
     """
-    from build_analysis.junit import RESULTS_MAX  # noqa: PLC0415  (few builds write reports)
-
     search = _Search(since)
     words = " ".join([*command, *(environment.get(name, "") for name in _VARIABLES)])
     named = [match[1] for match in _NAMED.finditer(words)]
@@ -94,6 +92,10 @@ def find_reports(
     for pattern in patterns:
         if pattern not in search.matched:
             search.problems.append(f"no test report that this build wrote is named {pattern}")
+    if not search.results:
+        return Reports((), search.problems)
+    from build_analysis.junit import RESULTS_MAX  # noqa: PLC0415  (few builds write reports)
+
     if len(search.results) > RESULTS_MAX:
         search.problems.append(f"the test reports have {len(search.results)} results: {RESULTS_MAX} of them are shown")
     return Reports(search.results[:RESULTS_MAX], search.problems)

@@ -1,13 +1,14 @@
-"""Holding: starts the holder beside the agent, and reads what it reports of the command's end."""
+"""Holding: starts the holder beside the agent. A build's command waits for what this imports."""
 
 import contextlib
 import os
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
 
 from build_dashboard.holder.raw import CAP_BYTES
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 GRACE_SECONDS = 10.0
 
@@ -15,12 +16,12 @@ GRACE_SECONDS = 10.0
 _START = "import sys; sys.path.append(sys.argv.pop(1)); from build_dashboard.holder.process import main; main()"
 
 
-@dataclass(frozen=True, slots=True)
 class Holding:
     """A running holder: its process, and the pipe on which it ticks and whose end is its end."""
 
-    pid: int
-    status_fd: int
+    def __init__(self, pid: int, status_fd: int) -> None:
+        self.pid = pid
+        self.status_fd = status_fd
 
     def wait(self) -> int:
         """The command's exit code, once the holder is gone."""
@@ -31,33 +32,6 @@ class Holding:
         """Pass a signal on to the command."""
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, number)
-
-
-@dataclass(frozen=True, slots=True)
-class End:
-    """How the command ended."""
-
-    exit_code: int
-    signal: str | None = None
-    reason: str | None = None
-    """Why it was ended; None where it ended by itself."""
-    wall_ms: int | None = None
-    cpu_ms: int | None = None
-    peak_rss_bytes: int | None = None
-    lost: Mapping[int, tuple[int, int]] = field(default_factory=dict)
-    """Of descriptors 1 and 2: bytes that could not be written there (they are recorded), and the error's number."""
-
-    @property
-    def status(self) -> str:
-        """The build's status on the wire."""
-        if self.reason in ("timeout", "silence_timeout"):
-            return "timed_out"
-        if self.reason and self.reason.startswith("cancelled"):
-            return "cancelled"
-        if self.exit_code == 0:
-            return "succeeded"
-        # A person's Ctrl-C or a stopped CI job says nothing about the code.
-        return "cancelled" if self.reason in ("interrupted", "terminated", "hangup", "quit") else "failed"
 
 
 def open_standard_descriptors() -> bool:
@@ -76,9 +50,9 @@ def open_standard_descriptors() -> bool:
 
 
 def start(
-    directory: Path,
-    command: Sequence[str],
-    environment: Mapping[str, str],
+    directory: str,
+    command: "Sequence[str]",
+    environment: "Mapping[str, str]",
     *,
     is_terminal: bool,
     timeout_seconds: float = 0,
@@ -94,10 +68,10 @@ def start(
     """
     status_read, status_write = os.pipe()
     os.set_inheritable(status_write, True)
-    package_parent = str(Path(__file__).resolve().parents[2])
+    package_parent = os.path.realpath(f"{__file__}/../../..")
     arguments = [
         *(sys.executable, "-I", "-S", "-E", "-c", _START, package_parent),
-        f"directory={directory.resolve()}",
+        f"directory={os.path.realpath(directory)}",
         f"status_fd={status_write}",
         f"terminal={int(is_terminal)}",
         f"timeout={timeout_seconds}",
@@ -113,27 +87,3 @@ def start(
     os.close(status_write)
     os.set_blocking(status_read, False)
     return Holding(pid, status_read)
-
-
-def parse_end(text: str) -> End:
-    """Read the holder's exit frame."""
-    fields = dict(word.split("=", 1) for word in text.split() if "=" in word)
-    user, system = fields.get("user_ms"), fields.get("system_ms")
-    return End(
-        exit_code=int(fields["code"]),
-        signal=fields.get("signal") or None,
-        reason=fields.get("reason") or None,
-        wall_ms=_number(fields.get("wall_ms")),
-        cpu_ms=int(user) + int(system) if user and system else None,
-        peak_rss_bytes=_number(fields.get("peak_rss_bytes")),
-        lost={fd: _loss(fields[f"lost{fd}"]) for fd in (1, 2) if f"lost{fd}" in fields},
-    )
-
-
-def _loss(text: str) -> tuple[int, int]:
-    size, _, problem = text.partition(":")
-    return int(size), int(problem)
-
-
-def _number(text: str | None) -> int | None:
-    return int(text) if text else None

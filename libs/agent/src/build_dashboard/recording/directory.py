@@ -5,7 +5,6 @@ command may still run.
 """
 
 import contextlib
-import fcntl
 import json
 import logging
 import os
@@ -15,10 +14,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from build_protocol.ids import new_build_id
+from build_protocol.new_id import new_build_id
 
 from build_dashboard.recording.clock import newest_anchor, read_clock
 from build_dashboard.recording.machine import is_elsewhere, machine_id
+from build_dashboard.recording.places import FACTS, BuildBusy, Places, lock
 from build_dashboard.recording.sealed import seal, unseal
 from build_dashboard.recording.spool import Spool
 from build_dashboard.redaction.redactor import Redactor
@@ -30,14 +30,6 @@ TEXT_CHARACTERS = 8192
 
 REFUSED_SECONDS = 7 * 24 * 3600
 """A refused build is kept this long for a person to look at, then deleted."""
-
-
-class BuildBusy(RuntimeError):
-    """Another process reports this build."""
-
-    def __init__(self, build_id: str) -> None:
-        super().__init__(f"another process already reports build {build_id}")
-        self.build_id = build_id
 
 
 class BuildDirectory:
@@ -55,20 +47,17 @@ class BuildDirectory:
         Raises:
             OSError: the spool cannot be written.
         """
-        spool.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return cls.begun(Places(str(spool), facts["buildId"], facts.get("startedAt", 0)), facts)
+
+    @classmethod
+    def begun(cls, places: Places, facts: Mapping[str, Any]) -> Self:
+        """That of a new build whose places are made, as `create`."""
+        path = Path(places.path)
         if "start" in facts:
             # Noted now: a later one would say nothing of when the build began.
-            facts = {**facts, "start": {**facts["start"], "anchor": newest_anchor(spool)}}
-        path = spool / facts["buildId"]
-        path.mkdir(mode=0o700)
-        (path / "raw").mkdir(mode=0o700)
-        os.mkfifo(path / "control", 0o600)
-        os.mkfifo(path / "reports", 0o600)
-        lock_fd = _lock(path / "lock")
-        if lock_fd is None:
-            raise BuildBusy(facts["buildId"])
-        write_whole(path / "build.json", json.dumps(facts))
-        return cls(path, facts, lock_fd)
+            facts = {**facts, "start": {**facts["start"], "anchor": newest_anchor(path.parent)}}
+        write_whole(path / FACTS, json.dumps(facts))
+        return cls(path, facts, places.lock_fd)
 
     @classmethod
     def adopt(cls, path: Path) -> Self:
@@ -78,11 +67,11 @@ class BuildDirectory:
             BuildBusy: a living process reports it.
             ValueError: there is no build in it.
         """
-        lock_fd = _lock(path / "lock")
+        lock_fd = lock(str(path / "lock"))
         if lock_fd is None:
             raise BuildBusy(path.name)
         try:
-            facts = _facts(path / "build.json")
+            facts = _facts(path / FACTS)
             if "startedAt" not in facts:
                 raise ValueError("it was begun by an agent before 0.1.0; deliver it with that release, or delete it")
             return cls(path, facts, lock_fd)
@@ -117,7 +106,7 @@ class BuildDirectory:
 
     def is_held(self) -> bool:
         """Whether the holder lives."""
-        fd = _lock(self.path / "holder.lock")
+        fd = lock(str(self.path / "holder.lock"))
         if fd is None:
             return True
         os.close(fd)
@@ -125,7 +114,7 @@ class BuildDirectory:
 
     def hold(self) -> int:
         """Be the holder oneself, for as long as this descriptor is open: there is no command."""
-        fd = _lock(self.path / "holder.lock")
+        fd = lock(str(self.path / "holder.lock"))
         if fd is None:
             raise BuildBusy(self.build_id)
         return fd
@@ -207,11 +196,15 @@ def build_facts(
     cwd: str | None = None,
     artifacts: Sequence[str] = (),
     junit: Sequence[str] = (),
+    begun: tuple[str, int] | None = None,
 ) -> dict[str, Any]:
-    """What any process must know of a new build to report it: `start` goes into BUILD_START."""
-    now_ms = time.time_ns() // 1_000_000
+    """What any process must know of a new build to report it: `start` goes into BUILD_START.
+
+    `begun` is the id of a build that has begun, and when, in ms since the Unix epoch.
+    """
+    now_ms = begun[1] if begun else time.time_ns() // 1_000_000
     return {
-        "buildId": new_build_id(now_ms),
+        "buildId": begun[0] if begun else new_build_id(now_ms),
         "project": project,
         "branch": branch,
         "config": config,
@@ -287,14 +280,3 @@ def _is_complete(path: Path) -> bool:
         return bool(spool.checkpoint and json.loads(spool.checkpoint)["complete"])
     finally:
         spool.close()
-
-
-def _lock(path: Path) -> int | None:
-    """An exclusive lock for as long as the descriptor lives; None when someone has it."""
-    fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(fd)
-        return None
-    return fd

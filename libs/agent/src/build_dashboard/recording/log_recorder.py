@@ -14,7 +14,7 @@ from build_analysis.progress import Progress, ProgressReader
 from build_dashboard import reportable
 from build_dashboard.failpoints import fail_at
 from build_dashboard.holder import raw
-from build_dashboard.holder.holding import End, parse_end
+from build_dashboard.holder.ending import End, parse_end
 from build_dashboard.recording.normalise import HOLD_MS, Block, Normaliser, Stream
 from build_dashboard.recording.records import Recorder
 from build_dashboard.recording.spool import Spool, SpoolFull

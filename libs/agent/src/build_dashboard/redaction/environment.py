@@ -1,22 +1,10 @@
-"""The environment of a build: which secrets it has, and what of it the command gets."""
+"""The environment of a build: which secrets it has."""
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from build_dashboard.redaction.redactor import Redactor
-
-OWN = ("BUILD_DASHBOARD_API_KEY", "BUILD_DASHBOARD_API_KEY_FILE", "BUILD_DASHBOARD_ID_TOKEN")
-"""The agent's own key is none of the build's business: whoever has it may report builds of others."""
-
-_NO = ("", "0", "false", "no")
-
-
-def child_environment(environment: Mapping[str, str], *, keep_key: bool = False) -> dict[str, str]:
-    """What the command gets; `BUILD_DASHBOARD_KEEP_KEY=1` is as good as `keep_key`."""
-    if keep_key or environment.get("BUILD_DASHBOARD_KEEP_KEY", "").lower() not in _NO:
-        return dict(environment)
-    return {name: value for name, value in environment.items() if name not in OWN}
 
 
 def declared_secrets(declared: Sequence[str], environment: Mapping[str, str] = os.environ) -> Iterator[str]:

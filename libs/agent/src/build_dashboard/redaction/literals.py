@@ -14,6 +14,9 @@ from typing import Any
 
 Span = tuple[int, int]
 
+FEW_BYTES = 8 * 1024
+"""As long as no more than this was searched, going literal by literal costs less than loading the engine would."""
+
 
 class LineSearch:
     """Finds the lines of a text that contain one of the literals, or match one of the expressions within them.
@@ -28,11 +31,7 @@ class LineSearch:
         self._expressions = list(expressions)
         self._lock = threading.Lock()  # a database's scratch space is for one thread at a time
         self._database: Any = None
-
-    def prepare(self) -> None:
-        """Load and compile now."""
-        if (engine := hyperscan()) is not None:
-            self._prepared(engine)
+        self._searched_bytes = 0
 
     def lines(self, data: bytes) -> Iterator[Span]:
         """Where those lines begin and end (without their line feeds), in order."""
@@ -47,7 +46,8 @@ class LineSearch:
             yield start, reached
 
     def _ends(self, data: bytes) -> list[int]:
-        if (engine := hyperscan()) is None:
+        self._searched_bytes += len(data)
+        if self._searched_bytes <= FEW_BYTES or (engine := hyperscan()) is None:
             return self._ends_one_by_one(data)
         database = self._prepared(engine)
         ends: list[int] = []
@@ -90,11 +90,14 @@ class LineSearch:
 
 def shortest(literals: Iterable[bytes]) -> list[bytes]:
     """The literals without those that contain another: its line is found anyway, and compiling takes a fifth."""
-    found: list[bytes] = []
+    found: dict[bytes, None] = {}
+    sizes: set[int] = set()
     for literal in sorted(set(literals), key=lambda one: (len(one), one)):
-        if not any(shorter in literal for shorter in found):
-            found.append(literal)
-    return found
+        parts = {literal[start : start + size] for size in sizes for start in range(len(literal) - size + 1)}
+        if parts.isdisjoint(found):
+            found[literal] = None
+            sizes.add(len(literal))
+    return list(found)
 
 
 @cache

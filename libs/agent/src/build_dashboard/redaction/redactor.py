@@ -207,10 +207,6 @@ class Redactor:
             lines.append(_masked(line, spans))
         return b"\n".join(lines).decode("utf-8", "surrogateescape")
 
-    def prepare(self) -> None:
-        """Do now what the first search would have to wait for."""
-        self._line_search().prepare()
-
     def _learn(self) -> None:
         self._forms = forms(self._secrets)
         self._search: LineSearch | None = None
