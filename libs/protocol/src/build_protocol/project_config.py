@@ -1,5 +1,6 @@
 """config.yaml: the projects, as the founding document writes them, plus optional fields."""
 
+from datetime import date
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
@@ -51,6 +52,34 @@ class BuildConfig(BaseModel):
     )
 
 
+class QuarantinedTest(BaseModel):
+    """A test that is known to fail: it still runs and shows, and while its time lasts opens no incident.
+
+    A build that failed otherwise, too, counts as ever, without this test; after its last day the test counts again.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    test: str = Field(
+        pattern=r"[^*\s]",
+        min_length=1,
+        max_length=512,
+        description="Its id as a build's page shows it; `*` stands for any characters.",
+    )
+    owner: str = Field(min_length=3, max_length=200, description="Mail address of whoever repairs it.")
+    issue: Annotated[str, StringConstraints(pattern=r"^https?://", max_length=2000)] = Field(
+        description="Where that is followed."
+    )
+    expires: date = Field(description="The last day (UTC) whose builds it keeps out of incidents.")
+    since: date | None = Field(None, description="The first such day; absent: builds before it was written, too.")
+
+    @model_validator(mode="after")
+    def _ends_after_it_begins(self) -> "QuarantinedTest":
+        if self.since is not None and self.since > self.expires:
+            raise ValueError("since is after expires: no build would be in quarantine")
+        return self
+
+
 class Project(BaseModel):
     """One project."""
 
@@ -80,6 +109,9 @@ class Project(BaseModel):
     quiet_hours: QuietHours | None = Field(None, description="e.g. `22:00-07:00 UTC`.")
     websocket: Websocket = Field(Websocket(), description="How the agent reconnects.")
     configs: dict[str, BuildConfig] = Field(default_factory=dict, description="What is built how, by name.")
+    quarantine: tuple[QuarantinedTest, ...] = Field(
+        (), max_length=500, description="Tests that are known to fail, each with an owner, an issue and a last day."
+    )
     source_url: str | None = Field(None, description="Link template with {commit}, {file}, {line}.")
     groups: dict[str, Literal["viewer", "developer", "maintainer"]] = Field(
         default_factory=dict, description="What members of a group may do in this project, beside what they may anyway."

@@ -5,6 +5,7 @@ A verdict's fields win over the start's, a later revision over an earlier one; a
 
 from typing import Any, NamedTuple
 
+from build_analysis.verdict import COMING_AND_GOING
 from build_protocol.clock import DAY_MS
 from build_protocol.clocks import StartTime
 from build_protocol.messages import (
@@ -32,6 +33,12 @@ SIGNATURES_PER_POINT = 16
 CONTAINED_PER_POINT = 100
 SHORT_SHA = 12
 STEPS_KEPT = 10
+FAILURES_OF_VERDICT = 50
+"""A verdict with so many failures may have been cut: there may be others."""
+
+TEST_CATEGORIES = COMING_AND_GOING - {"missing_header"}
+"""What a test may fail by: its own words, a crash, a timeout."""
+
 UNCLASSIFIED = "unclassified"
 """Stands for the signature of a failure that analysis could not name: unknown, never harmless."""
 
@@ -83,6 +90,11 @@ class Point(WireModel):
     duration_ms: Count | None = None
     queue_ms: Count | None = None
     signatures: tuple[str, ...] = Field((), description="Of its failures, the first failure's first.")
+    failed_tests: tuple[str, ...] = Field(
+        (),
+        description="For each signature the test that failed, empty where it is no test's; none at all unless every "
+        "failure of the build is known.",
+    )
     failing: tuple[str, ...] = Field((), description="Signatures of a running build that cannot end green any more.")
     failing_at: EpochMs | None = Field(None, description="When that was seen.")
     backfill: bool = Field(False, description="Long over when it was sent: nobody is notified of it.")
@@ -186,6 +198,20 @@ class Fact(BuildFacts):
         return tuple(sha[-SHORT_SHA:] for sha in known if sha != self.commit)[:CONTAINED_PER_POINT]
 
     @property
+    def failed_tests(self) -> tuple[str, ...]:
+        """For each signature of a failed or failing build the test it is of; none unless every failure is known."""
+        signatures = self.signatures or self.failing
+        named: dict[str, set[str]] = {signature: set() for signature in signatures}
+        for failure in self.failures:
+            if failure.signature in named:
+                is_test = failure.category in TEST_CATEGORIES and failure.target is not None
+                named[failure.signature].add(failure.target or "" if is_test else "")
+        is_all = len(signatures) < SIGNATURES_PER_POINT and len(self.failures) < FAILURES_OF_VERDICT
+        if not is_all or not all(named.values()):
+            return ()
+        return tuple(tests.pop() if len(tests) == 1 else "" for tests in named.values())
+
+    @property
     def _shown(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(signature for signature, _ in self._counted))[:SIGNATURES_PER_POINT]
 
@@ -214,6 +240,7 @@ class Fact(BuildFacts):
             fault=self.fault,
             queue_ms=queue_ms,
             signatures=self.signatures,
+            failed_tests=self.failed_tests,
             failing=self.failing,
             failing_at=self.failing_at if self.failing else None,
             contains=self.contains,

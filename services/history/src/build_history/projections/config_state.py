@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 
 from build_chassis.projects import config_of
 from build_protocol.model import Count, EpochMs, WireModel
-from build_protocol.project_config import Project
+from build_protocol.project_config import Project, QuarantinedTest
 from pydantic import Field
 
 from build_history.projections.lanes import LaneState
@@ -18,14 +18,15 @@ State = Literal["production", "staging", "silent"]
 
 
 class ConfigStates(NamedTuple):
-    """The configs of a project that are not in production."""
+    """What config.yaml keeps out of a project's incidents: configs that are not in production, tests in quarantine."""
 
     staging: frozenset[str] = frozenset()
     silent: frozenset[str] = frozenset()
+    quarantine: tuple[QuarantinedTest, ...] = ()
 
     @property
     def excluded_configs(self) -> frozenset[str]:
-        """Both."""
+        """The configs that are not in production."""
         return self.staging | self.silent
 
 
@@ -63,12 +64,12 @@ def no_config_excluded(_project: str) -> ConfigStates:
 
 
 def states_in(project: Project) -> ConfigStates:
-    """The configs of a project that are not in production."""
+    """What a project's file keeps out of its incidents."""
     named: dict[str, list[str]] = {"staging": [], "silent": []}
     for name, config in project.configs.items():
         if config.state != "production":
             named[config.state].append(name)
-    return ConfigStates(frozenset(named["staging"]), frozenset(named["silent"]))
+    return ConfigStates(frozenset(named["staging"]), frozenset(named["silent"]), project.quarantine)
 
 
 def declared_config(project: Project, name: str) -> DeclaredConfig:

@@ -13,6 +13,7 @@ from build_history.projections.config_state import ConfigStates
 from build_history.projections.effective import effective
 from build_history.projections.identity import Matching, Record, absorbing, end_of, ended, match, published, vanished
 from build_history.projections.incidents import Break, described, evidence_of, fold, override_of
+from build_history.projections.quarantine import without_quarantined
 from build_history.refresh import row_kinds
 from build_history.store import HistoryStore, Row
 
@@ -47,7 +48,8 @@ class Folding:
 
     async def fold(self, points: Sequence[Point], since_at: int, fresh: frozenset[str]) -> Folded:
         """Fold these builds, newest first, of which `fresh` have changed facts."""
-        counted = effective(point for point in points if point.config not in self._states.silent)
+        loud = (point for point in points if point.config not in self._states.silent)
+        counted = effective(without_quarantined(loud, self._states.quarantine))
         old = [record.id for record in self._before.incidents if record.first_started_at < since_at]
         breaks = fold(counted, await self._states_of(old), since_at=since_at, staging=self._states.staging)
         matching = match(breaks, self._before.incidents, since_at=since_at)
@@ -122,6 +124,7 @@ class Folding:
             update={
                 "staging": sorted(self._states.staging),
                 "silent": sorted(self._states.silent),
+                "quarantine": list(self._states.quarantine),
                 "since_at": max(since_at, self._before.since_at),
                 "incidents": kept,
                 "outbox": list(outbox.values()),

@@ -7,6 +7,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 from build_protocol.incidents import IncidentState
 from build_protocol.model import BuildId, Count, EpochMs, WireModel
+from build_protocol.project_config import QuarantinedTest
 from pydantic import Field, TypeAdapter
 
 from build_history.builds.fact import Fact, Lane
@@ -65,6 +66,7 @@ class Branch(WireModel):
     branch: str
     staging: list[str] = Field(default_factory=list, description="Configs in that state when it was folded.")
     silent: list[str] = Field(default_factory=list)
+    quarantine: list[QuarantinedTest] = Field(default_factory=list, description="Tests in it when it was folded.")
     since_at: EpochMs = Field(0, description="Builds that started earlier are settled.")
     incidents: list[Record] = Field(default_factory=list, description="In the order in which they were published.")
     outbox: list[IncidentState] = Field(default_factory=list)
@@ -75,7 +77,7 @@ class Branch(WireModel):
     @property
     def states(self) -> ConfigStates:
         """What config.yaml had when it was folded."""
-        return ConfigStates(frozenset(self.staging), frozenset(self.silent))
+        return ConfigStates(frozenset(self.staging), frozenset(self.silent), tuple(self.quarantine))
 
 
 DUE = "due"
