@@ -394,6 +394,16 @@ async def test_the_page_is_served_for_its_own_paths(gateway: Gateway, tmp_path: 
     assert ("1", "gzip") == (script.text, script.headers["content-encoding"])
     assert "javascript" in script.headers["content-type"]
     assert "immutable" in script.headers["cache-control"]
+    (page / "assets" / "index-abc.js.br").write_bytes(b"packed")
+    for taken, answered in (("gzip, br", "br"), ("br;q=0, gzip;q=0.5", "gzip"), ("identity", None), ("", None)):
+        async with (
+            gateway.http as client,
+            client.stream("GET", "/assets/index-abc.js", headers={"Accept-Encoding": taken}) as answer,
+        ):
+            body = b"".join([piece async for piece in answer.aiter_raw()])
+        assert (answer.status_code, answer.headers.get("content-encoding")) == (200, answered), taken
+        assert "javascript" in answer.headers["content-type"]
+        assert (body == b"packed") == (answered == "br")
     assert (await ask(gateway, "GET", "/assets/gone.js")).status_code == 404
     for path in ("/../secret.txt", "/%2e%2e/secret.txt", "/..%2fsecret.txt", "/assets/..%2f..%2fsecret.txt", "//x"):
         assert (await send_raw(gateway.url, path))[0] == 400, path

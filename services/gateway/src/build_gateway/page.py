@@ -62,11 +62,21 @@ def _find(folder: Path, path: str) -> Path | None:
 
 async def _answer(file: Path, caching: str, request: Request) -> Response:
     headers = {"Cache-Control": caching, "Vary": "Accept-Encoding"}
-    if file.suffix not in COMPRESSED or "gzip" not in request.headers.get("accept-encoding", ""):
+    taken = _encodings(request) if file.suffix in COMPRESSED else set()
+    media_type, _ = mimetypes.guess_type(file.name)
+    packed = file.with_name(f"{file.name}.br")  # by the page's build
+    if "br" in taken and packed.is_file():
+        return FileResponse(packed, headers={**headers, "Content-Encoding": "br"}, media_type=media_type)
+    if "gzip" not in taken:
         return FileResponse(file, headers=headers)
     body = await asyncio.to_thread(_read_compressed, file)
-    media_type, _ = mimetypes.guess_type(file.name)
     return Response(body, headers={**headers, "Content-Encoding": "gzip"}, media_type=media_type)
+
+
+def _encodings(request: Request) -> set[str]:
+    """What the client takes; with a quality of zero it says what it does not."""
+    named = (each.replace(" ", "").partition(";q=") for each in request.headers.get("accept-encoding", "").split(","))
+    return {name for name, _, quality in named if quality.strip("0.") or not quality}
 
 
 def _read_compressed(file: Path) -> bytes:
