@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import jsonschema
 import pytest
 from build_dashboard.cli.commands import app
+from build_protocol.ids import short_id
 from build_protocol.views import Build, BuildDetail
 from build_testkit.apart import run_apart
 from build_testkit.repository import Repository
@@ -184,11 +185,30 @@ def test_open_prints_the_page_where_there_is_no_browser(embedded: Stack, broken:
     assert (nowhere.exit_code, embedded.url in nowhere.stdout) == (0, True)
 
 
+def test_logs_of_a_commit_are_searched_like_files(embedded: Stack, broken: Broken) -> None:
+    """Every log of the commit by words or by a pattern, exit codes as grep's; what is new since green is named."""
+    found = run(embedded, broken.path, "search", "--regex", r"^kiln\.cpp:\d+:\d+: error")
+    of_all = run(embedded, broken.path, "search", "fired", "--branch", "main", "--status", "succeeded")
+    none = run(embedded, broken.path, "search", "no such words", "--commit", broken.commit[:8])
+    broken_pattern = run(embedded, broken.path, "search", "--regex", "(")
+    new = run(embedded, broken.path, "logs", "--new", broken.builds["release"])
+    first_of_all = run(embedded, broken.path, "logs", "--new", broken.builds["asan"])
+
+    assert (found.exit_code, "hits in the logs of" in found.stderr) == (0, True)
+    assert all(short_id(broken.builds[config]) in found.stdout for config in ("release", "asan"))
+    assert (of_all.exit_code, of_all.stdout.count("fired")) == (0, 1)
+    assert (none.exit_code, none.stdout) == (1, "")
+    assert (broken_pattern.exit_code, "regular expression" in broken_pattern.stderr) == (2, True)
+    assert (new.exit_code, ERROR in new.stdout) == (0, True)
+    assert (first_of_all.stdout, "no green build" in first_of_all.stderr) == ("", True)
+
+
 def test_what_programs_read_is_as_its_schema_says(embedded: Stack, broken: Broken) -> None:
     """`build-dashboard schema COMMAND` describes what `COMMAND --json` prints."""
     release = broken.builds["release"]
     printed = {
         "builds": run(embedded, broken.path, "builds", "--json", "--project", PROJECT),
+        "search": run(embedded, broken.path, "search", "--json", "error"),
         "show": run(embedded, broken.path, "show", "--json", release),
         "status": run(embedded, broken.path, "status", "--json"),
         "why": run(embedded, broken.path, "why", "--json", broken.commit),

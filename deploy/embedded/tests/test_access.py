@@ -126,6 +126,8 @@ RULES: dict[str, Rule] = {
     "GET /api/builds/{build_id}/tests": rule("viewer"),
     "GET /api/builds/{build_id}/records": rule("viewer"),
     "GET /api/builds/{build_id}/logs": rule("viewer"),
+    "GET /api/builds/{build_id}/logs/news": rule("viewer"),
+    "GET /api/builds/logs/search": listed({"q": "e", "project": "{project}", "branch": "main"}),
     "POST /api/builds/{build_id}/failures/feedback": rule("viewer", 201, body={"line": 1}),
     "GET /api/builds/{build_id}/failures/feedback": rule("viewer"),
     "GET /api/builds/failures/feedback": rule("developer", foreign=200, query={"project": "{project}"}),

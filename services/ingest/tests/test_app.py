@@ -219,6 +219,34 @@ async def test_search_finds_lines_by_word_and_by_pattern(service, reporter) -> N
     assert (await service.get(f"/api/builds/{reporter.id}/logs?q=(&regex=true")).status_code == 422
 
 
+async def test_news_of_a_log_and_a_search_over_many(service, make_reporter) -> None:
+    """The search comes as JSON lines; a pattern that is none and a search of everything are refused in words."""
+    green_log = ["built in 31 s", "warning: x"]
+    red_log = ["warning: x", "built in 12 s", "error: no member", "retry x1"]
+    green, red = make_reporter(started_at=1_700_000_000_000), make_reporter(started_at=1_700_000_060_000)
+    for reporter, lines, status in ((green, green_log, "succeeded"), (red, red_log, "failed")):
+        await service.publish(reporter, reporter.start(), reporter.log(lines), reporter.complete(status))
+        await service.stored(reporter)
+
+    found = (await service.get(f"/api/builds/{red.id}/logs/news?count=1")).json()
+    answer = await service.get("/api/builds/logs/search?q=no%20member&commit=0123ABC")
+    hidden = await service.get(
+        "/api/builds/logs/search?q=no&commit=0123", Principal("bob", "viewer", frozenset({"aside"}))
+    )
+    unbound = await service.get("/api/builds/logs/search?q=x")
+    broken = await service.get("/api/builds/logs/search?q=(&regex=true&commit=0123")
+
+    assert ([item["line"] for item in found["items"]], found["totalItems"]) == ([3], 2)
+    assert answer.headers["content-type"] == "application/x-ndjson"
+    first, second, end = map(json.loads, answer.text.splitlines())
+    assert [(part["build"]["id"], part["totalHits"]) for part in (first, second)] == [(red.id, 1), (green.id, 0)]
+    assert (end["type"], end["end"], end["builds"]) == ("end", "done", 2)
+    assert [json.loads(line)["type"] for line in hidden.text.splitlines()] == ["end"]
+    assert (unbound.status_code, broken.status_code) == (422, 422)
+    assert "name a commit" in unbound.json()["detail"]
+    assert "regular expression" in broken.json()["detail"]
+
+
 async def test_events_are_the_records_beside_the_log(service, reporter) -> None:
     """The events tab shows what the agent reported, in pages."""
     await service.publish(
@@ -240,7 +268,7 @@ async def test_another_projects_build_does_not_exist(service, make_reporter) -> 
     await service.stored(reporter)
     stranger = Principal("eve", "admin", frozenset({"iree"}))
 
-    for path in ("", "/logs", "/logs?format=text", "/logs?q=x", "/failures", "/tests", "/records"):
+    for path in ("", "/logs", "/logs/news", "/logs?format=text", "/logs?q=x", "/failures", "/tests", "/records"):
         hidden = await service.get(f"/api/builds/{reporter.id}{path}", stranger)
         absent = await service.get(f"/api/builds/{unknown.id}{path}", stranger)
         assert hidden.status_code == absent.status_code == 404

@@ -42,7 +42,7 @@ class GreenLines:
             # What a log repeats is looked at once.
             if raw not in self._raw:
                 self._raw.add(raw)
-                self.templates.add(_template(clean(line).text))
+                self.templates.add(template_of(clean(line).text))
 
     def knows(self, text: str) -> bool:
         """Whether a green build printed this, too.
@@ -50,7 +50,7 @@ class GreenLines:
         Args:
             text: a line without its prefixes.
         """
-        return _template(text) in self.templates
+        return template_of(text) in self.templates
 
     def count_new(self, other: "GreenLines") -> int:
         """How many lines of `other` are not among these."""
@@ -68,7 +68,13 @@ class GreenLines:
         return cls(template for one in steps for template in accumulate(one))
 
 
-def _template(text: str) -> int:
-    """A number of 44 bits: of a billion new lines, one is taken for one of 20,000 that green builds printed."""
+def template_of(text: str) -> int:
+    """The number of a line's template: the same for lines that differ only in what changes between runs.
+
+    It has 44 bits: of a billion new lines, one is taken for one of 20,000 that green builds printed.
+
+    Args:
+        text: a line without its prefixes.
+    """
     normal = normalise(text).encode("utf-8", "surrogatepass")
     return zlib.crc32(normal) << 12 | len(normal) & 0xFFF

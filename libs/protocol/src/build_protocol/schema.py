@@ -23,6 +23,9 @@ MODELS = (
     views.BuildList,
     views.LogPage,
     views.LogSearch,
+    views.LogNews,
+    views.BuildHits,
+    views.LogsSearched,
     views.TestPage,
     views.Problem,
 )

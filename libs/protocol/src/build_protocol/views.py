@@ -144,6 +144,56 @@ class LogSearch(WireModel):
     as_of_seq: Count
 
 
+class NewLine(WireModel):
+    """A line that no green build of its configuration printed, and how many of its log are like it."""
+
+    line: Count = Field(description="The first of them.")
+    text: str
+    count: Count = Field(description="Lines like it, itself included: alike but for times and numbers.")
+
+
+class LogNews(WireModel):
+    """What a log has that the last green logs of its configuration did not, each kind of line by its first."""
+
+    items: list[NewLine]
+    compared_to: list[BuildId] = Field(
+        default_factory=list, description="Green builds before this one; none: none is known, so nothing is new."
+    )
+    total_items: Count = Field(0, description="Kinds of new lines in all.")
+    is_whole: bool = Field(
+        True, description="False: the log, or the green ones, are too long to be compared to their end."
+    )
+    lines: Count = Field(0, description="Lines that were compared.")
+    total: Count
+    as_of_seq: Count
+
+
+class BuildHits(WireModel):
+    """A build that was searched, with its first hits."""
+
+    type: Literal["build"] = "build"
+    build: Build
+    hits: list[LogHit]
+    total_hits: Count
+    total_is_exact: bool = True
+
+
+SearchEnd = Literal["done", "builds", "bytes", "time", "unavailable"]
+
+
+class LogsSearched(WireModel):
+    """The last line of a search over many logs: how far it came."""
+
+    type: Literal["end"] = "end"
+    end: SearchEnd = Field(
+        description="`done`: every build was searched; else what it stopped at: so many `builds`, `bytes` or so much"
+        " `time`; `unavailable`: a store did not answer."
+    )
+    builds: Count = Field(description="Searched.")
+    log_bytes: Count = Field(description="Of their logs.")
+    next_cursor: str | None = Field(None, description="Ask again with `cursor` = this for earlier builds.")
+
+
 ErrorCode = Literal[
     "malformed",
     "unauthenticated",

@@ -20,6 +20,7 @@ PAGES = {
     "grid": "/p/{project}/main",
     "commits": "/c",
     "commit": "/c/{commit}",
+    "search": "/search?q=error&branch=main&project={project}",
     "pins": "/pins",
     "build": "/builds/{red}",
     "build-failures": "/builds/{red}?tab=failures",

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { errorOf } from '@/shared/api/client'
+import { errorOf, linesOf } from '@/shared/api/client'
 
 const sentenceOf = async (status: number, body: string) => (await errorOf(new Response(body, { status }))).message
 
@@ -31,4 +31,39 @@ test('what to do comes with the refusal, where the server says so', async () => 
   expect(await remedy({ detail: 'no', remedy: 'Decide again.' })).toBe('Decide again.')
   expect(await remedy({ detail: 'no' })).toBeUndefined()
   expect(await remedy({ detail: 'no', remedy: 7 })).toBeUndefined()
+})
+
+const streamOf = (...chunks: Uint8Array[]) =>
+  new ReadableStream<Uint8Array>({
+    start(controller) {
+      for (const chunk of chunks) controller.enqueue(chunk)
+      controller.close()
+    },
+  })
+
+test('lines come whole, however they are cut, and one without its end is none', async () => {
+  const bytes = new TextEncoder().encode('{"a":"naïve ☃"}\n{"b":2}\n{"cut":')
+
+  for (const size of [1, 3, 1000]) {
+    const chunks = Array.from({ length: Math.ceil(bytes.length / size) }, (_, at) =>
+      bytes.slice(at * size, (at + 1) * size),
+    )
+    const lines: string[] = []
+    for await (const line of linesOf(streamOf(...chunks))) lines.push(line)
+    expect(lines).toEqual(['{"a":"naïve ☃"}', '{"b":2}'])
+  }
+})
+
+test('who stops reading ends the answer', async () => {
+  let isCancelled = false
+  const body = new ReadableStream<Uint8Array>({
+    pull: (controller) => controller.enqueue(new TextEncoder().encode('1\n')),
+    cancel: () => {
+      isCancelled = true
+    },
+  })
+
+  for await (const line of linesOf(body)) if (line === '1') break
+
+  expect(isCancelled).toBe(true)
 })

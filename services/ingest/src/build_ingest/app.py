@@ -9,6 +9,8 @@ from fastapi import FastAPI
 from build_ingest.archive.artifacts_client import ArtifactsClient
 from build_ingest.dependencies import Dependencies
 from build_ingest.lifecycle.replica import Replica
+from build_ingest.logs.news import LogNewsReader
+from build_ingest.logs.search_many import LogsSearch
 from build_ingest.metrics import Metrics
 from build_ingest.routes import routers
 from build_ingest.settings import Settings
@@ -39,6 +41,8 @@ def create_app(settings: Settings, bus: Bus, **given: Unpack[Given[BuildStore]])
         registry=core.registry,
         store=core.store,
         texts=replica.texts,
+        log_news=LogNewsReader(core.store, replica.texts),
+        logs_search=LogsSearch(core.store, replica.texts),
         recent=ResultsCache(core.store),
         replica=replica,
     )

@@ -8,6 +8,8 @@ from fastapi import Depends
 
 from build_ingest.archive.texts import Texts
 from build_ingest.lifecycle.replica import Replica
+from build_ingest.logs.news import LogNewsReader
+from build_ingest.logs.search_many import LogsSearch
 from build_ingest.settings import Settings
 from build_ingest.store import BuildStore
 from build_ingest.store.results_cache import ResultsCache
@@ -18,6 +20,8 @@ class Dependencies(ServiceParts[Settings, BuildStore]):
     """The parts of one ingest service."""
 
     texts: Texts
+    log_news: LogNewsReader
+    logs_search: LogsSearch
     recent: ResultsCache
     replica: Replica
 

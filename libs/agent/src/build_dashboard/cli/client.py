@@ -1,5 +1,6 @@
 """The client: asks the dashboard's REST interface for the commands of the command line."""
 
+import json
 import os
 import random
 import time
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 PAGE_LINES = 5000
 PAGE_BUILDS = 200
+SEARCHED_BUILDS = 10
 UNAUTHORIZED = 401
 SECOND_FACTOR = "Totp"
 AWAY = frozenset({429, 502, 503, 504})
@@ -126,6 +128,25 @@ class Client:
             yield from page["lines"]
             first += len(page["lines"])
             if not page["lines"] or first > page["total"]:
+                return
+
+    def search_logs(self, q: str, **filters: Any) -> Iterator[dict[str, Any]]:
+        """Each build whose log was searched, with its hits; a few are asked for at a time, so that the first come soon.
+
+        Raises:
+            DashboardError: with the server's own words, or because not every log can be read now.
+        """
+        cursor = None
+        while True:
+            wanted = {"q": q, "limit": SEARCHED_BUILDS, "cursor": cursor, **filters}
+            present = {name: value for name, value in wanted.items() if value is not None}
+            *found, end = self._ask("GET", "/api/builds/logs/search", params=present).text.splitlines()
+            yield from map(json.loads, found)
+            ended = json.loads(end)
+            if ended.get("end") == "unavailable":
+                raise DashboardAway("not every log can be read now: the search is not whole")
+            cursor = ended.get("nextCursor")
+            if not cursor:
                 return
 
     def _ask(self, method: str, path: str, **options: Any) -> "httpx.Response":

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 RUNNING = ("queued", "running")
 FOLLOW_SECONDS = 0.5
 WAIT_SECONDS = 5.0
+NEW_LINES = 200
 EXPLAINED_MAX = 5
 """Builds of one commit that `why` explains; the others it names."""
 
@@ -84,15 +85,23 @@ def logs(
     ] = False,
     first: Annotated[int, typer.Option(min=1, help="From this line on.")] = 1,
     failed: Annotated[bool, typer.Option("--failed", help="Only the lines around each failure, numbered.")] = False,
+    new: Annotated[
+        bool, typer.Option("--new", help="Only lines that no green build before it printed, each kind once, numbered.")
+    ] = False,
 ) -> None:
     """Print a build's log; with -f as it grows."""
     with problems():
-        if failed and (follow or first > 1):
-            raise DashboardError("--failed has its own lines: leave out --follow and --first")
+        if (failed or new) and (follow or first > 1 or (failed and new)):
+            raise DashboardError(
+                "--failed and --new have lines of their own: leave out --follow, --first and the other"
+            )
         client = Client(patience=patiently(_say) if follow else None)
         build = find_build(client, build_id)
         if failed:
             _print_failed(client, build)
+            return
+        if new:
+            _print_new(client, build)
             return
         while True:
             # Asked before the lines: a build that was over then has no line after them.
@@ -104,6 +113,49 @@ def logs(
             if is_over or not follow:
                 return
             time.sleep(FOLLOW_SECONDS)
+
+
+def search(  # noqa: PLR0917  (typer's options, always given by name)
+    pattern: Annotated[str, typer.Argument(help="Words; with --regex a regular expression (RE2).")],
+    commit: Annotated[str | None, typer.Option(help="Logs of this commit, or of all that begin so.")] = None,
+    branch: Annotated[str | None, typer.Option(help="Logs of this branch.")] = None,
+    config: Annotated[str | None, typer.Option(help="Logs of this config.")] = None,
+    project: OnlyProject = None,
+    status: Annotated[str | None, typer.Option(help="Only builds of this status.")] = None,
+    regex: Annotated[bool, typer.Option("--regex", "-E", help="It is a regular expression.")] = False,
+    case: Annotated[bool, typer.Option("--case", help="Upper and lower case differ.")] = False,
+    hits: Annotated[int, typer.Option(min=1, max=100, help="Of each build, at most.")] = 10,
+    as_json: Json = False,
+) -> None:
+    """Search the logs of a commit, a branch or a config, newest build first; of this directory's commit if of none.
+
+    Exits as grep does: 0 where something was found, 1 where nothing, 2 where not all could be searched.
+    """
+    with problems(code=2):
+        client = Client(patience=None)
+        if commit is None and branch is None and config is None:
+            commit = checkout_commit()
+        builds, count = 0, 0
+        found = []
+        filters = {"commit": commit and read_commit(commit), "branch": branch, "config": config}
+        for part in client.search_logs(
+            pattern, project=project, status=status, regex=regex, case=case, hits=hits, **filters
+        ):
+            builds += 1
+            count += part["totalHits"]
+            if as_json:
+                found.append(part)
+                continue
+            for hit in part["hits"]:
+                typer.echo(f"{titled(part['build'])}:{hit['line']}: {hit['text']}")
+            more = part["totalHits"] - len(part["hits"])
+            if more > 0:
+                typer.echo(f"{titled(part['build'])}: {more}{'' if part['totalIsExact'] else ' or more'} more")
+        if as_json:
+            _print_json(found)
+        else:
+            _say(f"{count} hits in the logs of {builds} builds")
+    raise typer.Exit(0 if count else 1)
 
 
 def status(
@@ -241,6 +293,7 @@ READING: Sequence[tuple[str, Callable[..., None]]] = (
     ("builds", builds),
     ("show", show),
     ("logs", logs),
+    ("search", search),
     ("status", status),
     ("watch", watch),
     ("why", why),
@@ -341,6 +394,19 @@ def _print_failed(client: Client, build: dict[str, Any]) -> None:
             typer.echo(f"{'>' if line.is_error else ' '}{line.number:>7} {line.text}")
     if not blocks:
         _say(f"no failure was found in the log of {titled(build)}, which is {build['status'].replace('_', ' ')}")
+
+
+def _print_new(client: Client, build: dict[str, Any]) -> None:
+    found = client.get(f"/api/builds/{build['id']}/logs/news", count=NEW_LINES)
+    for item in found["items"]:
+        like_it = f"  (and {item['count'] - 1} like it)" if item["count"] > 1 else ""
+        typer.echo(f"{item['line']:>8} {item['text']}{like_it}")
+    if not found["comparedTo"]:
+        _say(f"no green build of {build['project']} {build['config']} before {titled(build)} left a log")
+    elif not found["totalItems"]:
+        _say(f"nothing in the log of {titled(build)} is new")
+    elif found["totalItems"] > len(found["items"]):
+        _say(f"{found['totalItems'] - len(found['items'])} more kinds of lines are new")
 
 
 def _json(answer: "WireModel") -> str:

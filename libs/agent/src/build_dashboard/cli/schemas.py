@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from build_protocol.views import Build, BuildDetail
+from build_protocol.views import Build, BuildDetail, BuildHits
 from pydantic import TypeAdapter
 
 from build_dashboard.cli.commit_state import CommitState
@@ -10,6 +10,7 @@ from build_dashboard.cli.explanation import Explanation
 
 ANSWERS: dict[str, TypeAdapter[Any]] = {
     "builds": TypeAdapter(list[Build]),
+    "search": TypeAdapter(list[BuildHits]),
     "show": TypeAdapter(BuildDetail),
     "status": TypeAdapter(CommitState),
     "watch": TypeAdapter(Explanation | CommitState),

@@ -27,6 +27,7 @@ const OperationPage = onDemand(() =>
 )
 const PinsPage = onDemand(() => import('@/features/pins/PinsPage').then((module) => module.PinsPage))
 const ProjectsPage = onDemand(() => import('@/features/grid/ProjectsPage').then((module) => module.ProjectsPage))
+const SearchPage = onDemand(() => import('@/features/search/SearchPage').then((module) => module.SearchPage))
 const SettingsPage = onDemand(() => import('@/features/settings/SettingsPage').then((module) => module.SettingsPage))
 const SourcesPage = onDemand(() => import('@/features/sources/SourcesPage').then((module) => module.SourcesPage))
 const TestsPage = onDemand(() => import('@/features/tests/TestsPage').then((module) => module.TestsPage))
@@ -43,6 +44,7 @@ const PAGES = {
   '/pins': PinsPage,
   '/c': CommitsPage,
   '/c/:sha': CommitPage,
+  '/search': SearchPage,
   '/agents': AgentsPage,
   '/sources': SourcesPage,
   '/notifications': NotificationsPage,

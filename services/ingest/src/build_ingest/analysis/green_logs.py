@@ -14,15 +14,12 @@ from build_chassis.supervisor import Duty
 from build_protocol.views import Build
 
 from build_ingest.findings.green_log import GreenLog
-from build_ingest.logs.pages import stream_text
+from build_ingest.logs.green import lines_of
 from build_ingest.records.fold import BuildState
 from build_ingest.store.contract import BuildStore, place_of
 
 GREEN_BUILDS = 3
 """So many of a configuration's last green logs are evidence."""
-
-LEARNT_BYTES = 32 * 1024 * 1024
-"""So much of a green log is read; templates are full long before."""
 
 NEWS_SHARE = 0.01
 """A green log is kept if more than this share of its lines is news."""
@@ -52,12 +49,16 @@ class GreenLogs:
             self._due[state.build.id] = state
             self._woken.set()
 
+    async def kept_before(self, build: Build) -> list[GreenLog]:
+        """The green logs that are evidence for this build, newest first. Raises StoreUnavailable."""
+        return await self._store.list_green_logs(build.project, build.config, place_of(build), GREEN_BUILDS)
+
     async def before(self, build: Build) -> GreenLines | None:
         """What the last green builds of its configuration before this one printed; None where none is known.
 
         Raises StoreUnavailable.
         """
-        logs = await self._store.list_green_logs(build.project, build.config, place_of(build), GREEN_BUILDS)
+        logs = await self.kept_before(build)
         if not logs:
             return None
         key = tuple(one.build_id for one in logs)
@@ -78,13 +79,7 @@ class GreenLogs:
 
     async def _learn(self, state: BuildState) -> None:
         build = state.build
-        lines, rest = GreenLines(), ""
-        async for text in stream_text(self._store, state, 0, min(build.log_bytes, LEARNT_BYTES)):
-            *whole, rest = (rest + text.decode("utf-8", "replace")).split("\n")
-            await asyncio.to_thread(lines.learn, whole)
-            if lines.is_full:
-                break
-        lines.learn([rest])
+        lines = await lines_of(self._store, state)
         known = await self.before(build)
         news = len(lines) if known is None else known.count_new(lines)
         if news <= NEWS_SHARE * len(lines):

@@ -1,13 +1,12 @@
 """Search: the lines of a log that match, in linear time whatever the pattern. Reads few chunks at a time."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import re2
-from build_protocol.views import LogHit, LogSearch
+from build_protocol.views import Build, LogHit, LogSearch
 
 from build_ingest.records.chunk import Chunk, text_of
-from build_ingest.records.fold import BuildState
 from build_ingest.store.contract import ChunkSource
 
 CHUNKS_PER_READ = 8
@@ -76,6 +75,18 @@ class LineSearch:
         """Whether it stopped: the page is complete, and more hits are not counted."""
         return self.total >= COUNTED_HITS and len(self.hits) > self._count
 
+    @property
+    def next_first(self) -> int | None:
+        """The line of the first hit after this page; None where this is the last one."""
+        return self.hits[self._count][0] if len(self.hits) > self._count else None
+
+    def shown(self) -> list[LogHit]:
+        """The hits of this page, as people are shown them."""
+        return [
+            LogHit(line=line, text=text.decode(errors="replace")[:SHOWN_CHARACTERS])
+            for line, text in self.hits[: self._count]
+        ]
+
     def _search(self, text: bytes, number: int) -> None:
         position = 0
         while not self.is_full and (match := self._pattern.search(text, position)):
@@ -91,28 +102,38 @@ class LineSearch:
 
 
 async def search(
-    store: ChunkSource, state: BuildState, q: str, *, is_regex: bool, match_case: bool, first: int, count: int
+    store: ChunkSource, build: Build, q: str, *, is_regex: bool, match_case: bool, first: int, count: int
 ) -> LogSearch:
     """The hits from line `first` on, at most `count`, and how many there are in the whole log."""
     finder = LineSearch(q, is_regex=is_regex, match_case=match_case, first=first, count=count)
-    build = state.build
+    await hits_in(store, build, finder)
+    return LogSearch(
+        q=q,
+        hits=finder.shown(),
+        total_hits=finder.total,
+        total_is_exact=not finder.is_full,
+        next_first=finder.next_first,
+        total=build.log_lines,
+        as_of_seq=build.as_of_seq,
+    )
+
+
+def _always() -> bool:
+    return True
+
+
+async def hits_in(
+    store: ChunkSource, build: Build, finder: LineSearch, may_go_on: Callable[[], bool] = _always
+) -> bool:
+    """Search a build's log as of this row; whether it was searched to its end, or until the finder was full."""
     seq = 0
     while seq < build.as_of_seq and not finder.is_full:
+        if not may_go_on():
+            return False
         chunks = await store.read_chunks(build.id, "seq", seq + 1, CHUNKS_PER_READ)
         if not chunks:
             break
         await asyncio.to_thread(finder.read, chunks)
         seq = chunks[-1].last_seq
     await asyncio.to_thread(finder.finish)
-    return LogSearch(
-        q=q,
-        hits=[
-            LogHit(line=line, text=text.decode(errors="replace")[:SHOWN_CHARACTERS])
-            for line, text in finder.hits[:count]
-        ],
-        total_hits=finder.total,
-        total_is_exact=not finder.is_full,
-        next_first=finder.hits[count][0] if len(finder.hits) > count else None,
-        total=build.log_lines,
-        as_of_seq=build.as_of_seq,
-    )
+    return True

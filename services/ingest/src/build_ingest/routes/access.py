@@ -1,11 +1,11 @@
-"""Access: the build a route is about, if the caller may see it."""
+"""Access: the build a route is about, if the caller may see it, and which builds a list is of."""
 
 from collections.abc import Collection
 from typing import Annotated
 
 from build_chassis.auth import Caller, Principal
 from build_protocol.model import BuildId
-from fastapi import Depends
+from fastapi import Depends, Query
 
 from build_ingest.dependencies import Needs
 from build_ingest.errors import BuildNotFound
@@ -28,3 +28,6 @@ def visible_projects(caller: Principal, wanted: Collection[str]) -> frozenset[st
 
 
 VisibleBuild = Annotated[BuildState, Depends(get_state)]
+
+CommitPrefix = Annotated[str | None, Query(pattern=r"^[0-9a-fA-F]{1,64}$", description="A prefix will do.")]
+Place = Annotated[str | None, Query(pattern=r"^\d{16}\.[0-9a-f-]{36}$", description="`nextCursor` of the page before.")]

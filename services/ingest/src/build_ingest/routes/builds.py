@@ -20,7 +20,7 @@ from build_ingest.findings.test_results import Sort, page_of
 from build_ingest.records.chunk import events_of
 from build_ingest.records.fold import BESIDE_ROW, facts_of
 from build_ingest.records.verdict import is_final
-from build_ingest.routes.access import VisibleBuild, visible_projects
+from build_ingest.routes.access import CommitPrefix, Place, VisibleBuild, visible_projects
 from build_ingest.store.contract import BuildQuery, place_of
 
 CHUNKS_PER_READ = 32
@@ -51,7 +51,7 @@ async def list_builds(  # noqa: PLR0917  query parameters; nobody passes them by
     status: Annotated[Sequence[BuildStatus], Query(max_length=10)] = (),
     branch: ShortText | None = None,
     config: ShortText | None = None,
-    commit: Annotated[str | None, Query(pattern=r"^[0-9a-fA-F]{1,64}$", description="A prefix will do.")] = None,
+    commit: CommitPrefix = None,
     agent: ShortText | None = None,
     retry_of: Annotated[BuildId | None, Query(alias="retryOf", description="Builds that repeat this one.")] = None,
     name: Annotated[
@@ -60,9 +60,7 @@ async def list_builds(  # noqa: PLR0917  query parameters; nobody passes them by
     ] = None,
     q: Annotated[str | None, Query(max_length=200)] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    cursor: Annotated[
-        str | None, Query(pattern=r"^\d{16}\.[0-9a-f-]{36}$", description="`nextCursor` of the page before.")
-    ] = None,
+    cursor: Place = None,
 ) -> Response:
     """Builds, newest start first."""
     query = BuildQuery(

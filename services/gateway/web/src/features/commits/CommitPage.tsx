@@ -1,7 +1,7 @@
 /** Commit page: did this commit break something? Every configuration of every branch that knows it answers. */
 import { Link, useParams } from 'react-router'
 import { Nothing } from '@/shared/address/Chosen'
-import { toCommit, toFailure, toGrid } from '@/shared/address/links'
+import { toCommit, toFailure, toGrid, toSearch } from '@/shared/address/links'
 import { BuildLink } from '@/shared/address/ShortLinks'
 import { useChoice } from '@/shared/address/useChoice'
 import { ApiError } from '@/shared/api/client'
@@ -75,6 +75,9 @@ function Branch({ item }: { item: CommitOnBranch }) {
         <Verdict configs={configs} />
         <Link to={toGrid(project, branch)} className={layout.link}>
           {text.inGrid}
+        </Link>
+        <Link to={toSearch({ project, branch, commit: info.sha })} className={layout.link}>
+          {text.inLogs}
         </Link>
       </p>
       <WhatBroke configs={configs} />

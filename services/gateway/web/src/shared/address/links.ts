@@ -26,3 +26,8 @@ export function toArtifacts(buildId: string): string {
 export function toIncident(id: string): string {
   return `/incidents/${encodeURIComponent(id)}`
 }
+
+/** The page that searches the logs of a commit, a branch or a configuration. */
+export function toSearch(where: Readonly<Record<string, string>>): string {
+  return `/search?${new URLSearchParams(where)}`
+}

@@ -30,6 +30,12 @@ export class Api {
     return (await answer.json()) as T
   }
 
+  /** The JSON values of an answer that has one a line, as they come. */
+  async *lines<T>(path: string, params: Params = {}, signal?: AbortSignal): AsyncGenerator<T> {
+    const { body } = await this.ask(path + queryOf(params), { signal })
+    if (body !== null) for await (const line of linesOf(body)) yield JSON.parse(line) as T
+  }
+
   post<T>(path: string, body: unknown): Promise<T> {
     return this.send('POST', path, body)
   }
@@ -75,6 +81,25 @@ export class Api {
   private askOnce(path: string, init: RequestInit, token: string): Promise<Response> {
     const headers = token === '' ? init.headers : { ...init.headers, authorization: `Bearer ${token}` }
     return fetch(`/api${path}`, { ...init, headers })
+  }
+}
+
+/** The whole lines of a body; one that was cut off has no end, and is no line. */
+export async function* linesOf(body: ReadableStream<Uint8Array>): AsyncGenerator<string> {
+  const reader = body.getReader()
+  const decoder = new TextDecoder()
+  let rest = ''
+  try {
+    for (;;) {
+      const { done, value } = await reader.read()
+      if (done) return
+      const lines = (rest + decoder.decode(value, { stream: true })).split('\n')
+      rest = lines.pop() ?? ''
+      yield* lines
+    }
+  } finally {
+    // Who stops reading in the midst wants no more of it.
+    await reader.cancel()
   }
 }
 

@@ -154,6 +154,16 @@ export const compare = {
   empty: 'This is the only build of its project, branch and configuration.',
 }
 
+export const news = {
+  title: 'New since green',
+  found: (kinds: string) =>
+    kinds === '0' ? 'Nothing that green builds did not print, too:' : `${kinds} kinds of lines not printed by`,
+  noGreen: 'No green build of this configuration before it left a log.',
+  notWhole: 'One of the logs is too long to be compared to its end.',
+  like: (more: string) => `and ${more} like it`,
+  more: (kinds: string) => `${kinds} more kinds of lines are new.`,
+}
+
 export const rebuild = {
   button: 'Rebuild',
   title: 'Build this again?',

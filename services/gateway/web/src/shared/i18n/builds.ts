@@ -205,3 +205,28 @@ export const log = {
   openSource: 'Open this line of the sources',
   link: (line: string) => `Line ${line}: click to link, shift-click for a range`,
 }
+
+export const search = {
+  title: 'Search logs',
+  lead: 'All logs of a commit, a branch or a configuration, the newest build first.',
+  query: 'Words or a pattern',
+  commit: 'Commit',
+  noSha: 'At least 4 hex digits',
+  regex: 'Regular expression (RE2)',
+  exact: 'Match case',
+  action: 'Search',
+  emptyTitle: 'What are you looking for, and where?',
+  empty: 'Give some words, and a commit, a branch or a configuration whose logs may have them.',
+  found: (hits: string, having: string, builds: string, size: string) =>
+    `${hits} hits in ${having} of ${builds} logs (${size})`,
+  running: 'searching…',
+  ends: {
+    builds: 'Stopped after so many builds.',
+    bytes: 'Stopped after so much of logs.',
+    time: 'Stopped after so long.',
+    unavailable: 'Stopped: a log could not be read now.',
+  },
+  more: 'Search earlier builds',
+  others: (more: string, isExact: boolean) => `${more}${isExact ? '' : ' or more'} further hits`,
+  hitsOf: (name: string) => `Hits in the log of ${name}`,
+}

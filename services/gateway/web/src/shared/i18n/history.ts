@@ -234,6 +234,7 @@ export const commit = {
       .filter(Boolean)
       .join(', ') || 'not built',
   inGrid: 'Show in the grid',
+  inLogs: 'Search its logs',
   bothWays: 'passed and failed on this commit',
   likeThis: 'More like this',
   answerName: {

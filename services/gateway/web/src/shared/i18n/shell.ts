@@ -12,6 +12,7 @@ export const nav = {
   agents: 'Agents',
   sources: 'Sources',
   commits: 'Commits',
+  search: 'Search logs',
   notifications: 'Notifications',
   operation: 'Operation',
   settings: 'Settings',

@@ -290,6 +290,29 @@ export interface MissingFact {
   remedy: string
 }
 /**
+ * A build that was searched, with its first hits.
+ *
+ * This interface was referenced by `BuildDashboardWire`'s JSON-Schema
+ * via the `definition` "BuildHits".
+ */
+export interface BuildHits {
+  type: 'build'
+  build: Build
+  hits: LogHit[]
+  totalHits: number
+  totalIsExact: boolean
+}
+/**
+ * A line that matches a search.
+ *
+ * This interface was referenced by `BuildDashboardWire`'s JSON-Schema
+ * via the `definition` "LogHit".
+ */
+export interface LogHit {
+  line: number
+  text: string
+}
+/**
  * A page of builds, newest start first; `next_cursor` asks for the following page.
  *
  * This interface was referenced by `BuildDashboardWire`'s JSON-Schema
@@ -333,14 +356,30 @@ export interface LogAppended {
   continues?: boolean | null
 }
 /**
- * A line that matches a search.
+ * What a log has that the last green logs of its configuration did not, each kind of line by its first.
  *
  * This interface was referenced by `BuildDashboardWire`'s JSON-Schema
- * via the `definition` "LogHit".
+ * via the `definition` "LogNews".
  */
-export interface LogHit {
+export interface LogNews {
+  items: NewLine[]
+  comparedTo: string[]
+  totalItems: number
+  isWhole: boolean
+  lines: number
+  total: number
+  asOfSeq: number
+}
+/**
+ * A line that no green build of its configuration printed, and how many of its log are like it.
+ *
+ * This interface was referenced by `BuildDashboardWire`'s JSON-Schema
+ * via the `definition` "NewLine".
+ */
+export interface NewLine {
   line: number
   text: string
+  count: number
 }
 /**
  * Log lines `first`, `first+1`, ... as stored; `total` lines exist as of record `as_of_seq`.
@@ -370,6 +409,19 @@ export interface LogSearch {
   nextFirst?: number | null
   total: number
   asOfSeq: number
+}
+/**
+ * The last line of a search over many logs: how far it came.
+ *
+ * This interface was referenced by `BuildDashboardWire`'s JSON-Schema
+ * via the `definition` "LogsSearched".
+ */
+export interface LogsSearched {
+  type: 'end'
+  end: 'done' | 'builds' | 'bytes' | 'time' | 'unavailable'
+  builds: number
+  logBytes: number
+  nextCursor?: string | null
 }
 /**
  * A viewer's own heartbeat: browsers expose no WebSocket ping.

@@ -22,6 +22,7 @@ import type { Build, BuildDetail } from '@/shared/wire'
 import classes from './CompareTab.module.css'
 import { baselineOf, differences, factsOf, failureSides, pinsOf, testSides } from './comparison'
 import { Facts, FailureLine, SidesBlock } from './Differences'
+import { NewLines } from './NewLines'
 import { useSiblings } from './queries'
 import { Times } from './Times'
 
@@ -35,6 +36,7 @@ export function CompareTab({ build }: { build: BuildDetail }) {
   const others = (siblings.data?.items ?? []).filter(({ id }) => id !== build.id)
   return (
     <div className={tab.page}>
+      <NewLines build={build} />
       <Answer read={siblings}>
         {() =>
           chosen === undefined ? (
