@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import time
+from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -143,11 +144,11 @@ class Agent:
         self.spool.mkdir(parents=True, exist_ok=True)
         for directory in left_builds(self.spool):
             self._own(process, directory)
-            process.spawn(self._adopt(directory, delivery))
+            process.spawn(self._report(directory.build_id, self._adopt(directory, delivery)))
         while True:
             while self.queue:
                 plan = self.queue.pop(0)
-                process.spawn(self._build(plan, delivery))
+                process.spawn(self._report(plan.name, self._build(plan, delivery)))
             self._wake.clear()
             await self._wake.wait()
 
@@ -176,6 +177,13 @@ class Agent:
         reporter.start(None)
         await self._follow(reporter, directory)
 
+    async def _report(self, build_id: str, work: Coroutine[Any, Any, None]) -> None:
+        """Report one build; that this fails is nothing that a fault excuses: the build would never arrive."""
+        try:
+            await work
+        except Exception as error:  # noqa: BLE001  whatever it was
+            self.world.violated(f"{self.machine.name} stops to report {build_id}: {type(error).__name__}: {error}")
+
     async def _adopt(self, directory: BuildDirectory, delivery: Delivery) -> None:
         reporter = BuildReporter(directory, Redactor(), delivery, is_new=False)
         self._own_spool(here(), reporter)
@@ -195,8 +203,6 @@ class Agent:
                 break
             await asyncio.sleep(TICK_SECONDS)
             is_over = not directory.is_held()
-        if reporter.log_recorder.is_waiting:
-            reporter._make_room()
         reporter.finish(None)
 
     def _own(self, process: Process, directory: BuildDirectory) -> None:

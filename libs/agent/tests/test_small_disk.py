@@ -1,10 +1,21 @@
 """A build whose output fills the disk of its spool: it is delivered all the same, and what was lost is named."""
 
+import json
+import os
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from build_dashboard.builds import reporter as reporting
+from build_dashboard.builds.reporter import BuildReporter
+from build_dashboard.delivery.delivery import Delivery
+from build_dashboard.endpoint import Endpoint
 from build_dashboard.holder import raw
+from build_dashboard.holder.ending import End
+from build_dashboard.holder.holding import Holding
+from build_dashboard.recording.directory import BuildDirectory, build_facts
+from build_dashboard.redaction.redactor import Redactor
 from build_testkit.openings import Disk, small_disk
 
 LINES = "seq -f 'line %.0f of a build that prints far more than its disk takes' 200000; exit 3"
@@ -78,3 +89,76 @@ def test_cutting_keeps_what_was_read_and_the_end(tmp_path: Path, file_bytes: int
     whole = raw.RawReader(str(tmp_path))
     assert whole.read(70 * 1024)[: len(read)] == read
     assert sum(path.stat().st_size for path in tmp_path.glob("*.raw")) < 80 * 1024
+
+
+def _on_a_read_only_disk(disk: Disk, printed: bytes) -> tuple[BuildReporter, Delivery]:
+    """A build that printed, and ended with 3 just before its disk became read-only."""
+    directory = BuildDirectory.create(disk.path, build_facts("alpha", ["ninja"]))
+    delivery = Delivery(Endpoint("ws://127.0.0.1:9/ws", ""), "host", str(disk.path))
+    reporter = BuildReporter(directory, Redactor(), delivery, is_new=True)
+    reporter.start(None)
+    disk.remount("size=32m")
+    writer = raw.RawWriter(directory.raw)
+    assert writer.append(raw.OUT, 1, b"first\n")
+    reporter.pump()
+    assert writer.append(raw.OUT, 2, printed)
+    writer.close(3, "code=3 reason= wall_ms=5")
+    reporter.spool.close()  # no disk becomes read-only while a file on it is open for writing
+    directory.close()
+    disk.remount("ro")
+    return reporter, delivery
+
+
+def _follow(reporter: BuildReporter) -> End:
+    """Follow a holder that is gone already."""
+    status, ticks = os.pipe()
+    os.close(ticks)
+    try:
+        return reporter.follow(Holding(os.getpid(), status))
+    finally:
+        os.close(status)
+
+
+def _check_whole(reporter: BuildReporter, printed: bytes) -> None:
+    records = [json.loads(record) for record in reporter.spool.records()]
+    assert [record["data"]["exitCode"] for record in records if record["type"] == "BUILD_COMPLETE"] == [3]
+    lines = [line for record in records if record["type"] == "BUILD_LOG" for line in record["data"]["lines"]]
+    assert lines == ["first", *printed.decode().splitlines()]
+
+
+PRINTED = pytest.mark.parametrize(
+    "printed", [b"a\n", b"x" * 100 + b"\n", b"line\n" * 250_000], ids=["less than a gap takes", "more", "not yet read"]
+)
+
+
+@PRINTED
+def test_a_disk_that_takes_nothing_at_all_ends_no_reporting(
+    disk: Disk, printed: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even overwriting what is there: the build's own result is returned, and the next agent reads on."""
+    monkeypatch.setattr(reporting, "DISK_FULL_SECONDS", 0.2)
+    reporter, delivery = _on_a_read_only_disk(disk, printed)
+
+    end = _follow(reporter)
+
+    assert (end.exit_code, end.reason) == (3, None)
+    assert ["cannot be delivered yet" in notice for notice in delivery.notices] == [True]
+    disk.remount("rw")
+    later = BuildReporter(reporter.directory, Redactor(), delivery, is_new=False)
+    assert later.follow(None) == end
+    _check_whole(later, printed)
+
+
+@PRINTED
+def test_a_disk_that_takes_something_again_gets_all_of_it(disk: Disk, printed: bytes) -> None:
+    """While it is waited for, in the same process."""
+    reporter, delivery = _on_a_read_only_disk(disk, printed)
+    again = threading.Timer(0.3, disk.remount, ["rw"])
+    again.start()
+
+    end = _follow(reporter)
+    again.join()
+
+    assert (end.exit_code, end.reason) == (3, None)
+    assert delivery.notices == []
+    _check_whole(reporter, printed)

@@ -50,6 +50,10 @@ DISK_FULL_SECONDS = 30.0
 """After the command's end, how long a full disk is waited for."""
 
 
+HOLDER_LOST = End(exit_code=1, reason="holder_lost")
+"""Nobody recorded how it ended."""
+
+
 class BuildReporter:
     """One build, from its first record to its last."""
 
@@ -122,19 +126,24 @@ class BuildReporter:
             if holding and time.monotonic() >= metrics_at:
                 metrics_at = time.monotonic() + METRICS_SECONDS
                 self._report_metrics(holding.pid)
-        if self.log_recorder.is_waiting:
-            self._make_room()
         return self.finish(gathering)
 
     def _make_room(self) -> None:
-        """The disk is full of what the command printed. Delivery makes room; where it does not, the rest is cut."""
+        """The disk is full of what the command printed. Delivery makes room; where it does not, the rest is cut.
+
+        Some disks take nothing even in place of what is there (read-only, or copying on write): then nothing is lost,
+        and what was printed is read on once there is room.
+        """
         deadline = time.monotonic() + DISK_FULL_SECONDS
         while time.monotonic() < deadline and self._delivery.is_connected:
             time.sleep(POLL_SECONDS)
             self.pump(is_over=True)
             if not self.log_recorder.is_waiting:
                 return
-        self.log_recorder.cut_unread(_now_ms())
+        try:
+            self.log_recorder.cut_unread(_now_ms())
+        except OSError:
+            return
         self.log_recorder = self._new_log_recorder()
         if not self.log_recorder.is_started:
             self.start(None)
@@ -162,6 +171,10 @@ class BuildReporter:
 
     def finish(self, gathering: Gathering | None, error: str | None = None) -> End:
         """Record what is still missing and BUILD_COMPLETE, once everything printed is spooled; returns how it ended."""
+        if self.log_recorder.is_waiting:
+            self._make_room()
+        if self.log_recorder.end is None and not self._read_on():
+            return self.log_recorder.unread_end() or HOLDER_LOST
         if gathering is not None:
             self._wait_for(gathering)
             self.report_late_facts(gathering)
@@ -180,7 +193,7 @@ class BuildReporter:
     def _complete(self, error: str | None) -> End:
         end = self.log_recorder.end
         if end is None:
-            end = End(exit_code=1, reason="holder_lost")
+            end = HOLDER_LOST
             error = "the process that held the command ended without a result (killed, or the machine went down)"
         # The kernel knows the largest of those that ended in order, the samples those that were left behind.
         largest_bytes = max(self._largest_peak_bytes, end.peak_rss_bytes or 0)
@@ -195,6 +208,23 @@ class BuildReporter:
         if end.reason == "command_not_found":
             error = f"command not found: {self.directory.facts['start']['command'][0]}"
         self.log_recorder.complete(end, metrics, _now_ms(), error)
+        if not self._flush():
+            return end
+        self._notify_delivery()
+        if not self.directory.facts.get("artifacts"):
+            self.deliver_only()
+        return end
+
+    def _read_on(self) -> bool:
+        """Spool what waited for room, and what was printed after it; False where there is no room yet."""
+        while self._flush():
+            self.pump(is_over=True)
+            if not self.log_recorder.is_waiting:
+                return True
+        return False
+
+    def _flush(self) -> bool:
+        """Wait for room on the disk for what is recorded; False, and somebody is notified, where none comes."""
         deadline = time.monotonic() + DISK_FULL_SECONDS
         while not self.log_recorder.flush():
             if time.monotonic() >= deadline:
@@ -202,12 +232,9 @@ class BuildReporter:
                     f"build {self.directory.build_id} cannot be delivered yet: the disk of {self.directory.path} has no"
                     " space left; make room, then `build-dashboard run --resume` delivers it"
                 )
-                return end
+                return False
             time.sleep(POLL_SECONDS)
-        self._notify_delivery()
-        if not self.directory.facts.get("artifacts"):
-            self.deliver_only()
-        return end
+        return True
 
     def _report_evidence(self, end: End) -> Mapping[str, int]:
         """Record what the collector found; returns the metrics among it."""

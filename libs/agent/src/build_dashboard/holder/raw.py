@@ -185,11 +185,15 @@ class RawReader:
         """Nobody writes any more and the disk is full: what was not read makes room for a gap; the end is kept.
 
         A file is only overwritten in its place and shortened, so that it works without any room, and a crash in between
-        leaves the end, too.
+        leaves the end, too. Less than what would stand in its place stays as it is.
+
+        Raises:
+            OSError: the disk takes not even that; what it did not take is read as before.
         """
-        rest, lost, end = RawReader(self._directory, self.number, self.offset), 0, b""
+        rest, lost, end, unread = RawReader(self._directory, self.number, self.offset), 0, b"", 0
         while frames := rest.read(FILE_BYTES):
             for kind, at, data in frames:
+                unread += HEADER.size + len(data)
                 if kind == EXIT:
                     end = HEADER.pack(EXIT, len(data), at) + data
                 else:
@@ -197,6 +201,8 @@ class RawReader:
         rest.close()
         text = f"{lost} disk_full".encode()
         kept = (HEADER.pack(GAP, len(text), stamped_at) + text if lost else b"") + end
+        if len(kept) >= unread:
+            return
         later = [number for number in raw_numbers(self._directory) if number > self.number]
         if not later:
             _overwrite(raw_path(self._directory, self.number), self.offset, kept)

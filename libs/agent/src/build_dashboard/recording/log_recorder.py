@@ -175,10 +175,25 @@ class LogRecorder:
         """The disk stays full and the holder is gone: what is not spooled makes room, and will be read as a gap.
 
         This log recorder is of no use any more: another one goes on from the spool.
+
+        Raises:
+            OSError: the disk does not take even that; this log recorder may go on.
         """
         number, offset = json.loads(self._spool.checkpoint)["raw"] if self._spool.checkpoint else (1, 0)
         self._reader.close()
         raw.RawReader(self._raw_directory, number, offset).cut(stamped_at)
+
+    def unread_end(self) -> End | None:
+        """How the command ended, of what is not read yet; None where that is not there."""
+        rest = raw.RawReader(self._raw_directory, self._reader.number, self._reader.offset)
+        try:
+            while frames := rest.read(READ_BYTES):
+                for kind, _, data in frames:
+                    if kind == raw.EXIT:
+                        return parse_end(data.decode())
+        finally:
+            rest.close()
+        return None
 
     @property
     def is_waiting(self) -> bool:
