@@ -27,6 +27,11 @@ def install(find_disk: Callable[[str], Disk]) -> None:
     sqlite3.connect = sqlite3.dbapi2.connect = _open  # type: ignore[assignment]
 
 
+def uninstall() -> None:
+    """A run is over: what is opened from now on is the machine's own, such as coverage's data."""
+    sqlite3.connect = sqlite3.dbapi2.connect = _connect
+
+
 def connect_beside(path: Path) -> sqlite3.Connection:
     """A connection past all faults, to look at what a file holds."""
     return _connect(f"file:{path}?mode=ro", uri=True)

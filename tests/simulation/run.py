@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
-from simulation import checks, faults, seams
+from simulation import checks, faults, files, seams
 from simulation.scenario import Scenario
 from simulation.world import Log, World
 
@@ -82,6 +82,7 @@ def simulate(scenario: Scenario, plant: Plant | None = None) -> Outcome:
 def _be_the_child(scenario: Scenario, root: Path, plant: Plant | None, write: int) -> NoReturn:
     try:
         outcome = _guarded(scenario, root, plant)
+        files.uninstall()
         if "coverage" in sys.modules and (measured := sys.modules["coverage"].Coverage.current()) is not None:
             measured.stop()  # a child that ends here saves nothing by itself
             measured.save()
