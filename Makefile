@@ -121,7 +121,12 @@ sbom: .cache/npm ## dist/*.cdx.json: what the server and the page are made of, a
 	$(EXPORT) --format cyclonedx1.5 --output-file dist/build-dashboard-server.cdx.json
 	npm sbom --omit dev --package-lock-only --sbom-format cyclonedx > dist/build-dashboard-page.cdx.json
 
-release: wheels sbom ## what a release consists of: wheels, and what they are made of
+release: .cache/python ## dist/: wheels, source, what they are made of, documents, notes of the changelog, checksums; from a clean tree
+	@$(RUN) python -m tools.release check
+	rm -rf dist
+	@$(MAKE) --no-print-directory wheels sbom docs
+	git archive --format tar.gz --prefix build-dashboard/ --output dist/build-dashboard-source.tar.gz HEAD
+	@$(RUN) python -m tools.release finish
 
 clean: ## forget caches, the demo's data and everything built
 	rm -rf .cache .demo .venv dist build node_modules services/gateway/web/node_modules $(dir $(PAGE)) examples/*/build

@@ -285,7 +285,7 @@ def mcp() -> None:
         try:
             from build_dashboard.cli.mcp_server import serve  # noqa: PLC0415  (an extra of the distribution)
         except ModuleNotFoundError as error:
-            raise DashboardError("this needs the package mcp: pip install 'build-dashboard[mcp]'") from error
+            raise DashboardError("this needs the package mcp: pip install mcp") from error
         serve()
 
 
