@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 
+from build_analysis.gate import is_green_step
 from build_analysis.line_features import features
 from build_analysis.prefixes import clean
 
@@ -56,6 +57,15 @@ _HARMLESS = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 """A warning, a green result, a command, a frame of a stack."""
+_WENT_WELL = re.compile(
+    r"""\s{0,8}(?:(?:PASS|XFAIL|UNSUPPORTED|SKIPPED|EXCLUDED):\ \S.{0,300}\(\d+\ of\ \d+\)$
+    |Start\ {1,4}\d+:\ \S|\d+/\d+\ Test\ {1,5}\#\d+:\ .{0,300}\ Passed\ |\[(?:\ {7}OK|\ RUN\ {6}|\ {2}SKIPPED)\ \]\ 
+    |\S{1,300}:\d+:\ warning:\ .{0,600}\[-W[\w+=-]{1,60}\]$
+    |test\ \S{1,300}\ \.\.\.\ (?:ok|ignored)$|\S{1,300}::\S{1,300}\ (?:PASSED|XFAIL|SKIPPED)\b)""",
+    re.VERBOSE,
+)
+"""A test that began or went well, as lit, ctest, googletest, cargo and pytest print it, whatever its name; and what a
+compiler warns of, which is an error by its own word where warnings are."""
 _SAYS_NOTHING = re.compile(
     r"""\bexit(?:ed)?\b.{0,24}\b(?:code|status|value|with)\b|\bError\ \d{1,3}\b|returned\ (?:non-?zero|\d|error\ code)
     |\bBUILD\ FAIL|[Bb]uild\ (?:failed|did\ NOT)|[Cc]ommand\ failed|aborting\ due\ to|[Cc]ould\ not\ compile
@@ -107,7 +117,9 @@ def last_words(
         text = clean(window[at][1]).text
         if not any(character.isalpha() for character in text):
             continue
-        if (alarms_only and not grade(text[:READ_CHARACTERS])) or is_green(text):
+        if _WENT_WELL.match(text) or is_green(text):
+            continue
+        if (alarms_only or is_green_step(window[at][1])) and not grade(text[:READ_CHARACTERS]):
             continue
         best = score, at, names
     if best is None:
