@@ -4,8 +4,10 @@ import gzip
 import io
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from build_analysis import rule_set
 from build_analysis.cli import CHUNK_BYTES, analyze, analyze_files, check_rule_files
 from build_analysis.rule_set import default_rules, own_rules
 
@@ -144,3 +146,19 @@ def test_a_rule_of_a_folder_replaces_the_one_of_its_name(tmp_path: Path) -> None
     check_rule_files(tmp_path, out)
 
     assert f"{len(own_rules())} rules" in out.getvalue()
+
+
+def test_a_file_of_the_package_that_does_not_read_is_a_complaint(tmp_path: Path, monkeypatch) -> None:
+    """Whoever adds a tool and mistypes its file is not answered that all is well."""
+    (tmp_path / "rules").mkdir()
+    (tmp_path / "rules" / "loom.yaml").write_text("tool: loom\nrules:\n  - text: |\n      a\n    b\n")
+    monkeypatch.setattr(rule_set, "resources", SimpleNamespace(files=lambda _: tmp_path))
+    own_rules.cache_clear()
+    out = io.StringIO()
+    try:
+        assert check_rule_files(None, out) == 1
+    finally:
+        own_rules.cache_clear()
+
+    assert "loom.yaml: " in out.getvalue()
+    assert "1 complaints" in out.getvalue()

@@ -199,7 +199,12 @@ def check_rule_files(folder: Path | None = None, out: TextIO | None = None) -> i
                 complaints.append(str(file))
             else:
                 further += file.all_rules()
-    rules = RuleSet(merge_rules(own_rules(), further))
+    try:
+        own = own_rules()
+    except RuleFileError as error:
+        complaints.append(str(error))
+        own = ()
+    rules = RuleSet(merge_rules(own, further))
     complaints += [str(complaint) for complaint in [*check_rules(rules), *check_costs(further)]]
     for complaint in complaints:
         out.write(f"{complaint}\n")

@@ -59,7 +59,7 @@ _HARMLESS = re.compile(
 """A warning, a green result, a command, a frame of a stack."""
 _WENT_WELL = re.compile(
     r"""\s{0,8}(?:(?:PASS|XFAIL|UNSUPPORTED|SKIPPED|EXCLUDED):\ \S.{0,300}\(\d+\ of\ \d+\)$
-    |Start\ {1,4}\d+:\ \S|\d+/\d+\ Test\ {1,5}\#\d+:\ .{0,300}\ Passed\ |\[(?:\ {7}OK|\ RUN\ {6}|\ {2}SKIPPED)\ \]\ 
+    |Start\ {1,4}\d+:\ \S|\d+/\d+\ Test\ {1,5}\#\d+:\ .{0,300}\ Passed\ |\[(?:\ {7}OK|\ RUN\ {6}|\ {2}SKIPPED)\ \]
     |\S{1,300}:\d+:\ warning:\ .{0,600}\[-W[\w+=-]{1,60}\]$
     |test\ \S{1,300}\ \.\.\.\ (?:ok|ignored)$|\S{1,300}::\S{1,300}\ (?:PASSED|XFAIL|SKIPPED)\b)""",
     re.VERBOSE,

@@ -24,6 +24,7 @@ _STAMP = re.compile(
     r"|\d{1,5}\.\d{1,3} (?=[\[/A-Za-z-])"  # docker buildx's last words: seconds
     r"|##\[(?:error|warning|command|debug|group(?!\](?:Run|Attempt) ))\]|::(?:error|group)(?: [^:]{0,300})?::"
     r"|\[[!*+xX-]\](?: |$)"
+    r"|\[pipenv\.exceptions\.\w{1,40}\]:(?: (?:  )?(?! )| {1,3}|$)"
     r"|# [|] ?(?:\| )?"  # lit's internal shell
     # a build driver: [build], [iree-compile]
     r"|\[(?!gw\d)[a-z][\w+./:-]{0,30}(?: [\w+./:-]{1,20})?\](?: (?!\*{1,3}(?!\*))|$)"

@@ -201,10 +201,17 @@ def merge_rules(rules: Iterable[Rule], further: Iterable[Rule]) -> list[Rule]:
 
 @cache
 def own_rules() -> tuple[Rule, ...]:
-    """The rules this package carries, read from its data once."""
-    folder = resources.files("build_analysis") / "rules"
-    files = read_rules(folder)
-    return tuple(rule for file in files if isinstance(file, RuleFile) for rule in file.all_rules())
+    """The rules this package carries, read from its data once.
+
+    Raises:
+        RuleFileError: one of its own files does not read; without it a tool would be silently unknown.
+    """
+    found: list[Rule] = []
+    for file in read_rules(resources.files("build_analysis") / "rules"):
+        if isinstance(file, RuleFileError):
+            raise file
+        found += file.all_rules()
+    return tuple(found)
 
 
 @cache
