@@ -1,4 +1,7 @@
-"""The past of a CI: a thousand red builds become history, and nobody is notified, while what runs is shown at once."""
+"""The past of a CI: red builds become history, and nobody is notified, while what runs is shown at once.
+
+A thousand of them with FULL=1; a few of them always.
+"""
 
 import asyncio
 import threading
@@ -12,9 +15,9 @@ from build_analysis.cli import analyze
 from build_dashboard.endpoint import Endpoint
 from build_dashboard.mirror import Mirror, Part, Piece, Source, SourceBuild
 from build_testkit.stack import embedded_stack, wait_until
-from mirrors.full import only_full
+from mirrors.full import FULL
 
-BUILDS = 1000
+BUILDS = 1000 if FULL else 60
 DAY_MS = 86_400_000
 RED = [
     "[1/3] Building CXX object lib/a.cpp.o",
@@ -69,11 +72,10 @@ class OldFarm(Source):
         )
 
 
-@only_full
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_the_past_notifies_nobody_and_keeps_nothing_waiting(tmp_path: Path) -> None:
-    """Old red builds are stored with their times and mail nobody; a running build is current meanwhile."""
+    """Old red builds keep their times, mail nobody and open nothing; a running build is current meanwhile."""
     config = tmp_path / "config.yaml"
     config.write_text("projects: {farm: {notification_emails: [ada@example.org]}}\n")
     with embedded_stack(tmp_path, {"BUILD_DASHBOARD_CONFIG": str(config)}) as stack:
@@ -101,14 +103,22 @@ def test_the_past_notifies_nobody_and_keeps_nothing_waiting(tmp_path: Path) -> N
             thread.join(30)
             loop.close()
         print({"builds": BUILDS, "lag p99 s": round(sorted(lags)[int(len(lags) * 0.99)], 2), "looks": len(lags)})
-        assert sorted(lags)[int(len(lags) * 0.99)] < 3.0
+        assert sorted(lags)[int(len(lags) * 0.99)] < (3.0 if FULL else 10.0)  # beside other tests a machine may be busy
+        wait_until(lambda: _is_history_done(stack, token), 60, "history that has all of it", every=0.2)
         assert [] == stack.get("/api/notifications", token)["items"]
+        assert [] == stack.get("/api/incidents?withStaging=true", token)["items"]
         row = stack.get("/api/builds?project=farm&config=config-3&limit=1", token)["items"][0]
         assert (60_000, True) == (row["durationMs"], row["backfill"])
         failures = stack.get(f"/api/builds/{row['id']}/failures", token)["items"]
         (tmp_path / "red.log").write_text("\n".join(RED) + "\n")
         found = analyze(tmp_path / "red.log").failures[0]
         assert (found.message, found.first_line) == (failures[0]["message"], failures[0]["firstLine"])
+
+
+def _is_history_done(stack: Any, token: str) -> bool:
+    """Whether history has counted every red build, and what followed from them was decided."""
+    groups = stack.get("/api/failures?project=farm", token)["items"]
+    return sum(group["count"] for group in groups) >= BUILDS
 
 
 def _count(stack: Any, token: str) -> int:

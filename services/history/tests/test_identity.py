@@ -440,14 +440,26 @@ async def test_any_order_of_arrival_is_one_break_and_one_fix(story, builds, seed
     assert news == ["opened", "fixed"]
 
 
-async def test_what_was_over_before_it_was_sent_is_history_and_no_news(story, builds):
-    """A mirror's first look at another CI: red builds of last week make an incident that nobody is notified of."""
+async def test_what_was_over_before_it_was_sent_opens_nothing(story, builds):
+    """A mirror's first look at another CI: red builds of last week are no incident, and nobody is notified."""
     old = {"backfill": True}
     await story.after(builds.verdict(1, **old), builds.verdict(2, "failed", "s", **old))
     await story.after(builds.verdict(3, "failed", "s", config="asan", **old), builds.verdict(4, "failed", "t", **old))
 
-    assert await story.news() == []
-    assert [(i.state, i.ended_as) for i in await story.incidents()] == [("open", None)]
+    assert (await story.news(), list(await story.incidents())) == ([], [])
+
+
+async def test_what_is_still_red_is_an_incident_since_its_first_build_and_no_news(story, builds):
+    """A build that shows as it runs what those of last week showed: red since then, so that nobody is notified now."""
+    await story.after(builds.verdict(1, backfill=True), builds.verdict(2, "failed", "s", backfill=True))
+
+    assert await (await story.after(builds.verdict(3, "failed", "s"))).news() == []
+
+    (incident,) = await story.incidents()
+    assert (incident.state, incident.opening.build_id) == ("open", builds.id(2))
+    assert await (await story.after(builds.verdict(4))).news() == []
+    (incident,) = await story.incidents()
+    assert (incident.state, incident.ended_as) == ("closed", "fixed")
 
 
 async def test_a_new_break_beside_a_backfilled_one_is_news(story, builds):

@@ -8,7 +8,8 @@
 | green                                         | its config recovers; the last one to do so closes the break      |
 
 A running build that cannot end green any more counts as red until its verdict replaces it. A break is one while no
-green lies between. Which published incident a break is, `identity` decides.
+green lies between. Which published incident a break is, `identity` decides. What only builds show that were long over
+when they were sent (`backfill`) is none: it is one, since its first build, once a build shows it as it runs.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -52,6 +53,8 @@ class Break:
     """The commit each of its configs was last red at."""
     known_at: dict[str, int] = field(default_factory=dict)
     """When each of its configs was last known to be red."""
+    is_of_the_past: bool = True
+    """Whether all of its builds were long over when they were sent."""
     closing: Point | None = None
     carried: IncidentState | None = None
 
@@ -110,6 +113,7 @@ class Break:
             last_red_at=point.started_at,
             is_news=known.is_news if known else is_news,
         )
+        self.is_of_the_past = self.is_of_the_past and point.backfill
         self.builds.add(point.id)
         self.commits[point.config] = point.commit
         self.known_at[point.config] = point.known_at
@@ -149,7 +153,8 @@ def fold(
             running = [found for found in running if found not in over] if over else running
         if point.colour != "none":
             coloured.add(point.config)
-    return sorted((*finished, *running), key=lambda found: (found.opening.started_at, found.opening.build_id))
+    present = [found for found in (*finished, *running) if not found.is_of_the_past]
+    return sorted(present, key=lambda found: (found.opening.started_at, found.opening.build_id))
 
 
 def _show(running: list[Break], point: Point, *, staging: bool, is_news: bool) -> None:
@@ -174,7 +179,7 @@ def _was_open_at(state: IncidentState, moment_at: int) -> bool:
 
 def _carried(state: IncidentState, moment_at: int) -> Break:
     """The incident as builds that started before this moment left it."""
-    found = Break(carried=state)
+    found = Break(carried=state, is_of_the_past=False)
     for face in state.faces:
         if face.evidence.started_at < moment_at:
             seen = face.evidence
