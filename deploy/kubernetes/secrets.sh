@@ -25,6 +25,9 @@ for service in gateway ingest notifier artifacts history; do
     esac
     for name in $more; do entry "$name" "$directory/$name"; done
 done
+# What components/mirror reads CIs and reports with.
+begin mirror
+for name in api_key github_token; do entry "$name" "$directory/$name"; done
 # What the broker of examples/rabbitmq.yaml loads: the topology, and a user with the least rights for each service.
 definitions=$(mktemp)
 trap 'rm -f "$definitions"' EXIT

@@ -358,6 +358,53 @@ def test_queues_decide_how_many_ingests_there_are(tmp_path: Path) -> None:
     assert ("ingest", "amqp_url") == tuple(known["spec"]["secretTargetRef"][0][key] for key in ("name", "key"))
 
 
+def test_a_mirror_is_that_of_compose_and_reaches_no_store(
+    secrets_folder: Path, made_secrets: dict[str, dict[str, str]], tmp_path: Path
+) -> None:
+    """The component beside the small overlay: the same command and files, no rights, and the gateway lets it in."""
+    shutil.copytree(KUBERNETES, tmp_path / "kubernetes")
+    (tmp_path / "overlay").mkdir()
+    (tmp_path / "overlay/kustomization.yaml").write_text(
+        "namespace: build-dashboard\nresources: [../kubernetes/overlays/small]\n"
+        "components: [../kubernetes/components/mirror]\n"
+    )
+    objects = kustomize(tmp_path / "overlay")
+    for each in objects:
+        kubernetes_validate.validate(each, VERSION, strict=True)
+    test_no_pod_has_more_than_it_needs(objects)
+    test_the_account_is_the_images(objects)
+    service = resolve(secrets_folder, profiles=["mirror"])["services"]["mirror"]
+    found = environment(objects, "mirror")
+    assert service["command"] == container(objects, "mirror")["command"]
+    # A login at a Buildbot is the operator's: compose hands on what stands in its own environment.
+    assert set(service["environment"]) - {"BUILDBOT_USER", "BUILDBOT_PASSWORD"} <= set(found)
+    assert {} == {name: value for name, value in found.items() if service["environment"].get(name, value) != value}
+    files = {f"/run/secrets/{key}" for key in made_secrets["mirror"]}
+    assert files == {value for name, value in found.items() if name.endswith("_FILE")}
+    images = {spec["containers"][0]["image"] for _, spec in pods(objects)}
+    assert 1 == len(images), images
+    spec = dict(pods(objects))["mirror"]
+    (config,) = (volume["configMap"]["name"] for volume in spec["volumes"] if "configMap" in volume)
+    assert config in of_kind(objects, "ConfigMap")
+
+    labels = of_kind(objects, "Deployment")["mirror"]["spec"]["template"]["metadata"]["labels"]
+    policies = of_kind(objects, "NetworkPolicy")
+    chosen = {
+        name
+        for name, policy in policies.items()
+        if set(policy["spec"]["podSelector"]["matchLabels"].items()) <= set(labels.items())
+    }
+    assert {"mirror"} == chosen
+    assert ["gateway"] == list(peers(policies["mirror"], "egress", "to"))
+    assert ["mirror"] == list(peers(policies["mirror-to-gateway"], "ingress", "from"))
+    assert (
+        "gateway" == policies["mirror-to-gateway"]["spec"]["podSelector"]["matchLabels"]["app.kubernetes.io/component"]
+    )
+    assert {53, 80, 443, 8010, 8080} == {
+        port["port"] for rule in policies["mirror"]["spec"]["egress"] for port in rule["ports"]
+    }
+
+
 def test_the_broker_of_the_example_is_the_broker_of_compose(made_secrets: dict[str, dict[str, str]]) -> None:
     """The same settings, and definitions with a user for each service, with the password of its URL."""
     (cluster,) = yaml.safe_load_all((KUBERNETES / "examples/rabbitmq.yaml").read_text())
