@@ -83,6 +83,7 @@ def test_a_farm_is_shown_whole_through_the_death_of_everything(tmp_path: Path) -
                     time.sleep(2)
                 assert [] == faults[:20]
                 rows = farm.get("builds?limit=100000")["builds"]
+                assert len(rows) >= BUILDS
                 shown = shown_builds(stack, stack.token())
                 report(
                     tmp_path,

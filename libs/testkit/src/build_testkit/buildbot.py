@@ -49,6 +49,7 @@ c = BuildmasterConfig = {{
     "title": "farm", "titleURL": "http://127.0.0.1:{port}/", "buildbotURL": "http://127.0.0.1:{port}/",
     "www": {{"port": "tcp:{port}:interface=127.0.0.1", "plugins": {{}}, {auth} }},
     "db": {{"db_url": "sqlite:///state.sqlite"}}, "buildbotNetUsageData": None,
+    "collapseRequests": False,
 }}
 """
 

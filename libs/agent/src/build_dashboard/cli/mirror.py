@@ -1,5 +1,6 @@
 """`build-dashboard mirror`: shows an existing CI as an agent does, read-only."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -58,6 +59,7 @@ def config(
     ends_with_input: Annotated[bool, typer.Option("--ends-with-input", hidden=True)] = False,
 ) -> None:
     """Every CI that `mirrors:` of config.yaml names."""
+    load_lean()
     from build_dashboard.config import config_path, read_config  # noqa: PLC0415  (as below)
     from build_dashboard.mirror.kinds import source_of  # noqa: PLC0415  (as below)
     from build_dashboard.mirror.project_map import ProjectMap  # noqa: PLC0415  (as below)
@@ -87,6 +89,7 @@ def _run(  # noqa: PLR0917  (the options of one CI)
     name: str | None,
     spool: str | None,
 ) -> None:
+    load_lean()
     from build_dashboard.mirror.kinds import source_of  # noqa: PLC0415  (only these commands need them)
     from build_dashboard.mirror.project_map import ProjectMap  # noqa: PLC0415  (as above)
     from build_dashboard.mirror.running import run  # noqa: PLC0415  (as above)
@@ -94,6 +97,11 @@ def _run(  # noqa: PLR0917  (the options of one CI)
     with _problems():
         projects = ProjectMap.read(project_map or (), default)
         run([source_of(kind, url, projects, backfill_days, name)], spool)
+
+
+def load_lean() -> None:
+    """Let the HTTP client leave out its own command line, which nobody calls here: 6 MiB of colours and tables."""
+    sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]  # None: its import fails, which httpx foresees
 
 
 @contextmanager
