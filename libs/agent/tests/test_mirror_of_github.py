@@ -9,11 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from build_dashboard.config_error import ConfigError
 from build_dashboard.mirror import Part, SourceBuild, SourceUnavailable
 from build_dashboard.mirror.github.source import GitHubSource
+from build_dashboard.mirror.kinds import source_of
 from build_dashboard.mirror.project_map import ProjectMap
-from build_testkit.github import TOKEN, GitHubServer, github_server, log_line, stamp
+from build_testkit.github import APP_ID, TOKEN, GitHubServer, github_server, log_line, stamp
 from build_testkit.stack import embedded_stack, wait_until
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 ALL = ProjectMap({"*": "torch-mlir"})
 NOW = float(int(time.time())) - 600
@@ -201,6 +206,86 @@ async def test_a_run_that_is_repeated_has_a_build_for_each_attempt(github: GitHu
     builds = {build.id: build for build in await source.builds([], 10)}
     assert {"7", "8", "17"} == set(builds)
     assert ("7", builds["7"].started_at) == builds["17"].retry_of
+
+
+@pytest.fixture(scope="module")
+def key() -> RSAPrivateKey:
+    """An app's private key."""
+    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+
+def pem(key: RSAPrivateKey) -> str:
+    """The key as GitHub gives it to whoever makes an app."""
+    form = PrivateFormat.TraditionalOpenSSL
+    return key.private_bytes(Encoding.PEM, form, NoEncryption()).decode()
+
+
+def as_app(github: GitHubServer, key: RSAPrivateKey, **more: str) -> GitHubSource:
+    """The source of a mirror that has an app's key instead of a token."""
+    environment = {"GITHUB_APP_ID": APP_ID, "GITHUB_APP_KEY": pem(key), **more}
+    found = source_of("github", f"{github.url}/llvm/torch-mlir", ALL, 1, environment=environment)
+    assert isinstance(found, GitHubSource)
+    return found
+
+
+async def test_an_app_reads_a_repository_by_a_token_of_an_hour(github: GitHubServer, key: RSAPrivateKey) -> None:
+    """Its claim is signed and short; the token it is given is used again, also for logs, and is for no other server."""
+    github.app_key = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+    failed_job(github)
+    source = as_app(github, key)
+    (build,) = await source.builds([], 10)
+    found = [await text_of(source, build, part) for part in await source.parts(build)]
+    await source.close()
+
+    assert 10 == sum(map(len, found))
+    assert (1, 0) == (github.app_tokens, github.token_leaks)
+
+
+async def test_a_token_that_was_taken_back_is_asked_for_anew(github: GitHubServer, key: RSAPrivateKey) -> None:
+    """The page says that it was refused, and the next try has another token."""
+    github.app_key = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+    github.add_job(5, github.add_run(1)["id"], "build", began_at=NOW)
+    source = as_app(github, key)
+    await source.builds([], 10)
+    github.answers.append((401, {}))
+    with pytest.raises(SourceUnavailable) as refused:
+        await source.builds([], 10)
+    assert refused.value.is_refusal
+    assert 1 == len(await source.builds([], 10))
+    await source.close()
+
+    assert 2 == github.app_tokens
+
+
+async def test_an_app_that_is_not_installed_or_not_itself_says_so(github: GitHubServer, key: RSAPrivateKey) -> None:
+    """A refusal with its reason, as everything that GitHub refuses."""
+    source = as_app(github, key)
+    with pytest.raises(SourceUnavailable, match="not installed on llvm/torch-mlir"):
+        await source.builds([], 10)
+    other = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    github.app_key = other.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+    with pytest.raises(SourceUnavailable, match="401") as refused:
+        await source.builds([], 10)
+    await source.close()
+
+    assert refused.value.is_refusal
+
+
+@pytest.mark.parametrize(
+    ("variables", "problem"),
+    [
+        ({"GITHUB_APP_ID": "1"}, "given by both"),
+        ({"GITHUB_APP_KEY": "x"}, "given by both"),
+        ({"GITHUB_APP_ID": "1", "GITHUB_APP_KEY": "no-key"}, "no private key in PEM"),
+        ({"GITHUB_APP_ID": "1", "GITHUB_APP_KEY_FILE": "/nowhere"}, "cannot be read"),
+    ],
+)
+def test_an_app_that_is_not_whole_is_refused_before_anything_is_asked(variables: dict[str, str], problem: str) -> None:
+    """A sentence that names the variable, without what stands in it."""
+    with pytest.raises(ConfigError, match=problem) as refused:
+        source_of("github", "https://github.com/llvm/torch-mlir", ALL, 1, environment=variables)
+
+    assert "no-key" not in str(refused.value)
 
 
 @pytest.mark.slow

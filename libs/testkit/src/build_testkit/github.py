@@ -12,6 +12,9 @@ from threading import Thread
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from jose import JWTError, jwt
+
+APP_ID = "1234"
 TOKEN = "ghs_test"  # noqa: S105  nobody's
 
 
@@ -40,6 +43,12 @@ class GitHubServer:
     left: int = 5000
     requests: list[tuple[str, int]] = field(default_factory=list)
     token_leaks: int = 0
+    app_key: str = ""
+    """The public key (PEM) of the app that is installed on the repository; none: no app is."""
+
+    app_tokens: int = 0
+    """How many tokens it was given."""
+
     url: str = ""
 
     def add_run(self, number: int, name: str = "CI", **more: Any) -> dict[str, Any]:
@@ -98,15 +107,35 @@ class GitHubServer:
             status, headers = self.answers.pop(0)
             self._send(request, status, {"message": "as the test wants it"}, headers)
         else:
-            has_token = request.headers.get("Authorization") == f"Bearer {TOKEN}"
+            bearer = request.headers.get("Authorization", "").removeprefix("Bearer ")
+            has_token = bearer == TOKEN
             rest = path.path.removeprefix("/api/v3/repos/llvm/torch-mlir/").split("/")
-            if rest[:2] == ["actions", "jobs"] and rest[-1] == "logs":
+            if path.path.endswith(("/installation", "/access_tokens")):
+                self._send(request, *self._installation(request.command, path.path, bearer))
+            elif rest[:2] == ["actions", "jobs"] and rest[-1] == "logs":
                 self._send(request, *self._log_link(int(rest[2]), has_token=has_token))
             else:
                 query = {name: values[0] for name, values in parse_qs(path.query).items()}
                 found = self._find(rest, query)
                 status = 404 if found is None else 200
                 self._send(request, status, found or {"message": "Not Found"}, is_free=has_token)
+
+    def _installation(self, method: str, path: str, claim: str) -> tuple[int, Any]:
+        """The answer to an app that asks for its installation, and for a token of it."""
+        if not self.app_key:
+            return 404, {"message": "Not Found"}
+        try:
+            claims = jwt.decode(claim, self.app_key, algorithms=["RS256"])
+        except JWTError:
+            return 401, {"message": "A JSON web token could not be decoded"}
+        if claims["exp"] - time.time() > 600 or claims["iss"] != APP_ID:
+            return 401, {"message": "'Expiration time' claim ('exp') is too far in the future"}
+        if (method, path.rpartition("/")[2]) == ("GET", "installation"):
+            return 200, {"id": 77}
+        if (method, path) != ("POST", "/api/v3/app/installations/77/access_tokens"):
+            return 404, {"message": "Not Found"}
+        self.app_tokens += 1
+        return 201, {"token": TOKEN, "expires_at": stamp(time.time() + 3600)}
 
     def _log_link(self, number: int, *, has_token: bool) -> tuple[int, Any, dict[str, str]]:
         """The answer to who asks for a job's log: status, body, headers."""
@@ -190,9 +219,11 @@ def github_server() -> Iterator[GitHubServer]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
-        def do_GET(self) -> None:
+        def answer(self) -> None:
             """A request."""
             github.answer(self)
+
+        do_GET = do_POST = answer  # noqa: N815  the names http.server calls
 
         def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002  its signature
             """Say nothing."""

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from build_dashboard.delivery.network import tls_context
+from build_dashboard.mirror.github.app import App, AppToken
 from build_dashboard.mirror.pace import Pace
 from build_dashboard.mirror.source import SourceState, SourceUnavailable
 
@@ -25,7 +26,7 @@ _REPOSITORY = re.compile(r"^(?P<base>https?://[^/]+)/(?P<name>[^/]+/[^/]+?)(?:\.
 class Rest:
     """Asks about one repository; it never tells GitHub to do anything."""
 
-    def __init__(self, url: str, state: SourceState, token: str | None) -> None:
+    def __init__(self, url: str, state: SourceState, token: str | None, app: App | None = None) -> None:
         match = _REPOSITORY.match(url)
         if match is None:
             raise ValueError(f"{url!r} is no repository: write https://github.com/OWNER/NAME")
@@ -34,12 +35,15 @@ class Rest:
         host = urlsplit(base).hostname
         # GitHub's own API has a host of its own, an Enterprise server's has not.
         api = "https://api.github.com" if host == "github.com" else f"{base}/api/v3"
+        self._api = api
         self._base = f"{api}/repos/{self.repository}"
+        self._app = app
+        self._app_token: AppToken | None = None
         self._state = state
         self._pace = Pace(REQUESTS_PER_SECOND)
         self._answers: OrderedDict[str, tuple[str, Any]] = OrderedDict()
         # Without a token 60 an hour are all there are.
-        self._reserve = RESERVE if token else 2
+        self._reserve = RESERVE if token or app else 2
         headers = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28"}
         if token:
             headers["Authorization"] = f"Bearer {token}"
@@ -60,6 +64,8 @@ class Rest:
             return known[1]
         if answer.status_code in (404, 410):
             return None
+        if answer.status_code == httpx.codes.UNAUTHORIZED:
+            self._app_token = None  # it may have been taken back: the next try asks for another
         if answer.status_code != httpx.codes.OK:
             raise self._refusal(answer)
         found = answer.json()
@@ -89,20 +95,43 @@ class Rest:
 
     async def _send(self, url: str, headers: Mapping[str, str]) -> httpx.Response:
         self._check_budget()
-        async with self._pace:
-            self._state.count_request()
-            request = self._http.build_request("GET", url, headers=headers)
-            if headers.get("Authorization") == "":
-                del request.headers["Authorization"]
-            try:
-                answer = await self._http.send(request)
-            except (httpx.HTTPError, OSError) as error:
-                words = str(error) or type(error).__name__
-                raise SourceUnavailable(f"GitHub cannot be reached: {words}") from error
+        if self._app is not None and "Authorization" not in headers:
+            headers = {**headers, "Authorization": f"Bearer {await self._token_of(self._app)}"}
+        answer = await self._ask("GET", url, headers)
         left, renewed = answer.headers.get("X-RateLimit-Remaining"), answer.headers.get("X-RateLimit-Reset")
         if left is not None and renewed is not None:
             self._state.requests_left, self._state.requests_renewed_at = int(left), int(renewed) * 1000
         return answer
+
+    async def _token_of(self, app: App) -> str:
+        """The app's token of this repository."""
+        now = time.time()
+        if self._app_token is None or not self._app_token.is_good(now):
+            claim = {"Authorization": f"Bearer {app.claim(now)}"}
+            found = await self._ask("GET", f"{self._base}/installation", claim)
+            if found.status_code == httpx.codes.NOT_FOUND:
+                problem = f"the GitHub App is not installed on {self.repository}"
+                raise SourceUnavailable(problem, is_refusal=True)
+            if not found.is_success:
+                raise self._refusal(found)
+            url = f"{self._api}/app/installations/{found.json()['id']}/access_tokens"
+            made = await self._ask("POST", url, claim)
+            if not made.is_success:
+                raise self._refusal(made)
+            self._app_token = AppToken(made.json())
+        return self._app_token.value
+
+    async def _ask(self, method: str, url: str, headers: Mapping[str, str]) -> httpx.Response:
+        async with self._pace:
+            self._state.count_request()
+            request = self._http.build_request(method, url, headers=headers)
+            if headers.get("Authorization") == "":
+                del request.headers["Authorization"]
+            try:
+                return await self._http.send(request)
+            except (httpx.HTTPError, OSError) as error:
+                words = str(error) or type(error).__name__
+                raise SourceUnavailable(f"GitHub cannot be reached: {words}") from error
 
     def _check_budget(self) -> None:
         left, renewed_at = self._state.requests_left, self._state.requests_renewed_at

@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from build_dashboard.mirror.github.app import App
 from build_dashboard.mirror.github.jobs import build_of, config_of, parts_of, split_log
 from build_dashboard.mirror.github.rest import Rest
 from build_dashboard.mirror.project_map import ProjectMap
@@ -42,12 +43,13 @@ class GitHubSource(Source):
         *,
         name: str | None = None,
         token: str | None = None,
+        app: App | None = None,
         backfill_seconds: float = 24 * 3600.0,
     ) -> None:
         base = url.rstrip("/")
         super().__init__(name or base.partition("://")[2], base, projects.projects)
         self._projects = projects
-        self._rest = Rest(base, self.state, token)
+        self._rest = Rest(base, self.state, token, app)
         self._since_at = datetime.fromtimestamp(time.time() - backfill_seconds, UTC)
         self._page = 1
         self._read: OrderedDict[tuple[int, int], bool] = OrderedDict()
