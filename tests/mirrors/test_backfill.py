@@ -74,7 +74,7 @@ class OldFarm(Source):
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_the_past_notifies_nobody_and_keeps_nothing_waiting(tmp_path: Path) -> None:
+def test_the_past_notifies_nobody_and_keeps_nothing_waiting(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Old red builds keep their times, mail nobody and open nothing; a running build is current meanwhile."""
     config = tmp_path / "config.yaml"
     config.write_text("projects: {farm: {notification_emails: [ada@example.org]}}\n")
@@ -102,9 +102,8 @@ def test_the_past_notifies_nobody_and_keeps_nothing_waiting(tmp_path: Path) -> N
             loop.call_soon_threadsafe(mirror.close)
             thread.join(30)
             loop.close()
-        print({"builds": BUILDS, "lag p99 s": round(sorted(lags)[int(len(lags) * 0.99)], 2), "looks": len(lags)})
-        assert sorted(lags)[int(len(lags) * 0.99)] < (3.0 if FULL else 10.0)  # beside other tests a machine may be busy
         wait_until(lambda: _is_history_done(stack, token), 60, "history that has all of it", every=0.2)
+        assert 1 == len([each for each in caplog.messages if each.startswith("fail to record build")])
         assert [] == stack.get("/api/notifications", token)["items"]
         assert [] == stack.get("/api/incidents?withStaging=true", token)["items"]
         row = stack.get("/api/builds?project=farm&config=config-3&limit=1", token)["items"][0]
@@ -113,6 +112,8 @@ def test_the_past_notifies_nobody_and_keeps_nothing_waiting(tmp_path: Path) -> N
         (tmp_path / "red.log").write_text("\n".join(RED) + "\n")
         found = analyze(tmp_path / "red.log").failures[0]
         assert (found.message, found.first_line) == (failures[0]["message"], failures[0]["firstLine"])
+        print({"builds": BUILDS, "lag p99 s": round(sorted(lags)[int(len(lags) * 0.99)], 2), "looks": len(lags)})
+        assert sorted(lags)[int(len(lags) * 0.99)] < (3.0 if FULL else 10.0)  # beside other tests a machine may be busy
 
 
 def _is_history_done(stack: Any, token: str) -> bool:

@@ -126,6 +126,9 @@ class Follower:
         self._left = left_builds(spool)
         """Of an earlier mirror, and not adopted yet: the source's id of each."""
 
+        self._odd: dict[str, str] = {}
+        """Builds of which something cannot be recorded, and what was written of that."""
+
         self._asks_green: dict[str, SourceBuild] = {}
         self._looked_at = 0.0
         self._failures = 0
@@ -326,8 +329,11 @@ class Follower:
             await self._step(build_id)
         except SourceUnavailable:
             raise
-        except Exception:
-            logger.exception("fail to record build %s", build_id)
+        except Exception as error:
+            # Once: it is tried at every look, and a log that nobody asked for would be full of it.
+            if self._odd.get(build_id) != (problem := f"{type(error).__name__}: {error}"):
+                logger.exception("fail to record build %s", build_id)
+            self._odd[build_id] = problem
             self._health.mark_current(build_id)
 
     async def _step(self, build_id: str) -> None:
@@ -369,6 +375,7 @@ class Follower:
         self._open.pop(build_id, None)
         self._by_source.pop(followed.build.id, None)
         self._asks_green.pop(build_id, None)
+        self._odd.pop(build_id, None)
         self._health.mark_current(build_id)
         self._forget(build_id)
 
