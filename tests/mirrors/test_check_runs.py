@@ -12,7 +12,7 @@ from build_testkit.web import web_server
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 HOME = "/repos/llvm/torch-mlir"
 GREEN, RED, CHANGE = ("a" * 40, "b" * 40, "c" * 40)
@@ -64,9 +64,9 @@ def test_a_commit_is_blocked_by_what_it_brought_and_by_nothing_else(tmp_path: Pa
             now = int(time.time() * 1000)
             report(stack, [build_of(GREEN, began_at=now - 60_000, is_red=False)])
             report(stack, [build_of(RED, began_at=now - 40_000, is_red=True)])
-            wait_until(lambda: {GREEN, RED} <= made().keys(), 40, "check runs of the branch", every=0.1)
+            wait_until(lambda: {GREEN, RED} <= made().keys(), 100, "check runs of the branch", every=0.1)
             report(stack, [build_of(CHANGE, began_at=now - 20_000, is_red=True, branch="fold", origin="premerge")])
-            wait_until(lambda: CHANGE in made(), 40, "a check run of the change", every=0.1)
+            wait_until(lambda: CHANGE in made(), 100, "a check run of the change", every=0.1)
         runs = made()
     assert ["success", "failure", "neutral"] == [runs[each]["conclusion"] for each in (GREEN, RED, CHANGE)]
     assert "New here" in runs[RED]["output"]["title"]

@@ -23,7 +23,7 @@ from build_notifier.store import NotifierStore
 
 log = logging.getLogger("notifier")
 
-JUDGED_WITHIN_MS = 20_000
+JUDGED_WITHIN_MS = 60_000
 """A failure that history has not judged by then is shown as one of which nobody can tell."""
 
 LOOKED_AT = 20
