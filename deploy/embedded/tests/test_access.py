@@ -142,6 +142,7 @@ RULES: dict[str, Rule] = {
     "GET /api/history/regressions": listed(IN_LANE),
     "GET /api/history/flaky": listed(IN_LANE),
     "GET /api/history/grid": listed(IN_LANE),
+    "GET /api/history/gates/{gate}": rule("viewer", query=IN_LANE),
     "GET /api/tests": listed(IN_LANE),
     "GET /api/tests/history": rule("viewer", query={**IN_LANE, "name": "TorchToLinalg/{word}.mlir"}),
     "GET /api/failures": listed(),
@@ -249,7 +250,7 @@ class System:
         made = await self.ask("admin", "POST", "/api/keys", json={"name": key, "projects": [project]})
         self.tokens[key] = made.json()["value"]
         await self.publish(project, word, key, build_id, sha)
-        values = {"project": project, "build_id": build_id, "sha": sha, "word": word}
+        values = {"project": project, "build_id": build_id, "sha": sha, "word": word, "gate": "release"}
         values["signature"] = (await self.until(f"/api/builds/{build_id}/failures"))["signature"]
         values["incident_id"] = (await self.until(f"/api/incidents?project={project}"))["id"]
         claimed = claim_on(

@@ -316,6 +316,38 @@ async def test_every_list_is_walked_by_its_cursor(service, builds):
         assert [f"sig-{n}" for n in range(7, 0, -1)] == seen
 
 
+async def test_a_gate_says_whether_its_configs_passed_the_newest_commit(tmp_path, builds):
+    """Of the newest commit or the one named; a config that never built it hinders; other projects do not exist."""
+    (tmp_path / "config.yaml").write_text(
+        "projects: {p: {branch: main, configs: {release: {gates: [release]}, asan: {gates: [release, bump]}}}}"
+    )
+    verdicts = [builds.verdict(n, config=config) for n in (1, 2) for config in ("release", "asan")]
+    verdicts += [builds.verdict(3, config="asan"), builds.verdict(4, "failed", "sig", config="asan")]
+    async with running(f"sqlite:///{tmp_path}/bus.sqlite", tmp_path, builds) as service:
+        await service.publish(*verdicts)
+        await service.handled()
+
+        newest = await service.answer("/api/history/gates/release", project="p")
+        waiting = await service.answer("/api/history/gates/release", project="p", commit=builds.sha(3))
+        bump = await service.answer("/api/history/gates/bump", project="p", branch="main", commit=builds.sha(3))
+        older = await service.answer("/api/history/gates/release", project="p", commit=builds.sha(2))
+        refused = [
+            await service.ask("/api/history/gates/deploy", project="p"),
+            await service.ask("/api/history/gates/release", project="p", commit="abc"),
+            await service.ask("/api/history/gates/release", project="p", commit="f" * 40),
+            await service.ask("/api/history/gates/release", Principal("eve", "viewer", frozenset({"q"})), project="p"),
+        ]
+        nothing = await service.answer("/api/history/gates/release", project="new")
+
+    assert (newest["commit"], newest["state"], newest["lastOpen"]) == (builds.sha(4), "blocked", builds.sha(2))
+    hindrances = {each["config"]: each.get("hindrance") for each in newest["configs"]}
+    assert hindrances == {"asan": "failed", "release": "not_built"}
+    assert {each["config"]: each["lag"]["commits"] for each in newest["configs"]} == {"asan": 0, "release": 2}
+    assert (waiting["state"], bump["state"], older["state"]) == ("waiting", "open", "open")
+    assert [answer.status_code for answer in refused] == [422, 422, 404, 404]
+    assert (nothing["state"], nothing["configs"]) == ("unknown", [])
+
+
 async def test_the_beginning_of_several_commits_answers_for_none(tmp_path, builds):
     """However many branches build the newest of them; a project, or more digits, tell them apart."""
     old, new = "c0ffee" + "1" * 34, "c0ffee" + "2" * 34

@@ -12,6 +12,10 @@ from build_protocol.trusted_ci import TrustedCi
 NotifyOn = Literal["broken", "fixed", "new_signature", "still_red", "agent_missing"]
 
 
+Gate = Literal["release", "bump"]
+"""What may wait for configs: a release, or a bump of the pin of whoever builds on the project."""
+
+
 def _branch(name: str) -> str:
     if fault := branch_fault(name):
         raise ValueError(fault)
@@ -46,6 +50,9 @@ class BuildConfig(BaseModel):
     owner: str | None = Field(None, description="Mail address notified when this config breaks.")
     tags: list[str] = Field(default_factory=list, description="Free words, by which pages group.")
     cadence_minutes: int | None = Field(None, gt=0, description="A build is expected this often.")
+    gates: tuple[Gate, ...] = Field(
+        (), description="What waits until it passed: a `release`, a `bump` of whoever is pinned to the project."
+    )
     state: Literal["production", "staging", "silent"] = Field(
         "production",
         description="Only `production` opens incidents; `staging` is its owner's business, `silent` nobody's.",

@@ -21,6 +21,7 @@ PAGES = {
     "commits": "/c",
     "commit": "/c/{commit}",
     "search": "/search?q=error&branch=main&project={project}",
+    "gates": "/gates?project={project}&branch=main",
     "pins": "/pins",
     "build": "/builds/{red}",
     "build-failures": "/builds/{red}?tab=failures",

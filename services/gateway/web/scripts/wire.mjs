@@ -23,6 +23,7 @@ const REST_MODELS = [
   'FailureGroupList',
   'FailureGroupNow',
   'FeedbackList',
+  'GateAnswer',
   'Grid',
   'GroupList',
   'GroupRights',

@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import quote
 
 import typer
 
@@ -20,6 +21,17 @@ if TYPE_CHECKING:
     from build_dashboard.cli.commit_state import CommitState
 
 RUNNING = ("queued", "running")
+GATE_CODES = {"open": 0, "blocked": 1, "waiting": 2, "unknown": 2}
+HINDRANCES = {
+    None: "passed",
+    "failed": "failed",
+    "running": "is being built",
+    "not_built": "not built yet",
+    "inconclusive": "its build proves nothing",
+    "agent_lost": "its agent was lost",
+    "overdue": "overdue",
+    "never_built": "never built on this branch",
+}
 FOLLOW_SECONDS = 0.5
 WAIT_SECONDS = 5.0
 NEW_LINES = 200
@@ -164,10 +176,18 @@ def status(
     ] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Until it is known.")] = False,
     project: OnlyProject = None,
+    gate: Annotated[
+        str | None, typer.Option(metavar="release|bump", help="May it be released, or bumped to? Needs --project.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Does this commit pass everywhere? Exits with 0 for yes, 1 for no, 2 for not known yet."""
+    """Does this commit pass everywhere? Exits with 0 for yes, 1 for no, 2 for not known yet.
+
+    With --gate only the configs count that gate it in config.yaml, all of which must have passed.
+    """
     with problems(code=2):
+        if gate is not None:
+            raise typer.Exit(_gate_code(gate, sha, project, wait=wait, as_json=as_json))
         # Given and empty is a variable that was not set: another commit's answer would be no answer.
         from build_dashboard.cli.commit_state import commit_state  # noqa: PLC0415  (models, which few commands need)
 
@@ -380,6 +400,29 @@ def _print_state(state: "CommitState") -> None:
             typer.echo(f"           {each.error}")
     if not state.configs:
         typer.echo(f"no build of {state.commit} is known")
+
+
+def _gate_code(gate: str, sha: str | None, project: str | None, *, wait: bool, as_json: bool) -> int:
+    """Print whether a gate is open at a commit; the exit code that says so."""
+    if project is None:
+        raise DashboardError("name the --project whose gate it is")
+    commit = checkout_commit() if sha is None else read_commit(sha)
+    client = Client(patience=patiently(_say) if wait else None)
+    while True:
+        answer = client.get(f"/api/history/gates/{quote(gate, safe='')}", project=project, commit=commit)
+        if answer["state"] != "waiting" or not wait:
+            break
+        time.sleep(WAIT_SECONDS)
+    if as_json:
+        _print_json(answer)
+    else:
+        for each in answer["configs"]:
+            hindrance = each.get("hindrance")
+            typer.echo(f"{HINDRANCES[hindrance]:26} {each['config']} {each['answer'].get('buildId') or ''}".rstrip())
+        for sentence in answer.get("unknown", ()):
+            _say(sentence)
+        typer.echo(f"{gate} of {project} at {commit[:12]}: {answer['state']}")
+    return GATE_CODES[answer["state"]]
 
 
 def _print_failed(client: Client, build: dict[str, Any]) -> None:

@@ -16,6 +16,7 @@ const CommitsPage = onDemand(() => import('@/features/commits/CommitsPage').then
 const FailurePage = onDemand(() => import('@/features/failures/FailurePage').then((module) => module.FailurePage))
 const FailuresPage = onDemand(() => import('@/features/failures/FailuresPage').then((module) => module.FailuresPage))
 const GrantPage = onDemand(() => import('@/features/account/GrantPage').then((module) => module.GrantPage))
+const GatesPage = onDemand(() => import('@/features/gates/GatesPage').then((module) => module.GatesPage))
 const GridPage = onDemand(() => import('@/features/grid/GridPage').then((module) => module.GridPage))
 const IncidentPage = onDemand(() => import('@/features/incidents/IncidentPage').then((module) => module.IncidentPage))
 const TrendsPage = onDemand(() => import('@/features/trends/TrendsPage').then((module) => module.TrendsPage))
@@ -44,6 +45,7 @@ const PAGES = {
   '/pins': PinsPage,
   '/c': CommitsPage,
   '/c/:sha': CommitPage,
+  '/gates': GatesPage,
   '/search': SearchPage,
   '/agents': AgentsPage,
   '/sources': SourcesPage,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from fastapi import APIRouter
 
-from build_history.routes import breaks, commits, internal, ownership, rebuild, tests, trends, verdicts
+from build_history.routes import breaks, commits, gates, internal, ownership, rebuild, tests, trends, verdicts
 from build_history.settings import Settings
 
 __all__ = ["routers"]
@@ -15,6 +15,7 @@ def routers(_: Settings) -> Sequence[APIRouter]:
     return (
         breaks.router,
         commits.router,
+        gates.router,
         internal.router,
         ownership.router,
         rebuild.router,

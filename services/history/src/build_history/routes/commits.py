@@ -9,7 +9,7 @@ from build_history.projections.commits import CommitPlace, CommitRow, in_order
 from build_history.projections.grid import Grid, grid_of, unknown_of
 from build_history.projections.pins import leading, matrix
 from build_history.refresh import row_kinds
-from build_history.routes.dependencies import BranchQuery, Cursor, Limit, Now, ProjectQuery, Reads
+from build_history.routes.dependencies import BranchQuery, Cursor, Limit, Now, ProjectQuery, Reads, sha_prefix
 from build_history.routes.raw_json import answer, with_bodies
 from build_history.routes.schemas import CommitAnswer, CommitList, CommitSummary, PinList
 
@@ -34,7 +34,7 @@ async def list_commits(
 ) -> CommitList:
     """Commits of a project's branch, newest first; or, with `q`, those whose sha begins so in any project."""
     if q is not None:
-        known = await reads.commits_like(_sha_prefix(q), limit, project)
+        known = await reads.commits_like(sha_prefix(q), limit, project)
         return CommitList(
             items=[
                 CommitSummary.of(row, reads.excluded_configs(row.project))
@@ -60,7 +60,7 @@ async def get_commit(
     reads: Reads, now: Now, sha: Annotated[str, Path(max_length=64)], project: ProjectQuery = None
 ) -> CommitAnswer:
     """Does this commit (or beginning of one) pass everywhere? Every config of every branch that knows it answers."""
-    prefix = _sha_prefix(sha)
+    prefix = sha_prefix(sha)
     rows = await reads.commits_like(prefix, ROWS + 1, project)
     if not rows:
         raise NotFound("no build and no range of commits names this commit")
@@ -104,13 +104,6 @@ async def get_grid(
     grid = grid_of(project, at, places, lanes, page.next_cursor, configured=reads.projects.get(project))
     bodies = {row.label: row.body for row in page.rows}
     return answer(with_bodies(grid, "rows", [bodies[place.info.sha] for place in in_order(places)]))
-
-
-def _sha_prefix(text: str) -> str:
-    prefix = text.lower()
-    if len(prefix) < 4 or not set(prefix) <= set("0123456789abcdef"):
-        raise Invalid("a commit is named by at least 4 hex digits of its sha")
-    return prefix
 
 
 def _matches(row: CommitRow, project: str | None, branch: str | None, author: str | None) -> bool:

@@ -3,7 +3,7 @@
 from typing import Annotated, TypeVar
 
 from build_chassis.auth import Caller
-from build_chassis.errors import NotFound
+from build_chassis.errors import Invalid, NotFound
 from fastapi import Depends, Query
 
 from build_history.dependencies import Needs
@@ -33,3 +33,11 @@ def found(answer: Found | None, what: str) -> Found:
     if answer is None:
         raise NotFound(f"no such {what}")
     return answer
+
+
+def sha_prefix(text: str) -> str:
+    """The beginning of a sha as it is stored; 422 where it is none, or says too little."""
+    prefix = text.lower()
+    if len(prefix) < 4 or not set(prefix) <= set("0123456789abcdef"):
+        raise Invalid("a commit is named by at least 4 hex digits of its sha")
+    return prefix

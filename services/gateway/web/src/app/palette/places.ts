@@ -21,6 +21,7 @@ export const PLACES: readonly Place[] = [
   { path: '/agents', name: nav.agents, key: 'a', isInBar: true, isForPeople: true },
   { path: '/sources', name: nav.sources, key: 'u', isInBar: false, isForPeople: true },
   { path: '/c', name: nav.commits, key: 'c', isInBar: false },
+  { path: '/gates', name: nav.gates, key: 'r', isInBar: false, isForPeople: true },
   { path: '/search', name: nav.search, key: 'l', isInBar: false, isForPeople: true },
   { path: '/notifications', name: nav.notifications, key: 'o', isInBar: false, isForPeople: true },
   { path: '/operation', name: nav.operation, key: 'x', isInBar: false, isForPeople: true },

@@ -276,3 +276,40 @@ export const pins = {
   empty:
     'Agents report the submodules and version files that pin an upstream such as LLVM. Build a project that has one.',
 }
+
+export const gates = {
+  title: 'Releases',
+  lead: 'May the newest commit be released, or bumped to? As far as the configurations tell that config.yaml lets gate it.',
+  names: { release: 'Release', bump: 'Bump' },
+  states: {
+    open: () => 'Yes: all of them passed.',
+    blocked: (hindering: number, all: number) => `No: ${hindering} of ${all} did not pass.`,
+    waiting: (hindering: number, all: number) => `Not yet: ${hindering} of ${all} did not answer.`,
+    unknown: () => 'Nobody knows: nothing gates it.',
+  },
+  at: 'at',
+  lastOpen: (sha: string) => `Last yes: ${sha}`,
+  declare: (gate: string) => `Give configurations \`gates: [${gate}]\` in config.yaml.`,
+  config: 'Configuration',
+  answer: 'Answer',
+  behind: 'Behind',
+  owner: 'Owner',
+  build: 'Build',
+  passed: 'passed',
+  hindrances: {
+    failed: 'failed',
+    running: 'is being built',
+    not_built: 'not built yet',
+    inconclusive: 'its build proves nothing',
+    agent_lost: 'its agent was lost',
+    overdue: 'overdue: no build began in time',
+    never_built: 'never built on this branch',
+  },
+  commits: (count: number, isExact: boolean) =>
+    `${isExact ? '' : 'at least '}${count} ${count === 1 ? 'commit' : 'commits'}`,
+  notBehind: 'up to date',
+  catchesUp: 'catches up',
+  fallsBehind: 'falls behind',
+  emptyTitle: 'No builds of a branch yet',
+  empty: 'What gates a release is shown once a branch was built.',
+}

@@ -9,6 +9,7 @@ export const nav = {
   tests: 'Tests',
   history: 'History',
   pins: 'Pins',
+  gates: 'Releases',
   agents: 'Agents',
   sources: 'Sources',
   commits: 'Commits',

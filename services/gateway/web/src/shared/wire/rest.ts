@@ -535,6 +535,53 @@ export interface components {
             /** Rules */
             rules?: string | null;
         };
+        /** GateAnswer */
+        GateAnswer: {
+            /** Project */
+            project: string;
+            /** Branch */
+            branch: string;
+            /**
+             * Gate
+             * @enum {string}
+             */
+            gate: "release" | "bump";
+            /** Commit */
+            commit?: string | null;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "open" | "blocked" | "waiting" | "unknown";
+            /** Configs */
+            configs: components["schemas"]["GateConfig"][];
+            /** Lastopen */
+            lastOpen?: string | null;
+            /** Unknown */
+            unknown?: string[];
+        };
+        /** GateConfig */
+        GateConfig: {
+            /** Config */
+            config: string;
+            /** Owner */
+            owner?: string | null;
+            answer: components["schemas"]["ConfigAnswer"];
+            /** Hindrance */
+            hindrance?: ("failed" | "running" | "not_built" | "inconclusive" | "agent_lost" | "overdue" | "never_built") | null;
+            lag: components["schemas"]["Lag"];
+        };
+        /** Lag */
+        Lag: {
+            /** Commit */
+            commit?: string | null;
+            /** Commits */
+            commits: number;
+            /** Sinceat */
+            sinceAt?: number | null;
+            /** Before */
+            before?: number | null;
+        };
         /** Grid */
         Grid: {
             /** Project */
