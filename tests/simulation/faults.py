@@ -101,10 +101,11 @@ def _mail(name: str) -> Callable[[Fault, World], Undo]:
 
 def _clock_jump(fault: Fault, world: World) -> Undo:
     machine = world.machine(fault.target)
-    machine.skew_seconds += fault.amount
+    moved = max(fault.amount, -machine.wall())  # no kernel takes a time before 1970
+    machine.skew_seconds += moved
 
     def undo() -> None:
-        machine.skew_seconds -= fault.amount
+        machine.skew_seconds -= moved
 
     # What builds has a wrong clock for as long as it likes; a server whose clock is wrong is put right.
     return (lambda: None) if fault.target in world.agents else undo
