@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 
 from build_analysis.candidate import Candidate
+from build_analysis.cmake_instrumentation import without_launcher
 from build_analysis.failure import Failure, Report
 from build_analysis.findings import DIAGNOSTICS, NINJA_STEP, Findings
 from build_analysis.gate import is_last_step
@@ -310,7 +311,7 @@ class LogAnalyzer:
         # An excerpt, or a rule that hides its command, goes on with what the tool printed: "ld.lld: error: ...".
         if _TOOL_MESSAGE.match(line.text) and any(rule.role == "cause" for rule, _ in self._rules.answers(line)):
             return False
-        scope.command = line.text[:2000]
+        scope.command = without_launcher(line.text)[:2000]
         return True
 
     def _scope_of(self, line: CleanLine) -> Scope:

@@ -141,15 +141,16 @@ class TestResult(WireModel):
 
 
 class StepTime(WireModel):
-    """How long one step of the build graph (an output of ninja's log) took."""
+    """How long one step of the build graph (an output of ninja's log, or one that CMake timed) took."""
 
     output: Text
     duration_ms: Count
     previous_ms: Count | None = Field(None, description="The same step in the build before, where known.")
+    target: ShortText | None = Field(None, description="CMake's target that it belongs to, by its instrumentation.")
 
 
 class StepTimes(WireModel):
-    """What `.ninja_log` shows of a build: its slowest steps, and the longest chain of them, first step first."""
+    """What `.ninja_log`, or CMake's instrumentation, shows of a build: its slowest steps, and their longest chain."""
 
     count: Count = Field(description="Steps that ran.")
     slowest: list[StepTime] = Field(default_factory=list, max_length=50)

@@ -16,6 +16,7 @@ from build_analysis.progress import Progress
 from build_dashboard.evidence import compiler_cache
 from build_dashboard.evidence.asking import LIMIT_SECONDS
 from build_dashboard.evidence.build_tree import TREES_MAX, BuildTree, announced_trees
+from build_dashboard.evidence.cmake_watch import read_cmake_steps
 from build_dashboard.evidence.compiler_cache import Lookups
 from build_dashboard.evidence.configuration import (
     GreenConfigurations,
@@ -151,14 +152,23 @@ class EvidenceCollector:
         own = [watch for watch in self._watches[: self._own_trees] if watch.built]
         watch = max(own or self._watches, key=lambda watch: len(watch.built))
         if not watch.built or watch.past is None:
+            yield from self._steps_without_log(wall_seconds)
             return
         steps = watch.steps()
         chain = read_chain(watch.tree.path, steps, wall_seconds)
         if chain:
             self.metrics["criticalPathMs"] = sum(step.duration_ms for step in chain)
-        yield {"stepTimes": step_times(steps, chain, watch.past.durations_ms)}
+        targets = read_cmake_steps(watch.tree.path, self._since, wall_seconds).targets
+        yield {"stepTimes": step_times(steps, chain, watch.past.durations_ms, targets)}
         if hotspots := read_hotspots(watch.tree.path, steps, self._since, wall_seconds):
             yield {"compileHotspots": hotspots}
+
+    def _steps_without_log(self, wall_seconds: float) -> Iterator[Update]:
+        """Makefiles leave no log; where CMake times their commands, it does."""
+        found = [read_cmake_steps(tree.path, self._since, wall_seconds) for tree in self._trees]
+        most = max(found, key=lambda each: len(each.steps), default=None)
+        if most is not None and most.steps:
+            yield {"stepTimes": step_times(most.steps, (), {}, most.targets)}
 
     def _tests(self, _is_green: bool, _wall_seconds: float) -> Iterator[Update]:
         from build_dashboard.evidence.reports import find_reports  # noqa: PLC0415  (when the command is over there is time)

@@ -17,6 +17,7 @@ CHAIN = 200
 SLOWEST_BYTES = 12 * 1024
 CHAIN_BYTES = 8 * 1024
 OUTPUT_CHARACTERS = 500
+TARGET_CHARACTERS = 200
 
 GRAPH_BYTES_PER_SECOND = 200 * 1024
 """The graph is read only where that costs less than about half a per cent of the build's time."""
@@ -33,17 +34,26 @@ Step = dict[str, Any]
 
 
 def step_times(
-    steps: Sequence[BuiltStep], chain: Sequence[BuiltStep], previous_ms: Mapping[str, int]
+    steps: Sequence[BuiltStep], chain: Sequence[BuiltStep], previous_ms: Mapping[str, int], targets: Mapping[str, str]
 ) -> dict[str, Any]:
-    """`stepTimes`: the slowest steps, and the longest chain; of a chain too long for a record its slowest steps."""
+    """`stepTimes`: the slowest steps, and the longest chain; of a chain too long for a record its slowest steps.
+
+    Args:
+        steps: All that ran.
+        chain: Those of them that are the longest chain, first step first.
+        previous_ms: How long steps took the time before, by their keys.
+        targets: What steps belong to, by their keys.
+    """
+
+    def fields(step: BuiltStep) -> Step:
+        return _fields(step, previous_ms, targets)
+
     slowest = sorted(steps, key=_duration, reverse=True)
-    in_chain = {
-        step.key for step in _fitting(sorted(chain, key=_duration, reverse=True), previous_ms, CHAIN, CHAIN_BYTES)
-    }
+    in_chain = {step.key for step in _fitting(sorted(chain, key=_duration, reverse=True), fields, CHAIN, CHAIN_BYTES)}
     return {
         "count": len(steps),
-        "slowest": [_fields(step, previous_ms) for step in _fitting(slowest, previous_ms, SLOWEST, SLOWEST_BYTES)],
-        "criticalPath": [_fields(step, previous_ms) for step in chain if step.key in in_chain],
+        "slowest": [fields(step) for step in _fitting(slowest, fields, SLOWEST, SLOWEST_BYTES)],
+        "criticalPath": [fields(step) for step in chain if step.key in in_chain],
     }
 
 
@@ -92,14 +102,18 @@ def read_hotspots(
 
 
 def _fitting(
-    steps: Sequence[BuiltStep], previous_ms: Mapping[str, int], count: int, limit_bytes: int
+    steps: Sequence[BuiltStep], fields: Callable[[BuiltStep], Step], count: int, limit_bytes: int
 ) -> Sequence[BuiltStep]:
-    return steps[: len(fitting((_fields(step, previous_ms) for step in steps[:count]), count, limit_bytes))]
+    return steps[: len(fitting(map(fields, steps[:count]), count, limit_bytes))]
 
 
-def _fields(step: BuiltStep, previous_ms: Mapping[str, int]) -> Step:
-    fields = {"output": step.key[:OUTPUT_CHARACTERS], "durationMs": step.duration_ms}
-    return {**fields, "previousMs": previous_ms[step.key]} if step.key in previous_ms else fields
+def _fields(step: BuiltStep, previous_ms: Mapping[str, int], targets: Mapping[str, str]) -> Step:
+    fields: Step = {"output": step.key[:OUTPUT_CHARACTERS], "durationMs": step.duration_ms}
+    if step.key in previous_ms:
+        fields["previousMs"] = previous_ms[step.key]
+    if step.key in targets:
+        fields["target"] = targets[step.key][:TARGET_CHARACTERS]
+    return fields
 
 
 def _duration(step: BuiltStep) -> int:

@@ -73,12 +73,13 @@ function StepTable({ label, steps }: { label: string; steps: readonly StepTime[]
   const longest = Math.max(1, ...steps.map(({ durationMs }) => durationMs))
   return (
     <Table label={label} columns={[text.step, ...figures]} figures={figures}>
-      {steps.map(({ output, durationMs, previousMs }) => {
+      {steps.map(({ output, durationMs, previousMs, target }) => {
         const change = changeOf(durationMs, previousMs)
         return (
           <tr key={output} data-testid="step">
             <td className={tab.name}>
               <code>{output}</code>
+              {target != null && <span className={layout.faint}> {target}</span>}
             </td>
             <AmountCell value={durationMs} largest={longest} show={duration} />
             {hasPrevious && (
