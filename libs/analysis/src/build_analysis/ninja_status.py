@@ -91,13 +91,17 @@ class NinjaStatus:
         number = {name: int(text) for name, text in fields.items() if text is not None and name != "step"}
         finished, total = number.get("finished"), number.get("total")
         running, unstarted, started = number.get("running"), number.get("unstarted"), number.get("started")
-        if total is None and finished is not None and running is not None and unstarted is not None:
+        if total is None and started is not None and unstarted is not None:
+            total = started + unstarted
+        elif total is None and finished is not None and running is not None and unstarted is not None:
             total = self._sum(unstarted, running, finished)
-        if finished is None and running is not None and (unstarted is not None or started is not None):
+        begun = started
+        if begun is None and total is not None and unstarted is not None:
+            begun = total - unstarted
+        if finished is None and begun is not None and running is not None:
             # A step counts as running until after its status is printed.
-            begun = started if started is not None else total - unstarted if total is not None and unstarted else None
-            finished = max(0, begun - running + 1) if begun is not None else None
-        done = finished if finished is not None else started
+            finished = max(0, begun - running + 1)
+        done = finished if finished is not None else begun
         if done is None or total is None:
             percent = number.get("percent")
             return StepCount(None, None, None if percent is None else float(percent), fields["step"] or "")
