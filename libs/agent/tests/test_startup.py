@@ -42,6 +42,7 @@ def test_command_waits_for_these_modules_only() -> None:
         *("build_dashboard.evidence.build_tree", "build_dashboard.holder", "build_dashboard.holder.holding"),
         *("build_dashboard.holder.raw", "build_dashboard.holder.signals", "build_dashboard.recording"),
         *("build_dashboard.recording.places", "build_dashboard.redaction", "build_dashboard.redaction.own_key"),
+        "build_dashboard.spool_path",
         *("build_protocol", "build_protocol.new_id"),
     }
     assert not modules & {"argparse", "json", "re", "typing", "dataclasses", "inspect", "pathlib", "subprocess"}

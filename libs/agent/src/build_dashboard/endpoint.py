@@ -8,9 +8,11 @@ from urllib.parse import urlsplit, urlunsplit
 
 from build_dashboard.ci_key import CiKey
 from build_dashboard.config_error import ConfigError
-from build_dashboard.recording.places import spool_path
+from build_dashboard.dot_env import with_dot_env
+from build_dashboard.spool_path import spool_path
 
 DEFAULT_URL = "http://127.0.0.1:8080"
+_REGION = "{region}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +45,22 @@ class Endpoint:
 def find_endpoint(
     url: str | None = None, api_key: str | None = None, environment: Mapping[str, str] = os.environ
 ) -> Endpoint:
-    """The endpoint by argument, else by WS_ENDPOINT or BUILD_DASHBOARD_URL, else on this machine.
+    """The endpoint by argument, else by WS_ENDPOINT or BUILD_DASHBOARD_URL (also in `.env`), else on this machine.
 
-    Without a key it is that of a CI's job, where the environment is one's.
+    `{region}` in it stands for WS_REGION. Without a key it is that of a CI's job, where the environment is one's.
     """
+    environment = with_dot_env(environment)
     address = url or environment.get("WS_ENDPOINT") or environment.get("BUILD_DASHBOARD_URL") or DEFAULT_URL
     key = api_key or _key(environment)
-    return Endpoint(websocket_url(address), key, None if key else CiKey.of(environment))
+    return Endpoint(websocket_url(_in_region(address, environment)), key, None if key else CiKey.of(environment))
+
+
+def _in_region(address: str, environment: Mapping[str, str]) -> str:
+    if _REGION not in address:
+        return address
+    if not (region := environment.get("WS_REGION")):
+        raise ConfigError(f"{address!r} has {_REGION} in it: set WS_REGION")
+    return address.replace(_REGION, region)
 
 
 def _key(environment: Mapping[str, str]) -> str:

@@ -75,6 +75,8 @@ class Wrapping:
         *,
         redactor: Redactor,
     ) -> None:
+        endpoint = find_endpoint(options.endpoint)
+        redactor.add(filter(None, [endpoint.api_key]))  # that of a file is as secret as the environment's
         directory.seal_redaction(redactor)
         self._directory = directory
         self._holding = holding
@@ -86,7 +88,7 @@ class Wrapping:
         self._gathering = facts.gather(directory.facts["start"]["cwd"], os.environ)
         directory.facts["start"]["environment"] = redactor.environment(facts.environment_facts(os.environ))
         backoff = find_backoff(directory.facts["project"])
-        self._delivery = Delivery(find_endpoint(options.endpoint), platform.node(), str(spool), backoff)
+        self._delivery = Delivery(endpoint, platform.node(), str(spool), backoff)
         self._collector = EvidenceCollector(directory.facts, trees, os.environ, spool, redactor)
         self._reporter = BuildReporter(directory, redactor, self._delivery, is_new=True, collector=self._collector)
         self._collector.begin()

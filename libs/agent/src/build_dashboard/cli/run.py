@@ -19,8 +19,9 @@ from build_dashboard.builds.run_options import RunOptions, parse
 from build_dashboard.evidence.build_tree import find_trees
 from build_dashboard.holder.holding import open_standard_descriptors, start
 from build_dashboard.holder.signals import Signals
-from build_dashboard.recording.places import Places, spool_path
+from build_dashboard.recording.places import Places
 from build_dashboard.redaction.own_key import child_environment
+from build_dashboard.spool_path import spool_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
