@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import shutil
 import socket
 import time
 import uuid
@@ -69,8 +70,8 @@ def _spool() -> Finding:
     except OSError as error:
         return Finding("spool", False, f"{path}: {error}", "make it writable, or set BUILD_DASHBOARD_SPOOL")
     waiting = sum(1 for entry in path.iterdir() if entry.is_dir() and not entry.name.startswith("."))
-    free = os.statvfs(path)
-    return Finding("spool", True, f"{path}: {waiting} builds in it, {free.f_bavail * free.f_frsize >> 20} MiB free")
+    free_bytes = shutil.disk_usage(path).free
+    return Finding("spool", True, f"{path}: {waiting} builds in it, {free_bytes >> 20} MiB free")
 
 
 def _settings(endpoint: Endpoint) -> Finding:

@@ -4,6 +4,7 @@ Distributions add commands by entry points of the group `build_dashboard.command
 the arguments behind it. It is loaded only when called; `build-dashboard up` comes so from the embedded system.
 """
 
+import os
 import sys
 
 
@@ -12,7 +13,10 @@ def main() -> None:
     arguments = sys.argv[1:]
     if arguments[:1] == ["run"]:
         # A build must not wait for the imports of commands it does not use.
-        from build_dashboard.cli.run import main as run  # noqa: PLC0415  (see above)
+        if hasattr(os, "posix_spawn"):
+            from build_dashboard.cli.run import main as run  # noqa: PLC0415  (see above)
+        else:
+            from build_dashboard.cli.unrecorded import main as run  # noqa: PLC0415  (as above)
 
         code = run(arguments[1:])
         _leave_lost_output()

@@ -73,7 +73,7 @@ class Holder:
     def __init__(self, task: Task) -> None:
         self._task = task
         self._raw = raw.RawWriter(f"{task.directory}/raw", cap_bytes=task.cap_bytes)
-        self._terminal = Terminal() if task.is_terminal else None
+        self._terminal = _terminal() if task.is_terminal else None
         self._sources: dict[int, Source] = {}
         self._outlets: list[Outlet] = []
         self._family = Family(0)
@@ -343,7 +343,7 @@ class Holder:
         self._wait_status = status
         self._ended = time.monotonic()
         user_ms, system_ms = int(usage.ru_utime * 1000), int(usage.ru_stime * 1000)
-        self._usage = f"user_ms={user_ms} system_ms={system_ms} peak_rss_bytes={usage.ru_maxrss * 1024}"
+        self._usage = f"user_ms={user_ms} system_ms={system_ms} peak_rss_bytes={peak_bytes(usage.ru_maxrss)}"
 
     def _is_over(self) -> bool:
         if self._wait_status is None or any(source.outlet.pending for source in self._sources.values()):
@@ -410,6 +410,19 @@ def main() -> None:
     code = Holder(task).run()
     # Nothing is left to finish, and an interpreter's orderly end takes longer than it is worth.
     os._exit(code)
+
+
+def _terminal() -> Terminal | None:
+    """A terminal for the command; None where the system has none left, or none at all: then it has pipes."""
+    try:
+        return Terminal()
+    except OSError:
+        return None
+
+
+def peak_bytes(largest: int) -> int:
+    """The most that a process held, of what `wait4` says: kibibytes, and bytes on macOS."""
+    return largest if sys.platform == "darwin" else largest * 1024
 
 
 def now_ms() -> int:

@@ -240,7 +240,7 @@ export interface Section {
   sourceFirstLine?: number | null
 }
 /**
- * What `.ninja_log` shows of a build: its slowest steps, and the longest chain of them, first step first.
+ * What `.ninja_log`, or CMake's instrumentation, shows of a build: its slowest steps, and their longest chain.
  *
  * This interface was referenced by `BuildDashboardWire`'s JSON-Schema
  * via the `definition` "StepTimes".
@@ -257,7 +257,7 @@ export interface StepTimes {
   criticalPath: StepTime[]
 }
 /**
- * How long one step of the build graph (an output of ninja's log) took.
+ * How long one step of the build graph (an output of ninja's log, or one that CMake timed) took.
  *
  * This interface was referenced by `BuildDashboardWire`'s JSON-Schema
  * via the `definition` "StepTime".
@@ -266,6 +266,7 @@ export interface StepTime {
   output: string
   durationMs: number
   previousMs?: number | null
+  target?: string | null
 }
 /**
  * One CMake cache entry that differs from the last green build in this directory; null: not there.
