@@ -38,6 +38,23 @@ def test_the_spool_keeps_the_newest_anchor_of_each_boot(tmp_path) -> None:
     ClockAnchor.model_validate(clock.newest_anchor(tmp_path))
 
 
+def test_an_anchor_that_says_as_much_is_not_written_anew(tmp_path) -> None:
+    """Two syncs less for each short build; a server whose time was set, another boot and an old anchor are news."""
+
+    def kept(server_at: int, uptime_ms: int, boot: str = "b") -> int:
+        clock.keep_anchor(tmp_path, server_at, {"wallAt": 1, "bootId": boot, "uptimeMs": uptime_ms})
+        anchor = clock.newest_anchor(tmp_path)
+        assert anchor is not None
+        return anchor["serverAt"]
+
+    assert kept(HOUR, 5) == HOUR
+    assert kept(HOUR + 60_000, 60_005 + 200) == HOUR
+    assert kept(HOUR + 60_001, 5) == HOUR + 60_001  # the server's time was set
+    later = HOUR + 60_001 + clock.ANCHOR_FRESH_MS
+    assert kept(later, 5 + clock.ANCHOR_FRESH_MS) == later
+    assert kept(later + 1, 6 + clock.ANCHOR_FRESH_MS, "another") == later + 1
+
+
 @pytest.mark.parametrize("text", ["", "{", "[1]", "{}", '[{"serverAt": 1}]', "null"])
 def test_a_damaged_anchor_file_is_none(tmp_path, text: str) -> None:
     """What cannot be read is no anchor, and the next WELCOME replaces it."""

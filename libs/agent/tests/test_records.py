@@ -97,6 +97,7 @@ def test_how_a_command_ended_outlives_the_agent_that_read_it(tmp_path, records_b
     writer = RawWriter(str(tmp_path / "raw"))
     first = log_recorder(tmp_path)
     first.start({}, 1)
+    first.step()
     writer.append(raw.OUT, 2, b"line\n")
     writer.close(3, "code=4 signal= reason=interrupted wall_ms=5 user_ms=6 system_ms=7 peak_rss_bytes=8 lost1=9:28")
     while first.step():
@@ -110,6 +111,42 @@ def test_how_a_command_ended_outlives_the_agent_that_read_it(tmp_path, records_b
 
     assert first.end is not None
     assert first.end == adopting.end
+
+
+def test_a_short_build_is_written_in_two_pieces(tmp_path, monkeypatch) -> None:
+    """Its start with what it printed meanwhile, and what was found out at its end with that: each is one sync."""
+    synced: list[int] = []
+    monkeypatch.setattr("build_dashboard.recording.spool._sync", synced.append)
+    (tmp_path / "raw").mkdir()
+    writer = RawWriter(str(tmp_path / "raw"))
+    writer.append(raw.OUT, 2, b"a\nb\nc\n")
+    writer.close(3, "code=0 signal= reason= wall_ms=5")
+    recorder = log_recorder(tmp_path)
+    recorder.start({}, 1)
+    while recorder.step():
+        pass
+    assert len(synced) == 1
+    for seconds in range(3):
+        recorder.update({"metrics": {"wallMs": seconds}}, 4)
+    assert recorder.end is not None
+    recorder.complete(recorder.end, {}, 5)
+
+    assert len(synced) == 2
+    types = [json.loads(record)["type"] for record in Spool(tmp_path).records()]
+    assert types == ["BUILD_START", "BUILD_LOG", *["BUILD_UPDATE"] * 3, "BUILD_COMPLETE"]
+
+
+def test_a_build_that_prints_nothing_is_there_at_once(tmp_path) -> None:
+    """Its start does not wait for output, and neither does what is found out while it runs."""
+    (tmp_path / "raw").mkdir()
+    RawWriter(str(tmp_path / "raw"))
+    recorder = log_recorder(tmp_path)
+    recorder.start({}, 1)
+    recorder.step()
+    recorder.update({"commit": "c"}, 2)
+
+    types = [json.loads(record)["type"] for record in Spool(tmp_path).records()]
+    assert types == ["BUILD_START", "BUILD_UPDATE"]
 
 
 def log_recorder(directory: Path) -> LogRecorder:

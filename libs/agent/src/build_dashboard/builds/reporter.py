@@ -75,6 +75,7 @@ class BuildReporter:
         for occasion in ("log", "progress"):
             if handlers is not None and handlers.has(occasion):
                 self.log_recorder.listeners[occasion].append(partial(handlers.call, occasion, directory.build_id))
+        self._has_handlers = handlers is not None
         self._collector = collector
         if collector is not None:
             self.log_recorder.forecast = collector.remaining_ms
@@ -105,6 +106,10 @@ class BuildReporter:
             "agentVersion": __version__,
         }
         self.log_recorder.start(facts, self.directory.facts["startedAt"])
+        if self._has_handlers:
+            self.log_recorder.write()  # a program is called for the start before it is called for lines
+        else:
+            self.log_recorder.step()
         self._notify_delivery()
 
     def follow(self, holding: Holding | None, gathering: Gathering | None = None) -> End:

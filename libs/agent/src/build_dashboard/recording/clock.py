@@ -13,6 +13,10 @@ from typing import Any
 
 from build_dashboard.whole_file import write_whole
 
+ANCHOR_FRESH_MS = 10 * 60 * 1000
+ANCHOR_SLACK_MS = 1000
+"""An anchor of this boot that is so fresh, and leads to the same server's time within so much, stays."""
+
 ANCHORS_KEPT = 16
 """The newest anchor of so many boots."""
 
@@ -47,7 +51,10 @@ def keep_anchor(spool: Path, server_at: int, clock: Mapping[str, Any]) -> None:
     if "bootId" not in clock:
         return
     anchor = {"serverAt": server_at, "bootId": clock["bootId"], "uptimeMs": clock["uptimeMs"]}
-    others = [known for known in _read_anchors(spool) if known["bootId"] != clock["bootId"]]
+    anchors = _read_anchors(spool)
+    if any(_says_as_much(known, anchor) for known in anchors):
+        return
+    others = [known for known in anchors if known["bootId"] != clock["bootId"]]
     with contextlib.suppress(OSError):
         write_whole(spool / ".anchors", json.dumps([*others, anchor][-ANCHORS_KEPT:]))
 
@@ -60,6 +67,14 @@ def newest_anchor(spool: Path) -> dict[str, Any] | None:
 def anchor_of_boot(spool: Path, boot: str) -> dict[str, Any] | None:
     """The server's time in that boot, where the spool was connected in it."""
     return next((anchor for anchor in _read_anchors(spool) if anchor["bootId"] == boot), None)
+
+
+def _says_as_much(known: Mapping[str, Any], anchor: Mapping[str, Any]) -> bool:
+    """Whether what is known already leads to the same time: it need not be written anew for every short build."""
+    passed_ms = int(anchor["uptimeMs"] - known["uptimeMs"])
+    drift_ms = abs(int(anchor["serverAt"] - known["serverAt"]) - passed_ms)
+    is_same_boot = bool(known["bootId"] == anchor["bootId"])
+    return is_same_boot and 0 <= passed_ms < ANCHOR_FRESH_MS and drift_ms < ANCHOR_SLACK_MS
 
 
 def _time_namespace() -> str:

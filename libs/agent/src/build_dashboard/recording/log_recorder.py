@@ -79,6 +79,7 @@ class LogRecorder:
         self._recorded_at = -UPDATE_SECONDS
         self._forecast_at = -FORECAST_SECONDS
         self._last_output = clock()
+        self._held: list[bytes] = []  # encoded and numbered: what comes next is written with it, and one sync
         self._pending: list[bytes] = []  # encoded and numbered, but the disk was full
         self._raw_directory = raw_directory
         self._reader = raw.RawReader(raw_directory)
@@ -96,12 +97,21 @@ class LogRecorder:
         return self._normaliser.redactor.count
 
     def start(self, facts: Mapping[str, Any], stamped_at: int) -> None:
-        """Record BUILD_START."""
-        self._append([self._recorder.record("BUILD_START", stamped_at, {"status": "running", **facts})])
+        """Record BUILD_START; it is spooled with what `step` finds, or by `write`: one of them is to follow at once."""
+        self._held.append(self._recorder.record("BUILD_START", stamped_at, {"status": "running", **facts}))
+
+    def write(self) -> None:
+        """Spool what is held."""
+        if self._held:
+            self._append([])
 
     def update(self, data: Mapping[str, Any], stamped_at: int) -> None:
-        """Record BUILD_UPDATE."""
-        self._append([self._recorder.record("BUILD_UPDATE", stamped_at, {"status": "running", **data})])
+        """Record BUILD_UPDATE; when the command is over it is spooled with `complete`, which is to follow."""
+        record = self._recorder.record("BUILD_UPDATE", stamped_at, {"status": "running", **data})
+        if self.end is None:
+            self._append([record])
+        else:
+            self._held.append(record)
 
     def step(self, *, is_holder_gone: bool = False) -> bool:
         """Spool what there is to read; True when there may be more at once."""
@@ -125,7 +135,8 @@ class LogRecorder:
         self._log(blocks, records)
         self._record_progress(now, records)
         # Without records nothing need be written: a restart reads the same bytes again, to the same end.
-        if (records or self._reader.number != self._saved_number) and self._append(records):
+        has_news = records or self._held or self._reader.number != self._saved_number
+        if has_news and self._append(records):
             self._reader.forget()
         return bool(frames)
 
@@ -309,8 +320,9 @@ class LogRecorder:
     # --- the spool ---
 
     def _append(self, records: list[bytes]) -> bool:
-        """Spool these; on a full disk they wait, and nothing more is read until they are there."""
-        self._pending += records
+        """Spool these behind what was held; on a full disk they wait, and nothing more is read until they are there."""
+        self._pending += [*self._held, *records]
+        self._held = []
         checkpoint = {
             "raw": [self._reader.number, self._reader.offset],
             "normaliser": self._normaliser.state(),
