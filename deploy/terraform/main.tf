@@ -137,6 +137,7 @@ module "secrets" {
   database_host = local.has_database ? module.stores[0].host : ""
   store_urls    = var.store_urls
   has_mails     = var.notification_email != ""
+  has_front     = var.front == "apigateway"
 }
 
 module "edge" {
@@ -152,6 +153,16 @@ module "edge" {
   log_days                  = var.log_days
 }
 
+module "apigateway" {
+  count      = var.front == "apigateway" ? 1 : 0
+  source     = "./modules/apigateway"
+  name       = local.name
+  public_url = var.public_url
+  secret_arn = local.secret["front_secret"]
+  key_arn    = aws_kms_key.this.arn
+  log_days   = var.log_days
+}
+
 module "services" {
   source            = "./modules/services"
   name              = local.name
@@ -164,6 +175,7 @@ module "services" {
   key_arn           = aws_kms_key.this.arn
   log_days          = var.log_days
   services          = local.services
+  jobs              = local.jobs
 }
 
 module "watch" {

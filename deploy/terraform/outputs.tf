@@ -36,3 +36,18 @@ output "alarms" {
   description = "Topic of the alarms."
   value       = module.watch.topic_arn
 }
+
+output "public_url" {
+  description = "The address people and agents use."
+  value       = var.public_url
+}
+
+output "jobs" {
+  description = "One-off tasks: `migrate` is to be run before the services are replaced."
+  value       = module.services.jobs
+}
+
+output "ws_endpoint" {
+  description = "Where agents connect: the API Gateway where there is one, else public_url."
+  value       = local.has_front ? module.apigateway[0].ws_endpoint : replace(var.public_url, "https://", "wss://")
+}

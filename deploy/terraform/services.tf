@@ -2,6 +2,7 @@
 
 locals {
   has_database = nonsensitive(length(var.store_urls) == 0)
+  has_front    = var.front == "apigateway"
   namespace    = "BuildDashboard/${var.environment}"
   secret       = module.secrets.arns
   small        = { cpu = 512, memory = 1024 }
@@ -42,12 +43,16 @@ locals {
         GATEWAY_HISTORY_URL   = "http://history:8080"
         BUILD_DASHBOARD_URL   = var.public_url
         TRUSTED_PROXIES       = join(",", module.network.public_cidrs)
-      })
+        }, local.has_front ? {
+        GATEWAY_APIGATEWAY_URL   = module.apigateway[0].management_url
+        GATEWAY_APIGATEWAY_TABLE = module.apigateway[0].table
+        AWS_REGION               = var.region
+      } : {})
       secrets = merge(local.known.gateway, {
         BUILD_DASHBOARD_ADMIN_PASSWORD = local.secret["admin_password"]
         BUILD_DASHBOARD_API_KEY        = local.secret["api_key"]
-      })
-      statements       = []
+      }, local.has_front ? { GATEWAY_APIGATEWAY_SECRET = local.secret["front_secret"] } : {})
+      statements       = local.has_front ? module.apigateway[0].statements : []
       target_group_arn = module.edge.target_group_arn
       load = {
         namespace  = local.namespace
@@ -134,6 +139,17 @@ locals {
       statements       = []
       target_group_arn = null
       load             = null
+    })
+  }
+
+  # Brings every store to the release's schema: it knows all their URLs, the broker's not. The settings ask for the key.
+  jobs = {
+    migrate = merge(local.small, {
+      command     = ["build-dashboard", "migrate", "--services"]
+      environment = local.environment
+      secrets = merge({ JWT_SECRET_KEY = local.secret["jwt_secret_key"] }, {
+        for name in keys(local.known) : "${upper(name)}_STORE_URL" => local.secret["store_${name}"]
+      })
     })
   }
 }

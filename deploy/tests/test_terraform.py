@@ -11,11 +11,10 @@ from typing import Any
 
 import pytest
 import yaml
-from build_testkit.stack import answers_ok, free_port, wait_until
+from build_testkit.aws_account import aws_account, cli_configuration, provider_configuration
 
 ROOT = Path(__file__).parents[2]
 TERRAFORM = ROOT / "deploy" / "terraform"
-MIRRORS = ("/opt/tf-plugins", str(Path.home() / ".terraform.d" / "plugins"), "/usr/share/terraform/plugins")
 SERVICES = ("gateway", "ingest", "notifier", "artifacts", "history")
 IMAGE = f"111122223333.dkr.ecr.us-east-1.amazonaws.com/test@sha256:{'0' * 64}"
 FULL = bool(os.environ.get("FULL"))
@@ -24,17 +23,11 @@ FULL = bool(os.environ.get("FULL"))
 @pytest.fixture(scope="module")
 def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy, initialised from a mirror of providers on this machine; skipped, and why, without one."""
-    if shutil.which("terraform") is None:
-        pytest.skip("terraform is not installed: nothing of deploy/terraform is checked")
-    mirrors = [mirror for mirror in MIRRORS if Path(mirror, "registry.terraform.io/hashicorp/aws").is_dir()]
-    if not mirrors:
-        pytest.skip(f"no mirror with the AWS provider in any of {', '.join(MIRRORS)}: deploy/terraform is not checked")
+    configuration = cli_configuration()
     home = tmp_path_factory.mktemp("terraform")
     shutil.copytree(ROOT / "deploy" / "monitoring", home / "monitoring")
     shutil.copytree(TERRAFORM, home / "terraform", ignore=shutil.ignore_patterns(".terraform*"))
-    (home / "cli.tfrc").write_text(
-        f'provider_installation {{\n  filesystem_mirror {{\n    path = "{mirrors[0]}"\n  }}\n}}\n'
-    )
+    (home / "cli.tfrc").write_text(configuration)
     done = terraform(home / "terraform", "init", "-backend=false")
     assert done.returncode == 0, done.stderr
     return home / "terraform"
@@ -70,13 +63,13 @@ def test_it_is_formatted_and_valid(directory: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not FULL, reason="FULL=1: the provider starts anew for each of six plans")
+@pytest.mark.skipif(not FULL, reason="FULL=1: the provider starts anew for each of eight plans")
 def test_plans_are_as_meant(directory: Path) -> None:
     """`terraform test` with a mocked provider: whole in three zones, by URL without a database, wrong input refused."""
     done = terraform(directory, "test")
 
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "6 passed, 0 failed" in done.stdout
+    assert "8 passed, 0 failed" in done.stdout
 
 
 def test_each_alert_is_an_alarm_too_or_says_why_not() -> None:
@@ -163,24 +156,6 @@ def drift(directory: Path) -> set[tuple[str, str]]:
 @pytest.fixture
 def account(directory: Path) -> Iterator[str]:
     """An AWS of ours (moto), on a port of its own; the address."""
-    port = free_port()
-    server = subprocess.Popen(
-        ["uvx", "--from", "moto[server]==5.2.5", "moto_server", "-H", "127.0.0.1", "-p", str(port)],
-        env=os.environ | {"MOTO_IAM_LOAD_MANAGED_POLICIES": "true"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    address = f"http://127.0.0.1:{port}"
-    services = (
-        "acm appautoscaling cloudwatch ec2 ecr ecs elbv2 iam kms logs mq rds s3 secretsmanager servicediscovery sns sts"
-    )
-    (directory / "account_override.tf").write_text(
-        'provider "aws" {\n  access_key = "test"\n  secret_key = "test"\n  skip_credentials_validation = true\n'
-        "  skip_metadata_api_check = true\n  skip_requesting_account_id = true\n  s3_use_path_style = true\n"
-        "  max_retries = 2\n  endpoints {\n"
-        + "".join(f'    {name} = "{address}"\n' for name in services.split())
-        + "  }\n}\n"
-    )
     for module, (kind, name) in NOT_SPOKEN.items():
         empty = f'resource "{kind}" "{name}" {{\n  for_each = {{}}\n}}\n'
         (directory / "modules" / module / "spoken_override.tf").write_text(empty)
@@ -189,10 +164,9 @@ def account(directory: Path) -> Iterator[str]:
         '  validation_method = "DNS"\n}\n'
     )
     (directory / "main_override.tf").write_text('module "edge" {\n  certificate_arn = aws_acm_certificate.own.arn\n}\n')
-    wait_until(lambda: answers_ok(f"{address}/moto-api/"), 120, "the account answers", every=0.2)
-    yield address
-    server.terminate()
-    server.wait()
+    with aws_account() as address:
+        (directory / "account_override.tf").write_text(provider_configuration(address))
+        yield address
 
 
 @pytest.mark.slow
@@ -232,7 +206,7 @@ def assert_environment_is_composes(state: dict[str, Any]) -> None:
     definitions = {
         resource["index"]: json.loads(resource["values"]["container_definitions"])[0]
         for resource in module["resources"]
-        if resource["type"] == "aws_ecs_task_definition"
+        if resource["type"] == "aws_ecs_task_definition" and resource["name"] == "this"  # services; `job` is run once
     }
     assert set(SERVICES) == definitions.keys()
     for name, definition in definitions.items():

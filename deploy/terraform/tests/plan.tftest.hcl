@@ -49,6 +49,9 @@ mock_provider "aws" {
   mock_resource "aws_mq_broker" {
     defaults = { instances = [{ console_url = "https://b-mock.mq.us-east-1.amazonaws.com", endpoints = ["amqps://b-mock.mq.us-east-1.amazonaws.com:5671"], ip_address = "10.42.128.5" }] }
   }
+  mock_resource "aws_apigatewayv2_stage" {
+    defaults = { invoke_url = "wss://mock.execute-api.us-east-1.amazonaws.com/live" }
+  }
   mock_resource "aws_db_instance" {
     defaults = { endpoint = "mock.rds.amazonaws.com:3306", master_user_secret = [{ secret_arn = "arn:aws:secretsmanager:us-east-1:111122223333:secret:rds-AbCdEf", kms_key_id = "mock", secret_status = "active" }] }
   }
@@ -90,6 +93,37 @@ run "stores_by_url_need_no_database" {
   assert {
     condition     = length(module.stores) == 0 && output.accounts.database_secret == null
     error_message = "no database is made where all are given by URL"
+  }
+}
+
+run "an_api_gateway_has_the_seeds_routes_and_asks_the_gateway_who_connects" {
+  variables {
+    front = "apigateway"
+  }
+  assert {
+    condition = { for key, route in module.apigateway[0].routes : key => route.integration } == {
+      "$connect" = "connect", "$disconnect" = "disconnect", "RECORDS" = "message", "SUBSCRIBE" = "message", "$default" = "message"
+    }
+    error_message = "connect, disconnect, build_update, subscribe and all else have an integration"
+  }
+  assert {
+    condition     = contains(module.apigateway[0].routes["$connect"].shown, "integration.request.header.Authorization")
+    error_message = "$connect shows the gateway the API key, whose refusal is the authorisation"
+  }
+  assert {
+    condition     = alltrue([for route in module.apigateway[0].routes : contains(route.shown, "integration.request.header.X-Front-Secret")])
+    error_message = "no integration is without the secret"
+  }
+  assert {
+    condition     = contains(keys(output.secrets), "front_secret")
+    error_message = "the secret is drawn"
+  }
+}
+
+run "no_api_gateway_unless_asked_for" {
+  assert {
+    condition     = length(module.apigateway) == 0 && !contains(keys(output.secrets), "front_secret") && output.ws_endpoint == "wss://builds.example.org"
+    error_message = "the load balancer alone"
   }
 }
 

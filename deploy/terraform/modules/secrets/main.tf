@@ -1,12 +1,11 @@
 # One secret for each thing somebody must know; each service's role reads its own and no other (modules/services).
-# What is drawn here is in the state too: see backend.tf.example. The signing key is replaced by deploy/aws/rotate.py.
+# What is drawn here is in the state too: see backend.tf.example.
 
 locals {
-  drawn = {
-    jwt_secret_key = 64
-    admin_password = 24
-    api_key        = 64
-  }
+  drawn = merge(
+    { jwt_secret_key = 64, admin_password = 24, api_key = 64 },
+    var.has_front ? { front_secret = 64 } : {},
+  )
   # Put there by a person: deploy.sh refuses to go on while one is a placeholder.
   given    = toset(var.has_mails ? ["sendgrid_api_key"] : [])
   services = toset(["gateway", "ingest", "notifier", "artifacts", "history"])

@@ -33,3 +33,8 @@ variable "has_mails" {
   description = "Whether SendGrid's key is needed."
   type        = bool
 }
+
+variable "has_front" {
+  description = "Whether an API Gateway shows the gateways a secret."
+  type        = bool
+}

@@ -1,7 +1,8 @@
 # The five services on Fargate: one task definition, role, log group and scaling rule each, found by name on port 8080.
 
 locals {
-  port = 8080
+  port  = 8080
+  tasks = merge(var.services, var.jobs)
 }
 
 resource "aws_ecs_cluster" "this" {
@@ -37,7 +38,7 @@ resource "aws_vpc_security_group_egress_rule" "out" {
 }
 
 resource "aws_cloudwatch_log_group" "this" {
-  for_each          = var.services
+  for_each          = local.tasks
   name              = "/${var.name}/${each.key}"
   retention_in_days = var.log_days
   kms_key_id        = var.key_arn
@@ -55,13 +56,13 @@ data "aws_iam_policy_document" "tasks_may_be" {
 
 # What starts a task may read that service's secrets and write its log, and no other's.
 resource "aws_iam_role" "execution" {
-  for_each           = var.services
+  for_each           = local.tasks
   name               = "${var.name}-${each.key}-start"
   assume_role_policy = data.aws_iam_policy_document.tasks_may_be.json
 }
 
 data "aws_iam_policy_document" "execution" {
-  for_each = var.services
+  for_each = local.tasks
   statement {
     sid       = "Log"
     actions   = ["logs:CreateLogStream", "logs:PutLogEvents"]
@@ -90,7 +91,7 @@ data "aws_iam_policy_document" "execution" {
 }
 
 resource "aws_iam_role_policy" "execution" {
-  for_each = var.services
+  for_each = local.tasks
   name     = "start"
   role     = aws_iam_role.execution[each.key].id
   policy   = data.aws_iam_policy_document.execution[each.key].json
@@ -98,7 +99,7 @@ resource "aws_iam_role_policy" "execution" {
 
 # What a running task may do itself: nothing, where a service names nothing.
 resource "aws_iam_role" "task" {
-  for_each           = var.services
+  for_each           = local.tasks
   name               = "${var.name}-${each.key}"
   assume_role_policy = data.aws_iam_policy_document.tasks_may_be.json
 }
@@ -149,6 +150,48 @@ resource "aws_ecs_task_definition" "this" {
       retries     = 3
       startPeriod = 60
     }
+    logConfiguration = {
+      logDriver = "awslogs"
+      options = {
+        awslogs-group         = aws_cloudwatch_log_group.this[each.key].name
+        awslogs-region        = var.region
+        awslogs-stream-prefix = each.key
+      }
+    }
+  }])
+}
+
+# Run once by deploy.sh with the services' image and to an end: no service, no scaling, no port.
+resource "aws_ecs_task_definition" "job" {
+  for_each                 = var.jobs
+  family                   = "${var.name}-${each.key}"
+  requires_compatibilities = ["FARGATE"]
+  network_mode             = "awsvpc"
+  cpu                      = each.value.cpu
+  memory                   = each.value.memory
+  execution_role_arn       = aws_iam_role.execution[each.key].arn
+  task_role_arn            = aws_iam_role.task[each.key].arn
+  depends_on               = [aws_iam_role_policy.execution]
+
+  runtime_platform {
+    operating_system_family = "LINUX"
+    cpu_architecture        = "X86_64"
+  }
+  volume {
+    name = "tmp"
+  }
+
+  container_definitions = jsonencode([{
+    name                   = each.key
+    image                  = var.image
+    command                = each.value.command
+    essential              = true
+    user                   = "10001"
+    readonlyRootFilesystem = true
+    linuxParameters        = { initProcessEnabled = true, capabilities = { drop = ["ALL"] } }
+    mountPoints            = [{ sourceVolume = "tmp", containerPath = "/tmp", readOnly = false }]
+    environment            = [for name, value in each.value.environment : { name = name, value = value }]
+    secrets                = [for name, arn in each.value.secrets : { name = name, valueFrom = arn }]
     logConfiguration = {
       logDriver = "awslogs"
       options = {

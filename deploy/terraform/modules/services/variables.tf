@@ -46,14 +46,19 @@ variable "log_days" {
 variable "services" {
   description = "Each service by name: what runs, with what, how often; `load` is what it scales by beside CPU; `statements` are IAM statements of its own role."
   type = map(object({
-    command          = list(string)
-    cpu              = number
-    memory           = number
-    least            = number
-    most             = number
-    environment      = map(string)
-    secrets          = map(string)
-    statements       = optional(any, [])
+    command     = list(string)
+    cpu         = number
+    memory      = number
+    least       = number
+    most        = number
+    environment = map(string)
+    secrets     = map(string)
+    statements = optional(list(object({
+      Sid      = string
+      Effect   = string
+      Action   = list(string)
+      Resource = list(string)
+    })), [])
     target_group_arn = optional(string)
     load = optional(object({
       namespace  = string
@@ -62,4 +67,16 @@ variable "services" {
       target     = number
     }))
   }))
+}
+
+variable "jobs" {
+  description = "What is run once, to its end, before the services are replaced; by name."
+  type = map(object({
+    command     = list(string)
+    cpu         = number
+    memory      = number
+    environment = map(string)
+    secrets     = map(string)
+  }))
+  default = {}
 }

@@ -292,7 +292,7 @@ class Drain(WireModel):
 
 
 class Closed(WireModel):
-    """The last frame of an answer to frames that were posted: what a close is on a socket."""
+    """The last frame where the gateway has no socket to close: of an answer to posts, and through an API Gateway."""
 
     type: Literal["CLOSE"] = "CLOSE"
     code: Close

@@ -27,6 +27,7 @@ from build_gateway.agents.owners import BuildOwners
 from build_gateway.agents.roster import Roster
 from build_gateway.agents.session import AgentEdges
 from build_gateway.agents.valve import Valve
+from build_gateway.apigateway.front import open_front
 from build_gateway.audit import Audit
 from build_gateway.audited import Audited
 from build_gateway.auto_stop import AutoStop
@@ -72,7 +73,7 @@ def create_app(
     running = core.lifespan(
         gateway.duties(),
         open_store=gateway.prepare,
-        closing=[parts.roster.write_changes],
+        closing=[*([parts.front.close] if parts.front is not None else ()), parts.roster.write_changes],
         first_try_seconds=START_SECONDS,
     )
 
@@ -86,6 +87,9 @@ def create_app(
     app.add_middleware(Audited, audit=parts.audit)
     app.router.routes += [WebSocketRoute("/ws", parts.endpoint), Route("/ws", parts.endpoint.post, methods=["POST"])]
     app.router.routes.insert(0, forward.FORWARDED)
+    if (front := parts.front) is not None:
+        steps = {"connect": front.connect, "message": front.message, "disconnect": front.disconnect}
+        app.router.routes += [Route(f"/apigateway/{name}", step, methods=["POST"]) for name, step in steps.items()]
     app.include_router(openapi.router)
     app.include_router(forward.router)
     app.include_router(page.page_router(page_folder))
@@ -148,6 +152,7 @@ def _wire(settings: Settings, core: ServiceCore[GatewayStore], passwords: Passwo
     )
     projects, audit = Projects(Path(settings.config_path)), Audit(store)
     auto_stop = AutoStop(projects, commands, audit)
+    endpoint = Endpoint(settings, keys, agents, ViewerEdges(directory, audience, metrics, projects))
     return Dependencies(
         settings=settings,
         clock=clock,
@@ -173,7 +178,8 @@ def _wire(settings: Settings, core: ServiceCore[GatewayStore], passwords: Passwo
         live=Live(bus, audience, roster, metrics, auto_stop),
         auto_stop=auto_stop,
         valve=valve,
-        endpoint=Endpoint(settings, keys, agents, ViewerEdges(directory, audience, metrics, projects)),
+        endpoint=endpoint,
+        front=open_front(settings, endpoint),
         visitor_rates=VisitorRates(settings.visitor_requests_per_second),
         sso=_single_sign_on(settings, store, directory),
     )

@@ -19,6 +19,7 @@ from build_gateway.accounts.sso import SingleSignOn
 from build_gateway.accounts.visitor_rates import VisitorRates
 from build_gateway.agents.roster import Roster
 from build_gateway.agents.valve import Valve
+from build_gateway.apigateway.front import ApiGatewayFront
 from build_gateway.audit import Audit
 from build_gateway.auto_stop import AutoStop
 from build_gateway.ci.jobs import Jobs
@@ -59,6 +60,7 @@ class Dependencies(ServiceParts[Settings, GatewayStore]):
     auto_stop: AutoStop
     valve: Valve
     endpoint: Endpoint
+    front: ApiGatewayFront | None
     visitor_rates: VisitorRates
     sso: SingleSignOn | None
 

@@ -6,7 +6,7 @@ Agents whose network passes no WebSocket post the same frames there.
 import logging
 import math
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, urlsplit
@@ -58,10 +58,10 @@ class Endpoint:
         """Serve one upgrade to its end: the ASGI app of `/ws`."""
         websocket = WebSocket(scope, receive, send)
         try:
-            with self._place("agent" if "authorization" in websocket.headers else "viewer"):
+            with self.place("agent" if "authorization" in websocket.headers else "viewer"):
                 _check_query(websocket)
                 if "authorization" in websocket.headers:
-                    async with self._agent(websocket) as key:
+                    async with self.agent_key(websocket) as key:
                         await self._serve_agent(websocket, send, key)
                 else:
                     await self._viewer(websocket, send)
@@ -75,11 +75,11 @@ class Endpoint:
         Query parameter `wait`: how long the answer may wait for news, in seconds.
         """
         try:
-            with self._place("agent"):
+            with self.place("agent"):
                 _check_query(request)
                 if "authorization" not in request.headers:
                     raise Unauthenticated("agents post here: send the key as `Authorization: Bearer`")
-                async with self._agent(request) as key:
+                async with self.agent_key(request) as key:
                     post = Post(request.stream(), self.settings.frame_bytes)
                     with self.agents.metrics.agents.track_inprogress():
                         await PostSession(post, key, self.agents, wait_seconds=_wait(request)).run()
@@ -91,7 +91,8 @@ class Endpoint:
             return Response(status_code=400)  # nobody reads it
 
     @contextmanager
-    def _place(self, kind: str) -> Iterator[None]:
+    def place(self, kind: str) -> Iterator[None]:
+        """Hold one of this gateway's places for connections of a kind. Raises Unavailable where all are taken."""
         # Counted apart: pages that anybody may open never keep agents out.
         if self._connections[kind] >= self.settings.connections:
             raise Unavailable("this gateway is full: try another, or later")
@@ -102,7 +103,8 @@ class Endpoint:
             self._connections[kind] -= 1
 
     @asynccontextmanager
-    async def _agent(self, connection: HTTPConnection) -> AsyncIterator[Key]:
+    async def agent_key(self, connection: HTTPConnection) -> AsyncIterator[Key]:
+        """The agent's key, counted as in use meanwhile. Raises Forbidden, RateLimited, Unauthenticated, Unavailable."""
         if "origin" in connection.headers:
             raise Forbidden("browsers are not agents: an agent sends no Origin")
         key = await self._key(connection)
@@ -134,20 +136,29 @@ class Endpoint:
         return key
 
     async def _viewer(self, websocket: WebSocket, send: Send) -> None:
-        origin = websocket.headers.get("origin", "").lower()
-        own = websocket.headers.get("host", "").lower()
+        with self.page(websocket, websocket.client.host if websocket.client else "unknown") as proven:
+            socket = await _accept(websocket, send, VIEWER_SUBPROTOCOL)
+            if socket is not None:
+                with self.viewers.metrics.viewers.track_inprogress():
+                    await ViewerSession(socket, self.viewers, authenticated=proven).run()
+
+    @contextmanager
+    def page(self, connection: HTTPConnection, host: str) -> Iterator[Callable[[], None]]:
+        """A page that may connect, counted for its host until what this gives is called: it has logged in.
+
+        Raises Forbidden, RateLimited.
+        """
+        origin = connection.headers.get("origin", "").lower()
+        own = connection.headers.get("host", "").lower()
         if origin not in self.settings.page_origins and (not own or urlsplit(origin).netloc != own):
             raise Forbidden("pages of this origin may not connect; agents send `Authorization: Bearer`")
-        address = network_of(websocket.client.host if websocket.client else "unknown")
+        address = network_of(host)
         if self._unproven[address] >= self.settings.unproven_per_address:
             raise RateLimited("too many sockets from here wait to log in", {"Retry-After": "5"})
         with ExitStack() as unproven:
             self._unproven[address] += 1
             unproven.callback(self._proven, address)
-            socket = await _accept(websocket, send, VIEWER_SUBPROTOCOL)
-            if socket is not None:
-                with self.viewers.metrics.viewers.track_inprogress():
-                    await ViewerSession(socket, self.viewers, authenticated=unproven.close).run()
+            yield unproven.close
 
     def _proven(self, address: str) -> None:
         self._unproven[address] -= 1

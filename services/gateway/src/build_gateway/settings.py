@@ -15,6 +15,7 @@ from build_gateway import keys
 from build_gateway.accounts.provider import is_plain
 from build_gateway.headers import hostname
 
+SHORTEST_SECRET = 32
 LOOPBACK = "127.0.0.1,::1"
 LOCAL_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
 
@@ -78,6 +79,20 @@ class Settings(ServiceSettings):
     visitor_requests_per_second: int = Field(
         10, gt=0, description="Requests without a login that one address may make, sustained; twice as many at once."
     )
+    apigateway_url: str = Field(
+        "",
+        description="Where API Gateway's connections are answered, https://ID.execute-api.REGION.amazonaws.com/STAGE.",
+    )
+    apigateway_secret: SecretStr = Field(
+        SecretStr(""), description="What API Gateway's integrations, and the gateways among each other, show here."
+    )
+    apigateway_table: str = Field(
+        "",
+        description="DynamoDB table of API Gateway's connections; unset: this is the only gateway, and it remembers.",
+    )
+    apigateway_own_url: str = Field(
+        "", description="Where the other gateways reach this one; its address and port where unset."
+    )
     frames_per_second: int = Field(1000, gt=0, description="Frames one agent may send per second, sustained.")
 
     @field_validator("jwt_secret_key")
@@ -126,6 +141,14 @@ class Settings(ServiceSettings):
             raise ValueError("GATEWAY_OIDC_CLIENT_ID and GATEWAY_OIDC_CLIENT_SECRET: the provider shows both")
         if not self.dashboard_url:
             raise ValueError("BUILD_DASHBOARD_URL: the single sign-on sends people back there, so it must be known")
+        return self
+
+    @model_validator(mode="after")
+    def _api_gateway_is_whole(self) -> Self:
+        if self.apigateway_url and len(self.apigateway_secret.get_secret_value()) < SHORTEST_SECRET:
+            raise ValueError(
+                f"GATEWAY_APIGATEWAY_SECRET: {SHORTEST_SECRET} characters at least; whoever has it speaks for any agent"
+            )
         return self
 
     @model_validator(mode="after")

@@ -354,6 +354,8 @@ class _Socket:
             refusals: list[dict[str, Any]] = []
             async with asyncio.timeout(WELCOME_SECONDS):
                 while (frame := decode(await self._socket.recv())).get("type") != "WELCOME":
+                    if frame.get("type") == "CLOSE":
+                        raise PostClosed(int(frame.get("code", 0)), str(frame.get("reason", "")))
                     refusals += [frame] if frame.get("type") == "REFUSED" else []
         except BaseException:
             await self.close()
@@ -374,7 +376,10 @@ class _Socket:
 
     async def _receive_all(self) -> None:
         while True:
-            self._exchange.take(decode(await self._socket.recv()))
+            frame = decode(await self._socket.recv())
+            if frame.get("type") == "CLOSE":  # of a front that closes with codes of its own
+                raise PostClosed(int(frame.get("code", 0)), str(frame.get("reason", "")))
+            self._exchange.take(frame)
 
     async def _send_all(self) -> None:
         while True:

@@ -78,7 +78,7 @@ class PostFailed(Exception):
 
 
 class PostClosed(Exception):
-    """The gateway ended the session of a post, with a close code and a reason."""
+    """The gateway ended the session by a CLOSE frame, where there is no socket of its own to close."""
 
     def __init__(self, code: int, reason: str) -> None:
         super().__init__(f"the connection was closed ({code} {reason})")

@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from build_chassis.auth import Principal
 from build_chassis.errors import StoreUnavailable
@@ -17,7 +18,7 @@ from build_gateway.accounts.tokens import Claims, TokenInvalid
 from build_gateway.metrics import Metrics
 from build_gateway.public_view import public_projects, visitor_of
 from build_gateway.rate import Rate
-from build_gateway.socket import Socket, SocketGone
+from build_gateway.socket import SocketGone
 from build_gateway.viewers.audience import Audience
 from build_gateway.viewers.decode import Decoded, decode
 from build_gateway.viewers.events import BuildEvent, LogEvent, public
@@ -47,10 +48,31 @@ class ViewerEdges:
         return visitor_of(public)
 
 
+class ViewerSocket(Protocol):
+    """What carries frames both ways; `build_gateway.socket.Socket` has the meanings."""
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether a `push` has been waiting for the peer to read for too long."""
+        ...
+
+    async def receive(self) -> str | bytes:
+        """The next frame. Raises SocketGone at the end."""
+        ...
+
+    def push(self, text: str) -> Awaitable[None] | None:
+        """Send one frame at once (None), or return what to await. Raises SocketGone."""
+        ...
+
+    async def close(self, code: Close, reason: str) -> None:
+        """Say why this ends."""
+        ...
+
+
 class ViewerSession:
     """The session of one page."""
 
-    def __init__(self, socket: Socket, edges: ViewerEdges, authenticated: Callable[[], None]) -> None:
+    def __init__(self, socket: ViewerSocket, edges: ViewerEdges, authenticated: Callable[[], None]) -> None:
         self._socket = socket
         self._edges = edges
         self._authenticated = authenticated
