@@ -2,7 +2,7 @@
 import { Link } from 'react-router'
 import { searchOf } from '@/features/build/tab/tabs'
 import { build as text } from '@/shared/i18n'
-import { AlsoRed } from '@/shared/ui/AlsoRed'
+import { AlsoRed } from '@/shared/address/AlsoRed'
 import type { BuildDetail, FailureData } from '@/shared/wire'
 import classes from './failure.module.css'
 import { FailureHead, FailureMessage } from './FailureHead'

@@ -1,11 +1,11 @@
 /** Also red: the other branches, of any project, on which the same failure is red now, in one line. */
 import { Fragment } from 'react'
 import { Link } from 'react-router'
-import { toFailure, toIncident } from '@/shared/address/links'
 import { useFailureGroup } from '@/shared/api/queries/history'
 import { alsoRed as text, now } from '@/shared/i18n'
-import { Ago } from './Elapsed'
-import layout from './layout.module.css'
+import { Ago } from '@/shared/ui/Elapsed'
+import layout from '@/shared/ui/layout.module.css'
+import { toFailure, toIncident } from './links'
 
 const SHOWN = 2
 
