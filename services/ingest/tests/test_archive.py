@@ -316,7 +316,7 @@ async def test_a_large_archive_comes_in_parts(make_ingest, artifacts, reporter, 
 async def everything(texts, state) -> list[object]:
     """What readers may ask for."""
     pages = [await read_page(texts, state, first, count) for first, count in ((1, 50), (117, 3), (333, 90), (1, 9999))]
-    hits = await search(texts, state, "größer.*a", is_regex=True, match_case=True, first=1, count=50)
+    hits = await search(texts, state.build, "größer.*a", is_regex=True, match_case=True, first=1, count=50)
     ranges = [(0, 10_000_000), (0, 1), (777, 4321)]
     parts = [b"".join([piece async for piece in stream_text(texts, state, *bounds)]) for bounds in ranges]
     return [*pages, hits, *parts]
