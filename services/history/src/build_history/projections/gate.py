@@ -38,7 +38,7 @@ class GateConfig(WireModel):
     owner: str | None = None
     answer: ConfigAnswer
     hindrance: Hindrance | None = Field(None, description="Why it keeps the gate closed; absent = it does not.")
-    lag: Lag
+    lag: Lag = Field(description="How far it is behind the newest commit of the branch.")
 
 
 class GateAnswer(WireModel):
@@ -46,7 +46,7 @@ class GateAnswer(WireModel):
 
     project: str
     branch: str
-    gate: Gate
+    gate: Gate = Field(description="What is to be let through: a release, or a bump of what the project builds on.")
     commit: str | None = Field(None, description="Absent: no commit of the branch is known.")
     state: GateState = Field(description="`unknown`: no config gates it, or there is no commit.")
     configs: list[GateConfig]
