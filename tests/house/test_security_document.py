@@ -26,7 +26,7 @@ def test_every_test_it_names_is_there(repository: Path) -> None:
 def test_every_abuse_case_is_answered_once(repository: Path) -> None:
     """With a test, or with the reason why there is none."""
     text = (repository / "docs/security.md").read_text().partition("## Abuse cases")[2].partition("\n## ")[0]
-    answered = []
+    answered: list[int] = []
     for line in text.splitlines():
         row = [cell.strip() for cell in line.strip("|").split(" | ")]
         if (numbers := re.fullmatch(r"(\d+)(?:-(\d+))?", row[0].strip("| "))) is not None:

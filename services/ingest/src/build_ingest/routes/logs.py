@@ -1,6 +1,7 @@
 """Logs: lines as JSON, a search, or the whole text as a download that may be asked for in ranges."""
 
 import re
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from build_chassis.auth import Caller
@@ -70,17 +71,19 @@ async def get_log_news(
     return await needs.log_news.read(state, green, count)
 
 
-@router.get(
-    "/logs/search",
-    response_class=StreamingResponse,
-    responses={200: {"model": BuildHits | LogsSearched, "content": {"application/x-ndjson": {}}}},
-)
+class JsonLines(StreamingResponse):
+    """A JSON document a line."""
+
+    media_type = "application/x-ndjson"
+
+
+@router.get("/logs/search", response_class=JsonLines, responses={200: {"model": BuildHits | LogsSearched}})
 async def search_logs(  # noqa: PLR0917  query parameters; nobody passes them by position
     caller: Caller,
     needs: Needs,
     q: Annotated[str, Query(min_length=1, max_length=1000)],
-    project: Annotated[list[ShortText], Query(default_factory=list, max_length=100)],
-    status: Annotated[list[BuildStatus], Query(default_factory=list, max_length=10)],
+    project: Annotated[Sequence[ShortText], Query(max_length=100)] = (),
+    status: Annotated[Sequence[BuildStatus], Query(max_length=10)] = (),
     branch: ShortText | None = None,
     config: ShortText | None = None,
     commit: CommitPrefix = None,
@@ -89,7 +92,7 @@ async def search_logs(  # noqa: PLR0917  query parameters; nobody passes them by
     hits: Annotated[int, Query(ge=1, le=100, description="Of each build, at most.")] = 10,
     limit: Annotated[int, Query(ge=1, le=200, description="Builds to search, at most.")] = 100,
     cursor: Place = None,
-) -> StreamingResponse:
+) -> JsonLines:
     """Search the logs of a commit, a branch or a configuration, newest start first: JSON lines, as they are found.
 
     The first lines are `BuildHits`, one for each build that was searched; the last one is `LogsSearched`. An answer
@@ -117,7 +120,7 @@ async def search_logs(  # noqa: PLR0917  query parameters; nobody passes them by
     except BadPattern as error:
         raise _refused(error) from error
     lines = (f"{found.to_json()}\n".encode() async for found in needs.logs_search.search(wanted))
-    return StreamingResponse(lines, media_type="application/x-ndjson")
+    return JsonLines(lines)
 
 
 def _refused(error: BadPattern) -> Invalid:
