@@ -40,6 +40,10 @@ print('ended')
 """
 
 
+OLD_TOO = ("--backfill-days", "30")
+"""Each test is to find the old build, whichever of them is the first on its worker."""
+
+
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """The dashboard."""
@@ -81,7 +85,7 @@ def wait_until_same(stack: Stack, farm: Farm, seconds: float = 40.0) -> None:
 def test_a_farm_is_shown_as_its_master_has_it(stack: Stack, farm: Farm, tmp_path: Path) -> None:
     """Logs byte for byte, results, steps and times, once each; of a worker's environment nothing leaves the mirror."""
     gate = tmp_path / "gate"
-    with mirroring(stack, farm, tmp_path / "mirror", "--backfill-days", "30"):
+    with mirroring(stack, farm, tmp_path / "mirror", *OLD_TOO):
         requests = [
             farm.force("mlir-release", "print(1)", NINJA, ODD, revision=COMMIT),
             farm.force("mlir-release", "print(1)", FAILS.replace("identifier q", "type t")),
@@ -120,7 +124,7 @@ def test_a_mirror_that_dies_and_loses_its_spool_goes_on_at_the_masters_line(
 ) -> None:
     """kill -9 in the middle of builds, with the spool and without, and a second mirror beside the first: each once."""
     gate = tmp_path / "gate"
-    with mirroring(stack, farm, tmp_path / "mirror") as mirror:
+    with mirroring(stack, farm, tmp_path / "mirror", *OLD_TOO) as mirror:
         running = farm.force("mlir-release", "print(1)", WAITS.format(path=str(gate)), FAILS)
         row = farm.wait_for_build(running, is_over=False)
 
@@ -136,7 +140,7 @@ def test_a_mirror_that_dies_and_loses_its_spool_goes_on_at_the_masters_line(
         shutil.rmtree(mirror.spool)
         mirror.start()
         grows()
-        with mirroring(stack, farm, tmp_path / "second"):
+        with mirroring(stack, farm, tmp_path / "second", *OLD_TOO):
             grows()
             gate.touch()
             farm.wait_for_build(running)
@@ -155,7 +159,7 @@ def test_a_deleted_log_is_a_gap_and_its_build_ends(stack: Stack, farm: Farm, tmp
         database.execute("UPDATE logs SET type = 'd' WHERE id = ?", (log["logid"],))
         database.execute("DELETE FROM logchunks WHERE logid = ?", (log["logid"],))
         database.commit()
-    with mirroring(stack, farm, tmp_path / "mirror"):
+    with mirroring(stack, farm, tmp_path / "mirror", *OLD_TOO):
         wait_until_same(stack, farm)
         url = f"/#/builders/{row['builderid']}/builds/{row['number']}"
         build = next(b for b in shown_builds(stack, stack.token()) if b["sourceUrl"].endswith(url))
@@ -167,7 +171,7 @@ def test_a_deleted_log_is_a_gap_and_its_build_ends(stack: Stack, farm: Farm, tmp
 def test_a_master_that_is_away_is_shown_with_the_reason(stack: Stack, farm: Farm, tmp_path: Path) -> None:
     """kill -9 of the master: the page says so until it is back, and what it then calls retried is shown as that."""
     gate = tmp_path / "gate"
-    with mirroring(stack, farm, tmp_path / "mirror"):
+    with mirroring(stack, farm, tmp_path / "mirror", *OLD_TOO):
         request = farm.force("mlir-release", "print(1)", WAITS.format(path=str(gate)))
         row = farm.wait_for_build(request, is_over=False)
         wait_until(lambda: _lines(stack, row) > 10, 30, "lines of a running build", every=0.2)
