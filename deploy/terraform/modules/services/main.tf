@@ -3,6 +3,28 @@
 locals {
   port  = 8080
   tasks = merge(var.services, var.jobs)
+
+  # What every container is: without rights, on a file system that it cannot change but for /tmp.
+  containers = { for name, task in local.tasks : name => {
+    name                   = name
+    image                  = var.image
+    command                = task.command
+    essential              = true
+    user                   = "10001"
+    readonlyRootFilesystem = true
+    linuxParameters        = { initProcessEnabled = true, capabilities = { drop = ["ALL"] } }
+    mountPoints            = [{ sourceVolume = "tmp", containerPath = "/tmp", readOnly = false }]
+    environment            = [for variable, value in task.environment : { name = variable, value = value }]
+    secrets                = [for variable, arn in task.secrets : { name = variable, valueFrom = arn }]
+    logConfiguration = {
+      logDriver = "awslogs"
+      options = {
+        awslogs-group         = aws_cloudwatch_log_group.this[name].name
+        awslogs-region        = var.region
+        awslogs-stream-prefix = name
+      }
+    }
+  } }
 }
 
 resource "aws_ecs_cluster" "this" {
@@ -130,19 +152,9 @@ resource "aws_ecs_task_definition" "this" {
     name = "tmp"
   }
 
-  container_definitions = jsonencode([{
-    name                   = each.key
-    image                  = var.image
-    command                = each.value.command
-    essential              = true
-    user                   = "10001"
-    readonlyRootFilesystem = true
-    stopTimeout            = 60
-    linuxParameters        = { initProcessEnabled = true, capabilities = { drop = ["ALL"] } }
-    mountPoints            = [{ sourceVolume = "tmp", containerPath = "/tmp", readOnly = false }]
-    portMappings           = [{ name = "http", containerPort = local.port, protocol = "tcp", appProtocol = "http" }]
-    environment            = [for name, value in each.value.environment : { name = name, value = value }]
-    secrets                = [for name, arn in each.value.secrets : { name = name, valueFrom = arn }]
+  container_definitions = jsonencode([merge(local.containers[each.key], {
+    stopTimeout  = 60
+    portMappings = [{ name = "http", containerPort = local.port, protocol = "tcp", appProtocol = "http" }]
     healthCheck = {
       command     = ["CMD", "python", "-m", "build_chassis.ready"]
       interval    = 10
@@ -150,15 +162,7 @@ resource "aws_ecs_task_definition" "this" {
       retries     = 3
       startPeriod = 60
     }
-    logConfiguration = {
-      logDriver = "awslogs"
-      options = {
-        awslogs-group         = aws_cloudwatch_log_group.this[each.key].name
-        awslogs-region        = var.region
-        awslogs-stream-prefix = each.key
-      }
-    }
-  }])
+  })])
 }
 
 # Run once by deploy.sh with the services' image and to an end: no service, no scaling, no port.
@@ -181,26 +185,7 @@ resource "aws_ecs_task_definition" "job" {
     name = "tmp"
   }
 
-  container_definitions = jsonencode([{
-    name                   = each.key
-    image                  = var.image
-    command                = each.value.command
-    essential              = true
-    user                   = "10001"
-    readonlyRootFilesystem = true
-    linuxParameters        = { initProcessEnabled = true, capabilities = { drop = ["ALL"] } }
-    mountPoints            = [{ sourceVolume = "tmp", containerPath = "/tmp", readOnly = false }]
-    environment            = [for name, value in each.value.environment : { name = name, value = value }]
-    secrets                = [for name, arn in each.value.secrets : { name = name, valueFrom = arn }]
-    logConfiguration = {
-      logDriver = "awslogs"
-      options = {
-        awslogs-group         = aws_cloudwatch_log_group.this[each.key].name
-        awslogs-region        = var.region
-        awslogs-stream-prefix = each.key
-      }
-    }
-  }])
+  container_definitions = jsonencode([local.containers[each.key]])
 }
 
 resource "aws_ecs_service" "this" {
