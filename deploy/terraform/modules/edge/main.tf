@@ -44,85 +44,13 @@ resource "aws_vpc_security_group_ingress_rule" "gateways" {
   to_port                      = 8080
 }
 
-resource "aws_s3_bucket" "log" {
-  bucket = "${var.name}-front-log-${var.account_id}"
-}
-
-resource "aws_s3_bucket_public_access_block" "log" {
-  bucket                  = aws_s3_bucket.log.id
-  block_public_acls       = true
-  block_public_policy     = true
-  ignore_public_acls      = true
-  restrict_public_buckets = true
-}
-
 # The load balancer writes with S3's own keys and with no other.
-resource "aws_s3_bucket_server_side_encryption_configuration" "log" {
-  bucket = aws_s3_bucket.log.id
-  rule {
-    apply_server_side_encryption_by_default {
-      sse_algorithm = "AES256"
-    }
-  }
-}
-
-resource "aws_s3_bucket_versioning" "log" {
-  bucket = aws_s3_bucket.log.id
-  versioning_configuration {
-    status = "Enabled"
-  }
-}
-
-resource "aws_s3_bucket_lifecycle_configuration" "log" {
-  bucket = aws_s3_bucket.log.id
-  rule {
-    id     = "old"
-    status = "Enabled"
-    filter {}
-    expiration {
-      days = var.log_days
-    }
-    noncurrent_version_expiration {
-      noncurrent_days = 7
-    }
-    abort_incomplete_multipart_upload {
-      days_after_initiation = 7
-    }
-  }
-  depends_on = [aws_s3_bucket_versioning.log]
-}
-
-data "aws_iam_policy_document" "log" {
-  statement {
-    sid       = "LoadBalancer"
-    actions   = ["s3:PutObject"]
-    resources = ["${aws_s3_bucket.log.arn}/AWSLogs/${var.account_id}/*"]
-    principals {
-      type        = "Service"
-      identifiers = ["logdelivery.elasticloadbalancing.amazonaws.com"]
-    }
-  }
-  statement {
-    sid       = "TlsOnly"
-    effect    = "Deny"
-    actions   = ["s3:*"]
-    resources = [aws_s3_bucket.log.arn, "${aws_s3_bucket.log.arn}/*"]
-    principals {
-      type        = "*"
-      identifiers = ["*"]
-    }
-    condition {
-      test     = "Bool"
-      variable = "aws:SecureTransport"
-      values   = ["false"]
-    }
-  }
-}
-
-resource "aws_s3_bucket_policy" "log" {
-  bucket     = aws_s3_bucket.log.id
-  policy     = data.aws_iam_policy_document.log.json
-  depends_on = [aws_s3_bucket_public_access_block.log]
+module "log" {
+  source          = "../bucket"
+  name            = "${var.name}-front-log-${var.account_id}"
+  keep_days       = var.log_days
+  noncurrent_days = 7
+  writer          = { service = "logdelivery.elasticloadbalancing.amazonaws.com", prefix = "AWSLogs/${var.account_id}" }
 }
 
 resource "aws_lb" "this" {
@@ -135,10 +63,9 @@ resource "aws_lb" "this" {
   drop_invalid_header_fields = true
   enable_deletion_protection = var.is_redundant
   access_logs {
-    bucket  = aws_s3_bucket.log.id
+    bucket  = module.log.name
     enabled = true
   }
-  depends_on = [aws_s3_bucket_policy.log]
 }
 
 resource "aws_lb_target_group" "gateways" {

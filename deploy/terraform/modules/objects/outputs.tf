@@ -1,9 +1,9 @@
 output "bucket" {
   description = "Name of the bucket."
-  value       = aws_s3_bucket.this.bucket
+  value       = module.bucket.name
 }
 
 output "arn" {
   description = "Its ARN."
-  value       = aws_s3_bucket.this.arn
+  value       = module.bucket.arn
 }
